@@ -13,17 +13,11 @@ use std::process::ExitCode;
 /// The programs this library makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramKind {
-    /// `cargo maelstrom`.
     CargoMaelstrom,
-    /// `maelstrom-go-test`.
     GoTest,
-    /// `maelstrom-pytest`.
     Pytest,
-    /// `maelstrom-run`.
     Run,
-    /// `maelstrom-broker`.
     Broker,
-    /// `maelstrom-worker`.
     Worker,
 }
 

@@ -70,7 +70,6 @@ pub enum CapabilitySet {
     /// All over its user namespace.
     All,
     /// Those of an ordinary process, and the two that enter a mount namespace, which its forks
-    /// need.
     Resident,
 }
 

@@ -25,7 +25,6 @@ pub struct ContentHash([u8; 32]);
 /// A hash and the size of what was hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Digest {
-    /// The hash.
     pub hash: ContentHash,
     /// How many bytes were hashed.
     pub size_bytes: u64,
@@ -35,7 +34,6 @@ pub struct Digest {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no SHA-256 hash: 64 lower-case hexadecimal digits are expected")]
 pub struct ParseHashError {
-    /// The text.
     pub text: String,
 }
 

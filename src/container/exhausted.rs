@@ -20,7 +20,6 @@ pub enum ExhaustedResource {
     Memory,
     /// Namespaces of some kind.
     Namespaces,
-    /// Processes and threads.
     Processes,
 }
 

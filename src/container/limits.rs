@@ -36,7 +36,6 @@ const PSEUDOTERMINALS_MAX: u64 = 256;
 pub struct ContainerLimits {
     /// Bytes of files that it holds in memory: everything that its jobs write.
     pub scratch_bytes: Option<u64>,
-    /// Pseudo-terminals.
     pub pseudoterminals: Option<u64>,
     /// Signals that wait to be delivered.
     pub pending_signals: Option<u64>,

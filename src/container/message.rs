@@ -57,7 +57,6 @@ pub enum SpawnerRequest {
 pub enum SpawnerReply {
     /// It has a user namespace, whose ids must be mapped now.
     Unshared,
-    /// It takes orders.
     Ready,
     /// It could not start.
     Failed(StepFailed),
@@ -111,7 +110,6 @@ pub enum ContainerReply {
     Ended {
         /// How its first process ended.
         status: ExitStatus,
-        /// What it used.
         usage: ResourceUsage,
         /// From its start to its end.
         ran: Duration,
@@ -129,7 +127,6 @@ pub enum ContainerReply {
 pub struct DiscardedFiles {
     /// Some of them, as the job saw them.
     pub files: Vec<PathBuf>,
-    /// How many more.
     pub more: u32,
 }
 
@@ -138,7 +135,6 @@ pub struct DiscardedFiles {
 pub enum ScratchSpace {
     /// It has, or has no limit.
     Left,
-    /// It has none.
     Exhausted,
 }
 
@@ -199,7 +195,6 @@ pub enum RetirementReason {
 /// A [`ProcessSpec`] in the form in which the kernel takes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessImage {
-    /// Where to start.
     pub working_directory: CString,
     /// The paths to try, in this order.
     pub candidates: Vec<CString>,
@@ -312,7 +307,6 @@ impl ProcessImage {
 /// Why a message did not arrive.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// The socket failed.
     #[error("the connection to a helper process failed")]
     Socket(#[from] Errno),
     /// The message is not one of ours.

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 /// A file system of the host, where it is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostMount {
-    /// Where.
     pub mount_point: PathBuf,
     /// Its type, such as `ext4`.
     pub kind: String,

@@ -31,9 +31,7 @@ const OTHERS: u32 = 0o077;
     path.display()
 )]
 pub struct ForeignOwnerError {
-    /// Which.
     pub path: PathBuf,
-    /// Whose.
     pub owner: u32,
 }
 

@@ -54,24 +54,17 @@ const HELPER_NAME: &str = "maelstrom-spawner";
 pub enum SpawnerError {
     /// The executable could not be run again.
     #[error("cannot run {path:?} as the helper that starts containers")]
-    Execute {
-        /// The executable.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Execute { path: PathBuf, source: io::Error },
     /// Ids could not be mapped.
     #[error("cannot map user and group ids into a user namespace: writing {path}")]
     Map {
         /// The file of `/proc`.
         path: String,
-        /// Why.
         source: io::Error,
     },
     /// The kernel refused one of the steps.
     #[error("the kernel refused to {0}")]
     Step(StepFailed),
-    /// The socket failed.
     #[error(transparent)]
     Message(#[from] MessageError),
     /// A memory file could not be made.

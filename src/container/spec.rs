@@ -59,7 +59,6 @@ pub enum RootAccess {
 pub struct SkeletonEntry {
     /// Absolute path in the container.
     pub path: PathBuf,
-    /// What stands there.
     pub kind: SkeletonKind,
 }
 
@@ -79,7 +78,6 @@ pub enum SkeletonKind {
 pub struct Mount {
     /// Absolute path in the container; must exist when the mount is made, and may not be `/`.
     pub mount_point: PathBuf,
-    /// What is mounted.
     pub kind: MountKind,
 }
 
@@ -163,21 +161,13 @@ pub enum WhenForbidden {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
-    /// `/dev/full`
     Full,
-    /// `/dev/fuse`
     Fuse,
-    /// `/dev/null`
     Null,
-    /// `/dev/random`
     Random,
-    /// `/dev/shm`, a directory
     Shm,
-    /// `/dev/tty`
     Tty,
-    /// `/dev/urandom`
     Urandom,
-    /// `/dev/zero`
     Zero,
 }
 
@@ -218,7 +208,6 @@ pub enum NetworkMode {
     /// A namespace of its own with loopback only, see [`crate::sys::network`].
     #[default]
     Loopback,
-    /// The host's network.
     Local,
 }
 
@@ -259,7 +248,6 @@ pub enum ExitStatus {
     Code(i32),
     /// A signal ended it.
     Signal {
-        /// The signal's number.
         number: i32,
         /// Whether the kernel wrote a core dump.
         core_dumped: bool,

@@ -19,13 +19,11 @@ pub enum ContainerStep {
     /// Take the mount namespace out of the host's propagation.
     Privatize,
     /// Mount a tmpfs as the new root and make it `/`. The host's root stays open to
-    /// [`ContainerStep::BindHost`] until [`ContainerStep::LeaveHost`].
     EnterEmptyRoot,
     /// Make one directory of the host, or an overlay of several, `/`.
     EnterLayers {
         /// Trees on the host, lowest first.
         trees: Vec<CString>,
-        /// Where writes go.
         writes: RootWrites,
     },
     /// Make the mount at `/` read-only, leaving what is mounted below as it is.
@@ -35,38 +33,29 @@ pub enum ContainerStep {
 
     /// Give the container its host name.
     SetHostName {
-        /// The name.
         name: CString,
     },
-    /// Bring `lo` up.
     BringLoopbackUp,
 
     /// Make a directory, unless there is one.
     MakeDirectory {
-        /// Where.
         path: CString,
-        /// Permission bits.
         mode: u32,
     },
     /// Make an empty directory or an empty file, whichever the thing to be mounted there is.
     MakeMountPoint {
-        /// Where.
         path: CString,
         /// The thing, relative to the stash.
         of: CString,
     },
     /// Write a new file.
     WriteFile {
-        /// Where.
         path: CString,
-        /// What.
         content: Vec<u8>,
     },
     /// Make a symbolic link.
     MakeSymlink {
-        /// Where.
         path: CString,
-        /// To what.
         target: CString,
     },
 
@@ -97,7 +86,6 @@ pub enum ContainerStep {
         /// What of it becomes an empty directory.
         directories: Vec<CString>,
         /// What of it is copied. What is gone by then, or is of no kind that can be copied, is left
-        /// out.
         copies: Vec<CString>,
         /// What of it becomes an empty file.
         points: Vec<CString>,
@@ -111,9 +99,7 @@ pub enum ContainerStep {
     },
     /// Mount a new file system.
     Mount {
-        /// Its type.
         file_system: FileSystem,
-        /// Where to.
         target: CString,
         /// What if the kernel refuses.
         when_forbidden: WhenForbidden,
@@ -134,7 +120,6 @@ pub enum ContainerStep {
         upper: CString,
         /// The directory that the kernel works in.
         work: CString,
-        /// Where to.
         target: CString,
         /// What if the kernel cannot make an overlay of this file system.
         otherwise: OverlayFallback,
@@ -142,12 +127,10 @@ pub enum ContainerStep {
     /// Hide what stands at a path: a directory behind an empty, read-only one, a file behind the
     /// container's `/dev/null`. Nothing if nothing stands there.
     Mask {
-        /// Where.
         target: CString,
     },
 
     /// Change into the stash: a directory that a later mount will hide, which holds what the
-    /// scratch steps need.
     EnterStash {
         /// Where it is before it is hidden.
         path: CString,
@@ -196,7 +179,6 @@ impl ContainerStep {
 /// Where writes to a root of layers go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RootWrites {
-    /// Nowhere.
     Refused,
     /// To a tmpfs that lives as long as the container.
     Tmpfs,
@@ -207,15 +189,11 @@ pub enum RootWrites {
 pub enum FileSystem {
     /// `devpts`, a new instance.
     DevPts,
-    /// `mqueue`
     MessageQueue,
-    /// `proc`
     Proc,
-    /// `sysfs`, read-only.
     Sys,
     /// `tmpfs` whose root has these permission bits.
     Tmp {
-        /// Permission bits.
         mode: u32,
     },
 }

@@ -32,21 +32,13 @@ pub enum CacheKindError {
     /// It is another program's.
     #[error("the directory {} is {of}'s cache, and {wanted} needs one of its own", path.display())]
     Taken {
-        /// Which.
         path: PathBuf,
-        /// Whose it is.
         of: CacheKind,
-        /// Who wanted it.
         wanted: CacheKind,
     },
     /// It cannot be told.
     #[error("cannot see or say whose cache {} is", path.display())]
-    File {
-        /// The mark.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    File { path: PathBuf, source: io::Error },
 }
 
 impl CacheKindError {

@@ -41,28 +41,16 @@ struct JobFile {
 pub enum JobFileError {
     /// There is no such file.
     #[error("cannot read the job {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// It is none of ours.
     #[error("{} is not a job of this version of the program", path.display())]
     Form {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: postcard::Error,
     },
     /// It is another version's.
     #[error("{} is a job of version {version}, not {VERSION}", path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: u32,
-    },
+    Version { path: PathBuf, version: u32 },
 }
 
 impl JobFileError {

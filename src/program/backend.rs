@@ -9,9 +9,7 @@ use maelstrom_model::job::Job;
 
 /// One of the backends there are.
 pub enum AnyBackend {
-    /// This machine.
     Local(Box<LocalBackend>),
-    /// A cluster.
     Broker(Box<BrokerBackend>),
 }
 

@@ -48,7 +48,6 @@ use maelstrom_wire::session::prepare::PreparationMode;
 /// What is to be run, and shown on what.
 #[derive(Debug)]
 pub struct RunSession<'a, F> {
-    /// The program's name.
     program: &'static str,
     /// How it was called.
     command: Vec<String>,

@@ -31,11 +31,9 @@ pub enum StartupResult<S> {
 /// What a program's own part begins with.
 #[derive(Debug)]
 pub struct StartedProgram<S> {
-    /// What is wanted.
     pub settings: S,
     /// Where and with what the program was called.
     pub invocation: Invocation,
-    /// The rest.
     pub begun: ProgramContext,
 }
 

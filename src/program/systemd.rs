@@ -36,9 +36,7 @@ pub async fn watchdog(answers: impl AsyncFn() -> WatchdogStatus) -> Infallible {
 /// Whether what makes up the program answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchdogStatus {
-    /// It does.
     Given,
-    /// It does not.
     Missing,
 }
 

@@ -23,7 +23,6 @@ use maelstrom_ui::{dashboard, report};
 pub enum RunUi {
     /// The full-screen dashboard; what is left of it afterwards has this color.
     Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
-    /// Lines.
     Report(report::RunReportOptions),
     /// The titles of the tests.
     List(ListContent),

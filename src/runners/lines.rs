@@ -24,16 +24,13 @@ pub struct LineReader<R> {
 /// A line, without what ended it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamLine {
-    /// Its bytes.
     pub bytes: Vec<u8>,
-    /// What ended it.
     pub end: LineEnding,
 }
 
 /// What ended a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineEnding {
-    /// A newline.
     Newline,
     /// A carriage return: the next line is to be written over this one.
     Return,

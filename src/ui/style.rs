@@ -44,15 +44,12 @@ impl OutputColor {
 pub enum TextRole {
     /// It is as it should be.
     Good,
-    /// It is not.
     Bad,
     /// It deserves a look.
     Attention,
-    /// It may help.
     Helpful,
     /// It stands back behind the rest.
     Faint,
-    /// It stands out.
     Strong,
 }
 

@@ -12,7 +12,6 @@ use super::table::{ArgumentRule, SyscallAction, UNKNOWN, ValueMatch, classes};
 /// One instruction (`struct sock_filter`, linux/filter.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BpfInstruction {
-    /// What it does.
     pub code: u16,
     /// How many instructions a comparison that holds skips.
     pub if_true: u8,
@@ -49,7 +48,6 @@ pub const ARGUMENT_BYTES: u32 = 8;
 pub struct SyscallAbi {
     /// The kernel's constant for it (`AUDIT_ARCH_...`, linux/audit.h).
     pub constant: u32,
-    /// Its system calls.
     pub calls: &'static str,
 }
 

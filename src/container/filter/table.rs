@@ -32,7 +32,6 @@ pub struct ArgumentRule {
     pub values: &'static [u32],
     /// Whether the call is answered if the argument is one of the values, or if it is none.
     pub answered: ValueMatch,
-    /// The answer.
     pub answer: Errno,
 }
 
@@ -41,7 +40,6 @@ pub struct ArgumentRule {
 pub enum ValueMatch {
     /// Those that are listed.
     Listed,
-    /// All others.
     Others,
 }
 
@@ -139,9 +137,7 @@ const PERFORMANCE_EVENTS: &[ArgumentRule] = &[
 
 /// Calls of one class.
 pub struct SyscallGroup {
-    /// Their class.
     pub class: SyscallAction,
-    /// Their names.
     pub calls: &'static str,
 }
 

@@ -53,7 +53,6 @@ pub(super) enum DocumentKind {
 #[derive(Clone, Debug)]
 pub(super) struct ImageParts {
     pub(super) settings: ImageConfig,
-    /// Lowest first.
     pub(super) layers: Vec<LayerPart>,
 }
 

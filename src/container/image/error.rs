@@ -12,7 +12,6 @@ use maelstrom_layer::LayerError;
 /// Why an image could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// The depot failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The logins could not be looked through.
@@ -20,16 +19,12 @@ pub enum ImageError {
     Credentials(#[from] CredentialError),
     /// The means to talk to registries could not be set up.
     #[error("cannot set up HTTPS")]
-    Tls {
-        /// Why.
-        source: reqwest::Error,
-    },
+    Tls { source: reqwest::Error },
     /// A server can't be reached.
     #[error("cannot reach `{url}`")]
     Connect {
         /// What was asked for.
         url: String,
-        /// Why.
         source: reqwest::Error,
     },
     /// A server's certificate is not trusted.
@@ -37,7 +32,6 @@ pub enum ImageError {
     Certificate {
         /// What was asked for.
         url: String,
-        /// Why.
         source: reqwest::Error,
     },
     /// A server says nothing.
@@ -45,9 +39,7 @@ pub enum ImageError {
     Silent {
         /// What was asked for.
         url: String,
-        /// For how long.
         silence: Duration,
-        /// What was noticed.
         source: reqwest::Error,
     },
     /// An answer breaks off, time and again.
@@ -65,7 +57,6 @@ pub enum ImageError {
     Garbled {
         /// What was asked for.
         url: String,
-        /// Why.
         source: reqwest::Error,
     },
     /// A server sends us somewhere we don't go.
@@ -81,7 +72,6 @@ pub enum ImageError {
     Refused {
         /// What was asked for.
         url: String,
-        /// The answer's status.
         status: u16,
         /// What the server says.
         detail: String,
@@ -91,7 +81,6 @@ pub enum ImageError {
     Challenge {
         /// What was asked for.
         url: String,
-        /// What it said.
         challenge: String,
     },
     /// A registry has no such thing.
@@ -102,68 +91,43 @@ pub enum ImageError {
         /// What the server says.
         detail: String,
     },
-    /// Any other answer.
     #[error("`{url}`: the server answers with status {status}{}", colon(detail))]
     Status {
         /// What was asked for.
         url: String,
-        /// The answer's status.
         status: u16,
         /// What the server says.
         detail: String,
     },
     /// Something is larger than anything of its kind.
     #[error("`{place}` is larger than {limit_bytes} bytes, which no such document is")]
-    TooLarge {
-        /// URL or path.
-        place: String,
-        /// The limit.
-        limit_bytes: u64,
-    },
+    TooLarge { place: String, limit_bytes: u64 },
     /// Content isn't what its digest says.
     #[error("`{place}` has the digest sha256:{actual}, but sha256:{expected} was announced")]
     Mismatch {
-        /// URL or path.
         place: String,
-        /// What was announced.
         expected: ContentHash,
-        /// What came.
         actual: ContentHash,
     },
     /// Content isn't as long as was said.
     #[error("`{place}` is not of the {expected_bytes} bytes that were announced")]
-    Length {
-        /// URL or path.
-        place: String,
-        /// What was announced.
-        expected_bytes: u64,
-    },
+    Length { place: String, expected_bytes: u64 },
     /// A document can't be read.
     #[error("`{place}` is not a valid {kind}")]
     Document {
-        /// URL or path.
         place: String,
         /// What it should be.
         kind: &'static str,
-        /// Where and why.
         source: serde_json::Error,
     },
     /// A document is valid, and not of a container image.
     #[error("`{place}` is not a container image that can be run: {problem}")]
-    NotAnImage {
-        /// URL or path.
-        place: String,
-        /// Why.
-        problem: String,
-    },
+    NotAnImage { place: String, problem: String },
     /// None of an index's images is for this machine.
     #[error("`{place}` has no image for {wanted}; it has {available}")]
     NoPlatform {
-        /// URL or path.
         place: String,
-        /// This machine.
         wanted: String,
-        /// What there is.
         available: String,
     },
     /// A label is needed, or names none.
@@ -171,9 +135,7 @@ pub enum ImageError {
     Label {
         /// The directory or archive.
         path: PathBuf,
-        /// Which.
         problem: String,
-        /// What there is.
         available: String,
     },
     /// A file of a local image can't be read.
@@ -181,23 +143,14 @@ pub enum ImageError {
     Read {
         /// Path, and name within an archive.
         place: String,
-        /// Why.
         source: io::Error,
     },
     /// An archive is damaged, or none at all.
     #[error("`{}` is not a readable tar archive", path.display())]
-    Archive {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Archive { path: PathBuf, source: io::Error },
     /// A layer can't be unpacked.
     #[error("cannot unpack the layer")]
-    Layer {
-        /// Which and why.
-        source: LayerError,
-    },
+    Layer { source: LayerError },
     /// A helper thread came to an unexpected end.
     #[error("unpacking was interrupted")]
     Interrupted,

@@ -32,20 +32,10 @@ pub struct ImageLockFile {
 pub enum ImageLockError {
     /// It is there and cannot be read.
     #[error("cannot read the lock file `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// It cannot be written.
     #[error("cannot write the lock file `{}`", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 impl ImageLockError {

@@ -10,11 +10,8 @@ use super::error::ImageError;
 /// A platform, in the words of the OCI image specification (which are Go's).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Platform {
-    /// Such as `linux`.
     pub os: String,
-    /// Such as `amd64`.
     pub architecture: String,
-    /// Such as `v8`.
     #[serde(default)]
     pub variant: Option<String>,
 }

@@ -24,7 +24,6 @@ pub enum ImageUri {
     Registry(RegistryReference),
     /// `oci:…`, `oci-archive:…`, `docker-archive:…`: on this machine.
     Local {
-        /// In which form.
         form: LocalForm,
         /// Where; relative paths start where the caller says.
         path: PathBuf,

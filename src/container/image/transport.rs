@@ -25,7 +25,6 @@ const COMPLAINT_CHARACTERS_MAX: usize = 300;
 /// How patient one is with servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// To be connected.
     pub connect: Duration,
     /// From one piece of an answer to the next.
     pub silence: Duration,

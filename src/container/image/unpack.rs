@@ -16,7 +16,6 @@ const FORMAT: &[u8] = b"maelstrom image layer 1";
 /// How far a layer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerProgress {
-    /// Which.
     pub layer: ContentHash,
     /// What is being done.
     pub phase: LayerPhase,

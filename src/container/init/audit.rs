@@ -69,9 +69,7 @@ pub struct WatchedFile {
 /// How much of a [`WatchedFile`] is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComparedPart {
-    /// All of it.
     Whole,
-    /// Its first line.
     FirstLine,
     /// How many lines it has, as far as it is read.
     LineCount,

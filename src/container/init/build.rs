@@ -33,9 +33,7 @@ use super::level;
 pub struct StepFailed {
     /// The step, as its `Display` tells it.
     pub step: String,
-    /// The error number.
     pub errno: i32,
-    /// Its text.
     pub errno_text: String,
 }
 

@@ -73,15 +73,12 @@ struct TamperableState {
 
 /// What a resident says.
 enum ForkServerReply {
-    /// It takes requests.
     Ready,
     /// A fork of it would not be as good as a fresh process.
     Unfit(String),
-    /// It has forked.
     Started(Pid),
     /// The fork could not become what it should be.
     Failed(String),
-    /// The fork ended.
     Ended(ExitStatus, ResourceUsage),
     /// It is gone, or not to be understood.
     Gone,
@@ -89,7 +86,6 @@ enum ForkServerReply {
 
 /// How a fork ended.
 pub enum ForkEnd {
-    /// There was none.
     NotStarted(StepFailed),
     /// By itself, or killed.
     Ended(ExitStatus, ResourceUsage),

@@ -21,9 +21,7 @@ pub enum JobProcessEnd {
     NotStarted(StepFailed),
     /// Its first process has ended.
     Ended {
-        /// How.
         status: ExitStatus,
-        /// What it used.
         usage: ResourceUsage,
         /// How long it ran.
         ran: Duration,

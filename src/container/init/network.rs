@@ -68,7 +68,6 @@ enum MulticastMemberships {
 
 /// What of the container shows one particular network namespace.
 enum NetworkMounts {
-    /// Some mounts.
     Mounts {
         /// Those of the template: sysfs, and what hides parts of it.
         template: Vec<ContainerStep>,
@@ -84,7 +83,6 @@ enum NetworkMounts {
 pub enum NetworkRenewal {
     /// It was as before.
     Unnecessary,
-    /// It was used.
     Done {
         /// Whether the scratch stage shows the old one, and must be made again.
         scratch_is_stale: bool,

@@ -14,7 +14,6 @@ use super::super::sys::mount::{MountRecursion, clone_tree, make_read_only};
 
 /// The null device on a mount of its own, which is nowhere.
 pub struct NullDevice {
-    /// Keeps it.
     _mount: OwnedFd,
     /// By this name below `/proc` it is opened.
     name: CString,

@@ -77,7 +77,6 @@ struct ContainerInit {
     /// What every job is to find that the resident has written.
     heritage: StartupFiles,
     retired: RetirementStatus,
-    /// The host's `/proc`.
     proc: OwnedFd,
     /// Where the next process id can be set.
     last_pid: Option<File>,

@@ -64,12 +64,7 @@ pub enum StartupFilesError {
     Kind(PathBuf),
     /// It cannot be read.
     #[error("it writes {}, which can't be read: {source}", path.display())]
-    Read {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
 }
 
 impl StartupFiles {

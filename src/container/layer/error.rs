@@ -10,7 +10,6 @@ use maelstrom_container::store::{HashError, StoreError, TreePath, TreePathError,
 /// Why a layer could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The tree could not be written.
@@ -19,78 +18,51 @@ pub enum LayerError {
     /// A named path is not there.
     #[error("`{}` does not exist", path.display())]
     Missing {
-        /// The path.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
     /// Something could not be looked at or read.
     #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A file was written to in the meantime.
     #[error("`{}` changed while it was being read", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
+    Changed { path: PathBuf },
     /// A socket, pipe or device.
     #[error("`{}` is {kind}; a layer holds files, directories and links only", path.display())]
     SpecialFile {
-        /// The path.
         path: PathBuf,
         /// What it is, with its article.
         kind: &'static str,
     },
     /// A directory where a file is expected.
     #[error("`{}` is not a file", path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
+    NotAFile { path: PathBuf },
     /// A destination outside the container.
     #[error("a layer's entry has no place in the container")]
     Destination(#[from] TreePathError),
     /// Two entries exclude one another.
     #[error("`{path}` cannot be in the layer: `{parent}` in it is not a directory")]
     NotADirectory {
-        /// The entry below.
         path: TreePath,
         /// The entry in its way.
         parent: TreePath,
     },
     /// A stub that is no text to expand.
     #[error("the stub `{stub}` cannot be expanded")]
-    Brace {
-        /// The stub.
-        stub: String,
-        /// Why.
-        source: BraceError,
-    },
+    Brace { stub: String, source: BraceError },
     /// A pattern that has no meaning.
     #[error("`{pattern}` is not a glob")]
     Glob {
-        /// The pattern.
         pattern: String,
-        /// Why.
         source: globset::Error,
     },
     /// An archive that is damaged or none at all.
     #[error("`{}` is not a readable tar file", path.display())]
-    Tar {
-        /// The archive.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Tar { path: PathBuf, source: io::Error },
     /// An entry of an archive that can't be had.
     #[error("the entry `{entry}` of `{}` {problem}", path.display())]
     TarEntry {
-        /// The archive.
         path: PathBuf,
         /// The entry's name in it.
         entry: String,
@@ -100,19 +72,12 @@ pub enum LayerError {
     /// An entry of an archive that has no place in the tree.
     #[error("`{}` cannot be unpacked", path.display())]
     Unpack {
-        /// The archive.
         path: PathBuf,
-        /// Why.
         source: TreeWriteError,
     },
     /// A program whose libraries can't be told.
     #[error("cannot find the shared libraries of `{}`", binary.display())]
-    Libraries {
-        /// The program.
-        binary: PathBuf,
-        /// Why.
-        source: ElfError,
-    },
+    Libraries { binary: PathBuf, source: ElfError },
 }
 
 impl LayerError {

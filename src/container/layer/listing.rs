@@ -23,9 +23,7 @@ pub struct LayerListing {
 /// One entry of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayerEntry {
-    /// A directory.
     Directory {
-        /// Permission bits.
         mode: u32,
     },
     /// An empty file that stands for something to be mounted over it.
@@ -37,9 +35,7 @@ pub enum LayerEntry {
         /// Where its content is.
         source: FileSource,
     },
-    /// A symbolic link.
     Symlink {
-        /// Where it leads.
         target: PathBuf,
     },
 }
@@ -47,7 +43,6 @@ pub enum LayerEntry {
 /// A file on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSource {
-    /// Where it is.
     pub path: PathBuf,
     /// By what one sees that it wasn't changed since.
     pub stamp: FileStamp,

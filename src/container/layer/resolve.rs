@@ -33,18 +33,15 @@ pub struct LayerBuilder {
 pub struct ResolvedLayer {
     /// The canonical name of its tree. Equal names mean equal trees.
     pub hash: ContentHash,
-    /// What it holds.
     pub content: LayerContent,
 }
 
 /// What a layer holds.
 #[derive(Clone, Debug)]
 pub enum LayerContent {
-    /// These entries.
     Listing(LayerListing),
     /// What is in an archive.
     Tar {
-        /// The archive.
         path: PathBuf,
         /// By what one sees that it wasn't changed since.
         stamp: FileStamp,

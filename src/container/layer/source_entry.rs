@@ -13,7 +13,6 @@ use maelstrom_container::store::{DigestCache, FileAttributes, TreePath};
 pub(super) struct SourceEntry {
     /// Where it is on the host.
     pub(super) source: PathBuf,
-    /// Where it goes.
     destination: TreePath,
     metadata: Metadata,
 }

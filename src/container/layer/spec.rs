@@ -10,24 +10,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LayerSpec {
     /// The content of a tar file. Whiteouts and opaque directories of the OCI image specification
-    /// are honored.
     Tar {
-        /// The file.
         path: PathBuf,
     },
     /// Files, directories and links below the project directory whose relative path matches; none
-    /// is fine.
     Glob {
         /// The pattern; its wildcards cross `/`.
         pattern: String,
-        /// Where they go.
         prefix: PrefixOptions,
     },
     /// These files, directories and links; of a directory only itself, empty.
     Paths {
-        /// Each must exist.
         paths: Vec<PathBuf>,
-        /// Where they go.
         prefix: PrefixOptions,
     },
     /// Empty directories (mode 0555, where the text ends with `/`) and empty files (mode 0444).
@@ -35,15 +29,11 @@ pub enum LayerSpec {
         /// Texts that are brace-expanded first.
         stubs: Vec<String>,
     },
-    /// Symbolic links.
     Symlinks {
-        /// The links.
         symlinks: Vec<SymlinkSpec>,
     },
     /// The shared libraries that these programs need, with the C library and the loader, without
-    /// the programs themselves.
     SharedLibraryDependencies {
-        /// ELF files.
         binaries: Vec<PathBuf>,
         /// Where the libraries go.
         prefix: PrefixOptions,
@@ -53,7 +43,6 @@ pub enum LayerSpec {
 /// One link of [`LayerSpec::Symlinks`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SymlinkSpec {
-    /// Where it stands.
     pub link: PathBuf,
     /// Where it leads; need not exist.
     pub target: PathBuf,
@@ -75,7 +64,6 @@ pub struct PrefixOptions {
 /// What is stored of a symbolic link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SymlinkMode {
-    /// The link.
     #[default]
     Keep,
     /// What it leads to, under the link's name.

@@ -14,10 +14,7 @@ pub(super) enum MountChanges {
     /// The kernel refuses them all.
     Refused,
     /// They go to a directory of the scratch tmpfs, which has these permission bits at first.
-    Scratch {
-        /// The permission bits.
-        mode: u32,
-    },
+    Scratch { mode: u32 },
     /// They go to an overlay's upper directory, on the scratch tmpfs.
     Overlay,
     /// They stay. These paths below the mount point, the empty one for itself, show all of them:

@@ -46,16 +46,13 @@ pub const LAYERS_MAX: usize = 400;
 pub struct ContainerPlan {
     /// Who the job is inside.
     pub user: u32,
-    /// Its group inside.
     pub group: u32,
     /// The network namespace to be in.
     pub network: NetworkMode,
     /// What the job may do.
     pub privileges: PrivilegeLevel,
-    /// The first stage.
     pub template: Vec<ContainerStep>,
     /// The second stage, up to the directories that a job's writes go to; empty when it can write
-    /// nowhere.
     pub scratch: Vec<ContainerStep>,
     /// The rest of the second stage: what is mounted from these directories, and on them.
     pub scratch_mounts: Vec<ContainerStep>,
@@ -112,13 +109,10 @@ pub enum PlanError {
     /// A mount point that is relative, or holds `.` or `..`.
     #[error("the path {0:?} must be absolute and without \".\" or \"..\"")]
     NotAbsolute(PathBuf),
-    /// Something on `/`.
     #[error("nothing can be mounted on \"/\": the root is what the layers make it")]
     MountOnRoot,
-    /// No layers.
     #[error("a container needs at least one layer")]
     NoLayers,
-    /// Too many layers.
     #[error("{0} layers are more than the {LAYERS_MAX} that one root can be stacked of")]
     TooManyLayers(usize),
     /// `sys` shows the network's devices, which must be the container's own.

@@ -26,7 +26,6 @@ enum MountParent {
     Template,
     /// A directory of the scratch tmpfs: the changes to the mount at this index go there.
     ScratchDirectory(usize),
-    /// An overlay.
     Overlay,
     /// Another mount of the scratch stage.
     ScratchMount,

@@ -32,7 +32,6 @@ pub struct PreflightError {
     pub message: String,
     /// The command or setting that cures it.
     pub help: String,
-    /// What was seen.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
@@ -42,7 +41,6 @@ pub struct PreflightError {
 pub struct PreflightFacts {
     /// Major and minor version of the kernel.
     pub kernel: (u32, u32),
-    /// `user.max_user_namespaces`
     pub user_namespaces_max: Option<u64>,
     /// `kernel.unprivileged_userns_clone`, where Debian's patch is in the kernel.
     pub unprivileged_clone: Option<u64>,
@@ -63,9 +61,7 @@ pub struct PreflightFacts {
 /// A container engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContainerEngine {
-    /// Docker.
     Docker,
-    /// Podman.
     Podman,
     /// Bubblewrap, which many sandboxes are made with, also within an engine's container.
     Bubblewrap,
@@ -350,7 +346,6 @@ struct EngineMarkers<'a> {
     exists: &'a dyn Fn(&Path) -> bool,
     /// The variable `container`, which engines set.
     variable: Option<&'a str>,
-    /// `/proc/self/mountinfo`.
     mounts: &'a str,
     /// The names of the processes that this one descends from.
     ancestors: &'a [String],

@@ -131,7 +131,6 @@ pub struct HostSecrets {
 enum SecretReader {
     /// Root, which no permission binds.
     Root,
-    /// Anybody else.
     Other,
 }
 

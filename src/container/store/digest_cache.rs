@@ -53,18 +53,10 @@ pub struct HashedFile {
 pub enum HashError {
     /// It could not be read.
     #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// Somebody wrote to it at the same time.
     #[error("`{}` changed while it was being read", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
+    Changed { path: PathBuf },
 }
 
 impl DigestCache {

@@ -10,18 +10,10 @@ use crate::digest::Digest;
 pub enum StoreError {
     /// A directory of the store is not there and cannot be made.
     #[error("cannot create the cache directory `{}`", path.display())]
-    CreateDirectory {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    CreateDirectory { path: PathBuf, source: io::Error },
     /// Something other than a directory stands where the store should be.
     #[error("the cache directory `{}` is not a directory", path.display())]
-    NotADirectory {
-        /// The path.
-        path: PathBuf,
-    },
+    NotADirectory { path: PathBuf },
     /// The directory holds something that was not put there by a cache.
     #[error(
         "`{}` is no cache directory: it holds `{}` and no valid CACHEDIR.TAG",
@@ -29,7 +21,6 @@ pub enum StoreError {
         found.display()
     )]
     NotACache {
-        /// The directory.
         path: PathBuf,
         /// A file name in it.
         found: PathBuf,
@@ -39,10 +30,7 @@ pub enum StoreError {
         "the cache directory `{}` is in use by a program of another version",
         path.display()
     )]
-    OtherVersionActive {
-        /// The directory.
-        path: PathBuf,
-    },
+    OtherVersionActive { path: PathBuf },
     /// The file system, or the user's share of it, is full.
     #[error("no space left to write `{}`", path.display())]
     Full {
@@ -53,44 +41,19 @@ pub enum StoreError {
     },
     /// Something could not be read.
     #[error("cannot read `{}`", path.display())]
-    Read {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// Something could not be written or made.
     #[error("cannot write `{}`", path.display())]
-    Write {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
     /// Something could not be removed.
     #[error("cannot remove `{}`", path.display())]
-    Remove {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Remove { path: PathBuf, source: io::Error },
     /// A lock could not be taken.
     #[error("cannot lock `{}`", path.display())]
-    Lock {
-        /// The lock file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Lock { path: PathBuf, source: io::Error },
     /// Content turned out not to be what it was announced to be.
     #[error("the content is {actual} (hash/size), but {expected} was announced")]
-    Mismatch {
-        /// What was announced.
-        expected: Digest,
-        /// What came.
-        actual: Digest,
-    },
+    Mismatch { expected: Digest, actual: Digest },
 }
 
 impl StoreError {

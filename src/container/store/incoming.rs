@@ -36,9 +36,7 @@ impl std::fmt::Debug for IncomingBlob {
 /// A blob as a listing shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedBlob {
-    /// Its name.
     pub hash: ContentHash,
-    /// Its length.
     pub size_bytes: u64,
     /// When it was last used, on a scale that grows with time.
     pub last_used: u128,

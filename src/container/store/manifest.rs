@@ -37,7 +37,6 @@ const BLOCK_BYTES: u64 = 4096;
 pub(super) struct ManifestRecord {
     pub(super) path: TreePath,
     pub(super) kind: RecordKind,
-    /// Permission bits.
     pub(super) mode: u32,
     pub(super) mtime: FileTime,
 }
@@ -88,16 +87,13 @@ pub enum StoreDamage {
     Examine {
         /// Where in the tree.
         path: TreePath,
-        /// Why.
         source: io::Error,
     },
     /// Something in the tree isn't what the manifest says. Added entries show as a change of their
-    /// directory.
     #[error("`{path}` in it was changed: {what} differs")]
     Changed {
         /// Where in the tree.
         path: TreePath,
-        /// Which property.
         what: &'static str,
     },
 }

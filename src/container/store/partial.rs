@@ -19,7 +19,6 @@ use crate::private;
 /// A blob that was asked for.
 #[derive(Debug)]
 pub enum BlobLookup {
-    /// It is there.
     Whole(Blob),
     /// It has yet to arrive, or the rest of it.
     Partial(PartialBlob),

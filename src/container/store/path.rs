@@ -17,16 +17,10 @@ pub struct TreePath(PathBuf);
 pub enum TreePathError {
     /// There are more `..` than directories to leave.
     #[error("the path `{}` leads out of the container's root", path.display())]
-    Escapes {
-        /// The path.
-        path: PathBuf,
-    },
+    Escapes { path: PathBuf },
     /// No file name can hold a NUL byte.
     #[error("the path {path:?} holds a NUL byte")]
-    Nul {
-        /// The path.
-        path: PathBuf,
-    },
+    Nul { path: PathBuf },
 }
 
 impl TreePath {

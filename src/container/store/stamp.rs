@@ -21,15 +21,10 @@ pub struct FileTime {
 /// (`cp -p`, `tar`) don't hide a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileStamp {
-    /// The device.
     pub device: u64,
-    /// The inode.
     pub inode: u64,
-    /// The size.
     pub size_bytes: u64,
-    /// Last written to.
     pub modified: FileTime,
-    /// Inode last changed.
     pub changed: FileTime,
 }
 
@@ -86,7 +81,6 @@ impl fmt::Display for FileTime {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no time: SECONDS.NANOSECONDS is expected")]
 pub struct ParseTimestampError {
-    /// The text.
     pub text: String,
 }
 

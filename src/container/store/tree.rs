@@ -40,44 +40,30 @@ const COPY_BYTES: usize = 128 * 1024;
 /// Why content could not become a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeWriteError {
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The content's source failed.
     #[error("cannot read the content of `{path}`")]
-    Input {
-        /// The entry.
-        path: TreePath,
-        /// Why.
-        source: io::Error,
-    },
+    Input { path: TreePath, source: io::Error },
     /// A file was written to while it was being copied.
     #[error("`{}` changed while it was being read", path.display())]
-    SourceChanged {
-        /// The file.
-        path: PathBuf,
-    },
+    SourceChanged { path: PathBuf },
     /// Something is to stand in what is no directory.
     #[error("`{path}` cannot be made: `{parent}` is not a directory")]
     ParentNotADirectory {
-        /// The entry.
         path: TreePath,
         /// The file in its way.
         parent: TreePath,
     },
     /// The links on the way to an entry never end, or lead out.
     #[error("`{path}` cannot be made: the links on the way to it lead nowhere")]
-    LinksWithoutEnd {
-        /// The entry.
-        path: TreePath,
-    },
+    LinksWithoutEnd { path: TreePath },
     /// A link on the way leads out of the tree.
     #[error(transparent)]
     Path(#[from] TreePathError),
     /// A hard link to what isn't there or is no file.
     #[error("`{path}` is a hard link to `{target}`, which is no file of this layer")]
     HardLinkTarget {
-        /// The link.
         path: TreePath,
         /// What it should lead to.
         target: TreePath,
@@ -90,7 +76,6 @@ pub enum TreeWriteError {
 /// What a file has besides its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileAttributes {
-    /// Permission bits.
     pub mode: u32,
     /// When it was last written to.
     pub mtime: FileTime,

@@ -17,7 +17,6 @@ const RESOLVE_IN_ROOT: u64 = 0x10;
 /// Whether a mount call covers what is mounted below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MountRecursion {
-    /// This mount alone.
     One,
     /// Everything mounted below it, too.
     Tree,

@@ -35,11 +35,8 @@ pub fn pidfd(pid: Pid) -> nix::Result<OwnedFd> {
 /// What [`wait`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitOutcome {
-    /// A child ended.
     Ended {
-        /// Which.
         pid: Pid,
-        /// How.
         status: ExitStatus,
         /// What it used, with the children it had waited for.
         usage: ResourceUsage,
@@ -53,7 +50,6 @@ pub enum WaitOutcome {
 /// Which children [`wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitTarget {
-    /// This one.
     One(Pid),
     /// Any, however it was cloned.
     Any,
@@ -62,7 +58,6 @@ pub enum WaitTarget {
 /// Whether [`wait`] returns before a child has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitMode {
-    /// It does not.
     Block,
     /// It does, with [`WaitOutcome::NoneYet`].
     Poll,

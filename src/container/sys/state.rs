@@ -7,11 +7,8 @@ use nix::unistd::Pid;
 /// How many System V objects the calling process's IPC namespace holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemVObjects {
-    /// Shared memory segments.
     pub segments: i32,
-    /// Semaphore sets.
     pub semaphores: i32,
-    /// Message queues.
     pub queues: i32,
 }
 

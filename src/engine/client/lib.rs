@@ -85,14 +85,12 @@ use maelstrom_wire::v1::operator_client::OperatorClient;
 /// What is to be known to use a cluster.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// The broker.
     pub broker: Address,
     /// What to trust and what to show. By default nothing, which a broker on loopback may take.
     pub security: ClientSecurity,
     /// Who this is, for people who look at the cluster.
     pub name: String,
     /// A file that remembers digests of files from run to run. By default they are known until the
-    /// client is gone.
     pub digests: Option<PathBuf>,
     /// How long a job may go on after SIGTERM.
     pub grace: Duration,
@@ -135,42 +133,30 @@ pub enum ClientError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JobEvent {
-    /// A job began.
     Started {
-        /// Which.
         job: JobId,
-        /// Where.
         worker: WorkerId,
     },
     /// A job wrote something.
     Output {
-        /// Which.
         job: JobId,
-        /// Where to.
         stream: OutputStream,
-        /// What; never empty.
         bytes: Vec<u8>,
     },
     /// The worker that ran a job was lost, and the job begins again elsewhere. What it wrote so far is
-    /// void.
     Restarted {
-        /// Which.
         job: JobId,
-        /// Why.
         reason: String,
     },
     /// A job has written over files of its sources, which nobody sees any more. Before its end.
     Discarded {
-        /// Which.
         job: JobId,
         /// Some of the files, as the job saw them.
         files: Vec<PathBuf>,
     },
     /// A job is over. Comes once for each.
     Finished {
-        /// Which.
         job: JobId,
-        /// How.
         result: JobResult,
     },
     /// Something about the cluster: its workers, how it does, notices for people.

@@ -21,9 +21,7 @@ use maelstrom_wire::session::prepare::LocalTemplate;
 pub struct JobTemplate {
     /// The container. Host paths that it shows and that nobody else has spoken of go along.
     pub container: ContainerSpec,
-    /// The whole environment.
     pub environment: BTreeMap<OsString, OsString>,
-    /// Where programs start.
     pub working_directory: PathBuf,
     /// Paths that the workers must have themselves, the same as this machine; they are not sent.
     pub toolbox: Vec<PathBuf>,
@@ -162,11 +160,9 @@ impl TemplateHandle {
 pub struct JobRequest {
     /// A path in the container, or a name that `PATH` of the template finds.
     pub program: OsString,
-    /// Its arguments.
     pub arguments: Vec<OsString>,
     /// After this long it is stopped.
     pub timeout: Option<Duration>,
-    /// Higher starts earlier.
     pub priority: i8,
     /// How long it is expected to take: the unknown and the longest start first.
     pub estimate: Option<Duration>,

@@ -9,7 +9,6 @@ use maelstrom_model::exit_code;
 /// Why something that a container is made of could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerCacheError {
-    /// A cache failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A cache is another program's.

@@ -71,7 +71,6 @@ type OnceMap<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
 pub struct CachedImage {
     /// Its trees, lowest first.
     pub trees: Vec<PathBuf>,
-    /// Its environment.
     pub environment: BTreeMap<String, String>,
     /// Where its programs start, if it says so.
     pub working_directory: Option<PathBuf>,

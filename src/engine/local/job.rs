@@ -30,9 +30,7 @@ const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
 
 /// Everything a job's future needs.
 pub struct JobTask {
-    /// The job's number.
     pub id: JobId,
-    /// The job.
     pub job: Job,
     /// The slot it has.
     pub slot: u32,
@@ -44,7 +42,6 @@ pub struct JobTask {
     pub grace: Duration,
     /// What others want of it.
     pub control: Rc<JobControl>,
-    /// Where events go.
     pub events: SharedEventQueue,
 }
 
@@ -71,7 +68,6 @@ impl JobStdio {
 
 /// What a job runs in.
 pub enum ExecutionTarget {
-    /// A container.
     Container {
         /// One left from an earlier job like this one.
         idle: Option<ContainerHandle>,
@@ -84,7 +80,6 @@ pub enum ExecutionTarget {
 
 /// What a job's future leaves behind.
 pub struct JobCompletion {
-    /// The job.
     pub job: JobId,
     /// Its slot, free again.
     pub slot: u32,

@@ -45,7 +45,6 @@ pub enum JobOutputWriters {
 
 /// One of them.
 pub struct JobOutputReader {
-    /// Which.
     pub stream: OutputStream,
     /// What was read and not yet told.
     pub buffer: Vec<u8>,

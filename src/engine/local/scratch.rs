@@ -14,9 +14,7 @@ use maelstrom_model::byte_size::{ByteSize, ByteSizeError};
 /// The budget: a size, or a share of the memory that this program may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScratchMemory {
-    /// So many bytes.
     Bytes(u64),
-    /// So many hundredths.
     Percent(u8),
 }
 
@@ -33,7 +31,6 @@ pub enum ScratchMemoryError {
     /// A share that is none.
     #[error("expected a share from 1% to 100%")]
     Percent,
-    /// No size.
     #[error(transparent)]
     Size(#[from] ByteSizeError),
 }

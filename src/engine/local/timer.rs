@@ -12,13 +12,9 @@ use maelstrom_model::job::{ExitStatus, Job, JobOutcome};
 /// What can be done to a running job from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobSignal {
-    /// SIGTERM.
     Terminate,
-    /// SIGKILL.
     Kill,
-    /// SIGSTOP.
     Suspend,
-    /// SIGCONT.
     Continue,
 }
 
@@ -86,11 +82,9 @@ impl JobControl {
 /// How far a job's end has been brought about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TerminationStage {
-    /// It runs.
     No,
     /// It got SIGTERM at this time.
     Asked(Instant),
-    /// It got SIGKILL.
     Killed,
 }
 

@@ -11,7 +11,6 @@ use std::str::FromStr;
 pub struct Address {
     /// A name or an IP address, without brackets.
     pub host: String,
-    /// The port.
     pub port: u16,
 }
 
@@ -23,16 +22,10 @@ pub enum AddressError {
     NoPort,
     /// The port is no port.
     #[error("`{port}` is no port: expected a number from 1 to 65535")]
-    Port {
-        /// What stands there.
-        port: String,
-    },
+    Port { port: String },
     /// The host is none.
     #[error("`{host}` is no host: expected a name, an IPv4 address, or an IPv6 address in `[]`")]
-    Host {
-        /// What stands there.
-        host: String,
-    },
+    Host { host: String },
 }
 
 impl FromStr for Address {

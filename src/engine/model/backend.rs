@@ -47,7 +47,6 @@ pub const GRACE_DEFAULT: Duration = Duration::from_secs(5);
 pub enum StopMode {
     /// SIGTERM now, SIGKILL when the grace period is over.
     Terminate,
-    /// SIGKILL now.
     Kill,
 }
 
@@ -56,50 +55,29 @@ pub enum StopMode {
 pub enum BackendEvent {
     /// A job took a slot and is being started.
     Started {
-        /// Which.
         job: JobId,
-        /// Where.
         worker: WorkerId,
         /// The worker's slot, from 0. No other job has it until this one is finished.
         slot: u32,
     },
     /// A running job wrote something.
     Output {
-        /// Which.
         job: JobId,
-        /// To which stream.
         stream: OutputStream,
         /// The bytes as they came. Never empty.
         bytes: Vec<u8>,
     },
     /// The machine that a job ran on was lost, and the job begins again elsewhere. What it wrote so
     /// far is void. There is no second [`BackendEvent::Started`].
-    Restarted {
-        /// Which.
-        job: JobId,
-        /// Why.
-        reason: String,
-    },
+    Restarted { job: JobId, reason: String },
     /// A running job has written over files of the host's, and nobody sees that any more. Before its
-    /// end.
-    Discarded {
-        /// Which.
-        job: JobId,
-        /// What.
-        files: DiscardedFiles,
-    },
+    Discarded { job: JobId, files: DiscardedFiles },
     /// A job is over, and all of its output was told.
-    Finished {
-        /// Which.
-        job: JobId,
-        /// How.
-        result: JobResult,
-    },
+    Finished { job: JobId, result: JobResult },
     /// Something for those who watch: workers that join, leave or report, transfers, notices.
     /// Nothing that is about a test.
     Fact(EventKind),
     /// Nothing runs any more and nothing ever will. Always the last event; every unfinished job is
-    /// lost with it.
     Lost(BackendLost),
 }
 
@@ -111,7 +89,6 @@ pub struct BackendLost {
     pub message: String,
     /// What to do about it, if anything is known to help.
     pub help: Option<String>,
-    /// What was underneath.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }

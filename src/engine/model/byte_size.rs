@@ -15,10 +15,7 @@ pub enum ByteSizeError {
     NoNumber,
     /// What follows the number is no unit.
     #[error("unknown unit `{unit}`: expected B, or one of k, M, G, T, P, alone or with B, iB or i")]
-    Unit {
-        /// What follows.
-        unit: String,
-    },
+    Unit { unit: String },
     /// More than 2^64 - 1 bytes.
     #[error("too large: 16 EiB and more cannot be counted")]
     TooLarge,

@@ -137,9 +137,7 @@ pub struct EnvironmentForwarding {
 /// Names of a job's variables that come from the caller, by what becomes of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VariablePartition {
-    /// They go along.
     pub sent: Vec<OsString>,
-    /// They stay here.
     pub withheld: Vec<OsString>,
 }
 

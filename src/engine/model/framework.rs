@@ -129,9 +129,7 @@ pub enum FrameworkVerdict {
 /// A part of a test that its framework reports by itself, such as a Go subtest or a phase of pytest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubtestReport {
-    /// Its name.
     pub name: String,
-    /// How it ended.
     pub outcome: TestOutcome,
     /// How long it took.
     pub duration: Duration,
@@ -198,7 +196,6 @@ pub struct WatchPaths {
     /// Names that are left out wherever they are, as patterns of a `.gitignore`.
     pub generated: &'static [&'static str],
     /// Files that a round may write itself; only between rounds is a change of them somebody
-    /// else's.
     pub written: Vec<PathBuf>,
 }
 
@@ -223,7 +220,6 @@ pub struct BrokenEntry {
 /// What a job that is no test left behind.
 #[derive(Clone, Debug)]
 pub struct CapturedOutput {
-    /// How it ended.
     pub result: JobResult,
     /// Its standard output, whole.
     pub stdout: Vec<u8>,

@@ -42,7 +42,6 @@ index_id! {
 }
 index_id! {
     /// One execution of a test: 1 for its first in this run, then counting through repeats and
-    /// reruns.
     Attempt
 }
 

@@ -18,7 +18,6 @@ pub use maelstrom_container::spec::{
 pub struct Job {
     /// The container. Shared, since thousands of jobs usually have one.
     pub container: Arc<ContainerSpec>,
-    /// The program.
     pub process: Arc<ProcessSpec>,
     /// A program that, once it has started in the container, can fork a process that is as good as
     /// [`Self::process`]. A backend may do without.
@@ -41,8 +40,6 @@ pub enum OutputPipes {
     #[default]
     Separate,
     /// One pipe: everything comes in the order in which it was written, as [`Stream::Joined`].
-    ///
-    /// [`Stream::Joined`]: super::event::OutputStream::Joined
     Joined,
 }
 
@@ -57,7 +54,6 @@ impl Job {
 /// A program whose forks are as good as processes started afresh: see `container::slot::resident`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForkServerSpec {
-    /// The program.
     pub process: Arc<ProcessSpec>,
     /// What it means if it turns out that there can't be one.
     pub need: ForkServerNeed,
@@ -123,7 +119,6 @@ pub struct TestCase {
     pub title: String,
     /// Why it is only to be reported, when its author ignores it.
     pub ignored: Option<IgnoredTest>,
-    /// What runs it.
     pub job: Job,
 }
 
@@ -158,9 +153,7 @@ pub struct IgnoredTest {
 pub struct JobResult {
     /// How its process ended, or why there was none.
     pub end: JobOutcome,
-    /// What it used.
     pub usage: ResourceUsage,
-    /// Preparing the container.
     pub prepared: Duration,
     /// From the program's start to its end.
     pub ran: Duration,

@@ -29,20 +29,15 @@ pub enum DiscoveryEvent {
     StateDirectory(PathBuf),
     /// The project's own files are these.
     Watch(WatchPaths),
-    /// Tests were found.
     Found {
-        /// Which.
         tests: Vec<TestCase>,
         /// What they were given.
         priority: Option<i8>,
     },
-    /// Something is broken.
     Broken(BrokenEntry),
     /// Run this and answer there.
     Run {
-        /// The helper's id.
         id: JobId,
-        /// What to run.
         job: Job,
         /// Where its end is awaited.
         reply: oneshot::Sender<CapturedOutput>,
@@ -153,7 +148,6 @@ struct HelperJob {
 /// Whether a helper may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HelperAction {
-    /// It may.
     GoOn,
     /// It wrote too much and was answered for; it is to be killed.
     Kill,

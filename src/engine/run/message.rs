@@ -21,14 +21,12 @@ pub struct RunOptions {
     /// What happens when a round is over and no other waits.
     pub at_end: AtEnd,
     /// How long cancelled tests have between SIGTERM and SIGKILL. The backend keeps it; here it is
-    /// only told.
     pub grace: Duration,
 }
 
 /// What becomes of the tests that are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunMode {
-    /// They run.
     Run,
     /// They are only told of, for a list.
     List,
@@ -48,7 +46,6 @@ pub enum AtEnd {
 /// A test and what is known of it from earlier runs.
 #[derive(Clone, Debug)]
 pub struct FoundTest {
-    /// The test.
     pub case: TestCase,
     /// What somebody gave it; without it, how it ended last time says which comes first.
     pub priority: Option<i8>,
@@ -61,7 +58,6 @@ pub struct FoundTest {
 /// Files that changed, as a person reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedFiles {
-    /// Some of them.
     pub paths: Vec<String>,
     /// How many more there are.
     pub more: u32,
@@ -70,13 +66,11 @@ pub struct ChangedFiles {
 /// Something that happened.
 #[derive(Debug)]
 pub enum RunInput {
-    /// Tests were found.
     Found(Vec<FoundTest>),
     /// There should have been tests, but they can't be run.
     Broken(BrokenEntry),
     /// There are no more.
     DiscoveryFinished(DiscoverySummary),
-    /// Discovery gave up.
     DiscoveryFailed {
         /// The code the program will exit with.
         exit_code: u8,
@@ -97,39 +91,27 @@ pub enum RunInput {
         /// What to do about it.
         help: Option<String>,
     },
-    /// Files changed.
     Changed(ChangedFiles),
     /// Something that is only passed on to those who watch.
     Fact(EventKind),
     /// The backend started an attempt.
     Started {
-        /// Which.
         test: TestId,
-        /// Which.
         attempt: Attempt,
-        /// Where.
         worker: WorkerId,
-        /// In which slot.
         slot: u32,
     },
     /// An attempt wrote something.
     Output {
-        /// Which.
         test: TestId,
-        /// Which.
         attempt: Attempt,
-        /// Where to.
         stream: OutputStream,
-        /// What.
         bytes: Vec<u8>,
     },
     /// An attempt is over.
     Finished {
-        /// Which.
         test: TestId,
-        /// Which.
         attempt: Attempt,
-        /// How.
         result: JobResult,
         /// What its framework makes of its output.
         reading: OutputAnalysis,
@@ -152,23 +134,18 @@ pub enum RunEffect {
     Emit(EventKind),
     /// Hand a job to the backend.
     Submit {
-        /// Its id.
         id: JobId,
-        /// The job.
         job: Job,
         /// Its place in the queue.
         rank: JobPriority,
     },
     /// Have the backend stop a job.
     Stop {
-        /// Which.
         id: JobId,
-        /// How.
         how: StopMode,
     },
     /// Drop the discovery with everything it started, and what it had to say.
     AbandonDiscovery,
-    /// Begin another one.
     Discover,
     /// Have the backend start nothing.
     Hold,
@@ -180,7 +157,6 @@ pub enum RunEffect {
     Resume,
     /// Remember how a test did.
     Record {
-        /// Which.
         test: TestId,
         /// How it stands in this round.
         history: PreviousOutcome,

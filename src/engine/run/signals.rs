@@ -10,9 +10,7 @@ use tokio::sync::mpsc;
 /// Somebody outside wants the run to end. The first asks, the second insists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TerminationSignal {
-    /// `^C`.
     Interrupt,
-    /// SIGTERM.
     Terminate,
     /// SIGHUP: the terminal is gone.
     Hangup,
@@ -22,9 +20,7 @@ pub enum TerminationSignal {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot receive the signal {name}")]
 pub struct SignalError {
-    /// Which.
     name: &'static str,
-    /// Why.
     source: io::Error,
 }
 

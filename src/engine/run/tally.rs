@@ -13,7 +13,6 @@ pub enum TestStatus {
     Open,
     /// Its author ignores it.
     Ignored,
-    /// Every attempt passed.
     Passed,
     /// An attempt was never started.
     NotRun,
@@ -23,16 +22,13 @@ pub enum TestStatus {
     Error,
     /// An attempt took too long.
     TimedOut,
-    /// An attempt failed.
     Failed,
 }
 
 /// Whether an attempt was started before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptProgress {
-    /// It waited.
     NeverStarted,
-    /// It ran.
     Started,
 }
 
@@ -74,7 +70,6 @@ pub struct AttemptTally {
 /// Whether a pass was taken over from an earlier run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultSource {
-    /// The attempt ran.
     Ran,
     /// The result cache knew it.
     Cached,

@@ -52,9 +52,7 @@ enum Admission {
 /// A job whose turn has come.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SlotAssignment<T> {
-    /// Which.
     pub job: JobId,
-    /// Where.
     pub slot: u32,
     /// What was handed over with it.
     pub payload: T,
@@ -66,10 +64,7 @@ pub enum WithdrawResult<T> {
     /// The job waited; it is gone from the queue.
     FromQueue(T),
     /// The job runs in this slot and keeps it until [`SlotScheduler::finished`].
-    StillRunning {
-        /// The slot.
-        slot: u32,
-    },
+    StillRunning { slot: u32 },
     /// No such job, or not any more.
     Unknown,
 }

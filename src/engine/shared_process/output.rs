@@ -10,7 +10,6 @@ const NAME_BYTES_MAX: usize = 256;
 /// What comes next in a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OutputToken {
-    /// Something was written.
     Bytes(Vec<u8>),
     /// What follows belongs to this part, or to none.
     Mark(String),

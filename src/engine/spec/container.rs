@@ -68,7 +68,6 @@ impl InheritedFields {
 /// Whether jobs see this machine's programs and libraries, read-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ToolboxMode {
-    /// They do.
     Present,
     /// They see nothing but what is named.
     Absent,
@@ -77,19 +76,14 @@ pub enum ToolboxMode {
 /// What a container begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ContainerBase {
-    /// Nothing.
     #[default]
     Nothing,
-    /// An image.
     Image {
-        /// Its URI.
         name: String,
         /// What is taken over.
         inherited: InheritedFields,
     },
-    /// Another container.
     Parent {
-        /// Its name.
         name: String,
         /// What is taken over.
         inherited: InheritedFields,
@@ -104,20 +98,15 @@ pub enum ContainerBase {
 pub struct ContainerDefinition {
     /// What it begins with.
     pub base: ContainerBase,
-    /// Its own layers.
     pub layers: Vec<LayerSpec>,
-    /// Its own environment.
     pub environment: Vec<EnvironmentElement>,
-    /// Its own mounts.
     pub mounts: Vec<SpecifiedMount>,
-    /// Its scalar fields.
     pub scalars: ScalarFields,
 }
 
 /// A mount, and where it stands. Mounts are equal wherever they stand.
 #[derive(Clone, Debug)]
 pub struct SpecifiedMount {
-    /// The mount.
     pub mount: Mount,
     /// Where a file asks for it, for errors.
     pub place: Option<Arc<str>>,
@@ -144,11 +133,8 @@ pub struct ScalarFields {
     pub network: Option<NetworkMode>,
     /// Whether the root may be written to.
     pub root_access: Option<RootAccess>,
-    /// Where jobs start.
     pub working_directory: Option<PathBuf>,
-    /// The user id.
     pub user: Option<u32>,
-    /// The group id.
     pub group: Option<u32>,
     /// Whether this machine's programs are there.
     pub toolbox: Option<ToolboxMode>,

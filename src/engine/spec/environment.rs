@@ -15,7 +15,6 @@ pub type EnvironmentMap = BTreeMap<OsString, OsString>;
 /// One step from an environment to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentElement {
-    /// The variables.
     pub vars: BTreeMap<String, EnvironmentValue>,
     /// What becomes of the variables before.
     pub merge: MergeMode,
@@ -26,7 +25,6 @@ pub struct EnvironmentElement {
 pub enum MergeMode {
     /// They stay, unless the element has others of their names.
     Extend,
-    /// They go.
     Replace,
 }
 
@@ -65,10 +63,7 @@ pub enum SyntaxError {
     #[error(
         "after `$` comes `{{NAME}}` with `env` or `prev` in front, or another `$`; found {found}"
     )]
-    Dollar {
-        /// What comes.
-        found: String,
-    },
+    Dollar { found: String },
     /// A reference without end.
     #[error("the `}}` of `{reference}` is missing")]
     Unclosed {
@@ -77,10 +72,7 @@ pub enum SyntaxError {
     },
     /// `$` within a reference.
     #[error("`{reference}` may not hold `$`")]
-    Nested {
-        /// The reference.
-        reference: String,
-    },
+    Nested { reference: String },
 }
 
 /// Why a value cannot be had.
@@ -91,7 +83,6 @@ pub enum ExpansionError {
     Absent {
         /// The variable whose value refers to it.
         variable: String,
-        /// The reference.
         reference: String,
     },
     /// A variable that is no text.
@@ -99,7 +90,6 @@ pub enum ExpansionError {
     NotUtf8 {
         /// The variable whose value refers to it.
         variable: String,
-        /// The reference.
         reference: String,
     },
 }

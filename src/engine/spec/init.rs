@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 pub struct StarterFile {
     /// Its name in the project directory.
     pub name: &'static str,
-    /// Its text.
     pub text: &'static str,
 }
 
@@ -37,18 +36,10 @@ pub static PYTEST: StarterFile = StarterFile {
 pub enum InitError {
     /// It is there already.
     #[error("`{}` already exists; it was left as it is", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
+    Exists { path: PathBuf },
     /// It cannot be written.
     #[error("cannot write `{}`", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 impl StarterFile {

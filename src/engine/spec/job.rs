@@ -22,7 +22,6 @@ use super::resolve::{ResolvedSpec, SpecError, SpecResolver};
 pub enum JobFileEntry {
     /// Names for the jobs after it.
     Containers(BTreeMap<String, ContainerDefinition>),
-    /// Something to run.
     Job(Box<JobSpecification>),
 }
 
@@ -31,9 +30,7 @@ pub enum JobFileEntry {
 pub struct JobSpecification {
     /// Where it stands, for a person.
     pub place: String,
-    /// The program.
     pub program: String,
-    /// Its arguments.
     pub arguments: Vec<String>,
     /// How long it may run; as long as it likes if `None`.
     pub timeout: Option<Duration>,

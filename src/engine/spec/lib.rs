@@ -72,7 +72,6 @@ pub const DEFAULT_CONTAINER: &str = "default";
 /// A test runner's file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestSpecification {
-    /// Containers by name.
     pub containers: BTreeMap<String, ContainerDefinition>,
     /// What is done to which tests, in this order.
     pub directives: Vec<TestDirective>,

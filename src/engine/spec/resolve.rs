@@ -43,16 +43,13 @@ pub struct ResolvedSpec {
 /// What a test's container begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResolvedBase {
-    /// Nothing.
     Nothing,
     /// The runner's default container.
     Default {
         /// What is taken over: never a scalar that is set already.
         inherited: InheritedFields,
     },
-    /// An image.
     Image {
-        /// Its URI.
         name: String,
         /// What is taken over: never a scalar that is set already.
         inherited: InheritedFields,
@@ -76,7 +73,6 @@ impl ResolvedBase {
 pub enum RunnerLayers {
     /// It does: the test binary, say.
     Some,
-    /// It does not.
     None,
 }
 
@@ -88,7 +84,6 @@ pub enum SpecError {
     UnknownParent {
         /// Where it is named.
         place: String,
-        /// Its name.
         name: String,
         /// The container that was probably meant.
         nearest: Option<String>,
@@ -98,7 +93,6 @@ pub enum SpecError {
     Loop {
         /// Where the parent is named that closes the circle.
         place: String,
-        /// The container.
         name: String,
         /// From the container back to itself.
         chain: Vec<String>,

@@ -17,7 +17,6 @@ pub struct TemplateVariable {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no template variable `<{name}>`")]
 pub struct UnknownVariable {
-    /// Its name.
     pub name: String,
 }
 

@@ -45,33 +45,23 @@ pub enum ConnectError {
     /// A file cannot be read.
     #[error("cannot read the {what} {}", path.display())]
     Read {
-        /// What it is.
         what: &'static str,
-        /// Where.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// The token is none.
     #[error("{} holds no token: one line of visible ASCII is expected", path.display())]
-    Token {
-        /// Where.
-        path: PathBuf,
-    },
+    Token { path: PathBuf },
     /// The certificates make no sense.
     #[error("the certificates for the broker {address} cannot be used")]
     Certificates {
-        /// The broker.
         address: String,
-        /// Why.
         source: tonic::transport::Error,
     },
     /// Nobody answers, or not as a broker.
     #[error("cannot connect to the broker {address}")]
     Connect {
-        /// The broker.
         address: String,
-        /// Why.
         source: tonic::transport::Error,
     },
 }

@@ -11,34 +11,24 @@ const SHOWN_CHARS_MAX: usize = 100;
 pub enum WireError {
     /// Something must be there, and is not.
     #[error("the message has no {what}")]
-    Missing {
-        /// What.
-        what: &'static str,
-    },
+    Missing { what: &'static str },
     /// There is too much of something.
     #[error("the message has {actual} {what}, and at most {max} are allowed")]
     TooMuch {
         /// Of what, in the plural.
         what: &'static str,
-        /// How much.
         actual: u64,
         /// How much there may be.
         max: u64,
     },
     /// Something is there twice.
     #[error("the message has the {what} `{value}` twice")]
-    Twice {
-        /// What.
-        what: &'static str,
-        /// Which.
-        value: String,
-    },
+    Twice { what: &'static str, value: String },
     /// A value means nothing.
     #[error("`{value}` is no {what}: expected {expected}")]
     Invalid {
         /// What it should be.
         what: &'static str,
-        /// What it is.
         value: String,
         /// What it might be.
         expected: &'static str,

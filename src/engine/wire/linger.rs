@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep_until};
 /// What is to be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushUrgency {
-    /// Nothing.
     Nothing,
     /// What nobody waits for.
     CanLinger,
@@ -23,9 +22,7 @@ pub enum FlushUrgency {
 pub enum FlushTime {
     /// Not before something happens.
     Never,
-    /// Then.
     At(Instant),
-    /// Now.
     Now,
 }
 

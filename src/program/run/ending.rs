@@ -17,14 +17,12 @@ pub enum JobExitReason {
     Code(i32),
     /// A signal ended it.
     Signal {
-        /// Its number.
         number: i32,
         /// Whether there is a core dump.
         core_dumped: bool,
     },
     /// It took longer than it may.
     TimedOut,
-    /// Somebody stopped it.
     Cancelled,
     /// It could not be run.
     Error(String),

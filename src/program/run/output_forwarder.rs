@@ -34,7 +34,6 @@ pub struct OutputForwarder {
 pub enum ReaderPresence {
     /// As far as is known.
     There,
-    /// No more.
     Gone,
 }
 

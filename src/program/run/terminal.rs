@@ -109,7 +109,6 @@ impl Drop for RawMode {
 /// What the keys' thread asks of the main one.
 #[derive(Clone, Copy, Debug)]
 enum KeyboardRequest {
-    /// To end.
     End,
     /// To suspend this program.
     Suspend,

@@ -18,7 +18,6 @@ use maelstrom_runners::sandbox::invocation::Invocation;
 pub enum LendOption {
     /// What it would show its own jobs.
     Usual,
-    /// Nothing.
     Nothing,
     /// What is in this place.
     Path(PathBuf),

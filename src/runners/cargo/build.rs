@@ -57,7 +57,6 @@ pub enum CargoBuildMessage {
     Output(Vec<u8>),
     /// How far it has come.
     Progress(CargoProgress),
-    /// It is over.
     Finished(ExitStatus),
 }
 

@@ -16,7 +16,6 @@ use maelstrom_model::job::TestKey;
 pub struct CompileError {
     /// Its first line: `error[E0308]: mismatched types`.
     pub message: String,
-    /// Where.
     pub location: SourceLocation,
 }
 

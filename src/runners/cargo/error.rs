@@ -22,20 +22,13 @@ pub enum CargoError {
     /// A program could not be started.
     #[error("can't start `{program}`")]
     Start {
-        /// The program.
         program: String,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// `cargo metadata` failed; this is what it said.
     #[error("{}", message(.stderr, "cargo metadata"))]
-    Metadata {
-        /// How it ended.
-        status: ExitStatus,
-        /// What it said.
-        stderr: String,
-    },
+    Metadata { status: ExitStatus, stderr: String },
     /// `cargo metadata` said something that is no metadata.
     #[error("`cargo metadata` printed something unexpected")]
     MetadataForm {
@@ -45,12 +38,7 @@ pub enum CargoError {
     },
     /// `rustc --print` failed; this is what it said.
     #[error("{}", message(.stderr, "rustc --print sysroot"))]
-    Rustc {
-        /// How it ended.
-        status: ExitStatus,
-        /// What it said.
-        stderr: String,
-    },
+    Rustc { status: ExitStatus, stderr: String },
     /// `rustc --print` did not print two paths.
     #[error("`rustc --print sysroot --print target-libdir` printed no two paths: {stdout:?}")]
     RustcForm {
@@ -60,29 +48,22 @@ pub enum CargoError {
     /// The build's output can't be read, or its end not awaited.
     #[error("can't follow the build")]
     Follow {
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// The build failed, and has said why.
     #[error("the build failed ({status})")]
-    Build {
-        /// How cargo ended.
-        status: ExitStatus,
-    },
+    Build { status: ExitStatus },
     /// A configuration file of cargo can't be read.
     #[error("can't read cargo's configuration file {}", path.display())]
     ConfigRead {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// A configuration file of cargo is not what it should be.
     #[error("cargo's configuration file {} is no valid TOML", path.display())]
     ConfigForm {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         #[source]

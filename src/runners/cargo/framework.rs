@@ -43,7 +43,6 @@ pub struct CargoFramework {
     root: OnceLock<PathBuf>,
     /// Where cargo puts what it builds.
     built: OnceLock<[PathBuf; 2]>,
-    /// What jobs use.
     kept: KeepAlive,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,

@@ -25,9 +25,7 @@ pub enum ListingStage {
 
 /// A test binary, and what it said when it was asked for its tests.
 pub struct ListedBinary {
-    /// Its package.
     pub package: Arc<CargoPackage>,
-    /// The binary.
     pub binary: TestBinary,
     /// Its jobs, as they are without a file.
     pub jobs: CargoBinaryJobs,
@@ -35,7 +33,6 @@ pub struct ListedBinary {
     pub standard: DefaultContainer,
     /// What it said, if it was asked.
     pub all: Option<CapturedOutput>,
-    /// What that means.
     pub listing: Result<BinaryListing, CargoListingError>,
 }
 

@@ -36,16 +36,13 @@ pub enum ManifestError {
     /// It is not there any more, say.
     #[error("can't read {}: {source}", path.display())]
     Read {
-        /// The manifest.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// It is no manifest any more.
     #[error("can't read {}: {source}", path.display())]
     Form {
-        /// The manifest.
         path: PathBuf,
         /// What is wrong with it.
         #[source]

@@ -27,10 +27,8 @@ pub struct CargoWorkspace {
     pub target_directory: Utf8PathBuf,
     /// Where everything in between goes; usually the same.
     pub build_directory: Utf8PathBuf,
-    /// The members.
     pub packages: Vec<Arc<CargoPackage>>,
     /// The members that `cargo test` would test from where we were called: the package there, or
-    /// `default-members`, or all.
     pub default_members: Vec<PackageId>,
     /// What is to be said to a build, so that no path of what it makes has a `..` in it.
     pub directories: Vec<OsString>,

@@ -20,9 +20,7 @@ use super::target::TestBinary;
 
 /// What a test gets that the project's file gives something of its own.
 pub struct CargoOverride {
-    /// Its jobs.
     pub jobs: CargoBinaryJobs,
-    /// Whether it runs.
     pub attention: RunOrIgnore,
 }
 

@@ -6,9 +6,7 @@
 /// How far a build has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CargoProgress {
-    /// Units built.
     pub done: u32,
-    /// Units in all.
     pub total: u32,
     /// What is being built.
     pub current: String,

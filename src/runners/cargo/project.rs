@@ -21,7 +21,6 @@ pub struct CargoProject<'a> {
     pub settings: &'a CargoSettings,
     /// How we were called.
     pub invocation: &'a Invocation,
-    /// The workspace.
     pub workspace: &'a CargoWorkspace,
     /// What of it is wanted.
     pub wanted: &'a CargoSelection,

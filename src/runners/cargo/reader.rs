@@ -34,7 +34,6 @@ type BinaryKey = (Arc<str>, Arc<str>);
 enum ResultProtocol {
     /// Not at all: it runs whole.
     ByStatus,
-    /// Like libtest.
     InWords {
         /// How many tests it has, where that is certain.
         count: Option<u32>,

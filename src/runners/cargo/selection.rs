@@ -36,7 +36,6 @@ pub struct CargoSelection {
 /// What happens to a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelectionOutcome {
-    /// It runs.
     Run,
     /// It runs though its author ignores it.
     RunIgnored,

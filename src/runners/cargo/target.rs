@@ -12,9 +12,7 @@ use super::metadata::CargoPackage;
 /// A target of a package.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PackageTarget {
-    /// Its name.
     pub name: String,
-    /// Its kind.
     pub kind: TargetKind,
 }
 
@@ -36,7 +34,6 @@ pub struct TestBinary {
     pub target: PackageTarget,
     /// How it understands its arguments.
     pub harness: TestHarness,
-    /// The program.
     pub executable: Utf8PathBuf,
 }
 
@@ -46,7 +43,6 @@ pub enum TestHarness {
     /// libtest, which comes with the compiler.
     Libtest,
     /// A `main` of the project's own (`harness = false`), which may understand libtest's arguments
-    /// or not.
     Own,
 }
 

@@ -31,7 +31,6 @@ pub struct RustToolchain {
 /// A toolchain's place in rustup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RustupToolchain {
-    /// Rustup's directory.
     pub home: PathBuf,
     /// The toolchain's name, such as `stable-x86_64-unknown-linux-gnu`.
     pub toolchain: OsString,

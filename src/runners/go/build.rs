@@ -57,7 +57,6 @@ pub enum GoBuildMessage {
     Output(Vec<u8>),
     /// A package is done with.
     Package(PackageResult),
-    /// A collector calls.
     Call(UnixStream),
     /// Go is done with everything.
     Finished(ExitStatus),

@@ -38,9 +38,7 @@ const TAKEN: u8 = b'y';
 /// A test binary that `go test` would run now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfferedBinary {
-    /// The package's directory.
     pub directory: OsString,
-    /// The binary.
     pub program: OsString,
     /// What it would be called with.
     pub arguments: Vec<OsString>,

@@ -61,7 +61,6 @@ pub struct GoDiscovery<'a, H> {
 pub enum PackagePresence {
     /// Go has not spoken of any package.
     Nothing,
-    /// It has.
     Packages,
 }
 

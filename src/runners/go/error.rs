@@ -17,28 +17,19 @@ pub enum GoError {
     /// There is no Go, or it does not start.
     #[error("can't start `go`")]
     Start {
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// Go is too old.
     #[error("{version} is too old; Go 1.20 is the oldest that will do")]
-    TooOld {
-        /// Its version.
-        version: String,
-    },
+    TooOld { version: String },
     /// Go's installation sets a flag that means something to us.
     #[error("Go's own settings hold `{flag}` in GOFLAGS, which has no effect there")]
-    Flag {
-        /// Which.
-        flag: String,
-    },
+    Flag { flag: String },
     /// The directory to change to can't be.
     #[error("can't change to {}", directory.display())]
     Directory {
-        /// Which.
         directory: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
@@ -51,17 +42,13 @@ pub enum GoError {
     /// A command of Go failed; this is what it said.
     #[error("{}", message(.stderr, .command))]
     Tool {
-        /// Which.
         command: &'static str,
-        /// How it ended.
         status: ExitStatus,
-        /// What it said.
         stderr: String,
     },
     /// A command of Go said something that can't be read.
     #[error("`{command}` printed something unexpected")]
     Form {
-        /// Which.
         command: &'static str,
         /// What is wrong with it.
         #[source]
@@ -70,29 +57,23 @@ pub enum GoError {
     /// The build's output can't be read, or its end not awaited.
     #[error("can't follow the build")]
     Follow {
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// Nothing could be built, and Go has said why.
     #[error("`go test` could not build anything ({status})")]
-    Build {
-        /// How it ended.
-        status: ExitStatus,
-    },
+    Build { status: ExitStatus },
     /// There is no place for test binaries.
     #[error("can't keep test binaries in {}", path.display())]
     Keep {
         /// Where they should be.
         path: PathBuf,
-        /// Why they can't.
         #[source]
         source: io::Error,
     },
     /// There is no way for Go to hand over test binaries.
     #[error("can't listen for test binaries")]
     Listen {
-        /// Why.
         #[source]
         source: io::Error,
     },

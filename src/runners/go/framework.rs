@@ -43,7 +43,6 @@ pub struct GoFramework {
     /// The same for Go, whose `GOFLAGS` may be less.
     building: Invocation,
     known: Mutex<PackageDirectories>,
-    /// What jobs use.
     kept: KeepAlive,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,

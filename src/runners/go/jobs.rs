@@ -51,7 +51,6 @@ const FRAMED: &str = "-test.v=test2json";
 /// Where a project is.
 #[derive(Clone, Debug)]
 pub struct GoProject<'a> {
-    /// What is wanted.
     pub settings: &'a GoSettings,
     /// How we were called.
     pub invocation: &'a Invocation,

@@ -36,7 +36,6 @@ pub enum GoListingError {
     /// It took too long.
     #[error("did not list its tests in time")]
     TimedOut,
-    /// It was stopped.
     #[error("was stopped before it could list its tests")]
     Cancelled,
     /// It could not be run.

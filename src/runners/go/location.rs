@@ -33,7 +33,6 @@ pub fn of_build(said: &[u8]) -> Option<SourceLocation> {
 /// What was found so far in what one test wrote.
 #[derive(Clone, Debug)]
 pub struct FailureLocations {
-    /// The package's.
     directory: PathBuf,
     /// All of the project's sources lie below it.
     project: PathBuf,

@@ -23,7 +23,6 @@ use super::options::PytestArguments;
 /// What all command lines have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandLines<'a> {
-    /// Where `runner.py` is.
     pub runner: &'a Path,
     /// What the user wants pytest to be told.
     pub pytest: &'a PytestArguments,

@@ -16,7 +16,6 @@ use maelstrom_model::job::{ExitStatus, JobOutcome};
 /// A test as pytest lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PytestItem {
-    /// Its node id.
     pub node: String,
     /// How many tests before it have the same node id.
     pub nth: u32,
@@ -38,9 +37,7 @@ pub struct PytestItem {
 /// Tests that ask for one another.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TestGroup {
-    /// Its name.
     pub name: String,
-    /// What asks.
     pub reason: String,
     /// Whether that is about the whole session, and not about a file.
     pub whole: bool,
@@ -49,9 +46,7 @@ pub struct TestGroup {
 /// An option of pytest's that is about a whole session, and is set.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SessionOption {
-    /// The option.
     pub option: String,
-    /// To what.
     pub value: String,
     /// On the command line, not in `addopts`.
     pub typed: bool,
@@ -62,7 +57,6 @@ pub struct SessionOption {
 pub struct CollectionSession {
     /// Where node ids start.
     pub root: PathBuf,
-    /// pytest's configuration file.
     pub settings: Option<PathBuf>,
     /// Tests that pytest itself left out (`-k`, `-m`).
     pub deselected: u32,
@@ -88,7 +82,6 @@ pub struct BrokenFile {
 pub struct SkippedFile {
     /// The file, from the project directory.
     pub file: String,
-    /// Why.
     pub reason: String,
 }
 
@@ -97,7 +90,6 @@ pub struct SkippedFile {
 pub struct ForkObstacle {
     /// The file whose import is to blame, if it is one.
     pub file: Option<String>,
-    /// What is wrong.
     pub reason: String,
 }
 

@@ -21,16 +21,13 @@ pub enum PytestError {
     /// Python could not be started.
     #[error("can't start `{program}`")]
     Start {
-        /// The program.
         program: String,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// Python could not say what it is.
     #[error("`{program}` could not say what it is: {}", .stderr.trim())]
     Interpreter {
-        /// The program.
         program: String,
         /// What it said instead.
         stderr: String,
@@ -38,7 +35,6 @@ pub enum PytestError {
     /// Python's answer is not what was asked for.
     #[error("`{program}` said something unexpected of itself")]
     InterpreterForm {
-        /// The program.
         program: String,
         /// What is wrong with it.
         #[source]
@@ -46,22 +42,13 @@ pub enum PytestError {
     },
     /// It is too old, or not CPython.
     #[error("{} is {found}; CPython 3.9 or newer is needed", program.display())]
-    PythonVersion {
-        /// The interpreter.
-        program: PathBuf,
-        /// What it is.
-        found: String,
-    },
+    PythonVersion { program: PathBuf, found: String },
     /// It has no pytest.
     #[error("{} has no pytest", program.display())]
-    NoPytest {
-        /// The interpreter.
-        program: PathBuf,
-    },
+    NoPytest { program: PathBuf },
     /// Its pytest is too old.
     #[error("{} has pytest {found}; 7.0 or newer is needed", program.display())]
     PytestVersion {
-        /// The interpreter.
         program: PathBuf,
         /// The version of its pytest.
         found: String,
@@ -69,11 +56,9 @@ pub enum PytestError {
     /// An option that is about a whole session of pytest's, and has no meaning here.
     #[error("{option}{place} can't be had here")]
     Session {
-        /// The option.
         option: String,
         /// Where it stands, if it was not typed.
         place: &'static str,
-        /// What to use.
         instead: &'static str,
     },
     /// pytest did something else than collecting.
@@ -92,15 +77,12 @@ pub enum PytestError {
         how: String,
         /// Its exit code, if it had one.
         code: Option<i32>,
-        /// What it wrote.
         output: String,
     },
     /// Our files could not be put where pytest finds them.
     #[error("can't write {}", path.display())]
     Plugin {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
@@ -118,43 +100,29 @@ pub enum PytestError {
     /// An image of Python, and no requirements for it.
     #[error("`{uri}` needs {}, which can't be read", path.display())]
     Requirements {
-        /// The image.
         uri: String,
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
-    /// Requirements without pytest.
     #[error("{} does not name pytest", path.display())]
-    NotRequired {
-        /// The file.
-        path: PathBuf,
-    },
+    NotRequired { path: PathBuf },
     /// The packages of an image have no place.
     #[error("can't keep installed packages in {}", path.display())]
     Packages {
         /// The file or directory.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// pip could not install them.
     #[error("the packages of test-requirements.txt could not be installed for `{uri}`: {how}{}", after(.output))]
     Install {
-        /// The image.
         uri: String,
-        /// How pip ended.
         how: String,
-        /// What it wrote.
         output: String,
     },
     /// Our files could not be put into a container of the file's.
     #[error("can't make a layer of what runs pytest")]
-    Equipment {
-        /// Why.
-        source: LayerCacheError,
-    },
+    Equipment { source: LayerCacheError },
 }
 
 impl From<ProjectSpecError> for PytestError {

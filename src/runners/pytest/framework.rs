@@ -49,7 +49,6 @@ const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
 pub struct PytestFramework {
     settings: PytestSettings,
     invocation: Invocation,
-    /// What jobs use.
     kept: KeepAlive,
     /// What was said of the tests that are to be explained.
     explained: Mutex<Vec<String>>,

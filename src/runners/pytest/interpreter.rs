@@ -26,7 +26,6 @@ pub const PYTEST_LEAST: u32 = 7;
 /// A Python with a pytest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PythonInterpreter {
-    /// Where it is.
     pub executable: PathBuf,
     /// What belongs to it: its library, its packages, and where packages are edited in place.
     pub directories: Vec<PathBuf>,

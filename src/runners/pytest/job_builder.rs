@@ -38,15 +38,11 @@ const READY_MAX: u32 = 8;
 
 /// What the jobs of a run have in common.
 pub struct PytestJobBuilder<'a> {
-    /// What is wanted.
     pub settings: &'a PytestSettings,
     /// Whether pytest uses colors.
     pub colors: ColorMode,
-    /// Where pytest runs.
     pub surroundings: PytestContainer,
-    /// The Python.
     pub program: Arc<OsStr>,
-    /// Its environment.
     pub environment: Arc<ProcessEnvironment>,
     /// The project's directory, where it starts.
     pub directory: Arc<Path>,
@@ -355,7 +351,6 @@ fn tried(job: Job, resident: Option<Arc<ProcessSpec>>) -> Job {
 
 /// What collection found out.
 pub struct CollectedTests {
-    /// What pytest said.
     pub listing: CollectionReport,
     /// What holds for all tests.
     pub session: CollectionSession,

@@ -47,11 +47,8 @@ pub struct PytestOverride {
 pub enum PythonSource {
     /// This machine's, on the project in its place.
     Here,
-    /// The container's own.
     Containers {
-        /// The program.
         program: Arc<OsStr>,
-        /// Where `runner.py` is.
         runner: PathBuf,
     },
 }
@@ -80,9 +77,7 @@ pub struct PythonProvisioner<'a, H> {
     pub specified: &'a ProjectSpec,
     /// What keeps tests apart.
     pub isolation: IsolationMode,
-    /// Makes packages.
     pub installer: PackageInstaller<'a>,
-    /// Runs pip.
     pub host: &'a H,
 }
 

@@ -80,7 +80,6 @@ pub struct PackageInstaller<'a> {
     pub invocation: &'a Invocation,
     /// Where all environments are.
     pub cache: &'a Path,
-    /// Makes small layers.
     pub materials: &'a LayerCache,
 }
 

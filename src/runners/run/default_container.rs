@@ -16,13 +16,11 @@ use maelstrom_model::job::{ContainerSpec, JobInputs};
 /// See the module's documentation.
 #[derive(Clone, Debug)]
 pub struct DefaultJobContainer {
-    /// The container.
     pub container: Arc<ContainerSpec>,
     /// What it needs on another machine.
     pub inputs: Arc<JobInputs>,
     /// The environment of its jobs.
     pub environment: Arc<ProcessEnvironment>,
-    /// Where they start.
     pub working_directory: PathBuf,
 }
 

@@ -20,7 +20,6 @@ pub struct EscapeCharacter(pub u8);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not one ASCII character")]
 pub struct EscapeCharacterError {
-    /// What was said.
     pub text: String,
 }
 

@@ -28,7 +28,6 @@ pub struct JobsFramework {
 /// Why there are no further jobs.
 #[derive(Debug, thiserror::Error)]
 pub enum JobsError {
-    /// The input.
     #[error(transparent)]
     Input(#[from] JobInputError),
     /// It cannot be read at all.

@@ -26,20 +26,10 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub enum JobInputError {
     /// It cannot be read.
     #[error("cannot read {name}")]
-    Read {
-        /// The input.
-        name: String,
-        /// Why.
-        source: io::Error,
-    },
+    Read { name: String, source: io::Error },
     /// It is no stream of objects.
     #[error("{name}:{}:{}: {source}", source.at().line, source.at().column)]
-    Split {
-        /// The input.
-        name: String,
-        /// Why.
-        source: SplitError,
-    },
+    Split { name: String, source: SplitError },
     /// An object describes no job.
     #[error(transparent)]
     Job(#[from] DocumentError),

@@ -29,38 +29,22 @@ enum MountOptionType {
 /// Why a text is no mount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MountError {
-    /// No such type.
     #[error("there is no type `{name}` of mounts")]
-    Type {
-        /// What was said.
-        name: String,
-    },
-    /// No such part.
+    Type { name: String },
     #[error("`{part}` is no part of a mount")]
-    Part {
-        /// What was said.
-        part: String,
-    },
+    Part { part: String },
     /// A part is missing.
     #[error("a mount of type `{kind}` needs a `{part}`")]
     Missing {
-        /// The type.
         kind: &'static str,
-        /// The part.
         part: &'static str,
     },
     /// A part that only bind mounts have.
     #[error("only a mount of type `bind` has a `{part}`")]
-    Surplus {
-        /// The part.
-        part: &'static str,
-    },
+    Surplus { part: &'static str },
     /// A mount point that cannot be one.
     #[error("`{}` cannot be a mount point, which is an absolute path below the root", path.display())]
-    Target {
-        /// What was said.
-        path: PathBuf,
-    },
+    Target { path: PathBuf },
 }
 
 /// Reads a mount. Relative sources start at `directory`.

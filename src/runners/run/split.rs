@@ -24,30 +24,16 @@ pub struct JsonFragment {
 pub enum SplitError {
     /// Something stands between objects.
     #[error("expected a job, which begins with `{{`, found `{found}`")]
-    NotAnObject {
-        /// Where.
-        at: TextPosition,
-        /// What.
-        found: char,
-    },
+    NotAnObject { at: TextPosition, found: char },
     /// The stream ends inside an object.
     #[error("the input ends inside the job that begins here")]
-    Truncated {
-        /// Where it begins.
-        at: TextPosition,
-    },
+    Truncated { at: TextPosition },
     /// An object without an end.
     #[error("the job that begins here is longer than {} MiB", OBJECT_BYTES_MAX >> 20)]
-    TooLong {
-        /// Where it begins.
-        at: TextPosition,
-    },
+    TooLong { at: TextPosition },
     /// Bytes that are no text.
     #[error("the job that begins here is not UTF-8")]
-    NotUtf8 {
-        /// Where it begins.
-        at: TextPosition,
-    },
+    NotUtf8 { at: TextPosition },
 }
 
 impl SplitError {

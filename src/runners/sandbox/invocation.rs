@@ -17,7 +17,6 @@ pub type ProcessEnvironment = BTreeMap<OsString, OsString>;
 pub struct Invocation {
     /// The working directory, absolute.
     pub directory: PathBuf,
-    /// The environment.
     pub environment: ProcessEnvironment,
     /// Whether what the build writes should have colors.
     pub colors: ColorMode,
@@ -26,9 +25,7 @@ pub struct Invocation {
 /// Whether colors are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorMode {
-    /// They are.
     Wanted,
-    /// They are not.
     Unwanted,
 }
 

@@ -121,7 +121,6 @@ struct ClockAnchor {
 /// What a dashboard is made with.
 #[derive(Clone, Debug)]
 pub struct AppOptions {
-    /// Theme and keys.
     pub settings: DashboardSettings,
     /// What the terminal can show.
     pub glyphs: GlyphSet,
@@ -131,9 +130,7 @@ pub struct AppOptions {
     pub playback: PlaybackState,
     /// What to do at the end.
     pub on_finish: OnFinish,
-    /// The terminal's columns.
     pub columns: u16,
-    /// The terminal's rows.
     pub rows: u16,
 }
 

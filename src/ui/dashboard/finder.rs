@@ -22,7 +22,6 @@ pub enum PatternSyntax {
     /// Letters in their order, with anything between.
     #[default]
     Fuzzy,
-    /// A regular expression.
     Regex,
 }
 

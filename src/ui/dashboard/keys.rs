@@ -14,7 +14,6 @@ pub enum KeysError {
     /// There is no such action.
     #[error("there is no action {name:?}; the nearest is {nearest:?}")]
     UnknownAction {
-        /// What was named.
         name: String,
         /// What may be meant.
         nearest: &'static str,
@@ -22,9 +21,7 @@ pub enum KeysError {
     /// There is no such key.
     #[error("there is no key {key:?} (for action {action:?}); the nearest is {nearest:?}")]
     UnknownKey {
-        /// What was named.
         key: String,
-        /// For which action.
         action: String,
         /// What may be meant.
         nearest: &'static str,
@@ -32,11 +29,8 @@ pub enum KeysError {
     /// A key has two meanings.
     #[error("key {key:?} is given to both {first:?} and {second:?}")]
     Twice {
-        /// The key.
         key: String,
-        /// An action.
         first: &'static str,
-        /// Another.
         second: &'static str,
     },
 }
@@ -62,7 +56,6 @@ macro_rules! actions {
 /// A line of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct ActionEntry {
-    /// The action.
     pub action: DashboardAction,
     /// What configuration and palette call it.
     pub name: &'static str,
@@ -72,7 +65,6 @@ pub struct ActionEntry {
     pub group: &'static str,
     /// What the last line of the screen says of it.
     pub hint: &'static str,
-    /// What it does.
     pub help: &'static str,
 }
 

@@ -14,21 +14,16 @@ pub enum AppMessage {
     Key(KeyEvent),
     /// The mouse did something.
     Mouse(MouseEvent),
-    /// Text was pasted.
     Paste(String),
     /// The terminal has another size.
     Resize {
-        /// Its columns.
         columns: u16,
-        /// Its rows.
         rows: u16,
     },
     /// The whole program stood still for this long.
     Stopped {
-        /// Microseconds.
         for_us: u64,
     },
-    /// Time passed.
     Clock,
     /// There is time to search on in a long log.
     Idle,
@@ -41,7 +36,6 @@ pub enum AppMessage {
 pub enum AppEffect {
     /// Ask something of the run.
     Send(UiCommand),
-    /// Close the dashboard.
     Close,
     /// Stop the program, as `^Z` does.
     Suspend,
@@ -49,7 +43,6 @@ pub enum AppEffect {
     Run(ExternalProgram),
     /// Put a text on the clipboard.
     Copy(String),
-    /// Paint everything anew.
     Repaint,
     /// Take the mouse, or give it back.
     Mouse(MouseCapture),
@@ -60,21 +53,15 @@ pub enum AppEffect {
 /// A program that gets the terminal for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExternalProgram {
-    /// `$EDITOR`.
     Editor {
-        /// The file.
         path: String,
-        /// Its line.
         line: u32,
     },
-    /// `$PAGER`.
     Pager {
-        /// The log.
         log: LogKey,
     },
     /// A shell in a test's container.
     Shell {
-        /// Program and arguments.
         command: Vec<String>,
     },
 }
@@ -82,7 +69,6 @@ pub enum ExternalProgram {
 /// Whose the mouse is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MouseCapture {
-    /// The dashboard's.
     #[default]
     Taken,
     /// The terminal's, for selecting text.
@@ -96,16 +82,13 @@ pub enum OnFinish {
     /// Close if everything passed, else stay.
     #[default]
     Auto,
-    /// Stay.
     Stay,
-    /// Close.
     Exit,
 }
 
 /// Where the events come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EventSource {
-    /// From a run.
     #[default]
     Live,
     /// From a recording: nothing can be run, and no time passes between events.
@@ -115,7 +98,6 @@ pub enum EventSource {
 /// Whether a recording moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlaybackState {
-    /// It does.
     #[default]
     Going,
     /// It waits for a step.
@@ -128,29 +110,21 @@ pub enum ScreenKind {
     /// Failures, what runs, a log, the workers.
     #[default]
     Overview,
-    /// All tests.
     Tests,
-    /// One test.
     Detail,
-    /// The workers.
     Workers,
-    /// The cluster.
     Cluster,
 }
 
 /// A part of a screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PaneKind {
-    /// What failed.
     #[default]
     Failures,
-    /// What runs.
     Running,
-    /// A log.
     Log,
     /// The workers, in short.
     Workers,
-    /// All tests.
     Tests,
     /// Facts of one test.
     Facts,
@@ -158,6 +132,5 @@ pub enum PaneKind {
     WorkerList,
     /// The slots of one worker.
     Slots,
-    /// The cluster.
     Cluster,
 }

@@ -18,17 +18,13 @@ pub(super) struct TextPrompt {
 pub(super) enum PromptEvent {
     /// The text is another.
     Changed,
-    /// It is complete.
     Accepted,
     /// It is given up.
     Dismissed,
     /// Another way of reading it, or the next proposal.
     Tab,
-    /// The proposal above.
     Up,
-    /// The proposal below.
     Down,
-    /// Nothing.
     Nothing,
 }
 

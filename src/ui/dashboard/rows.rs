@@ -84,7 +84,6 @@ pub(super) struct TestRows {
 enum RowStaleness {
     /// As it should be.
     No,
-    /// Tests ended since.
     Data,
     /// To be made before the next frame.
     #[default]

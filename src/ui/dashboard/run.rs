@@ -42,7 +42,6 @@ const SUSPEND_WAIT: Duration = Duration::from_millis(500);
 /// How a dashboard is run.
 #[derive(Clone, Debug)]
 pub struct DashboardOptions {
-    /// Theme and keys.
     pub settings: DashboardSettings,
     /// What the terminal can show.
     pub glyphs: GlyphSet,
@@ -68,11 +67,9 @@ pub enum DashboardEnd {
 /// What is left when the dashboard has closed.
 #[derive(Debug)]
 pub struct DashboardOutcome {
-    /// Why it closed.
     pub end: DashboardEnd,
     /// The run as it was then.
     pub model: RunModel,
-    /// All output.
     pub logs: LogStore,
 }
 

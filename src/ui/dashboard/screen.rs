@@ -27,7 +27,6 @@ pub struct ScreenRenderer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TerminalContent {
-    /// What `shown` says.
     Known,
     /// Anything: everything must be painted.
     Unknown,

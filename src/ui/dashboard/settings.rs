@@ -23,56 +23,38 @@ pub enum SettingsError {
     /// The file, or a theme it names, cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// The file is not as it should be.
     #[error("{path} is not valid: {source}")]
     Syntax {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: toml::de::Error,
     },
     /// The file sets something that does not exist.
     #[error("{path} sets {name:?}, which does not exist; the nearest is {nearest:?}")]
     UnknownSetting {
-        /// The file.
         path: PathBuf,
-        /// What it sets.
         name: String,
         /// What may be meant.
         nearest: &'static str,
     },
     /// Its theme cannot be used.
     #[error("in {path}: {source}")]
-    Theme {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: ThemeError,
-    },
+    Theme { path: PathBuf, source: ThemeError },
     /// The theme named on the command line cannot be used.
     #[error("--theme: {0}")]
     NamedTheme(#[source] ThemeError),
     /// Its keys cannot be used.
     #[error("in {path}: {source}")]
-    Keys {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: KeysError,
-    },
+    Keys { path: PathBuf, source: KeysError },
 }
 
 /// Theme and keys.
 #[derive(Clone, Debug)]
 pub struct DashboardSettings {
-    /// The theme.
     pub theme: Theme,
-    /// The keys.
     pub keys: KeyMap,
 }
 

@@ -21,19 +21,13 @@ pub enum ThemeError {
     /// It styles something that does not exist.
     #[error("a theme has no style {name:?}; the nearest is {nearest:?}")]
     UnknownRole {
-        /// What it names.
         name: String,
         /// What it may mean.
         nearest: &'static str,
     },
     /// It names a color that does not exist.
     #[error("{color:?} in style {role:?} is no color: expected a name, 0 to 255, or #rrggbb")]
-    UnknownColor {
-        /// The style.
-        role: String,
-        /// The color.
-        color: String,
-    },
+    UnknownColor { role: String, color: String },
     /// It was asked for by a name that none has.
     #[error("there is no theme {name:?}; the nearest is {nearest:?}")]
     UnknownTheme {
@@ -92,7 +86,6 @@ roles! {
 /// Whether colors may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorChoice {
-    /// They may.
     Color,
     /// They may not (`NO_COLOR`, or a theme without any).
     Monochrome,
@@ -224,10 +217,8 @@ impl FileStyle {
 /// What the terminal's character set can show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GlyphSet {
-    /// UTF-8.
     #[default]
     Unicode,
-    /// Nothing beyond ASCII.
     Ascii,
 }
 
@@ -324,9 +315,7 @@ impl GlyphSet {
 /// Whether a group shows what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoldState {
-    /// It does.
     Open,
-    /// It does not.
     Closed,
 }
 

@@ -25,7 +25,6 @@ const FLAG_JOINED: u8 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct StoredLog {
-    /// Closed blocks.
     pub blocks: Vec<LogBlock>,
     /// The open block's text.
     pub open: Vec<u8>,
@@ -281,7 +280,6 @@ pub struct LogLineRef<'a> {
     pub bytes: &'a [u8],
     /// The style in which it begins.
     pub begins: Style,
-    /// How it ends.
     pub end: LogLineEnd,
 }
 

@@ -46,9 +46,7 @@ pub enum StreamFilter {
     /// Standard output and standard error, in the order in which lines were completed.
     #[default]
     Both,
-    /// Standard output.
     Stdout,
-    /// Standard error.
     Stderr,
 }
 
@@ -82,7 +80,6 @@ pub struct LogLine {
     pub bytes: Vec<u8>,
     /// The style in which it begins: the one in which the line before it in its stream ended.
     pub begins: Style,
-    /// How it ends.
     pub end: LogLineEnd,
 }
 

@@ -17,15 +17,11 @@ const SLOTS_MAX: u32 = 4_096;
 /// A worker.
 #[derive(Clone, Debug)]
 pub struct WorkerModel {
-    /// Its id.
     pub id: WorkerId,
-    /// Its name.
     pub name: String,
-    /// Its processor architecture.
     pub architecture: String,
     /// What each slot runs for this run.
     pub slots: Vec<Option<TestId>>,
-    /// Its state.
     pub state: WorkerCondition,
     /// Why it is gone, if it is.
     pub left: Option<String>,
@@ -33,9 +29,7 @@ pub struct WorkerModel {
     pub busy: u32,
     /// Processor use, 1000 being all of it.
     pub cpu_permille: u32,
-    /// Memory in use.
     pub memory_used_bytes: u64,
-    /// Memory there is.
     pub memory_total_bytes: u64,
     /// Tests of this run that ended there.
     pub finished: u32,
@@ -93,15 +87,11 @@ impl WorkerModel {
 /// Inputs being copied.
 #[derive(Clone, Debug)]
 pub struct InputTransfer {
-    /// Tells transfers apart.
     pub id: u32,
     /// The worker at the other end; `None` for the broker's store.
     pub worker: Option<WorkerId>,
-    /// What is copied.
     pub name: String,
-    /// Bytes so far.
     pub done_bytes: u64,
-    /// Bytes in all.
     pub total_bytes: u64,
 }
 

@@ -53,7 +53,6 @@ pub struct RunModel {
     pub over_us: Option<u64>,
     /// How long the round stood still.
     pub suspended_us: u64,
-    /// The build.
     pub build: BuildPhase,
     /// The build's command line.
     pub build_command: Vec<String>,
@@ -63,9 +62,7 @@ pub struct RunModel {
     pub found: u32,
     /// Tests that filters left out.
     pub deselected: u32,
-    /// The present round.
     pub round: Option<TestRound>,
-    /// The tests.
     pub tests: TestTable,
     /// How many tests are in each state.
     pub counts: StateCounts,
@@ -85,7 +82,6 @@ pub struct RunModel {
     /// Between rounds: how many directories are watched, if a change begins the next.
     pub awaiting: Option<u32>,
     workers: Vec<Option<WorkerModel>>,
-    /// Inputs being copied.
     pub transfers: InputTransfers,
     /// The cluster's latest word.
     pub cluster: Option<ClusterSample>,

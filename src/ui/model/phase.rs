@@ -13,7 +13,6 @@ pub enum RunPhase {
     Running,
     /// Tests are being stopped.
     Cancelling {
-        /// When that began.
         since_us: u64,
         /// After this long they are killed.
         grace_us: u64,
@@ -33,18 +32,14 @@ pub enum BuildPhase {
     /// It has not begun.
     #[default]
     None,
-    /// It goes on.
     Going {
-        /// Units built.
         done: u32,
         /// Units in all, if known.
         total: Option<u32>,
         /// The unit built last.
         current: String,
     },
-    /// It ended well.
     Succeeded,
-    /// It did not.
     Failed,
 }
 
@@ -55,7 +50,6 @@ pub struct TestRound {
     pub number: u32,
     /// Why it was started.
     pub cause: RoundCause,
-    /// When it began.
     pub started_us: u64,
     /// Its counts, when it is over.
     pub summary: Option<RoundSummary>,
@@ -66,9 +60,7 @@ pub struct TestRound {
 pub struct SubtestResult {
     /// The attempt it belongs to.
     pub attempt: Attempt,
-    /// Its name.
     pub name: String,
-    /// How it ended.
     pub outcome: TestOutcome,
     /// How long it took.
     pub duration_us: u64,

@@ -11,13 +11,11 @@ pub enum TestState {
     Waiting,
     /// Waits for a slot.
     Queued,
-    /// Runs.
     Running,
     /// Ended as it should.
     Passed,
     /// Says that something is wrong.
     Failed,
-    /// Took too long.
     TimedOut,
     /// Could not be run.
     Error,

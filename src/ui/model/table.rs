@@ -17,7 +17,6 @@ const UNKNOWN_US: u64 = u64::MAX;
 /// One execution of a test.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
-    /// Which.
     pub attempt: Attempt,
     /// When it began to wait, if that was told.
     pub queued_us: Option<u64>,
@@ -27,7 +26,6 @@ pub struct AttemptRecord {
     pub place: Option<(WorkerId, u32)>,
     /// How it ended, if it did.
     pub finished: Option<AttemptFinished>,
-    /// When it ended.
     pub finished_us: Option<u64>,
     earlier: u32,
 }
@@ -49,7 +47,6 @@ pub struct TestIdentity<'a> {
     pub package: &'a str,
     /// The binary or file; empty when it would repeat the package.
     pub artifact: &'a str,
-    /// Its own name.
     pub name: &'a str,
 }
 

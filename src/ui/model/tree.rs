@@ -21,7 +21,6 @@ pub struct GroupId(pub u32);
 pub enum TreeRow {
     /// A package, an artifact or a module.
     Group(GroupId),
-    /// A test.
     Test(TestId),
 }
 
@@ -51,7 +50,6 @@ pub struct TestTree {
 /// A line of the flat preorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PreorderRow {
-    /// What stands there.
     pub row: TreeRow,
     /// The index after the last line below it; its own index plus one for a test.
     pub end: u32,

@@ -27,46 +27,25 @@ const LINE_BYTES_MAX: u64 = 64 << 20;
 pub enum RecordError {
     /// The file cannot be made.
     #[error("cannot write the recording {path}")]
-    Create {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Create { path: PathBuf, source: io::Error },
     /// The file cannot be read.
     #[error("cannot read the recording {path}")]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Open { path: PathBuf, source: io::Error },
     /// A line is no event.
     #[error("line {line} of the recording {path} is no event")]
     Line {
-        /// The file.
         path: PathBuf,
-        /// From 1.
         line: u64,
-        /// Why.
         source: serde_json::Error,
     },
     /// The file does not begin as a recording does.
     #[error("{path} is no recording: its first event is not run_started")]
-    NoBeginning {
-        /// The file.
-        path: PathBuf,
-    },
+    NoBeginning { path: PathBuf },
     /// The file was written by a later version.
     #[error(
         "the recording {path} has version {found}, and this program reads up to {SCHEMA_VERSION}"
     )]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u32,
-    },
+    Version { path: PathBuf, found: u32 },
     /// There is no thread for it.
     #[error("cannot start a thread for the recording")]
     Thread(#[source] io::Error),
@@ -210,7 +189,6 @@ impl<R: BufRead> Iterator for RecordingReader<R> {
 pub enum ReplaySpeed {
     /// As many times as fast as the run was; 1.0 is as it was.
     Times(f64),
-    /// At once.
     AtOnce,
     /// An event for each step.
     Stepwise,

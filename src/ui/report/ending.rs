@@ -32,7 +32,6 @@ const REPEATED_LINE_BYTES_MAX: usize = 2_000;
 /// How much of a failure's output is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputExtent {
-    /// All of it.
     Whole,
     /// Its beginning and its end.
     Bounded,

@@ -20,10 +20,12 @@ const WINDOW_LINES: usize = 256;
 /// Which lines are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShownLines {
-    /// All of them.
     All,
     /// So many from the beginning, and those from this one on.
-    Ends { head: usize, tail_from: usize },
+    Ends {
+        head: usize,
+        tail_from: usize,
+    },
 }
 
 /// Which lines of a log are shown. Looks at no more of it than that.

@@ -46,9 +46,7 @@ const GATHERED_BYTES: usize = 32 << 10;
 /// What a report shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunReportOptions {
-    /// How much.
     pub verbosity: ReportVerbosity,
-    /// Whether in colors.
     pub color: OutputColor,
     /// Whether with the output of tests that passed.
     pub passing_output: PassingOutputDisplay,
@@ -66,7 +64,6 @@ pub enum ReportVerbosity {
 /// Whether the output of tests that passed is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassingOutputDisplay {
-    /// It is not.
     Hidden,
     /// It is, after the test's line.
     Shown,

@@ -79,7 +79,6 @@ enum QueuedLine {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 enum WriteQueueState {
-    /// More may come.
     #[default]
     Open,
     /// Nothing more comes; what is queued is still written.

@@ -58,18 +58,11 @@ impl fmt::Debug for RegistryCredentials {
 pub enum CredentialError {
     /// A file is there and can't be read.
     #[error("cannot read the registry logins in `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A file has not the form it should have.
     #[error("the registry logins in `{}` are not valid", path.display())]
     Parse {
-        /// The file.
         path: PathBuf,
-        /// Where and why.
         source: serde_json::Error,
     },
     /// A login in a file is not one.
@@ -77,28 +70,12 @@ pub enum CredentialError {
         "the login for `{registry}` in `{}` is not valid: `auth` must be USER:PASSWORD in base64",
         path.display()
     )]
-    Login {
-        /// The file.
-        path: PathBuf,
-        /// For which registry.
-        registry: String,
-    },
+    Login { path: PathBuf, registry: String },
     /// A helper could not be run.
     #[error("cannot run the credential helper `{helper}`")]
-    RunHelper {
-        /// The program.
-        helper: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// A helper failed.
+    RunHelper { helper: String, source: io::Error },
     #[error("the credential helper `{helper}` failed: {message}")]
-    Helper {
-        /// The program.
-        helper: String,
-        /// What it said.
-        message: String,
-    },
+    Helper { helper: String, message: String },
 }
 
 impl CredentialError {

@@ -60,7 +60,6 @@ pub enum ElfFileError {
     /// The system says so.
     #[error("it cannot be read")]
     Read(#[from] io::Error),
-    /// A script, say.
     #[error("it is not an ELF file")]
     NotElf,
     /// Another class, byte order or machine.

@@ -27,7 +27,6 @@ pub enum ElfError {
     /// The program or a library of it can't be read or understood.
     #[error("`{}` is not a usable program or library", path.display())]
     Unusable {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: ElfFileError,
@@ -40,7 +39,6 @@ pub enum ElfError {
         list(searched)
     )]
     NotFound {
-        /// The library's name.
         library: OsString,
         /// The program or library that names it.
         needed_by: PathBuf,
@@ -49,10 +47,7 @@ pub enum ElfError {
     },
     /// The loader that a program names isn't there.
     #[error("its loader `{}` does not exist", loader.display())]
-    NoLoader {
-        /// The loader.
-        loader: PathBuf,
-    },
+    NoLoader { loader: PathBuf },
 }
 
 impl ElfError {

@@ -24,10 +24,8 @@ const WHITEOUT_RESERVED: &[u8] = b".wh..wh.";
 /// What to do about devices, pipes and sockets, which an ordinary user can't make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpecialFiles {
-    /// They are errors.
     Refuse,
     /// They are left out. Images of whole systems hold a few below `/dev`, where a container has
-    /// its own.
     Skip,
 }
 

@@ -44,13 +44,11 @@ const ENTRIES_MAX: usize = 4000;
 /// What stands in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostEntryKind {
-    /// A directory.
     Directory,
     /// A regular file of this many bytes.
     File(u64),
     /// A symbolic link or a named pipe.
     Small,
-    /// A device.
     Device,
     /// A socket, which nobody can connect to through an overlay either, or what cannot be told.
     Other,

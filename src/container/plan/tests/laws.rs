@@ -13,7 +13,6 @@ use crate::step::{FileSystem, RootWrites};
 /// What is mounted somewhere, by what becomes of a job's writes to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Thing {
-    /// Refused.
     ReadOnly,
     /// They stay as long as the container does, and no audit sees them.
     Stays,

@@ -38,9 +38,7 @@ enum ClusterJob {
 
 /// A job and where it is to run.
 pub enum PlacedJob {
-    /// On this machine.
     Here(JobId, Job, JobPriority),
-    /// On the cluster.
     Away(JobId, Job, JobPriority),
 }
 

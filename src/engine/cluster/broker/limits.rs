@@ -25,17 +25,14 @@ pub enum ClientResource {
     Runs,
     /// Jobs that are not over, or whose end is not acknowledged.
     Jobs,
-    /// These, encoded.
     JobBytes,
     /// Templates of all runs.
     Templates,
-    /// These, encoded.
     TemplateBytes,
     /// Toolboxes that templates name.
     Toolboxes,
     /// What jobs wrote that are not acknowledged.
     OutputBytes,
-    /// Processes of workers.
     Workers,
 }
 

@@ -58,7 +58,6 @@ enum OutputBuffer {
 pub enum MemoryAvailability {
     /// For all that an ordinary test writes.
     Usual,
-    /// There is none.
     Scarce,
 }
 
@@ -76,7 +75,6 @@ pub struct OutputChunk {
     pub index: u32,
     /// Which stream it was written to.
     pub stream: OutputStream,
-    /// What.
     pub bytes: Vec<u8>,
 }
 
@@ -89,12 +87,9 @@ pub enum OutputLogError {
         /// What it may write.
         bytes_max: u64,
     },
-    /// The disk fails.
     #[error("what it wrote cannot be kept in `{}`", directory.display())]
     Disk {
-        /// Where.
         directory: PathBuf,
-        /// Why.
         source: io::Error,
     },
 }

@@ -27,33 +27,22 @@ pub enum AuthorityError {
     /// A file cannot be read or written.
     #[error("cannot {doing} {}", path.display())]
     File {
-        /// What.
         doing: &'static str,
-        /// Which.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// It is there already.
     #[error("{} is there already", path.display())]
-    Exists {
-        /// What.
-        path: PathBuf,
-    },
+    Exists { path: PathBuf },
     /// It cannot be made, or made sense of.
     #[error("cannot make the certificate of {name}")]
     Certificate {
-        /// Whose.
         name: String,
-        /// Why.
         source: Box<rcgen::Error>,
     },
     /// A name that is no file's.
     #[error("`{name}` is no name for a member: letters, digits, `.`, `-` and `_` are expected")]
-    Name {
-        /// The name.
-        name: String,
-    },
+    Name { name: String },
 }
 
 /// An authority in a directory.

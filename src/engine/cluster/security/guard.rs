@@ -20,7 +20,6 @@ use super::tokens::TokenFile;
 /// Whose credentials a broker accepts.
 #[derive(Clone, Debug, Default)]
 pub struct AccessPolicy {
-    /// Tokens.
     pub tokens: Option<Arc<TokenFile>>,
     /// Certificates, which the connection has checked.
     pub certificates: ClientCertificates,
@@ -32,20 +31,16 @@ pub struct AccessPolicy {
 /// everybody, so that it takes more than to reach the broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OpenResults {
-    /// Nobody.
     #[default]
     ReadOnly,
-    /// Everybody.
     Writable,
 }
 
 /// Whether certificates of clients are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// They are not.
     #[default]
     Unwanted,
-    /// They are.
     Accepted,
 }
 
@@ -219,7 +214,6 @@ impl ExposureError {
 pub enum TransportSecurity {
     /// It is in the clear.
     Plain,
-    /// It is TLS.
     Tls,
 }
 

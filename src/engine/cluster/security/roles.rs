@@ -11,11 +11,8 @@ pub enum ClusterRole {
     /// What a client may, and write results of actions, which all others then take for true.
     Writer,
     /// What a client may, and have jobs run that have all privileges in their containers, where a worker
-    /// allows it.
     Privileged,
-    /// Run jobs.
     Worker,
-    /// Everything.
     Admin,
 }
 
@@ -23,7 +20,6 @@ pub enum ClusterRole {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no role: `client`, `writer`, `privileged`, `worker` or `admin` is expected")]
 pub struct RoleError {
-    /// The text.
     pub text: String,
 }
 

@@ -31,19 +31,13 @@ struct TokenEntry {
 pub enum TokensError {
     /// It cannot be read.
     #[error("cannot read the tokens in {}", path.display())]
-    Read {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A line has too few words.
     #[error(
         "{}:{line}: expected ROLE SHA-256 NAME, as `maelstrom-broker credentials token` prints it",
         path.display()
     )]
     Form {
-        /// Where.
         path: PathBuf,
         /// Which line, from 1.
         line: usize,
@@ -51,21 +45,17 @@ pub enum TokensError {
     /// A role is none.
     #[error("{}:{line}", path.display())]
     Role {
-        /// Where.
         path: PathBuf,
         /// Which line, from 1.
         line: usize,
-        /// What is wrong.
         source: RoleError,
     },
     /// A hash is none.
     #[error("{}:{line}", path.display())]
     Hash {
-        /// Where.
         path: PathBuf,
         /// Which line, from 1.
         line: usize,
-        /// What is wrong.
         source: ParseHashError,
     },
 }

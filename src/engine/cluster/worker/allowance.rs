@@ -27,9 +27,7 @@ use maelstrom_model::job::{
 pub enum JobAllowance {
     /// All capabilities over the job's own namespaces.
     FullPrivileges,
-    /// `/dev/fuse`.
     Fuse,
-    /// The machine's `/dev/shm`.
     SharedMemory,
 }
 
@@ -43,7 +41,6 @@ pub enum AllowanceError {
         .0.name()
     )]
     Unless(JobAllowance),
-    /// Nobody can.
     #[error("the job wants {0}, which no worker allows")]
     Never(&'static str),
 }

@@ -69,7 +69,6 @@ pub struct BrokerConnection {
 }
 
 enum DialState {
-    /// Until then.
     Resting(Pin<Box<Sleep>>),
     Dialling {
         outgoing: mpsc::Sender<WorkerMessage>,
@@ -87,7 +86,6 @@ enum DialState {
 pub enum ConnectionEvent {
     /// It is time to dial: [`BrokerConnection::dial`] is to be called.
     Idle,
-    /// It stands.
     Up,
     /// The broker says something.
     Order(Box<worker_order::Kind>),

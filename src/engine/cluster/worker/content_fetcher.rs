@@ -46,24 +46,17 @@ impl From<CasError> for FetchError {
 pub enum FetchError {
     /// The other side has not got it, or not any more.
     #[error("the broker's storage has no {digest}")]
-    Missing {
-        /// Which.
-        digest: Digest,
-    },
+    Missing { digest: Digest },
     /// What came was something else.
     #[error("{digest} is damaged: {reason}")]
     Damaged {
         /// What it should have been.
         digest: Digest,
-        /// What it was.
         reason: String,
     },
     /// The other side could not be reached, or did not answer.
     #[error("the broker's storage does not answer: {reason}")]
-    Unavailable {
-        /// Why.
-        reason: String,
-    },
+    Unavailable { reason: String },
     /// It could not be kept here.
     #[error(transparent)]
     Store(#[from] StoreError),

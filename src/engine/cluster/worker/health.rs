@@ -15,7 +15,6 @@ pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 /// Whether heartbeats tell how busy the machine is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResourceReporting {
-    /// They do.
     #[default]
     Told,
     /// They do not: of two runs that are to be the same, the machine would make two.

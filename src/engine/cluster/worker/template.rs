@@ -58,7 +58,6 @@ pub struct PreparationRequest {
     pub known: Weak<ReceivedTemplate>,
     /// What is to be prepared.
     pub template: Rc<Result<TemplateSpec, WireError>>,
-    /// Ends it.
     pub abort: AbortRegistration,
 }
 

@@ -8,7 +8,6 @@ use crate::ids::RunId;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkerCondition {
-    /// Takes tests.
     #[default]
     Online,
     /// Takes no more tests.
@@ -43,10 +42,7 @@ pub struct ClusterSample {
 pub struct ClusterClient {
     /// Its name: user and host.
     pub name: String,
-    /// Its run.
     pub run: RunId,
-    /// Attempts that wait.
     pub queued: u64,
-    /// Attempts that run.
     pub running: u64,
 }

@@ -10,12 +10,10 @@ use crate::ids::TestId;
 pub enum UiCommand {
     /// Run these tests again: at once when the round is over, else after it.
     Rerun {
-        /// Which.
         tests: Vec<TestId>,
     },
     /// Stop one test; its outcome is `Cancelled`.
     CancelTest {
-        /// Which.
         test: TestId,
     },
     /// Stop the run: SIGTERM to running tests, SIGKILL after the grace period.
@@ -24,7 +22,6 @@ pub enum UiCommand {
     Kill,
     /// Start no further tests.
     Pause,
-    /// Start tests again.
     Resume,
     /// Stop the running tests' processes and clocks (the program itself is being suspended).
     Suspend,
@@ -32,7 +29,6 @@ pub enum UiCommand {
     Continue,
     /// Say what a detail screen needs to know.
     Describe {
-        /// Which test.
         test: TestId,
     },
     /// The interface closes: end the program when the present round is over.

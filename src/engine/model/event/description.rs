@@ -7,9 +7,7 @@ use crate::ids::TestId;
 /// What a detail screen shows of a test beyond its events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestDescription {
-    /// Which test.
     pub test: TestId,
-    /// Program and arguments.
     pub command: Vec<String>,
     /// The working directory in the container.
     pub directory: String,

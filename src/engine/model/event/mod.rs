@@ -44,7 +44,6 @@ pub const SCHEMA_VERSION: u32 = 2;
 pub struct Event {
     /// Microseconds since the run began; never decreases.
     pub at_us: u64,
-    /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
 }
@@ -65,7 +64,6 @@ pub enum EventKind {
     },
     /// What the build wrote, whole lines as they came, possibly with ANSI colors.
     BuildOutput {
-        /// The bytes.
         text: OutputText,
     },
     /// How far the build has come.
@@ -77,13 +75,11 @@ pub enum EventKind {
         /// The unit built last.
         current: String,
     },
-    /// The build ended.
     BuildFinished {
         /// Whether everything was built.
         succeeded: bool,
     },
 
-    /// Tests were found.
     Discovered {
         /// In the order in which they were found. New tests have the ids that come next.
         tests: Vec<TestInfo>,
@@ -98,11 +94,9 @@ pub enum EventKind {
 
     /// Tests of an earlier round are there no more. Their ids are not given again.
     Vanished {
-        /// Which.
         tests: Vec<TestId>,
     },
     /// Watched files changed, so a round begins: at once, or when the present one is over, which
-    /// this cuts short.
     FilesChanged {
         /// Some of them, each once: absolute, or relative to the directory of the run.
         paths: Vec<String>,
@@ -119,48 +113,34 @@ pub enum EventKind {
     RoundStarted {
         /// 1 for the first.
         round: u32,
-        /// Why.
         cause: RoundCause,
     },
     /// An attempt waits for a slot.
     Queued {
-        /// Which test.
         test: TestId,
-        /// Which attempt.
         attempt: Attempt,
     },
     /// An attempt took a slot.
     Started {
-        /// Which test.
         test: TestId,
-        /// Which attempt.
         attempt: Attempt,
-        /// Where.
         worker: WorkerId,
         /// The worker's slot, from 0.
         slot: u32,
     },
     /// A running attempt wrote something.
     Output {
-        /// Which test.
         test: TestId,
-        /// Which attempt.
         attempt: Attempt,
-        /// To which stream.
         stream: OutputStream,
         /// The bytes as they came; may end in the middle of a line or a character.
         text: OutputText,
     },
     /// A part of a test that its framework reports by itself came to an end (a Go subtest, a phase
-    /// of pytest).
     Subtest {
-        /// Which test.
         test: TestId,
-        /// Which attempt.
         attempt: Attempt,
-        /// The part's name.
         name: String,
-        /// How it ended.
         outcome: TestOutcome,
         /// How long it took.
         duration_us: u64,
@@ -171,7 +151,6 @@ pub enum EventKind {
     RoundFinished {
         /// The round that `RoundStarted` named.
         round: u32,
-        /// The round's counts.
         summary: RoundSummary,
     },
 
@@ -181,44 +160,34 @@ pub enum EventKind {
         worker: WorkerId,
         /// Its name: a host name, or `local`.
         name: String,
-        /// Its slots.
         slots: u32,
         /// Its processor architecture, such as `x86_64`.
         architecture: String,
     },
     /// A worker is gone.
     WorkerLeft {
-        /// Which.
         worker: WorkerId,
-        /// Why.
         reason: String,
     },
     /// How a worker does, about once a second while something runs.
     WorkerSample {
-        /// Which.
         worker: WorkerId,
-        /// Its state.
         state: WorkerCondition,
         /// Slots that run something, of this run or of others.
         busy: u32,
         /// Processor use, 1000 being all of the machine.
         cpu_permille: u32,
-        /// Memory in use.
         memory_used_bytes: u64,
-        /// Memory there is.
         memory_total_bytes: u64,
     },
     /// How far the copying of inputs has come; `done_bytes == total_bytes` ends it.
     Transfer {
-        /// Tells transfers apart.
         transfer: u32,
         /// The worker at the other end; `None` for the broker's store.
         worker: Option<WorkerId>,
         /// What is copied, for a person.
         name: String,
-        /// Bytes so far.
         done_bytes: u64,
-        /// Bytes in all.
         total_bytes: u64,
     },
     /// How the cluster does, about once a second. Absent on this machine's own backend.
@@ -226,11 +195,9 @@ pub enum EventKind {
 
     /// No test is started until `Resumed`; running ones go on.
     Paused,
-    /// Tests start again.
     Resumed,
     /// Tests wait to be run again when the present round is over.
     RerunQueued {
-        /// How many.
         tests: u32,
     },
     /// The run is being cancelled: running tests got SIGTERM.
@@ -259,11 +226,9 @@ pub enum EventKind {
 pub struct RunStarted {
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema: u32,
-    /// The run.
     pub run: RunId,
     /// The program, such as `cargo-maelstrom`.
     pub program: String,
-    /// Its version.
     pub version: String,
     /// How it was called, word by word; calling it so again repeats the run.
     pub command: Vec<String>,
@@ -281,13 +246,8 @@ pub struct RunStarted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum BackendInfo {
-    /// This machine.
     Local,
-    /// A broker.
-    Broker {
-        /// Host and port.
-        address: String,
-    },
+    Broker { address: String },
 }
 
 /// How tests are kept apart.
@@ -318,7 +278,6 @@ pub struct UserNotice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeSeverity {
-    /// Good to know.
     Info,
     /// Something may not be as expected.
     Warning,
@@ -329,7 +288,6 @@ pub enum NoticeSeverity {
 /// A test as discovery found it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestInfo {
-    /// Its id.
     pub test: TestId,
     /// The package, module or project it belongs to: the first level of the tree. Empty for what is no
     /// test, but a place in the source that does not compile.
@@ -352,12 +310,9 @@ pub struct TestInfo {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PreviousOutcome {
-    /// Never seen.
     #[default]
     New,
-    /// It passed.
     Success,
-    /// It did not.
     Failure,
 }
 
@@ -369,7 +324,6 @@ pub enum RoundCause {
     Start,
     /// The user asked for tests to be run again.
     Rerun,
-    /// A file changed.
     Watch,
 }
 
@@ -377,9 +331,7 @@ pub enum RoundCause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputStream {
-    /// Standard output.
     Stdout,
-    /// Standard error.
     Stderr,
     /// Both, in the order in which they were written: they are one pipe.
     Joined,
@@ -388,11 +340,8 @@ pub enum OutputStream {
 /// How an attempt ended, and what it cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptFinished {
-    /// Which test.
     pub test: TestId,
-    /// Which attempt.
     pub attempt: Attempt,
-    /// How it ended.
     pub outcome: TestOutcome,
     /// Whether an earlier pass was taken over instead of running it.
     pub cached: bool,
@@ -430,7 +379,6 @@ pub struct AttemptTimings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum TestOutcome {
-    /// As it should.
     Passed,
     /// The test says that something is wrong.
     Failed {
@@ -441,7 +389,6 @@ pub enum TestOutcome {
     },
     /// It took longer than it may.
     TimedOut {
-        /// The limit, microseconds.
         limit_us: u64,
     },
     /// It was not run, as its author wished.
@@ -475,7 +422,6 @@ impl TestOutcome {
 pub struct SourceLocation {
     /// Absolute, or relative to the directory of the run.
     pub path: String,
-    /// From 1.
     pub line: u32,
     /// From 1, if known.
     pub column: Option<u32>,

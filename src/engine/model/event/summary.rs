@@ -5,17 +5,12 @@ use serde::{Deserialize, Serialize};
 /// The counts of a round. A test that ran several times in it counts once, by its worst outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoundSummary {
-    /// Passed.
     pub passed: u32,
-    /// Failed.
     pub failed: u32,
-    /// Took too long.
     pub timed_out: u32,
     /// Could not be run.
     pub errors: u32,
-    /// Ignored.
     pub ignored: u32,
-    /// Started and cancelled.
     pub cancelled: u32,
     /// Never started because the round ended before.
     pub not_run: u32,

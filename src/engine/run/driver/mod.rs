@@ -63,9 +63,7 @@ pub struct RunSetup<'a, F, B> {
     pub notices: Vec<UserNotice>,
     /// What finds the tests.
     pub framework: &'a F,
-    /// What runs them.
     pub backend: B,
-    /// Where events go.
     pub outlet: EventSink,
     /// What the user interface asks for. When it is gone, nobody stays.
     pub commands: UnboundedReceiver<UiCommand>,

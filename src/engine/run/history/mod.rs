@@ -35,50 +35,25 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub enum HistoryError {
     /// The file is there and cannot be read.
     #[error("the test history {} cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// The file is larger than any history.
     #[error("{} is larger than {FILE_BYTES_MAX} bytes, so it is no test history", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
+    TooLarge { path: PathBuf },
     /// The file is no TOML, or not of the expected form.
     #[error("{} is no test history and counts as empty", path.display())]
     Form {
-        /// The file.
         path: PathBuf,
-        /// Where and why.
         source: Box<toml::de::Error>,
     },
     /// The state directory cannot be made.
     #[error("the directory {} for the test history cannot be made", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Directory { path: PathBuf, source: io::Error },
     /// The state directory cannot be locked.
     #[error("the directory {} of the test history cannot be locked", path.display())]
-    Lock {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Lock { path: PathBuf, source: io::Error },
     /// The new file cannot be written or put in place.
     #[error("the test history {} cannot be written", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 /// Where history is kept.

@@ -48,7 +48,6 @@ use maelstrom_model::job::{IgnoredTest, Job, TestKey};
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{what} makes no sense while the run is {state:?}")]
 pub struct UnexpectedInputError {
-    /// What happened.
     pub what: &'static str,
     /// The state it happened in.
     pub state: RunState,
@@ -65,7 +64,6 @@ pub enum RunState {
     Stopping,
     /// What still ran was killed.
     Killing,
-    /// Between rounds.
     Idle,
     /// Nothing happens any more.
     Over,

@@ -43,18 +43,13 @@ pub enum WatchError {
     /// One of the directories that were asked for.
     #[error("cannot watch {}", path.display())]
     Directory {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// One of the directories that were asked for is gone.
     #[error("{} was watched and is there no more", path.display())]
-    Vanished {
-        /// Which.
-        path: PathBuf,
-    },
+    Vanished { path: PathBuf },
     /// What the kernel has to tell.
     #[error("cannot learn what changed")]
     Read(#[source] io::Error),

@@ -43,9 +43,7 @@ pub const RULES_FILE: &str = ".gitignore";
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchedPathKind {
-    /// A directory.
     Directory,
-    /// Anything else.
     File,
 }
 

@@ -42,10 +42,8 @@ const PATHS_NAMED: usize = 3;
 /// Whether changes of files begin rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WatchMode {
-    /// They do not.
     #[default]
     Off,
-    /// They do.
     On,
 }
 

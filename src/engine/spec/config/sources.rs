@@ -33,9 +33,7 @@ struct ParsedConfigFile {
 pub(super) enum ConfigFileChoice {
     /// Those of the search list that exist.
     Search,
-    /// This one.
     Only(PathBuf),
-    /// None.
     None,
 }
 

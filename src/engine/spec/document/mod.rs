@@ -24,7 +24,6 @@ pub struct TextDocument {
 /// A place in a text, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextPosition {
-    /// The line.
     pub line: usize,
     /// The column, in characters.
     pub column: usize,
@@ -33,30 +32,22 @@ pub struct TextPosition {
 /// A value and its place, in bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DocumentNode {
-    /// Where it stands.
     pub span: Range<usize>,
-    /// What it is.
     pub value: DocumentValue,
 }
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DocumentValue {
-    /// `true` or `false`
     Boolean(bool),
-    /// An integer.
     Integer(i64),
     /// A number that is no integer, or too large for one.
     Number,
-    /// A string.
     Text(String),
     /// A date, a time, or both.
     Datetime,
-    /// `null`
     Null,
-    /// An array.
     List(Vec<DocumentNode>),
-    /// A table.
     Table(DocumentTable),
 }
 
@@ -70,7 +61,6 @@ pub struct DocumentTable {
 /// A key and what it stands for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableField {
-    /// The key.
     pub name: String,
     /// Where the key stands.
     pub span: Range<usize>,
@@ -83,7 +73,6 @@ pub struct TableField {
 pub struct SpanError {
     /// The place, in bytes.
     pub span: Range<usize>,
-    /// What is wrong.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,

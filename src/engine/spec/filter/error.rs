@@ -22,18 +22,10 @@ pub struct PatternError {
 pub enum PatternErrorKind {
     /// Longer than any pattern a person writes.
     #[error("a pattern may have at most {max} bytes, this one has {found}")]
-    TooLong {
-        /// The limit.
-        max: usize,
-        /// The pattern's length.
-        found: usize,
-    },
+    TooLong { max: usize, found: usize },
     /// Brackets or negations within one another beyond the limit.
     #[error("brackets and negations may stand at most {max} deep")]
-    TooDeep {
-        /// The limit.
-        max: usize,
-    },
+    TooDeep { max: usize },
     /// Whitespace where none may be.
     #[error("no whitespace may stand {place}")]
     Whitespace {
@@ -45,7 +37,6 @@ pub enum PatternErrorKind {
     Expected {
         /// What may stand here.
         expected: &'static str,
-        /// What does.
         found: String,
     },
     /// A word that is no word of this runner.
@@ -53,7 +44,6 @@ pub enum PatternErrorKind {
     UnknownWord {
         /// What the word was taken for.
         role: &'static str,
-        /// The word.
         word: String,
         /// All the words there are.
         known: Vec<&'static str>,
@@ -61,23 +51,16 @@ pub enum PatternErrorKind {
     /// A word that was cut too far.
     #[error("`{word}` is too short for {}", alternatives(.candidates))]
     TooShort {
-        /// The word.
         word: String,
         /// The words it begins.
         candidates: Vec<&'static str>,
     },
     /// A selector without `.`.
     #[error("`{selector}` must be compared with something: expected `.` and a matcher after it")]
-    SelectorAlone {
-        /// The whole word.
-        selector: &'static str,
-    },
+    SelectorAlone { selector: &'static str },
     /// A constant with `.`.
     #[error("`{constant}` stands alone: it has no text to compare")]
-    ConstantCompared {
-        /// The whole word.
-        constant: &'static str,
-    },
+    ConstantCompared { constant: &'static str },
     /// An argument without end.
     #[error("this argument has no end: expected `{close}`")]
     Unbalanced {

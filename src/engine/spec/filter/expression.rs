@@ -22,7 +22,6 @@ pub(super) enum PatternExpression {
         matcher: TextMatcher,
         delimiter: ArgumentDelimiter,
     },
-    /// `!a`
     Not(Box<PatternExpression>),
     /// `a & b - c …`, which groups to the right.
     Chain {

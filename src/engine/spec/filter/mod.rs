@@ -71,7 +71,6 @@ impl fmt::Display for TestPattern {
 pub struct TestSelection {
     /// What is wanted. Empty means everything.
     pub include: Vec<TestPattern>,
-    /// What is not.
     pub exclude: Vec<TestPattern>,
 }
 

@@ -47,7 +47,6 @@ type PatternResult<T> = Result<T, PatternFailure>;
 
 struct PatternParser<'a> {
     pattern: &'a str,
-    /// A character boundary.
     position: usize,
     depth: usize,
     vocabulary: &'static PatternVocabulary,

@@ -25,13 +25,9 @@ pub enum SubjectField {
 pub enum TargetKind {
     /// A library of any sort (proc-macro crates too), and whatever is none of the others.
     Library,
-    /// A program.
     Binary,
-    /// An integration test.
     Test,
-    /// An example.
     Example,
-    /// A benchmark.
     Benchmark,
 }
 
@@ -50,16 +46,13 @@ pub trait FilterSubject {
 /// A cargo target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubjectTarget<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// Its kind.
     pub kind: TargetKind,
 }
 
 /// A test of `cargo maelstrom`.
 #[derive(Clone, Copy, Debug)]
 pub struct CargoSubject<'a> {
-    /// The package's name.
     pub package: &'a str,
     /// The target, once it is known.
     pub target: Option<SubjectTarget<'a>>,
@@ -128,7 +121,6 @@ pub struct PytestSubject<'a> {
     pub file: &'a str,
     /// pytest's report name, such as `TestBox.test_lid`.
     pub name: &'a str,
-    /// The node id.
     pub node_id: &'a str,
     /// The names of the test's own markers.
     pub markers: &'a [String],

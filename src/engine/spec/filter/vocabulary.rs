@@ -9,11 +9,9 @@ use super::subject::{SubjectField, TargetKind};
 /// A word with a meaning.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PatternWord<T: 'static> {
-    /// The whole word.
     pub name: &'static str,
     /// How many of its characters must be written at least.
     pub least: usize,
-    /// What it means.
     pub meaning: T,
 }
 
@@ -28,9 +26,7 @@ const fn word<T>(name: &'static str, least: usize, meaning: T) -> PatternWord<T>
 /// What a word means that stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternConstant {
-    /// Every test.
     All,
-    /// No test.
     None,
     /// Every test of a target of this kind.
     Kind(TargetKind),

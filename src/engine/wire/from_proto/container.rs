@@ -26,9 +26,7 @@ const MODE_MAX: u32 = 0o7777;
 pub enum ContentSource {
     /// A `Directory` of the Remote Execution API.
     Directory(Digest),
-    /// A single file.
     File {
-        /// Its content.
         digest: Digest,
         /// Whether it may be executed.
         execution: ExecutePermission,
@@ -40,9 +38,7 @@ pub enum ContentSource {
 /// Whether a file may be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ExecutePermission {
-    /// It may.
     Allowed,
-    /// It is data.
     Refused,
 }
 

@@ -28,7 +28,6 @@ pub struct TemplateSpec {
     pub container: v1::Container,
     /// What it is made of, each once.
     pub sources: Vec<ContentSource>,
-    /// The whole environment.
     pub environment: Arc<BTreeMap<OsString, OsString>>,
     /// Where the program starts.
     pub working_directory: Arc<Path>,
@@ -37,16 +36,13 @@ pub struct TemplateSpec {
     /// The processor architecture that the programs are made for.
     pub architecture: String,
     /// What the worker's own machine must have. Every [`ContentSource::Toolbox`] is one of them, or below
-    /// one.
     pub toolbox: Vec<ToolboxPath>,
 }
 
 /// A file or directory that the worker's machine provides by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ToolboxPath {
-    /// Its path.
     pub path: PathBuf,
-    /// See [`crate::toolbox::identity`].
     pub identity: Vec<u8>,
 }
 
@@ -57,7 +53,6 @@ pub struct JobOrder {
     pub id: u64,
     /// The number of its template.
     pub template: u32,
-    /// The program.
     pub process: Arc<ProcessSpec>,
     /// After this long it gets SIGTERM.
     pub timeout: Option<Duration>,

@@ -29,10 +29,7 @@ pub enum UnpackError {
     Damaged(#[source] io::Error),
     /// More came out than was announced.
     #[error("what came unpacks to more than the {size_bytes} bytes that were announced")]
-    TooLong {
-        /// What was announced.
-        size_bytes: u64,
-    },
+    TooLong { size_bytes: u64 },
 }
 
 /// Packs bit by bit.

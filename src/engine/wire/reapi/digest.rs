@@ -22,12 +22,7 @@ pub enum DigestError {
     #[error(
         "the digest {hash}/{size_bytes} has an impossible size: 0 to {BLOB_BYTES_MAX} bytes are expected"
     )]
-    Size {
-        /// Its hash.
-        hash: ContentHash,
-        /// Its size.
-        size_bytes: i64,
-    },
+    Size { hash: ContentHash, size_bytes: i64 },
 }
 
 impl From<DigestError> for Status {

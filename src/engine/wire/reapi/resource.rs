@@ -19,7 +19,6 @@ use maelstrom_container::digest::Digest;
 /// How a blob's bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlobEncoding {
-    /// As they are.
     Identity,
     /// As one or several frames of zstd.
     Zstd,
@@ -28,24 +27,18 @@ pub enum BlobEncoding {
 /// A blob to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadName {
-    /// The instance.
     pub instance: String,
-    /// Which.
     pub digest: Digest,
-    /// How.
     pub encoding: BlobEncoding,
 }
 
 /// A blob to write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WriteName {
-    /// The instance.
     pub instance: String,
     /// The client's own name for this upload.
     pub upload: String,
-    /// Which.
     pub digest: Digest,
-    /// How.
     pub encoding: BlobEncoding,
 }
 
@@ -54,33 +47,22 @@ pub struct WriteName {
 pub enum ResourceNameError {
     /// It is too long.
     #[error("the resource name has {length} bytes: at most {RESOURCE_NAME_BYTES_MAX} are expected")]
-    TooLong {
-        /// Its length.
-        length: usize,
-    },
+    TooLong { length: usize },
     /// It has another form.
     #[error("`{name}` is no resource name: {expected} is expected")]
     Form {
-        /// Its beginning.
         name: String,
-        /// What was expected.
         expected: &'static str,
     },
     /// The bytes are packed in a way that is not spoken.
     #[error("compression by `{compressor}` is not spoken here: `zstd` or none is expected")]
-    Compressor {
-        /// Which.
-        compressor: String,
-    },
+    Compressor { compressor: String },
     /// The hash is none.
     #[error(transparent)]
     Digest(#[from] DigestError),
     /// The size is none.
     #[error("`{size}` is no size of a blob: a number from 0 to {BLOB_BYTES_MAX} is expected")]
-    Size {
-        /// What stands there.
-        size: String,
-    },
+    Size { size: String },
 }
 
 impl From<ResourceNameError> for tonic::Status {

@@ -36,13 +36,11 @@ const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// What is to be known to send jobs away.
 pub struct DispatchOptions {
-    /// To the broker.
     pub connection: BrokerChannel,
     /// The broker's address, for messages.
     pub address: String,
     /// 16 random bytes that name the run.
     pub run: [u8; 16],
-    /// Who runs it.
     pub name: String,
     /// What is known of files' digests.
     pub digests: DigestCache,
@@ -60,9 +58,7 @@ pub enum DispatchEvent {
     Event(BackendEvent),
     /// The container of these jobs can't be had elsewhere; they are not with the broker.
     Unportable {
-        /// The jobs.
         jobs: Vec<(JobId, Job, JobPriority)>,
-        /// Why.
         why: PortabilityError,
     },
 }

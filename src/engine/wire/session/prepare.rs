@@ -34,13 +34,10 @@ pub enum PreparationMode {
 /// What many jobs have in common.
 #[derive(Clone, Debug)]
 pub struct LocalTemplate {
-    /// The container.
     pub container: Arc<ContainerSpec>,
     /// What is known of its host paths.
     pub inputs: Arc<JobInputs>,
-    /// The environment.
     pub environment: Arc<BTreeMap<OsString, OsString>>,
-    /// The working directory.
     pub working_directory: Arc<Path>,
     /// What forks the jobs' processes, if anything does.
     pub resident: Option<Arc<ProcessSpec>>,
@@ -49,7 +46,6 @@ pub struct LocalTemplate {
 /// A template, and what it names.
 #[derive(Debug)]
 pub struct PreparedTemplate {
-    /// The template.
     pub template: v1::Template,
     /// Every content that it names.
     pub contents: BlobMap,
@@ -66,12 +62,7 @@ pub enum PrepareError {
     Tree(#[from] InputTreeError),
     /// Something that the other machine should have cannot be told.
     #[error("cannot tell what {} is, which the workers should have, too", path.display())]
-    Toolbox {
-        /// Where it is.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Toolbox { path: PathBuf, source: io::Error },
 }
 
 /// Makes templates, and remembers what it looked up.

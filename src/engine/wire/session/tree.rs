@@ -29,29 +29,19 @@ const VERSION_CONTROL: [&str; 5] = [".git", ".hg", ".jj", ".svn", ".pijul"];
 pub enum InputTreeError {
     /// It cannot be read.
     #[error("cannot read {}", path.display())]
-    Read {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A file cannot be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
     /// The version control's rules cannot be followed.
     #[error("cannot tell what of {} is ignored", path.display())]
     Walk {
-        /// Where.
         path: PathBuf,
-        /// Why.
         source: ignore::Error,
     },
     /// Its name is no text, which the Remote Execution API wants.
     #[error("the name of {} is not UTF-8, and cannot be sent to another machine", path.display())]
-    Name {
-        /// The file.
-        path: PathBuf,
-    },
+    Name { path: PathBuf },
 }
 
 /// A directory in the making.

@@ -25,7 +25,6 @@ use maelstrom_wire::v1::{DrainRequest, StatusRequest, StopRequest};
 /// Why a broker could not be asked or ordered.
 #[derive(Debug, thiserror::Error)]
 enum AdminError {
-    /// Nobody said which.
     #[error("no broker is named")]
     NoAddress,
     /// `MAELSTROM_BROKER` is no address.

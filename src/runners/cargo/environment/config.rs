@@ -17,9 +17,7 @@ use crate::sandbox::invocation::ProcessEnvironment;
 /// A variable that a configuration file sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfiguredVariable {
-    /// Its name.
     pub name: OsString,
-    /// Its value.
     pub value: OsString,
     /// Whether it wins against the environment.
     pub strength: VariablePrecedence,

@@ -46,7 +46,6 @@ pub struct EnvironmentSources<'a> {
     pub toolchain: &'a RustToolchain,
     /// `[env]` of cargo's configuration.
     pub configured: &'a [ConfiguredVariable],
-    /// The package.
     pub package: &'a CargoPackage,
     /// What the package's build script said, if it has one.
     pub script: Option<&'a BuildScript>,

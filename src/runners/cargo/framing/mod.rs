@@ -44,7 +44,6 @@ const MODES: [&[u8]; 4] = [b" - should panic", b" - compile fail", b" - compile"
 #[derive(Clone, Debug)]
 pub struct LibtestFraming {
     name: Vec<u8>,
-    /// `test NAME`.
     needle: Vec<u8>,
     stage: FramingStage,
     /// What was written and is not settled.
@@ -57,8 +56,9 @@ pub struct LibtestFraming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FramingStage {
     /// The header is to come; whether a line begins here.
-    Header { at_line_start: bool },
-    /// It has come.
+    Header {
+        at_line_start: bool,
+    },
     Test,
     /// It was none that we know: everything is shown.
     Foreign,
@@ -74,7 +74,6 @@ enum ShownPosition {
 /// What libtest writes when the test is over.
 #[derive(Clone, Debug)]
 struct LibtestTrailer {
-    /// All of it.
     text: Vec<u8>,
     /// What of it is shown.
     message: Vec<u8>,
@@ -83,14 +82,18 @@ struct LibtestTrailer {
 /// What some text is the beginning of.
 #[derive(Debug, PartialEq, Eq)]
 enum TrailerMatch {
-    /// Nothing of libtest's.
     Nothing,
     /// Perhaps of something that is not all there.
     Some,
     /// A whole end, and what of it is shown.
-    End { length: usize, message: Vec<u8> },
+    End {
+        length: usize,
+        message: Vec<u8>,
+    },
     /// A line that says nothing of the test.
-    Noise { length: usize },
+    Noise {
+        length: usize,
+    },
 }
 
 impl LibtestFraming {

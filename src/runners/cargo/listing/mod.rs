@@ -37,7 +37,6 @@ pub const WHOLE: &str = "main";
 /// What a test binary holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BinaryListing {
-    /// These tests.
     Tests(Vec<ListedTest>),
     /// One test: the whole program.
     Whole,
@@ -46,7 +45,6 @@ pub enum BinaryListing {
 /// A test in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedTest {
-    /// Its name.
     pub name: String,
     /// Whether its author ignores it.
     pub attention: IgnoreStatus,
@@ -57,7 +55,6 @@ pub struct ListedTest {
 /// Whether a test's author wants it run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IgnoreStatus {
-    /// Always.
     Wanted,
     /// Only on demand (`#[ignore]`).
     Ignored,
@@ -72,13 +69,10 @@ pub enum CargoListingError {
     /// It took too long.
     #[error("did not list its tests in time")]
     TimedOut,
-    /// Somebody stopped it.
     #[error("was stopped while it listed its tests")]
     Cancelled,
-    /// It failed.
     #[error("exited with code {0} while it listed its tests")]
     Failed(i32),
-    /// It crashed.
     #[error("was ended by signal {0} while it listed its tests")]
     Crashed(i32),
     /// It printed something else.

@@ -26,13 +26,9 @@ pub struct HarnessArguments {
 /// An argument of libtest that is understood instead of passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HarnessFlag {
-    /// `--exact`
     Exact,
-    /// `--ignored`
     Ignored,
-    /// `--include-ignored`
     IncludeIgnored,
-    /// `--list`
     List,
     /// `--nocapture` and its kind: show what passing tests write.
     ShowOutput,
@@ -43,10 +39,7 @@ pub enum HarnessFlag {
 pub enum HarnessError {
     /// An option without its value.
     #[error("`{option}` (after `--`) needs a value")]
-    ValueMissing {
-        /// The option.
-        option: String,
-    },
+    ValueMissing { option: String },
     /// `--test-threads` with something else than a positive number.
     #[error("`--test-threads` (after `--`) needs a positive number, not `{value}`")]
     TestThreads {
@@ -55,10 +48,7 @@ pub enum HarnessError {
     },
     /// An argument with which test binaries run no test, and succeed.
     #[error("`{argument}` (after `--`) would keep the test binaries from running tests")]
-    RunsNothing {
-        /// The argument.
-        argument: String,
-    },
+    RunsNothing { argument: String },
     /// The name of a test that is no text.
     #[error("`{name}` (after `--`) is not UTF-8, which the name of a test always is")]
     NotUtf8 {

@@ -25,14 +25,11 @@ pub(in crate::cargo) const VOCABULARY: &PatternVocabulary = &vocabulary::CARGO;
 /// What a command line means.
 #[derive(Clone, Debug)]
 pub struct CargoSettings {
-    /// What to do.
     pub goal: CargoAction,
-    /// Which packages.
     pub packages: PackageChoice,
     /// Which tests, by pattern.
     pub patterns: TestSelection,
     /// Values of `--exclude` next to `--workspace`: names of packages, or else patterns. Only the
-    /// workspace can tell.
     pub exclude_undecided: Vec<String>,
     /// Which test binaries run whole.
     pub whole: Vec<TestPattern>,
@@ -42,7 +39,6 @@ pub struct CargoSettings {
     pub ignored: IgnoredTests,
     /// Which targets cargo builds.
     pub targets: TargetOptions,
-    /// How cargo builds.
     pub build: CargoBuildOptions,
     /// What every test binary gets besides the arguments that select its test.
     pub extra_arguments: Vec<OsString>,
@@ -79,9 +75,7 @@ pub enum CargoAction {
     ListTests,
     /// Print the targets that have tests.
     ListBinaries,
-    /// Print the packages.
     ListPackages,
-    /// Build.
     Build,
     /// Write a file to begin with.
     Init,
@@ -107,7 +101,6 @@ pub struct NameFilter {
     pub names: Vec<String>,
     /// And none of these.
     pub skip: Vec<String>,
-    /// What matching is.
     pub matching: NameMatch,
 }
 
@@ -137,7 +130,6 @@ pub enum IgnoredTests {
 pub enum PassingTestOutput {
     /// It is kept to itself.
     Hidden,
-    /// It is shown.
     Shown,
 }
 
@@ -147,10 +139,8 @@ pub enum CargoOptionsError {
     /// An argument after `--`.
     #[error(transparent)]
     Harness(#[from] HarnessError),
-    /// A filter.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// `--jobs=0`.
     #[error("`--jobs` must not be 0")]
     JobsZero,
     /// Ignored tests alone, and ignored tests too.
@@ -158,10 +148,7 @@ pub enum CargoOptionsError {
     IgnoredTwice,
     /// The names of tests, where nothing would run.
     #[error("`--print-config` (`-P`) runs no tests, so `{name}` would mean nothing")]
-    PrintsOnly {
-        /// The first name.
-        name: String,
-    },
+    PrintsOnly { name: String },
     /// Something that only a container can keep from tests.
     #[error("`--strict` needs a container, and `--isolation=process` gives none")]
     StrictProcess,

@@ -8,9 +8,7 @@
 pub enum FlagRole {
     /// An option of ours with this name.
     Own(&'static str),
-    /// The build's.
     Build,
-    /// The test binaries'.
     Test,
     /// Nothing that makes sense here.
     Refused,

@@ -24,7 +24,6 @@ const ALL_PACKAGES: &str = "./...";
 /// What a command line means.
 #[derive(Clone, Debug)]
 pub struct GoSettings {
-    /// What to do.
     pub goal: GoAction,
     /// Where, if not here.
     pub directory: Option<PathBuf>,
@@ -77,9 +76,7 @@ pub enum GoAction {
     Run,
     /// Build and print the tests.
     ListTests,
-    /// Print the packages.
     ListPackages,
-    /// Build.
     Build,
     /// Write a file to begin with.
     Init,
@@ -140,30 +137,20 @@ fn is_duration(text: &str) -> bool {
 /// Options that don't go together, or don't mean anything.
 #[derive(Debug, thiserror::Error)]
 pub enum GoOptionsError {
-    /// A filter.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// `-run` or `-skip`.
     #[error("the value of `-{option}` can't be used")]
     RunPattern {
-        /// Which.
         option: &'static str,
-        /// Why.
         #[source]
         source: RunPatternError,
     },
     /// A flag of `go test` that makes no sense with a process for each test.
     #[error("`{flag}` is not supported")]
-    Refused {
-        /// The flag.
-        flag: String,
-    },
+    Refused { flag: String },
     /// The same in `GOFLAGS`.
     #[error("`{flag}`, which GOFLAGS says, is not supported")]
-    RefusedVariable {
-        /// The flag.
-        flag: String,
-    },
+    RefusedVariable { flag: String },
     /// Something that only a container can keep from tests.
     #[error("`--strict` needs a container, and `--isolation=process` gives none")]
     StrictProcess,

@@ -26,7 +26,6 @@ const WITH_WORD: [&str; 9] = ["-L", "-c", "-i", "-j", "-p", "-r", "-s", "-t", "-
 /// What our own command line can do.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownOptions<'a> {
-    /// The long options.
     pub options: &'a [String],
     /// Those of them that are on or off, and can be set to off by `--no-NAME`.
     pub negatable: &'a [&'a str],

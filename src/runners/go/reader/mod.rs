@@ -58,9 +58,7 @@ pub struct GoTestReader {
 /// What the test binary said of the test itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum GoTestStatus {
-    /// Nothing.
     Unseen,
-    /// That it runs.
     Running,
     Passed,
     Failed,

@@ -26,14 +26,12 @@ pub struct WorkspaceFacts {
 pub struct BindDirectory {
     /// Where in the container.
     pub place: PathBuf,
-    /// Which.
     pub source: PathBuf,
 }
 
 /// What is known of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
-    /// The invoking user.
     pub user: u32,
     /// The invoking user's group.
     pub group: u32,
@@ -56,9 +54,7 @@ pub struct HostFacts {
 /// Something below `/etc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EtcEntry {
-    /// Where.
     pub path: PathBuf,
-    /// What.
     pub content: EtcContent,
 }
 
@@ -67,7 +63,6 @@ pub struct EtcEntry {
 pub enum EtcContent {
     /// A file of these bytes.
     File(Vec<u8>),
-    /// A link.
     Symlink(PathBuf),
     /// The host's own file or directory.
     Bind(HostPath),

@@ -15,7 +15,6 @@ pub struct HostPath {
     pub canonical: PathBuf,
     /// The links on the way to it, each where it really is.
     pub links: Vec<HostSymlink>,
-    /// What it is.
     pub kind: FileKind,
 }
 
@@ -24,16 +23,13 @@ pub struct HostPath {
 pub struct HostSymlink {
     /// Where it is, without any link on the way to it.
     pub path: PathBuf,
-    /// What it says.
     pub target: PathBuf,
 }
 
 /// What kind of mount point something needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// A directory.
     Directory,
-    /// Anything else.
     File,
 }
 

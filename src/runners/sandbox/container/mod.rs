@@ -62,7 +62,6 @@ const EMPTY_DIRECTORIES: [&str; 6] = ["/mnt", "/run", "/var/cache", "/var/lib", 
 /// Whether tests see this machine's programs and toolchain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Toolbox {
-    /// They do, read-only.
     Present,
     /// They see only what they were built from and what was built.
     Absent,
@@ -73,18 +72,10 @@ pub enum Toolbox {
 pub enum ContainerError {
     /// A project in a place that the container needs for itself.
     #[error("tests can't be kept apart for a project in {}", path.display())]
-    Place {
-        /// The directory.
-        path: PathBuf,
-    },
+    Place { path: PathBuf },
     /// A directory of the project can't be reached.
     #[error("can't find {}: {message}", path.display())]
-    Unreachable {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        message: String,
-    },
+    Unreachable { path: PathBuf, message: String },
 }
 
 impl ContainerError {

@@ -14,7 +14,6 @@ const VERSION_CONTROL: [&str; 6] = [".git", ".hg", ".jj", ".svn", ".pijul", "_da
 /// Where the project is.
 #[derive(Clone, Debug)]
 pub struct WorkspacePaths<'a> {
-    /// The workspace's root.
     pub root: &'a Path,
     /// The packages' directories, wherever they are.
     pub packages: &'a [PathBuf],
@@ -22,7 +21,6 @@ pub struct WorkspacePaths<'a> {
     pub built: &'a [PathBuf],
     /// Our own directories, among them or elsewhere.
     pub own: &'a [PathBuf],
-    /// The home directory.
     pub home: Option<&'a Path>,
 }
 

@@ -14,12 +14,7 @@ use maelstrom_spec::environment::ExpansionError;
 pub enum ProjectSpecError {
     /// The file is there and cannot be read.
     #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// Something in it has no meaning. Without the excerpt of the file, since this becomes a line.
     #[error("{}: {}", .0.place, .0.message)]
     Document(Box<DocumentError>),
@@ -41,7 +36,6 @@ pub enum ProjectSpecError {
     Environment {
         /// Where it is asked for.
         place: String,
-        /// Why.
         source: ExpansionError,
     },
     /// A layer's file that nobody would see.
@@ -50,13 +44,9 @@ pub enum ProjectSpecError {
         path.display(), hidden_by.display()
     )]
     Hidden {
-        /// The directive.
         place: String,
-        /// The file.
         path: PathBuf,
-        /// What hides it.
         what: &'static str,
-        /// Where that is.
         hidden_by: PathBuf,
     },
     /// Something is to be mounted where nothing stands.
@@ -64,7 +54,6 @@ pub enum ProjectSpecError {
     NoMountPoint {
         /// Where the mount stands.
         place: String,
-        /// The path.
         mount_point: PathBuf,
         /// The stub that would help.
         stub: String,
@@ -76,17 +65,13 @@ pub enum ProjectSpecError {
         place: String,
         /// The path on this machine.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// This machine's programs in a container that is not the default one.
     #[error(
         "{place}: `toolbox = true` has a meaning only for containers that begin with `default`"
     )]
-    Toolbox {
-        /// The directive.
-        place: String,
-    },
+    Toolbox { place: String },
 }
 
 impl From<DocumentError> for ProjectSpecError {

@@ -59,7 +59,6 @@ const MEGABYTE: u64 = 1_000_000;
 /// What is to be known to read a project's file.
 #[derive(Clone, Copy, Debug)]
 pub struct SpecSource<'a> {
-    /// Which file.
     pub file: &'static StarterFile,
     /// The directory that it is in.
     pub project: &'a Path,
@@ -93,7 +92,6 @@ pub struct ProjectSpec {
 /// Whether any test was given this machine's programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolboxUse {
-    /// None was.
     Unused,
     /// At least one was.
     Used,
@@ -102,11 +100,9 @@ pub enum ToolboxUse {
 /// What a runner gives a test by itself.
 #[derive(Clone, Debug)]
 pub struct DefaultContainer {
-    /// The default container.
     pub container: Arc<ContainerSpec>,
     /// The same without this machine's programs, where the file asks for it.
     pub without_toolbox: Option<Arc<ContainerSpec>>,
-    /// The environment.
     pub environment: Arc<ProcessEnvironment>,
     /// Where the test starts.
     pub working_directory: Arc<Path>,
@@ -127,11 +123,8 @@ pub struct RunnerProgram {
 /// What a test gets.
 #[derive(Clone, Debug)]
 pub struct TestContainer {
-    /// Its container.
     pub container: Arc<ContainerSpec>,
-    /// Its environment.
     pub environment: Arc<ProcessEnvironment>,
-    /// Where it starts.
     pub working_directory: Arc<Path>,
     /// Where the runner's own program is in the container, if it isn't where it is by default.
     pub program: Option<PathBuf>,
@@ -144,7 +137,6 @@ pub struct TestContainer {
 /// Whether a test runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunOrIgnore {
-    /// It does.
     Run,
     /// It is only reported.
     Ignore,

@@ -13,42 +13,24 @@ use maelstrom_model::error::with_causes;
 pub enum CasStorageError {
     /// Another broker uses the directory.
     #[error("the storage directory `{}` is in use by another broker", path.display())]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
+    InUse { path: PathBuf },
     /// The blob is not there.
     #[error("the blob {digest} is not in the storage")]
-    Absent {
-        /// Which.
-        digest: Digest,
-    },
+    Absent { digest: Digest },
     /// The blob was there, but was not what its name says.
     #[error("the blob {digest} was damaged in the storage, and has been removed from it")]
-    Damaged {
-        /// Which.
-        digest: Digest,
-    },
+    Damaged { digest: Digest },
     /// The blob has no such place.
     #[error("the blob {digest} has no byte {offset}")]
-    OutOfRange {
-        /// Which.
-        digest: Digest,
-        /// The place.
-        offset: u64,
-    },
+    OutOfRange { digest: Digest, offset: u64 },
     /// More came than was announced.
     #[error("more came than the {} bytes that were announced of {expected}", expected.size_bytes)]
-    TooLong {
-        /// What was announced.
-        expected: Digest,
-    },
+    TooLong { expected: Digest },
     /// The file system is full.
     #[error("no space left for {digest} at `{}`: {needed_bytes} more bytes are needed", path.display())]
     NoSpace {
         /// What was being written.
         digest: Digest,
-        /// Where.
         path: PathBuf,
         /// How much of it is lacking.
         needed_bytes: u64,

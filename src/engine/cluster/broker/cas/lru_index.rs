@@ -32,7 +32,6 @@ struct LruEntry {
 enum LruPosition {
     /// In the order of use, here.
     Ordered(u64),
-    /// In use.
     Pinned,
 }
 

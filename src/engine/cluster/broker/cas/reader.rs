@@ -21,7 +21,6 @@ pub struct BlobReader {
 
 #[derive(Debug)]
 enum BlobReaderState {
-    /// Something is left.
     Open(Box<OpenBlob>),
     /// Everything was given out, or nothing more can be.
     Over,

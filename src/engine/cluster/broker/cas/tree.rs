@@ -31,11 +31,8 @@ pub struct TreeWalk {
 /// What a walk comes across.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TreeWalkItem {
-    /// A directory.
     Directory {
-        /// Its digest.
         digest: Digest,
-        /// What it holds.
         directory: Directory,
     },
     /// A directory that is not in the storage.

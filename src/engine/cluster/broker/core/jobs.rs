@@ -19,7 +19,6 @@ use maelstrom_wire::v1::{self, job_result, session_event};
 
 /// A job that is not over, or whose client doesn't know it.
 pub(super) struct JobState {
-    /// The encoded message.
     pub(super) description: Box<[u8]>,
     pub(super) phase: JobPhase,
     pub(super) output: Option<Box<OutputRelay>>,
@@ -31,11 +30,8 @@ pub(super) struct JobState {
 pub(super) enum JobPhase {
     /// On its way into the journal.
     Journalling,
-    /// In the book.
     Queued,
-    /// With a worker.
     Leased(JobAttempt),
-    /// Over.
     Finished(Box<v1::JobResult>),
 }
 
@@ -66,9 +62,7 @@ pub(super) enum ReportedPhase {
 /// What became of a chunk of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChunkOutcome {
-    /// It was added.
     Now,
-    /// It was there.
     Before,
     /// Chunks before it are missing.
     Gap,

@@ -104,41 +104,32 @@ pub struct SessionId(pub u64);
 
 /// What happens to the core.
 pub enum CoreInput {
-    /// A client connected.
     Hello {
-        /// What it said.
         hello: v1::Hello,
-        /// Who it is.
         caller: CallerPrincipal,
         /// Where its messages go.
         outbox: Outbox<v1::SessionEvent>,
         /// The connection, or why it is not wanted.
         answer: oneshot::Sender<Result<SessionId, Status>>,
-        /// The connection's number.
         session: SessionId,
     },
     /// A client said something.
     Client(SessionId, v1::client_message::Kind),
     /// A full outbox of a client has room.
     Room(SessionId),
-    /// A worker connected.
     Register {
-        /// What it said.
         register: v1::Register,
-        /// Who it is.
         caller: CallerPrincipal,
         /// Where its orders go.
         orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
         /// The connection, or why it is not wanted.
         answer: oneshot::Sender<Result<SessionId, Status>>,
-        /// The connection's number.
         session: SessionId,
     },
     /// One of these that takes much memory, and what lets the next one in when it was taken in.
     Large(Box<CoreInput>, OwnedSemaphorePermit),
     /// A worker said something.
     Worker(SessionId, v1::worker_message::Kind),
-    /// A connection ended.
     Gone(SessionId),
     /// The journal has written, or failed to.
     Journalled(u64, Result<(), String>),
@@ -152,7 +143,6 @@ pub enum CoreInput {
     Figures(oneshot::Sender<CoreSnapshot>),
     /// Workers of this name, or all, are to take no more leases.
     Drain(String, oneshot::Sender<Vec<String>>),
-    /// Nothing but time.
     Tick,
     /// About a second has passed: those who watch want to know.
     Sample,

@@ -27,19 +27,13 @@ pub enum TemplateError {
     Wire(#[from] WireError),
     /// No worker can have it.
     #[error("the template is for the architecture `{name}`; `x86_64` and `aarch64` are known here")]
-    Architecture {
-        /// Its name.
-        name: String,
-    },
+    Architecture { name: String },
     /// It shows a path of the worker that it does not name as toolbox.
     #[error(
         "the template shows {} of the worker's machine, which its toolbox does not list",
         path.display()
     )]
-    Toolbox {
-        /// The path.
-        path: PathBuf,
-    },
+    Toolbox { path: PathBuf },
 }
 
 /// How far the storage has a template's contents.
@@ -49,9 +43,7 @@ pub enum TemplateReadiness {
         /// Whether it is to be looked for again after that.
         again: bool,
     },
-    /// It lacks some.
     Lacking,
-    /// It has all.
     Ready,
 }
 
@@ -61,7 +53,6 @@ pub struct DefinedTemplate {
     pub template: v1::Template,
     /// Where its jobs can run.
     pub kind: SchedulingClass,
-    /// What it names.
     pub contents: Vec<ContentSource>,
     /// Whether that is there.
     pub supply: TemplateReadiness,
@@ -75,7 +66,6 @@ pub struct DefinedTemplate {
 
 /// What workers must have for templates with a toolbox.
 pub struct TemplateToolbox {
-    /// What it is.
     pub paths: Vec<v1::ToolboxPath>,
     hash: ContentHash,
     /// How many templates want it.
@@ -85,7 +75,6 @@ pub struct TemplateToolbox {
 /// What nobody uses any more.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct UnusedTemplates {
-    /// Templates.
     pub templates: Vec<InputsId>,
     /// Toolboxes that only those wanted.
     pub kits: Vec<ToolboxId>,
@@ -106,7 +95,6 @@ pub struct TemplateRegistry {
 pub enum DefineOutcome {
     /// Nobody had it before.
     New(InputsId),
-    /// Somebody has it.
     Known(InputsId),
 }
 

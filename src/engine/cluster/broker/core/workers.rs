@@ -31,7 +31,6 @@ pub struct RegisteredWorker {
     architecture: String,
     release: String,
     pub(super) connection: Option<WorkerConnection>,
-    /// Who registered it.
     caller: CallerPrincipal,
     is_draining: bool,
     sample: v1::Heartbeat,

@@ -35,57 +35,38 @@ const FILE: &str = "journal.redb";
 /// Something to be written.
 #[derive(Clone, Debug)]
 pub enum JournalEntry {
-    /// A run began.
     Run {
-        /// Its name.
         run: RunName,
-        /// Its client's name.
         client: String,
-        /// Its client's weight.
         weight: u32,
-        /// Whose it is.
         owner: RunOwner,
     },
     /// A run's template, as it came.
     Template {
-        /// The run.
         run: RunName,
         /// The template's number in the run.
         number: u32,
-        /// The encoded message.
         template: Vec<u8>,
     },
     /// An accepted job, as it came.
     Job {
-        /// The run.
         run: RunName,
         /// The job's number in the run.
         job: u64,
-        /// The encoded message.
         description: Box<[u8]>,
     },
     /// A job that need not be kept.
     JobOver {
-        /// The run.
         run: RunName,
         /// The job's number in the run.
         job: u64,
     },
     /// A run of which nothing need be kept.
-    RunOver {
-        /// The run.
-        run: RunName,
-    },
+    RunOver { run: RunName },
     /// A worker that may get jobs from now on.
-    Worker {
-        /// Its process.
-        instance: WorkerInstance,
-    },
+    Worker { instance: WorkerInstance },
     /// A worker that has none any more.
-    WorkerOver {
-        /// Its process.
-        instance: WorkerInstance,
-    },
+    WorkerOver { instance: WorkerInstance },
 }
 
 /// What a broker that ended left unfinished.
@@ -93,22 +74,16 @@ pub enum JournalEntry {
 pub struct RecoveredState {
     /// How many times a broker was started on this journal, this one included.
     pub starts: u64,
-    /// The runs.
     pub runs: Vec<RecoveredRun>,
-    /// The workers.
     pub workers: Vec<WorkerInstance>,
 }
 
 /// A run that was not over.
 #[derive(Debug)]
 pub struct RecoveredRun {
-    /// Its name.
     pub run: RunName,
-    /// Its client's name.
     pub client: String,
-    /// Its client's weight.
     pub weight: u32,
-    /// Whose it is.
     pub owner: RunOwner,
     /// Its templates by number.
     pub templates: Vec<(u32, Vec<u8>)>,
@@ -120,11 +95,8 @@ pub struct RecoveredRun {
 #[derive(Debug, thiserror::Error)]
 #[error("the journal {} cannot be {doing}", path.display())]
 pub struct JournalError {
-    /// The file.
     pub path: PathBuf,
-    /// What was tried.
     pub doing: &'static str,
-    /// Why it failed.
     pub source: Box<redb::Error>,
 }
 

@@ -23,9 +23,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// Whether work can be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrokerReadiness {
-    /// It can.
     Ready,
-    /// The broker ends.
     Ending,
     /// Its disk is full, or gone.
     Disk(String),

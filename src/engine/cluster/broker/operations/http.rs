@@ -22,9 +22,7 @@ use crate::broker::services::BrokerHandle;
 /// What is asked.
 #[derive(Clone)]
 pub struct MonitoringState {
-    /// The core.
     pub door: BrokerHandle,
-    /// The storage.
     pub storage: CasStorage,
     /// Whether work can be sent.
     pub health: BrokerHealth,

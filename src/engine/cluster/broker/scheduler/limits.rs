@@ -20,7 +20,6 @@ pub struct SchedulerLimits {
     pub look_again_ms: u64,
     /// Leases that a worker may have beyond its slots, so that the next job is there when one ends.
     /// One or two hide the way to the broker and back; more only take jobs from workers that are
-    /// free sooner.
     pub prefetch_per_worker: u32,
     /// Slots of a worker that count. More than any machine has processors; whoever says more lies.
     pub slots_per_worker_max: u32,
@@ -33,7 +32,6 @@ pub struct SchedulerLimits {
     /// Unfinished jobs of all clients.
     pub jobs_max: usize,
     /// So many jobs a client may have although all together are at their limit: others cannot keep it
-    /// out.
     pub jobs_guaranteed: usize,
     /// Kinds of queued jobs of one client: each has a queue of its own.
     pub kinds_per_client_max: usize,

@@ -38,7 +38,6 @@ pub struct SchedulerStatus {
 /// Jobs that need the same of workers, and the workers that have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStatus {
-    /// For which workers.
     pub architecture: Architecture,
     /// What these must have, if anything.
     pub kit: Option<ToolboxId>,
@@ -53,7 +52,6 @@ pub struct PoolStatus {
 /// A worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerStatus {
-    /// Which.
     pub worker: WorkerId,
     /// What it is for.
     pub architecture: Architecture,
@@ -68,7 +66,6 @@ pub struct WorkerStatus {
 /// Whether a worker gets leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerAvailability {
-    /// It does.
     Serving,
     /// It asked for none, or was told to end.
     Draining,
@@ -81,7 +78,6 @@ pub enum WorkerAvailability {
 /// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientStatus {
-    /// Which.
     pub client: ClientId,
     /// Its jobs that wait, queued or delayed.
     pub waiting: usize,
@@ -95,9 +91,7 @@ pub struct ClientStatus {
 /// are leased, `reported`, `cancelled`, `given_up` and `dropped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SchedulerCounters {
-    /// Jobs taken.
     pub submitted: u64,
-    /// Leases given.
     pub granted: u64,
     /// Jobs whose outcome a worker reported.
     pub reported: u64,

@@ -30,7 +30,6 @@ pub struct ClientId(pub u64);
 /// A job in the whole cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobKey {
-    /// Whose.
     pub client: ClientId,
     /// The client's own number of it.
     pub job: JobId,
@@ -54,7 +53,6 @@ pub struct ToolboxId(pub u32);
 pub enum Architecture {
     /// Intel's and AMD's, 64 bits.
     X86_64,
-    /// ARM's, 64 bits.
     Aarch64,
 }
 
@@ -81,7 +79,6 @@ impl Architecture {
 /// Jobs of one kind can run at the same places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SchedulingClass {
-    /// For which workers.
     pub architecture: Architecture,
     /// What these must have, if anything.
     pub kit: Option<ToolboxId>,
@@ -102,7 +99,6 @@ pub struct JobDemand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerCapacity {
     /// How many jobs it runs at a time. At most
-    /// [`Limits::slots_per_worker_max`](super::SchedulerLimits::slots_per_worker_max) count.
     pub slots: u32,
     /// What it can execute.
     pub architecture: Architecture,
@@ -111,7 +107,6 @@ pub struct WorkerCapacity {
 /// Whether the jobs of a client may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAdmission {
-    /// They may.
     Open,
     /// None until it is open again. Those that run go on.
     Held,
@@ -120,7 +115,6 @@ pub enum ClientAdmission {
 /// Whether the broker has all of the inputs of a kind of jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputAvailability {
-    /// It has.
     Ready,
     /// Something is yet to be uploaded: the jobs wait without being in anybody's way.
     Missing,
@@ -129,7 +123,6 @@ pub enum InputAvailability {
 /// Whether a worker has a toolbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolboxPresence {
-    /// It has.
     Yes,
     /// It has not, or not any more.
     No,
@@ -141,16 +134,12 @@ pub enum ToolboxRegistration {
     /// It counts, or it is no news.
     Taken,
     /// The worker has as many as count: jobs for it do not go to this worker.
-    TooMany {
-        /// How many count.
-        limit: usize,
-    },
+    TooMany { limit: usize },
 }
 
 /// Whether a worker has the inputs of a kind of jobs in its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputLocality {
-    /// It has.
     Yes,
     /// It has thrown them away.
     No,
@@ -160,18 +149,14 @@ pub enum InputLocality {
 /// given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Which job.
     pub key: JobKey,
-    /// To whom.
     pub worker: WorkerId,
-    /// The attempt's token.
     pub fence: FencingToken,
 }
 
 /// A decision: this job to this worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseGrant {
-    /// What to send.
     pub lease: Lease,
     /// 1 for the first.
     pub attempt: u32,
@@ -194,24 +179,12 @@ pub enum SubmitError {
     /// [`Book::client_joined`](super::JobScheduler::client_joined) was not called, or the client has left.
     #[error("the run is not known here, or is over")]
     UnknownClient,
-    /// [`Limits::jobs_per_client_max`](super::SchedulerLimits::jobs_per_client_max).
     #[error("the run has {limit} unfinished jobs, which is the most that one run may have")]
-    ClientFull {
-        /// The limit.
-        limit: usize,
-    },
-    /// [`Limits::kinds_per_client_max`](super::SchedulerLimits::kinds_per_client_max).
+    ClientFull { limit: usize },
     #[error("the run's queued jobs have {limit} kinds of container, which is the most for one run")]
-    TooManyKinds {
-        /// The limit.
-        limit: usize,
-    },
-    /// [`Limits::jobs_max`](super::SchedulerLimits::jobs_max).
+    TooManyKinds { limit: usize },
     #[error("the broker has {limit} unfinished jobs, which is the most it takes")]
-    BookFull {
-        /// The limit.
-        limit: usize,
-    },
+    BookFull { limit: usize },
 }
 
 /// What became of a cancellation.
@@ -229,7 +202,6 @@ pub enum CancelOutcome {
 /// Whether a lease is what its holder thinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseStatus {
-    /// It holds.
     Current,
     /// It was cancelled: the worker is to stop it, and then to report.
     Cancelled,
@@ -272,14 +244,12 @@ pub enum ReportDisposition {
 pub struct RetrySchedule {
     /// How many attempts were lost so far.
     pub lost: u32,
-    /// Not before this.
     pub not_before: BrokerInstant,
 }
 
 /// What [`Book::returned`](super::JobScheduler::returned) made of a job that was handed back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReturnOutcome {
-    /// It waits again.
     Queued,
     /// It was cancelled meanwhile, so this is its end: report it.
     Cancelled,
@@ -301,14 +271,12 @@ pub enum ReturnOutcome {
 pub enum LeaseEvent {
     /// Nothing was heard for as long as leases live of a worker that is connected. All of its leases
     /// follow, each with its own event; tell it to stop them. It gets no further one until it is
-    /// heard again.
     WorkerSilent(WorkerId),
     /// A worker whose connection was gone for as long as leases live is forgotten. All of its leases
     /// follow, each with its own event.
     WorkerForgotten(WorkerId),
     /// A lease is over without an outcome; its job waits again.
     Lost {
-        /// What it was.
         lease: Lease,
         /// When it is tried again.
         retry: RetrySchedule,
@@ -316,21 +284,14 @@ pub enum LeaseEvent {
     /// A lease is over without an outcome, and the job had no further attempt: report an
     /// infrastructure error that names the workers.
     GivenUp {
-        /// The last attempt.
         lease: Lease,
         /// Who tried, in order. One that tried twice is there twice.
         workers: Vec<WorkerId>,
     },
     /// A lease is over whose job was cancelled: report it as cancelled.
-    Cancelled {
-        /// What it was.
-        lease: Lease,
-    },
+    Cancelled { lease: Lease },
     /// A lease is over whose client has left; nobody to tell.
-    Abandoned {
-        /// What it was.
-        lease: Lease,
-    },
+    Abandoned { lease: Lease },
 }
 
 /// What a worker's credit came to.
@@ -343,7 +304,6 @@ pub enum CreditOutcome {
         /// The most leases it gets at a time.
         leases: u32,
     },
-    /// No such worker.
     UnknownWorker,
 }
 

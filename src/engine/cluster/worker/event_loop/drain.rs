@@ -23,7 +23,6 @@ const LEAVE_TIME_MAX: Duration = Duration::from_secs(5);
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerLifecycle {
-    /// Taking jobs.
     Serving,
     /// Letting jobs finish until then.
     Draining(Instant),

@@ -22,7 +22,6 @@ const TARGET_BYTES_MAX: usize = 4095;
 pub struct DirectoryListing {
     /// Directories, each with the digest of its own description.
     pub directories: Vec<(String, Digest)>,
-    /// Files.
     pub files: Vec<(String, Digest, ExecutePermission)>,
     /// Symbolic links and their targets.
     pub links: Vec<(String, String)>,
@@ -42,22 +41,13 @@ pub enum DirectoryError {
     },
     /// Names that are not in order, or that are there twice.
     #[error("{name:?} is not in its place: names are sorted, and each is there once")]
-    Order {
-        /// The name.
-        name: String,
-    },
+    Order { name: String },
     /// An entry without a digest, or with one that is none.
     #[error("{name:?} has no valid digest")]
-    Digest {
-        /// The entry.
-        name: String,
-    },
+    Digest { name: String },
     /// A link to nothing, or to what no path can be.
     #[error("{name:?} has no valid target")]
-    Target {
-        /// The link.
-        name: String,
-    },
+    Target { name: String },
 }
 
 /// Reads a directory's description.

@@ -21,7 +21,6 @@ pub enum WorkerInputError {
     Architecture {
         /// What they are made for.
         wanted: String,
-        /// What this is.
         own: &'static str,
     },
     /// It asks for more than is allowed here.
@@ -33,22 +32,17 @@ pub enum WorkerInputError {
     /// What should describe a directory does not.
     #[error("the content {digest} describes no directory")]
     Directory {
-        /// Which.
         digest: Digest,
-        /// Why.
         source: DirectoryError,
     },
     /// A tree is beyond a limit.
     #[error("the tree {root} has more than {max} {what}")]
     TooMuch {
-        /// Which.
         root: Digest,
-        /// Of what.
         what: &'static str,
         /// What it may have.
         max: u64,
     },
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A tree could not be made.
@@ -59,34 +53,19 @@ pub enum WorkerInputError {
     Path(#[from] TreePathError),
     /// The machine should have something and cannot be asked.
     #[error("cannot look at `{}`, which the job wants of this machine", path.display())]
-    ToolboxUnreadable {
-        /// What.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    ToolboxUnreadable { path: PathBuf, source: io::Error },
     /// The machine has something else.
     #[error("`{}` is not the same here as on the client's machine", path.display())]
-    ToolboxDiffers {
-        /// What.
-        path: PathBuf,
-    },
+    ToolboxDiffers { path: PathBuf },
     /// The operator does not lend it.
     #[error(
         "this worker does not lend `{}`, or what it leads to; its operator can, with `--lend`",
         path.display()
     )]
-    ToolboxNotLent {
-        /// What.
-        path: PathBuf,
-    },
+    ToolboxNotLent { path: PathBuf },
     /// The machine does not show this to anybody.
     #[error("`{}` holds what is this worker's own, and is shown to no job", path.display())]
-    ToolboxPrivate {
-        /// What.
-        path: PathBuf,
-    },
-    /// The worker ends.
+    ToolboxPrivate { path: PathBuf },
     #[error("the worker ended before the inputs were at hand")]
     Interrupted,
 }
@@ -98,7 +77,6 @@ pub enum RetryHint {
     Content,
     /// That the storage answers again.
     Connection,
-    /// Nothing.
     None,
 }
 

@@ -28,7 +28,6 @@ pub struct HostPathPolicy {
     lent: Vec<PathBuf>,
     /// What no job may see, whatever is lent.
     private: Vec<PathBuf>,
-    /// Where credentials are.
     secrets: Option<HostSecrets>,
 }
 

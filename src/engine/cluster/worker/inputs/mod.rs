@@ -70,7 +70,6 @@ pub struct InputCache<C> {
 /// Whether trees that containers have seen may be evicted now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FreedTrees {
-    /// None.
     #[default]
     Nothing,
     /// Some: containers that are kept for jobs to come must go.
@@ -80,7 +79,6 @@ pub enum FreedTrees {
 /// A container whose inputs are at hand. Dropping it lets them be evicted.
 #[derive(Debug)]
 pub struct PreparedInputs {
-    /// The container.
     pub container: Arc<ContainerSpec>,
     trees: Vec<Rc<PendingTree>>,
     given_up: Rc<Cell<FreedTrees>>,

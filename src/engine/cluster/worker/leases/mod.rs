@@ -53,9 +53,7 @@ impl fmt::Display for LeaseToken {
 /// A job in the whole cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunJobId {
-    /// Its run.
     pub run: [u8; 16],
-    /// The client's number.
     pub job: u64,
 }
 
@@ -103,7 +101,6 @@ enum LeaseStage<T> {
 /// What is to become of a job's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum EndDisposition {
-    /// It is told.
     Tell,
     /// If it did not end by itself, the job goes back to the broker.
     HandBack,
@@ -146,9 +143,7 @@ pub enum LeaseArrival {
 /// What the caller is to do about a running job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseAction {
-    /// Stop it.
     Stop,
-    /// Nothing.
     Nothing,
 }
 

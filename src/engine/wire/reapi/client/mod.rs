@@ -44,40 +44,23 @@ pub struct CasClient {
 pub enum CasError {
     /// The storage has not got it.
     #[error("the broker's storage has no {digest}")]
-    Missing {
-        /// Which.
-        digest: Digest,
-    },
+    Missing { digest: Digest },
     /// What came was something else.
     #[error("{digest} came damaged: {reason}")]
     Damaged {
         /// What it should have been.
         digest: Digest,
-        /// What it was.
         reason: String,
     },
     /// The storage did not do it.
     #[error("the broker's storage could not {doing}: {}", UntrustedText::from(status.message()))]
-    Refused {
-        /// What.
-        doing: String,
-        /// What it said.
-        status: Box<Status>,
-    },
+    Refused { doing: String, status: Box<Status> },
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A file is no longer what it was when it was hashed.
     #[error("{} changed after it was hashed", path.display())]
-    Changed {
-        /// Which.
-        path: PathBuf,
-    },
+    Changed { path: PathBuf },
     /// It could not be kept here.
     #[error(transparent)]
     Store(#[from] StoreError),

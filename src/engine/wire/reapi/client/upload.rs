@@ -23,9 +23,7 @@ use maelstrom_model::ids::random_name;
 /// Where a content is until it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobSource {
-    /// Here.
     Bytes(Bytes),
-    /// In this file.
     File(PathBuf),
 }
 

@@ -84,7 +84,6 @@ impl std::fmt::Debug for PartialUpload {
 }
 
 enum UploadSink {
-    /// Nothing has arrived.
     Unopened,
     Plain(Box<BlobWriter>),
     Packed(Box<ZstdDecoder<UnpackTarget>>),
@@ -115,7 +114,6 @@ pub(in super::super) enum UploadOutcome {
 pub(in super::super) enum PartPosition {
     /// It is the first of its stream, and may begin anew.
     First,
-    /// It follows another.
     Next,
 }
 
@@ -281,9 +279,7 @@ impl Drop for UploadClaim {
 /// Whether an upload ends with a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum FinishWrite {
-    /// It goes on.
     No,
-    /// It ends.
     Yes,
 }
 

@@ -10,7 +10,6 @@ use super::*;
 struct FairnessSimulation {
     book: JobScheduler,
     now: u64,
-    /// What ends when.
     running: BTreeSet<(u64, LeaseTuple)>,
     next_job: BTreeMap<u64, u64>,
     /// What a job of each client takes, and how much slot time each has had.

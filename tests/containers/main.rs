@@ -1,0 +1,28 @@
+//! Real containers: what they are made of, what they keep from one another, and what stays behind.
+
+#[path = "../support/cluster.rs"]
+mod cluster;
+#[path = "../support/feed.rs"]
+mod feed;
+#[path = "../support/remains.rs"]
+mod remains;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod container;
+mod hermeticity;
+#[cfg(feature = "system-tests")]
+mod hermeticity_go;
+mod hygiene;
+mod leave_and_look;
+#[cfg(feature = "system-tests")]
+mod leave_and_look_forks;
+mod limits;
+mod local_backend;
+mod mounts;
+#[cfg(feature = "system-tests")]
+mod nested_sandboxes;
+mod network;
+mod process_backend;
+mod secrets;
+mod system_calls;

@@ -1,0 +1,20 @@
+//! The dashboard's checks, by the numbers of its design.
+
+#[path = "../support/executable.rs"]
+mod executable;
+#[path = "../support/harness.rs"]
+mod harness;
+#[path = "../support/pseudoterminal.rs"]
+mod pseudoterminal;
+#[path = "../support/stream.rs"]
+mod stream;
+#[path = "../support/tmux.rs"]
+mod tmux;
+
+#[cfg(feature = "system-tests")]
+mod program;
+mod replay;
+mod screens;
+#[cfg(feature = "system-tests")]
+mod terminal;
+mod watch;

@@ -1,0 +1,21 @@
+//! What all programs share: options, mistakes, logs, and terminals and pipes that go away.
+
+#[path = "../support/cluster.rs"]
+mod cluster;
+#[path = "../support/pseudoterminal.rs"]
+mod pseudoterminal;
+#[path = "../support/pty.rs"]
+mod pty;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/tmux.rs"]
+mod tmux;
+
+mod bad_input;
+mod closed_pipe;
+mod logging;
+mod options;
+mod registries;
+#[cfg(feature = "system-tests")]
+mod run_terminal;
+mod terminal_gone;

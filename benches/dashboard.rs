@@ -9,6 +9,8 @@
 
 #[path = "../tests/support/harness.rs"]
 mod harness;
+#[path = "../tests/support/pseudoterminal.rs"]
+mod pseudoterminal;
 #[path = "../tests/support/pty.rs"]
 mod pty;
 #[path = "../tests/support/stream.rs"]

@@ -5,7 +5,7 @@
 //! cargo bench --bench images
 //! ```
 
-#[path = "../tests/images/real.rs"]
+#[path = "../tests/runners/images/real.rs"]
 #[allow(dead_code)] // Each user of this file uses a part of it.
 mod real;
 

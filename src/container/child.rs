@@ -70,6 +70,7 @@ pub enum CapabilitySet {
     /// All over its user namespace.
     All,
     /// Those of an ordinary process, and the two that enter a mount namespace, which its forks
+    /// need.
     Resident,
 }
 
@@ -185,6 +186,8 @@ pub fn start(
     match unsafe { ptr::read_volatile(&raw const launch.failure) } {
         None => Ok(pid),
         Some((stage, errno)) => {
+            // The child has exited. As a zombie it would keep its process id, which the next job is
+            // to have.
             let _ = nix::sys::wait::waitpid(pid, None);
             Err(StepFailed::new(
                 stage_text(stage, image),
@@ -246,6 +249,8 @@ unsafe fn prepare(launch: &ChildContext) -> Result<(), ExecStage> {
     // SAFETY: plain system calls on numbers, on locals, and on pointers that `start` prepared.
     unsafe {
         check(ExecStage::NewSession, libc::setsid())?;
+        // A slot has SIGCHLD blocked, to read it from a descriptor, and execve(2) hands the mask
+        // on.
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         check(
@@ -259,6 +264,8 @@ unsafe fn prepare(launch: &ChildContext) -> Result<(), ExecStage> {
         }
         match launch.terminal {
             ProcessTerminal::None => {}
+            // The kernel gives a terminal to the leader of a session that has none: hence after
+            // `setsid`.
             ProcessTerminal::Controlling => {
                 check(ExecStage::Terminal, libc::ioctl(0, libc::TIOCSCTTY, 0))?
             }
@@ -328,6 +335,8 @@ unsafe fn execute(launch: &ChildContext) -> c_int {
                 libc::ENOENT | libc::ENOTDIR => {}
                 // Another directory may hold one that may be executed; else this is the reason.
                 libc::EACCES => result = libc::EACCES,
+                // Any other error means that the file that was meant is found and does not execute.
+                // Unlike execvp(3), this tries no shell after ENOEXEC.
                 errno => return errno,
             }
             candidate = candidate.add(1);

@@ -9,7 +9,7 @@
 //!
 //! - [`spec`]: what a container is, as data.
 //! - [`plan`], [`step`]: the steps that make one, still as data.
-//! - [`mountinfo`]: what is mounted where on this machine.
+//! - [`mountinfo`]: what is mounted where on this machine. [`kernel`]: its version.
 //! - [`preflight`]: whether this machine allows containers, and what cures it.
 //! - [`spawner`], [`init`], [`child`], [`message`]: the processes, from the outermost inwards, and
 //!   what they say to one another.
@@ -23,6 +23,7 @@ pub mod digest;
 pub mod exhausted;
 pub mod filter;
 pub mod init;
+pub mod kernel;
 pub mod limits;
 pub mod message;
 pub mod mountinfo;

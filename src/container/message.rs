@@ -1,8 +1,8 @@
 //! The messages between a program and its helper processes.
 //!
 //! ```text
-//! program ── SpawnerOrder ──▶ spawner        program ── SlotOrder ──▶ slot
-//!         ◀─ SpawnerReply ──                         ◀─ SlotReply ──
+//! program ── SpawnerRequest ──▶ spawner        program ── ContainerRequest ──▶ slot
+//!         ◀── SpawnerReply ────                        ◀── ContainerReply ────
 //! ```
 //!
 //! Each is one message on a seqpacket socket. Both ends are the same executable, so the form has no

@@ -48,6 +48,7 @@ pub fn parse(table: &[u8]) -> Vec<HostMount> {
         .filter_map(|line| {
             let mut fields = line.split(|byte| *byte == b' ');
             let mount_point = unescape(fields.nth(4)?);
+            // Before this mark stands any number of optional fields.
             fields.find(|field| *field == b"-")?;
             Some(HostMount {
                 mount_point,

@@ -13,7 +13,7 @@
 //!        ── Mapped ───────────▶ fork ────────────────────────▶ unshare mounts, mount /proc,
 //!                                                              control groups, system call filter
 //!        ◀───────────────────────────────────────── Ready ──
-//! start_slot ── StartSlot ───────────────────────────────────▶ fork ──▶ slot (PID 1 of its container)
+//! start_container ── StartSlot ──────────────────────────────▶ fork ──▶ slot (PID 1 of its container)
 //! close the socket              exit after it ◀─────────────── exit
 //! ```
 //!
@@ -202,12 +202,15 @@ fn map_ids(helper: Pid) -> Result<IdMapping, SpawnerError> {
     };
     if geteuid().is_root()
         && let (Ok(users), Ok(groups)) = (identity("uid_map"), identity("gid_map"))
+        // Root without CAP_SETUID in its own namespace is refused this. The map is then still
+        // unset, and can be written below.
         && write("uid_map", &users).is_ok()
     {
         write("gid_map", &groups)?;
         return Ok(IdMapping::All);
     }
     let (user, group) = (geteuid(), getegid());
+    // Whoever has no privileges may map a group only after this (user_namespaces(7)).
     write("setgroups", "deny")?;
     write("uid_map", &format!("{user} {user} 1"))?;
     write("gid_map", &format!("{group} {group} 1"))?;
@@ -219,6 +222,8 @@ fn identity(file: &str) -> io::Result<String> {
     let mut map = String::new();
     for line in fs::read_to_string(format!("/proc/self/{file}"))?.lines() {
         let mut columns = line.split_ascii_whitespace();
+        // The ids on the outside do not matter: the new namespace's parent is this one, with the
+        // ids inside.
         if let (Some(inside), Some(count)) = (columns.next(), columns.nth(1)) {
             map.push_str(&format!("{inside} {inside} {count}\n"));
         }
@@ -238,6 +243,8 @@ fn help() -> i32 {
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else {
         return 1;
     };
+    // Standard output is `/dev/null`. Descriptor 0 must stay taken: `child` relies on it that no
+    // stream of a job has a number below 3.
     let _ = nix::unistd::dup2_stdin(io::stdout());
     // Neither descriptors nor ignored signals of whoever called the program are the jobs' business.
     close_all_but(&control);
@@ -264,7 +271,11 @@ enum HelperRole {
 
 fn start_spawner(control: &OwnedFd) -> Result<HelperRole, StepFailed> {
     let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
+    // Ctrl-C in the program's terminal must not reach the helpers: the program ends its jobs
+    // itself.
     setsid().map_err(at("start a session"))?;
+    // This comes before the other namespaces: it owns them, and it gives an ordinary user the
+    // capability to make them.
     unshare(CloneFlags::CLONE_NEWUSER).map_err(at("create a user namespace"))?;
     let lost = |_| StepFailed::new("talk to the program", Errno::EPIPE);
     message::send(control.as_fd(), &SpawnerReply::Unshared, &[]).map_err(lost)?;
@@ -306,7 +317,10 @@ fn start_spawner(control: &OwnedFd) -> Result<HelperRole, StepFailed> {
 /// The spawner's loop.
 fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
     let _ = nix::sys::prctl::set_name(c"mael-spawner");
+    // Nobody asks how a slot ended: its socket closes, and the program notices that.
     reap_children_automatically();
+    // All slots inherit what is read here, before the first job. A slot that read it for itself
+    // could take what another container's job has just changed for the original.
     let kernel_files = KernelFiles::read();
     loop {
         let descriptors = match message::receive(control.as_fd()) {
@@ -345,12 +359,15 @@ fn start_container(
     calls: SystemCalls,
 ) -> Result<Option<()>, StepFailed> {
     let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
+    // The slot waits at this pipe until its ids are mapped: before that the kernel lets it make no
+    // file.
     let (go, ready) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
     let network = match plan.network {
         NetworkMode::Local => CloneFlags::empty(),
         NetworkMode::Disabled | NetworkMode::Loopback => CloneFlags::CLONE_NEWNET,
     };
     let control_groups = match calls {
+        // The spawner has made its own already, and has forbidden further ones.
         SystemCalls::Filtered => CloneFlags::empty(),
         SystemCalls::All => CloneFlags::CLONE_NEWCGROUP,
     };
@@ -390,6 +407,8 @@ fn map_container_ids(slot: Pid, plan: &ContainerPlan, mapping: IdMapping) -> nix
     let (user, group) = (geteuid(), getegid());
     let own = plan.user == user.as_raw() && plan.group == group.as_raw();
     match mapping {
+        // Under the invoker's own ids all files keep their owners. Any other id is a new name for
+        // the invoker's, and only that one is mapped.
         IdMapping::All if own => {
             let map = |file| identity(file).map_err(|_| Errno::EIO);
             write("uid_map", &map("uid_map")?)?;

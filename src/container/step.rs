@@ -19,6 +19,7 @@ pub enum ContainerStep {
     /// Take the mount namespace out of the host's propagation.
     Privatize,
     /// Mount a tmpfs as the new root and make it `/`. The host's root stays open to
+    /// [`ContainerStep::BindHost`] until [`ContainerStep::LeaveHost`].
     EnterEmptyRoot,
     /// Make one directory of the host, or an overlay of several, `/`.
     EnterLayers {
@@ -86,6 +87,7 @@ pub enum ContainerStep {
         /// What of it becomes an empty directory.
         directories: Vec<CString>,
         /// What of it is copied. What is gone by then, or is of no kind that can be copied, is left
+        /// out.
         copies: Vec<CString>,
         /// What of it becomes an empty file.
         points: Vec<CString>,
@@ -131,6 +133,7 @@ pub enum ContainerStep {
     },
 
     /// Change into the stash: a directory that a later mount will hide, which holds what the
+    /// scratch steps need.
     EnterStash {
         /// Where it is before it is hidden.
         path: CString,

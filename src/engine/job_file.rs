@@ -1,8 +1,8 @@
 //! Jobs as files: what a person needs to look around where a test ran, in the same container down
 //! to the digests of its layers, when the run is long over.
 //!
-//! Each job has a file of its own, the same whenever it is kept. A file may hold secrets of the environment, so only its owner can
-//! read it. The newest [`KEPT`] stay.
+//! Each job has a file of its own, the same whenever it is kept. A file may hold secrets of the
+//! environment, so only its owner can read it. The newest [`KEPT`] stay.
 
 use std::fs;
 use std::io::{self, Write};
@@ -72,7 +72,7 @@ impl JobFiles {
         JobFiles { directory }
     }
 
-    /// Writes a job unless it is there; the file.
+    /// Writes a job, in the place of the same one if it is there; the file.
     pub fn save(&self, job: &Job) -> io::Result<PathBuf> {
         let digest = ContentHash::of(&encode(&(&job.container, &*job.process))?);
         let name = digest.to_string();
@@ -90,6 +90,8 @@ impl JobFiles {
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(&self.directory)?;
         file.write_all(&encode(&form)?)?;
+        // A job that is there is replaced as well: with the new time it is among the newest, which
+        // stay.
         file.persist(&path).map_err(|error| error.error)?;
         self.prune()?;
         Ok(path)

@@ -7,6 +7,7 @@
 //! - [`broker`]: `maelstrom-broker`. [`worker`]: `maelstrom-worker`.
 //! - [`startup`]: what they share before a run. [`ui_choice`]: what it is shown on.
 //! - [`session`]: one run with everything around it: backend, screen, signals, recording.
+//! - [`session_options`]: what a program says of it.
 //! - [`ui_thread`]: the thread that shows a run.
 //! - [`specification`]: files that describe containers, begun and explained.
 //! - [`systemd`], [`descriptors`]: what services say to, and need of, the system.
@@ -22,6 +23,7 @@ mod logging;
 pub mod pytest;
 pub mod run;
 pub mod session;
+pub mod session_options;
 pub mod specification;
 pub mod startup;
 mod systemd;

@@ -17,9 +17,10 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::descriptors;
 use super::failure::ProgramFailure;
-use super::startup::{InvocationPurpose, ProgramContext, SessionOptions};
+use super::session_options::{InvocationPurpose, ProgramContext, SessionOptions};
 use super::ui_choice::run_ui;
-use super::ui_thread::{ListContent, RunUi, TerminalGone, UiThread};
+pub use super::ui_thread::wait_for;
+use super::ui_thread::{ListContent, RunUi};
 use crate::program::backend::AnyBackend;
 use maelstrom_cluster::backend::{BrokerBackend, BrokerBackendOptions as ClusterBackendOptions};
 use maelstrom_container::private;
@@ -169,6 +170,8 @@ impl<'a, F: Framework> RunSession<'a, F> {
             })
             .await)
         });
+        // The run's end of the channel is gone, so the screen ends and gives the terminal back
+        // before an error is told there.
         let seen = wait_for(shown);
         if let Some(recording) = recording {
             // It has told of its own failures, and a panic of it is told by the panic.
@@ -184,21 +187,6 @@ fn concerns_us(interrupt: TerminationSignal) -> bool {
     match interrupt {
         TerminationSignal::Interrupt => !terminal::is_handed_off(),
         TerminationSignal::Terminate | TerminationSignal::Hangup => true,
-    }
-}
-
-/// Waits for the end of a screen.
-pub fn wait_for(shown: UiThread) -> Result<(), ProgramFailure> {
-    match shown.join() {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(if error.is::<TerminalGone>() {
-            ProgramFailure::terminal_gone(&*error)
-        } else if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            ProgramFailure::writing(error)
-        } else {
-            ProgramFailure::infrastructure(&*error, None)
-        }),
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
@@ -239,6 +227,7 @@ pub fn local_backend(
     }
     .map_err(|forbidden| {
         let mut help = forbidden.help.clone();
+        // Not every program has the option.
         if isolation.is_some() {
             help.push_str("\nOr give up containers for this run by choice: --isolation=process.");
         }
@@ -301,6 +290,7 @@ fn shell(isolation: IsolationMode) -> Option<PathBuf> {
         .ok()
         .map(|own| own.with_file_name(name));
     match (on_path, beside.filter(|program| program.is_file())) {
+        // By its name alone another version would be started.
         (Some(on_path), Some(beside)) if on_path != beside => Some(beside),
         (Some(_), _) => Some(name.into()),
         (None, beside) => beside,

@@ -7,14 +7,12 @@ use std::num::NonZeroU32;
 
 use super::failure::{ProgramFailure, end_for_want_of_a_reader};
 use super::logging::{self, LogFormat};
+pub use super::session_options::{InvocationPurpose, ProgramContext, SessionOptions};
 use super::ui_choice::{check, color, replay};
-use maelstrom_engine::log::ProgramLog;
 use maelstrom_model::event::untrusted_text::clean;
-use maelstrom_model::event::{IsolationMode, NoticeSeverity, UserNotice};
+use maelstrom_model::event::{NoticeSeverity, UserNotice};
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::DiscoveryError;
-use maelstrom_runners::cargo::options::{PassingTestOutput, ReportOptions};
-use maelstrom_runners::sandbox::cluster::RunnerClusterOptions;
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::{ConfigError, ResolvedConfig};
 use maelstrom_ui::style::OutputColor;
@@ -35,51 +33,6 @@ pub struct StartedProgram<S> {
     /// Where and with what the program was called.
     pub invocation: Invocation,
     pub begun: ProgramContext,
-}
-
-/// What a program has before it does anything, for whatever it does.
-#[derive(Debug)]
-pub struct ProgramContext {
-    /// How it was called.
-    pub command: Vec<String>,
-    /// What the user should know from the start.
-    pub notices: Vec<UserNotice>,
-    /// Whether what is printed has colors.
-    pub color: OutputColor,
-    /// What is logged on the way, for whoever knows where to.
-    pub log: ProgramLog,
-}
-
-/// What a program's settings say of its run, in words that all programs share.
-#[derive(Debug)]
-pub struct SessionOptions<'a> {
-    /// What it is for.
-    pub purpose: InvocationPurpose,
-    /// What keeps jobs apart, if the program lets choose; else containers do.
-    pub isolation: Option<IsolationMode>,
-    /// How many run at a time.
-    pub slots: u32,
-    /// Where they run, if not only here.
-    pub cluster: &'a RunnerClusterOptions,
-    /// How often each runs.
-    pub repeat: NonZeroU32,
-    /// After so many failures the run stops.
-    pub stop_after: Option<NonZeroU32>,
-    /// Whether passing tests' output is shown.
-    pub passing_output: PassingTestOutput,
-    /// What is shown otherwise, and where.
-    pub report: &'a ReportOptions,
-}
-
-/// What a call is for, as far as it concerns what is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InvocationPurpose {
-    /// To run what is found.
-    Run,
-    /// To print a list.
-    List,
-    /// To do something else, with what is found or without looking.
-    Other,
 }
 
 /// A command line as it was typed, for a person.
@@ -113,10 +66,12 @@ pub fn open<O, S>(
         ..
     } = outline(&settings);
     check(purpose, report)?;
+    // After `settle`: values that do not go together are told, not printed.
     if let Some(values) = settled.print {
         return print_out(&values).map(StartupResult::Done);
     }
     let color = color(report);
+    // Showing a recording needs neither a log nor a project.
     if let Some(path) = &report.replay {
         return replay(path, report, passing_output, color).map(StartupResult::Done);
     }

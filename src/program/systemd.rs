@@ -23,6 +23,7 @@ pub async fn watchdog(answers: impl AsyncFn() -> WatchdogStatus) -> Infallible {
     let Some(period) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
+    // Twice in a period, as sd_watchdog_enabled(3) advises; an interval of nothing panics.
     let mut ticks = tokio::time::interval((period / 2).max(Duration::from_millis(1)));
     loop {
         ticks.tick().await;

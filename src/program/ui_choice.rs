@@ -4,9 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::failure::ProgramFailure;
-use super::session::wait_for;
-use super::startup::InvocationPurpose;
-use super::ui_thread::RunUi;
+use super::session_options::InvocationPurpose;
+use super::ui_thread::{RunUi, wait_for};
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_model::exit_code;
 use maelstrom_runners::cargo::options::{

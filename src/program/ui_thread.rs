@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::failure::ProgramFailure;
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::message::AtEnd;
 use maelstrom_engine::run::watch::WatchMode;
@@ -90,12 +91,28 @@ impl RunUi {
         let thread = std::thread::Builder::new()
             .name("screen".to_owned())
             .spawn(move || {
+                // A panic drops it as well, and so ends the run.
                 let stop = StopOnDrop(commands.clone());
                 let shown = showing.show(events, commands);
                 drop(stop);
                 shown
             })?;
         Ok(thread)
+    }
+}
+
+/// Waits for the end of a screen.
+pub fn wait_for(shown: UiThread) -> Result<(), ProgramFailure> {
+    match shown.join() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(if error.is::<TerminalGone>() {
+            ProgramFailure::terminal_gone(&*error)
+        } else if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            ProgramFailure::writing(error)
+        } else {
+            ProgramFailure::infrastructure(&*error, None)
+        }),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

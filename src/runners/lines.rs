@@ -78,6 +78,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         match end {
             Some(at) => {
                 let crlf = self.buffer.get(at..at + 2) == Some(b"\r\n");
+                // A newline that follows belongs to the same line's end, and may not have come yet.
                 let undecided = self.buffer.get(at) == Some(&b'\r')
                     && at + 1 == self.buffer.len()
                     && !self.ended;

@@ -29,6 +29,7 @@ pub fn theme() -> &'static str {
 fn theme_of(colors: &str) -> &'static str {
     let background = colors.rsplit(';').next().unwrap_or_default();
     match background.parse::<u8>() {
+        // 8 is a dark gray.
         Ok(7 | 9..=15) => "light",
         Ok(_) | Err(_) => "dark",
     }

@@ -45,6 +45,7 @@ pub(crate) fn select(mut style: Style, params: &Params) -> Style {
             4 => style.add_modifier(Modifier::UNDERLINED),
             7 => style.add_modifier(Modifier::REVERSED),
             9 => style.add_modifier(Modifier::CROSSED_OUT),
+            // One code ends both.
             22 => without(style, Modifier::BOLD | Modifier::DIM),
             23 => without(style, Modifier::ITALIC),
             24 => without(style, Modifier::UNDERLINED),

@@ -42,6 +42,7 @@ impl TerminalGuard {
         PANIC_HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
+                // On the alternate screen the message would go with it.
                 restore();
                 before(info);
             }));
@@ -56,6 +57,7 @@ impl TerminalGuard {
             before.get_or_insert(settings);
         }
         tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &raw)?;
+        // From here on the settings go back whatever fails.
         let terminal = TerminalGuard(());
         write_now(ENTER)?;
         write_now(MOUSE_ON)?;
@@ -86,6 +88,7 @@ pub fn restore() {
     };
     // There is nobody to tell of a terminal that is gone.
     let _ = write_now(LEAVE);
+    // Keys that were not read yet were meant for the dashboard, not for the shell.
     let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSAFLUSH, &settings);
 }
 

@@ -1,7 +1,6 @@
 //! The examples of clients, with a real broker and a real worker: what the documentation of the API
 //! shows is true. Needs Python 3.11 with grpcio-tools, and a static busybox.
 
-use crate::cluster;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
 //! A foreign client of the Remote Execution API reads and fills the broker's storage: `bgd` of
 //! BuildGrid, from PyPI's `buildgrid`.
 
-use crate::cluster;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;

@@ -3,7 +3,6 @@
 //! `MAELSTROM_HOSTILE_SECONDS=60` lets it go on for a minute. Needs Python 3.11 with grpcio-tools, and a
 //! static busybox. There is one test in this file, since it looks at what a process takes.
 
-use crate::cluster;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs::{self, File};

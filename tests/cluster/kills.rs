@@ -4,7 +4,6 @@
 //! `MAELSTROM_KILLS=100` kills each a hundred times instead of five. There is one test in this
 //! file, since it looks at every process that descends from it.
 
-use crate::cluster;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;

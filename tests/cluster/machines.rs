@@ -1,7 +1,7 @@
 //! A broker and two workers on machines of their own, as far as the network can tell: namespaces
 //! that `ip netns` makes, with TLS and tokens between them. Needs root.
 
-use crate::cluster;
+use crate::trivial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt::Write;

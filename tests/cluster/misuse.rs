@@ -1,7 +1,6 @@
 //! A broker and a worker to whom something happens that should not: garbage, messages without end,
 //! full disks. Each is told to whoever it concerns, and concerns nobody else.
 
-use crate::cluster;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,6 +1,5 @@
 //! Who may call what: each call with each credential, against a broker that asks for one.
 
-use crate::cluster;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,6 @@
 //! The same run on a cluster: a real broker, real workers, real containers.
 
 use crate::cluster;
-use crate::support;
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

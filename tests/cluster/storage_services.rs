@@ -1,7 +1,6 @@
 //! The broker's storage as any client of the Remote Execution API finds it: real messages over a
 //! real connection.
 
-use crate::cluster;
 use crate::cluster::Cluster;
 use crate::support::files::noise;
 use bazel_remote_apis::build::bazel::remote::execution::v2::action_cache_client::ActionCacheClient;

@@ -1,7 +1,6 @@
 //! What a cluster does for a client that asks for what is not its own: files of a worker's machine,
 //! power over it, results that others believe.
 
-use crate::cluster;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,13 @@
 //! What becomes of a container after a job: used again as it is, with new scratch directories, or
 //! not at all. Real containers, made by the real spawner.
 
-
 use crate::support;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use crate::support::{EXECUTABLE, directory, mount, read_only, script, spec};
 use maelstrom_container::init::build::StepFailed;
 use maelstrom_container::message::{
     self, ContainerReply, ContainerRequest, ContainerReuse, LaunchMode, PackedStrings,
@@ -16,7 +16,6 @@ use maelstrom_container::message::{
 use maelstrom_container::plan::plan;
 use maelstrom_container::spawner::Spawner;
 use maelstrom_container::spec::*;
-use crate::support::{EXECUTABLE, directory, mount, read_only, script, spec};
 
 struct Slot(OwnedFd);
 

@@ -1,8 +1,6 @@
 //! Hermeticity (invariant 5), tested and not assumed: the tests of `tests/fixtures/hermetic` try to see the host
 //! and one another, and this test prepares what they would find.
 
-
-use crate::support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

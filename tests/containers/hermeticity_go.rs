@@ -1,8 +1,6 @@
 //! Hermeticity (invariant 5) of Go's tests: those of `tests/fixtures/hermetic-go` try to see the host
 //! and one another, and this test prepares what they would find.
 
-
-use crate::support;
 use std::path::Path;
 use std::process::Command;
 

@@ -4,9 +4,6 @@
 //! `MAELSTROM_KILLS=50` kills it fifty times instead of ten. There is one test in this file, since
 //! it looks at every process that descends from it.
 
-
-use crate::remains;
-use crate::support;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! What one job may take of the machine, and what happens when the machine has no more.
 
-
 use crate::feed;
 use std::process::{Command, Output};
 

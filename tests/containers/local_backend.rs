@@ -1,6 +1,5 @@
 //! Jobs that behave badly, on this machine's own backend: real containers, real processes.
 
-
 use crate::support;
 use std::collections::HashMap;
 use std::future::Future;
@@ -8,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{EXECUTABLE, program, script};
 use maelstrom_container::spec::{ContainerSpec, ProcessSpec};
 use maelstrom_engine::local::LocalBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
@@ -15,7 +15,6 @@ use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::{
     ExitStatus, Job, JobOutcome, JobResult, OutputPipes, PlacementConstraint,
 };
-use crate::support::{EXECUTABLE, program, script};
 
 /// Longer than any of these tests takes: a job that lasts so long was not stopped.
 const FOR_EVER: &str = "1000";

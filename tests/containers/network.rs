@@ -1,14 +1,13 @@
 //! What tests find of a network, and what one that has used it leaves to the next: nothing, in the
 //! same container.
 
-
-use crate::support;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::{EXECUTABLE, directory, mount, program, spec};
 use maelstrom_container::message::{
     self, ContainerReply, ContainerRequest, ContainerReuse, LaunchMode, PackedStrings,
     ProcessImage, RetirementReason,
@@ -17,7 +16,6 @@ use maelstrom_container::plan::plan;
 use maelstrom_container::spawner::Spawner;
 use maelstrom_container::spec::*;
 use nix::unistd::geteuid;
-use crate::support::{EXECUTABLE, directory, mount, program, spec};
 
 const SOURCE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),

@@ -1,6 +1,5 @@
 //! Jobs as plain processes, the user's explicit choice: what still holds without a container.
 
-
 use crate::support;
 use std::collections::HashMap;
 use std::fs;

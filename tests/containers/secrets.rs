@@ -1,8 +1,6 @@
 //! What stays the user's own: credentials and root's secrets in containers and on a cluster, the calling
 //! environment, and everything that the programs keep on disk.
 
-
-use crate::cluster;
 use crate::feed;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -1,7 +1,5 @@
 //! What the system call filter keeps from a job, what it leaves to it, and what lifts it, in real containers.
 
-
-use crate::support;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
@@ -11,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use crate::support::{EXECUTABLE, script, spec};
 use maelstrom_container::filter::{compile, numbers};
 use maelstrom_container::message::{
     self, ContainerReply, ContainerRequest, ContainerReuse, LaunchMode, PackedStrings,
@@ -20,15 +19,12 @@ use maelstrom_container::plan::plan;
 use maelstrom_container::spawner::Spawner;
 use maelstrom_container::spec::*;
 use nix::unistd::geteuid;
-use crate::support::{EXECUTABLE, script, spec};
 
 const PROBE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/fixtures/system-calls/probe.c"
 );
-
 const PROGRAM: &str = env!("CARGO_BIN_EXE_maelstrom-run");
-
 /// The program that makes calls.
 static BUILT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();

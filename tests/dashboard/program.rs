@@ -2,7 +2,6 @@
 //! its design. The project is made for each check, so that none sees what another did.
 
 use crate::pseudoterminal;
-use crate::tmux;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -4,7 +4,6 @@
 //! build's progress and the output of tests that passed. Its screens stand as snapshots at a moment
 //! in its middle and at its end, in both sizes.
 
-use crate::harness;
 use std::path::Path;
 
 use crate::harness::Harness;

@@ -1,6 +1,5 @@
 //! The dashboard while files change: it stays, and so does what a person looks at.
 
-use crate::harness;
 use crate::harness::Harness;
 use crate::stream::Script;
 use maelstrom_model::event::{

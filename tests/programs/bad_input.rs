@@ -1,7 +1,6 @@
 //! What a user gets when something is wrong: a message that names the thing, a documented exit
 //! code, and nothing lost of the other tests' results.
 
-use crate::support;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! Readers that have seen enough, as `head -1`, and readers that wait, as a pager: the first end a
 //! program without a word, the second hold up nothing.
 
-use crate::cluster;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;

@@ -1,6 +1,5 @@
 //! A job on a terminal, and jobs as rows of the dashboard: the real program in a real terminal.
 
-use crate::tmux;
 use std::fs;
 
 use crate::tmux::Tmux;

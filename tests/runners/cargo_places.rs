@@ -2,8 +2,6 @@
 //! repository of a linked worktree, libraries, programs, what links lead to; and projects that put
 //! what they build elsewhere, or of which only a part is tested.
 
-
-use crate::support;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

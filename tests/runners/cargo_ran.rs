@@ -1,8 +1,6 @@
 //! A test passes only if its process has said that it ran: test binaries that exit with 0 without
 //! having run what they were asked for, and those that print something else besides.
 
-
-use crate::support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! The driver with real processes: a framework whose tests are shell scripts, and this machine's
 //! backend without containers.
 
-
 use crate::support;
 use std::num::NonZeroU32;
 use std::path::Path;

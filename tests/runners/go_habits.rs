@@ -2,8 +2,6 @@
 //! run themselves again, modules beside the module, linked worktrees, and flags in `GOFLAGS`. Go and
 //! git are needed.
 
-
-use crate::support;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

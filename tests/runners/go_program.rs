@@ -1,8 +1,6 @@
 //! `maelstrom-go-test` on Go projects, with real containers: what runs, how it ends, and what is
 //! said of it. Go is needed, and a C compiler.
 
-
-use crate::support;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};

@@ -1,8 +1,6 @@
 //! `maelstrom-go-test` where something is wrong with the tests, the packages, the toolchain or the
 //! call: what is to blame fails with its reason, and everything else runs.
 
-
-use crate::support;
 use std::fs;
 use std::process::Command;
 

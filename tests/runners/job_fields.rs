@@ -3,8 +3,6 @@
 //!
 //! How fields are read, inherited and refused is in `src/engine/spec/tests`.
 
-
-use crate::job_rows;
 use std::fs;
 
 use crate::job_rows::JobRows;

@@ -1,8 +1,6 @@
 //! What else jobs find inside their containers, row by row: archives and libraries, mounts below
 //! mounts, themselves as processes. The fields that a job says are in `job_fields.rs`.
 
-
-use crate::job_rows;
 use std::fs;
 use std::path::Path;
 

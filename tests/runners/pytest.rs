@@ -1,16 +1,14 @@
 //! `maelstrom-pytest` over small projects: outcomes, bad behavior, and what one test can leave to
 //! the next, with forked processes and with fresh ones.
 
-
-use crate::support;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use maelstrom_model::exit_code;
 use crate::support::executable;
 use crate::support::files::copy;
 use crate::support::pytest::{FIXTURES, Told, run, said};
+use maelstrom_model::exit_code;
 
 fn every_outcome_is_told(arguments: &[&str]) {
     let told = run("outcomes", arguments);

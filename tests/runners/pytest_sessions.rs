@@ -1,16 +1,14 @@
 //! `maelstrom-pytest` and what is about a whole session of pytest's: tests that ask for one another,
 //! options, configuration from elsewhere, warnings, and what is decided before a test's call.
 
-
-use crate::support;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use maelstrom_model::exit_code;
 use crate::support::files::copy;
 use crate::support::pytest::{FIXTURES, Told, run, said};
+use maelstrom_model::exit_code;
 
 /// Each test by its title, what became of it, and how the reason begins.
 fn assert_outcomes(told: &Told, expected: &[(&str, &str, &str)]) {

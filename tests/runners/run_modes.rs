@@ -1,6 +1,5 @@
 //! How `maelstrom-run` takes its input and ends, row by row: a stream, one job, and what is neither.
 
-
 use crate::feed;
 use std::io::Write;
 use std::net::TcpListener;

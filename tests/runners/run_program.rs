@@ -1,6 +1,5 @@
 //! `maelstrom-run` as it is called from a shell and from scripts.
 
-
 use crate::feed;
 use std::fs;
 use std::io::Write;

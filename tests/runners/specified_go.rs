@@ -1,7 +1,5 @@
 //! A Go module with a file that describes its tests' containers, through the whole program.
 
-
-use crate::support;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -5,13 +5,12 @@
 mod server;
 
 use crate::images::real;
-use crate::support;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use real::{Access, Layout, Registry, Wire};
 use crate::support::EXECUTABLE;
+use real::{Access, Layout, Registry, Wire};
 use tempfile::TempDir;
 
 const MANIFEST: &str =

@@ -4,8 +4,6 @@
 //! the step is about. That something causes no round is seen from the next round, which another
 //! change causes: it is the next in number and names that change alone.
 
-
-use crate::support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

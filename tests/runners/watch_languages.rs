@@ -1,8 +1,6 @@
 //! `--watch` over projects of Go and of Python. What holds for all languages is in `watch.rs`; here
 //! is what differs: which files count, and that files are built or imported anew.
 
-
-use crate::support;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

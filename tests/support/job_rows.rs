@@ -1,8 +1,6 @@
 //! Jobs that look around in their containers, and what they see.
 
-#[path = "feed.rs"]
-mod feed;
-
+use crate::feed;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;

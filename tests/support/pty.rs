@@ -2,14 +2,14 @@
 //!
 //! Nothing is computed here but that, so that what is measured is the program and not a terminal.
 
+#![allow(dead_code)] // Each user of this file uses a part of it.
+
+use crate::pseudoterminal;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
-
-#[path = "pseudoterminal.rs"]
-mod pseudoterminal;
 
 /// Far longer than anything that is waited for takes.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -127,6 +127,8 @@ fn search(program: &mut Vec<BpfInstruction>, ranges: &[SyscallRange]) {
         several => {
             let (lower, upper) = several.split_at(several.len() / 2);
             let Some(middle) = upper.first() else { return };
+            // A number of the upper half goes on to the skip over the lower half, any other jumps
+            // over the skip.
             program.push(BpfInstruction {
                 if_false: 1,
                 ..instruction(IF_AT_LEAST, middle.first)

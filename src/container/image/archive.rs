@@ -104,6 +104,8 @@ fn list(file: &File) -> io::Result<HashMap<TreePath, ArchiveMember>> {
                 offset: entry.raw_file_position(),
                 size_bytes: entry.size(),
             }),
+            // A hard link names its target from the archive's root, a symbolic one from its own
+            // directory.
             (EntryType::Link, Some(target)) => parse(&target).map(ArchiveMember::Link),
             (EntryType::Symlink, Some(target)) => path
                 .parent()
@@ -140,6 +142,8 @@ impl Read for MemberReader {
         if window.is_empty() {
             return Ok(0);
         }
+        // Members share the descriptor and may be read in turn, so that none depends on its
+        // position.
         let count = self.file.read_at(window, self.offset)?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -166,6 +166,7 @@ impl RegistryAuthenticator<'_> {
             }
         };
         let answer: TokenResponse = document::parse(&body, realm, "token")?;
+        // A server may use either name, the second for OAuth 2.0, or both.
         Ok(if answer.token.is_empty() {
             answer.access_token
         } else {

@@ -63,6 +63,7 @@ impl Default for ImageCacheOptions {
 #[derive(Clone, Debug)]
 pub struct ContainerImage {
     /// The digest of the document that its name led to: the manifest or index; of what `docker save`
+    /// wrote, the configuration.
     pub digest: ContentHash,
     /// Its layers' trees, lowest first. They are pinned while this lives.
     pub layers: Vec<Tree>,

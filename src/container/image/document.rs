@@ -3,10 +3,9 @@
 //! Of the OCI image specification, and of Docker's formats that it grew from, only what is needed to
 //! run the image is read; the rest may be there or not, whatever it says.
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
 
+use super::descriptor::{ContentDescriptor, choose, parse_hash};
 use super::error::ImageError;
 use super::platform::Platform;
 use maelstrom_container::digest::{ContentHash, Digest};
@@ -22,9 +21,6 @@ pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json";
-
-/// The key by which entries of a layout are told apart.
-const LABEL: &str = "org.opencontainers.image.ref.name";
 
 /// Where documents come from.
 pub(super) trait DocumentSource {
@@ -86,42 +82,6 @@ struct ManifestDocument {
     layers: Vec<ContentDescriptor>,
 }
 
-/// A reference from one document to another, or to a layer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ContentDescriptor {
-    digest: String,
-    size: u64,
-    #[serde(default)]
-    pub(super) platform: Option<Platform>,
-    #[serde(default)]
-    annotations: Option<HashMap<String, String>>,
-}
-
-impl ContentDescriptor {
-    /// The digest, if it is one of the kind in use.
-    pub(super) fn digest(&self, place: &str) -> Result<Digest, ImageError> {
-        Ok(Digest {
-            hash: parse_hash(&self.digest, place)?,
-            size_bytes: self.size,
-        })
-    }
-
-    /// The label by which a layout knows it.
-    pub(super) fn label(&self) -> Option<&str> {
-        self.annotations.as_ref()?.get(LABEL).map(String::as_str)
-    }
-}
-
-fn parse_hash(text: &str, place: &str) -> Result<ContentHash, ImageError> {
-    text.strip_prefix("sha256:")
-        .and_then(|hash| hash.parse().ok())
-        .ok_or_else(|| ImageError::NotAnImage {
-            place: place.to_owned(),
-            problem: format!("it names something by `{text}`, which is no SHA-256 digest"),
-        })
-}
-
 #[derive(Deserialize)]
 struct ConfigurationDocument {
     rootfs: RootFs,
@@ -171,11 +131,13 @@ pub(super) async fn follow(
             place: place.clone(),
             problem: problem.to_owned(),
         };
+        // Version 1 has no configuration document, and does not say what hash an unpacked layer
+        // has.
         if manifest.schema_version != 2 {
             return Err(not_an_image("its manifest is not of schema version 2"));
         }
         if let Some(entries) = manifest.manifests {
-            hash = platform.choose(&entries, &place)?.digest(&place)?.hash;
+            hash = choose(&entries, platform, &place)?.digest(&place)?.hash;
             continue;
         }
         let Some(config) = &manifest.config else {

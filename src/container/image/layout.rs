@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::archive::ArchiveFile;
+use super::descriptor::{ContentDescriptor, choose};
 use super::document::{
-    self, ContentDescriptor, DOCUMENT_BYTES_MAX, DocumentRequest, DocumentSource, ImageConfig,
-    parse_configuration,
+    self, DOCUMENT_BYTES_MAX, DocumentRequest, DocumentSource, ImageConfig, parse_configuration,
 };
 use super::error::ImageError;
 use super::platform::Platform;
@@ -50,7 +50,7 @@ impl OciLayout {
         let chosen = match (matching.as_slice(), label) {
             ([only], _) => only,
             // One label may stand for an image for each of several platforms.
-            ([_, _, ..], Some(_)) => platform.choose(&matching, &place)?,
+            ([_, _, ..], Some(_)) => choose(&matching, platform, &place)?,
             (_, label) => {
                 let labels = entries.iter().filter_map(ContentDescriptor::label);
                 return Err(wrong_label(self.path(), label, labels));

@@ -19,6 +19,7 @@ mod auth;
 mod cache;
 mod compression;
 mod credentials;
+mod descriptor;
 mod document;
 mod error;
 mod layout;

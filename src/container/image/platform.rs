@@ -1,11 +1,8 @@
-//! Which of an index's images is for this machine.
+//! Platforms that images are for, and which of them serves another.
 
 use std::fmt;
 
 use serde::Deserialize;
-
-use super::document::ContentDescriptor;
-use super::error::ImageError;
 
 /// A platform, in the words of the OCI image specification (which are Go's).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -31,7 +28,7 @@ impl Platform {
     }
 
     /// How well an image for another platform serves this one: the smaller the better.
-    fn rank(&self, offered: &Platform) -> Option<u8> {
+    pub(super) fn rank(&self, offered: &Platform) -> Option<u8> {
         if (&offered.os, &offered.architecture) != (&self.os, &self.architecture) {
             return None;
         }
@@ -52,44 +49,6 @@ impl Platform {
             Some(_) => false,
         }
     }
-
-    /// The entry for this platform; a lone entry in any case.
-    pub(super) fn choose<'entries>(
-        &self,
-        entries: &'entries [ContentDescriptor],
-        place: &str,
-    ) -> Result<&'entries ContentDescriptor, ImageError> {
-        if let [only] = entries {
-            return Ok(only);
-        }
-        let ranked = entries.iter().filter_map(|entry| {
-            let rank = self.rank(entry.platform.as_ref()?)?;
-            Some((rank, entry))
-        });
-        ranked
-            .min_by_key(|(rank, _)| *rank)
-            .map(|(_, entry)| entry)
-            .ok_or_else(|| ImageError::NoPlatform {
-                place: place.to_owned(),
-                wanted: self.to_string(),
-                available: available(entries),
-            })
-    }
-}
-
-fn available(entries: &[ContentDescriptor]) -> String {
-    let names: Vec<String> = entries
-        .iter()
-        .filter_map(|entry| entry.platform.as_ref())
-        // Attestations about the other entries come as entries of an unknown platform.
-        .filter(|platform| platform.os != "unknown")
-        .map(Platform::to_string)
-        .collect();
-    if names.is_empty() {
-        "none with a platform".to_owned()
-    } else {
-        names.join(", ")
-    }
 }
 
 impl fmt::Display for Platform {
@@ -104,79 +63,7 @@ impl fmt::Display for Platform {
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::parse_index;
     use super::*;
-
-    fn platform(text: &str) -> Platform {
-        let mut parts = text.split('/').map(str::to_owned);
-        Platform {
-            os: parts.next().unwrap(),
-            architecture: parts.next().unwrap(),
-            variant: parts.next(),
-        }
-    }
-
-    /// Of these entries, the index of the chosen one.
-    fn chosen(entries: &[&str], wanted: &str) -> Result<u64, ImageError> {
-        let entries: Vec<serde_json::Value> = entries
-            .iter()
-            .enumerate()
-            .map(|(size, text)| {
-                let Platform {
-                    os,
-                    architecture,
-                    variant,
-                } = platform(text);
-                serde_json::json!({
-                    "digest": format!("sha256:{}", "0".repeat(64)),
-                    "size": size,
-                    "platform": { "os": os, "architecture": architecture, "variant": variant },
-                })
-            })
-            .collect();
-        let index = serde_json::json!({ "schemaVersion": 2, "manifests": entries }).to_string();
-        let entries = parse_index(index.as_bytes(), "index").unwrap();
-        let chosen = platform(wanted).choose(&entries, "docker://image")?;
-        Ok(chosen.digest("index").unwrap().size_bytes)
-    }
-
-    #[test]
-    fn the_closest_entry_is_taken() {
-        let entries = [
-            "linux/arm/v7",
-            "linux/arm64/v8",
-            "linux/amd64",
-            "unknown/unknown",
-        ];
-        assert_eq!(chosen(&entries, "linux/amd64").unwrap(), 2);
-        assert_eq!(chosen(&entries, "linux/arm64/v8").unwrap(), 1);
-        let entries = ["linux/amd64/v3", "linux/amd64/v1", "linux/arm64"];
-        assert_eq!(chosen(&entries, "linux/amd64").unwrap(), 1);
-        assert_eq!(chosen(&entries, "linux/arm64/v8").unwrap(), 2);
-    }
-
-    #[test]
-    fn a_lone_entry_is_taken_in_any_case() {
-        assert_eq!(chosen(&["windows/amd64"], "linux/amd64").unwrap(), 0);
-    }
-
-    #[test]
-    fn an_image_for_other_machines_says_for_which() {
-        let error = chosen(
-            &["linux/arm/v7", "windows/amd64", "unknown/unknown"],
-            "linux/amd64",
-        )
-        .unwrap_err();
-        insta::assert_snapshot!(
-            error,
-            @"`docker://image` has no image for linux/amd64; it has linux/arm/v7, windows/amd64"
-        );
-        let error = chosen(&["unknown/unknown", "unknown/unknown"], "linux/amd64").unwrap_err();
-        insta::assert_snapshot!(
-            error,
-            @"`docker://image` has no image for linux/amd64; it has none with a platform"
-        );
-    }
 
     #[test]
     fn this_machine_is_a_platform() {

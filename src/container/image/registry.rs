@@ -130,6 +130,7 @@ impl<'depot> RegistryClient<'depot> {
                     expected_bytes,
                 });
             }
+            // A server that does not know ranges sends the whole blob.
             status if status.is_success() => partial.restart()?,
             _ => return Err(complaint(url, response).await),
         }

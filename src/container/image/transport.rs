@@ -278,6 +278,7 @@ pub(super) async fn read_body(
 ) -> Result<BoundedBody, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
+        // Counted as it arrives: a server may announce another length, or none.
         if (body.len() + chunk.len()) as u64 > limit_bytes {
             return Ok(BoundedBody::TooLarge);
         }

@@ -101,6 +101,7 @@ impl WatchedFile {
 
     fn read(&self) -> io::Result<Vec<u8>> {
         let mut buffer = [0; WATCHED_BYTES_MAX];
+        // The kernel composes the text anew for each read from its beginning.
         let length = self.file.read_at(&mut buffer, 0)?;
         let text = buffer.get(..length).unwrap_or_default();
         let mut ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
@@ -312,6 +313,8 @@ impl ScratchBaseline {
 
     /// Whether no file was made, removed or changed.
     pub fn unchanged(&self) -> nix::Result<bool> {
+        // What was added shows in these counts. What was made and removed again shows only in the
+        // times of the directory that it was in.
         if usage(&self.root)? != self.usage {
             return Ok(false);
         }

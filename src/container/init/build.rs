@@ -217,6 +217,7 @@ impl StepExecutor {
             other => other?,
         }
         let new = clone_tree(open_directory(target)?.as_fd(), MountRecursion::One)?;
+        // First goes the new mount, of which there is a copy now, and then the old one below it.
         umount2(target, MntFlags::MNT_DETACH)?;
         umount2(target, MntFlags::MNT_DETACH)?;
         attach(new.as_fd(), target)
@@ -246,6 +247,7 @@ impl StepExecutor {
         let lower: Vec<&CStr> = names.iter().rev().map(CString::as_c_str).collect();
         match (lower.as_slice(), writes) {
             ([], _) => mount(tmpfs, c"root", tmpfs, flags, options)?,
+            // The kernel makes no overlay of one lower directory without an upper one.
             ([only], RootWrites::Refused) => {
                 mount(Some(*only), c"root", NONE, MsFlags::MS_BIND, NONE)?;
             }
@@ -259,6 +261,7 @@ impl StepExecutor {
         // reached through its descriptor.
         pivot_root(c".", c".")?;
         fchdir(&host)?;
+        // This is the host's `/tmp`, since the working directory is the host's root.
         umount2(c"tmp", MntFlags::MNT_DETACH)?;
         chdir(c"/")?;
         self.host = Some(host);

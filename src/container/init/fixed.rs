@@ -169,6 +169,7 @@ impl MountWatches {
         let MountWatches::Reported { inotify, of_root } = self else {
             return Ok(self);
         };
+        // The template's are watched already, and have not been made again.
         let remade: Vec<PathBuf> = guarded(&plan.scratch_mounts).collect();
         match kernel_files.watch(&inotify, &remade) {
             Ok(()) => Ok(MountWatches::Reported { inotify, of_root }),
@@ -190,6 +191,7 @@ impl MountWatches {
 fn reported(events: &[InotifyEvent], of_root: &HashSet<WatchDescriptor>) -> ReportedChanges {
     let mut reported = ReportedChanges::default();
     for event in events {
+        // The kernel has dropped events, and does not say which.
         if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
             return ReportedChanges {
                 kernel_files: true,

@@ -290,6 +290,8 @@ impl ForkServer {
                 PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
                 PollFd::new(orders.as_fd(), PollFlags::POLLIN),
             ];
+            // After the end of its fork a resident has nothing to do but to tell of it. One that is
+            // silent for long is stopped or stuck.
             let patience = match (over, started) {
                 (true, _) => PollTimeout::try_from(REPORT_MAX).unwrap_or(PollTimeout::NONE),
                 (false, None) => PollTimeout::NONE,
@@ -306,6 +308,8 @@ impl ForkServer {
             let ready = |index: usize| watched.get(index).and_then(PollFd::any) == Some(true);
             let (told, ordered) = (ready(0), ready(1));
             drop(watched);
+            // With the resident gone `receive` does not block: it gives what was said last, or that
+            // there is nothing more.
             if silent {
                 self.kill();
             }
@@ -326,6 +330,7 @@ impl ForkServer {
                     (_, None) => return ForkEnd::NoResident,
                 }
             } else if ordered {
+                // Only now: what the resident says may be the id of the process that it concerns.
                 let target = fork.as_ref().map_or(self.pid, |(pid, _)| *pid);
                 if obey(target).is_none() {
                     return ForkEnd::Abandoned;

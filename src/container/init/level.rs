@@ -126,6 +126,7 @@ fn take_over(stat: &FileStat, target: &CStr) -> io::Result<()> {
         Some(group),
         AtFlags::AT_SYMLINK_NOFOLLOW,
     );
+    // Only after the change of the owner, which clears the bits for set-user-ID and set-group-ID.
     if kind_of(stat) != SFlag::S_IFLNK {
         let mode = Mode::from_bits_truncate(stat.st_mode & 0o7777);
         fchmodat(AT_FDCWD, target, mode, FchmodatFlags::FollowSymlink)?;

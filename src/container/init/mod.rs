@@ -17,13 +17,15 @@
 //! - [`kernel_files`]: files of `proc` that are the whole machine's.
 //! - [`null`]: what a job reads from that has no input.
 //! - [`discarded`]: what a job wrote over the host's files.
-//! - [`prepare`]: what a slot does to itself besides. [`process`]: the loop.
+//! - [`container_init`]: what a slot is made of; [`prepare`]: what it does to itself besides.
+//!   [`process`]: the loop.
 //! - [`job`]: the processes of one job. [`namespaces`]: how many its sandboxes can have.
 //! - [`fork_server`]: a process that stays from job to job, and forks them; [`startup_files`]: what it has
 //!   written for them.
 
 pub mod audit;
 pub mod build;
+mod container_init;
 mod discarded;
 pub mod fixed;
 pub mod fork_server;

@@ -81,6 +81,8 @@ impl NamespaceLimit {
     /// anything else. So the calling process asks for a user namespace where the limit is one, and
     /// where it can't have one in any case: with another root directory than its mount namespace's.
     pub fn is_left(&self) -> nix::Result<bool> {
+        // A failure on the way leaves this limit in place, and counts as a state that can't be
+        // read: the container then serves no further job.
         write(&self.user_namespaces, 1)?;
         fchdir(&self.proc)?;
         chroot(".")?;

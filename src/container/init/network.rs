@@ -277,10 +277,13 @@ impl NetworkMounts {
             return Ok(in_scratch);
         }
         let [template, scratch] = mounts;
+        // Without a scratch stage there is one mount namespace, and the calling process is in it.
         if template.is_none() {
             mount_again(builder, steps)?;
             return Ok(false);
         }
+        // The scratch stage's namespace is the last, since the calling process stays there for the
+        // next job.
         for mounts in [template, scratch].into_iter().flatten() {
             setns(mounts, CloneFlags::CLONE_NEWNS)
                 .map_err(|errno| StepFailed::new("enter the mount namespace", errno))?;

@@ -9,10 +9,13 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
 
-use super::super::preflight;
+use super::super::kernel::kernel_version;
 use super::super::sys::keyring;
 use super::build::StepFailed;
-use super::process::PROCESSES_MAX;
+
+/// The most processes and threads of one job: far above what tests use, far below what brings a
+/// machine down.
+pub const PROCESSES_MAX: u64 = 8192;
 
 /// Without the filter, jobs would else have the session keyring of whoever started the program.
 pub fn join_session_keyring() -> Result<(), StepFailed> {
@@ -30,7 +33,7 @@ pub fn join_session_keyring() -> Result<(), StepFailed> {
 /// limits on processes do not bind. Before, the same file is the whole machine's, and not ours to
 /// touch.
 pub fn limit_process_ids(proc: &OwnedFd) {
-    if preflight::kernel_version() < (6, 14) {
+    if kernel_version() < (6, 14) {
         return;
     }
     let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;

@@ -4,21 +4,13 @@
 //! job's end as well. When the socket closes it exits, and the kernel kills whatever is left in the
 //! container.
 
-use std::ffi::OsStr;
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
-use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::signalfd::SignalFd;
-use nix::sys::stat::Mode;
 
-use super::super::child::{self, CapabilitySet, ChildStack, ProcessTerminal};
+use super::super::child::{self, CapabilitySet, ProcessTerminal};
 use super::super::message::{
     self, ContainerReply, ContainerReuse, DiscardedFiles, LaunchMode, MessageError, ProcessImage,
     RetirementReason, ScratchSpace,
@@ -26,26 +18,17 @@ use super::super::message::{
 use super::super::plan::ContainerPlan;
 use super::super::spec::PrivilegeLevel;
 use super::super::sys::socket::pair;
-use super::super::sys::state::limit_processes;
-use super::audit::{AuditOutcome, KernelBaseline, ScratchBaseline};
-use super::build::{StepExecutor, StepFailed};
+use super::audit::{AuditOutcome, ScratchBaseline};
+use super::build::StepFailed;
+use super::container_init::{ContainerInit, RetirementStatus};
 use super::discarded::discarded;
-use super::fixed::MountBaseline;
 use super::fork_server::{ForkEnd, ForkServer};
-use super::job::{
-    JobProcessEnd, apply_request, follow, image_of, kill_remaining, reap, watch_children,
-};
+use super::job::{JobProcessEnd, apply_request, follow, image_of, kill_remaining, reap};
 use super::kernel_files::KernelFiles;
 use super::limit;
-use super::namespaces::limit_nesting;
 use super::network::{NetworkRenewal, OwnNetwork};
-use super::null::NullDevice;
-use super::prepare::{join_session_keyring, limit_process_ids, open_queues};
+pub use super::prepare::PROCESSES_MAX;
 use super::startup_files::StartupFiles;
-
-/// The most processes and threads of one job: far above what tests use, far below what brings a
-/// machine down.
-pub const PROCESSES_MAX: u64 = 8192;
 
 /// Serves as a slot until the other end of the socket closes. Returns the process's exit code.
 pub fn serve(socket: OwnedFd, plan: ContainerPlan, kernel_files: KernelFiles) -> i32 {
@@ -60,145 +43,7 @@ pub fn serve(socket: OwnedFd, plan: ContainerPlan, kernel_files: KernelFiles) ->
     1
 }
 
-struct ContainerInit {
-    plan: ContainerPlan,
-    builder: StepExecutor,
-    stack: ChildStack,
-    children: SignalFd,
-    baseline: Option<KernelBaseline>,
-    /// Nothing where it is the host's, or jobs may alter it.
-    network: Option<OwnNetwork>,
-    scratch: Option<ScratchBaseline>,
-    /// The template's mount namespace, when there is a scratch stage.
-    template: Option<OwnedFd>,
-    /// The scratch stage's mount namespace, for the resident's forks.
-    namespace: Option<OwnedFd>,
-    resident: Option<ForkServer>,
-    /// What every job is to find that the resident has written.
-    heritage: StartupFiles,
-    retired: RetirementStatus,
-    proc: OwnedFd,
-    /// Where the next process id can be set.
-    last_pid: Option<File>,
-    null: NullDevice,
-    /// What of the template a job could change, and nobody can make as it was.
-    fixed: Option<MountBaseline>,
-    kernel_files: KernelFiles,
-}
-
-/// Whether a slot has served, whatever its audit says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RetirementStatus {
-    Due,
-    NotDue,
-}
-
 impl ContainerInit {
-    fn build(plan: ContainerPlan, kernel_files: KernelFiles) -> Result<ContainerInit, StepFailed> {
-        let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let proc = open("/proc", flags, Mode::empty()).map_err(at("open /proc of the host"))?;
-        let null = NullDevice::of_host().map_err(at("open /dev/null of the host"))?;
-        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        // Not every kernel has it; process ids then go on counting.
-        let last_pid = openat(&proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
-        match plan.privileges {
-            // Its jobs reach no keyring.
-            PrivilegeLevel::Ordinary => {}
-            PrivilegeLevel::Full => join_session_keyring()?,
-        }
-        limit::set(&plan.limits, &proc);
-        let mut builder = StepExecutor::limited(plan.limits.clone(), plan.writable_parts());
-        let (privatize, rest) = plan.template.split_at(plan.template.len().min(1));
-        builder.run(privatize)?;
-        let queues = open_queues().ok();
-        builder.run(rest)?;
-        let template = match plan.scratch_file_system {
-            None => None,
-            Some(_) => Some(
-                openat(
-                    &proc,
-                    "self/ns/mnt",
-                    OFlag::O_RDONLY | OFlag::O_CLOEXEC,
-                    Mode::empty(),
-                )
-                .map_err(at("open the mount namespace"))?,
-            ),
-        };
-        limit_processes(PROCESSES_MAX);
-        limit_process_ids(&proc);
-        nix::sys::prctl::set_dumpable(false).map_err(at("forbid inspection"))?;
-        let baseline = match plan.privileges {
-            PrivilegeLevel::Full => None,
-            PrivilegeLevel::Ordinary => {
-                let nesting = limit_nesting(&proc).map_err(at("limit nested namespaces"))?;
-                child::bound_capabilities().map_err(at("limit capabilities"))?;
-                KernelBaseline::take(&proc, queues, nesting).ok()
-            }
-        };
-        let network = OwnNetwork::of(&proc, &plan, builder.network_control.take())?;
-        let mut slot = ContainerInit {
-            plan,
-            builder,
-            stack: ChildStack::default(),
-            children: watch_children().map_err(at("watch child processes"))?,
-            baseline,
-            network,
-            scratch: None,
-            template,
-            namespace: None,
-            resident: None,
-            heritage: StartupFiles::default(),
-            retired: RetirementStatus::NotDue,
-            proc,
-            last_pid: last_pid.map(File::from),
-            null,
-            fixed: None,
-            kernel_files,
-        };
-        slot.make_scratch()?;
-        Ok(slot)
-    }
-
-    /// Makes everything that is made again for each job, and looks at the rest.
-    fn make_scratch(&mut self) -> Result<(), StepFailed> {
-        self.carry_out_scratch()?;
-        self.null.look();
-        let root = match &mut self.baseline {
-            Some(baseline) => baseline.enter_root(),
-            None => Ok(()),
-        };
-        root.map_err(|errno| StepFailed::new("open the root directory", errno))?;
-        let fixed = MountBaseline::take(&self.plan, &self.kernel_files, self.fixed.take())
-            .map_err(|errno| StepFailed::new("inspect the container", errno))?;
-        self.fixed = Some(fixed);
-        Ok(())
-    }
-
-    /// Carries out the scratch stage in a new copy of the template's mount namespace.
-    fn carry_out_scratch(&mut self) -> Result<(), StepFailed> {
-        let (Some(template), Some(root)) = (&self.template, &self.plan.scratch_file_system) else {
-            return Ok(());
-        };
-        self.scratch = None;
-        setns(template, CloneFlags::CLONE_NEWNS)
-            .and_then(|()| unshare(CloneFlags::CLONE_NEWNS))
-            .map_err(|errno| StepFailed::new("copy the mount namespace", errno))?;
-        self.builder.run(&self.plan.scratch)?;
-        self.heritage
-            .give(Path::new(OsStr::from_bytes(root.to_bytes())))
-            .map_err(|error| StepFailed::of_io("write what the resident has written", &error))?;
-        self.builder.run(&self.plan.scratch_mounts)?;
-        let known = &self.plan.scratch_directories;
-        let scratch = ScratchBaseline::take(root, known, self.heritage.paths())
-            .map_err(|errno| StepFailed::new("inspect the scratch directory", errno))?;
-        self.scratch = Some(scratch);
-        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        // Without it there can be no resident, and all else is as ever.
-        self.namespace = openat(&self.proc, "self/ns/mnt", flags, Mode::empty()).ok();
-        nix::unistd::chdir("/").map_err(|errno| StepFailed::new("change into /", errno))
-    }
-
     fn serve(&mut self, socket: &OwnedFd) -> i32 {
         loop {
             let (order, descriptors) = match message::receive(socket.as_fd()) {
@@ -226,6 +71,8 @@ impl ContainerInit {
                     };
                     match (message::send(socket.as_fd(), &reply, &[]), kept) {
                         (Ok(()), Ok(())) => continue,
+                        // What a start that failed half-way has left behind is not known, so the
+                        // container goes as well.
                         (Err(_), _) | (_, Err(_)) => return 0,
                     }
                 }
@@ -256,6 +103,7 @@ impl ContainerInit {
                     )
                 }
             };
+            // The result does not wait until the container is restored.
             if message::send(socket.as_fd(), &reply, &[]).is_err() {
                 return 0;
             }
@@ -277,6 +125,7 @@ impl ContainerInit {
         let kept = self.namespace.as_ref();
         let mounts = [
             self.template.as_ref(),
+            // A scratch stage that is made again below shows the new network without this.
             kept.filter(|_| verdict == AuditOutcome::Pristine),
         ];
         let renewal = match &mut self.network {
@@ -322,10 +171,14 @@ impl ContainerInit {
             Ok(pid) => pid,
             Err(failed) => return JobProcessEnd::NotStarted(failed),
         };
+        // With a copy in this process, a reader of the job's output would wait for more after its
+        // end.
         drop(streams);
         match follow(socket, &self.children, pid) {
             None => JobProcessEnd::Abandoned,
             Some((status, usage)) => {
+                // The job is over when its first process is. The audit needs a container without
+                // any other.
                 let ran = started.elapsed();
                 kill_remaining();
                 JobProcessEnd::Ended { status, usage, ran }
@@ -389,6 +242,7 @@ impl ContainerInit {
         image: &ProcessImage,
         descriptors: Vec<OwnedFd>,
     ) -> JobProcessEnd {
+        // The resident is process 2, so that the job always is process 3.
         self.number_next_process(b"2");
         let (Some(resident), Some(namespace)) = (&mut self.resident, &self.namespace) else {
             return JobProcessEnd::Abandoned;
@@ -418,9 +272,12 @@ impl ContainerInit {
             ForkEnd::Abandoned | ForkEnd::NoResident => JobProcessEnd::Abandoned,
             ForkEnd::Ended(status, usage) => {
                 let ran = started.elapsed();
+                // Orphans of the job are children of this process. As zombies they would count as
+                // left running.
                 reap();
                 if !resident.is_alone() || !resident.is_sound() {
                     kill_remaining();
+                    // The signal has reached the resident, too.
                     self.resident = None;
                     self.retired = RetirementStatus::Due;
                 }
@@ -492,6 +349,8 @@ impl ContainerInit {
         if reported.root {
             return AuditOutcome::Altered(RetirementReason::Root);
         }
+        // Such a socket can hold a file that the job has mapped. What is written through the
+        // mapping is reported when the file is closed, and that may be after the audit.
         if fixed.reports_when_closed()
             && let Some(network) = &self.network
             && network.has_sockets_in_flight()

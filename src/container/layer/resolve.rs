@@ -110,6 +110,7 @@ impl LayerBuilder {
                     let read = |source| LayerError::read(path, source);
                     let file = fs::File::open(path).map_err(read)?;
                     tarball::unpack(path, &file, SpecialFiles::Refuse, writer)?;
+                    // After the unpacking, so that a change in the midst of it is noticed, too.
                     if FileStamp::of(&file.metadata().map_err(read)?) != *stamp {
                         return Err(LayerError::Changed { path: path.clone() });
                     }
@@ -154,6 +155,8 @@ impl LayerBuilder {
             .map_err(|source| LayerError::read(&self.project, source))?;
         for path in glob::find(&project, pattern, self.store.root())? {
             let place = SourceEntry::find(&project, &path, prefix)?;
+            // A pattern may match a socket that happens to be there. Only a special file that is
+            // named is an error.
             if place.is_ordinary() {
                 place.list(self.store.digests(), listing)?;
             }

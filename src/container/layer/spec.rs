@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LayerSpec {
     /// The content of a tar file. Whiteouts and opaque directories of the OCI image specification
+    /// are honored.
     Tar {
         path: PathBuf,
     },
     /// Files, directories and links below the project directory whose relative path matches; none
+    /// is fine.
     Glob {
         /// The pattern; its wildcards cross `/`.
         pattern: String,
@@ -33,6 +35,7 @@ pub enum LayerSpec {
         symlinks: Vec<SymlinkSpec>,
     },
     /// The shared libraries that these programs need, with the C library and the loader, without
+    /// the programs themselves.
     SharedLibraryDependencies {
         binaries: Vec<PathBuf>,
         /// Where the libraries go.

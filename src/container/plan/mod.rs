@@ -16,109 +16,29 @@
 //! ([`ContainerPlan::shown`], [`ContainerPlan::root_watched`]), or ends the container: see [`changes`].
 
 mod changes;
+mod container_plan;
+mod error;
 pub mod overlay_split;
 mod planner;
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, CString};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::ffi::CString;
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+pub use self::container_plan::ContainerPlan;
+pub use self::error::{LAYERS_MAX, PlanError};
 
+use self::error::{c_path, check_mount_point};
 use self::overlay_split::OverlaySplits;
 use self::planner::{ContainerPlanner, may_be_left_out};
 use super::limits::ContainerLimits;
 use super::spec::{
-    ContainerSpec, Mount, MountKind, NetworkMode, PrivilegeLevel, RootAccess, RootKind,
-    SkeletonEntry,
+    ContainerSpec, Mount, MountKind, NetworkMode, RootAccess, RootKind, SkeletonEntry,
 };
-use super::step::{ContainerStep, FileSystem};
+use super::step::ContainerStep;
 
 /// The user to whom the root of a container belongs.
 const ROOT: u32 = 0;
-
-/// The most trees a root may be stacked of: what one page of mount options holds, with a margin.
-pub const LAYERS_MAX: usize = 400;
-
-/// What makes a container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContainerPlan {
-    /// Who the job is inside.
-    pub user: u32,
-    pub group: u32,
-    /// The network namespace to be in.
-    pub network: NetworkMode,
-    /// What the job may do.
-    pub privileges: PrivilegeLevel,
-    pub template: Vec<ContainerStep>,
-    /// The second stage, up to the directories that a job's writes go to; empty when it can write
-    pub scratch: Vec<ContainerStep>,
-    /// The rest of the second stage: what is mounted from these directories, and on them.
-    pub scratch_mounts: Vec<ContainerStep>,
-    /// The tmpfs, relative to the stash, that takes everything a job writes.
-    pub scratch_file_system: Option<CString>,
-    /// Every directory of [`Self::scratch_file_system`] that exists before a job starts: if none
-    /// of them has changed and no file was added, the job has written nothing.
-    pub scratch_directories: Vec<CString>,
-    /// The root takes writes of its own, so that the container serves one job only.
-    pub root_is_ephemeral: bool,
-    /// What of the root a job can change, in a container whose root takes the writes of user 0: if
-    /// any of it has changed, or anything was added, the container serves no further job.
-    pub root_watched: Option<Vec<CString>>,
-    /// Files and directories of other mounts that show whether a job has changed anything there. If
-    /// one of them has changed, the container serves no further job.
-    pub shown: Vec<CString>,
-    /// What the container may take of the machine; whoever starts it knows how many there are.
-    pub limits: ContainerLimits,
-}
-
-impl ContainerPlan {
-    /// Where file systems of the container's own stand that jobs write to, besides
-    /// [`Self::scratch_file_system`]. They share the limit of [`ContainerLimits::scratch_bytes`] with it.
-    pub fn writable_file_systems(&self) -> impl Iterator<Item = &CStr> {
-        let steps = self.template.iter().chain(&self.scratch_mounts);
-        let mounted = steps.filter_map(|step| match step {
-            ContainerStep::Mount {
-                file_system: FileSystem::Tmp { mode },
-                target,
-                when_forbidden: _,
-            } if *mode != STASH_MODE => Some(target.as_c_str()),
-            _ => None,
-        });
-        let root = self.root_is_ephemeral || self.root_watched.is_some();
-        mounted.chain(root.then_some(c"/"))
-    }
-
-    /// How many file systems share the limit.
-    pub fn writable_parts(&self) -> u64 {
-        let scratch = u64::from(self.scratch_file_system.is_some());
-        self.writable_file_systems().count() as u64 + scratch
-    }
-}
-
-/// The permission bits of the stash, which no job sees.
-const STASH_MODE: u32 = 0o700;
-
-/// Why there is no plan for a spec.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// A path with a NUL byte.
-    #[error("the path {0:?} contains a NUL byte")]
-    NulByte(PathBuf),
-    /// A mount point that is relative, or holds `.` or `..`.
-    #[error("the path {0:?} must be absolute and without \".\" or \"..\"")]
-    NotAbsolute(PathBuf),
-    #[error("nothing can be mounted on \"/\": the root is what the layers make it")]
-    MountOnRoot,
-    #[error("a container needs at least one layer")]
-    NoLayers,
-    #[error("{0} layers are more than the {LAYERS_MAX} that one root can be stacked of")]
-    TooManyLayers(usize),
-    /// `sys` shows the network's devices, which must be the container's own.
-    #[error("a \"sys\" mount needs a network namespace of its own: the network must not be local")]
-    SysWithHostNetwork,
-}
 
 /// Makes the plan for a container, of directories of the host below which nothing is mounted.
 pub fn plan(spec: &ContainerSpec) -> Result<ContainerPlan, PlanError> {
@@ -146,6 +66,7 @@ pub fn plan_with_splits(
         RootKind::Skeleton(entries) if spec.user == ROOT => {
             root_watched = Some(uncovered(entries, &spec.mounts)?);
         }
+        // The last of the steps: those before it may still make something in the root.
         RootKind::Skeleton(_) => planner.template.push(ContainerStep::SealRoot),
         RootKind::Layers { .. } => {}
     }
@@ -189,24 +110,6 @@ fn uncovered(entries: &[SkeletonEntry], mounts: &[Mount]) -> Result<Vec<CString>
         Ok(_) | Err(_) => c_path(Path::new(".")),
     };
     paths.into_iter().map(relative).collect()
-}
-
-fn check_mount_point(path: &Path) -> Result<(), PlanError> {
-    let mut components = path.components();
-    if components.next() != Some(Component::RootDir)
-        || !components.all(|part| matches!(part, Component::Normal(_)))
-    {
-        return Err(PlanError::NotAbsolute(path.to_owned()));
-    }
-    if path == Path::new("/") {
-        Err(PlanError::MountOnRoot)
-    } else {
-        Ok(())
-    }
-}
-
-fn c_path(path: &Path) -> Result<CString, PlanError> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| PlanError::NulByte(path.to_owned()))
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::ffi::{CString, OsString};
 use std::path::{Path, PathBuf};
 
 use super::changes::{MountChanges, changes};
+use super::container_plan::STASH_MODE;
+use super::error::{LAYERS_MAX, PlanError, c_path, check_mount_point};
 use super::overlay_split::{LevelFiles, PlannedMount};
-use super::{LAYERS_MAX, PlanError, STASH_MODE, c_path, check_mount_point};
 use crate::spec::{
     BindAccess, ContainerSpec, Mount, MountKind, NetworkMode, RootAccess, RootKind, SkeletonEntry,
     SkeletonKind, WhenForbidden,

@@ -4,6 +4,8 @@
 //! The probe is the real thing: a spawner, and a container with every kind of mount. Only when it
 //! fails are the machine's settings read, to turn the failure into advice; [`advise`] is pure.
 
+pub use super::kernel::kernel_version;
+
 use std::fmt;
 use std::fs;
 use std::fs::File;
@@ -200,6 +202,8 @@ pub fn advise(facts: &PreflightFacts, errno: Option<Errno>) -> (String, String) 
             "Boot a newer kernel.".to_owned(),
         );
     }
+    // Before the error number: the kernel answers a limit of 0 with ENOSPC, as if all namespaces
+    // were taken.
     if facts.user_namespaces_max == Some(0) {
         return (
             "this machine allows no user namespaces (user.max_user_namespaces is 0)".to_owned(),
@@ -309,19 +313,6 @@ impl PreflightFacts {
                 .unwrap_or_else(|_: io::Error| executable.to_owned()),
         }
     }
-}
-
-/// Major and minor version of the running kernel; zeros if it does not tell.
-pub fn kernel_version() -> (u32, u32) {
-    parse_release(&fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default())
-}
-
-fn parse_release(release: &str) -> (u32, u32) {
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|part| part.parse().ok());
-    let mut next = || numbers.next().flatten().unwrap_or(0);
-    (next(), next())
 }
 
 /// `Seccomp: 2` is a filter (proc_pid_status(5)).

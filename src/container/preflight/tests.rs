@@ -147,8 +147,6 @@ fn settings_that_bind_ordinary_users_only_are_not_blamed_for_root() {
 
 #[test]
 fn facts_are_read_from_the_kernels_texts() {
-    assert_eq!(parse_release("6.18.44-fc-v669\n"), (6, 18));
-    assert_eq!(parse_release("garbage"), (0, 0));
     assert!(has_seccomp_filter("Name:\tx\nSeccomp:\t2\n"));
     assert!(!has_seccomp_filter("Seccomp:\t0\n"));
     let masked = "30 29 0:5 /null /proc/kcore rw - devtmpfs devtmpfs rw\n";

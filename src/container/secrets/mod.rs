@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{User, geteuid};
 
 use self::restricted::RestrictedPathScan;
-pub use self::restricted::is_restricted;
+pub use self::restricted::{DirectoryUse, is_restricted};
 
 use crate::spec::{ContainerSpec, Mount, MountKind};
 
@@ -132,15 +132,6 @@ enum SecretReader {
     /// Root, which no permission binds.
     Root,
     Other,
-}
-
-/// How a container shows a directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DirectoryUse {
-    /// As it is: a part of the machine.
-    Bound,
-    /// As something to work in.
-    WorkedIn,
 }
 
 impl HostSecrets {

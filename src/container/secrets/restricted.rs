@@ -9,8 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use super::DirectoryUse;
-
 /// Directories of the system that containers show parts of.
 const SYSTEM: [&str; 9] = [
     "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/opt", "/sbin", "/usr",
@@ -40,6 +38,15 @@ const LOOKING_MAX: usize = 4;
 /// More entries than this are not looked at: `/etc` has some thousand.
 const ENTRIES_MAX: usize = 100_000;
 
+/// How a container shows a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirectoryUse {
+    /// As it is: a part of the machine.
+    Bound,
+    /// As something to work in.
+    WorkedIn,
+}
+
 /// Finds it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RestrictedPathScan {
@@ -68,6 +75,7 @@ impl RestrictedPathScan {
         let found = places.flat_map(|place| {
             let ahead = self.ahead.lock().ok();
             let ahead = ahead.and_then(|mut ahead| ahead.remove(&place));
+            // The lock is given up by now, so that nobody waits for it as long as for the thread.
             let known = ahead.and_then(|looking| looking.join().ok());
             known.unwrap_or_else(|| restricted_paths(&place))
         });

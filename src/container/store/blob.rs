@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::incoming::RemovedBlob;
 use super::pin::{EntryId, EntryKind, EntryPin};
+use super::scratch::ScratchPath;
 use super::{Store, touch};
 use crate::digest::{ContentHash, Digest};
 use crate::private;
@@ -34,6 +34,28 @@ impl Blob {
     /// Opens it for reading.
     pub fn open(&self) -> Result<File, StoreError> {
         File::open(&self.path).map_err(|source| StoreError::read(&self.path, source))
+    }
+}
+
+/// A blob as a listing shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedBlob {
+    pub hash: ContentHash,
+    pub size_bytes: u64,
+    /// When it was last used, on a scale that grows with time.
+    pub last_used: u128,
+}
+
+/// A blob that has lost its name. Its room is given back when this is dropped, which may take a
+/// while.
+#[derive(Debug)]
+pub struct RemovedBlob {
+    _scratch: ScratchPath,
+}
+
+impl RemovedBlob {
+    pub(super) fn new(scratch: ScratchPath) -> Self {
+        RemovedBlob { _scratch: scratch }
     }
 }
 

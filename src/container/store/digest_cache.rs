@@ -90,6 +90,8 @@ impl DigestCache {
         let before = FileStamp::of(&file.metadata().map_err(read)?);
         let digest = Digest::of_reader(&mut file).map_err(read)?;
         let stamp = FileStamp::of(&file.metadata().map_err(read)?);
+        // Of a file that was written to meanwhile, the digest may be one of a content that it never
+        // had.
         if before != stamp || digest.size_bytes != stamp.size_bytes {
             return Err(HashError::Changed {
                 path: path.to_owned(),

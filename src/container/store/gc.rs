@@ -5,9 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
+use super::blob::ListedBlob;
 use super::error::StoreError;
 use super::gc_policy::{GcCandidate, GcOutcome, StoreGc};
-use super::incoming::ListedBlob;
 use super::lock::LockAttempt;
 use super::manifest::ManifestSummary;
 use super::pin::{EntryId, EntryKind};
@@ -74,6 +74,7 @@ impl Store {
         let fits = {
             let mut size = self.known_size();
             *size = size.map(|size| size.saturating_add(added_bytes));
+            // A size that nobody knows yet counts as too large: the collection finds it out.
             size.is_some_and(|size| size <= self.shared.size_target_bytes)
         };
         if fits {

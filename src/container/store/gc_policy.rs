@@ -57,7 +57,7 @@ impl<Key: Ord> StoreGc<Key> {
     }
 
     /// The next entry to try, if any has to go. What becomes of it is to be told to
-    /// [`Self::settle`].
+    /// [`Self::resolve`].
     pub fn next(&mut self) -> Option<GcCandidate<Key>> {
         if self.total_bytes <= self.target_bytes {
             return None;

@@ -11,7 +11,7 @@ use super::Store;
 use super::blob::Blob;
 use super::error::StoreError;
 use super::scratch::ScratchPath;
-use crate::digest::{ContentHash, Digest, DigestHasher};
+use crate::digest::{Digest, DigestHasher};
 use crate::private;
 
 /// A blob that arrives. Dropped before [`Self::finish`], it leaves nothing.
@@ -30,28 +30,6 @@ impl std::fmt::Debug for IncomingBlob {
             .field("path", &self.scratch.path())
             .field("arrived", &self.hasher.size_bytes())
             .finish_non_exhaustive()
-    }
-}
-
-/// A blob as a listing shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListedBlob {
-    pub hash: ContentHash,
-    pub size_bytes: u64,
-    /// When it was last used, on a scale that grows with time.
-    pub last_used: u128,
-}
-
-/// A blob that has lost its name. Its room is given back when this is dropped, which may take a
-/// while.
-#[derive(Debug)]
-pub struct RemovedBlob {
-    _scratch: ScratchPath,
-}
-
-impl RemovedBlob {
-    pub(super) fn new(scratch: ScratchPath) -> Self {
-        RemovedBlob { _scratch: scratch }
     }
 }
 

@@ -7,7 +7,7 @@
 //! pins            locks of entries in use
 //! builds          locks of entries being made
 //! scratches       locks of what is in scratch/
-//! digests         known digests of files elsewhere, see `known`
+//! digests         known digests of files elsewhere, see `digest_cache`
 //! blobs/HASH      files by their SHA-256
 //! partial/HASH    blobs that have not arrived whole
 //! trees/HASH/     manifest and root/
@@ -85,6 +85,7 @@ impl StoreDirectory {
                 }
             }
         }
+        // Also where the version is right: somebody may have removed a part of the cache by hand.
         for name in DIRECTORIES {
             ensure_directory(&root.join(name))?;
         }
@@ -122,6 +123,7 @@ fn refuse_foreign(root: &Path) -> Result<(), StoreError> {
     }
     match foreign {
         None => Ok(()),
+        // Another program may have set the directory up since the first look at it.
         Some(_) if has_tag(root) => Ok(()),
         Some(name) => Err(StoreError::NotACache {
             path: root.to_owned(),

@@ -90,6 +90,7 @@ pub enum StoreDamage {
         source: io::Error,
     },
     /// Something in the tree isn't what the manifest says. Added entries show as a change of their
+    /// directory.
     #[error("`{path}` in it was changed: {what} differs")]
     Changed {
         /// Where in the tree.

@@ -50,11 +50,11 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 
-pub use blob::Blob;
+pub use blob::{Blob, ListedBlob, RemovedBlob};
 pub use digest_cache::{DigestCache, HashError, HashedFile};
 pub use error::StoreError;
 pub use gc::GcSummary;
-pub use incoming::{IncomingBlob, ListedBlob, RemovedBlob};
+pub use incoming::IncomingBlob;
 pub use manifest::{StoreDamage, TreeCheckLevel};
 pub use partial::{BlobLookup, PartialBlob};
 pub use path::{TreePath, TreePathError};
@@ -195,6 +195,7 @@ impl Store {
         };
         let lock = self.shared.builds.reopen()?;
         lock.lock(id.slot())?;
+        // Another program may have made it while this one waited for the lock.
         if let Some(tree) = self.tree(hash)? {
             return Ok(tree);
         }
@@ -207,6 +208,7 @@ impl Store {
         let manifest = scratch.path().join(MANIFEST);
         let summary = manifest::write(&manifest, &records)
             .map_err(|source| StoreError::write(&manifest, source))?;
+        // Pinned before it appears, so that no other program evicts it in between.
         let pin = self.shared.pins.pin(id)?;
         let place = self.place(id);
         fs::rename(scratch.path(), &place).map_err(|source| StoreError::write(&place, source))?;
@@ -258,6 +260,8 @@ impl Store {
         });
         let known = self.shared.looked_over.lock();
         let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        // Nobody is told when the last user of a tree is gone, so that such entries are removed
+        // here.
         known.retain(|_hash, handle| handle.strong_count() > 0);
         known.insert(hash, Arc::downgrade(&handle));
         Tree { handle }

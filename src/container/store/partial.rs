@@ -64,6 +64,7 @@ impl Store {
         let path = self.place(id);
         let mut file =
             private::appended(&path).map_err(|source| StoreError::write(&path, source))?;
+        // A hash in the making is not kept on disk, so that what has arrived is read once more.
         let hasher = hash_arrived(&mut file).map_err(|source| StoreError::read(&path, source))?;
         let mut partial = PartialBlob {
             store: self.clone(),

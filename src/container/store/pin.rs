@@ -65,6 +65,8 @@ impl StorePins {
         let slot = entry.slot();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if !held.contains_key(&slot) {
+            // The counts stay locked meanwhile, or another thread could give the slot back before
+            // it is counted.
             self.locks.share(slot)?;
         }
         *held.entry(slot).or_default() += 1;

@@ -48,6 +48,7 @@ impl Drop for ScratchPath {
         if let Err(error) = remove_all(&self.path) {
             tracing::warn!(%error, "a scratch directory stays until the cache is next opened");
         }
+        // The lock goes last: a place without one is swept by whoever opens the store.
         if let Err(error) = self.locks.release(self.slot) {
             tracing::warn!(%error, "a scratch directory stays locked until this program ends");
         }
@@ -57,6 +58,7 @@ impl Drop for ScratchPath {
 /// Removes what programs that are gone left behind. What can't be removed is left for later: it is
 /// in nobody's way.
 pub(super) fn sweep(directory: &Path, locks: &LockFile) -> Result<(), StoreError> {
+    // On the given description the locks of this process would refuse nothing.
     let locks = locks.reopen()?;
     let entries = fs::read_dir(directory).map_err(|source| StoreError::read(directory, source))?;
     for entry in entries {

@@ -232,6 +232,8 @@ impl TreeWriter {
             Some(node) if matches!(node.kind, NodeKind::File(_)) => node.clone(),
             Some(_) | None => return Err(TreeWriteError::HardLinkTarget { path, target }),
         };
+        // Below, what stands at the path is removed before the link is made: here that would be the
+        // target.
         if path == target {
             return Ok(());
         }

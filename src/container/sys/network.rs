@@ -101,6 +101,7 @@ impl NetlinkBatch {
 /// The first answer in a datagram: to which request, what, and what follows.
 fn answer(bytes: &[u8]) -> Option<(usize, nix::Result<()>, &[u8])> {
     let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    // A length of zero would have the caller read this answer for ever.
     let length = (word(0)? as usize).max(HEADER_BYTES + ERROR_BYTES);
     let request = word(8)? as usize;
     let answer = match word(HEADER_BYTES)? as i32 {
@@ -221,6 +222,7 @@ pub fn bring_loopback_up() -> nix::Result<OwnedFd> {
     answers.first().copied().unwrap_or(Err(Errno::EPROTO))?;
     // Without rules there is no such table either, and the routes would end up in the main one.
     let mut batch = NetlinkBatch::default();
+    // Each family has three requests, of which the rule is the last.
     for (family, answers) in families
         .iter()
         .zip(answers.get(1..).unwrap_or_default().chunks(3))

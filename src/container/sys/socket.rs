@@ -1,4 +1,4 @@
-//! Messages with descriptors over Unix seqpacket sockets, and sealed memory files for what is too
+//! Messages with descriptors over Unix seqpacket sockets, and memory files for what is too
 //! large for one message.
 
 use std::fs::File;
@@ -89,6 +89,7 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<SocketM
                 }));
             }
         }
+        // Only here, when the descriptors have an owner that closes them.
         if received.flags.contains(MsgFlags::MSG_TRUNC) {
             return Err(Errno::EMSGSIZE);
         }
@@ -109,6 +110,7 @@ pub fn memory_file(bytes: &[u8]) -> std::io::Result<OwnedFd> {
 /// The whole content of a memory file.
 pub fn read_memory_file(file: OwnedFd) -> std::io::Result<Vec<u8>> {
     let mut file = File::from(file);
+    // The position is shared with whoever has written the file, and is at its end.
     file.seek(SeekFrom::Start(0))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;

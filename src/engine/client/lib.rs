@@ -91,6 +91,7 @@ pub struct ClientOptions {
     /// Who this is, for people who look at the cluster.
     pub name: String,
     /// A file that remembers digests of files from run to run. By default they are known until the
+    /// client is gone.
     pub digests: Option<PathBuf>,
     /// How long a job may go on after SIGTERM.
     pub grace: Duration,
@@ -144,6 +145,7 @@ pub enum JobEvent {
         bytes: Vec<u8>,
     },
     /// The worker that ran a job was lost, and the job begins again elsewhere. What it wrote so far is
+    /// void.
     Restarted {
         job: JobId,
         reason: String,

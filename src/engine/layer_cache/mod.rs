@@ -181,6 +181,8 @@ impl LayerCache {
         );
         if let Some((reference, path)) = path {
             let _one_writer = self.tags.lock().await;
+            // The file is read once more because another image of this run may have been added
+            // since.
             let mut tags = ImageLockFile::read(&path)?;
             tags.record(reference, image.digest);
             if tags.save(&path)? == ImageLockUpdate::Written {
@@ -217,6 +219,8 @@ impl LayerCache {
             size_target_bytes: self.sources.size_target_bytes,
         };
         blocking(move || {
+            // The check comes before anything is made there, since the directory may be another
+            // program's, and the claim when the directory is certain to exist.
             CacheKind::Client.check(&options.root)?;
             let store = Store::open(&options)?;
             CacheKind::Client.claim(store.root())?;

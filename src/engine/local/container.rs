@@ -122,6 +122,7 @@ impl ContainerPool {
     /// Limits every container that is started from now on.
     pub fn limit(&self, limits: ContainerLimits) {
         *self.limits.borrow_mut() = limits;
+        // A plan holds the limits that it was made with.
         self.plans.borrow_mut().clear();
     }
 
@@ -264,6 +265,8 @@ impl ContainerPool {
         spec: &Arc<ContainerSpec>,
     ) -> Result<ContainerHandle, ContainerStartError> {
         let plan = self.plan(spec)?;
+        // Files may change while the container is being made, and it may have seen the old ones,
+        // so its edition is that of the beginning.
         let edition = self.edition.get();
         let socket = self.spawner.start_container(&plan).map_err(|error| {
             match error.errno().and_then(ExhaustedResource::of) {

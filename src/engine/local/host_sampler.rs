@@ -56,6 +56,7 @@ impl HostSampler {
         let times = parse_times(&fs::read_to_string("/proc/stat").ok()?)?;
         let (total, available) = parse_memory(&fs::read_to_string("/proc/meminfo").ok()?)?;
         let before = self.last.replace(times)?;
+        // Two samples within one tick have nothing between them to divide by.
         let all = times.all.saturating_sub(before.all).max(1);
         let used = times.busy.saturating_sub(before.busy);
         Some(EventKind::WorkerSample {

@@ -5,89 +5,28 @@
 //!                                        │ timeout or stop: SIGTERM ─ grace ─▶ SIGKILL
 //! ```
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::rc::Rc;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::backoff::BackoffDecision;
 use super::container::{ContainerHandle, ContainerPool, ContainerStartError};
-use super::output::{JobOutput, JobOutputReader};
-use super::timer::{JobControl, JobSignal, JobTimer, SignalTarget};
-use super::{SharedEventQueue, WORKER, helper_lost, process};
+use super::output::JobOutput;
+use super::process;
+use super::task::{ExecutionTarget, JobCompletion, JobStdio, JobTask, WORKER};
+use super::timer::{JobSignal, JobTimer, SignalTarget};
 use maelstrom_container::exhausted::ExhaustedResource;
 use maelstrom_container::message::{
     ContainerReply, ContainerRequest, ContainerReuse, MessageError, ProcessImage, ScratchSpace,
 };
-use maelstrom_model::backend::{BackendEvent, BackendLost, JobId};
+use maelstrom_model::backend::{BackendEvent, BackendLost};
 use maelstrom_model::byte_size::ByteSize;
 use maelstrom_model::event::{EventKind, NoticeSeverity, OutputStream, UserNotice};
-use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ProcessSpec, ResourceUsage};
+use maelstrom_model::job::{ExitStatus, JobOutcome, JobResult, ProcessSpec, ResourceUsage};
 
 /// How long a resident may take until it is ready. It sets itself stricter limits.
 const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
-
-/// Everything a job's future needs.
-pub struct JobTask {
-    pub id: JobId,
-    pub job: Job,
-    /// The slot it has.
-    pub slot: u32,
-    /// What it runs in.
-    pub means: ExecutionTarget,
-    /// Where it reads, and whether it writes there as well.
-    pub streams: Rc<JobStdio>,
-    /// How long it may go on after SIGTERM.
-    pub grace: Duration,
-    /// What others want of it.
-    pub control: Rc<JobControl>,
-    pub events: SharedEventQueue,
-}
-
-/// What the jobs of a backend read from and write to.
-pub enum JobStdio {
-    /// There is nothing to read; what they write is told.
-    NoInput,
-    /// They read from this; what they write is told.
-    Input(OwnedFd),
-    /// They do both on this terminal. For one job at a time.
-    Terminal(OwnedFd),
-}
-
-impl JobStdio {
-    /// What they read from, unless there is nothing.
-    pub fn input(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            JobStdio::NoInput => None,
-            JobStdio::Input(input) => Some(input.as_fd()),
-            JobStdio::Terminal(terminal) => Some(terminal.as_fd()),
-        }
-    }
-}
-
-/// What a job runs in.
-pub enum ExecutionTarget {
-    Container {
-        /// One left from an earlier job like this one.
-        idle: Option<ContainerHandle>,
-        /// Where to get another.
-        containers: ContainerPool,
-    },
-    /// A process like any other of this machine.
-    Process,
-}
-
-/// What a job's future leaves behind.
-pub struct JobCompletion {
-    pub job: JobId,
-    /// Its slot, free again.
-    pub slot: u32,
-    /// The container, if it can be used again.
-    pub container: Option<ContainerHandle>,
-    /// Why no further job can run, if none can.
-    pub lost: Option<BackendLost>,
-}
 
 /// What came of giving a job to a container.
 enum ContainerRunResult {
@@ -105,6 +44,8 @@ enum ContainerRunResult {
 /// Runs a job to its end.
 pub async fn run(mut assignment: JobTask) -> JobCompletion {
     let (id, slot) = (assignment.id, assignment.slot);
+    // The target is consumed, while the methods below borrow the task as a whole; nobody reads
+    // what stands there instead.
     let means = std::mem::replace(&mut assignment.means, ExecutionTarget::Process);
     assignment.emit(BackendEvent::Started {
         job: id,
@@ -153,10 +94,6 @@ pub async fn run(mut assignment: JobTask) -> JobCompletion {
 }
 
 impl JobTask {
-    fn emit(&self, event: BackendEvent) {
-        self.events.borrow_mut().push_back(event);
-    }
-
     /// Runs the job as soon as there is all that it takes.
     async fn run_in_some_container(
         &self,
@@ -291,6 +228,8 @@ impl JobTask {
                 &reason,
             ))));
         }
+        // The first container is not used: nobody knows what the resident has done to it until it
+        // failed.
         containers.start(&self.job.container).await
     }
 
@@ -307,6 +246,8 @@ impl JobTask {
         image: ProcessImage,
         containers: &ContainerPool,
     ) -> Result<ContainerRunResult, ContainerStartError> {
+        // Somebody may have stopped the job while its container was made; the container is unused
+        // and can be kept.
         if self.control.is_unwanted() {
             let (usage, ran) = (ResourceUsage::default(), Duration::ZERO);
             return Ok(ContainerRunResult::Yes {
@@ -345,7 +286,7 @@ impl JobTask {
                 () = self.control.changed() => {
                     clock.apply_control(&self.control, container).map_err(begun)?;
                 }
-                () = clock.wait_until_due(&self.control) => clock.escalate(container).map_err(begun)?,
+                () = clock.wait_until_due(&self.control) => clock.escalate(&self.control, container).map_err(begun)?,
                 read = outputs.read() => {
                     read.map_err(begun)?;
                     self.pass_on(&mut outputs).await;
@@ -388,11 +329,14 @@ impl JobTask {
             ) => {
                 return Err(ContainerStartError::from(MessageError::Closed));
             }
+            // Nobody has seen any output of the job yet, so it may begin again in another
+            // container.
             Err(MessageError::Closed) if outputs.are_silent() => return Ok(ContainerRunResult::No),
             Err(error) => return Err(begun(error)),
         };
         // Nobody can write any more; what is left is in the pipes.
         self.pass_on_rest(&mut outputs).await;
+        // A job that passes may have filled the space on purpose, to test what then happens.
         if let (ScratchSpace::Exhausted, Some(bytes)) = (room, containers.scratch_bytes())
             && end != JobOutcome::Exited(ExitStatus::Code(0))
         {
@@ -402,6 +346,7 @@ impl JobTask {
                 bytes: no_room(bytes).into_bytes(),
             });
         }
+        // The container's clock goes on while its processes are stopped.
         let ran = ran.saturating_sub(self.control.suspended_for());
         Ok(ContainerRunResult::Yes {
             end,
@@ -410,34 +355,6 @@ impl JobTask {
             fate,
         })
     }
-
-    /// Tells what was read, and lets whoever takes the events come to it before more is read.
-    pub async fn pass_on(&self, outputs: &mut JobOutput) {
-        for output in outputs.each() {
-            self.pass_on_one(output).await;
-        }
-    }
-
-    /// Tells what is left of the output when nobody can write any more.
-    pub async fn pass_on_rest(&self, outputs: &mut JobOutput) {
-        for output in outputs.each() {
-            while output.take_rest() {
-                self.pass_on_one(output).await;
-            }
-        }
-    }
-
-    async fn pass_on_one(&self, output: &mut JobOutputReader) {
-        if !output.buffer.is_empty() {
-            let bytes = std::mem::take(&mut output.buffer);
-            self.emit(BackendEvent::Output {
-                job: self.id,
-                stream: output.stream,
-                bytes,
-            });
-            tokio::task::yield_now().await;
-        }
-    }
 }
 
 /// A failure after a job's program was started: whatever it is, the job is not to run twice.
@@ -445,6 +362,17 @@ fn begun(error: impl Into<ContainerStartError>) -> ContainerStartError {
     match error.into() {
         ContainerStartError::Exhausted(_, message) => ContainerStartError::Container(message),
         other => other,
+    }
+}
+
+/// The loss of the helper processes, which ends everything.
+fn helper_lost(source: impl std::error::Error + Send + Sync + 'static) -> BackendLost {
+    BackendLost {
+        message: "the helper process that starts containers is gone".to_owned(),
+        help: Some(
+            "it may have been killed, for want of memory for instance; run again".to_owned(),
+        ),
+        source: Some(Box::new(source)),
     }
 }
 

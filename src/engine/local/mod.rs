@@ -3,8 +3,8 @@
 //!
 //! - [`container`]: one slot process and the conversation with it.
 //! - [`process`]: a plain process instead.
-//! - [`job`]: one job from its slot to its end. [`timer`]: its time limit, and others' wishes.
-//!   [`output`]: what it writes.
+//! - [`job`]: one job from its slot to its end. [`task`]: what that takes. [`timer`]: its time limit,
+//!   and others' wishes. [`output`]: what it writes.
 //! - [`host_sampler`]: how busy this machine is. [`scratch`]: how much memory files may take.
 //!   [`backoff`]: what to do when it has no more of something.
 //!
@@ -18,10 +18,10 @@ mod job;
 mod output;
 mod process;
 mod scratch;
+mod task;
 mod timer;
 
-use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -37,8 +37,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use self::container::{ContainerHandle, ContainerPool};
 use self::host_sampler::HostSampler;
-use self::job::{ExecutionTarget, JobCompletion, JobStdio};
 pub use self::scratch::{ScratchMemory, ScratchMemoryError};
+use self::task::{ExecutionTarget, JobCompletion, JobStdio, JobTask, SharedEventQueue, WORKER};
 use self::timer::JobControl;
 use crate::schedule::{SlotScheduler, WithdrawResult};
 use maelstrom_container::limits::ContainerLimits;
@@ -46,20 +46,13 @@ use maelstrom_container::preflight::{self, PreflightError};
 use maelstrom_container::secrets::HostSecrets;
 use maelstrom_container::spawner::Spawner;
 use maelstrom_model::backend::{
-    Backend, BackendEvent, BackendLost, GRACE_DEFAULT, JobId, JobPriority, StopMode,
+    Backend, BackendEvent, GRACE_DEFAULT, JobId, JobPriority, StopMode,
 };
 use maelstrom_model::event::EventKind;
-use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
-
-/// This machine's only worker.
-const WORKER: WorkerId = WorkerId(0);
 
 /// How often the machine is looked at while something runs.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
-
-/// Events that wait to be taken; shared with the jobs.
-type SharedEventQueue = Rc<RefCell<VecDeque<BackendEvent>>>;
 
 /// A job's future: the slot it had, and its container if that can be used again.
 type JobFuture = Pin<Box<dyn Future<Output = JobCompletion>>>;
@@ -223,7 +216,7 @@ impl LocalBackend {
             self.controls.insert(start.job, Rc::clone(&control));
             let (job, grace) = start.payload;
             let means = self.keeping.execution_target(start.slot, &job);
-            self.running.push(Box::pin(job::run(job::JobTask {
+            self.running.push(Box::pin(job::run(JobTask {
                 id: start.job,
                 job,
                 slot: start.slot,
@@ -254,6 +247,8 @@ impl LocalBackend {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<BackendEvent> {
         loop {
             let event = self.events.borrow_mut().pop_front();
+            // What has happened is taken before another job is started: whoever takes it may stop
+            // or hold the jobs.
             if let Some(event) = event {
                 return Poll::Ready(event);
             }
@@ -266,6 +261,7 @@ impl LocalBackend {
                     self.finish(turn);
                     continue;
                 }
+                // The last sample says that jobs ran, so one more says that none does.
                 Poll::Ready(None) if self.told_busy > 0 => {
                     self.sample();
                     continue;
@@ -276,6 +272,8 @@ impl LocalBackend {
                 }
                 Poll::Pending => {}
             }
+            // Jobs that were polled just now may have put something there, and nobody wakes this
+            // task for it again.
             if !self.events.borrow().is_empty() {
                 continue;
             }
@@ -408,16 +406,5 @@ impl Backend for LocalBackend {
             }
             JobIsolation::Processes => {}
         }
-    }
-}
-
-/// The loss of the helper processes, which ends everything.
-fn helper_lost(source: impl std::error::Error + Send + Sync + 'static) -> BackendLost {
-    BackendLost {
-        message: "the helper process that starts containers is gone".to_owned(),
-        help: Some(
-            "it may have been killed, for want of memory for instance; run again".to_owned(),
-        ),
-        source: Some(Box::new(source)),
     }
 }

@@ -113,6 +113,8 @@ impl JobOutput {
             self.stdout.watch()?;
             self.stderr.watch()?;
         }
+        // The choice is random, not biased, so a job that floods one stream does not keep the
+        // other from being read.
         tokio::select! {
             () = self.stdout.read() => {}
             () = self.stderr.read() => {}
@@ -149,6 +151,8 @@ fn failed(error: std::io::Error) -> ContainerStartError {
 
 impl JobOutputReader {
     fn open(stream: OutputStream) -> Result<(JobOutputReader, OwnedFd), ContainerStartError> {
+        // Only this end may be non-blocking. A flag of `pipe2` would make the job's end so as
+        // well, and programs do not expect that of their standard output.
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
             .map_err(|errno| failed(errno.into()))?;
@@ -204,6 +208,8 @@ impl JobOutputReader {
             if let Err(error) = pipe.readable().await {
                 break Err(error);
             }
+            // It does not live across an `await`, which would make every job's future that much
+            // larger.
             let mut chunk = [0; CHUNK_BYTES];
             match pipe.try_read(&mut chunk) {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -220,6 +226,8 @@ impl JobOutputReader {
     /// pipe itself is asked.
     pub fn take_rest(&mut self) -> bool {
         if self.open {
+            // Most jobs write little or nothing, and clearing the large buffer would be most of
+            // the work.
             let result = if self.silent {
                 self.take(&mut [0; FIRST_BYTES])
             } else {

@@ -20,8 +20,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
 use super::container::ContainerStartError;
-use super::job::JobTask;
 use super::output::JobOutput;
+use super::task::JobTask;
 use super::timer::{JobSignal, JobTimer, SignalTarget};
 use maelstrom_container::sys::process::{WaitMode, WaitOutcome, WaitTarget, pidfd, wait};
 use maelstrom_container::sys::socket::watch;
@@ -63,7 +63,7 @@ pub async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStartError>
             biased;
             () = process.ended() => break,
             () = control.changed() => clock.apply_control(control, &process).map_err(lost)?,
-            () = clock.wait_until_due(control) => clock.escalate(&process).map_err(lost)?,
+            () = clock.wait_until_due(control) => clock.escalate(control, &process).map_err(lost)?,
             read = outputs.read() => {
                 read?;
                 assignment.pass_on(&mut outputs).await;

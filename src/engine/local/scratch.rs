@@ -60,6 +60,8 @@ impl ScratchMemory {
             ScratchMemory::Percent(percent) => {
                 let limit = group_limit(Path::new("/"));
                 let all = memory_total_bytes().into_iter().chain(limit).min();
+                // The division comes first because version 1 of the control groups says 2^63 -
+                // 4096 where there is no limit, and 100 times that does not fit.
                 all.unwrap_or(UNKNOWN_BYTES) / 100 * u64::from(percent)
             }
         }

@@ -83,8 +83,12 @@ impl JobControl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TerminationStage {
     No,
-    /// It got SIGTERM at this time.
-    Asked(Instant),
+    /// It got SIGTERM.
+    Asked {
+        since: Instant,
+        /// How long it had been suspended until then.
+        suspended_before: Duration,
+    },
     Killed,
 }
 
@@ -130,7 +134,7 @@ impl JobTimer {
         }
         match control.wish.get() {
             None => Ok(()),
-            Some(StopMode::Terminate) => self.ask(leash, JobOutcome::Cancelled),
+            Some(StopMode::Terminate) => self.ask(control, leash, JobOutcome::Cancelled),
             Some(StopMode::Kill) => self.kill(leash, JobOutcome::Cancelled),
         }
     }
@@ -139,29 +143,50 @@ impl JobTimer {
     pub async fn wait_until_due(&self, control: &JobControl) {
         let next = match (self.stopping, self.suspended) {
             (TerminationStage::No, false) => self.deadline,
-            (TerminationStage::Asked(since), false) => since.checked_add(self.grace),
+            (TerminationStage::Asked { since, .. }, false) => since.checked_add(self.grace),
+            // A process that is stopped cannot act on SIGTERM, so its grace does not run either.
             (TerminationStage::Killed, _) | (_, true) => None,
         };
-        match next.and_then(|next| next.checked_add(control.suspended_for.get())) {
+        // The timeout counts from the start, the grace from SIGTERM: what the job stood still
+        // before that is no part of it.
+        let stood_still = match self.stopping {
+            TerminationStage::Asked {
+                suspended_before, ..
+            } => control.suspended_for.get().saturating_sub(suspended_before),
+            TerminationStage::No | TerminationStage::Killed => control.suspended_for.get(),
+        };
+        match next.and_then(|next| next.checked_add(stood_still)) {
             Some(next) => sleep_until(next).await,
             None => std::future::pending().await,
         }
     }
 
     /// Does it.
-    pub fn escalate<L: SignalTarget>(&mut self, leash: &L) -> Result<(), L::Error> {
+    pub fn escalate<L: SignalTarget>(
+        &mut self,
+        control: &JobControl,
+        leash: &L,
+    ) -> Result<(), L::Error> {
         match self.stopping {
-            TerminationStage::No => self.ask(leash, JobOutcome::TimedOut),
-            TerminationStage::Asked(_) => self.kill(leash, JobOutcome::TimedOut),
+            TerminationStage::No => self.ask(control, leash, JobOutcome::TimedOut),
+            TerminationStage::Asked { .. } => self.kill(leash, JobOutcome::TimedOut),
             TerminationStage::Killed => Ok(()),
         }
     }
 
-    fn ask<L: SignalTarget>(&mut self, leash: &L, cause: JobOutcome) -> Result<(), L::Error> {
+    fn ask<L: SignalTarget>(
+        &mut self,
+        control: &JobControl,
+        leash: &L,
+        cause: JobOutcome,
+    ) -> Result<(), L::Error> {
         if self.stopping != TerminationStage::No {
             return Ok(());
         }
-        self.stopping = TerminationStage::Asked(Instant::now());
+        self.stopping = TerminationStage::Asked {
+            since: Instant::now(),
+            suspended_before: control.suspended_for.get(),
+        };
         self.cause.get_or_insert(cause);
         leash.send_signal(JobSignal::Terminate)
     }
@@ -171,12 +196,15 @@ impl JobTimer {
             return Ok(());
         }
         self.stopping = TerminationStage::Killed;
+        // The first cause counts: a job that is killed within its grace has timed out all the
+        // same.
         self.cause.get_or_insert(cause);
         leash.send_signal(JobSignal::Kill)
     }
 
     /// What the end of its process means.
     pub fn end(self, status: ExitStatus) -> JobOutcome {
+        // Even a job that exits with 0 after SIGTERM did not come to its own end.
         self.cause.unwrap_or(JobOutcome::Exited(status))
     }
 }

@@ -71,6 +71,7 @@ pub enum BackendEvent {
     /// far is void. There is no second [`BackendEvent::Started`].
     Restarted { job: JobId, reason: String },
     /// A running job has written over files of the host's, and nobody sees that any more. Before its
+    /// end.
     Discarded { job: JobId, files: DiscardedFiles },
     /// A job is over, and all of its output was told.
     Finished { job: JobId, result: JobResult },
@@ -78,6 +79,7 @@ pub enum BackendEvent {
     /// Nothing that is about a test.
     Fact(EventKind),
     /// Nothing runs any more and nothing ever will. Always the last event; every unfinished job is
+    /// lost with it.
     Lost(BackendLost),
 }
 

@@ -196,6 +196,7 @@ impl EnvironmentForwarding {
         let matches = |pattern: &str| is_match(pattern, name);
         let is_named = named.contains(name) || self.patterns.iter().any(|known| matches(known));
         let is_listed = FORWARDED.into_iter().chain(INSTALLATIONS).any(matches);
+        // What somebody names goes along even if it looks like a secret; the lists only guess.
         is_named || is_listed && !looks_secret(name, value)
     }
 }

@@ -196,6 +196,7 @@ pub struct WatchPaths {
     /// Names that are left out wherever they are, as patterns of a `.gitignore`.
     pub generated: &'static [&'static str],
     /// Files that a round may write itself; only between rounds is a change of them somebody
+    /// else's.
     pub written: Vec<PathBuf>,
 }
 

@@ -42,6 +42,7 @@ index_id! {
 }
 index_id! {
     /// One execution of a test: 1 for its first in this run, then counting through repeats and
+    /// reruns.
     Attempt
 }
 

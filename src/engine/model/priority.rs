@@ -52,6 +52,7 @@ impl QueueKey {
             None => 0,
             Some(estimate) => {
                 let micros = u64::try_from(estimate.as_micros()).unwrap_or(u64::MAX);
+                // This is never 0, which stands for an unknown duration.
                 longest - micros.min(longest - 1)
             }
         };

@@ -83,6 +83,7 @@ impl HistoryRecorder {
                 self.lessons.clear();
                 None
             }
+            // What was learned stays, and the save after the next round takes it along.
             Ok(HistorySaveResult::Busy) => None,
             Err(error) => {
                 // Once said is enough.

@@ -21,6 +21,7 @@ pub struct RunOptions {
     /// What happens when a round is over and no other waits.
     pub at_end: AtEnd,
     /// How long cancelled tests have between SIGTERM and SIGKILL. The backend keeps it; here it is
+    /// only told.
     pub grace: Duration,
 }
 

@@ -91,6 +91,8 @@ impl<B: Backend> SharedProcessBackend<B> {
             let mut rank: Option<JobPriority> = None;
             let all = std::mem::take(waiting);
             for one in all {
+                // This part repeats another, and it waits because the process tells parts apart by
+                // their names alone.
                 if members.contains_key(&one.name) {
                     waiting.push(one);
                     continue;

@@ -127,6 +127,7 @@ impl GroupRun {
     /// Both streams have come to the same mark.
     fn go_on(&mut self, name: String, events: &mut GroupEvents) {
         let status = name.strip_prefix(STATUS).and_then(|code| code.parse().ok());
+        // A mark without a status says that the part before it went well.
         self.end_current(ExitStatus::Code(status.unwrap_or(0)), events);
         if let Some(id) = self.members.get(&name).copied() {
             self.start(id, events);
@@ -136,6 +137,7 @@ impl GroupRun {
     }
 
     fn start(&self, job: JobId, events: &mut GroupEvents) {
+        // It was told before the process had to begin again, and no job starts twice.
         if self.begun == Some(job) {
             return;
         }

@@ -115,6 +115,8 @@ pub fn expand(
 ) -> Result<EnvironmentMap, ExpansionError> {
     let mut environment = start;
     for element in elements {
+        // The values are kept apart until the element is complete, because all of them see the
+        // environment before it, whatever the order of its variables.
         let mut expanded = EnvironmentMap::new();
         for (name, text) in &element.vars {
             let value = text.expand(name, &environment, client)?;
@@ -168,6 +170,7 @@ impl VariableReference {
             reference: self.to_string(),
         })?;
         match (present, &self.fallback) {
+            // An empty variable gets the fallback, too, as with `${NAME:-FALLBACK}` in a shell.
             (Some(value), Some(fallback)) if value.is_empty() => Ok(fallback.clone()),
             (Some(value), _) => Ok(value),
             (None, Some(fallback)) => Ok(fallback.clone()),

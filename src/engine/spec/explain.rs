@@ -94,6 +94,7 @@ pub fn print(resolved: &ResolvedSpec) -> String {
     if resolved.ignored {
         field("ignore", "true".to_owned());
     }
+    // This is said in any case, because what holds without it depends on the base.
     let libraries = resolved.include_shared_libraries;
     field("include_shared_libraries", libraries.to_string());
     let fields = fields

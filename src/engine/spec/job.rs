@@ -11,10 +11,9 @@ use crate::document::{
 };
 
 use super::container::ContainerDefinition;
-use super::read::{
-    CONTAINER_FIELDS, SpecContext, SpecReader, SpecResult, into_table, list, natural,
-    refuse_former, require, text,
-};
+use super::read::{CONTAINER_FIELDS, refuse_former};
+use super::read_node::{SpecResult, into_table, list, natural, require, text};
+use super::reader::{SpecContext, SpecReader};
 use super::resolve::{ResolvedSpec, SpecError, SpecResolver};
 
 /// One object.

@@ -13,6 +13,7 @@
 //!
 //! - [`read`]: the file's form; mistakes are told with file, line and column.
 //! - [`container`]: containers, what they take over from one another, and which fields conflict.
+//! - [`change`]: what a directive does to a container.
 //! - [`resolve`]: directives applied to a test, inheritance collapsed.
 //! - [`environment`], [`template`]: texts that hold references.
 //! - [`job`]: jobs that say themselves what they want, as JSON.
@@ -37,9 +38,12 @@ pub mod resolve;
 pub mod snippet;
 pub mod template;
 
+mod change;
 mod read_environment;
 mod read_layer;
 mod read_mount;
+mod read_node;
+mod reader;
 
 #[cfg(test)]
 mod tests;
@@ -63,7 +67,7 @@ pub use self::resolve::{
 pub use self::template::TemplateVariable;
 pub use maelstrom_layer::{LayerSpec as Layer, SymlinkSpec};
 
-use self::container::ContainerChange;
+use self::change::ContainerChange;
 
 /// The name of the container that tests get without a file. A file's own container of that name
 /// hides it.

@@ -1,6 +1,5 @@
 //! From a document's tree to containers and directives: names, types, and what may not be there.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 use crate::document::{
     DocumentError, DocumentNode, DocumentTable, DocumentValue, SpanError, TableField, TextDocument,
 };
-use crate::filter::{PatternVocabulary, TestPattern};
+use crate::filter::TestPattern;
 use maelstrom_container::spec::{NetworkMode, PrivilegeLevel, RootAccess};
 use maelstrom_image::ImageUri;
 
@@ -17,20 +16,11 @@ use super::container::{
     BaseReference, ContainerDefinition, ContainerFields, InheritedFields, ListField, ScalarFields,
     SpannedValue, SpecifiedMount, ToolboxMode,
 };
-use super::template::{TemplateVariable, expand};
-use super::{SpecLocations, TestDirective, TestSpecification};
-use super::{read_environment, read_layer, read_mount};
+use super::read_node::{SpecResult, boolean, choice, into_table, list, natural, require, text};
+use super::reader::SpecReader;
+use super::{TestDirective, TestSpecification, read_environment, read_layer, read_mount};
 
-/// What reading a file needs to know.
-#[derive(Clone, Copy, Debug)]
-pub struct SpecContext<'a> {
-    /// The words of the runner's patterns.
-    pub vocabulary: &'static PatternVocabulary,
-    /// Where relative paths start; absolute.
-    pub project: &'a Path,
-    /// The template variables of the runner.
-    pub variables: &'a [TemplateVariable],
-}
+pub use super::reader::SpecContext;
 
 /// A container's fields, in the order in which errors list them.
 pub(super) const CONTAINER_FIELDS: [&str; 15] = [
@@ -79,35 +69,6 @@ impl TestSpecification {
         let mut specification = read.map_err(|fault| document.locate(fault))?;
         specification.places = reader.places.into_inner();
         Ok(specification)
-    }
-}
-
-/// Reads one document.
-pub(super) struct SpecReader<'a> {
-    pub(super) document: &'a TextDocument,
-    pub(super) context: &'a SpecContext<'a>,
-    places: RefCell<SpecLocations>,
-}
-
-pub(super) type SpecResult<T> = Result<T, SpanError>;
-
-impl<'a> SpecReader<'a> {
-    pub(super) fn new(document: &'a TextDocument, context: &'a SpecContext<'a>) -> SpecReader<'a> {
-        SpecReader {
-            document,
-            context,
-            places: RefCell::default(),
-        }
-    }
-
-    fn noted<T: PartialEq + Clone>(
-        &self,
-        span: &Range<usize>,
-        thing: &T,
-        kind: fn(&mut SpecLocations) -> &mut Vec<(T, String)>,
-    ) {
-        let place = self.document.place(span);
-        kind(&mut self.places.borrow_mut()).push((thing.clone(), place));
     }
 }
 
@@ -171,6 +132,7 @@ impl SpecReader<'_> {
 
     /// Takes a container's fields out of a table.
     pub(super) fn fields(&self, table: &mut DocumentTable) -> SpecResult<ContainerFields> {
+        // The places are noted first, because the table forgets a field that is taken out of it.
         let spans = InheritedFields::NAMES.iter().filter_map(|(name, _)| {
             let field = table.fields.iter().find(|field| field.name == *name)?;
             Some((*name, field.span.clone()))
@@ -371,33 +333,6 @@ impl SpecReader<'_> {
             }
         })
     }
-
-    /// A path of a layer, its template variables replaced.
-    pub(super) fn templated(&self, node: DocumentNode) -> SpecResult<String> {
-        let span = node.span.clone();
-        let written = text(node, "a string")?;
-        expand(&written, self.context.variables).map_err(|error| {
-            let names: Vec<&str> = self
-                .context
-                .variables
-                .iter()
-                .map(|known| known.name)
-                .collect();
-            let help = match names.as_slice() {
-                [] => format!("to mean the text itself, write `<<{}>`", error.name),
-                names => format!(
-                    "there is `<{}>`; to mean the text itself, write `<<{}>`",
-                    names.join(">`, `<"),
-                    error.name
-                ),
-            };
-            SpanError {
-                span,
-                message: error.to_string(),
-                help: Some(help),
-            }
-        })
-    }
 }
 
 pub(super) fn refuse_former(table: &DocumentTable) -> SpecResult<()> {
@@ -420,76 +355,4 @@ fn uses_of(node: DocumentNode, available: InheritedFields) -> SpecResult<Inherit
         .collect();
     let names = list(node, "an array of fields")?;
     names.iter().map(|node| choice(node, &known)).collect()
-}
-
-/// Takes a field that must be there.
-pub(super) fn require(
-    table: &mut DocumentTable,
-    name: &str,
-    what: &str,
-    span: &Range<usize>,
-) -> SpecResult<TableField> {
-    table.take(name).ok_or_else(|| SpanError {
-        span: span.clone(),
-        message: format!("{what} needs the field `{name}`"),
-        help: None,
-    })
-}
-
-pub(super) fn into_table(node: DocumentNode, what: &str) -> SpecResult<DocumentTable> {
-    match node.value {
-        DocumentValue::Table(table) => Ok(table),
-        _ => Err(node.not(&format!("{what}, which is a table"))),
-    }
-}
-
-pub(super) fn list(node: DocumentNode, expected: &str) -> SpecResult<Vec<DocumentNode>> {
-    match node.value {
-        DocumentValue::List(items) => Ok(items),
-        _ => Err(node.not(expected)),
-    }
-}
-
-pub(super) fn text(node: DocumentNode, expected: &str) -> SpecResult<String> {
-    match node.value {
-        DocumentValue::Text(text) if text.contains('\0') => Err(SpanError {
-            span: node.span,
-            message: "a NUL character cannot stand here".to_owned(),
-            help: None,
-        }),
-        DocumentValue::Text(text) => Ok(text),
-        _ => Err(node.not(expected)),
-    }
-}
-
-pub(super) fn boolean(node: &DocumentNode) -> SpecResult<bool> {
-    match node.value {
-        DocumentValue::Boolean(boolean) => Ok(boolean),
-        _ => Err(node.not("true or false")),
-    }
-}
-
-pub(super) fn natural(node: &DocumentNode) -> SpecResult<u32> {
-    match node.value {
-        DocumentValue::Integer(number) => u32::try_from(number)
-            .map_err(|_| node.fault(format!("expected a number from 0 to {}", u32::MAX))),
-        _ => Err(node.not("an integer")),
-    }
-}
-
-/// One of several words.
-pub(super) fn choice<T: Copy>(node: &DocumentNode, known: &[(&str, T)]) -> SpecResult<T> {
-    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    let expected = crate::snippet::alternatives(&names);
-    let DocumentValue::Text(word) = &node.value else {
-        return Err(node.not(&expected));
-    };
-    let found = known.iter().find(|(name, _)| name == word);
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let fault = node.fault(format!("expected {expected}, found `{word}`"));
-        match crate::snippet::nearest(word, names) {
-            Some(name) => fault.with_help(format!("did you mean `{name}`?")),
-            None => fault,
-        }
-    })
 }

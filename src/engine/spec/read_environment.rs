@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::document::{DocumentNode, DocumentTable, DocumentValue, SpanError, TableField};
 
 use super::environment::{EnvironmentElement, EnvironmentValue, MergeMode};
-use super::read::{SpecResult, boolean, into_table, require, text};
+use super::read_node::{SpecResult, boolean, into_table, require, text};
 
 /// A table of variables, or a list of elements.
 pub(super) fn elements(node: DocumentNode) -> SpecResult<Vec<EnvironmentElement>> {

@@ -6,7 +6,8 @@ use crate::document::{DocumentNode, DocumentTable, SpanError};
 use crate::filter;
 use maelstrom_layer::{LayerSpec, PathForm, PrefixOptions, SymlinkMode, SymlinkSpec};
 
-use super::read::{SpecReader, SpecResult, boolean, into_table, list, require, text};
+use super::read_node::{SpecResult, boolean, into_table, list, require, text};
+use super::reader::SpecReader;
 
 /// The keys that say what a layer is.
 const KINDS: [&str; 8] = [
@@ -112,6 +113,8 @@ fn finish(table: DocumentTable, kind: &str, layer: LayerSpec) -> SpecResult<Laye
 }
 
 fn no_kind(table: &DocumentTable, span: std::ops::Range<usize>) -> SpanError {
+    // The last two are left out: another spelling of the one before them, and `command`, which is
+    // read only to be refused.
     let known = &KINDS[..6];
     match table.fields.first() {
         Some(field) if !PREFIX_OPTIONS.contains(&field.name.as_str()) => {

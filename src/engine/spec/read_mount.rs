@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::document::{DocumentNode, DocumentTable, SpanError};
 use maelstrom_container::spec::{BindAccess, DeviceKind, Mount, MountKind, WhenForbidden};
 
-use super::read::{SpecReader, SpecResult, boolean, choice, into_table, list, require, text};
+use super::read_node::{SpecResult, boolean, choice, into_table, list, require, text};
+use super::reader::SpecReader;
 
 #[derive(Clone, Copy)]
 enum MountTag {

@@ -290,6 +290,8 @@ impl SpecResolver {
                     place,
                 } => {
                     inherited &= *uses;
+                    // Nothing is taken over, so it does not matter what the parent is, or whether
+                    // there is one.
                     if inherited.is_empty() {
                         break ResolvedBase::Nothing;
                     }
@@ -312,6 +314,8 @@ impl SpecResolver {
         } else {
             base
         };
+        // The chain was followed from the container upward, and the farthest ancestor's entries
+        // come first.
         lists.reverse();
         let mut collapsed = FlattenedContainer {
             base,

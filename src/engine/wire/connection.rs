@@ -148,6 +148,8 @@ pub async fn connect(
 
 /// Whether it failed as it does while a broker ends or has not begun.
 fn may_restart(error: &tonic::transport::Error) -> bool {
+    // The error of tonic says only that the transport failed; the cause lies several errors
+    // deeper.
     let mut next = error.source();
     while let Some(cause) = next {
         let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -230,6 +232,8 @@ fn token(path: &Path) -> Result<MetadataValue<Ascii>, ConnectError> {
         return Err(wrong());
     }
     let mut value: MetadataValue<Ascii> = format!("Bearer {text}").parse().map_err(|_| wrong())?;
+    // A sensitive value is neither shown by `Debug` nor put into the table of headers that HTTP/2
+    // compresses with.
     value.set_sensitive(true);
     Ok(value)
 }

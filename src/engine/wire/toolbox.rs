@@ -57,6 +57,7 @@ pub fn identity(path: &Path) -> io::Result<Vec<u8>> {
         entries_left: ENTRIES_MAX,
     };
     excerpt.hasher.update_framed(FORMAT);
+    // This follows a link, since `/lib` may be one. The links below it are told by their targets.
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         excerpt.directory(path, DEPTH)?;

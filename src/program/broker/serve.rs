@@ -50,6 +50,8 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
         let help = error.help().to_owned();
         ProgramFailure::infrastructure(&error, Some(help))
     };
+    // Nothing is written where another program keeps its things: the directory is looked at before
+    // it is opened, and marked only after that.
     CacheKind::Broker
         .check(&settings.directory)
         .map_err(taken)?;
@@ -126,6 +128,7 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
             signal(SignalKind::interrupt()).map_err(|error| infrastructure(&error))?;
         let mut terminate =
             signal(SignalKind::terminate()).map_err(|error| infrastructure(&error))?;
+        // Whoever reads this line may connect at once: the addresses are taken by now.
         writeln!(
             io::stdout().lock(),
             "maelstrom-broker {} listens on {address}, keeps {}",
@@ -176,6 +179,7 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        // Who watches the health hears of it while calls are still answered.
         health.end();
         health.report_once(&reporter).await;
         systemd::stopping();

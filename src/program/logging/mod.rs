@@ -1,15 +1,16 @@
 //! The log of a program: which events become lines, and what a line looks like.
 //!
+//! - [`options`]: what a line looks like, as an option.
 //! - [`sink`]: keeps lines apart, whatever is in them.
 //!
 //! An event below the wished level costs one comparison with a number: nothing is formatted, and no
 //! subscriber is asked.
 
+mod options;
 mod sink;
 
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -18,28 +19,10 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
+pub use self::options::{LogFormat, LogOptions};
 use self::sink::CleanLines;
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_spec::config::LogLevel;
-
-/// How programs without a user in front of them log.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Log")]
-pub struct LogOptions {
-    /// What a line of the log looks like
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    pub log_format: LogFormat,
-}
-
-/// What a line of the log looks like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people: the time since the start, the level, the message, its fields
-    #[default]
-    Text,
-    /// For other programs: an object, with the time of day
-    Json,
-}
 
 /// Begins this process's log.
 pub fn start(level: LogLevel, format: LogFormat) -> ProgramLog {
@@ -68,6 +51,7 @@ fn subscriber(
     };
     let chosen = Targets::new()
         .with_target(env!("CARGO_PKG_NAME"), own)
+        // Who wants errors alone wants no warnings of libraries either.
         .with_default(own.min(LevelFilter::WARN));
     let lines = fmt::layer()
         .with_ansi(false)

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::LogFormat;
+use super::options::LogFormat;
 use maelstrom_model::event::untrusted_text::{escaped_json, is_hostile};
 
 /// Makes writers of clean lines out of writers.
@@ -53,6 +53,7 @@ impl<W: Write> Write for CleanLine<W> {
                 .writer
                 .write_all(escaped(line, self.format).as_bytes())?,
         }
+        // All of the event is taken, however much longer its escapes have made it.
         Ok(event.len())
     }
 

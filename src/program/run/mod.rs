@@ -4,8 +4,10 @@
 //! - [`stream`]: all jobs of an input, whose output goes through [`output_forwarder`]. On a terminal they are
 //!   rows of the dashboard instead.
 //! - [`ending`]: how a job ended, and the program after it.
+//! - [`messages`]: what the program says itself, beside the job.
 
 mod ending;
+mod messages;
 mod one;
 mod output_forwarder;
 mod stream;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::ending::JobExitReason;
+use self::messages::{end, print_notices};
 use super::failure::ProgramFailure;
 use super::session::{RunSession, backend, local_backend, runtime};
 use super::startup::{
@@ -30,7 +33,6 @@ use maelstrom_engine::job_file;
 use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::run::signals::{self, TerminationSignal};
 use maelstrom_model::backend::GRACE_DEFAULT;
-use maelstrom_model::event::UserNotice;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::ids::random_name;
 use maelstrom_model::job::{Job, ProcessSpec};
@@ -46,8 +48,6 @@ use maelstrom_runners::run::{
 use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
 use maelstrom_spec::config::ThisProcess;
 use maelstrom_spec::job::JobFileEntry;
-use maelstrom_ui::diagnostic::Diagnostic;
-use maelstrom_ui::style::OutputColor;
 use maelstrom_ui::ui_choice::UiKind;
 
 /// Runs the program with this command line.
@@ -127,6 +127,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             begun.log.to_stderr();
             print_notices(&begun.notices)?;
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
+            // What describes the job is not its input as well.
             let given = given.filter(|_| !reads_standard_input(&one));
             let ending = single(&cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
@@ -148,6 +149,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
                 let help = "without `--tty` a job reads standard input and writes standard output";
                 return Err(ProgramFailure::with_code(&error, Some(help.to_owned()), 1));
             }
+            // Lines on the terminal would mix with what the job draws there.
             begun.log.keep_in(&own);
             let ending = single(&cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
@@ -190,17 +192,6 @@ fn reads_standard_input(one: &SingleJob) -> bool {
         SingleJob::Named(_) | SingleJob::Kept { .. } => false,
         SingleJob::First { input, .. } => *input == JobInput::Standard,
     }
-}
-
-/// Warnings, where nobody else would tell them.
-fn print_notices(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
-    let mut stderr = io::stderr().lock();
-    let color = OutputColor::for_stream(&stderr);
-    for notice in notices {
-        maelstrom_ui::report::write_notice(&mut stderr, color, notice)
-            .map_err(|error| ProgramFailure::writing(&error))?;
-    }
-    Ok(())
 }
 
 /// Does something with a backend of this machine, while signals are messages.
@@ -291,27 +282,6 @@ fn with_command(job: Job, command: &JobCommand) -> Job {
         ..job
     }
 }
-
-/// Ends as the job ended.
-fn end(ending: &JobExitReason) -> Result<u8, ProgramFailure> {
-    match ending {
-        JobExitReason::Code(_) | JobExitReason::Signal { .. } => {}
-        JobExitReason::TimedOut | JobExitReason::Cancelled | JobExitReason::Error(_) => {
-            let mut stderr = io::stderr().lock();
-            let color = OutputColor::for_stream(&stderr);
-            Diagnostic::new(&JobEndedError(ending.to_string()))
-                .write(&mut stderr, color)
-                .and_then(|()| stderr.flush())
-                .map_err(|error| infrastructure(&error))?;
-        }
-    }
-    Ok(ending.follow())
-}
-
-/// What became of the job.
-#[derive(Debug, thiserror::Error)]
-#[error("the job {0}")]
-struct JobEndedError(String);
 
 fn outline<'a>(
     report: &'a ReportOptions,

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::ending::{JobExitReason, ending};
+use super::messages::print_notices;
 use super::output_forwarder::output_pipes;
 use crate::program::failure::ProgramFailure;
 use maelstrom_engine::local::LocalBackend;
@@ -40,6 +41,7 @@ pub async fn run(
             event = backend.next() => event,
             Some(_) = interrupts.recv() => {
                 backend.stop(JOB, stop);
+                // Who asks again does not want to wait for the grace.
                 stop = StopMode::Kill;
                 continue;
             }
@@ -63,7 +65,7 @@ pub async fn run(
             BackendEvent::Restarted { job: _, reason } => {
                 tracing::warn!(reason, "the job begins again");
             }
-            BackendEvent::Fact(EventKind::Notice(notice)) => super::print_notices(&[notice])?,
+            BackendEvent::Fact(EventKind::Notice(notice)) => print_notices(&[notice])?,
             BackendEvent::Started { .. }
             | BackendEvent::Discarded { .. }
             | BackendEvent::Fact(_) => {}

@@ -127,8 +127,6 @@ fn gone_notifier(tell: &UnboundedSender<()>) -> impl FnOnce() + Send + use<> {
     }
 }
 
-/// Whether two descriptors lead to the same file, terminal or pipe. Where it cannot be told they are
-/// taken for two.
 /// What jobs' output streams are to be, so that where this process's streams are one, what jobs write
 /// is in order.
 pub fn output_pipes() -> OutputPipes {
@@ -138,6 +136,8 @@ pub fn output_pipes() -> OutputPipes {
     }
 }
 
+/// Whether two descriptors lead to the same file, terminal or pipe. Where it cannot be told they are
+/// taken for two.
 fn are_same(one: impl AsFd, other: impl AsFd) -> bool {
     match (identity(&one), identity(&other)) {
         (Ok(one), Ok(other)) => one == other,

@@ -96,6 +96,7 @@ impl<'a> StreamRun<'a> {
         entries: Receiver<Result<JobFileEntry, JobInputError>>,
     ) -> Result<u8, ProgramFailure> {
         let followed = self.follow_to_the_end(workshop, entries).await;
+        // Before the output is waited for: what still runs would add to it.
         self.backend.close().await;
         // Whoever reads may take long, and may be told to stop waiting for.
         let passed = tokio::select! {
@@ -162,6 +163,7 @@ impl<'a> StreamRun<'a> {
             }
             JobFileEntry::Job(job) => job,
         };
+        // Counted even if no container can be made for it: a number is a place in the input.
         self.jobs += 1;
         let id = JobId(self.jobs);
         let rank = JobPriority {

@@ -58,9 +58,11 @@ pub fn open() -> Result<(OwnedFd, OwnedFd), TerminalError> {
     const ACTION: &str = "open a pseudo-terminal";
     let attributes = tcgetattr(io::stdin()).map_err(failed(ACTION))?;
     let ends = openpty(None, &attributes).map_err(failed(ACTION))?;
+    // What is started meanwhile must not keep the job's terminal open, whose end is waited for.
     for end in [&ends.master, &ends.slave] {
         fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(failed(ACTION))?;
     }
+    // The keys' thread goes on looking at keys while the job reads none.
     fcntl(&ends.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(failed(ACTION))?;
     resize(ends.master.as_fd());
     Ok((ends.master, ends.slave))
@@ -193,6 +195,8 @@ pub async fn run(
                 KeyboardRequest::Suspend => {
                     raw.leave();
                     // The whole program stops here, until somebody brings it back.
+                    // The signal is this thread's, which stops before the call returns, so raw mode
+                    // is not entered again too early.
                     let _ = raise(Signal::SIGTSTP);
                     let _ = raw.enter_again();
                     resize(master.as_fd());
@@ -203,6 +207,7 @@ pub async fn run(
     // With the backend goes the last copy of the job's end, after which the screen's thread finds
     // the end of what was written.
     backend.close().await;
+    // The keys' thread is not waited for: it may wait for a key that never comes.
     drop(screen.join());
     drop(raw);
     match (ended, presence) {
@@ -293,6 +298,7 @@ impl KeyboardForwarder {
                 Err(_) => return,
             }
             let [keys, job] = watched.map(|fd| fd.any().unwrap_or(false));
+            // Before any keys: they came after the silence.
             if self.silence_at.is_some_and(|at| at <= Instant::now()) {
                 self.silence_at = None;
                 let action = self.escape.silence();

@@ -156,6 +156,7 @@ fn toolchains(invocation: &Invocation) -> Vec<PathBuf> {
 fn on_path(invocation: &Invocation, program: &str) -> Option<PathBuf> {
     let path = invocation.variable("PATH")?;
     let found = std::env::split_paths(path)
+        // A relative entry is another place for whoever is elsewhere.
         .filter(|directory| directory.is_absolute())
         .find_map(|directory| HostPath::resolve(&directory.join(program)).ok())?;
     // A script that chooses the program says nothing of where that is.

@@ -101,6 +101,7 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
     let security = cluster.security();
     runtime()?.block_on(async {
         let interrupts = signals::listen(|_| true).map_err(|error| infrastructure(&error))?;
+        // A worker may be started before its broker.
         let connection = connect_later(broker, &security)
             .map_err(|error| ProgramFailure::infrastructure(&error, error.help()))?;
         let backend = local_backend(None, slots, &machine)?;
@@ -108,6 +109,7 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         settings.drain_timeout = offer.drain_timeout();
         settings.lent = lent;
         settings.allowed = offer.allow.iter().copied().map(Into::into).collect();
+        // Whatever is lent, no job may see what the worker itself is let in with.
         let secrets = [security.token, security.certificate.map(|(_, key)| key)];
         settings.private = secrets.into_iter().flatten().collect();
         let contents = (store, CasClient::new(connection.clone()));

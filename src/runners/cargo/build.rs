@@ -83,6 +83,8 @@ pub fn build_arguments(
     let mut arguments: Vec<OsString> = vec![
         "test".into(),
         "--no-run".into(),
+        // With plain `json` cargo puts diagnostics into its messages, and a person sees none of
+        // them.
         "--message-format=json-render-diagnostics".into(),
         match colors {
             ColorMode::Wanted => "--color=always".into(),
@@ -196,6 +198,7 @@ impl CargoBuild {
         let mut command = invocation.command(cargo);
         command
             .args(arguments)
+            // Cargo refuses `always` without a width.
             .env("CARGO_TERM_PROGRESS_WHEN", "always")
             .env("CARGO_TERM_PROGRESS_WIDTH", "80");
         CargoBuild::spawn(&mut command).map_err(|source| CargoError::Start {
@@ -208,6 +211,8 @@ impl CargoBuild {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Cargo starts compilers and build scripts, which end with it only if the whole group
+            // is killed.
             .process_group(0)
             .spawn()?;
         let gone = || std::io::Error::other("a pipe of the build is missing");
@@ -264,6 +269,7 @@ pub fn read_message(line: StreamLine) -> Option<CargoBuildMessage> {
             Some(CargoBuildMessage::Script(Box::new(script)))
         }
         Ok(_) => None,
+        // Whatever is no message comes from another program that shares the stream.
         Err(_) => read_output(line),
     }
 }

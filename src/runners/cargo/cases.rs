@@ -12,7 +12,8 @@ use super::jobs::CargoBinaryJobs;
 use super::listing::{BinaryListing, IGNORED, IgnoreStatus, ListedTest, WHOLE};
 use super::metadata::CargoPackage;
 use super::selection::SelectionOutcome;
-use super::target::{PackageTarget, TargetTitles};
+use super::target::PackageTarget;
+use super::titles::TargetTitles;
 
 /// How the tests of one binary are called; what they have in common is shared.
 #[derive(Debug)]
@@ -101,6 +102,7 @@ impl TestNaming {
                 return;
             }
             SelectionOutcome::Run => (None, &[]),
+            // libtest leaves an ignored test out even if it is named, unless it gets this argument.
             SelectionOutcome::RunIgnored => (None, &[IGNORED]),
             SelectionOutcome::Ignore => (Some(IgnoredTest { reason: None }), &[]),
         };

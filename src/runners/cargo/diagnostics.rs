@@ -49,6 +49,7 @@ impl DiagnosticParser {
                 text.is_empty() || text.starts_with("error") || text.starts_with("warning");
             match is_over {
                 false => self.message = Some(message),
+                // This line may begin the next error itself.
                 true => self.line(text.as_bytes(), root, shown_from),
             }
             return;

@@ -10,6 +10,7 @@ use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::keep_alive::KeepAlive;
 use crate::sandbox::project_spec::{ProjectSpec, ProjectSpecError, SpecSource, ToolboxUse, files};
+use cargo_metadata::camino::Utf8Path;
 use maelstrom_model::event::{EventKind, IsolationMode, OutputText, SourceLocation};
 use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost, OutputParser};
 use maelstrom_model::job::TestKey;
@@ -20,7 +21,7 @@ use super::discovery::CargoDiscovery;
 use super::environment::config;
 use super::error::CargoError;
 use super::location;
-use super::metadata::CargoWorkspace;
+use super::metadata::{CargoWorkspace, TARGET_DIR};
 use super::notices;
 use super::options::{CargoAction, CargoBuildOptions, CargoSettings, VOCABULARY};
 use super::project::CargoProject;
@@ -140,11 +141,17 @@ impl CargoFramework {
     fn build_directory(&self, workspace: &CargoWorkspace) -> String {
         let build = &self.settings.build;
         let profile = match (build.release, build.profile.as_deref()) {
-            (true, _) => "release",
-            (false, None | Some("dev")) => "debug",
+            (true, _) | (false, Some("bench")) => "release",
+            (false, None | Some("dev" | "test")) => "debug",
             (false, Some(profile)) => profile,
         };
-        workspace.target_directory.join(profile).into_string()
+        let mut directory = workspace.target_directory.clone();
+        if let Some(target) = &build.target {
+            // Of a target that a file describes, cargo names the directory after the file.
+            let name = Utf8Path::new(target).file_stem();
+            directory.push(name.filter(|_| target.ends_with(".json")).unwrap_or(target));
+        }
+        directory.join(profile).into_string()
     }
 
     async fn wanted(&self) -> Result<(CargoWorkspace, CargoSelection), CargoError> {
@@ -186,7 +193,8 @@ impl CargoFramework {
             return Ok(None);
         };
         let options = CargoBuildOptions {
-            target_dir: match workspace.directories.is_empty() {
+            // The workspace's directories may hold this option again, which cargo takes only once.
+            target_dir: match workspace.directories.iter().all(|word| word != TARGET_DIR) {
                 true => self.settings.build.target_dir.clone(),
                 false => None,
             },
@@ -264,6 +272,7 @@ impl Framework for CargoFramework {
                 let text = OutputText(said.as_bytes().to_vec());
                 host.emit(EventKind::BuildOutput { text });
             }
+            // After an earlier round the workspace is watched already, and better known than now.
             if self.root.get().is_none() {
                 host.watch(watchlist::of_unknown(
                     &self.invocation,
@@ -283,6 +292,7 @@ impl Framework for CargoFramework {
             host.emit(EventKind::Notice(notices::unknown_package(name)));
         }
         let specified = self.specified(&workspace)?;
+        // The build starts first, so that asking the compiler does not delay it.
         let Some(mut build) = self.start_build(host, &workspace, &wanted)? else {
             return Ok(DiscoverySummary {
                 deselected: 0,
@@ -334,6 +344,8 @@ impl Framework for CargoFramework {
         host.emit(EventKind::BuildFinished {
             succeeded: status.success(),
         });
+        // The build has told of packages outside the workspace. Where it failed, a change of theirs
+        // may be what helps.
         self.watch(host, &workspace);
         if !status.success() {
             discovery.build_failed();

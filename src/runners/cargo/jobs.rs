@@ -115,6 +115,7 @@ impl CargoContainers {
         let is_outside = |path: &PathBuf| {
             let real = path.canonicalize().unwrap_or_else(|_| path.clone());
             let holds_home = home.as_ref().is_some_and(|home| home.starts_with(&real));
+            // A link must be shown both where it stands and where it leads.
             let is_shown = shown
                 .iter()
                 .any(|place| real.starts_with(place) && path.starts_with(place));
@@ -175,6 +176,7 @@ impl CargoContainers {
         let made = container(&workspace, &host, toolbox, &libraries);
         let built = built_directories(project);
         let inputs = inputs(&workspace, &host, &libraries, &built);
+        // Earlier containers still serve their jobs, so nothing that they need goes.
         for carried in inputs.carried {
             if !self.inputs.carried.contains(&carried) {
                 self.inputs.carried.push(carried);
@@ -307,6 +309,7 @@ impl CargoBinaryJobs {
             TestHarness::Own => {}
         }
         arguments.extend(self.extra_arguments.iter().cloned());
+        // Only where it is needed: a `main` of the project's own may not know this argument.
         if name.starts_with('-') {
             arguments.push(NAMES_FOLLOW.into());
         }
@@ -329,6 +332,8 @@ impl CargoBinaryJobs {
             }
         };
         Job {
+            // A listing runs here. Tests get their placement when they are handed over, since only
+            // then it is known what was built for them.
             placement: PlacementConstraint::Here,
             container: self.container.clone(),
             process: Arc::new(ProcessSpec {

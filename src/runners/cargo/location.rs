@@ -21,6 +21,7 @@ pub fn failure_location(
     workspace: &Path,
     directory: &Path,
 ) -> Option<SourceLocation> {
+    // The panic handler writes to standard error.
     [stderr, stdout]
         .into_iter()
         .find_map(|output| last_panic(&String::from_utf8_lossy(output)))

@@ -84,6 +84,8 @@ impl ManifestTarget {
     fn harness(mentioned: Option<&ManifestTarget>) -> TestHarness {
         match mentioned.and_then(|target| target.harness) {
             Some(false) => TestHarness::Own,
+            // This is also for targets that cargo finds by their files, and that no manifest
+            // mentions.
             Some(true) | None => TestHarness::Libtest,
         }
     }

@@ -18,6 +18,9 @@ use super::options::CargoBuildOptions;
 use super::target::PackageTarget;
 use super::toolchain;
 
+/// Cargo's option for the directory that it builds into.
+pub(super) const TARGET_DIR: &str = "--target-dir";
+
 /// A workspace.
 #[derive(Clone, Debug)]
 pub struct CargoWorkspace {
@@ -88,6 +91,8 @@ impl CargoWorkspace {
     ) -> Result<CargoWorkspace, CargoError> {
         let cargo = toolchain::cargo(invocation);
         let mut command = invocation.command(cargo);
+        // With dependencies cargo would resolve them, which may take the network and write
+        // `Cargo.lock`.
         command.args(["metadata", "--format-version=1", "--no-deps"]);
         command.args(["--color", "never"]);
         command.args(metadata_arguments(options));
@@ -117,7 +122,7 @@ impl CargoWorkspace {
     /// be in the way of every comparison of paths.
     fn with_direct_paths(mut self) -> CargoWorkspace {
         if let Some(direct) = direct(&self.target_directory) {
-            let option = ["--target-dir".into(), direct.as_str().into()];
+            let option = [TARGET_DIR.into(), direct.as_str().into()];
             self.directories.extend(option);
             self.target_directory = direct;
         }
@@ -140,6 +145,7 @@ impl CargoWorkspace {
             .map(|package| (package.id, package.rust_version))
             .collect();
         let members = metadata.workspace_members;
+        // Cargo before 1.71 does not tell which members are the default ones.
         let default_members = match metadata.workspace_default_members.is_available() {
             true => metadata.workspace_default_members.to_vec(),
             false => members.clone(),
@@ -261,6 +267,7 @@ fn metadata_arguments(options: &CargoBuildOptions) -> Vec<String> {
 /// The directory of a package whose sources are somewhere on this machine and not in cargo's own
 /// directory.
 pub fn local_directory(artifact: &Artifact) -> Option<PathBuf> {
+    // In ids of cargo before 1.77 this stands behind the package's name and version.
     let is_local = artifact.package_id.repr.contains("path+file://");
     let directory = artifact.manifest_path.parent().filter(|_| is_local)?;
     Some(directory.as_std_path().to_owned())

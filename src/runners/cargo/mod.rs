@@ -11,6 +11,7 @@
 //! - [`selection`]: what of it is wanted.
 //! - [`build`], [`progress`]: cargo at work.
 //! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: from built programs to tests.
+//!   [`titles`]: how these are called.
 //! - [`environment`]: what a test finds around it, as under `cargo test`, besides what
 //!   [`super::sandbox`] has for tests of every language.
 //! - [`reader`], [`transcript`]: whether a test has said that it ran.
@@ -44,6 +45,7 @@ pub mod project;
 mod reader;
 pub mod selection;
 pub mod target;
+pub mod titles;
 pub mod toolchain;
 mod transcript;
 mod unresponsive;

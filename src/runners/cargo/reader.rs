@@ -216,6 +216,7 @@ impl OutputParser for CargoTestReader {
 
     fn ended(&mut self, status: Option<ExitStatus>) -> ParsedOutput {
         let judgement = self.judge(status);
+        // A test that passed, or that was ended from outside, may have survived panics.
         let location = match (status, &judgement) {
             (None | Some(ExitStatus::Code(0)), FrameworkVerdict::ByStatus) => None,
             _ => location::failure_location(

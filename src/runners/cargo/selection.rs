@@ -58,6 +58,7 @@ impl CargoSelection {
             match packages_called(value, workspace) {
                 ids if ids.is_empty() => match TestPattern::parse(value, VOCABULARY) {
                     Ok(pattern) => patterns.exclude.push(pattern),
+                    // Cargo only warns of a package that is not there.
                     Err(_) if is_name(value) => unknown.push(value.clone()),
                     Err(error) => return Err(error),
                 },
@@ -85,6 +86,8 @@ impl CargoSelection {
             .cloned()
             .collect();
         let arguments = match &settings.packages {
+            // The user's own words may name packages outside the workspace, and cargo says what is
+            // wrong with them.
             PackageChoice::Named(specs) if unchosen => Some(PackageArguments::Named(specs.clone())),
             PackageChoice::Default if unchosen => {
                 (!packages.is_empty()).then_some(PackageArguments::Default)

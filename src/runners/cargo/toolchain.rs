@@ -140,6 +140,7 @@ impl RustupToolchain {
     /// The place of a toolchain below rustup's directory, if it is there.
     fn holding(home: PathBuf, sysroot: &Path) -> Option<RustupToolchain> {
         let toolchains = home.join("toolchains");
+        // Either path may lead through links, and then only the real ones can be compared.
         let canonical = std::fs::canonicalize(&toolchains).unwrap_or(toolchains);
         let below = std::fs::canonicalize(sysroot)
             .unwrap_or_else(|_| sysroot.to_owned())
@@ -163,6 +164,7 @@ pub fn lent(toolchain: &RustToolchain) -> Vec<PathBuf> {
     let of_cargo = cargo_home.flat_map(|home| CARGO_HOME.iter().map(|name| home.join(name)));
     let rustup = toolchain.rustup.iter().map(|rustup| rustup.home.clone());
     rustup
+        // The compiler may be one of a distribution, or linked into rustup from elsewhere.
         .chain([toolchain.sysroot.clone()])
         .chain(toolchain.cargo.parent().map(Path::to_owned))
         .chain(of_cargo)

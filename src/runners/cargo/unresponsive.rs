@@ -82,6 +82,7 @@ fn mark_of(path: &str) -> Option<String> {
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let directory = file.parent().unwrap_or(Path::new("/"));
     private::directory(directory)?;
+    // Another run may read the file meanwhile, so it changes in one step.
     let mut written = tempfile::NamedTempFile::new_in(directory)?;
     written.write_all(text.as_bytes())?;
     written.persist(file).map_err(|error| error.error)?;

@@ -93,6 +93,7 @@ fn remove_left_behind(parent: &Path) {
         };
         if let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             drop(fs::remove_dir_all(&directory));
+            // Until here nobody else removes the same directory.
             drop(lock);
         }
     }

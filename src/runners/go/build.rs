@@ -97,6 +97,8 @@ impl GoBuild {
     ) -> Result<GoBuild, GoError> {
         let desk = CollectorListener::open().map_err(|source| GoError::Listen { source })?;
         let own = std::env::current_exe().map_err(|source| GoError::Listen { source })?;
+        // Our own flags come right after `test`: behind the packages they may be taken for the test
+        // binaries'.
         let (first, rest) = match arguments.split_first() {
             Some((first, rest)) => (first.as_str(), rest),
             None => ("test", arguments),
@@ -117,6 +119,7 @@ impl GoBuild {
             .arg(exec)
             .args(rest)
             .env(collector::VARIABLE, desk.socket())
+            // This is on the file system that keeps test binaries, so that taking one is a rename.
             .env("GOTMPDIR", temporary)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -157,6 +160,7 @@ impl GoBuild {
                     Ok(Some(line)) => return Ok(read_line(line)),
                     ended => ended.map(|_| self.stdout = None),
                 },
+                // Go's end is told after all that it has said.
                 ended = self.group.leader.wait(), if self.is_silent() => {
                     return ended
                         .map(GoBuildMessage::Finished)

@@ -76,6 +76,7 @@ fn offer(socket: &Path, program: OsString, arguments: Vec<OsString>) -> io::Resu
     };
     let mut stream = StdStream::connect(socket)?;
     stream.write_all(&serde_json::to_vec(&offer)?)?;
+    // The runner reads up to the end of the stream before it answers.
     stream.shutdown(Shutdown::Write)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
@@ -102,6 +103,7 @@ pub struct WaitingCollector {
 impl CollectorListener {
     /// Opens one.
     pub fn open() -> io::Result<CollectorListener> {
+        // The path of a socket has at most 107 bytes, and that of a project's cache may be longer.
         let directory = private::temporary_directory("maelstrom-go-", &std::env::temp_dir())?;
         let socket = directory.path().join("collector");
         Ok(CollectorListener {

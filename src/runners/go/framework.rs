@@ -135,6 +135,7 @@ impl GoFramework {
     /// Go, which has a module to work on where it needs one.
     async fn toolchain(&self) -> Result<GoToolchain, GoError> {
         let here = &self.invocation.directory;
+        // Without this check a directory that is not there looks as if there were no Go.
         std::fs::read_dir(here).map_err(|source| GoError::Directory {
             directory: here.clone(),
             source,
@@ -144,6 +145,7 @@ impl GoFramework {
             let flag = flag.to_owned();
             return Err(GoError::Flag { flag });
         }
+        // Single files, and packages of the standard library, need no module.
         let needs_module = |name: &String| name.starts_with('.') && !name.ends_with(".go");
         if toolchain.misses_module() && self.settings.packages.iter().all(needs_module) {
             return Err(GoError::NoModule {
@@ -183,6 +185,7 @@ impl GoFramework {
     fn remember(&self, packages: &[GoPackage], root: &Path) {
         let mut known = self.known();
         known.root = root.to_owned();
+        // Tests of an earlier round may run again though their packages are not found now.
         known.directories.extend(
             packages
                 .iter()
@@ -242,6 +245,7 @@ impl GoFramework {
         host.emit(EventKind::BuildFinished {
             succeeded: status.success(),
         });
+        // Go also fails if only some packages do; then their entries tell of it.
         if !status.success() && discovery.found() == PackagePresence::Nothing {
             return Err(GoError::Build { status });
         }
@@ -281,6 +285,7 @@ impl Framework for GoFramework {
             ..WatchPaths::default()
         });
         self.remember(&packages, &root);
+        // Filters have left out all packages. Go would test those that were typed.
         if packages.is_empty() && listed > 0 {
             return Ok(DiscoverySummary::default());
         }
@@ -289,6 +294,8 @@ impl Framework for GoFramework {
         let specified = self.specified(&root, &own)?;
         let binaries = GoBinaryDirectory::new(&own.cache).map_err(keep)?;
         let named = self.named(&packages);
+        // A person recognizes the words that were typed, and not the order in which Go gets the
+        // packages.
         let shown = match packages.len() == listed {
             true => &self.settings.packages,
             false => &named,

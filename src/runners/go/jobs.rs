@@ -301,6 +301,7 @@ impl GoBinaryJobs {
     }
 
     fn job(&self, mut arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
+        // The others come last, since the user's own may hold a word that ends Go's flags.
         arguments.extend(self.arguments.iter().cloned());
         Job {
             placement: self.placement.clone(),
@@ -336,6 +337,8 @@ fn environment(
     if let Some(path) = &offer.path {
         variables.insert("PATH".into(), path.clone());
     }
+    // As `go test` does it. `os.Getwd` believes `PWD`, so an inherited one with links in it would
+    // be its answer.
     variables.insert("PWD".into(), directory.into());
     go_offline(&mut variables, project.settings.isolation);
     variables

@@ -102,6 +102,7 @@ impl LinkerInvocation {
         let mut id = None;
         let mut hash = Sha256::new();
         let mut counted = |word: &OsStr| {
+            // The length tells `ab` `c` from `a` `bc`.
             hash.update(word.len().to_le_bytes());
             hash.update(word.as_encoded_bytes());
         };
@@ -128,6 +129,7 @@ impl LinkerInvocation {
     /// Copies what was kept, or links and keeps it. Returns the exit code.
     fn make(&self, kept: &Path, linker: &mut Command) -> io::Result<u8> {
         let place = kept.join(&self.key);
+        // Go writes its stamp into this file afterwards, so a hard link would not do.
         if fs::copy(&place, &self.output).is_ok() {
             // If it can't be noted, it only goes earlier.
             drop(File::open(&place).and_then(|file| file.set_modified(SystemTime::now())));

@@ -16,6 +16,7 @@ const LINE_BYTES_MAX: usize = 4096;
 pub fn of_build(said: &[u8]) -> Option<SourceLocation> {
     let text = String::from_utf8_lossy(said);
     text.lines().find_map(|line| {
+        // vet puts its name before what it cannot type-check.
         let line = line.strip_prefix("vet: ").unwrap_or(line);
         let (path, rest) = line.split_once(".go:")?;
         let mut numbers = rest.split(':');
@@ -66,6 +67,7 @@ impl FailureLocations {
 
     /// Takes in a piece of standard error.
     pub fn stderr(&mut self, bytes: &[u8]) {
+        // The stack of the goroutine that panicked comes first.
         if self.panicked.is_some() {
             return;
         }

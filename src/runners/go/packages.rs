@@ -118,6 +118,7 @@ pub async fn list(
 ) -> Result<Vec<GoPackage>, GoError> {
     let mut command = invocation.command(OsStr::new(GO));
     command
+        // With `-e` Go also lists packages that are broken, and does not fail.
         .args(["list", "-e", FIELDS])
         .args(&settings.build_flags)
         .arg("--")
@@ -177,6 +178,7 @@ pub async fn replacements(
     for (command, directory, file) in modules.chain(workspace) {
         let file = directory.join(file);
         let text = std::fs::read_to_string(&file).unwrap_or_default();
+        // Reading a file is cheaper than calling Go, and few modules replace others.
         if !text.contains("=>") {
             continue;
         }

@@ -68,6 +68,7 @@ impl RunPattern {
     pub fn selecting(&self, test: &str) -> Option<String> {
         let matching = || self.alternatives.iter().filter(|a| a.test.is_match(test));
         matching().next()?;
+        // One alternative that wants all subtests makes the others moot.
         if matching().any(|alternative| alternative.subtests.is_empty()) {
             return Some(exactly(test));
         }

@@ -97,6 +97,7 @@ impl GoToolchain {
     pub fn workspace(&self) -> Option<&Path> {
         Path::new(&self.gowork)
             .parent()
+            // This is how Go says that workspaces are turned off; it is no path.
             .filter(|_| self.gowork != "off")
     }
 

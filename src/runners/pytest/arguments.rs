@@ -89,6 +89,7 @@ impl CommandLines<'_> {
             self.runner.into(),
             mode.into(),
             serde_json::Value::from(ignored).to_string().into(),
+            // `runner.py` sets no alarm for 0.
             limit.unwrap_or_default().as_secs().to_string().into(),
         ]
     }

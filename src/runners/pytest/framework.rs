@@ -349,6 +349,7 @@ impl Framework for PytestFramework {
             held(&self.warnings).add(warning, 0);
         }
         let mut all = listing.tests;
+        // Patterns leave tests out only after this: a session has to know those as well.
         groups::mark(&mut all, &self.settings.together);
         let (wanted, unwanted): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|test| self.wants(test));

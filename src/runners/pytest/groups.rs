@@ -98,6 +98,7 @@ pub fn sessions<'a>(
         };
         let place = match own.get(index) {
             None => (0, 0),
+            // Addresses will do: tests of which the file says the same share what they get.
             Some(own) if own.python == PythonSource::Here => (
                 Arc::as_ptr(&own.given.container) as usize,
                 Arc::as_ptr(&own.given.environment) as usize,

@@ -61,6 +61,7 @@ impl PythonInterpreter {
         let mut missing = None;
         for program in candidates(invocation, named) {
             match ask(invocation, &program).await {
+                // A Python that starts is the one that is meant, whatever is wrong with it.
                 Err(error @ PytestError::Start { .. }) => {
                     missing.get_or_insert(error);
                 }

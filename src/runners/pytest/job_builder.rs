@@ -128,6 +128,7 @@ impl PytestJobBuilder<'_> {
         };
         let job = self.job(self.command_lines().nothing(), Some(COLLECTION_MAX));
         let job = tried(job, Some(resident));
+        // The first slot is busy with the collection.
         let others = 1..self.settings.slots.min(READY_MAX);
         join_all(others.map(|_| host.run(job.clone()))).await;
     }
@@ -165,6 +166,7 @@ impl PytestJobBuilder<'_> {
             TestProcessMode::Forked => {}
         }
         let listing = &collected.listing;
+        // Leaving out files helps only where a file is to blame.
         if listing.unfit.iter().any(|unfit| unfit.file.is_none()) {
             return None;
         }
@@ -437,6 +439,7 @@ fn gave_up(captured: CapturedOutput) -> PytestError {
     let output = String::from_utf8_lossy(&captured.stderr).into_owned();
     match (code, usage(&output)) {
         (Some(PYTEST_USAGE), Some(said)) => PytestError::Usage { said },
+        // This is what `--version` and `--help` do.
         (Some(0), _) => PytestError::NotCollected,
         _ => PytestError::Collection { how, code, output },
     }

@@ -305,6 +305,7 @@ impl PytestOptions {
             list,
         } = self.tests;
         let mut collecting = extra_pytest_collect_args;
+        // A test runs by its node id, so only what collects has to select.
         for (option, value) in [("-k", keyword), ("-m", markers)] {
             collecting.extend(value.into_iter().flat_map(|value| [option.into(), value]));
         }

@@ -167,6 +167,7 @@ impl<H: FrameworkHost> PythonProvisioner<'_, H> {
         match &mut container.root {
             RootKind::Layers { trees, .. } => {
                 let ours = self.installer.materials.skeleton(&files).await;
+                // The last tree is the uppermost, so nothing of an image hides our files.
                 trees.push(ours.map_err(|source| PytestError::Equipment { source })?);
             }
             RootKind::Skeleton(known) => known.extend(files),

@@ -110,6 +110,7 @@ impl PackageInstaller<'_> {
         let lock = lock(&path).await.map_err(|source| failed(&path, source))?;
         if !directory.exists() {
             let new = directory.with_extension("new");
+            // A run that was killed may have left a part of an environment there.
             empty(&new).map_err(|source| failed(&new, source))?;
             self.install(host, uri, image, requirements, &new).await?;
             fs::rename(&new, &directory).map_err(|source| failed(&directory, source))?;
@@ -117,6 +118,8 @@ impl PackageInstaller<'_> {
         // The order in which environments go is that in which they were last used.
         let used = lock.set_modified(SystemTime::now());
         used.map_err(|source| failed(&path, source))?;
+        // For a moment nobody holds the lock (flock(2)). Nobody removes the environment then, since
+        // it is among those that were used last.
         let shared = lock.relock(FlockArg::LockShared);
         shared.map_err(|errno| failed(&path, errno.into()))?;
         remove_surplus(self.cache);
@@ -161,6 +164,7 @@ impl PackageInstaller<'_> {
         let container = Arc::new(container(trees, place));
         let environment = Arc::new(self.environment(image));
         let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        // pip is the image's own; the environment sees it among the system's packages.
         let make = words(&[
             "-m",
             "venv",
@@ -173,6 +177,7 @@ impl PackageInstaller<'_> {
             "pip",
             "install",
             "--no-input",
+            // pip's cache would go with the container.
             "--no-cache-dir",
             "--disable-pip-version-check",
             "--requirement",

@@ -72,6 +72,7 @@ pub fn environment(directory: &Path, home: Option<&Path>) -> Option<PathBuf> {
             || ROOT.iter().any(|name| place.join(name).is_file())
     };
     let mut within = true;
+    // The directory itself counts even if it holds the home directory or temporary files.
     let mut places = vec![directory];
     places.extend(ancestors(directory, home).skip(1));
     let places = places.into_iter().take_while(|place| {

@@ -94,6 +94,7 @@ fn failed(reason: &str) -> FrameworkVerdict {
 }
 
 fn last_record(stderr: &[u8]) -> Option<PytestRecord> {
+    // A test may write such a record itself; the one that counts comes last.
     let start = stderr
         .windows(START.len())
         .rposition(|window| window == START)?;

@@ -58,6 +58,7 @@ pub fn session_settings(settled: &[SessionOption]) -> Result<SessionSettings, Py
     } in settled
     {
         if option == "--maxfail" {
+            // pytest's 0 means never, and is no such number.
             heeded.stop_after = value.parse().ok();
             continue;
         }

@@ -17,9 +17,10 @@ use maelstrom_spec::{
     SpecifiedMount,
 };
 
+use super::command::{JobCommand, NamedJob};
 use super::image_mounts::furnish;
 use super::mount::mount;
-use super::options::{JobCommand, NamedJob, RunCommandOptionsError};
+use super::options_error::RunCommandOptionsError;
 
 /// What a program named on the command line runs in.
 #[derive(Clone, Debug, Default, Args)]
@@ -207,6 +208,7 @@ fn variable(text: &str) -> Result<(String, EnvironmentValue), RunCommandOptionsE
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, EnvironmentValue::literal(value)),
         None => {
+            // The empty default keeps a variable that is not set here from being an error.
             let forwarded = format!("$env{{{text}:-}}");
             (text, forwarded.parse().map_err(|_| invalid())?)
         }

@@ -58,6 +58,7 @@ pub fn read(
 ) -> io::Result<Receiver<Result<JobFileEntry, JobInputError>>> {
     let (sender, receiver) = channel(AHEAD);
     let (input, project) = (input.clone(), project.to_owned());
+    // Nobody waits for its end, since it may be stuck in reading a pipe.
     thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
@@ -121,6 +122,7 @@ impl JobInputReader {
                 .map_err(|source| self.no_object(source))?
             {
                 let entry = self.entry(piece)?;
+                // The run is over, and nobody waits for more.
                 if self.sender.blocking_send(Ok(entry)).is_err() {
                     return Ok(());
                 }

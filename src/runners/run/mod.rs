@@ -5,7 +5,8 @@
 //! input ─split─▶ objects ─▶ containers, jobs ─────┴─▶ workshop ─▶ Job
 //! ```
 //!
-//! - [`options`]: the command line. - [`container_options`]: what of it is about the container.
+//! - [`options`]: the command line; `options_error`: what can be wrong with it.
+//! - [`container_options`]: what of it is about the container. - `command`: the job that it names.
 //! - [`mount`]: mounts on it.
 //! - [`split`]: where the objects of an input end. - [`input`]: what they say.
 //! - [`default_container`]: what a job gets that asks for no container.
@@ -24,7 +25,9 @@ pub mod mount;
 pub mod options;
 pub mod split;
 
+mod command;
 mod image_mounts;
+mod options_error;
 
 pub use self::options::{
     RunCommandMode, RunCommandOptions, RunCommandOptionsError, RunCommandSettings,

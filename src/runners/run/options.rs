@@ -5,20 +5,19 @@
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser};
 
 use crate::cargo::options::{REPORT_VALUES, ReportOptions};
-use maelstrom_spec::ContainerDefinition;
 use maelstrom_spec::config::{
     self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
     ResolvedConfig,
 };
 
+pub use super::command::{JobCommand, NamedJob};
 use super::container_options::{JobContainerOptions, RunCacheOptions};
-use super::escape::{EscapeCharacter, EscapeCharacterError};
-use super::mount::MountError;
+use super::escape::EscapeCharacter;
+pub use super::options_error::RunCommandOptionsError;
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
 
@@ -172,38 +171,6 @@ pub enum SingleJob {
     },
 }
 
-impl JobCommand {
-    /// The best shell that a container has.
-    fn shell() -> JobCommand {
-        JobCommand {
-            program: "sh".into(),
-            arguments: ["-c", "exec $(command -v bash || echo sh)"]
-                .map(OsString::from)
-                .to_vec(),
-        }
-    }
-}
-
-/// A program and its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobCommand {
-    /// The program.
-    pub program: OsString,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
-}
-
-/// A job named on the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedJob {
-    /// The program.
-    pub command: JobCommand,
-    /// What it runs in.
-    pub container: ContainerDefinition,
-    /// How long it may run; as long as it likes if `None`.
-    pub timeout: Option<Duration>,
-}
-
 /// Whether somebody sits at standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StandardInput {
@@ -211,70 +178,6 @@ pub enum StandardInput {
     Terminal,
     /// A file, a pipe or nothing.
     Other,
-}
-
-/// Options that don't mean anything.
-#[derive(Debug, thiserror::Error)]
-pub enum RunCommandOptionsError {
-    /// No job.
-    #[error("there is nothing to run")]
-    Nothing,
-    /// A program where a whole input is run.
-    #[error("`{}` is named next to `--file`, whose jobs have programs of their own", program.display())]
-    ProgramWithFile {
-        /// The program.
-        program: OsString,
-    },
-    /// A container for jobs that have their own.
-    #[error("`{option}` is for a program named on the command line, not for jobs of an input")]
-    ContainerOfInput {
-        /// The option.
-        option: &'static str,
-    },
-    /// Files whose change would mean something.
-    #[error("`--watch` is for tests: nobody knows which files a job is about")]
-    Watch,
-    /// A mount.
-    #[error("invalid `--mount`: {0}")]
-    Mount(#[from] MountError),
-    /// A variable.
-    #[error("`--env={text}` names no variable")]
-    Variable {
-        /// What was said.
-        text: String,
-    },
-    /// The escape character.
-    #[error("invalid `--escape-char`: {0}")]
-    Escape(#[from] EscapeCharacterError),
-}
-
-impl RunCommandOptionsError {
-    /// What to do about it, if more can be said than what is wrong.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            RunCommandOptionsError::Nothing => Some(
-                "name a program (`maelstrom-run -- ls -l /`), or a file of jobs with `--file`, or \
-                 write jobs to standard input"
-                    .to_owned(),
-            ),
-            RunCommandOptionsError::ProgramWithFile { .. } => {
-                Some("`--one` runs it in the container of the file's first job".to_owned())
-            }
-            RunCommandOptionsError::Watch => None,
-            RunCommandOptionsError::ContainerOfInput { .. } => {
-                Some("say it in the job's own fields".to_owned())
-            }
-            RunCommandOptionsError::Mount(_) => Some(
-                "write type=bind,source=PATH,target=PATH[,readonly], or type=tmp,target=PATH"
-                    .to_owned(),
-            ),
-            RunCommandOptionsError::Variable { .. } => Some("write NAME=VALUE, or NAME".to_owned()),
-            RunCommandOptionsError::Escape(_) => Some(
-                "write the character itself, `^` and a letter, or an escape such as `\\x1d`"
-                    .to_owned(),
-            ),
-        }
-    }
 }
 
 impl RunCommandOptions {
@@ -325,6 +228,8 @@ impl RunCommandOptions {
         let reads_stdin = stdin == StandardInput::Other && !self.jobs.tty;
         let input = match self.jobs.file {
             Some(file) => Some(JobInput::File(file)),
+            // Standard input is the named program's own, unless `--one` runs it in the container of
+            // an input's job.
             None if command.is_none() || self.jobs.one => reads_stdin.then_some(JobInput::Standard),
             None => None,
         };

@@ -149,6 +149,7 @@ impl JsonSplitter {
                 self.string = JsonStringState::Yes
             }
             (JsonStringState::No, b'{' | b'[') => self.depth += 1,
+            // Within an object the depth is at least 1, so this does not wrap.
             (JsonStringState::No, b'}' | b']') => self.depth -= 1,
             (JsonStringState::Yes, b'"') => self.string = JsonStringState::No,
             (JsonStringState::Yes, b'\\') => self.string = JsonStringState::Escaped,

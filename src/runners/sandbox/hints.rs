@@ -167,6 +167,8 @@ mod tests {
         the container may lack /home/u/data.bin, which is on this machine; `added_mounts` in FILE can show it
         the container has no program `frobnicate`; it has those along PATH as it is here, and `added_mounts` in FILE can show more
         -
+        the container has no network but loopback, so that cargo works offline there; `cargo fetch` downloads what the project's lock file names
+        the container has no network but loopback, so that cargo works offline there; `cargo fetch` downloads what the project's lock file names
         "#);
     }
 }

@@ -82,6 +82,7 @@ impl Invocation {
             .env_clear()
             .envs(&self.environment)
             .stdin(std::process::Stdio::null())
+            // Dropping a discovery cancels it, and this ends what it has started.
             .kill_on_drop(true);
         command
     }

@@ -12,7 +12,7 @@ use maelstrom_model::event::{Event, EventKind, OutputStream, RoundCause, UiComma
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
 use super::keys::KeyMap;
-use super::layout::{self, ScreenLayout};
+use super::layout::{self, LayoutInput, ScreenLayout};
 use super::log_pane::{LogPane, PaneSize};
 pub use super::message::{
     AppEffect, AppMessage, EventSource, ExternalProgram, MouseCapture, OnFinish, PaneKind,
@@ -253,12 +253,15 @@ impl App {
             Some(frozen) => (&mut *frozen.model, true),
             None => (&mut self.live, false),
         };
+        // The rows are made from the tree's order, which is another one now.
         if model.refresh() {
             self.rows.invalidate();
         }
+        // A frozen view keeps its panes where they are, so the peak waits until it is thawed.
         if !frozen {
             self.running_peak = self.running_peak.max(model.running().len());
         }
+        // The rows come before the layout: what is selected is looked for among them.
         self.rows.refresh(model, run_us);
         let layout = self.layout();
         self.rows.keep_in_view(layout.height(PaneKind::Tests));
@@ -271,6 +274,7 @@ impl App {
     /// When time has to be shown passing next, on the dashboard's own clock.
     pub fn next_wake_us(&self, now_us: u64) -> Option<u64> {
         let clock = (self.source == EventSource::Live && self.live.is_active()).then(|| {
+            // The clock shows whole seconds of the run, not of the dashboard.
             let into_second = self.run_us(now_us) % 1_000_000;
             now_us + 1_000_000 - into_second
         });
@@ -302,7 +306,14 @@ impl App {
 
     /// Where everything is.
     pub(super) fn layout(&self) -> ScreenLayout {
-        layout::layout(self)
+        layout::layout(&LayoutInput {
+            columns: self.columns,
+            rows: self.terminal_rows,
+            screen: self.screen,
+            zoomed: self.zoomed.then_some(self.focus),
+            running_peak: self.running_peak,
+            model: self.model(),
+        })
     }
 
     pub(super) fn log_size(&self) -> PaneSize {
@@ -359,6 +370,8 @@ impl App {
                 self.open_shell(description.test, now_us, effects);
             }
             EventKind::RoundFinished { .. } => {
+                // The model has forgotten the count by now. Tests that waited to run again begin
+                // another round, so the dashboard stays for it.
                 if queued_before == 0 && !self.leaving && self.closes_by_itself() {
                     self.leaving = true;
                     effects.push(AppEffect::Send(UiCommand::Leave));
@@ -421,6 +434,8 @@ impl App {
 
     /// Leaves the run: cancels what still runs, and closes when that has ended.
     pub(super) fn leave(&mut self, effects: &mut Vec<AppEffect>) {
+        // No event would come that closes the dashboard: the run is over already, or the recording
+        // only stops being shown.
         if self.source == EventSource::Recording
             || matches!(self.live.phase, RunPhase::Finished { .. })
         {
@@ -429,6 +444,7 @@ impl App {
             return;
         }
         if self.live.is_active() {
+            // Who asks again does not want to wait for the grace that a cancellation gives.
             let command = if self.leaving {
                 UiCommand::Kill
             } else {
@@ -436,6 +452,7 @@ impl App {
             };
             effects.push(AppEffect::Send(command));
         }
+        // The run does not forget it, so once is enough.
         if !self.leaving {
             effects.push(AppEffect::Send(UiCommand::Leave));
         }

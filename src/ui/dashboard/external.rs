@@ -19,6 +19,7 @@ pub(super) fn prepare(external: &ExternalProgram, app: &App) -> Result<PreparedP
     match external {
         ExternalProgram::Editor { path, line } => {
             let mut words = words_of(&["VISUAL", "EDITOR"], "vi");
+            // vi, emacs, nano and their likes take a line like this.
             words.extend([format!("+{line}"), path.clone()]);
             command(words, None)
         }

@@ -126,6 +126,7 @@ impl TestFinder {
 
     /// The tests that have the pattern's letters in their order.
     fn narrow(&mut self, pattern: &str, tests: &TestTable) -> Vec<TestId> {
+        // The levels lack what was found since, and have what vanished.
         if self.searched != tests.revision() {
             self.levels.clear();
             self.letters.clear();
@@ -190,6 +191,7 @@ impl FuzzyCandidate {
         let rest = title.get(self.from as usize..).unwrap_or_default();
         let mut buffer = [0; 4];
         let found = match letter.encode_utf8(&mut buffer).as_bytes() {
+            // A small letter finds both cases, as the matcher's smart case has it.
             [byte] => memchr::memchr2(*byte, byte.to_ascii_uppercase(), rest).map(|at| at + 1),
             bytes => memchr::memmem::find(rest, bytes).map(|at| at + bytes.len()),
         };

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::app::{App, AppEffect, PaneKind, ScreenKind, ScreenOverlay, SearchTarget};
 use super::finder::PatternSyntax;
-use super::keys::{ACTIONS, ActionEntry, DashboardAction};
+use super::keys::{DashboardAction, proposals};
 use super::log_pane::MoveDirection;
 use super::prompt::PromptEvent;
 use super::view;
@@ -21,6 +21,7 @@ impl App {
         now_us: u64,
         effects: &mut Vec<AppEffect>,
     ) -> bool {
+        // Taken out, so that an arm may change all of `self`; an arm that keeps it puts it back.
         match std::mem::take(&mut self.overlay) {
             ScreenOverlay::None => return false,
             ScreenOverlay::Help { top } => {
@@ -47,6 +48,8 @@ impl App {
                 mut prompt,
                 selected,
             } => {
+                // Counted before the key, which moves within what is shown; another text begins
+                // with its first proposal.
                 let count = proposals(&prompt.text).len();
                 let selected = match prompt.key(key) {
                     PromptEvent::Dismissed => return true,
@@ -108,10 +111,12 @@ impl App {
 
     /// Shows the tests that match, the best selected. `Err` says what is wrong with the pattern.
     fn find(&mut self, pattern: &str, syntax: PatternSyntax) -> Result<(), String> {
+        // The finder reads the model, which is borrowed from all of `self`.
         let mut finder = std::mem::take(&mut self.rows.finder);
         let result = finder.set(pattern, syntax, &self.model().tests);
         self.rows.finder = finder;
         if result.is_ok() {
+            // This list is ranked: the best match is its first line.
             if syntax == PatternSyntax::Fuzzy && !pattern.is_empty() {
                 self.rows.selected = None;
                 self.rows.top = 0;
@@ -125,6 +130,7 @@ impl App {
         // Only a pattern that is empty is ever set so, and that one is valid.
         let selected = self.rows.selected_row();
         let _ = self.find(pattern, PatternSyntax::Fuzzy);
+        // What the ranked list had selected, if only as its first line, stays so in the tree.
         self.rows.selected = selected;
     }
 
@@ -178,6 +184,7 @@ impl App {
                     MouseEventKind::ScrollDown => WHEEL_ROWS,
                     _ => -WHEEL_ROWS,
                 };
+                // The wheel moves what the pointer is on, and leaves the focus of the keys alone.
                 let focus = std::mem::replace(&mut self.focus, pane);
                 self.move_by(by, effects);
                 self.focus = focus;
@@ -195,6 +202,7 @@ impl App {
         was_focused: bool,
         effects: &mut Vec<AppEffect>,
     ) {
+        // A pane of one line has no frame, and so no title that could be clicked.
         if at.y == area.y && area.height > 1 {
             if pane == PaneKind::Tests {
                 self.rows.next_sort();
@@ -229,22 +237,14 @@ impl App {
                 }
             }
             PaneKind::WorkerList => {
-                let clicked = self.model().workers().nth(line.saturating_sub(1));
+                let top = self.first_worker_shown(inside.height);
+                // The first line is a heading.
+                let index = line.checked_sub(1).map(|line| top + line);
+                let clicked = index.and_then(|index| self.model().workers().nth(index));
                 self.worker = clicked.map(|worker| worker.id).or(self.worker);
             }
             PaneKind::Workers => self.go(ScreenKind::Workers),
             PaneKind::Log | PaneKind::Facts | PaneKind::Slots | PaneKind::Cluster => {}
         }
     }
-}
-
-/// The actions whose names or help have all words of a text, in the table's order.
-pub(super) fn proposals(text: &str) -> Vec<&'static ActionEntry> {
-    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-    let matches = |info: &&ActionEntry| {
-        let name = info.name.replace('-', " ");
-        let known = format!("{} {name} {}", info.name, info.help);
-        words.iter().all(|word| known.contains(word.as_str()))
-    };
-    ACTIONS.iter().filter(matches).collect()
 }

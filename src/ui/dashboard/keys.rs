@@ -194,6 +194,7 @@ impl KeyChord {
     pub fn parse(text: &str) -> Option<Self> {
         let mut modifiers = KeyModifiers::NONE;
         let mut rest = text;
+        // A plus with nothing after it is the key itself: `+`, `ctrl++`.
         while let Some((modifier, after)) = rest.split_once('+').filter(|(_, a)| !a.is_empty()) {
             modifiers |= match modifier {
                 "ctrl" => KeyModifiers::CONTROL,
@@ -337,6 +338,17 @@ fn parse_key(key: &str, action: &str) -> Result<KeyChord, KeysError> {
             NAMED_KEYS.iter().map(|(name, _)| *name),
         ),
     })
+}
+
+/// The actions whose names or help have all words of a text, in the table's order.
+pub(super) fn proposals(text: &str) -> Vec<&'static ActionEntry> {
+    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    let matches = |info: &&ActionEntry| {
+        let name = info.name.replace('-', " ");
+        let known = format!("{} {name} {}", info.name, info.help);
+        words.iter().all(|word| known.contains(word.as_str()))
+    };
+    ACTIONS.iter().filter(matches).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 
 use ratatui::layout::Rect;
 
-use super::app::{App, PaneKind, ScreenKind};
+use super::message::{PaneKind, ScreenKind};
+use crate::model::RunModel;
 
 /// A smaller terminal shows only that it is too small.
 pub(super) const COLUMNS_MIN: u16 = 40;
@@ -12,6 +13,18 @@ pub(super) const ROWS_MIN: u16 = 10;
 const WIDE_COLUMNS: u16 = 100;
 const HEADER_ROWS: u16 = 4;
 const WORKERS_COLUMNS: u16 = 38;
+
+/// What the areas of a screen depend on.
+pub(super) struct LayoutInput<'a> {
+    pub columns: u16,
+    pub rows: u16,
+    pub screen: ScreenKind,
+    /// The pane that gets all room, if its screen has it.
+    pub zoomed: Option<PaneKind>,
+    /// The most rows that running tests have taken.
+    pub running_peak: usize,
+    pub model: &'a RunModel,
+}
 
 /// Areas of a screen.
 #[derive(Clone, Debug, Default)]
@@ -53,21 +66,24 @@ pub(super) fn is_too_small(columns: u16, rows: u16) -> bool {
     columns < COLUMNS_MIN || rows < ROWS_MIN
 }
 
-pub(super) fn layout(app: &App) -> ScreenLayout {
-    let (columns, rows) = (app.columns, app.terminal_rows);
+pub(super) fn layout(input: &LayoutInput<'_>) -> ScreenLayout {
+    let (columns, rows) = (input.columns, input.rows);
     if is_too_small(columns, rows) {
         return ScreenLayout::default();
     }
     let body = Rect::new(0, HEADER_ROWS, columns, rows - HEADER_ROWS - 1);
-    let mut panes = match app.screen {
-        ScreenKind::Overview => overview(app, body),
+    let mut panes = match input.screen {
+        ScreenKind::Overview => overview(input, body),
         ScreenKind::Tests => tests(body),
         ScreenKind::Detail => detail(body),
-        ScreenKind::Workers => workers(app, body),
+        ScreenKind::Workers => workers(input, body),
         ScreenKind::Cluster => vec![(PaneKind::Cluster, body)],
     };
-    if app.zoomed && panes.iter().any(|(pane, _)| *pane == app.focus) {
-        panes = vec![(app.focus, body)];
+    // The focus may be on a pane that has no room here, such as the log of a narrow Tests screen.
+    if let Some(zoomed) = input.zoomed
+        && panes.iter().any(|(pane, _)| *pane == zoomed)
+    {
+        panes = vec![(zoomed, body)];
     }
     ScreenLayout {
         header: Rect::new(0, 0, columns, HEADER_ROWS),
@@ -92,12 +108,14 @@ pub(super) fn panes(screen: ScreenKind) -> &'static [PaneKind] {
     }
 }
 
-fn overview(app: &App, body: Rect) -> Vec<(PaneKind, Rect)> {
-    let failures = app.model().failures.len().min(12) as u16;
-    let running = app.running_peak.min(24) as u16;
+fn overview(input: &LayoutInput<'_>, body: Rect) -> Vec<(PaneKind, Rect)> {
+    // On a high terminal the lists stop growing here, and the log gets what is left.
+    let failures = input.model.failures.len().min(12) as u16;
+    let running = input.running_peak.min(24) as u16;
     if body.width < WIDE_COLUMNS {
         let [rest, workers] = split_bottom(body, 1);
         let (third, quarter) = (rest.height / 3, rest.height / 4);
+        // `clamp` panics where its upper bound is below the lower one, as it is on a low terminal.
         let failures_rows = (failures + 2).clamp(3, third.max(3));
         let running_rows = (running + 2).clamp(3, quarter.max(3));
         let [upper, below] = split_top(rest, failures_rows);
@@ -112,6 +130,7 @@ fn overview(app: &App, body: Rect) -> Vec<(PaneKind, Rect)> {
     let wanted = failures.max(running) + 2;
     let [upper, lower] = split_top(body, wanted.clamp(5, (body.height / 2).max(5)));
     let [left, right] = split_left(upper, upper.width / 2);
+    // The body is at least `WIDE_COLUMNS` wide here, so nothing underflows.
     let [log, workers] = split_left(lower, lower.width - WORKERS_COLUMNS);
     vec![
         (PaneKind::Failures, left),
@@ -135,8 +154,8 @@ fn detail(body: Rect) -> Vec<(PaneKind, Rect)> {
     vec![(PaneKind::Facts, upper), (PaneKind::Log, lower)]
 }
 
-fn workers(app: &App, body: Rect) -> Vec<(PaneKind, Rect)> {
-    let count = app.model().workers().count().min(200) as u16;
+fn workers(input: &LayoutInput<'_>, body: Rect) -> Vec<(PaneKind, Rect)> {
+    let count = input.model.workers().count().min(200) as u16;
     let [upper, lower] = split_top(body, (count + 3).clamp(4, (body.height / 2).max(4)));
     vec![(PaneKind::WorkerList, upper), (PaneKind::Slots, lower)]
 }

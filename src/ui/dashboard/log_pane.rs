@@ -131,6 +131,7 @@ impl LogPane {
         let Some(line) = found else { return };
         let first = line.saturating_sub(LINES_BEFORE);
         let seen = self.rows(logs, size, ColorChoice::Monochrome);
+        // A log whose end shows that line keeps following.
         if !seen.iter().any(|row| row.line == first && row.is_first) {
             self.position = ScrollPosition::At {
                 line: first,
@@ -177,6 +178,7 @@ impl LogPane {
         match self.position {
             ScrollPosition::Following => {
                 let count = self.line_count(logs);
+                // A line has at least one row, so the last rows are of no more lines than that.
                 let from = count.saturating_sub(size.rows);
                 let mut rows = self.read(logs, from..count, columns, color);
                 let surplus = rows.len().saturating_sub(size.rows);
@@ -243,6 +245,7 @@ impl LogPane {
         let columns = self.text_columns(size.columns, logs);
         let height = |line: usize| {
             let rows = self.read(logs, line..line + 1, columns, ColorChoice::Monochrome);
+            // A line that cannot be read has no rows, and the caller takes one away.
             rows.len().max(1)
         };
         for _ in 0..by.unsigned_abs() {
@@ -269,6 +272,7 @@ impl LogPane {
         // No further down than until the last row stands in the last place.
         let rows = self.rows(logs, size, ColorChoice::Monochrome);
         if by > 0 && rows.len() < size.rows {
+            // Where a pane that follows would stand is asked of one that does.
             let end = LogPane {
                 key: self.key,
                 streams: self.streams,
@@ -408,6 +412,7 @@ impl LogPane {
         };
         search.current = Some(index);
         if let Some(line) = search.matches.get(index).copied() {
+            // The lines that lead to the match get a third of the pane.
             let line = line.saturating_sub(size.rows / 3);
             self.opening = InitialScroll::Settled;
             self.position = ScrollPosition::At { line, row: 0 };
@@ -421,6 +426,7 @@ impl LogPane {
         };
         match (direction, search.current) {
             (MoveDirection::Previous, Some(current)) => current > 0,
+            // With no match above the view the log's last one is gone to: all must be known.
             (MoveDirection::Previous, None) => false,
             (MoveDirection::Next, Some(current)) => current + 1 < search.matches.len(),
             (MoveDirection::Next, None) => {

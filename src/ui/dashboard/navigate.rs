@@ -1,6 +1,6 @@
 //! Moving: between screens and panes, through lists, logs, failures and matches.
 
-use crate::model::TreeRow;
+use crate::model::{TreeRow, WorkerModel};
 use maelstrom_model::event::UiCommand;
 use maelstrom_model::ids::TestId;
 
@@ -9,9 +9,26 @@ use super::layout;
 use super::log_pane::{LineWrap, MoveDirection};
 use super::prompt::TextPrompt;
 use super::rows::RowFilter;
+use super::scroll;
 use super::theme::{FoldState, StyleRole};
 
 impl App {
+    /// The worker that is chosen, or else the first.
+    pub(super) fn selected_worker(&self) -> Option<&WorkerModel> {
+        let model = self.model();
+        let chosen = self.worker.and_then(|id| model.worker(id));
+        chosen.or_else(|| model.workers().next())
+    }
+
+    /// The first worker that a list of this many lines shows, its heading being one of them.
+    pub(super) fn first_worker_shown(&self, lines: u16) -> usize {
+        let selected = self.selected_worker().map(|worker| worker.id);
+        let mut ids = self.model().workers().map(|worker| worker.id);
+        let at = ids.position(|id| Some(id) == selected).unwrap_or(0);
+        let count = self.model().workers().count();
+        scroll::top(0, at, count, usize::from(lines.saturating_sub(1)))
+    }
+
     pub(super) fn go(&mut self, screen: ScreenKind) {
         if self.screen == screen {
             return;

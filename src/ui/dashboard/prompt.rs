@@ -58,6 +58,7 @@ impl TextPrompt {
             }
             KeyCode::Backspace => match self.text.pop() {
                 Some(_) => PromptEvent::Changed,
+                // As in vi and less, whose prompts close so.
                 None => PromptEvent::Dismissed,
             },
             KeyCode::Char(c) if !control => self.paste(c.encode_utf8(&mut [0; 4])),

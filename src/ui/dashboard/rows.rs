@@ -138,6 +138,7 @@ impl TestRows {
         }
         match self.stale {
             RowStaleness::No => return,
+            // A run that is over has no later change with which this one would be shown.
             RowStaleness::Data if now_us < self.made_us + RESORT_US && model.is_active() => return,
             RowStaleness::Data | RowStaleness::Yes => {}
         }
@@ -178,6 +179,8 @@ impl TestRows {
                     depth: line.depth,
                 });
             }
+            // What is not shown has nothing below it that is: a group's counts and matches include
+            // those of all that is in it.
             index = if folded || !shown {
                 line.end as usize
             } else {
@@ -203,6 +206,7 @@ impl TestRows {
             while let Some(group) = above {
                 match matching.groups.get_mut(group.0 as usize) {
                     Some(known) if !*known => *known = true,
+                    // What is above a group that is marked was marked with it.
                     _ => break,
                 }
                 above = tests.tree().parent(TreeRow::Group(group));

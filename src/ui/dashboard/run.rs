@@ -121,6 +121,7 @@ pub fn run(
             terminal: Some(terminal),
             events,
             backlog: VecDeque::with_capacity(EVENTS_BATCH),
+            deferred: VecDeque::new(),
             commands,
             step: options.step,
             signals: TerminationSignals::new().map_err(DashboardError::Start)?,
@@ -128,6 +129,7 @@ pub fn run(
         };
         looper.pacer.want(RedrawCause::Input);
         let end = looper.run().await?;
+        // A frame that is still being written would otherwise go to the person's own screen.
         looper.writer.finish_write().await;
         drop(looper.terminal.take());
         let (model, logs) = looper.app.into_parts();
@@ -144,6 +146,8 @@ struct DashboardLoop {
     events: EventReceiver,
     /// Events that were received and not taken in yet.
     backlog: VecDeque<Event>,
+    /// What is still to be done, in this order.
+    deferred: VecDeque<AppEffect>,
     commands: UnboundedSender<UiCommand>,
     step: Option<UnboundedSender<()>>,
     signals: TerminationSignals,
@@ -185,6 +189,8 @@ impl DashboardLoop {
             self.draw_if_due()?;
             let wake = self.wake();
             let effects = tokio::select! {
+                // In this order: what ends the dashboard and what a person types come before
+                // events, of which there may always be more.
                 biased;
                 _ = self.signals.terminate.recv() => return Ok(self.ended_by(SignalKind::terminate())),
                 _ = self.signals.hang_up.recv() => return Ok(self.ended_by(SignalKind::hangup())),
@@ -235,7 +241,8 @@ impl DashboardLoop {
                     self.app.update(AppMessage::Idle, now_us)
                 }
             };
-            for effect in effects {
+            self.deferred.extend(effects);
+            while let Some(effect) = self.deferred.pop_front() {
                 match self.perform(effect, &mut keys).await? {
                     LoopControl::Go => {}
                     LoopControl::End(end) => return Ok(end),
@@ -280,6 +287,18 @@ impl DashboardLoop {
         effects
     }
 
+    /// Takes in what was received while somebody else has the terminal. The run hears at once what
+    /// it is to hear; what needs the terminal, or closes the dashboard, waits until it is back.
+    fn take_while_away(&mut self) {
+        for effect in self.take(Duration::MAX) {
+            match effect {
+                // Without a receiver the run is already over.
+                AppEffect::Send(command) => drop(self.commands.send(command)),
+                other => self.deferred.push_back(other),
+            }
+        }
+    }
+
     fn input(&mut self, input: Input) -> Vec<AppEffect> {
         let msg = match input {
             Input::Key(key) if key.kind != KeyEventKind::Release => AppMessage::Key(key),
@@ -320,6 +339,7 @@ impl DashboardLoop {
                 Err(error) => self.show_status(error),
             },
             AppEffect::Copy(text) => {
+                // OSC 52: the terminal has the clipboard, on whatever machine this program runs.
                 let encoded = base64::engine::general_purpose::STANDARD.encode(text);
                 self.write_aside(format!("\x1b]52;c;{encoded}\x1b\\").as_bytes())
                     .await?;
@@ -367,6 +387,7 @@ impl DashboardLoop {
         let for_us = stopped.elapsed().as_micros() as u64;
         let _ = self.commands.send(UiCommand::Continue);
         let now_us = self.now_us();
+        // The tests stood still as well, so the run's clock does not count this time.
         self.app.update(AppMessage::Stopped { for_us }, now_us);
         self.reacquire_terminal()?;
         if let Err(error) = result {
@@ -377,6 +398,7 @@ impl DashboardLoop {
 
     /// Waits until the tests stand still, so that they do not run on while nobody watches.
     async fn await_suspended(&mut self) {
+        // One deadline for all events: a run that tells of other things must not put it off.
         let deadline = tokio::time::Instant::now() + SUSPEND_WAIT;
         if !self.app.live().is_active() {
             return;
@@ -384,7 +406,7 @@ impl DashboardLoop {
         while let Ok(Some(event)) = tokio::time::timeout_at(deadline, self.events.recv()).await {
             let is_answer = event.kind == EventKind::Suspended;
             self.backlog.push_back(event);
-            self.take(Duration::MAX);
+            self.take_while_away();
             if is_answer {
                 return;
             }
@@ -411,11 +433,7 @@ impl DashboardLoop {
                         count = self.events.recv_many(&mut received, EVENTS_BATCH), if open => {
                             open = count > 0;
                             self.backlog.extend(received.drain(..));
-                            for effect in self.take(Duration::MAX) {
-                                if let AppEffect::Send(command) = effect {
-                                    let _ = self.commands.send(command);
-                                }
-                            }
+                            self.take_while_away();
                         }
                     }
                 }

@@ -63,6 +63,7 @@ impl ScreenRenderer {
         self.drawn.reset();
         view::draw(app, &mut self.drawn, now_us);
         let difference = self.shown.diff(&self.drawn);
+        // Even an empty screen is written once, over what stood there before.
         if difference.is_empty() && self.state == TerminalContent::Known {
             return Ok(None);
         }

@@ -118,6 +118,7 @@ impl ThemeChoice {
                 Theme::parse(&read(&base.join(name))?)
             }
             Some((_, name)) => Theme::built_in(name),
+            // Nothing depends on the background then, and asking the terminal may take a while.
             None if self.color == ColorChoice::Monochrome => Theme::built_in("monochrome"),
             None => Theme::built_in((self.fits)()),
         };
@@ -129,6 +130,8 @@ impl ThemeChoice {
             _ => SettingsError::NamedTheme(source),
         };
         let theme = theme.map_err(theme_error)?;
+        // The theme was read although it is not used: a mistake in it is told with and without
+        // colors.
         match self.color {
             ColorChoice::Color => Ok(theme),
             ColorChoice::Monochrome => Theme::built_in("monochrome").map_err(theme_error),

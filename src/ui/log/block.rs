@@ -9,8 +9,8 @@ use ratatui::style::Style;
 use crate::sgr;
 use maelstrom_model::event::OutputStream;
 
+use super::line::{LINE_BYTES_MAX, LogLineEnd, StreamFilter};
 use super::spool::SpoolExtent;
-use super::{LINE_BYTES_MAX, LogLineEnd, StreamFilter};
 
 /// Lines in a block: what one look into the spool reads at most.
 const BLOCK_LINES_MAX: u32 = 256;
@@ -145,6 +145,8 @@ pub(super) struct PartialLine {
 impl StoredLog {
     pub fn append(&mut self, stream: OutputStream, mut bytes: &[u8], at_us: u64) {
         while !bytes.is_empty() {
+            // No further than a piece is long: the rest of a huge line would be looked through
+            // again for each of them.
             let (text, ended) = match bytes.iter().take(LINE_BYTES_MAX).position(|b| *b == b'\n') {
                 Some(end) => {
                     let text = &bytes[..end];
@@ -188,9 +190,11 @@ impl StoredLog {
         };
         let held = std::mem::take(&mut partial.bytes);
         let at_us = partial.at_us;
+        // Most tests are not in the middle of a line, and their logs need no such buffers.
         if others.iter().all(|other| other.bytes.is_empty()) {
             self.partial = None;
         }
+        // What was held is counted since it came.
         self.resident_bytes += text.len() + HEADER_BYTES;
         let flags = match stream {
             OutputStream::Stdout => 0,
@@ -227,6 +231,7 @@ impl StoredLog {
             return;
         }
         let mut text = std::mem::take(&mut self.open);
+        // It never grows again, and its spare room is in no count.
         text.shrink_to_fit();
         self.blocks.push(LogBlock {
             before: self.before_open,

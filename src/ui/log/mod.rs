@@ -17,18 +17,19 @@
 //! they went in; only a line longer than [`LINE_BYTES_MAX`] is shown in pieces.
 
 mod block;
+mod line;
 mod spool;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
 use std::ops::Range;
 
-use ratatui::style::Style;
-
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::{Attempt, TestId};
 
 pub use block::LogLineRef;
+pub use line::{LINE_BYTES_MAX, LogLine, LogLineEnd, StreamFilter};
+
 use block::{BlockLines, BlockStorage, StoredLog, StreamStyles};
 use spool::LogSpool;
 
@@ -38,51 +39,6 @@ pub const RESIDENT_BYTES_MAX: usize = 24 << 20;
 pub const LOG_RESIDENT_BYTES_MAX: usize = 256 << 10;
 /// Disk for all logs together: enough for days of output, too little to fill a disk by surprise.
 pub const SPOOL_BYTES_MAX: u64 = 8 << 30;
-/// A longer line is shown in pieces, so that a window's cost stays bounded.
-pub const LINE_BYTES_MAX: usize = 16 << 10;
-/// Which lines of a log. Where both streams are one, all its lines are of either.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum StreamFilter {
-    /// Standard output and standard error, in the order in which lines were completed.
-    #[default]
-    Both,
-    Stdout,
-    Stderr,
-}
-
-impl StreamFilter {
-    fn contains(self, stream: OutputStream) -> bool {
-        match self {
-            StreamFilter::Both => true,
-            StreamFilter::Stdout => stream != OutputStream::Stderr,
-            StreamFilter::Stderr => stream != OutputStream::Stdout,
-        }
-    }
-}
-
-/// How a line ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLineEnd {
-    /// With a newline, which is not part of its bytes.
-    Newline,
-    /// It goes on: in the next line of its stream, or not yet.
-    Open,
-}
-
-/// A line of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// Where it was written to.
-    pub stream: OutputStream,
-    /// When its first byte came, microseconds since the run began.
-    pub at_us: u64,
-    /// Its bytes, without the newline.
-    pub bytes: Vec<u8>,
-    /// The style in which it begins: the one in which the line before it in its stream ended.
-    pub begins: Style,
-    pub end: LogLineEnd,
-}
-
 /// Output that could not be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLoss {
@@ -153,6 +109,7 @@ impl LogStore {
             if let Some(log) = self.logs.get_mut(&oldest) {
                 log.in_resident_order = false;
             }
+            // Its open block goes, too: with one for each log, memory would have no bound.
             self.spool_out(oldest, BlockClosing::Close);
         }
     }
@@ -251,6 +208,7 @@ impl LogStore {
                     number = after;
                 }
             }
+            // A text with fewer lines than its block says must not be read for ever.
             if !in_closed || number <= next {
                 next = next.max(number);
                 break;
@@ -360,6 +318,7 @@ impl LogStore {
                         bytes: 0,
                         reason: error.to_string(),
                     });
+                    // What the tests wrote, without the headers of lines.
                     loss.bytes += BlockLines::new(text, StreamStyles::default())
                         .map(|line| line.bytes.len() as u64)
                         .sum::<u64>();

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use proptest::prelude::*;
+use ratatui::style::Style;
 
 use super::*;
 

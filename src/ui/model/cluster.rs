@@ -114,6 +114,7 @@ impl InputTransfers {
     pub(super) fn update(&mut self, transfer: InputTransfer) {
         let done = transfer.is_done();
         match self.list.iter_mut().find(|other| other.id == transfer.id) {
+            // Its bytes are among the finished ones and must not be counted twice.
             Some(known) if known.is_done() => return,
             Some(known) => *known = transfer.clone(),
             None => self.list.push_back(transfer.clone()),

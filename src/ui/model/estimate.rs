@@ -46,6 +46,7 @@ impl RunEstimator {
 
     /// An attempt ended.
     pub fn finished(&mut self, now_us: u64, ran_us: u64) {
+        // What did not run says nothing of how long tests take.
         if ran_us > 0 {
             self.ran_tests += 1;
             self.ran_us = self.ran_us.saturating_add(ran_us);
@@ -55,6 +56,8 @@ impl RunEstimator {
             Some((last, count)) if *last == second => *count = count.saturating_add(1),
             _ => self.finished_by_second.push_back((second, 1)),
         }
+        // Seconds in which nothing ended have no entry, so these may be older than the window;
+        // `rate` leaves them out.
         if self.finished_by_second.len() as u64 > RATE_WINDOW_S {
             self.finished_by_second.pop_front();
         }

@@ -199,6 +199,7 @@ impl RunModel {
             EventKind::WorkerLeft { worker, reason } => {
                 if let Some(worker) = self.worker_mut(*worker) {
                     worker.left = Some(reason.clone());
+                    // Nothing runs there any more, which no sample will say.
                     worker.sampled(0);
                 }
             }
@@ -313,6 +314,7 @@ impl RunModel {
         for (started_us, test) in self.running() {
             let so_far_us = now_us.saturating_sub(started_us);
             let expected_us = self.tests.expected_us(test).unwrap_or(mean_us);
+            // What takes longer than expected makes the rest of the others no shorter.
             going.elapsed_us += so_far_us.min(expected_us);
             going.longest_us = going.longest_us.max(expected_us.saturating_sub(so_far_us));
         }
@@ -365,6 +367,7 @@ impl RunModel {
             self.running.remove(&(started_us, test));
         }
         if let Some(place) = place {
+            // The slot may have another test by now.
             if let Some(slot) = self.slot_mut(place).filter(|slot| **slot == Some(test)) {
                 *slot = None;
             }
@@ -445,6 +448,7 @@ impl RunModel {
         if self.is_active() {
             self.suspended_us = self.suspended_us.saturating_add(suspended_us);
         }
+        // The moment is what the set is ordered by.
         let shifted = std::mem::take(&mut self.running);
         for (started_us, test) in shifted {
             self.tests.shift_started(test, suspended_us);
@@ -465,6 +469,7 @@ impl RunModel {
     }
 
     fn joined(&mut self, worker: WorkerModel) {
+        // An id is an index: a huge one, in a recording that was edited, must take no memory.
         if worker.id.0 >= WORKERS_MAX {
             return;
         }

@@ -70,6 +70,7 @@ impl RunModel {
             self.estimate.closed(self.tests.expected_us(test));
         }
         self.failures.retain(|other| *other != test);
+        self.running.retain(|(_, other)| *other != test);
         self.subtests.remove(&test);
     }
 }

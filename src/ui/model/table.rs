@@ -277,8 +277,12 @@ impl TestTable {
     }
 
     /// The record of an attempt, made if it is newer than the latest. `None` for a test that is
-    /// not known and for an attempt that was never told of.
+    /// not known or has vanished, and for an attempt that was never told of.
     pub(super) fn record(&mut self, test: TestId, attempt: Attempt) -> Option<&mut AttemptRecord> {
+        if self.tree.is_gone(test) {
+            // Its counts are gone as well: nothing more can be moved in them.
+            return None;
+        }
         let last = self.last_record.get_mut(test.index())?;
         let latest = self.records.get(*last as usize).map(|r| r.attempt);
         if latest.is_none_or(|latest| latest < attempt) {

@@ -292,3 +292,23 @@ fn of_earlier_rounds_only_the_latest_attempt_is_kept() {
         assert_eq!(next, 1, "it is the first of its round");
     }
 }
+
+#[test]
+fn what_is_told_of_a_vanished_test_changes_nothing() {
+    let mut model = model_with(&["a::stays", "b::goes"]);
+    apply(&mut model, 10, started(1, 1));
+    apply(
+        &mut model,
+        20,
+        EventKind::Vanished {
+            tests: vec![TestId(1)],
+        },
+    );
+    assert_eq!(model.running().len(), 0);
+    let counts = model.counts;
+    apply(&mut model, 30, finished(1, 1, failed()));
+    apply(&mut model, 40, started(1, 2));
+    apply(&mut model, 50, finished(1, 2, TestOutcome::Passed));
+    assert_eq!((model.running().len(), model.counts), (0, counts));
+    assert!(model.failures.is_empty());
+}

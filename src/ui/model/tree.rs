@@ -177,6 +177,8 @@ impl TestTree {
         }
         let leaf_name = &self.leaf_name;
         let names: Vec<NameRef> = self.groups.iter().map(|group| group.name).collect();
+        // Groups stand before tests of the same name; the id makes the order one and the same each
+        // time.
         let key = |row: &TreeRow| match row {
             TreeRow::Group(id) => (names.get(id.0 as usize).map(|n| arena.get(*n)), 0, id.0),
             TreeRow::Test(id) => (leaf_name.get(id.index()).map(|n| arena.get(*n)), 1, id.0),

@@ -285,6 +285,7 @@ impl ReplayPlayer {
             if self.state == ReplayState::Left {
                 return Ok(());
             }
+            // A slow screen must not gather the whole recording in memory.
             self.sender.ready().await;
             self.sender.send(event);
         }

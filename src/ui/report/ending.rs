@@ -119,6 +119,7 @@ pub fn write_summary(
         diagnostic::part(out, color, (TextRole::Attention, "warning"), &text)?;
     }
     let totals = totals(model);
+    // Where tests ran all the same, their counts say more.
     let (paint, counts) = match model.build_failed() && ended(&totals) == 0 {
         true => (TextRole::Bad, "the build failed".to_owned()),
         false => counts(&totals),
@@ -351,6 +352,7 @@ pub(super) fn representative_attempt(model: &RunModel, test: TestId) -> Option<&
             (finished.outcome.is_failure() && recent).then_some(finished)
         })
     };
+    // The latest attempt comes first, so the last is the one that failed first.
     failing(since_us).last().or_else(|| failing(0).next())
 }
 
@@ -383,6 +385,7 @@ fn totals(model: &RunModel) -> RoundSummary {
         passed: of(TestState::Passed),
         failed: of(TestState::Failed),
         timed_out: of(TestState::TimedOut),
+        // A place that does not compile is shown as an error, but is no test.
         errors: of(TestState::Error).saturating_sub(model.places()),
         ignored: of(TestState::Ignored),
         cancelled: of(TestState::Cancelled),

@@ -35,6 +35,7 @@ pub(super) fn shown(logs: &LogStore, key: LogKey) -> ShownLines {
     while next < total && bytes <= SHOWN_BYTES_MAX {
         let end = total.min(next + WINDOW_LINES);
         logs.for_each_line(key, StreamFilter::Both, next..end, |line| {
+            // With its newline: a million empty lines are not nothing.
             bytes += line.bytes.len() + 1;
             if bytes <= HALF_BYTES {
                 head += 1;

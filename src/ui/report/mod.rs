@@ -5,6 +5,7 @@
 //! - [`ending`]: what stands at the end; a dashboard that closes leaves the same.
 //! - [`extent`]: how much of a test's output is shown.
 //! - [`rerun`]: the command that runs the failures again.
+//! - [`options`]: what of all that is shown.
 //! - [`output`]: the writer that never makes anybody wait.
 //!
 //! [`run`] takes events as fast as they come, whatever the stream does. No escape byte is written
@@ -13,6 +14,7 @@
 mod build;
 mod ending;
 mod extent;
+mod options;
 mod output;
 mod plain;
 mod rerun;
@@ -27,12 +29,11 @@ use std::time::{Duration, Instant};
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::{Event, EventKind};
 
-use super::style::OutputColor;
-
 pub use self::build::{write_build, write_build_output};
 pub use self::ending::{
     PrecedingOutput, write_ending, write_failures, write_notice, write_summary,
 };
+pub use self::options::{PassingOutputDisplay, ReportVerbosity, RunReportOptions};
 pub use self::output::{BackgroundWriteError, BackgroundWriter, WholeLineWriter};
 pub use self::plain::RunReport;
 pub use self::rerun::command as rerun_command;
@@ -42,32 +43,6 @@ pub(crate) use self::text::changed;
 const EVENTS_MAX: usize = 1024;
 /// Text gathered before it is handed on; all of it is handed on when no event waits.
 const GATHERED_BYTES: usize = 32 << 10;
-
-/// What a report shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunReportOptions {
-    pub verbosity: ReportVerbosity,
-    pub color: OutputColor,
-    /// Whether with the output of tests that passed.
-    pub passing_output: PassingOutputDisplay,
-}
-
-/// How much a report shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReportVerbosity {
-    /// A line for each test, and what else happens.
-    Plain,
-    /// Failures and the summary.
-    Quiet,
-}
-
-/// Whether the output of tests that passed is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PassingOutputDisplay {
-    Hidden,
-    /// It is, after the test's line.
-    Shown,
-}
 
 /// Writes the report of a run until its last event. Meant for a thread of its own; returns when
 /// the stream has taken everything.

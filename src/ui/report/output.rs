@@ -121,6 +121,7 @@ impl BackgroundWriter {
             .name("output".to_owned())
             .spawn(move || {
                 let result = write_out(&for_thread, stream);
+                // First, so that nobody queues for a stream that is written to no more.
                 for_thread.lock().give_up();
                 if let Err(error) = &result
                     && error.kind() == io::ErrorKind::BrokenPipe
@@ -197,6 +198,7 @@ impl WriteQueue {
         };
         let (lines, begun) = text.split_at(end);
         self.push(lines, SPILL_BYTES_MAX);
+        // Before what begins now, whose end may take its time.
         if let QueuedLine::Begun(beside) = std::mem::take(&mut self.line) {
             self.push(&beside, SPILL_BYTES_MAX);
         }
@@ -222,6 +224,7 @@ impl WriteQueue {
     }
 
     fn finish(&mut self) {
+        // The line has no end that these could wait for.
         if let QueuedLine::Begun(beside) = std::mem::take(&mut self.line) {
             self.push(&beside, SPILL_BYTES_MAX);
         }
@@ -273,6 +276,7 @@ impl WriteQueue {
         if let Some(spill) = self.spill.as_mut().filter(|spill| !spill.is_empty()) {
             return spill.pop(chunk);
         }
+        // Only here: all that is queued came before what was lost.
         if self.dropped.bytes > 0 {
             let DroppedText { bytes, reason } = std::mem::take(&mut self.dropped);
             let text = format!("\n[{bytes} bytes of this report were lost: {reason}]\n");

@@ -19,8 +19,8 @@ use super::ending::{
     OutputExtent, PrecedingOutput, write_ending, write_line, write_log, write_notice, write_output,
     write_summary,
 };
+use super::options::{PassingOutputDisplay, ReportVerbosity, RunReportOptions};
 use super::text::{HumanDuration, changed, count, printable};
-use super::{PassingOutputDisplay, ReportVerbosity, RunReportOptions};
 
 /// When nothing was heard of for this long, a line says what is going on.
 const SILENCE_US: u64 = 10_000_000;
@@ -65,6 +65,7 @@ impl RunReport {
 
     /// Writes what there is to say of an event.
     pub fn apply(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        // Before the model knows of the event: only a start to which nothing ran breaks a silence.
         let was_running = self.model.running().len() > 0;
         self.model.apply(event);
         match self.options.verbosity {
@@ -354,6 +355,7 @@ impl RunReport {
             (TestOutcome::Passed, PassingOutputDisplay::Hidden)
             | (TestOutcome::Ignored { .. } | TestOutcome::Cancelled, _) => {}
         }
+        // The ending repeats the output of one attempt; what still runs goes on writing.
         let needed = super::ending::representative_attempt(&self.model, finished.test)
             .filter(|_| self.model.tests.state(finished.test).is_failure())
             .map(|finished| finished.attempt);

@@ -163,6 +163,7 @@ fn is_balanced(text: &str, open: char, close: char) -> bool {
 
 /// The command with these include patterns and no others.
 fn with_includes(command: &[String], patterns: &[String]) -> Vec<String> {
+    // After `--` a word is an argument of the tests, whatever it looks like.
     let end = command
         .iter()
         .position(|word| word == "--")

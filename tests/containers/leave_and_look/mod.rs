@@ -8,7 +8,6 @@ mod image;
 pub(crate) mod table;
 mod ways;
 
-use crate::cluster;
 use crate::feed;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::image;
-use crate::support::executable;
 use super::table::{self, Row};
+use crate::support::executable;
 
 /// A project with the program and the files that it looks at, and a way to run it.
 pub struct Way {

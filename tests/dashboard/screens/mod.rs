@@ -8,7 +8,6 @@ mod rows;
 mod speed;
 
 use crate::harness::Harness;
-use crate::stream;
 use crate::stream::{PANIC, Script};
 use maelstrom_model::event::{OutputStream, RoundCause};
 

@@ -77,7 +77,11 @@ fn a_slow_terminal_slows_no_event_and_grows_no_memory() {
     let (mut terminal, programs) = pseudoterminal::open(120, 36);
     let end = || std::process::Stdio::from(programs.try_clone().unwrap());
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "terminal::the_program_in_the_terminal", "--nocapture"])
+        .args([
+            "--exact",
+            "terminal::the_program_in_the_terminal",
+            "--nocapture",
+        ])
         .env(ROLE, "flood-and-tell")
         .env(TOLD, &told)
         .stdin(end())

@@ -1,8 +1,6 @@
 //! What tests write comes in the order in which they wrote it, standard output and standard error
 //! together, and without what their test framework writes around it.
 
-
-use crate::cluster;
 use crate::support;
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,10 +8,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::cluster::Cluster;
-use serde_json::Value;
 use crate::support::EXECUTABLE;
 use crate::support::crates::built;
 use crate::support::homes::Homes;
+use serde_json::Value;
 
 const LINES: u32 = 1000;
 

@@ -269,6 +269,7 @@ impl DockerAuthConfig {
         let (user, password) = text.split_once(':').ok_or(InvalidLogin)?;
         Ok(Some(RegistryCredentials::Password {
             user: user.to_owned(),
+            // Docker takes NUL bytes from the end as well.
             password: password.trim_end_matches('\0').to_owned(),
         }))
     }

@@ -48,6 +48,7 @@ fn parse(bytes: &[u8]) -> Option<LoaderCache> {
         Some(_) => {
             let count = usize::try_from(number(bytes, 12)?).ok()?;
             let end = OLD_HEADER_BYTES.checked_add(count.checked_mul(OLD_ENTRY_BYTES)?)?;
+            // The new table begins at a multiple of eight bytes, the alignment of its widest field.
             bytes.get(end.checked_next_multiple_of(8)?..)?
         }
     };

@@ -8,6 +8,7 @@
 //! Deliberately absent: `/etc/ld.so.preload`, `LD_PRELOAD`, and what a program opens by `dlopen(3)`.
 
 mod cache;
+mod error;
 mod file;
 mod search;
 
@@ -16,66 +17,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 pub use cache::LoaderCache;
+pub use error::ElfError;
 pub use file::ElfFileError;
 
 use file::ElfFile;
 use search::{ElfObject, SystemLibraries};
-
-/// Why a program's libraries could not be told.
-#[derive(Debug, thiserror::Error)]
-pub enum ElfError {
-    /// The program or a library of it can't be read or understood.
-    #[error("`{}` is not a usable program or library", path.display())]
-    Unusable {
-        path: PathBuf,
-        /// What is wrong with it.
-        source: ElfFileError,
-    },
-    /// A library is nowhere.
-    #[error(
-        "the library `{}` that `{}` needs is not found in {}",
-        library.display(),
-        needed_by.display(),
-        list(searched)
-    )]
-    NotFound {
-        library: OsString,
-        /// The program or library that names it.
-        needed_by: PathBuf,
-        /// Where it was looked for, besides the loader's cache.
-        searched: Vec<PathBuf>,
-    },
-    /// The loader that a program names isn't there.
-    #[error("its loader `{}` does not exist", loader.display())]
-    NoLoader { loader: PathBuf },
-}
-
-impl ElfError {
-    /// What to do about it.
-    pub fn help(&self) -> &'static str {
-        match self {
-            ElfError::Unusable { .. } => {
-                "name dynamically or statically linked programs for this machine; scripts need no \
-                 shared libraries of their own"
-            }
-            ElfError::NotFound { .. } => {
-                "install the library, or name its directory in LD_LIBRARY_PATH"
-            }
-            ElfError::NoLoader { .. } => "install the C library that the program was linked with",
-        }
-    }
-}
-
-fn list(directories: &[PathBuf]) -> String {
-    if directories.is_empty() {
-        return "the loader's cache".to_owned();
-    }
-    let names: Vec<String> = directories
-        .iter()
-        .map(|directory| directory.display().to_string())
-        .collect();
-    names.join(":")
-}
 
 /// Everything that a program needs besides itself, its loader included, in the order in which the
 /// loader would meet it. Nothing for a static program.
@@ -109,6 +55,8 @@ fn closure_on(
             .get(index)
             .map_or_else(Vec::new, |object| object.file.needed.clone());
         for name in needed {
+            // The loader takes what it has loaded under this name or SONAME, wherever that came
+            // from.
             if found.names.contains(&name) || system.is_part_of_loader(&name) {
                 continue;
             }

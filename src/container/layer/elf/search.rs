@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::ElfError;
 use super::cache::LoaderCache;
+use super::error::ElfError;
 use super::file::{DefaultDirectories, ElfFile, ElfMachine, SearchPath};
 
 /// Somebody who needs libraries.
@@ -179,6 +179,8 @@ impl SystemLibraries {
         match self.loader {
             LoaderKind::Glibc(_) => {
                 let own = requester.filter(|object| is_own(&object.file.search));
+                // An object with DT_RUNPATH turns DT_RPATH off for what it needs, its own and those
+                // above it.
                 if own.is_none() {
                     before.extend(
                         chain

@@ -26,6 +26,7 @@ const WHITEOUT_RESERVED: &[u8] = b".wh..wh.";
 pub enum SpecialFiles {
     Refuse,
     /// They are left out. Images of whole systems hold a few below `/dev`, where a container has
+    /// its own.
     Skip,
 }
 
@@ -66,6 +67,8 @@ impl TarUnpacker<'_> {
         writer: &mut TreeWriter,
     ) -> Result<(), LayerError> {
         let kind = entry.header().entry_type();
+        // `git archive` writes the commit's id into one. Attributes for all entries that follow,
+        // which it could hold as well, are not supported.
         if kind.is_pax_global_extensions() {
             return Ok(());
         }
@@ -98,6 +101,7 @@ impl TarUnpacker<'_> {
                 let end = content_end(&entry);
                 let written = writer.file(&path, attributes, &mut entry);
                 match written {
+                    // What `PaddedReader` adds at the end must not pass for content.
                     Ok(digest)
                         if digest.size_bytes != announced || end > self.arrived_bytes.get() =>
                     {

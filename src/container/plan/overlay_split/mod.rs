@@ -106,7 +106,7 @@ pub(super) struct PlannedMount {
 }
 
 /// What has been used up of what a division may.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct SplitUsage {
     mounts: usize,
     bytes: u64,
@@ -217,15 +217,17 @@ fn part(
             Some(LevelPart::Empty)
         }
         HostEntryKind::Directory => {
-            let made_before = used.mounts;
             used.mounts += 1;
+            let as_one = *used;
             if inner.is_empty() {
                 return Some(LevelPart::Overlay);
             }
             let divided = level(path, &inner, list, used);
             Some(divided.map_or_else(
                 || {
-                    used.mounts = made_before + 1;
+                    // As a whole the directory is one mount, however many mounts and copied bytes its
+                    // parts would have needed.
+                    *used = as_one;
                     LevelPart::ReadOnlyDirectory
                 },
                 LevelPart::Level,

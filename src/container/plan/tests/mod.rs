@@ -2,8 +2,12 @@
 
 mod laws;
 
+use std::path::PathBuf;
+
 use super::*;
-use crate::spec::{BindAccess, DeviceKind, Mount, SkeletonEntry, SkeletonKind, WhenForbidden};
+use crate::spec::{
+    BindAccess, DeviceKind, Mount, PrivilegeLevel, SkeletonEntry, SkeletonKind, WhenForbidden,
+};
 
 fn spec(root: RootKind, mounts: Vec<(&str, MountKind)>) -> ContainerSpec {
     ContainerSpec {

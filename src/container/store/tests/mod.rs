@@ -329,7 +329,7 @@ fn a_pin_of_another_process_holds_until_it_dies() {
     let store = store(cache.path(), 0);
     drop(store.tree_or_build(name("shared"), build_sample).unwrap());
     let mut child = other_process(
-        "container::store::tests::a_pin_of_another_process_holds_until_it_dies",
+        "store::tests::a_pin_of_another_process_holds_until_it_dies",
         cache.path(),
     )
     .spawn()
@@ -372,7 +372,7 @@ fn of_many_that_want_a_tree_one_builds_it() {
 /// be filled.
 #[test]
 fn a_full_file_system_is_reported_as_such() {
-    let test = "container::store::tests::a_full_file_system_is_reported_as_such";
+    let test = "store::tests::a_full_file_system_is_reported_as_such";
     if let Some(cache) = std::env::var_os(ROLE) {
         let store = store(Path::new(&cache), NO_LIMIT);
         let error = store

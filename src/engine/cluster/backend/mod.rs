@@ -270,9 +270,11 @@ impl<L: Backend> Backend for BrokerBackend<L> {
                 }
                 None => {}
             }
+            // Its loss was told above, after which nobody wants to hear of anything.
             if self.dispatch.is_lost() {
                 return std::future::pending().await;
             }
+            // What either side has free changes with every event, and nothing else tells of it.
             self.place_jobs();
             tokio::select! {
                 biased;

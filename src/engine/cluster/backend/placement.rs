@@ -90,6 +90,7 @@ impl PlacementQueue {
     /// Takes a job away that nobody wants any more. Tells whether it waited.
     pub fn cancel(&mut self, id: JobId) -> bool {
         if let Some(away) = self.away.get_mut(&id) {
+            // What is unwanted must not begin here when the broker gives it up.
             *away = ClusterJob::Settled;
         }
         let turn = self.turns.remove(&id);

@@ -130,6 +130,8 @@ impl LimitWarnings {
             return false;
         }
         if self.told.len() >= TOLD_MAX {
+            // Where nobody shows a credential, a client has as many names as addresses: the table
+            // must not grow with them.
             self.told.retain(|_, at| is_told(at));
         }
         let has_room = self.told.len() < TOLD_MAX;

@@ -37,6 +37,8 @@ impl ContentInventory for StoredInventory {
         async move {
             let checked = check(&storage, contents).await;
             match checked {
+                // The client is at fault and must hear of it; all else is the broker's trouble, and
+                // passes.
                 Err(status) if status.code() == Code::InvalidArgument => {
                     Ok(InventoryCheck::Refused(status.message().to_owned()))
                 }
@@ -69,6 +71,7 @@ async fn check(
     }
     let closure = closure(storage, directories).await?;
     named.extend(closure.present);
+    // The pins come before the look below, so that nothing is evicted after it was seen.
     let pins = storage.pin(named.iter().chain(&closure.missing).copied());
     let mut lacking = storage.missing(&named);
     lacking.extend(closure.missing);

@@ -62,6 +62,8 @@ impl RunOwner {
 
     /// Whether somebody else is this owner.
     pub fn check(&self, somebody: &RunOwner) -> Result<(), &'static str> {
+        // Nothing could be shown that others cannot show, too: without this, everybody would be the
+        // owner.
         if self.member.is_none() && self.secret.is_none() {
             return Err(NOBODYS);
         }
@@ -100,6 +102,7 @@ impl RunOwner {
         let secret = match <[u8; 32]>::try_from(secret) {
             Ok(hash) => Some(hash),
             Err(_) if secret.is_empty() => None,
+            // Without the secret its owner would be whoever has the credential.
             Err(_) => return nobody,
         };
         RunOwner {

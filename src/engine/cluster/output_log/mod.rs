@@ -153,6 +153,8 @@ impl OutputLog {
             });
             record.extend_from_slice(&(chunk.len() as u32).to_le_bytes());
             record.extend_from_slice(chunk);
+            // The end moves only after this: of a record that was written in part nothing is ever
+            // read.
             self.append(&record).map_err(|source| self.disk(source))?;
             self.end += written;
             self.chunks = chunks;
@@ -221,6 +223,7 @@ impl OutputLog {
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
         let length = u32::from_le_bytes(length) as usize;
+        // The length is from a disk that may have changed it, so it is checked before memory is taken.
         if length > CHUNK_BYTES_MAX {
             return Err(io::ErrorKind::InvalidData.into());
         }

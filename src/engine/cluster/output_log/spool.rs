@@ -89,6 +89,7 @@ impl OutputSpool {
     fn give_back(&self, numbers: Vec<u32>) {
         let mut shared = self.lock();
         shared.free.extend(numbers);
+        // Nobody has a block, so closing the file gives back what a file system without holes kept.
         if shared.free.len() == shared.count as usize {
             *shared = SpoolState::default();
         }

@@ -153,6 +153,7 @@ impl CertificateAuthority {
             self.directory.join(format!("{name}.pem")),
             self.directory.join(format!("{name}.key")),
         );
+        // The key comes first: a certificate without its key looks complete and is of no use.
         write(&paths.1, &own.serialize_pem(), FileVisibility::Secret)?;
         write(&paths.0, &certificate.pem(), FileVisibility::Public)?;
         Ok(paths)

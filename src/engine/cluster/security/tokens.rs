@@ -79,6 +79,7 @@ impl TokenFile {
                 Ok(read) => *known = read,
                 Err(error) => {
                     let text = maelstrom_model::error::with_causes(&error);
+                    // An editor may have written half of it; nobody should be locked out by that.
                     tracing::error!("the tokens stay what they were: {text}");
                 }
             }
@@ -102,6 +103,8 @@ fn read(path: &Path) -> Result<(FileStamp, Vec<TokenEntry>), TokensError> {
         path: path.to_owned(),
         source,
     };
+    // The stamp is taken before the text is read: a file that changes in between has another stamp,
+    // and is read again.
     let stamp = FileStamp::of(&fs::metadata(path).map_err(failed)?);
     let text = fs::read_to_string(path).map_err(failed)?;
     Ok((stamp, parse(path, &text)?))

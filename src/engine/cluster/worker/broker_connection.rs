@@ -165,6 +165,8 @@ impl BrokerConnection {
                 Ok(Some(WorkerOrder { kind: Some(order) })) => {
                     return ConnectionEvent::Order(Box::new(order));
                 }
+                // If an order was passed over, the broker could count on a lease that nobody runs. So
+                // the connection begins anew.
                 Ok(Some(WorkerOrder { kind: None })) => {
                     Status::internal("the broker sends orders that this version does not know")
                 }
@@ -215,6 +217,7 @@ impl BrokerConnection {
 
 /// Half to all of what the number of failures makes it, so that workers don't all come at once.
 fn pause(instance: [u8; 16], failures: u32) -> Duration {
+    // Beyond that the shift would overflow, and the pause is the longest long before.
     let doubled = failures.saturating_sub(1).min(16);
     let whole = PAUSE_MIN.saturating_mul(1 << doubled).min(PAUSE_MAX);
     let mut hasher = DefaultHasher::new();

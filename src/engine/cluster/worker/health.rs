@@ -76,6 +76,7 @@ impl WorkerHealth {
         match statvfs(&self.cache) {
             Err(errno) => Some(format!("its cache directory {place} is gone: {errno}")),
             Ok(disk) => {
+                // What root alone may use does not count; blocks are counted in fragments.
                 let free_bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
                 let is_full = free_bytes < self.disk_free_bytes_min;
                 is_full.then(|| {

@@ -106,6 +106,7 @@ impl EventReceiver {
             sleep_until(until).await;
         }
         let count = self.events.recv_many(events, count_max).await;
+        // If as many came as were asked for, more are probably there already and must not wait.
         self.gathering = (0 < count && count < count_max).then(|| Instant::now() + GATHERING);
         self.took(events.get(events.len() - count..).unwrap_or_default());
         count

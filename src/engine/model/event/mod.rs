@@ -97,6 +97,7 @@ pub enum EventKind {
         tests: Vec<TestId>,
     },
     /// Watched files changed, so a round begins: at once, or when the present one is over, which
+    /// this cuts short.
     FilesChanged {
         /// Some of them, each once: absolute, or relative to the directory of the run.
         paths: Vec<String>,
@@ -137,6 +138,7 @@ pub enum EventKind {
         text: OutputText,
     },
     /// A part of a test that its framework reports by itself came to an end (a Go subtest, a phase
+    /// of pytest).
     Subtest {
         test: TestId,
         attempt: Attempt,

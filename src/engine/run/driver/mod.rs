@@ -2,14 +2,15 @@
 //!
 //! One task on a single-threaded runtime awaits one happening at a time, in this order of
 //! precedence: signals, commands, the framework's mail, changed files, the discovery's end, the
-//! backend. Everything
-//! that is decided is decided in [`super::machine`].
+//! backend. Everything that is decided is decided in [`super::machine`].
 //!
 //! Owner of the state: [`drive`], for the length of the run. When it returns, nothing of the
 //! backend is left.
 //!
 //! Absent on purpose: the tests' output, which passes through; only the end of what a running test
 //! wrote is kept ([`super::output_tail`]).
+
+mod setup;
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
@@ -27,20 +28,22 @@ use super::history::{DiscoveryCoverage, HistoryStore};
 use super::history_recorder::HistoryRecorder;
 use super::host::{DiscoveryEvent, DiscoveryHost, HelperAction, HelperJobs, discovery_host};
 use super::machine::{RunState, RunStateMachine};
-use super::message::{RunEffect, RunInput, RunOptions};
+use super::message::{RunEffect, RunInput};
 use super::output_tail::OutputTail;
 use super::signals::TerminationSignal;
 use super::trace;
-use super::watch::{FileWatcher, WatchMode};
+use super::watch::FileWatcher;
 use crate::log::ProgramLog;
 use crate::shared_process::SharedProcessBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::error::with_causes;
-use maelstrom_model::event::{EventKind, OutputStream, RunStarted, UiCommand, UserNotice};
+use maelstrom_model::event::{EventKind, OutputStream, UiCommand};
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, ParsedOutput};
 use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
+
+pub use self::setup::RunSetup;
 
 /// How long containers may take to vanish when the run is over. The program's own end kills what is
 /// left then; waiting is only for telling so.
@@ -51,31 +54,6 @@ const HELPER_RANK: JobPriority = JobPriority {
     priority: i8::MAX,
     estimate: None,
 };
-
-/// Everything a run needs.
-#[derive(Debug)]
-pub struct RunSetup<'a, F, B> {
-    /// What the user wants.
-    pub wishes: RunOptions,
-    /// What is known at the start; told first.
-    pub run: RunStarted,
-    /// What the user should know from the start.
-    pub notices: Vec<UserNotice>,
-    /// What finds the tests.
-    pub framework: &'a F,
-    pub backend: B,
-    pub outlet: EventSink,
-    /// What the user interface asks for. When it is gone, nobody stays.
-    pub commands: UnboundedReceiver<UiCommand>,
-    /// The program's log, which may want to know where the run's state is.
-    pub log: &'a ProgramLog,
-    /// The program that opens a shell in a test's container, where there is one.
-    pub shell: Option<PathBuf>,
-    /// Who else may end the run.
-    pub interrupts: UnboundedReceiver<TerminationSignal>,
-    /// Whether changed files begin rounds.
-    pub watching: WatchMode,
-}
 
 /// Runs to the end, and returns the program's exit code.
 pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
@@ -122,6 +100,8 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
         tokio::select! {
             biased;
             Some(interrupt) = interrupts.recv() => driver.interrupt(interrupt),
+            // A closed channel is always ready: without the condition the loop would never wait
+            // again.
             command = commands.recv(), if watched == UiPresence::Yes => {
                 if command.is_none() {
                     watched = UiPresence::No;
@@ -132,6 +112,8 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
             input = sentinel.next(driver.machine.state()) => driver.handle_input(input),
             result = discovered::<F>(&mut discovery) => {
                 discovery = None;
+                // What the framework said before its end counts only while the machine is open for
+                // it, and the result closes it.
                 while let Ok(mail) = mail.try_recv() {
                     driver.on_discovery_event(mail, &mut sentinel);
                 }
@@ -368,6 +350,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             BackendEvent::Lost(lost) => {
                 let message = with_causes(&lost);
                 self.helpers.lost(&message);
+                // No end of any job comes any more that would take these away.
                 self.memories.clear();
                 let help = lost.help;
                 self.handle_input(RunInput::BackendLost { message, help });
@@ -440,6 +423,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             }
             _ => None,
         };
+        // User interfaces print their summary when a round has ended, and these notices belong
+        // there, so they come before the event.
         if let EventKind::RoundFinished { .. } = &event {
             let discarded = self.wastage.take_notice(&self.directory);
             for notice in discarded.into_iter().chain(self.framework.conclusions()) {
@@ -462,6 +447,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 RunEffect::Emit(event) => {
+                    // The backend hears of it before the jobs that follow, because they must not
+                    // get a container that knows the old files.
                     if changes_files(&event) {
                         self.backend.files_changed();
                     }
@@ -483,6 +470,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
                     self.notebook.record(test, history, ran)
                 }
                 RunEffect::SaveHistory => {
+                    // The machine accepts nothing more once the run is over, as it is after the
+                    // last round, so the notice does not go through it.
                     if let Some(notice) = self.notebook.save(self.machine.tests()) {
                         self.outlet.emit(EventKind::Notice(notice));
                     }

@@ -232,6 +232,8 @@ impl HistoryStore {
     fn lock(&self) -> Result<Option<File>, HistoryError> {
         let path = || self.directory.clone();
         let directory = private::directory(&self.directory)
+            // The directory is locked and not the file, because each save puts another file in its
+            // place.
             .and_then(|()| File::open(&self.directory))
             .map_err(|source| HistoryError::Directory {
                 path: path(),

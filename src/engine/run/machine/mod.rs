@@ -401,6 +401,7 @@ impl RunStateMachine {
 
 /// Whether an event only needs passing on. The others are the machine's own to tell.
 fn is_fact(event: &EventKind) -> bool {
+    // There is no wildcard, so that whoever adds a kind decides who may tell it.
     match event {
         EventKind::Notice(_)
         | EventKind::BuildStarted { .. }

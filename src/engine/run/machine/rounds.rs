@@ -25,7 +25,7 @@ impl RunStateMachine {
                 let tests = count(self.rerun.len());
                 self.emit(EventKind::RerunQueued { tests });
             }
-            // `settle` starts the round at once.
+            // `next_round` starts the round at once.
             RunState::Idle | RunState::Over => {}
         }
     }
@@ -64,6 +64,8 @@ impl RunStateMachine {
                     summary: self.summary(now_us),
                 });
                 self.effects.push_back(RunEffect::SaveHistory);
+                // Only rounds in a row count, and this one came to its end, or something else than
+                // a change cut it short.
                 if self.state == RunState::Closed || self.change == PendingChange::None {
                     self.cut_short = 0;
                 }
@@ -135,6 +137,8 @@ impl RunStateMachine {
         if let Some(code) = self.discovery_code {
             return code;
         }
+        // The least pair is that of the first failure, because each begins with the number of its
+        // end.
         if let Some((_, code)) = self.tests.iter().filter_map(|test| test.failure).min() {
             return code;
         }

@@ -40,6 +40,7 @@ impl RunStateMachine {
                 Some(ignored) => TestAction::Ignore(Box::new((ignored, case.job))),
                 None => TestAction::Run(case.job),
             };
+            // What is new or failed last time comes first, so that bad news comes early.
             let priority = priority.unwrap_or(match history {
                 PreviousOutcome::New | PreviousOutcome::Failure => 1,
                 PreviousOutcome::Success => 0,
@@ -68,6 +69,8 @@ impl RunStateMachine {
         let test = self.enter(entry.key, work, JobPriority::default());
         info.test = test;
         self.emit(EventKind::Discovered { tests: vec![info] });
+        // The output has to come before the end, and `queue` ends the attempt at once, so the
+        // number that it is going to have is needed here.
         let earlier = self.tests.get(test.index()).map_or(0, |test| test.attempts);
         let attempt = Attempt(earlier + 1);
         for (stream, bytes) in [
@@ -156,6 +159,8 @@ impl RunStateMachine {
             selected: self.selected(),
             deselected: 0,
         });
+        // What runs may end, and its result is told. What waits would only delay the end of a run
+        // that has failed.
         self.state = RunState::Stopping;
         self.stop_active(None);
     }
@@ -320,6 +325,8 @@ impl RunStateMachine {
         let before = test.tally.standing();
         test.tally.add(standing, ResultSource::Ran);
         if let Some(code) = failure {
+            // The exit code is that of the first failure, so later ones of the same test do not
+            // count.
             test.failure.get_or_insert((self.ends, code));
         }
         let lesson = recorded_history(standing, test.tally.standing());
@@ -330,6 +337,7 @@ impl RunStateMachine {
                 ran,
             });
         }
+        // However many of its attempts fail, a test counts once against the limit.
         if !before.is_failure() && standing.is_failure() {
             self.round_failures += 1;
             self.stop_if_enough();

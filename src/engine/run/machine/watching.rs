@@ -56,7 +56,7 @@ impl RunStateMachine {
                 PendingChange::None => self.warn_of_unstable_files(&culprits),
                 PendingChange::Waits => {}
             },
-            // `settle` starts the round as soon as it can.
+            // `next_round` starts the round as soon as it can.
             RunState::Stopping | RunState::Killing | RunState::Idle | RunState::Over => {}
         }
     }
@@ -95,6 +95,8 @@ impl RunStateMachine {
         if self.unclaimed.is_empty() {
             return None;
         }
+        // The id is what is looked for, so the search begins at the least that there is. Of
+        // several tests with one key each is found once.
         let least = (key.clone(), TestId(0));
         let first = self.unclaimed.range(least..).next();
         let found = first.filter(|(known, _)| known == key)?.clone();

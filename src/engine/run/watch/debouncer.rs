@@ -126,6 +126,7 @@ impl ChangeDebouncer {
         let mut paths = Vec::with_capacity(files.len());
         for (path, standing) in files {
             match standing {
+                // It begins no burst: until it is written there is nothing to tell.
                 FileChangeState::New => drop(self.files.insert(path, standing)),
                 FileChangeState::NewAndWritten | FileChangeState::Changed => paths.push(path),
                 FileChangeState::NewDirectory => {}

@@ -182,12 +182,15 @@ impl DirectoryWatcher {
             return self.begin_anew(happenings);
         }
         if mask.contains(AddWatchFlags::IN_IGNORED) {
+            // The kernel says so of each watch that ends, also of those that `forget_tree` has
+            // removed; these are not in the table any more.
             let gone = self.paths.remove(&event.wd);
             return match gone.filter(|path| self.roots.contains(path)) {
                 Some(path) => Err(WatchError::Vanished { path }),
                 None => Ok(()),
             };
         }
+        // It was told before its watch was removed, and read afterwards.
         let Some(directory) = self.paths.get(&event.wd) else {
             return Ok(());
         };
@@ -252,6 +255,7 @@ impl DirectoryWatcher {
 
     /// Watches everything once more, by rules read anew.
     fn begin_anew(&mut self, happenings: &mut FileEvents) -> Result<(), WatchError> {
+        // The old instance goes on until the new one watches, so that nothing happens unseen.
         let anew = DirectoryWatcher::open(&self.list)?;
         let before = std::mem::replace(self, anew);
         // What the old instance has not told yet. Errors of it are of no interest any more.
@@ -280,6 +284,8 @@ impl DirectoryWatcher {
         let mut happenings = Vec::new();
         let mut waiting = VecDeque::from([root.to_owned()]);
         while let Some(directory) = waiting.pop_front() {
+            // It is watched before it is read: what appears in between is found twice, and in the
+            // other order it would not be found at all.
             if !self.watch(&directory)? {
                 continue;
             }
@@ -295,6 +301,8 @@ impl DirectoryWatcher {
                 } else if !self.ignores.ignores(&path, WatchedPathKind::File) {
                     match found {
                         DirectoryWalkKind::New => {
+                            // Whoever made it may have closed it before the directory was watched,
+                            // so nobody tells that it was written.
                             happenings.push((path.clone(), FileEventKind::Created));
                             happenings.push((path, FileEventKind::Written));
                         }
@@ -320,6 +328,7 @@ impl DirectoryWatcher {
             | AddWatchFlags::IN_DONT_FOLLOW;
         match self.inotify.add_watch(directory, wanted) {
             Ok(descriptor) => {
+                // The kernel gives a directory that is watched already the descriptor that it has.
                 let before = self.paths.insert(descriptor, directory.to_owned());
                 Ok(before.is_none_or(|before| before != directory))
             }

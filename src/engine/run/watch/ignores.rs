@@ -82,6 +82,8 @@ impl IgnoreRules {
     /// Reads what holds in a directory that is watched with no other above it.
     pub fn enter_root(&mut self, directory: &Path) {
         let above: Vec<&Path> = directory.ancestors().collect();
+        // In a submodule or a further working tree `.git` is a file, so anything of that name
+        // counts.
         let root = above.iter().position(|above| above.join(".git").exists());
         // From the repository's root down to the directory itself.
         let inside = above.get(..=root.unwrap_or(0)).unwrap_or_default();
@@ -125,6 +127,7 @@ impl IgnoreRules {
             {
                 return verdict;
             }
+            // The rules of a repository around this one do not hold within it.
             if let Some(repository) = self.repositories.get(above) {
                 return verdict(&repository.exclude, path, is_directory)
                     .or_else(|| verdict(&repository.user, path, is_directory))

@@ -11,11 +11,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::environment::ConfigEnvironment;
+use super::error::ConfigError;
+use super::found::{FoundOption, lossy};
+use super::schema::{ConfigOption, ConfigOptionKind, ConfigSchema, LogLevel, variable};
 use super::sources::{ConfigFileChoice, search_list};
-use super::{
-    ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, FoundOption,
-    LogLevel, variable,
-};
 
 const CONFIG_FILE: &str = "config-file";
 const PRINT_CONFIG: &str = "print-config";
@@ -142,6 +142,7 @@ pub(super) fn typed(
         command.try_get_matches_from(arguments)
     };
     let matches = match command.clone().try_get_matches_from(arguments) {
+        // What is missing here a variable or a file may still supply.
         Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => lenient(),
         other => other,
     };
@@ -193,6 +194,8 @@ impl CommandLineMatches {
             };
             let strength = found.origin.strength;
             let contradicts = |(other_strength, other): &(usize, &Arg)| {
+                // Values of equal strength that contradict each other are a mistake of one place:
+                // the parser tells it in the end.
                 *other_strength < strength && contradict(command, arg, other)
             };
             // A boolean that is false, or an empty list, contradicts nothing.
@@ -220,6 +223,7 @@ pub(super) fn check(command: &Command, found: &FoundOption) -> Result<(), String
     match command.clone().try_get_matches_from(words) {
         Ok(_) => Ok(()),
         Err(error) => match error.kind() {
+            // Other errors say nothing of the value: what else is required is not on this line.
             ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::InvalidUtf8 => {
                 Err(refusal(&error, found))
             }
@@ -234,7 +238,7 @@ fn refusal(error: &clap::Error, found: &FoundOption) -> String {
         _ => found
             .items
             .first()
-            .map_or(String::new(), |item| super::lossy(item)),
+            .map_or(String::new(), |item| lossy(item)),
     };
     let reason = match (error.get(ContextKind::ValidValue), error.source()) {
         (Some(ContextValue::Strings(valid)), _) => {
@@ -264,6 +268,8 @@ fn as_typed(found: &FoundOption) -> Vec<OsString> {
     }
     let typed = |item: &OsString| {
         let mut word = OsString::from(format!("--{name}"));
+        // Name and value are one word, so that a value that begins with `-` is not taken for an
+        // option.
         if *kind != ConfigOptionKind::Boolean {
             word.push("=");
             word.push(item);
@@ -293,6 +299,7 @@ pub(super) fn parse(
             trailing
                 .into_iter()
                 .flat_map(as_typed)
+                // The first word is `--`, and a second one would be an item of the list.
                 .skip(usize::from(ends_options)),
         );
     command

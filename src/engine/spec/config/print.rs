@@ -3,7 +3,8 @@
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::{ConfigOption, ConfigOptionKind, ConfigSchema, FoundOption, LOG_LEVEL, lossy};
+use super::found::{FoundOption, lossy};
+use super::schema::{ConfigOption, ConfigOptionKind, ConfigSchema, LOG_LEVEL};
 
 pub(super) fn print(program: &ConfigSchema, matches: &ArgMatches, found: &[FoundOption]) -> String {
     let mut text = format!("# The configuration values of {}.\n", program.name);

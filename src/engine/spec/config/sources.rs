@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::document::{self, DocumentNode, DocumentTable, SpanError, TableField, TextDocument};
 
-use super::{
-    ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ConfigWarning,
-    FoundOption, LOG_LEVEL, OptionOrigin, OptionOriginKind, did_you_mean, known_names, lossy,
-    variable,
+use super::environment::ConfigEnvironment;
+use super::error::{ConfigError, ConfigWarning};
+use super::found::{FoundOption, OptionOrigin, OptionOriginKind, lossy};
+use super::schema::{
+    ConfigOption, ConfigOptionKind, ConfigSchema, LOG_LEVEL, did_you_mean, known_names, variable,
 };
 
 /// What the variables of all programs begin with.

@@ -1,10 +1,13 @@
 //! Every source, every kind, every mistake, on a command line made for the purpose.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use proptest::prelude::*;
 
+use super::schema::variable;
 use super::*;
 
 /// Counts things.

@@ -137,7 +137,7 @@ mod tests {
     fn values_keep_their_kinds() {
         assert_eq!(
             told(r#"[true, null, -3, 1.5, 99999999999999999999, "x\u00e9"]"#),
-            r#"List([Node { span: 1..5, value: Boolean(true) }, Node { span: 7..11, value: Null }, Node { span: 13..15, value: Integer(-3) }, Node { span: 17..20, value: Number }, Node { span: 22..42, value: Number }, Node { span: 44..53, value: Text("xé") }])"#
+            r#"List([DocumentNode { span: 1..5, value: Boolean(true) }, DocumentNode { span: 7..11, value: Null }, DocumentNode { span: 13..15, value: Integer(-3) }, DocumentNode { span: 17..20, value: Number }, DocumentNode { span: 22..42, value: Number }, DocumentNode { span: 44..53, value: Text("xé") }])"#
         );
     }
 }

@@ -140,6 +140,7 @@ impl TextDocument {
     /// `NAME:LINE:COLUMN` of a place.
     pub fn place(&self, span: &Range<usize>) -> String {
         let (line, column) = line_and_column(&self.text, span.start);
+        // Only the first line of a part begins within a line of the whole.
         let column = match line {
             1 => column + self.start.column - 1,
             _ => column,
@@ -258,6 +259,8 @@ fn table_of(table: &DeTable<'_>) -> DocumentTable {
             node: node_of(value.get_ref(), value.span()),
         })
         .collect();
+    // Complaints begin with what stands first in the file, and the parser's table need not keep
+    // that order.
     fields.sort_by_key(|field| field.span.start);
     DocumentTable { fields }
 }

@@ -133,6 +133,7 @@ impl<'a> PatternParser<'a> {
             self.no_gap("after `!` and `~`")?;
             true
         } else {
+            // The whole word is compared, so that a selector may begin with these letters.
             self.word() == "not" && {
                 self.take("not");
                 if !self.gap() {
@@ -286,6 +287,8 @@ impl<'a> PatternParser<'a> {
         let start = open + delimiter.open().len_utf8();
         let mut depth = 1_usize;
         for (offset, character) in self.pattern.get(start..).unwrap_or_default().char_indices() {
+            // The closing character is looked at first because both ends of `//` are the same, and
+            // it cannot be nested.
             if character == delimiter.close() {
                 depth -= 1;
             } else if character == delimiter.open() {

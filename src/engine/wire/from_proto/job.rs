@@ -36,6 +36,7 @@ pub struct TemplateSpec {
     /// The processor architecture that the programs are made for.
     pub architecture: String,
     /// What the worker's own machine must have. Every [`ContentSource::Toolbox`] is one of them, or below
+    /// one.
     pub toolbox: Vec<ToolboxPath>,
 }
 
@@ -180,6 +181,8 @@ fn program(bytes: &[u8]) -> Result<Arc<std::ffi::OsStr>, WireError> {
 
 fn arguments(messages: &[impl AsRef<[u8]>]) -> Result<Vec<OsString>, WireError> {
     at_most("arguments", messages.len(), ARGUMENTS_MAX)?;
+    // The sum is checked before any of them is copied, so that a message cannot cost more memory
+    // than allowed.
     let lengths = messages.iter().map(|one| one.as_ref().len());
     at_most("bytes of arguments", lengths.sum(), STRINGS_BYTES_MAX)?;
     let arguments = messages.iter();
@@ -196,6 +199,7 @@ fn environment(
     at_most("variables", messages.len(), VARIABLES_MAX)?;
     let lengths = messages.iter().map(|one| one.name.len() + one.value.len());
     at_most("bytes of variables", lengths.sum(), STRINGS_BYTES_MAX)?;
+    // A job may have another value than its template, but not two of its own.
     let mut seen = std::collections::BTreeSet::new();
     for message in messages {
         let name = string("variable", &message.name, STRING_BYTES_MAX)?;

@@ -137,6 +137,8 @@ impl TemplatePreparer {
                     executable,
                 }),
                 Err(error) => {
+                    // The closure can fail only with a reason to stay on this machine, and this is
+                    // none.
                     failure.get_or_insert(error);
                     // Nobody will see it.
                     return Ok(v1::Source::default());
@@ -174,6 +176,8 @@ impl TemplatePreparer {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         };
+        // The lock is not held while files are read. Two threads may read the same, and find the
+        // same.
         let before = known().get(path).cloned();
         let identity = match before {
             Some(identity) => identity,

@@ -76,6 +76,8 @@ pub fn pack(
     let mut node = DirectoryBuilder::default();
     let left_out = carried.left_out.clone();
     let walk = WalkBuilder::new(root)
+        // Hidden files go along, and the user's own excludes do not count: whoever runs the tests,
+        // the same is sent.
         .standard_filters(false)
         .git_ignore(true)
         .git_exclude(true)
@@ -89,6 +91,7 @@ pub fn pack(
         })
         .build();
     let is_left_out = carried.left_out.contains(root);
+    // A walk yields its root without asking the filter.
     for entry in walk.take_while(|_| !is_left_out) {
         let entry = entry.map_err(|source| InputTreeError::Walk {
             path: root.clone(),

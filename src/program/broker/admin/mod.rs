@@ -1,108 +1,22 @@
 //! What speaks to a broker that runs: `status`, `drain` and `stop`.
 //!
 //! - [`broker_address`]: which broker, and how to be let in. [`text`]: what it says, as lines and as JSON.
+//! - [`client`]: a broker that answered, and why one did not.
 //! - [`watch`]: the same on the whole screen, as it changes.
 
 pub mod broker_address;
+mod client;
 mod text;
 mod watch;
 
-use tonic::{Code, Status};
-
 use self::broker_address::BrokerAddressOptions;
+use self::client::AdminClient;
 use super::options::{BrokerCommand, StatusOptions};
 use super::security;
 use crate::program::failure::ProgramFailure;
 use crate::program::session::runtime;
 use crate::program::startup::print_out;
-use maelstrom_spec::config::{Address, AddressError};
-use maelstrom_wire::connection::{AuthenticatedChannel, ConnectError, connect};
-use maelstrom_wire::from_proto::text;
-use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
-use maelstrom_wire::v1::operator_client::OperatorClient;
 use maelstrom_wire::v1::{DrainRequest, StatusRequest, StopRequest};
-
-/// Why a broker could not be asked or ordered.
-#[derive(Debug, thiserror::Error)]
-enum AdminError {
-    #[error("no broker is named")]
-    NoAddress,
-    /// `MAELSTROM_BROKER` is no address.
-    #[error("the variable MAELSTROM_BROKER")]
-    Address(#[from] AddressError),
-    /// There is no connection.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// It is no broker, or it speaks TLS and we don't.
-    #[error("{address} does not answer as a broker does: {message}")]
-    NoAnswer { address: String, message: String },
-    /// It does not let us in.
-    #[error("the broker {address} does not let us in: {message}")]
-    NotLetIn { address: String, message: String },
-    /// It has no such worker.
-    #[error("the broker {address} does not have it: {message}")]
-    NotFound { address: String, message: String },
-    /// It says no for another reason.
-    #[error("the broker {address} refuses: {message}")]
-    Refused { address: String, message: String },
-}
-
-impl AdminError {
-    fn new(address: &Address, status: &Status) -> AdminError {
-        let address = address.to_string();
-        let message = match status.message() {
-            "" => status.code().description().to_owned(),
-            message => text(message).to_string(),
-        };
-        match status.code() {
-            Code::Unauthenticated | Code::PermissionDenied => {
-                AdminError::NotLetIn { address, message }
-            }
-            Code::NotFound => AdminError::NotFound { address, message },
-            Code::Unavailable | Code::Unknown | Code::Internal | Code::Unimplemented => {
-                AdminError::NoAnswer { address, message }
-            }
-            _ => AdminError::Refused { address, message },
-        }
-    }
-
-    fn help(&self) -> Option<String> {
-        match self {
-            AdminError::NoAddress => Some(
-                "name it with `--broker HOST:PORT`, or set `MAELSTROM_BROKER`; the broker prints \
-                 its address when it starts"
-                    .to_owned(),
-            ),
-            AdminError::Address(_) | AdminError::Refused { .. } => None,
-            AdminError::Connect(error) => error.help(),
-            AdminError::NoAnswer { .. } => Some(
-                "see whether maelstrom-broker runs there; if it uses TLS, name its authority with \
-                 `--broker-ca`"
-                    .to_owned(),
-            ),
-            AdminError::NotLetIn { .. } => Some(
-                "show a token with `--broker-token-file`, or a certificate with `--broker-certificate`; \
-                 `drain` and `stop` take the role `admin`"
-                    .to_owned(),
-            ),
-            AdminError::NotFound { .. } => {
-                Some("`maelstrom-broker status` lists the workers".to_owned())
-            }
-        }
-    }
-
-    fn failure(&self) -> ProgramFailure {
-        match self {
-            AdminError::NoAddress | AdminError::Address(_) | AdminError::NotFound { .. } => {
-                ProgramFailure::usage(self, self.help())
-            }
-            AdminError::Connect(_)
-            | AdminError::NoAnswer { .. }
-            | AdminError::NotLetIn { .. }
-            | AdminError::Refused { .. } => ProgramFailure::infrastructure(self, self.help()),
-        }
-    }
-}
 
 /// Carries out a command.
 pub fn run(command: BrokerCommand) -> Result<u8, ProgramFailure> {
@@ -116,32 +30,6 @@ pub fn run(command: BrokerCommand) -> Result<u8, ProgramFailure> {
             BrokerCommand::Stop { there, workers } => stop(&there, workers).await,
         }
     })
-}
-
-/// A broker that answered.
-struct AdminClient {
-    address: Address,
-    operator: OperatorClient<AuthenticatedChannel>,
-}
-
-impl AdminClient {
-    async fn reach(there: &BrokerAddressOptions) -> Result<AdminClient, ProgramFailure> {
-        let variable = |name: &str| std::env::var_os(name);
-        let address = there.broker(variable).map_err(AdminError::from);
-        let address = address.and_then(|address| address.ok_or(AdminError::NoAddress));
-        let address = address.map_err(|error| error.failure())?;
-        let connection = connect(&address, &there.security(variable)).await;
-        let connection = connection.map_err(|error| AdminError::from(error).failure())?;
-        Ok(AdminClient {
-            address,
-            operator: OperatorClient::new(connection.service())
-                .max_decoding_message_size(MESSAGE_BYTES_MAX),
-        })
-    }
-
-    fn failure(&self, status: &Status) -> ProgramFailure {
-        AdminError::new(&self.address, status).failure()
-    }
 }
 
 async fn status(options: StatusOptions) -> Result<u8, ProgramFailure> {
@@ -176,39 +64,4 @@ async fn stop(there: &BrokerAddressOptions, workers: bool) -> Result<u8, Program
         true => "the broker ends, and its workers finish what they run and end\n",
         false => "the broker ends; what waits is kept for its next start\n",
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use maelstrom_model::exit_code;
-
-    #[test]
-    fn each_refusal_says_what_to_do() {
-        let address: Address = "build.example:4000".parse().unwrap();
-        let told: Vec<String> = [
-            Status::unauthenticated("a token is needed"),
-            Status::permission_denied("the role `admin` is needed"),
-            Status::not_found("no worker of the name `w9` is connected"),
-            Status::unavailable("transport error"),
-            Status::unimplemented(""),
-            Status::resource_exhausted("too many requests"),
-        ]
-        .iter()
-        .map(|status| AdminError::new(&address, status))
-        .chain([AdminError::NoAddress])
-        .map(|error| format!("{error}\n  {}", error.help().unwrap_or_default()))
-        .collect();
-        insta::assert_snapshot!(told.join("\n"));
-    }
-
-    #[test]
-    fn what_was_asked_wrong_is_told_from_what_went_wrong() {
-        let address: Address = "build.example:4000".parse().unwrap();
-        let unknown = AdminError::new(&address, &Status::not_found("no such worker"));
-        assert_eq!(unknown.failure().report(), exit_code::USAGE);
-        assert_eq!(AdminError::NoAddress.failure().report(), exit_code::USAGE);
-        let refused = AdminError::new(&address, &Status::permission_denied("no"));
-        assert_eq!(refused.failure().report(), exit_code::INFRASTRUCTURE);
-    }
 }

@@ -160,6 +160,7 @@ fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
     let (mut value, mut unit) = (bytes as f64, UNITS[0]);
     for larger in &UNITS[1..] {
+        // A larger one would be rounded to 1000.0.
         if value < 999.95 {
             break;
         }
@@ -261,6 +262,7 @@ pub fn json(cluster: &Cluster) -> String {
         action_cache_hits: cluster.cache_hits,
         action_cache_misses: cluster.cache_misses,
     };
+    // JSON keeps characters as they are that would do something to a terminal.
     let mut text = escaped_json(&serde_json::json!(told).to_string()).into_owned();
     text.push('\n');
     text

@@ -17,7 +17,8 @@ use ratatui::widgets::{LineGauge, Paragraph};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::{AdminClient, text};
+use super::client::AdminClient;
+use super::text;
 use crate::program::failure::ProgramFailure;
 use maelstrom_model::exit_code;
 use maelstrom_ui::terminal::TerminalGuard;
@@ -49,6 +50,7 @@ pub async fn run(mut broker: AdminClient) -> Result<u8, ProgramFailure> {
     let first = broker.operator.status(StatusRequest {}).await;
     let first = first.map_err(|status| broker.failure(&status))?;
     let mut view = ClusterStatusView::new(broker.address.to_string(), first.into_inner());
+    // A slow terminal holds up the stream instead of gathering what it will never show.
     let (sender, heard) = channel(1);
     let listening = tokio::spawn(listen(broker, sender));
     let shown = show(&mut view, heard).await;
@@ -83,6 +85,7 @@ async fn listen(mut broker: AdminClient, sender: Sender<ClusterUpdate>) {
 }
 
 async fn show(view: &mut ClusterStatusView, mut heard: Receiver<ClusterUpdate>) -> io::Result<u8> {
+    // Before the terminal is taken: a signal would end the process and leave it raw.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let _taken = TerminalGuard::enter()?;

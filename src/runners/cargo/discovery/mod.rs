@@ -116,6 +116,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
 
     /// What discovery has to say when it is over.
     pub fn summary(&self) -> DiscoverySummary {
+        // A project without any test is no failure, as for `cargo test`.
         let nothing = self.selected == 0 && self.deselected > 0;
         DiscoverySummary {
             deselected: self.deselected,
@@ -200,6 +201,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
 
     fn progress(&mut self, progress: CargoProgress) {
         self.units.total = Some(progress.total);
+        // Messages and the progress bar come on two streams, so either may be ahead.
         self.units.done = self.units.done.max(progress.done);
         self.emit_progress(progress.current);
     }

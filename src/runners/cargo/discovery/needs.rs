@@ -27,6 +27,7 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         let project = self.project;
         let id = &package.metadata.id;
         let finished = library_path::finished_directory(project.workspace, &binary.executable);
+        // Cargo names a package's programs to its integration tests and benchmarks only.
         let programs: BTreeMap<String, Utf8PathBuf> = match binary.target.kind {
             TargetKind::Test | TargetKind::Benchmark => package
                 .binaries()
@@ -108,6 +109,7 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
     /// Where tests can run whose programs are all there.
     pub(super) fn placement(&self, held: &PendingTests) -> PlacementConstraint {
         let scripts = self.scripts.values().map(|script| &script.out_dir);
+        // This is `CARGO_TARGET_TMPDIR`, whose path is compiled into tests.
         let temporary = self.project.workspace.target_directory.join("tmp");
         let built = self.executables.iter().chain(&self.loadable);
         let built = built.chain(scripts).chain([&held.executable, &temporary]);

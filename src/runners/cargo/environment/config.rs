@@ -97,6 +97,7 @@ pub fn load(directory: &Path, cargo_home: Option<&Path>) -> Result<CargoConfig, 
         runners.add(file.target, base);
         for (name, entry) in file.env {
             let variable = variable(&name, entry, base);
+            // The nearest file comes first, so the first one to set a variable wins.
             found.entry(name).or_insert(variable);
         }
     }

@@ -41,6 +41,7 @@ impl LibraryPath {
         let of_scripts = build_scripts
             .iter()
             .filter(|directory| directory.starts_with(profile) || directory.starts_with(&finished));
+        // Rustup's proxies add this directory to the path.
         let of_rustup = toolchain.rustup.iter().map(|_| toolchain.programs_libdir());
         LibraryPath {
             directories: of_scripts
@@ -92,9 +93,12 @@ impl LibraryPath {
     /// The variable's value, if it is to be set.
     pub fn value(&self, inherited: Option<&OsString>) -> Option<OsString> {
         let inherited: Vec<PathBuf> = inherited
+            // An empty value splits into one empty path, which the dynamic loader takes for the
+            // current directory.
             .filter(|value| !value.is_empty())
             .map(|value| std::env::split_paths(value).collect())
             .unwrap_or_default();
+        // Cargo leaves a path alone that begins with its directories already.
         let own: &[PathBuf] = if inherited.starts_with(&self.directories) {
             &[]
         } else {

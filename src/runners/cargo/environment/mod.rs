@@ -68,6 +68,7 @@ pub fn environment(sources: &EnvironmentSources<'_>) -> ProcessEnvironment {
         }
     }
     variables.extend(cargos);
+    // This comes last: it sets only what nobody else has set.
     go_offline(&mut variables, sources.isolation);
     variables
 }

@@ -74,6 +74,7 @@ impl TargetRunners {
             let expression = expression.and_then(|text| CfgExpr::from_str(text).ok());
             expression.is_some_and(|expression| expression.matches(&cfgs))
         };
+        // Cargo refuses to build where several expressions hold, so there is at most one.
         let mut found = self.0.iter().filter(|(key, _)| holds(key));
         found
             .next()
@@ -85,10 +86,12 @@ impl TargetRunners {
 /// The words; a program with a directory starts at `base`.
 fn split(words: ProgramAndArguments, base: &Path) -> Vec<OsString> {
     let words: Vec<String> = match words {
+        // Cargo knows no quotes and no escapes here either.
         ProgramAndArguments::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
         ProgramAndArguments::List(list) => list,
     };
     let mut words = words.into_iter();
+    // As in cargo, a name without a slash is looked up along `PATH`.
     let program = words.next().map(|program| match program.contains('/') {
         true => base.join(PathBuf::from(program)).into_os_string(),
         false => program.into(),

@@ -146,6 +146,7 @@ impl LibtestFraming {
         let mut shown = Vec::new();
         if let Some(end) = self.end.take() {
             let follows = !end.message.is_empty() || !self.pending.is_empty();
+            // The end, which is not shown, has also ended the test's last line.
             if follows && self.shown == ShownPosition::WithinLine {
                 shown.push(b'\n');
             }
@@ -189,6 +190,7 @@ impl LibtestFraming {
                 self.pending.drain(..blank + newline + 1);
                 self.stage = FramingStage::Test;
             }
+            // Where another number of tests runs, the end has a form that is unknown here.
             Some(_) => self.stage = FramingStage::Foreign,
             None => {
                 // A second empty line may be the header's.
@@ -240,6 +242,7 @@ impl LibtestFraming {
         if let Some(found) = memmem::find(rest, &self.needle) {
             return Some(from + found);
         }
+        // The needle may be cut off at the end of what was written so far.
         let longest = rest.len().min(self.needle.len().saturating_sub(1));
         let mut starts = (rest.len() - longest..rest.len()).filter(|start| {
             let end = rest.get(*start..).unwrap_or_default();
@@ -343,6 +346,7 @@ impl LibtestFraming {
         text.expect(b"failures:\n\n")?;
         let again = [b"failures:\n    ", self.name.as_slice(), b"\n\n"].concat();
         let header = [b"---- ", self.name.as_slice(), b" stdout ----\n"].concat();
+        // With `--nocapture` libtest has captured nothing, and names the failed test again at once.
         let Err(mismatch) = text.expect(&again) else {
             return Ok(Vec::new());
         };

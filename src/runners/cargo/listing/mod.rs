@@ -106,6 +106,8 @@ pub fn is_doubtful(harness: TestHarness, all: &CapturedOutput, ignored: &Capture
     };
     let ends = |names: &[String]| (names.first().cloned(), names.last().cloned());
     let ((first, last), (first_ignored, last_ignored)) = (ends(&names), ends(&of_ignored));
+    // Whatever else is printed stands in both listings, so an empty one proves that there is
+    // nothing.
     let (Some(first_ignored), Some(last_ignored)) = (first_ignored, last_ignored) else {
         return false;
     };
@@ -225,6 +227,7 @@ fn parse(stdout: &[u8]) -> Result<Vec<String>, CargoListingError> {
             .map(String::from_utf8_lossy);
         CargoListingError::Garbage(line.map_or_else(|| error.to_string(), |line| shortened(&line)))
     })?;
+    // libtest says `benchmark`, and libtest-mimic says `bench`.
     let kinds = [": test", ": benchmark", ": bench"];
     text.split('\n')
         .filter(|line| !line.is_empty())

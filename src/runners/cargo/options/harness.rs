@@ -71,6 +71,7 @@ impl HarnessArguments {
                 continue;
             };
             let (option, value) = match text.split_once('=') {
+                // Only long options have values after `=`: the name of a test may contain one.
                 Some((option, value)) if text.starts_with("--") => (option, Some(value)),
                 Some(_) | None => (text, None),
             };

@@ -419,14 +419,3 @@ pub enum ColorOption {
     /// Never
     Never,
 }
-
-impl CargoOptions {
-    /// Reads a command line alone, program name first. [`CargoOptions::settled`] also asks variables and
-    /// files.
-    pub fn read<I>(arguments: I) -> Result<CargoOptions, clap::Error>
-    where
-        I: IntoIterator<Item = OsString>,
-    {
-        CargoOptions::try_parse_from(values::own_words(arguments))
-    }
-}

@@ -238,6 +238,7 @@ impl CargoOptions {
     /// Settles what was typed, on a machine with so many CPUs.
     pub fn resolve(self, cpus: NonZeroU32) -> Result<CargoSettings, CargoOptionsError> {
         let harness = HarnessArguments::read(&self.test_arguments)?;
+        // Next to `--workspace` a value may be a package, which only the workspace can tell.
         let (exclude, exclude_undecided) = match self.packages.workspace {
             true => (Vec::new(), self.tests.exclude.clone()),
             false => (self.tests.exclude.clone(), Vec::new()),
@@ -359,6 +360,7 @@ fn slots(
     cpus: NonZeroU32,
 ) -> Result<u32, CargoOptionsError> {
     let max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
+    // Cargo refuses this as well, but only once it builds.
     if jobs == Some(0) {
         return Err(CargoOptionsError::JobsZero);
     }

@@ -1,7 +1,10 @@
 //! Which options of `cargo maelstrom` are configuration values, to be set by variables and in files
-//! as well. What they mean, and their defaults, stand with the options.
+//! as well, and how a command line is read. What the options mean, and their defaults, stand with
+//! the options.
 
 use std::ffi::{OsStr, OsString};
+
+use clap::Parser;
 
 use maelstrom_spec::config::{
     ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ResolvedConfig,
@@ -63,12 +66,21 @@ impl CargoOptions {
     {
         resolve(&PROGRAM, &own_words(arguments), system)
     }
+
+    /// Reads a command line alone, program name first. [`CargoOptions::resolved`] also asks
+    /// variables and files.
+    pub fn read<I>(arguments: I) -> Result<CargoOptions, clap::Error>
+    where
+        I: IntoIterator<Item = OsString>,
+    {
+        CargoOptions::try_parse_from(own_words(arguments))
+    }
 }
 
 /// The command line without the word that cargo puts on it, and with the options that a subcommand
 /// of `cargo` or `cargo nextest` in its place stands for. As the first word these are no names of
 /// tests: one of those can stand after `--`.
-pub(super) fn own_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+fn own_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments = arguments.into_iter().peekable();
     let program = arguments.next();
     arguments.next_if(|first| first == OsStr::new("maelstrom"));

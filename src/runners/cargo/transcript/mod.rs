@@ -205,6 +205,7 @@ impl LibtestTranscript {
         let in_all = in_all.iter().fold(0u32, |sum, n| sum.saturating_add(*n));
         let is_named = match self.asked.form {
             LibtestFormat::Pretty | LibtestFormat::Json => end.named != NamedOutcome::Not,
+            // In these forms nothing that is read here names the test.
             LibtestFormat::Terse | LibtestFormat::Junit => true,
         };
         let others = self.asked.others.is_none_or(|others| others == filtered);
@@ -224,6 +225,8 @@ impl LibtestTranscript {
     fn hold(&mut self, piece: &[u8]) {
         let most = LINE_BYTES_MAX + self.needle.len();
         let newest = piece.split_at(piece.len().saturating_sub(most)).1;
+        // Twice the limit may come together before the beginning goes, so that a long line is not
+        // moved with every piece of it.
         if self.line.len() + newest.len() > 2 * most {
             let surplus = (self.line.len() + newest.len()).saturating_sub(most);
             self.line.drain(..surplus.min(self.line.len()));
@@ -241,6 +244,7 @@ impl LibtestTranscript {
             LibtestFormat::Json => self.json(&line),
             LibtestFormat::Junit => self.junit(&line),
         }
+        // The next line gets the same buffer.
         line.clear();
         self.line = line;
     }
@@ -250,6 +254,8 @@ impl LibtestTranscript {
             self.begun = header(line);
         }
         self.criterion(line);
+        // This comes before the search for the name: libtest names a test before it writes the
+        // result, so a name on the same line comes too late for it.
         if let Some(counts) = counts(line) {
             let named = self.named.clone();
             self.end = Some(LibtestSummary { counts, named });
@@ -418,6 +424,7 @@ fn outcome(line: &[u8]) -> NamedOutcome {
     } else if [b"ok".as_slice(), b"bench", b"FAILED"]
         .iter()
         .any(|word| begins(word))
+        // What the test writes may stand between its name and the outcome.
         || plain.ends_with(b"ok")
         || plain.ends_with(b"FAILED")
     {
@@ -437,6 +444,8 @@ pub(super) fn without_escapes(bytes: &[u8]) -> Vec<u8> {
                 let end = after.iter().position(u8::is_ascii_alphabetic);
                 end.and_then(|end| after.get(end + 1..)).unwrap_or_default()
             }
+            // Terminfo's reset of colors is `ESC ( B ESC [ m` for many terminals, and libtest
+            // writes it.
             (0x1b, Some(b'(')) => after.get(2..).unwrap_or_default(),
             (_, _) => {
                 plain.push(*first);

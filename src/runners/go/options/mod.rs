@@ -19,6 +19,7 @@ mod flags;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod timeout;
 mod variable;
 
 use std::ffi::OsString;
@@ -38,7 +39,8 @@ use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
 use crate::sandbox::project_spec::TestContainerOptions;
 
-pub use self::resolve::{GoAction, GoOptionsError, GoSettings, GoTimeout};
+pub use self::resolve::{GoAction, GoOptionsError, GoSettings};
+pub use self::timeout::GoTimeout;
 
 /// The most slots there may be.
 const SLOTS_MAX: i64 = 1000;
@@ -277,6 +279,7 @@ impl GoOptions {
 }
 
 fn own_words(arguments: impl IntoIterator<Item = OsString>, go_flags: &str) -> Vec<OsString> {
+    // These are added when the command line is parsed; the others are taken from clap.
     let mut options: Vec<String> = ["help", "config-file", "print-config", "log-level"]
         .map(str::to_owned)
         .to_vec();

@@ -13,6 +13,7 @@ const NAME: &str = "GOFLAGS";
 pub fn go_flags(system: &impl ConfigEnvironment) -> String {
     let variable = |name: &str| {
         let value = system.variable(name)?.into_string().ok()?;
+        // For Go, an empty variable is none.
         Some(value).filter(|value| !value.is_empty())
     };
     let written = || {
@@ -31,6 +32,7 @@ pub fn go_flags(system: &impl ConfigEnvironment) -> String {
                 .strip_prefix('=')
                 .map(str::to_owned)
         };
+        // Of several lines Go takes the last.
         text.lines().filter_map(value).next_back()
     };
     variable(NAME).or_else(written).unwrap_or_default()

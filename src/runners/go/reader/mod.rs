@@ -295,6 +295,7 @@ impl OutputParser for GoTestReader {
             OutputStream::Joined => {
                 self.framed = OutputStream::Joined;
                 let shown = self.stdout(&bytes);
+                // The stack of a panic is in the same stream.
                 self.places.stderr(&shown);
                 shown
             }
@@ -321,6 +322,7 @@ fn split_at_first(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
 }
 
 fn read_frame(frame: &str) -> GoTestFrame<'_> {
+    // The ends of subtests are indented below those of their tests.
     let frame = frame.trim_end_matches('\r').trim_start();
     if let Some(rest) = frame.strip_prefix("--- ") {
         return ended(rest).map_or(GoTestFrame::None, GoTestFrame::Ended);

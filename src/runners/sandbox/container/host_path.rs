@@ -43,6 +43,7 @@ impl HostPath {
         push_components(&mut rest, path);
         while let Some(name) = rest.pop_front() {
             if name == ".." {
+                // There is no link in it any more, so its parent is where `..` leads.
                 canonical.pop();
                 continue;
             }

@@ -100,6 +100,8 @@ pub fn container(
     libraries: &SharedLibraries,
 ) -> Result<ContainerSpec, ContainerError> {
     let mut plan = MountPlanner::default();
+    // Who comes first wins a place, so this order decides between the project, what is the test's
+    // own, and the toolbox.
     project(&mut plan, workspace)?;
     own_places(&mut plan, host);
     devices(&mut plan, host);

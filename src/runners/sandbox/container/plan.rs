@@ -100,6 +100,7 @@ impl MountPlanner {
 
     /// The mounts, outermost first, and the root's entries.
     pub fn finish(mut self) -> (Vec<Mount>, Vec<SkeletonEntry>) {
+        // Links may add mounts, and a mount that is left out needs no mount point.
         self.place_links();
         self.leave_out_what_is_shown();
         self.make_mount_points();
@@ -157,6 +158,8 @@ impl MountPlanner {
     }
 
     fn leave_out_what_is_shown(&mut self) {
+        // All are compared before any goes: what shows one of them may go as well, and is then
+        // shown itself.
         let shown: Vec<PathBuf> = self
             .mounts
             .iter()

@@ -67,6 +67,7 @@ fn installation(program: &Path, holding: &Path, home: Option<&Path>) -> Vec<Path
         let of_home = home.as_ref().is_some_and(|home| {
             home.starts_with(place) || SHARED.iter().any(|name| *place == home.join(name))
         });
+        // A directory right below the root, such as `/opt`, is many programs'.
         of_home || place.components().count() < 3
     };
     let whole = match is_programs(holding) {

@@ -38,6 +38,7 @@ pub fn gather(
     let mut roots = vec![resolve(places.root)?];
     let root = roots.first().map(|root| root.canonical.clone());
     let tree = root.and_then(|root| version_controlled_tree(&root, places.home));
+    // A project may be part of a larger tree, and its tests may read files of others there.
     if let Some(tree) = tree {
         roots.push(resolve(&tree)?);
         let repositories = repositories(&tree);

@@ -21,6 +21,7 @@ use maelstrom_spec::{
 
 use super::local_network;
 use super::mount_points::{check_hidden, check_mounts};
+use super::stub::escaped;
 use super::{
     DefaultContainer, ProjectSpec, ProjectSpecError, RunOrIgnore, RunnerProgram, TestContainer,
     ToolboxUse,
@@ -139,6 +140,8 @@ impl ProjectSpec {
             PreparedBase::Default(_)
                 if inherits && resolved.environment.is_empty() && !is_local =>
             {
+                // It has to be the same `Arc`: pytest's runner knows by the address which tests can
+                // share a process.
                 return Ok(Arc::clone(&standard.environment));
             }
             PreparedBase::Default(_) if inherits => {
@@ -313,27 +316,6 @@ fn material(place: &str, what: &str, source: LayerCacheError) -> ProjectSpecErro
         what: what.to_owned(),
         source: Box::new(source),
     }
-}
-
-/// The stub of an absolute path, by the text of which brace expansion makes it.
-pub fn stub_of(path: &str) -> String {
-    escaped(path.trim_start_matches('/'))
-}
-
-/// A text that brace expansion makes this of.
-fn escaped(name: &str) -> String {
-    let special = |character| matches!(character, '{' | '}' | ',' | '\\');
-    if !name.contains('{') {
-        return format!("/{name}");
-    }
-    let mut text = String::from("/");
-    for character in name.chars() {
-        if special(character) {
-            text.push('\\');
-        }
-        text.push(character);
-    }
-    text
 }
 
 /// Whether nothing is left to do to the default container.

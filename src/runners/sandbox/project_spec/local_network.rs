@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use maelstrom_model::job::{BindAccess, Mount, MountKind};
 use maelstrom_spec::Layer;
 
-use super::compose::stub_of;
+use super::stub::stub_of;
 
 /// The files that say how names become addresses, of which every default container has its own.
 const NAMES: [&str; 3] = ["/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"];

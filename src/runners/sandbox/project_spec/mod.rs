@@ -17,6 +17,7 @@ mod error;
 mod local_network;
 mod mount_points;
 mod options;
+mod stub;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -41,9 +42,9 @@ use maelstrom_spec::{
     TestSpecification, explain, init,
 };
 
-pub use self::compose::stub_of;
 pub use self::error::ProjectSpecError;
 pub use self::options::TestContainerOptions;
+pub use self::stub::stub_of;
 pub use init::{InitError, StarterFile};
 
 /// The files of the runners.
@@ -264,6 +265,7 @@ impl ProjectSpec {
         standard: &DefaultContainer,
         tell: &dyn Fn(UserNotice),
     ) -> Result<Vec<TestContainer>, ProjectSpecError> {
+        // Images are fetched on several threads, which cannot call `tell` themselves.
         let news = Arc::new(Mutex::new(Vec::new()));
         let watcher = |uri: &str| watcher(uri, &news);
         let given = self.make_all(tests, standard, &watcher);

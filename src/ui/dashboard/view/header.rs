@@ -175,6 +175,7 @@ pub(in super::super) fn gauge_segments(counts: &StateCounts, room: usize) -> [us
         if sum < room {
             segments[largest] += room - sum;
         } else {
+            // One at a time, since another may be the largest after that.
             segments[largest] -= 1;
         }
         sum = segments.iter().sum();
@@ -402,6 +403,7 @@ fn tab_texts(app: &App) -> Vec<(ScreenKind, DashboardAction, String)> {
 
 /// The action of the tab at a column.
 pub(in super::super) fn tab_at(app: &App, column: u16) -> Option<DashboardAction> {
+    // As `tabs_line` has them: a column to their left, three between two of them.
     let mut x = 1_usize;
     for (_, action, text) in tab_texts(app) {
         let end = x + text::columns(&text);

@@ -151,6 +151,7 @@ fn test_line(app: &App, buf: &mut Buffer, area: Rect, y: u16, test: TestId, us: 
     let model = app.model();
     let dim = app.theme.style(StyleRole::Dim);
     let mut end = area.right();
+    // Where there is one worker, its name says nothing.
     let workers = model.workers().nth(1).is_some();
     if let Some((worker, _)) = model.tests.latest(test).and_then(|latest| latest.place)
         && workers
@@ -250,6 +251,7 @@ pub(super) fn tests(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     let selected = rows.selected_index();
     let shown = rows.list().iter().enumerate().skip(rows.top);
     for (y, (index, line)) in (inside.y..inside.bottom()).zip(shown) {
+        // A test below many modules still needs room for its name.
         let indent = (line.depth * 2).min(inside.width / 3);
         let at = Rect {
             x: inside.x + indent,

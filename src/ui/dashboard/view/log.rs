@@ -124,6 +124,7 @@ fn log_row(app: &App, buf: &mut Buffer, area: Rect, y: u16, row: &LogRow) {
         (TimestampVisibility::Shown, true) => {
             let at = format!("{:>8}", text::duration(row.at_us));
             put(buf, x, y, area.right(), &at, number_style);
+            // The room that `LogPane::text_columns` keeps for it.
             x += 10;
         }
         (TimestampVisibility::Shown, false) => x += 10,
@@ -139,9 +140,11 @@ fn log_row(app: &App, buf: &mut Buffer, area: Rect, y: u16, row: &LogRow) {
     }
     if let Some(search) = &app.log.search {
         let line: String = row.spans.iter().map(|span| span.text.as_str()).collect();
+        // Row by row: a match that wrapping breaks is found by the search, but not marked here.
         for found in search
             .regex
             .find_iter(&line)
+            // A pattern such as `x*` also matches the empty text between two letters.
             .filter(|found| !found.is_empty())
         {
             let before = text::columns(line.get(..found.start()).unwrap_or_default()) as u16;

@@ -5,8 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::super::app::{App, ScreenOverlay};
-use super::super::input::proposals;
-use super::super::keys::ACTIONS;
+use super::super::keys::{ACTIONS, proposals};
 use super::super::prompt::TextPrompt;
 use super::super::theme::StyleRole;
 use super::paint::{outline, put};

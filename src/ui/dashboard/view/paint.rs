@@ -115,7 +115,7 @@ pub(super) fn outline(app: &App, buf: &mut Buffer, area: Rect, style: Style) {
     buf.set_string(right, bottom, bottom_right, style);
 }
 
-/// The levels of a sparkline: the last `room` values, 1000 being full.
+/// The levels of a sparkline, one for each value, 1000 being full.
 pub(super) fn sparkline(app: &App, values: impl Iterator<Item = u16>) -> String {
     let levels = app.glyphs.levels();
     values

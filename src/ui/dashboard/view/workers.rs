@@ -80,7 +80,7 @@ pub(super) fn summary(app: &App, buf: &mut Buffer, area: Rect) {
         y += 1;
     }
     if y < inside.bottom() {
-        utilisation_line(app, buf, inside, y);
+        utilization_line(app, buf, inside, y);
         y += 1;
     }
     if y < inside.bottom() {
@@ -115,6 +115,7 @@ fn busy_slots(model: &RunModel) -> (u64, u64) {
     let present = model.workers().filter(|worker| worker.is_present());
     present.fold((0, 0), |(busy, slots), worker| {
         let own = worker.slots.len() as u64;
+        // A sample may be older than what this run knows of its own tests.
         let taken = u64::from(worker.busy).max(worker.running() as u64);
         (busy + taken.min(own), slots + own)
     })
@@ -173,7 +174,7 @@ fn worker_line(
 }
 
 /// The use of all slots over time.
-fn utilisation_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
+fn utilization_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
     let model = app.model();
     let (busy, slots) = busy_slots(model);
     if slots == 0 {
@@ -186,7 +187,7 @@ fn utilisation_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
     let percent = format!(" {}%", busy * 100 / slots);
     let end = put_right(buf, x, y, area.right(), &percent, dim);
     let room = usize::from(end.saturating_sub(x));
-    let history = cluster_utilisation(model, room);
+    let history = cluster_utilization(model, room);
     put(
         buf,
         x,
@@ -198,11 +199,12 @@ fn utilisation_line(app: &App, buf: &mut Buffer, area: Rect, y: u16) {
 }
 
 /// The mean use of all workers' slots over their last `room` samples.
-fn cluster_utilisation(model: &RunModel, room: usize) -> Vec<u16> {
+fn cluster_utilization(model: &RunModel, room: usize) -> Vec<u16> {
     let mut sums = vec![(0_u64, 0_u64); room];
     for worker in model.workers() {
         let weight = worker.slots.len() as u64;
         let newest_first = worker.utilization.iter().rev();
+        // Who joined later has fewer samples, so they are lined up by the newest.
         for (sum, permille) in sums.iter_mut().rev().zip(newest_first) {
             sum.0 += u64::from(*permille) * weight;
             sum.1 += weight;
@@ -257,12 +259,8 @@ pub(super) fn list(app: &App, buf: &mut Buffer, area: Rect) {
         "name", "state", "slots", "cpu", "memory", "tests"
     );
     put(buf, inside.x, inside.y, inside.right(), &heading, dim);
-    let selected = selected_worker(app).map(|worker| worker.id);
-    let room = usize::from(inside.height.saturating_sub(1));
-    let at = model
-        .workers()
-        .position(|worker| Some(worker.id) == selected);
-    let top = super::super::scroll::top(0, at.unwrap_or(0), count, room);
+    let selected = app.selected_worker().map(|worker| worker.id);
+    let top = app.first_worker_shown(inside.height);
     for (y, worker) in (inside.y + 1..inside.bottom()).zip(model.workers().skip(top)) {
         let state = match (&worker.left, worker.state) {
             (Some(_), _) => "gone",
@@ -314,16 +312,10 @@ pub(super) fn list(app: &App, buf: &mut Buffer, area: Rect) {
     }
 }
 
-fn selected_worker(app: &App) -> Option<&WorkerModel> {
-    let model = app.model();
-    let chosen = app.worker.and_then(|id| model.worker(id));
-    chosen.or_else(|| model.workers().next())
-}
-
 /// What each slot of a worker runs.
 pub(super) fn slots(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
     let model = app.model();
-    let Some(worker) = selected_worker(app) else {
+    let Some(worker) = app.selected_worker() else {
         frame(app, buf, area, PaneKind::Slots, "Slots", "");
         return;
     };

@@ -7,6 +7,7 @@ mod watching;
 use std::fmt::Write as _;
 
 use super::*;
+use crate::style::OutputColor;
 use maelstrom_model::event::{
     AttemptFinished, AttemptTimings, BackendInfo, ExitStatus, IsolationMode, NoticeSeverity,
     OutputStream, OutputText, PreviousOutcome, RoundCause, RoundSummary, RunStarted,

@@ -108,6 +108,8 @@ impl ActionResults {
                 self.index().used(&key);
                 Ok(Some(result))
             }
+            // An error, as of a tree that is damaged, makes the result as useless as a missing
+            // output does.
             Ok(_) | Err(_) => {
                 self.forget(key).await?;
                 Ok(None)
@@ -228,6 +230,7 @@ const HASH_BYTES: usize = 32;
 /// The name of a result.
 fn key(instance: &str, action: Digest) -> ContentHash {
     let mut hasher = DigestHasher::default();
+    // The name has any length, so it is framed; what follows has a fixed one.
     hasher.update_framed(instance.as_bytes());
     hasher.update(action.hash.as_bytes());
     hasher.update(&action.size_bytes.to_le_bytes());

@@ -46,8 +46,20 @@ impl std::fmt::Debug for OpenBlob {
     }
 }
 
+impl CasStorage {
+    /// Opens a blob for reading, from `offset` on, up to `limit` bytes of it.
+    pub async fn read(
+        &self,
+        digest: Digest,
+        offset: u64,
+        limit: Option<u64>,
+    ) -> Result<BlobReader, CasStorageError> {
+        BlobReader::open(self.clone(), digest, offset, limit).await
+    }
+}
+
 impl BlobReader {
-    pub(super) async fn open(
+    async fn open(
         storage: CasStorage,
         digest: Digest,
         offset: u64,
@@ -107,6 +119,8 @@ impl OpenBlob {
         offset: u64,
         end: u64,
     ) -> Result<OpenBlob, CasStorageError> {
+        // It was there a moment ago: it was evicted since, or somebody else has removed or cut its
+        // file.
         let Some(blob) = storage.store().blob(digest)? else {
             storage.lost(digest);
             return Err(CasStorageError::Damaged { digest });
@@ -129,6 +143,7 @@ impl OpenBlob {
     /// What comes before is needed to verify the rest.
     fn skip(&mut self, offset: u64) -> Result<(), CasStorageError> {
         let skipped = match &mut self.hash {
+            // The hash is one of the whole blob, so what is skipped is read all the same.
             Some(hasher) => io::copy(&mut (&self.file).take(offset), hasher),
             None => self.file.seek(SeekFrom::Start(offset)),
         };
@@ -154,6 +169,8 @@ impl OpenBlob {
         if let Some(hasher) = &mut self.hash {
             hasher.update(&piece);
         }
+        // The piece is withheld: a client that got all others has a blob that is too short, and
+        // notices.
         if self.position == self.end
             && let Some(hasher) = self.hash.take()
             && hasher.finish() != self.digest

@@ -30,8 +30,6 @@ use tokio::sync::Notify;
 
 use super::error::CasStorageError;
 use super::lru_index::LruIndex;
-use super::reader::BlobReader;
-use super::writer::BlobWriter;
 use maelstrom_container::digest::{ContentHash, Digest};
 use maelstrom_container::private;
 use maelstrom_container::store::{RemovedBlob, Store, StoreError, StoreOptions};
@@ -107,6 +105,8 @@ impl CasStorage {
         })?;
         let owner = own(store.root())?;
         let mut blobs = store.blobs()?;
+        // The index takes each entry for the one used last, so the order they are added in is
+        // theirs.
         blobs.sort_by_key(|blob| blob.last_used);
         let mut index = LruIndex::new(options.size_target_bytes);
         for blob in blobs {
@@ -125,6 +125,7 @@ impl CasStorage {
                 _owner: owner,
             }),
         };
+        // The target may be lower than at the last start.
         storage.evict(LruIndex::shrink)?;
         Ok(storage)
     }
@@ -152,6 +153,7 @@ impl CasStorage {
 
     /// Whether a blob is there. Counts as a use.
     pub fn contains(&self, digest: &Digest) -> bool {
+        // The API wants it to be there always, whether or not anybody has uploaded it.
         if *digest == Digest::of(b"") {
             return true;
         }
@@ -181,22 +183,14 @@ impl CasStorage {
         let hashes: Vec<ContentHash> = digests.into_iter().map(|digest| digest.hash).collect();
         let mut index = self.index();
         for hash in &hashes {
+            // Names are pinned, not blobs: an upload that begins later is safe from its first
+            // moment.
             index.pin(*hash);
         }
         BlobPin {
             shared: Arc::clone(&self.shared),
             hashes,
         }
-    }
-
-    /// Opens a blob for reading, from `offset` on, up to `limit` bytes of it.
-    pub async fn read(
-        &self,
-        digest: Digest,
-        offset: u64,
-        limit: Option<u64>,
-    ) -> Result<BlobReader, CasStorageError> {
-        BlobReader::open(self.clone(), digest, offset, limit).await
     }
 
     /// The content of a small blob.
@@ -234,45 +228,6 @@ impl CasStorage {
         }
     }
 
-    /// Adds a small blob of our own.
-    pub async fn add(&self, content: Bytes) -> Result<Digest, CasStorageError> {
-        let storage = self.clone();
-        blocking(move || {
-            let digest = Digest::of(&content);
-            storage.add_now(digest, &content).map(|()| digest)
-        })
-        .await
-    }
-
-    /// Adds small blobs that somebody else has announced; what became of each, in the order given.
-    pub async fn add_all(
-        &self,
-        blobs: Vec<(Digest, Bytes)>,
-    ) -> Result<Vec<Result<(), CasStorageError>>, CasStorageError> {
-        let storage = self.clone();
-        let add = move |(digest, content): (Digest, Bytes)| storage.add_now(digest, &content);
-        blocking(move || Ok(blobs.into_iter().map(add).collect())).await
-    }
-
-    fn add_now(&self, digest: Digest, content: &[u8]) -> Result<(), CasStorageError> {
-        if self.contains(&digest) {
-            // Whoever sends something else under this name should hear of it.
-            let actual = Digest::of(content);
-            return match actual == digest {
-                true => Ok(()),
-                false => Err(mismatch(digest, actual)),
-            };
-        }
-        let mut writer = self.writer(digest)?;
-        writer.write(content)?;
-        writer.finish()
-    }
-
-    /// Begins a blob that arrives bit by bit. Blocks, as what it returns does.
-    pub fn writer(&self, expected: Digest) -> Result<BlobWriter, CasStorageError> {
-        BlobWriter::begin(self.clone(), expected)
-    }
-
     pub(super) fn store(&self) -> &Store {
         &self.shared.store
     }
@@ -284,6 +239,7 @@ impl CasStorage {
         adopt: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<(), CasStorageError> {
         let names = self.names();
+        // The file comes first: whoever sees a blob in the index may open it at once.
         adopt()?;
         self.index().add(digest.hash, digest.size_bytes);
         drop(names);
@@ -307,6 +263,7 @@ impl CasStorage {
         digest: Digest,
         file: &File,
     ) -> Result<(), CasStorageError> {
+        // Between the look and the removal no other blob may get this name.
         let _names = self.names();
         let same = match (file.metadata(), self.shared.store.blob(digest)) {
             (Ok(opened), Ok(Some(blob))) => std::fs::symlink_metadata(blob.path())
@@ -381,10 +338,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(done) => done,
         Err(_) => Err(CasStorageError::Closing),
     }
-}
-
-pub(super) fn mismatch(expected: Digest, actual: Digest) -> CasStorageError {
-    CasStorageError::Store(StoreError::Mismatch { expected, actual })
 }
 
 /// Makes sure that no other broker uses the directory, as long as the result lives.

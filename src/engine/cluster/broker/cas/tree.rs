@@ -85,6 +85,7 @@ pub async fn closure(
             }
         }
     }
+    // Only a whole tree can be measured. Once the rest is uploaded, there is another check.
     if closure.missing.is_empty() {
         shapes.check(&roots)?;
     }

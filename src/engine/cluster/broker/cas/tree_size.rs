@@ -118,6 +118,8 @@ impl TreeSizeCounter {
                 continue;
             }
             if !is_ready {
+                // It is looked at again when all below it are known. Recursion would overflow the
+                // stack: a client chooses the depth.
                 waiting.push((digest, true));
                 waiting.extend(shape.below.iter().map(|below| (*below, false)));
                 continue;

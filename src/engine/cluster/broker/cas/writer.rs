@@ -1,10 +1,11 @@
-//! A blob on its way into the storage.
+//! Blobs on their way into the storage, whole or bit by bit.
 
+use bytes::Bytes;
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{IncomingBlob, StoreError};
 
 use super::error::CasStorageError;
-use super::storage::CasStorage;
+use super::storage::{CasStorage, blocking};
 
 /// A blob that arrives bit by bit. Dropped before [`Self::finish`], it leaves nothing. Every method
 /// blocks.
@@ -15,9 +16,52 @@ pub struct BlobWriter {
     incoming: IncomingBlob,
 }
 
+impl CasStorage {
+    /// Begins a blob that arrives bit by bit. Blocks, as what it returns does.
+    pub fn writer(&self, expected: Digest) -> Result<BlobWriter, CasStorageError> {
+        BlobWriter::begin(self.clone(), expected)
+    }
+
+    /// Adds a small blob of our own.
+    pub async fn add(&self, content: Bytes) -> Result<Digest, CasStorageError> {
+        let storage = self.clone();
+        blocking(move || {
+            let digest = Digest::of(&content);
+            storage.add_now(digest, &content).map(|()| digest)
+        })
+        .await
+    }
+
+    /// Adds small blobs that somebody else has announced; what became of each, in the order given.
+    pub async fn add_all(
+        &self,
+        blobs: Vec<(Digest, Bytes)>,
+    ) -> Result<Vec<Result<(), CasStorageError>>, CasStorageError> {
+        let storage = self.clone();
+        let add = move |(digest, content): (Digest, Bytes)| storage.add_now(digest, &content);
+        blocking(move || Ok(blobs.into_iter().map(add).collect())).await
+    }
+
+    fn add_now(&self, digest: Digest, content: &[u8]) -> Result<(), CasStorageError> {
+        if self.contains(&digest) {
+            // Whoever sends something else under this name should hear of it.
+            let actual = Digest::of(content);
+            return match actual == digest {
+                true => Ok(()),
+                false => Err(mismatch(digest, actual)),
+            };
+        }
+        let mut writer = self.writer(digest)?;
+        writer.write(content)?;
+        writer.finish()
+    }
+}
+
 impl BlobWriter {
-    pub(super) fn begin(storage: CasStorage, expected: Digest) -> Result<Self, CasStorageError> {
+    fn begin(storage: CasStorage, expected: Digest) -> Result<Self, CasStorageError> {
         let incoming = storage.store().incoming().or_else(|error| {
+            // Even an empty file needs an inode and a directory entry, so a full disk may show
+            // here.
             make_room(&storage, expected, 0, error)?;
             Ok::<_, CasStorageError>(storage.store().incoming()?)
         })?;
@@ -92,4 +136,8 @@ fn no_space(digest: Digest, arrived_bytes: u64, error: StoreError) -> CasStorage
         },
         other => CasStorageError::Store(other),
     }
+}
+
+fn mismatch(expected: Digest, actual: Digest) -> CasStorageError {
+    CasStorageError::Store(StoreError::Mismatch { expected, actual })
 }

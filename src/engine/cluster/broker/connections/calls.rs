@@ -124,6 +124,7 @@ impl CallMiddleware {
             })?,
         };
         Ok(response.map(|body| {
+            // From here on it is the client who is slow; before, the call itself may take its time.
             if let Some(reader) = &reader {
                 reader.goes_on();
             }
@@ -246,6 +247,8 @@ fn look(all: &Mutex<Vec<Weak<ResponseReader>>>, patience: Duration) {
         let at_ms = reader.at_ms.load(Ordering::Relaxed);
         let is_slow =
             at_ms != u64::MAX && reader.now_ms().saturating_sub(at_ms) >= millis(patience);
+        // This closes the connection: a body is not polled while the client's window is closed, so
+        // nothing would end the call alone.
         if is_slow && let Some(line) = reader.line.upgrade() {
             let client = line.owner().map(Principal::to_string);
             let seconds = patience.as_secs();

@@ -115,6 +115,7 @@ impl ConnectionRegistry {
                 Ok((stream, remote)) => return self.enter(stream, remote),
                 Err(error) => {
                     tracing::warn!(%error, "a connection cannot be taken");
+                    // What is lacking is most likely a descriptor, and a stranger has one.
                     self.lock().make_room();
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -162,6 +163,8 @@ impl ConnectionRegistry {
         if line.owner.get().is_some() {
             return Ok(());
         }
+        // A call may be refused here for its client's number of connections; the stranger stays
+        // one, and its time runs out.
         let hold = self
             .budgets
             .take(principal, ClientResource::Connections, 1)?;
@@ -224,6 +227,8 @@ impl AcceptedConnection {
 
     /// Whether it may go on.
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        // The waker is registered before the flag is read: a flag that is set in between wakes this
+        // task again.
         self.line.reader.register(context.waker());
         if self.line.is_closed.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -236,6 +241,8 @@ impl AcceptedConnection {
             return Ok(());
         }
         while deadline.as_mut().poll(context).is_ready() {
+            // A call without a credential, such as a health check, may go on longer than a
+            // handshake.
             if self.line.calls.load(Ordering::SeqCst) == 0 {
                 return Err(io::ErrorKind::TimedOut.into());
             }

@@ -7,11 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tonic::Status;
 
-use super::BrokerCore;
 use crate::broker::budgets::{LimitWarnings, Principal};
-use crate::broker::limits::{ClientLimits, ClientResource, OUTPUT_HELD_PART, OUTPUT_MEMORY_MAX};
+use crate::broker::limits::{ClientLimits, ClientResource, OUTPUT_HELD_PART};
 use crate::broker::scheduler::{ClientId, ToolboxId};
-use crate::output_log::MemoryAvailability;
 
 /// The number of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,7 +161,7 @@ impl AccountTable {
         }
     }
 
-    fn subtract(&mut self, id: AccountId, what: ClientResource, less: u64) {
+    pub(super) fn subtract(&mut self, id: AccountId, what: ClientResource, less: u64) {
         if let Some(account) = self.known.get_mut(&id) {
             let used = &mut account.used[what as usize];
             *used = used.saturating_sub(less);
@@ -181,6 +179,23 @@ impl AccountTable {
         self.known.get(&id).is_some_and(|account| account.is_held)
     }
 
+    /// Whether this is somebody's account.
+    pub(super) fn is_of(&self, id: AccountId, principal: &Principal) -> bool {
+        self.by_principal.get(principal) == Some(&id)
+    }
+
+    /// How much an account uses of a resource.
+    pub(super) fn used(&self, id: AccountId, what: ClientResource) -> u64 {
+        let account = self.known.get(&id);
+        account.map_or(0, |account| account.used[what as usize])
+    }
+
+    /// The runs of an account.
+    pub(super) fn runs_of(&self, id: AccountId) -> impl Iterator<Item = ClientId> {
+        let account = self.known.get(&id).into_iter();
+        account.flat_map(|account| account.runs.iter().copied())
+    }
+
     /// How many runs an account has.
     pub(super) fn runs(&self, id: AccountId) -> usize {
         self.known.get(&id).map_or(0, |account| account.runs.len())
@@ -193,13 +208,14 @@ impl AccountTable {
     }
 
     /// Looks whether output is read. Gives back the runs for which that has changed.
-    fn rebalance_output(&mut self, id: AccountId) -> Vec<ClientId> {
+    pub(super) fn rebalance_output(&mut self, id: AccountId) -> Vec<ClientId> {
         let most = self.limits.most(ClientResource::OutputBytes);
         let held_from = most / OUTPUT_HELD_PART;
         let Some(account) = self.known.get_mut(&id) else {
             return Vec::new();
         };
         let used = account.used[ClientResource::OutputBytes as usize];
+        // There are two levels; with one, jobs would be held and let go again with each chunk.
         let is_held = match account.is_held {
             true => used > held_from / 2,
             false => used > held_from,
@@ -226,118 +242,5 @@ impl ClientAccount {
                 self.toolboxes.remove(&kit);
             }
         }
-    }
-}
-
-impl BrokerCore {
-    /// Charges a run, whatever its account has.
-    pub(super) fn add(&mut self, id: ClientId, what: ClientResource, more: u64) {
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.used[what as usize] += more;
-            self.accounts.add(client.account, what, more);
-        }
-    }
-
-    /// Charges a run if its account has room for that.
-    pub(super) fn charge(
-        &mut self,
-        id: ClientId,
-        what: ClientResource,
-        more: u64,
-    ) -> Result<(), Status> {
-        if let Some(client) = self.clients.get(&id) {
-            self.accounts.check(client.account, what, more)?;
-        }
-        self.add(id, what, more);
-        Ok(())
-    }
-
-    /// Gives back what a run was charged.
-    pub(super) fn give_back(&mut self, id: ClientId, what: ClientResource, less: u64) {
-        if let Some(client) = self.clients.get_mut(&id) {
-            let used = &mut client.used[what as usize];
-            *used = used.saturating_sub(less);
-            self.accounts.subtract(client.account, what, less);
-        }
-    }
-
-    /// Charges what a job wrote. Jobs of a client that does not read begin no more.
-    pub(super) fn charge_output(&mut self, id: ClientId, bytes: u64) -> Result<(), Status> {
-        self.charge(id, ClientResource::OutputBytes, bytes)?;
-        self.rebalance_output(id);
-        Ok(())
-    }
-
-    /// What a job wrote is kept no longer.
-    pub(super) fn give_back_output(&mut self, id: ClientId, bytes: u64) {
-        if bytes > 0 {
-            self.give_back(id, ClientResource::OutputBytes, bytes);
-            self.rebalance_output(id);
-        }
-    }
-
-    fn rebalance_output(&mut self, id: ClientId) {
-        let account = self.clients.get(&id).map(|client| client.account);
-        let changed = account.map(|account| self.accounts.rebalance_output(account));
-        for run in changed.unwrap_or_default() {
-            self.update_gate(run);
-        }
-    }
-
-    /// Whether a client's output begins in memory.
-    pub(super) fn memory_of(&self, id: ClientId) -> MemoryAvailability {
-        let account = self.clients.get(&id).map(|client| client.account);
-        let account = account.and_then(|account| self.accounts.known.get(&account));
-        match account {
-            Some(account)
-                if account.used[ClientResource::OutputBytes as usize] > OUTPUT_MEMORY_MAX =>
-            {
-                MemoryAvailability::Scarce
-            }
-            Some(_) | None => MemoryAvailability::Usual,
-        }
-    }
-
-    /// The runs of an account share what one client has of the workers.
-    pub(super) fn share_out(&mut self, id: AccountId) {
-        let Some(account) = self.accounts.known.get(&id) else {
-            return;
-        };
-        let weight = |run: &ClientId| self.clients.get(run).map(|client| (*run, client.weight));
-        let weights: Vec<(ClientId, u32)> = account.runs.iter().filter_map(weight).collect();
-        let sum = weights.iter().map(|(_, weight)| weight).sum();
-        for (run, weight) in weights {
-            self.book.client_shares(run, weight, sum);
-        }
-    }
-
-    /// A run's client came back as somebody else: from another address, or after the start.
-    pub(super) fn rehome(&mut self, id: ClientId, principal: &Principal) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
-        };
-        let before = client.account;
-        let is_home = self.accounts.by_principal.get(principal) == Some(&before);
-        if is_home {
-            return;
-        }
-        let kits: Vec<ToolboxId> = client
-            .templates
-            .values()
-            .filter_map(|inputs| self.templates.get(*inputs)?.kind.kit)
-            .collect();
-        self.accounts.close(before, id, &client.used, &kits);
-        client.account = self.accounts.open(principal, id);
-        for what in ClientResource::all() {
-            self.accounts
-                .add(client.account, what, client.used[what as usize]);
-        }
-        for kit in kits {
-            self.accounts.add_toolbox(client.account, kit);
-        }
-        let now = client.account;
-        self.share_out(before);
-        self.share_out(now);
-        self.rebalance_output(id);
     }
 }

@@ -5,96 +5,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use prost::Message;
 use tonic::Status;
 
-use super::accounts::{AccountId, AccountUsage};
-use super::jobs::{JobPhase, JobState, ReportedPhase};
+use super::accounts::AccountUsage;
+use super::client_state::{ClientRun, ClientSession};
+use super::config::millis;
+use super::job_state::{JobPhase, ReportedPhase};
 use super::outbox::Outbox;
+use super::state::SessionPeer;
 use super::templates::{DefineOutcome, TemplateReadiness};
-use super::{BrokerCore, SessionId, SessionPeer};
+use super::{BrokerCore, SessionId};
 use crate::broker::budgets::{CallerPrincipal, Principal};
 use crate::broker::journal::{JournalEntry, RecoveredRun, RunName};
 use crate::broker::limits::{self, ClientResource};
-use crate::broker::owner::{PrivilegeScope, RunOwner};
-use crate::broker::scheduler::{
-    Architecture, BrokerInstant, ClientAdmission, ClientId, InputsId, ToolboxId,
-};
+use crate::broker::owner::RunOwner;
+use crate::broker::scheduler::{ClientAdmission, ClientId, ToolboxId};
 use crate::output_log::OutputCursor;
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::{ShortRun, shown_run};
 use maelstrom_wire::v1::{self, client_message, session_event};
 use maelstrom_wire::versions::{VERSIONS, agree};
-
-/// A message without output is taken for this many bytes.
-pub(super) const MESSAGE_BYTES: usize = 64;
-
-/// A client with more than this to take is not told how the cluster does, nor who comes and goes: one
-/// that takes nothing would have more to take every second, for ever.
-const SAMPLE_LEVEL_MAX: usize = 1024 * 1024;
-
-/// A run.
-pub struct ClientRun {
-    pub(super) run: RunName,
-    /// What others are shown of that.
-    pub(super) shown: RunName,
-    owner: RunOwner,
-    /// What its jobs may ask for, by the credential that was shown last.
-    pub(super) may_ask: PrivilegeScope,
-    /// Who has to answer for what it takes.
-    pub(super) account: AccountId,
-    pub(super) used: AccountUsage,
-    /// Its share among the runs of the same account.
-    pub(super) weight: u32,
-    pub(super) name: String,
-    pub(super) attached: Option<ClientSession>,
-    gone_since: Option<BrokerInstant>,
-    /// Whether workers that are not back yet may run some of its jobs.
-    is_from_before: bool,
-    /// Whether the client wants no job started.
-    wants_hold: bool,
-    /// Whether, since it connected, it has said which jobs it wants. Until then it may still say that
-    /// it has the outcome of some.
-    pub(super) has_submitted: bool,
-    pub(super) templates: BTreeMap<u32, InputsId>,
-    pub(super) jobs: HashMap<JobId, JobState>,
-    /// Of which architectures it was told that there is no worker.
-    pub(super) noticed: BTreeSet<Architecture>,
-    /// Jobs whose output waits for room.
-    pub(super) lagging: VecDeque<JobId>,
-}
-
-pub(super) struct ClientSession {
-    session: SessionId,
-    pub(super) outbox: Outbox<v1::SessionEvent>,
-}
-
-impl ClientRun {
-    pub(super) fn gone_since(&self) -> Option<BrokerInstant> {
-        self.gone_since
-    }
-
-    pub(super) fn is_connected(&self) -> bool {
-        self.attached.is_some()
-    }
-
-    /// Whether it is there, and nearly all that it was told has been taken.
-    pub(super) fn has_taken_everything(&self) -> bool {
-        let attached = self.attached.as_ref();
-        attached.is_some_and(|attached| attached.outbox.level() < SAMPLE_LEVEL_MAX)
-    }
-
-    fn gate(&self) -> ClientAdmission {
-        match self.attached.is_some() && self.has_submitted && !self.wants_hold {
-            true => ClientAdmission::Open,
-            false => ClientAdmission::Held,
-        }
-    }
-
-    pub(super) fn send(&self, kind: session_event::Kind, bytes: usize) {
-        if let Some(attached) = &self.attached {
-            let event = v1::SessionEvent { kind: Some(kind) };
-            attached.outbox.send(event, MESSAGE_BYTES + bytes);
-        }
-    }
-}
 
 impl BrokerCore {
     /// A run that a broker before us left unfinished.
@@ -106,6 +34,8 @@ impl BrokerCore {
         for (number, bytes) in remembered.templates {
             match v1::Template::decode(bytes.as_slice()) {
                 Ok(template) => {
+                    // Its jobs name it by number; those of a template that is refused are passed
+                    // over below.
                     if self.define(client, number, template).is_ok() {
                         self.charge_template(client, bytes.len());
                     }
@@ -252,6 +182,8 @@ impl BrokerCore {
         }
         client.lagging.clear();
         let mut jobs: Vec<JobId> = client.jobs.keys().copied().collect();
+        // A hash map's order differs from run to run; a session that is repeated should look the
+        // same.
         jobs.sort_unstable();
         for job in jobs {
             self.pump(id, job);
@@ -311,6 +243,7 @@ impl BrokerCore {
         };
         let (run, account) = (client.run, client.account);
         let encoded = template.encode_to_vec();
+        // A client that came back defines them again, which costs nothing: limits are for new ones.
         if !client.templates.contains_key(&number) {
             if client.templates.len() >= limits::TEMPLATES_PER_RUN_MAX {
                 let limit = limits::TEMPLATES_PER_RUN_MAX;
@@ -352,6 +285,7 @@ impl BrokerCore {
         let client = self.clients.get(&id);
         let before = client.and_then(|client| client.templates.get(&number).copied());
         if before.is_some_and(|before| before != inputs) {
+            // `define` has put this client down as a user of what it may not have.
             let unused = self.templates.leave_one(inputs, (id, number));
             self.forget_templates(&unused);
             return Err(Status::invalid_argument(format!(
@@ -398,7 +332,7 @@ impl BrokerCore {
 
     /// Runs whose clients did not come back are over.
     pub(super) fn lose_patience(&mut self) {
-        let patience = super::millis(self.policy.client_patience);
+        let patience = millis(self.policy.client_patience);
         let is_over = |client: &ClientRun| {
             let since = client.gone_since;
             since.is_some_and(|since| self.now.ms_since(since) >= patience)
@@ -426,6 +360,8 @@ impl BrokerCore {
         }
         self.runs.remove(&client.run);
         self.shown.remove(&client.shown);
+        // This comes before the templates are left: one that nobody else uses is forgotten then,
+        // and its toolbox, too.
         let kits: Vec<ToolboxId> = client
             .templates
             .values()
@@ -447,6 +383,13 @@ impl BrokerCore {
                 false => client.gate(),
             };
             self.book.client_gate(id, gate);
+        }
+    }
+
+    pub(super) fn update_gates(&mut self) {
+        let clients: Vec<ClientId> = self.clients.keys().copied().collect();
+        for client in clients {
+            self.update_gate(client);
         }
     }
 

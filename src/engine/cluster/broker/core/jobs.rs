@@ -5,133 +5,16 @@ use prost::Message;
 use tonic::Status;
 
 use super::BrokerCore;
-use super::clients::{ClientRun, MESSAGE_BYTES};
+use super::job_state::{ChunkOutcome, JobAttempt, JobPhase, OutputRelay, ReportedPhase};
 use crate::broker::journal::RunName;
 use crate::broker::limits::ClientResource;
 use crate::broker::scheduler::{ClientId, FencingToken, InputsId, JobKey, ToolboxId};
-use crate::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, OutputCursor, OutputLog, OutputLogError};
+use crate::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, OutputCursor, OutputLog};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::error::with_causes;
 use maelstrom_model::event::OutputStream;
-use maelstrom_model::ids::{ShortRun, WorkerId};
-use maelstrom_wire::to_proto;
+use maelstrom_model::ids::ShortRun;
 use maelstrom_wire::v1::{self, job_result, session_event};
-
-/// A job that is not over, or whose client doesn't know it.
-pub(super) struct JobState {
-    pub(super) description: Box<[u8]>,
-    pub(super) phase: JobPhase,
-    pub(super) output: Option<Box<OutputRelay>>,
-    /// Whether it is among those that wait for room.
-    pub(super) is_lagging: bool,
-}
-
-/// How far a job has come.
-pub(super) enum JobPhase {
-    /// On its way into the journal.
-    Journalling,
-    Queued,
-    Leased(JobAttempt),
-    Finished(Box<v1::JobResult>),
-}
-
-/// One try of a worker.
-#[derive(Clone, Copy)]
-pub(super) struct JobAttempt {
-    pub(super) worker: WorkerId,
-    pub(super) fence: FencingToken,
-}
-
-/// What is told of a job that began.
-pub(super) struct OutputRelay {
-    started: v1::Started,
-    log: OutputLog,
-    /// How far it was sent on this connection.
-    pub(super) sent: OutputCursor,
-    pub(super) told: ReportedPhase,
-}
-
-/// How much of a job was told on this connection, its output aside.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ReportedPhase {
-    Nothing,
-    Started,
-    Finished,
-}
-
-/// What became of a chunk of output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ChunkOutcome {
-    Now,
-    Before,
-    /// Chunks before it are missing.
-    Gap,
-    /// It is longer than workers make them.
-    TooLong,
-}
-
-impl ClientRun {
-    /// Sends what was not sent of a job, as far as there is room. An error is one of the log's file.
-    fn pump(&mut self, job: JobId) -> Result<(), OutputLogError> {
-        let Some(attached) = &self.attached else {
-            return Ok(());
-        };
-        let Some(state) = self.jobs.get_mut(&job) else {
-            return Ok(());
-        };
-        let send = |kind, bytes| {
-            let event = v1::SessionEvent { kind: Some(kind) };
-            attached.outbox.send(event, MESSAGE_BYTES + bytes);
-        };
-        // The first that waits makes room for the rest; a client that reads nothing has no long queue.
-        if attached.outbox.is_full() {
-            if !std::mem::replace(&mut state.is_lagging, true) {
-                self.lagging.push_back(job);
-            }
-            return Ok(());
-        }
-        if let Some(output) = &mut state.output {
-            if output.told == ReportedPhase::Nothing {
-                send(session_event::Kind::Started(output.started), 0);
-                output.told = ReportedPhase::Started;
-            }
-            while output.log.has_more(output.sent) {
-                if attached.outbox.is_full() {
-                    if !std::mem::replace(&mut state.is_lagging, true) {
-                        self.lagging.push_back(job);
-                    }
-                    return Ok(());
-                }
-                let Some(chunk) = output.log.read(&mut output.sent)? else {
-                    break;
-                };
-                let bytes = chunk.bytes.len();
-                let event = v1::Output {
-                    job: job.0,
-                    stream: to_proto::stream(chunk.stream).into(),
-                    data: chunk.bytes.into(),
-                    attempt: output.started.attempt,
-                    index: chunk.index,
-                };
-                send(session_event::Kind::Output(event), bytes);
-            }
-            if output.told == ReportedPhase::Finished {
-                return Ok(());
-            }
-        }
-        if let JobPhase::Finished(result) = &state.phase {
-            let finished = v1::Finished {
-                job: job.0,
-                result: Some((**result).clone()),
-            };
-            send(session_event::Kind::Finished(finished), 0);
-            if let Some(output) = &mut state.output {
-                output.told = ReportedPhase::Finished;
-            }
-        }
-        Ok(())
-    }
-}
 
 impl BrokerCore {
     /// A job is over.

@@ -2,19 +2,71 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::jobs::{ChunkOutcome, JobAttempt};
-use super::{BrokerCore, infrastructure};
+use super::BrokerCore;
+use super::job_state::{ChunkOutcome, JobAttempt, cancelled, infrastructure};
 use crate::broker::limits::{self, TEMPLATES_PER_WORKER_MAX};
 use crate::broker::scheduler::{
-    AttemptResult, FencingToken, InputLocality, InputsId, JobKey, Lease, LeaseGrant, LeaseStatus,
-    ReportDisposition, ReturnOutcome,
+    AttemptResult, FencingToken, InputLocality, InputsId, JobKey, Lease, LeaseEvent, LeaseGrant,
+    LeaseStatus, ReportDisposition, ReturnOutcome,
 };
 use maelstrom_model::ids::{ShortRun, WorkerId};
 use maelstrom_wire::from_proto;
 use maelstrom_wire::limits::cut_discarded;
 use maelstrom_wire::v1::{self, job_result, report, worker_order};
 
+/// Decisions between two looks at the inbox: enough to fill a thousand workers, and soon done.
+const GRANTS_MAX: usize = 4096;
+
 impl BrokerCore {
+    pub(super) fn grant(&mut self) {
+        loop {
+            // Grants are made in parts, so that all that a large cluster can begin at once never is
+            // one list.
+            let grants = self.book.grants(self.now, GRANTS_MAX);
+            let is_all = grants.len() < GRANTS_MAX;
+            self.send_leases(grants);
+            if is_all {
+                return;
+            }
+        }
+    }
+
+    /// What became of leases that ended without a report.
+    pub(super) fn lost(&mut self, events: Vec<LeaseEvent>) {
+        for event in events {
+            match event {
+                LeaseEvent::WorkerSilent(worker) => self.silent(worker),
+                LeaseEvent::WorkerForgotten(worker) => self.forget_worker(worker),
+                LeaseEvent::Lost { lease, retry: _ } => {
+                    self.leases.remove(&lease.fence);
+                    let name = self.worker_name(lease.worker);
+                    self.requeue(lease.key, format!("nothing is heard of the worker {name}"));
+                }
+                LeaseEvent::GivenUp { lease, workers } => {
+                    self.leases.remove(&lease.fence);
+                    let message = self.given_up(&workers, "nothing was heard of it any more");
+                    self.conclude(lease.key, infrastructure(message));
+                }
+                LeaseEvent::Cancelled { lease } => {
+                    self.leases.remove(&lease.fence);
+                    self.conclude(lease.key, cancelled());
+                }
+                LeaseEvent::Abandoned { lease } => {
+                    self.leases.remove(&lease.fence);
+                }
+            }
+        }
+    }
+
+    fn given_up(&self, workers: &[WorkerId], last: &str) -> String {
+        let names: Vec<String> = workers.iter().map(|id| self.worker_name(*id)).collect();
+        format!(
+            "the job was tried {} times, on {}, and could not be run to its end; the last time: {last}",
+            workers.len(),
+            names.join(", ")
+        )
+    }
+
     pub(super) fn reports(&mut self, id: WorkerId, reports: Vec<v1::Report>) {
         let mut settled = Vec::new();
         for report in reports {
@@ -23,6 +75,8 @@ impl BrokerCore {
                 return self.dismiss(id, "a report of no known kind");
             };
             let Some(key) = self.leases.get(&fence).copied() else {
+                // Its worker keeps an end until it is told that it is safe, be it of a lease that
+                // nobody knows.
                 if matches!(kind, report::Kind::Finished(_) | report::Kind::Returned(_)) {
                     settled.push(fence.0);
                 }
@@ -77,6 +131,7 @@ impl BrokerCore {
         written: v1::Written,
     ) -> Result<(), String> {
         let of_this_worker = |attempt: &JobAttempt| attempt.worker == id;
+        // A worker that lost the lease may still write; that is no reason to send it away.
         if self.attempt(key, fence).filter(of_this_worker).is_none() {
             return Ok(());
         }
@@ -127,6 +182,7 @@ impl BrokerCore {
             Some(_) => AttemptResult::InfrastructureFailure,
         };
         let verdict = self.book.finished(id, key, fence, how, self.now);
+        // The fence may be one of another worker, which still runs the job.
         if !matches!(verdict, ReportDisposition::Stale) {
             self.leases.remove(&fence);
         }
@@ -158,7 +214,7 @@ impl BrokerCore {
                 let name = self.worker_name(id);
                 self.requeue(key, format!("the worker {name} handed it back"));
             }
-            ReturnOutcome::Cancelled => self.conclude(key, super::cancelled()),
+            ReturnOutcome::Cancelled => self.conclude(key, cancelled()),
             ReturnOutcome::GivenUp { workers } => {
                 let message = self.given_up(&workers, "it was handed back");
                 self.conclude(key, infrastructure(message));
@@ -168,7 +224,7 @@ impl BrokerCore {
     }
 
     /// Sends decisions to their workers, one message for each.
-    pub(super) fn send_leases(&mut self, grants: Vec<LeaseGrant>) {
+    fn send_leases(&mut self, grants: Vec<LeaseGrant>) {
         let mut by_worker: BTreeMap<WorkerId, Vec<v1::Lease>> = BTreeMap::new();
         for LeaseGrant { lease, attempt: _ } in grants {
             let Lease { key, worker, fence } = lease;
@@ -182,6 +238,8 @@ impl BrokerCore {
             let short = ShortRun(&run);
             tracing::debug!(run = %short, job = %key.job, worker = on, fence = fence.0, "a job is leased");
             self.leases.insert(fence, key);
+            // A connection keeps the order: a template is there before the first lease that names
+            // it.
             self.send_template(worker, InputsId(job.template));
             by_worker.entry(worker).or_default().push(v1::Lease {
                 fence: fence.0,
@@ -205,6 +263,8 @@ impl BrokerCore {
             return;
         }
         if connection.templates.len() >= TEMPLATES_PER_WORKER_MAX {
+            // Those of its leases stay, the one that is being sent included: a lease without its
+            // template fails.
             let leases = self.book.leases_of(id).into_iter();
             let wanted = leases.filter_map(|lease| self.book.inputs_of(lease.key));
             let wanted: BTreeSet<InputsId> = wanted.collect();

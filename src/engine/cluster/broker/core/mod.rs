@@ -10,210 +10,60 @@
 //! and puts messages into outboxes; it never waits. Which job goes where is the lease book's
 //! ([`super::scheduler`]) decision alone.
 //!
+//! - [`state`]: all of it; [`client_state`], [`job_state`], [`worker_state`]: what it is made of.
+//!   [`input`]: what happens to it. [`config`]: what the operator chose.
 //! - [`clients`]: runs. [`submissions`]: what they want of jobs. [`jobs`]: how far these are.
 //! - [`workers`]: who runs jobs. [`recovery`]: who did before the start. [`leases`]: what they get and
 //!   report. [`toolboxes`]: what they have.
-//! - [`accounts`]: how much each client has.
-//! - [`templates`]: what jobs have in common. [`outbox`]: what waits to be sent.
+//! - [`accounts`]: how much each client has; [`charges`]: how that changes.
+//! - [`templates`]: what jobs have in common; [`supply`]: whether the storage has it.
+//! - [`outbox`]: what waits to be sent.
 //! - [`status`]: how it all does, for people.
 //!
 //! Invariant 3: a job has one outcome. A client is told of it until it acknowledges.
 
 mod accounts;
+mod charges;
+mod client_state;
 mod clients;
+mod config;
+mod input;
+mod job_state;
 mod jobs;
 mod leases;
 pub mod outbox;
 mod recovery;
+mod state;
 mod status;
 mod submissions;
+mod supply;
 pub mod templates;
 mod toolboxes;
+mod worker_state;
 mod workers;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::PathBuf;
-use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tonic::Status;
 
 use self::accounts::AccountTable;
-use self::clients::ClientRun;
-use self::outbox::Outbox;
+use self::config::millis;
 use self::recovery::WorkerRecovery;
-use self::templates::{PinGuard, TemplateReadiness, TemplateRegistry};
-use self::workers::RegisteredWorker;
-use super::budgets::CallerPrincipal;
-use super::journal::{Journal, RecoveredState, RunName, WorkerInstance};
-use super::limits::ClientLimits;
-use super::operations::snapshot::CoreSnapshot;
-use super::scheduler::{
-    BrokerInstant, ClientId, FencingToken, InputsId, JobKey, JobScheduler, LeaseEvent,
-    SchedulerLimits,
-};
+use self::state::SessionPeer;
+use self::templates::TemplateRegistry;
+use super::journal::{Journal, RecoveredState};
+use super::scheduler::{BrokerInstant, FencingToken, JobScheduler, SchedulerLimits};
 use crate::output_log::spool::OutputSpool;
-use maelstrom_model::ids::WorkerId;
-use maelstrom_wire::from_proto::ContentSource;
-use maelstrom_wire::v1::{self, session_event};
+
+pub use self::config::BrokerConfig;
+pub use self::input::{ContentInventory, CoreInput, InventoryCheck, SessionId};
+pub use self::state::BrokerCore;
 
 /// How many bits of a fencing token count within one start of the broker.
 const FENCE_BITS: u32 = 40;
-
-/// Decisions between two looks at the inbox: enough to fill a thousand workers, and soon done.
-const GRANTS_MAX: usize = 4096;
-
-/// What the operator chose.
-#[derive(Clone, Debug)]
-pub struct BrokerConfig {
-    /// How long leases live without a sign of life.
-    pub lease: Duration,
-    /// How often workers give one.
-    pub heartbeat: Duration,
-    /// How long a run waits for its client to come back.
-    pub client_patience: Duration,
-    /// Where long outputs of jobs are kept until they are sent.
-    pub outputs: PathBuf,
-    /// What the book allows.
-    pub limits: SchedulerLimits,
-    /// What each client may have.
-    pub per_client: ClientLimits,
-}
-
-impl Default for BrokerConfig {
-    fn default() -> BrokerConfig {
-        BrokerConfig {
-            lease: Duration::from_secs(20),
-            heartbeat: Duration::from_secs(5),
-            client_patience: Duration::from_secs(300),
-            outputs: std::env::temp_dir(),
-            limits: SchedulerLimits::default(),
-            per_client: ClientLimits::default(),
-        }
-    }
-}
-
-/// One connection of a client or a worker. Never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(pub u64);
-
-/// What happens to the core.
-pub enum CoreInput {
-    Hello {
-        hello: v1::Hello,
-        caller: CallerPrincipal,
-        /// Where its messages go.
-        outbox: Outbox<v1::SessionEvent>,
-        /// The connection, or why it is not wanted.
-        answer: oneshot::Sender<Result<SessionId, Status>>,
-        session: SessionId,
-    },
-    /// A client said something.
-    Client(SessionId, v1::client_message::Kind),
-    /// A full outbox of a client has room.
-    Room(SessionId),
-    Register {
-        register: v1::Register,
-        caller: CallerPrincipal,
-        /// Where its orders go.
-        orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
-        /// The connection, or why it is not wanted.
-        answer: oneshot::Sender<Result<SessionId, Status>>,
-        session: SessionId,
-    },
-    /// One of these that takes much memory, and what lets the next one in when it was taken in.
-    Large(Box<CoreInput>, OwnedSemaphorePermit),
-    /// A worker said something.
-    Worker(SessionId, v1::worker_message::Kind),
-    Gone(SessionId),
-    /// The journal has written, or failed to.
-    Journalled(u64, Result<(), String>),
-    /// Whether the storage has what a template names.
-    Checked(InputsId, Result<InventoryCheck, String>),
-    /// The storage has lost something, whoever needs it.
-    ContentsLost,
-    /// How does the cluster do?
-    Status(oneshot::Sender<v1::Cluster>),
-    /// The same, and all that metrics tell.
-    Figures(oneshot::Sender<CoreSnapshot>),
-    /// Workers of this name, or all, are to take no more leases.
-    Drain(String, oneshot::Sender<Vec<String>>),
-    Tick,
-    /// About a second has passed: those who watch want to know.
-    Sample,
-}
-
-/// What the storage has of a template.
-pub enum InventoryCheck {
-    /// Everything, kept there from now on.
-    Complete(PinGuard),
-    /// Not these. The rest is kept there from now on, and these are once they come.
-    Lacking(Vec<v1::Digest>, PinGuard),
-    /// Whatever it has: a template that names this is not taken, for this reason.
-    Refused(String),
-}
-
-/// Knows what the storage has.
-pub trait ContentInventory: Send + Sync {
-    /// Looks for contents, and for everything below directories.
-    fn check(
-        &self,
-        contents: Vec<ContentSource>,
-    ) -> BoxFuture<'static, Result<InventoryCheck, String>>;
-
-    /// How many bytes it holds.
-    fn bytes(&self) -> u64;
-
-    /// How often action results were found, and not found.
-    fn cache_uses(&self) -> (u64, u64) {
-        (0, 0)
-    }
-}
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug)]
-enum SessionPeer {
-    Client(ClientId),
-    Worker(WorkerId),
-}
-
-/// See the module's documentation.
-pub struct BrokerCore {
-    policy: BrokerConfig,
-    book: JobScheduler,
-    journal: Journal,
-    inventory: Box<dyn ContentInventory>,
-    /// For what the core itself has started and wants to hear of.
-    own: UnboundedSender<CoreInput>,
-    peers: HashMap<SessionId, SessionPeer>,
-    runs: HashMap<RunName, ClientId>,
-    /// The same by what is shown of runs to others.
-    shown: HashMap<RunName, ClientId>,
-    accounts: AccountTable,
-    clients: BTreeMap<ClientId, ClientRun>,
-    next_client: u64,
-    workers: BTreeMap<WorkerId, RegisteredWorker>,
-    instances: HashMap<WorkerInstance, WorkerId>,
-    /// The last workers that did not come back, and their names.
-    departed: VecDeque<(WorkerId, String)>,
-    absent: WorkerRecovery,
-    next_worker: u32,
-    leases: HashMap<FencingToken, JobKey>,
-    templates: TemplateRegistry,
-    /// What jobs wrote that does not fit into memory.
-    spool: OutputSpool,
-    /// What the journal is asked to keep, until it has.
-    awaited: HashMap<u64, submissions::PendingSubmission>,
-    next_ticket: u64,
-    /// Contents that templates need and the storage lacked, since the start.
-    contents_lacking: u64,
-    now: BrokerInstant,
-}
 
 impl BrokerCore {
     /// A core that goes on where the journal's last broker ended.
@@ -252,6 +102,7 @@ impl BrokerCore {
             contents_lacking: 0,
             now: BrokerInstant(0),
         };
+        // Their jobs wait until the workers are back, or their time is over: see `recovery`.
         for run in remembered.runs {
             core.recall(run);
         }
@@ -279,6 +130,7 @@ impl BrokerCore {
             }
             CoreInput::Large(input, permit) => {
                 self.handle(*input, now);
+                // Only now may the next large one come in.
                 drop(permit);
             }
             CoreInput::Room(session) => {
@@ -301,6 +153,8 @@ impl BrokerCore {
                     self.worker_message(worker, kind);
                 }
             }
+            // One that was sent away is not there any more: its end must not count against its
+            // successor.
             CoreInput::Gone(session) => match self.peers.remove(&session) {
                 Some(SessionPeer::Client(client)) => self.client_gone(client),
                 Some(SessionPeer::Worker(worker)) => self.worker_gone(worker),
@@ -324,6 +178,8 @@ impl BrokerCore {
     pub fn tick(&mut self, now: BrokerInstant) {
         self.now = now;
         let events = self.book.tick(now);
+        // This comes before the grants: the end of a lease must not touch the one that its job gets
+        // next.
         self.lost(events);
         self.expire_recovery();
         self.lose_patience();
@@ -337,147 +193,5 @@ impl BrokerCore {
         let leaving = clients.filter_map(|client| Some(client.gone_since()?.plus_ms(patience)));
         let others = self.book.next_tick().into_iter();
         others.chain(self.absent.next_tick()).chain(leaving).min()
-    }
-
-    fn grant(&mut self) {
-        loop {
-            let grants = self.book.grants(self.now, GRANTS_MAX);
-            let is_all = grants.len() < GRANTS_MAX;
-            self.send_leases(grants);
-            if is_all {
-                return;
-            }
-        }
-    }
-
-    /// What became of leases that ended without a report.
-    fn lost(&mut self, events: Vec<LeaseEvent>) {
-        for event in events {
-            match event {
-                LeaseEvent::WorkerSilent(worker) => self.silent(worker),
-                LeaseEvent::WorkerForgotten(worker) => self.forget_worker(worker),
-                LeaseEvent::Lost { lease, retry: _ } => {
-                    self.leases.remove(&lease.fence);
-                    let name = self.worker_name(lease.worker);
-                    self.requeue(lease.key, format!("nothing is heard of the worker {name}"));
-                }
-                LeaseEvent::GivenUp { lease, workers } => {
-                    self.leases.remove(&lease.fence);
-                    let message = self.given_up(&workers, "nothing was heard of it any more");
-                    self.conclude(lease.key, infrastructure(message));
-                }
-                LeaseEvent::Cancelled { lease } => {
-                    self.leases.remove(&lease.fence);
-                    self.conclude(lease.key, cancelled());
-                }
-                LeaseEvent::Abandoned { lease } => {
-                    self.leases.remove(&lease.fence);
-                }
-            }
-        }
-    }
-
-    fn given_up(&self, workers: &[WorkerId], last: &str) -> String {
-        let names: Vec<String> = workers.iter().map(|id| self.worker_name(*id)).collect();
-        format!(
-            "the job was tried {} times, on {}, and could not be run to its end; the last time: {last}",
-            workers.len(),
-            names.join(", ")
-        )
-    }
-
-    /// Looks whether the storage has what a template names.
-    fn check(&mut self, inputs: InputsId) {
-        let Some(known) = self.templates.get_mut(inputs) else {
-            return;
-        };
-        if let TemplateReadiness::Checking { again } = &mut known.supply {
-            // One look at a time: what is said meanwhile is seen to by the next.
-            *again = true;
-            return;
-        }
-        known.supply = TemplateReadiness::Checking { again: false };
-        let checking = self.inventory.check(known.contents.clone());
-        let own = self.own.clone();
-        tokio::spawn(async move {
-            let checked = checking.await;
-            drop(own.send(CoreInput::Checked(inputs, checked)));
-        });
-    }
-
-    /// The storage has lost something: what templates name is looked for again, and whoever has it is
-    /// asked for it.
-    fn contents_lost(&mut self) {
-        for inputs in self.templates.supplied() {
-            self.check(inputs);
-        }
-    }
-
-    fn checked(&mut self, inputs: InputsId, checked: Result<InventoryCheck, String>) {
-        use super::scheduler::InputAvailability;
-        let Some(known) = self.templates.get_mut(inputs) else {
-            return;
-        };
-        let again = matches!(known.supply, TemplateReadiness::Checking { again: true });
-        let users: Vec<_> = known.users.iter().copied().collect();
-        // What is still lacking may have come since it was looked for.
-        if again && let Ok(InventoryCheck::Lacking(_, pins)) = checked {
-            known.supply = TemplateReadiness::Lacking;
-            known.pins = Some(pins);
-            return self.check(inputs);
-        }
-        match checked {
-            Ok(InventoryCheck::Complete(pins)) => {
-                known.supply = TemplateReadiness::Ready;
-                known.pins = Some(pins);
-                self.book.inputs(inputs, InputAvailability::Ready);
-            }
-            Ok(InventoryCheck::Lacking(digests, pins)) => {
-                self.contents_lacking += digests.len() as u64;
-                known.supply = TemplateReadiness::Lacking;
-                known.pins = Some(pins);
-                self.book.inputs(inputs, InputAvailability::Missing);
-                for (client, template) in users {
-                    let digests = digests.clone();
-                    let missing = v1::Missing { template, digests };
-                    self.emit(client, session_event::Kind::Missing(missing));
-                }
-            }
-            Ok(InventoryCheck::Refused(why)) => {
-                known.supply = TemplateReadiness::Lacking;
-                known.pins = None;
-                self.book.inputs(inputs, InputAvailability::Missing);
-                for (client, template) in users {
-                    let why = format!("template {template} is refused: {why}");
-                    self.fail_session(client, Status::invalid_argument(why));
-                }
-            }
-            Err(message) => {
-                known.supply = TemplateReadiness::Lacking;
-                known.pins = None;
-                self.book.inputs(inputs, InputAvailability::Missing);
-                for (client, _) in users {
-                    self.fail_session(client, Status::unavailable(message.clone()));
-                }
-            }
-        }
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn infrastructure(message: String) -> v1::JobResult {
-    v1::JobResult {
-        end: Some(v1::job_result::End::Infrastructure(message)),
-        ..v1::JobResult::default()
-    }
-}
-
-fn cancelled() -> v1::JobResult {
-    v1::JobResult {
-        end: Some(v1::job_result::End::Cancelled(v1::Empty {})),
-        ..v1::JobResult::default()
     }
 }

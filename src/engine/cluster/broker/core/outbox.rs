@@ -110,6 +110,8 @@ impl<T> Stream for OutboxReceiver<T> {
         Poll::Ready(taken.map(|(message, bytes)| {
             let before = outlet.level.bytes.fetch_sub(bytes, Ordering::SeqCst);
             let half = outlet.level.full_bytes.load(Ordering::SeqCst) / 2;
+            // Half is enough for the core to refill it before it is empty, and far enough from full
+            // that it is not called for each message.
             if before.saturating_sub(bytes) <= half
                 && outlet.level.was_full.swap(false, Ordering::SeqCst)
             {

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::BrokerCore;
-use crate::broker::journal::{JournalEntry, WorkerInstance};
-use crate::broker::scheduler::{BrokerInstant, ClientId};
+use crate::broker::journal::WorkerInstance;
+use crate::broker::scheduler::BrokerInstant;
 
 /// See the module's documentation.
 pub(super) struct WorkerRecovery {
@@ -39,38 +38,17 @@ impl WorkerRecovery {
     pub(super) fn next_tick(&self) -> Option<BrokerInstant> {
         (!self.is_empty()).then_some(self.until)
     }
-}
 
-impl BrokerCore {
-    /// A worker is there. Tells whether the journal knows it.
-    pub(super) fn recover_worker(&mut self, instance: WorkerInstance) -> bool {
-        let is_known = self.absent.instances.remove(&instance);
-        if is_known && self.absent.is_empty() {
-            self.update_gates();
-        }
-        is_known
+    /// One is there. Tells whether it was waited for.
+    pub(super) fn take(&mut self, instance: WorkerInstance) -> bool {
+        self.instances.remove(&instance)
     }
 
-    /// Who has not come back in time has no lease any more.
-    pub(super) fn expire_recovery(&mut self) {
-        if self.absent.is_empty() || self.now < self.absent.until {
-            return;
-        }
-        let gone = std::mem::take(&mut self.absent.instances);
-        tracing::info!(
-            workers = gone.len(),
-            "workers from before the start did not come back"
-        );
-        let gone = gone.into_iter();
-        let over = gone.map(|instance| JournalEntry::WorkerOver { instance });
-        self.journal.forget(over.collect());
-        self.update_gates();
-    }
-
-    fn update_gates(&mut self) {
-        let clients: Vec<ClientId> = self.clients.keys().copied().collect();
-        for client in clients {
-            self.update_gate(client);
+    /// Waits no longer for those that have not come back in time, and tells which these are.
+    pub(super) fn expire(&mut self, now: BrokerInstant) -> BTreeSet<WorkerInstance> {
+        match now < self.until {
+            true => BTreeSet::new(),
+            false => std::mem::take(&mut self.instances),
         }
     }
 }

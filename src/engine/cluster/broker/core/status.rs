@@ -6,7 +6,7 @@ use std::time::Duration;
 use prost::Message;
 
 use super::BrokerCore;
-use super::clients::ClientRun;
+use super::client_state::ClientRun;
 use crate::broker::operations::snapshot::CoreSnapshot;
 use crate::broker::scheduler::SchedulerStatus;
 use maelstrom_model::ids::WorkerId;

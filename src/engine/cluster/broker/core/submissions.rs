@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use prost::Message;
 use tonic::Status;
 
-use super::jobs::{JobPhase, JobState};
-use super::{BrokerCore, CoreInput, cancelled, infrastructure};
+use super::job_state::{JobPhase, JobState, cancelled, infrastructure};
+use super::state::PendingSubmission;
+use super::{BrokerCore, CoreInput};
 use crate::broker::journal::{JournalEntry, JournalError};
 use crate::broker::limits::{self, ClientResource};
 use crate::broker::owner::{PrivilegeScope, UNPRIVILEGED};
@@ -15,12 +16,6 @@ use maelstrom_model::backend::JobId;
 use maelstrom_model::error::with_causes;
 use maelstrom_wire::from_proto;
 use maelstrom_wire::v1::{self, session_event};
-
-/// What the journal is asked to keep, and for whom.
-pub(super) struct PendingSubmission {
-    client: ClientId,
-    jobs: Vec<JobId>,
-}
 
 impl BrokerCore {
     pub(super) fn demand(&self, id: ClientId, job: &v1::Job) -> Option<JobDemand> {
@@ -84,6 +79,9 @@ impl BrokerCore {
         self.add(id, ClientResource::JobBytes, bytes);
         let numbers: Vec<JobId> = new.keys().copied().collect();
         for (number, description) in new {
+            // The job is known from now on, so that it is not taken twice. It is queued only when
+            // the journal has it: otherwise a broker that is started again would know nothing of an
+            // attempt that is under way.
             self.add_job(id, number, description, JobPhase::Journalling);
         }
         let new = numbers;
@@ -140,6 +138,7 @@ impl BrokerCore {
         };
         let id = awaited.client;
         if let Err(message) = result {
+            // The client has not been told that they were accepted, and submits them again.
             for job in &awaited.jobs {
                 self.drop_job(id, *job);
             }
@@ -241,6 +240,8 @@ impl BrokerCore {
             });
         }
         for job in again {
+            // `cancel` concludes what waits, and only stops what runs: that ends with the worker's
+            // report.
             self.cancel(id, job, v1::Stop::Kill);
             over.push(job);
             let client = self.clients.get(&id);

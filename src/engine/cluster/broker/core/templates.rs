@@ -113,6 +113,7 @@ impl TemplateRegistry {
             }
             return Ok(DefineOutcome::Known(*id));
         }
+        // All that may be refused comes before the toolbox is counted.
         let contents = contents(&template)?;
         let architecture =
             Architecture::from_rust_name(&template.architecture).ok_or_else(|| {

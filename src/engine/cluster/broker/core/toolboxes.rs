@@ -1,22 +1,16 @@
 //! Toolboxes: which workers have what templates want of a worker's own machine.
 
-use super::workers::RegisteredWorker;
-use super::{BrokerCore, infrastructure};
+use super::BrokerCore;
+use super::config::millis;
+use super::job_state::infrastructure;
+use super::worker_state::{RegisteredWorker, WorkerToolbox};
 use crate::broker::limits::{self, TOOLBOX_ANSWER_MAX};
 use crate::broker::scheduler::{
-    Architecture, BrokerInstant, CancelOutcome, ClientId, InputsId, ToolboxId, ToolboxPresence,
+    Architecture, CancelOutcome, ClientId, InputsId, ToolboxId, ToolboxPresence,
     ToolboxRegistration,
 };
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1::{self, session_event, worker_order};
-
-/// Whether a worker has a toolbox.
-pub(super) enum WorkerToolbox {
-    /// It was asked then.
-    Asked(BrokerInstant),
-    Has,
-    Lacks(String),
-}
 
 impl BrokerCore {
     /// A kit that templates want: which workers have it?
@@ -35,6 +29,7 @@ impl BrokerCore {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
+        // One that is away is asked about every toolbox when it registers.
         if worker.connection.is_none() || worker.kits.contains_key(&kit) {
             return;
         }
@@ -81,7 +76,7 @@ impl BrokerCore {
 
     /// Workers that say nothing of a toolbox for so long have it not: jobs wait for it.
     pub(super) fn expire_toolbox_queries(&mut self) {
-        let patience = super::millis(TOOLBOX_ANSWER_MAX);
+        let patience = millis(TOOLBOX_ANSWER_MAX);
         let is_late = |answer: &WorkerToolbox| match answer {
             WorkerToolbox::Asked(at) => self.now.ms_since(*at) >= patience,
             WorkerToolbox::Has | WorkerToolbox::Lacks(_) => false,
@@ -133,6 +128,7 @@ impl BrokerCore {
                     others += 1
                 }
                 Some(WorkerToolbox::Lacks(why)) => lacks.push(format!("{}: {why}", worker.name)),
+                // One that has not answered may have it.
                 Some(WorkerToolbox::Asked(_) | WorkerToolbox::Has) | None => return,
             }
         }

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc::UnboundedSender;
 use tonic::Status;
 
-use super::jobs::JobAttempt;
+use super::job_state::JobAttempt;
+use super::state::SessionPeer;
 use super::templates::UnusedTemplates;
-use super::toolboxes::WorkerToolbox;
-use super::{BrokerCore, SessionId, SessionPeer};
+use super::worker_state::{RegisteredWorker, WorkerConnection};
+use super::{BrokerCore, SessionId};
 use crate::broker::budgets::CallerPrincipal;
 use crate::broker::journal::{JournalEntry, RunName, WorkerInstance};
 use crate::broker::limits::{self, ClientResource};
 use crate::broker::scheduler::{
-    Architecture, CreditOutcome, FencingToken, InputsId, JobKey, ToolboxId, WorkerCapacity,
+    Architecture, CreditOutcome, FencingToken, JobKey, ToolboxId, WorkerCapacity,
 };
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
@@ -23,65 +24,6 @@ use maelstrom_wire::versions::{VERSIONS, agree};
 
 /// Of so many workers that are gone the names are known: a job that was tried in vain names three.
 const DEPARTED_MAX: usize = 1024;
-
-/// A worker that was seen since the broker was started.
-pub struct RegisteredWorker {
-    pub(super) name: String,
-    pub(super) slots: u32,
-    architecture: String,
-    release: String,
-    pub(super) connection: Option<WorkerConnection>,
-    caller: CallerPrincipal,
-    is_draining: bool,
-    sample: v1::Heartbeat,
-    pub(super) kits: BTreeMap<ToolboxId, WorkerToolbox>,
-}
-
-pub(super) struct WorkerConnection {
-    session: SessionId,
-    orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
-    /// Templates that this connection has.
-    pub(super) templates: BTreeSet<InputsId>,
-}
-
-impl RegisteredWorker {
-    pub(super) fn is_connected(&self) -> bool {
-        self.connection.is_some()
-    }
-
-    pub(super) fn order(&self, kind: worker_order::Kind) {
-        if let Some(connection) = &self.connection {
-            let order = v1::WorkerOrder { kind: Some(kind) };
-            // A connection that is gone is told of by itself.
-            drop(connection.orders.send(Ok(order)));
-        }
-    }
-
-    pub(super) fn state(&self) -> v1::WorkerState {
-        match (&self.connection, self.is_draining) {
-            (None, _) => v1::WorkerState::Lost,
-            (Some(_), true) => v1::WorkerState::Draining,
-            (Some(_), false) if !self.sample.degraded.is_empty() => v1::WorkerState::Degraded,
-            (Some(_), false) => v1::WorkerState::Online,
-        }
-    }
-
-    pub(super) fn message(&self, id: WorkerId) -> v1::Worker {
-        v1::Worker {
-            id: id.0,
-            name: self.name.clone(),
-            slots: self.slots,
-            busy: self.sample.busy,
-            architecture: self.architecture.clone(),
-            state: self.state().into(),
-            cpu_permille: self.sample.cpu_permille,
-            memory_used_bytes: self.sample.memory_used_bytes,
-            memory_total_bytes: self.sample.memory_total_bytes,
-            release: self.release.clone(),
-            degraded: self.sample.degraded.clone(),
-        }
-    }
-}
 
 impl BrokerCore {
     pub(super) fn connected_workers(&self) -> Vec<v1::Worker> {
@@ -163,6 +105,7 @@ impl BrokerCore {
                 kits: BTreeMap::new(),
             },
         );
+        // A worker may dial again before the broker notices that the old connection is dead.
         if let Some(connection) = before.and_then(|before| before.connection) {
             self.peers.remove(&connection.session);
             let again = Status::aborted("the worker has connected again");
@@ -175,6 +118,7 @@ impl BrokerCore {
         };
         let resumed = self.book.worker_resumed(id, offer, &held, self.now);
         stop.extend(resumed.stop.iter().map(|lease| lease.fence.0));
+        // A broker that was started anew knows none of these fences; reports are found by them.
         for lease in resumed.keep.iter().chain(&resumed.cancel) {
             self.leases.insert(lease.fence, lease.key);
             let attempt = JobAttempt {
@@ -368,6 +312,7 @@ impl BrokerCore {
             worker: id.0,
             reason: reason.to_owned(),
         };
+        // One that still holds leases may only have lost its connection while it drains.
         let has_ended = worker.is_draining && self.book.leases_of(id).is_empty();
         self.emit_all(&session_event::Kind::WorkerLeft(left));
         if has_ended {
@@ -407,5 +352,30 @@ impl BrokerCore {
     pub(super) fn silent(&mut self, id: WorkerId) {
         let why = "nothing was heard of the worker for as long as leases live";
         self.send_away(id, Status::unavailable(why));
+    }
+
+    /// A worker is there. Tells whether the journal knows it.
+    fn recover_worker(&mut self, instance: WorkerInstance) -> bool {
+        let is_known = self.absent.take(instance);
+        if is_known && self.absent.is_empty() {
+            self.update_gates();
+        }
+        is_known
+    }
+
+    /// Who has not come back in time has no lease any more.
+    pub(super) fn expire_recovery(&mut self) {
+        let gone = self.absent.expire(self.now);
+        if gone.is_empty() {
+            return;
+        }
+        tracing::info!(
+            workers = gone.len(),
+            "workers from before the start did not come back"
+        );
+        let gone = gone.into_iter();
+        let over = gone.map(|instance| JournalEntry::WorkerOver { instance });
+        self.journal.forget(over.collect());
+        self.update_gates();
     }
 }

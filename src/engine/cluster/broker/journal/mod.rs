@@ -1,7 +1,8 @@
 //! What must survive the broker: runs, their templates, and jobs that were accepted and have not
 //! been told to be over; and which workers there were, who may still run some of these.
 //!
-//! - [`records`]: the file. A [`Journal`] hands [`JournalRequest`]s to whoever writes it: a thread of its own,
+//! - `entries`: what goes in and out. [`records`]: the file.
+//! - A [`Journal`] hands [`JournalRequest`]s to whoever writes it: a thread of its own,
 //!   or what [`Journal::handing_over`] is given.
 //!
 //! Additions are one transaction for as many as have come together, and are on the disk before they
@@ -10,20 +11,19 @@
 //!
 //! Absent on purpose: results. They can be had again by running the job.
 
+mod entries;
 pub mod records;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{SendError, channel};
 use std::thread::JoinHandle;
 
 use self::records::JournalFile;
-use super::owner::RunOwner;
 
-/// A run's 16 bytes.
-pub type RunName = [u8; 16];
-
-/// A worker process's 16 bytes.
-pub type WorkerInstance = [u8; 16];
+pub use self::entries::{
+    CommitCallback, JournalEntry, JournalError, JournalRequest, RecoveredRun, RecoveredState,
+    RunName, WorkerInstance,
+};
 
 /// At most this many requests become one transaction, so that the first of them need not wait for
 /// ever.
@@ -31,85 +31,6 @@ const BATCH_MAX: usize = 1024;
 
 /// The file's name in the broker's directory.
 const FILE: &str = "journal.redb";
-
-/// Something to be written.
-#[derive(Clone, Debug)]
-pub enum JournalEntry {
-    Run {
-        run: RunName,
-        client: String,
-        weight: u32,
-        owner: RunOwner,
-    },
-    /// A run's template, as it came.
-    Template {
-        run: RunName,
-        /// The template's number in the run.
-        number: u32,
-        template: Vec<u8>,
-    },
-    /// An accepted job, as it came.
-    Job {
-        run: RunName,
-        /// The job's number in the run.
-        job: u64,
-        description: Box<[u8]>,
-    },
-    /// A job that need not be kept.
-    JobOver {
-        run: RunName,
-        /// The job's number in the run.
-        job: u64,
-    },
-    /// A run of which nothing need be kept.
-    RunOver { run: RunName },
-    /// A worker that may get jobs from now on.
-    Worker { instance: WorkerInstance },
-    /// A worker that has none any more.
-    WorkerOver { instance: WorkerInstance },
-}
-
-/// What a broker that ended left unfinished.
-#[derive(Debug, Default)]
-pub struct RecoveredState {
-    /// How many times a broker was started on this journal, this one included.
-    pub starts: u64,
-    pub runs: Vec<RecoveredRun>,
-    pub workers: Vec<WorkerInstance>,
-}
-
-/// A run that was not over.
-#[derive(Debug)]
-pub struct RecoveredRun {
-    pub run: RunName,
-    pub client: String,
-    pub weight: u32,
-    pub owner: RunOwner,
-    /// Its templates by number.
-    pub templates: Vec<(u32, Vec<u8>)>,
-    /// Its jobs by number.
-    pub jobs: Vec<(u64, Box<[u8]>)>,
-}
-
-/// Why there is no journal, or why something is not in it.
-#[derive(Debug, thiserror::Error)]
-#[error("the journal {} cannot be {doing}", path.display())]
-pub struct JournalError {
-    pub path: PathBuf,
-    pub doing: &'static str,
-    pub source: Box<redb::Error>,
-}
-
-/// Told when what was asked for is safe, or why it is not.
-pub type CommitCallback = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
-
-/// Something to be carried out.
-pub struct JournalRequest {
-    /// What is to be written.
-    pub entries: Vec<JournalEntry>,
-    /// Who waits for it, if somebody does.
-    pub done: Option<CommitCallback>,
-}
 
 /// The journal's writing end. Dropping it lets the thread write what is left, and waits for that.
 pub struct Journal {
@@ -128,6 +49,8 @@ impl Journal {
             .spawn(move || {
                 while let Ok(first) = inbox.recv() {
                     let mut batch = vec![first];
+                    // One sync of the disk serves all who wait: it takes far longer than what is
+                    // written.
                     batch.extend(inbox.try_iter().take(BATCH_MAX - 1));
                     records.carry_out(batch);
                 }
@@ -185,17 +108,10 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
+        // The thread ends when nobody can send to it, so this comes before waiting for it.
         self.requests = None;
         if let Some(writer) = self.writer.take() {
             drop(writer.join());
-        }
-    }
-}
-
-impl JournalRequest {
-    fn finish(self, result: Result<(), JournalError>) {
-        if let Some(done) = self.done {
-            done(result);
         }
     }
 }
@@ -205,6 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::broker::owner::RunOwner;
 
     const RUN: RunName = [7; 16];
 

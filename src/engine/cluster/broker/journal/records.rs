@@ -96,6 +96,7 @@ impl JournalFile {
         if let Err(error) = &result {
             tracing::error!(path = %self.path.display(), %error, "the journal cannot be written to");
         }
+        // The error cannot be cloned, and each request wants one.
         let message = result.err().map(|error| error.to_string());
         for request in batch {
             request.finish(match &message {
@@ -164,6 +165,8 @@ fn write(
                 }
                 JournalEntry::RunOver { run } => {
                     runs.remove(run)?;
+                    // What the run had goes in the same transaction: a template without its run
+                    // would stay for ever.
                     owners.remove(run)?;
                     templates.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
                     jobs.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;
@@ -187,6 +190,8 @@ fn recall(database: &Database) -> Result<RecoveredState, redb::Error> {
         let mut table = transaction.open_table(STARTS)?;
         let before = table.get(())?.map_or(0, |number| number.value());
         table.insert((), before.saturating_add(1))?;
+        // Opening a table in a transaction that writes makes it; one that reads fails where there
+        // is none.
         transaction.open_table(RUNS)?;
         transaction.open_table(OWNERS)?;
         transaction.open_table(TEMPLATES)?;

@@ -2,64 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::leases::ClientIntent;
+use super::client_state::{ClientPresence, RetryState, ScheduledClient, ScheduledJob};
+use super::lease_state::ClientIntent;
 use super::{
-    BrokerInstant, CancelOutcome, ClientAdmission, ClientId, FencingToken, InputAvailability,
-    InputsId, JobDemand, JobKey, JobScheduler, Lease, SchedulingClass, SubmitError, SubmitOutcome,
+    BrokerInstant, CancelOutcome, ClientAdmission, ClientId, InputAvailability, InputsId,
+    JobDemand, JobKey, JobScheduler, Lease, SubmitError, SubmitOutcome,
 };
 use maelstrom_model::backend::JobId;
-use maelstrom_model::ids::WorkerId;
 use maelstrom_model::priority::QueueKey;
-
-#[derive(Debug)]
-pub(super) struct ScheduledClient {
-    presence: ClientPresence,
-    pub(super) jobs: BTreeMap<JobId, ScheduledJob>,
-    /// The numbers of those that are over.
-    over: BTreeSet<JobId>,
-}
-
-/// Whether a client is there to be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientPresence {
-    Here,
-    /// Only its leases are still to end.
-    Left,
-}
-
-/// What was submitted. There may be a million of these: no field without need. Where a job is, its
-/// lease and its mishaps say; whatever has neither is queued.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ScheduledJob {
-    pub(super) turn: QueueKey,
-    pub(super) since: BrokerInstant,
-    pub(super) kind: SchedulingClass,
-}
-
-/// What went wrong with a job so far. Most have nothing of the kind.
-#[derive(Debug, Default)]
-pub(super) struct RetryState {
-    /// Attempts that were lost, in order.
-    pub(super) lost: Vec<(WorkerId, FencingToken)>,
-    /// How often it was handed back for nothing.
-    pub(super) returns: u32,
-    /// When it waits in the queue again; `None` unless it is delayed.
-    pub(super) due: Option<BrokerInstant>,
-    /// Until when it insists on a worker that has not failed it.
-    pub(super) patient_until: BrokerInstant,
-}
-
-impl RetryState {
-    pub(super) fn has_failed_on(&self, worker: WorkerId) -> bool {
-        self.lost.iter().any(|(failed, _)| *failed == worker)
-    }
-}
-
-impl ScheduledClient {
-    pub(super) fn is_here(&self) -> bool {
-        self.presence == ClientPresence::Here
-    }
-}
 
 impl JobScheduler {
     /// A client is there, for the first time or again. Its weight counts from here on; 0 counts as
@@ -126,6 +76,7 @@ impl JobScheduler {
             self.clients.remove(&client);
         }
         let keys = left.into_iter().map(|job| JobKey { client, job });
+        // The jobs stay known until their leases end, since a worker is busy with them.
         keys.filter_map(|key| self.wish(key, ClientIntent::Abandoned))
             .collect()
     }
@@ -157,6 +108,8 @@ impl JobScheduler {
             let limit = limits.kinds_per_client_max;
             return Err(SubmitError::TooManyKinds { limit });
         }
+        // A client gets its guaranteed few beyond the limit of all, or another that fills the
+        // book would keep it out.
         if self.unfinished >= limits.jobs_max && client.jobs.len() >= limits.jobs_guaranteed {
             let limit = limits.jobs_max;
             return Err(SubmitError::BookFull { limit });
@@ -195,6 +148,7 @@ impl JobScheduler {
         if !client.is_some_and(ScheduledClient::is_here) {
             return CancelOutcome::Unknown;
         }
+        // The lease goes on until its worker says that the container is gone: then the job is over.
         if let Some(lease) = self.wish(key, ClientIntent::Cancelled) {
             return CancelOutcome::Leased(lease);
         }
@@ -214,6 +168,7 @@ impl JobScheduler {
 
     /// These inputs are over: no job will name them again.
     pub fn inputs_retired(&mut self, inputs: InputsId) {
+        // What is missing and has no jobs and no holders takes no memory.
         self.queue.set_inputs(inputs, InputAvailability::Missing);
         for worker in self.queue.forget_holders(inputs) {
             if let Some(worker) = self.workers.get_mut(&worker) {

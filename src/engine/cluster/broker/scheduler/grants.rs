@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::clients::RetryState;
+use super::client_state::RetryState;
 use super::queue::{PoolKey, QueueHead, WorkerLoad};
 use super::{BrokerInstant, FencingToken, InputsId, JobScheduler, Lease, LeaseGrant};
 use maelstrom_model::ids::WorkerId;
@@ -32,6 +32,8 @@ impl JobScheduler {
                 Some(PlacementDecision::Later(due)) => {
                     self.queue
                         .remove(front.key().client, front.kind, front.turn);
+                    // It is put aside: in front it would keep everybody behind it from getting a
+                    // lease.
                     self.delay(front.key(), due);
                 }
                 None => break,

@@ -1,52 +1,11 @@
 //! How an attempt begins and ends: granted, started, finished, handed back, lost.
 
+use super::lease_state::{ClientIntent, LeaseState, LossReason};
 use super::{
     AttemptResult, BrokerInstant, FencingToken, JobKey, JobScheduler, Lease, LeaseEvent,
     LeaseStatus, ReportDisposition, RetrySchedule, ReturnOutcome, SchedulerLimits, SchedulingClass,
 };
 use maelstrom_model::ids::WorkerId;
-
-/// The state of a lease.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LeaseState {
-    kind: SchedulingClass,
-    pub(super) worker: WorkerId,
-    pub(super) fence: FencingToken,
-    pub(super) started: Option<BrokerInstant>,
-    pub(super) wish: ClientIntent,
-}
-
-impl LeaseState {
-    pub(super) fn of(&self, key: JobKey) -> Lease {
-        Lease {
-            key,
-            worker: self.worker,
-            fence: self.fence,
-        }
-    }
-}
-
-/// What the job's client wants of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientIntent {
-    Wanted,
-    Cancelled,
-    /// The client has left.
-    Abandoned,
-}
-
-/// What ends an attempt without an outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LossReason {
-    /// Its worker was silent too long.
-    Expired,
-    /// Its worker says that it cannot.
-    Failed,
-    /// Its worker came back without it, or as another process.
-    Vanished,
-    /// It never began: handed back, or never arrived.
-    Unstarted,
-}
 
 /// What becomes of a job whose attempt is lost.
 pub(super) enum RetryDecision {
@@ -71,6 +30,7 @@ impl JobScheduler {
             self.counters.stale += 1;
             return LeaseStatus::Stale;
         };
+        // A worker that came back says it again, and the job has had its slot since the first time.
         lease.started.get_or_insert(now);
         let standing = match lease.wish {
             ClientIntent::Wanted => LeaseStatus::Current,
@@ -94,6 +54,7 @@ impl JobScheduler {
             self.counters.stale += 1;
             return ReportDisposition::Stale;
         };
+        // One that failed counts, too: it had the slot for as long.
         if let Some(started) = lease.started {
             let took_ms = now.ms_since(started);
             self.queue
@@ -170,6 +131,7 @@ impl JobScheduler {
             wish: ClientIntent::Wanted,
         };
         self.leases.insert(lease.key, state);
+        // Who had a fence from before the start is not known, so each of these is believed once.
         if lease.fence < self.first_fence {
             self.old_fences.insert(lease.fence);
         }
@@ -239,6 +201,8 @@ impl JobScheduler {
             self.enqueue(key);
             return RetryDecision::Queued;
         }
+        // The fence is kept, too: a worker that comes back with this very attempt may go on with
+        // it.
         mishaps.lost.push((lease.worker, lease.fence));
         let lost = u32::try_from(mishaps.lost.len()).unwrap_or(u32::MAX);
         if lost >= limits.attempts_max {

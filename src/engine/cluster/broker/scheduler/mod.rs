@@ -13,6 +13,7 @@
 //! ```
 //!
 //! - [`types`](self): the values that go in and out. [`SchedulerLimits`]: what is kept to.
+//! - `book`: the state; `client_state`, `worker_state`, `lease_state`, `counters`: what it is made of.
 //! - `clients`: submissions and cancellations. `workers`: who is there, and who was.
 //!   `resume`: workers that come back. `leases`: how attempts begin and end.
 //! - `queue`: what waits, in order. `grants`: the next decisions. `status`: figures for people.
@@ -32,30 +33,29 @@
 //!
 //! Absent on purpose: what jobs are, their outcomes, and whom to tell; connections; the journal.
 
+mod book;
+mod client_state;
 mod clients;
+mod counters;
 mod grants;
+mod lease_state;
 mod leases;
 mod limits;
 mod queue;
 mod resume;
 mod status;
 mod types;
+mod worker_state;
 mod workers;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use self::clients::{RetryState, ScheduledClient};
-use self::leases::LeaseState;
-use self::queue::FairQueue;
-use self::workers::ScheduledWorker;
-use maelstrom_model::ids::WorkerId;
-
+pub use self::book::JobScheduler;
+pub use self::counters::SchedulerCounters;
 pub use self::limits::SchedulerLimits;
 pub use self::status::{
-    ClientStatus, PoolStatus, SchedulerCounters, SchedulerStatus, WorkerAvailability, WorkerStatus,
+    ClientStatus, PoolStatus, SchedulerStatus, WorkerAvailability, WorkerStatus,
 };
 pub use self::types::{
     Architecture, AttemptResult, BrokerInstant, CancelOutcome, ClientAdmission, ClientId,
@@ -65,50 +65,7 @@ pub use self::types::{
     ToolboxRegistration, WorkerCapacity,
 };
 
-/// The lease book. See the [module](self).
-#[derive(Debug)]
-pub struct JobScheduler {
-    limits: SchedulerLimits,
-    clients: BTreeMap<ClientId, ScheduledClient>,
-    workers: BTreeMap<WorkerId, ScheduledWorker>,
-    leases: BTreeMap<JobKey, LeaseState>,
-    mishaps: BTreeMap<JobKey, RetryState>,
-    queue: FairQueue,
-    /// Jobs that wait for a time, by it.
-    delayed: BTreeSet<(BrokerInstant, JobKey)>,
-    /// When workers are given up, unless they are heard before.
-    deadlines: BTreeSet<(BrokerInstant, WorkerId)>,
-    first_fence: FencingToken,
-    next_fence: FencingToken,
-    /// Fences from before the start that are held again.
-    old_fences: BTreeSet<FencingToken>,
-    arrivals: u64,
-    unfinished: usize,
-    counters: SchedulerCounters,
-}
-
 impl JobScheduler {
-    /// An empty book. Of fences it gives `first_fence` and those above it, so after a restart this
-    /// must be greater than all that were given before.
-    pub fn new(limits: SchedulerLimits, first_fence: FencingToken) -> JobScheduler {
-        JobScheduler {
-            limits,
-            clients: BTreeMap::new(),
-            workers: BTreeMap::new(),
-            leases: BTreeMap::new(),
-            mishaps: BTreeMap::new(),
-            queue: FairQueue::new(limits),
-            delayed: BTreeSet::new(),
-            deadlines: BTreeSet::new(),
-            first_fence,
-            next_fence: first_fence,
-            old_fences: BTreeSet::new(),
-            arrivals: 0,
-            unfinished: 0,
-            counters: SchedulerCounters::default(),
-        }
-    }
-
     /// Lets time pass: workers that were silent too long lose their leases, and jobs whose delay is
     /// over wait in the queue again.
     pub fn tick(&mut self, now: BrokerInstant) -> Vec<LeaseEvent> {
@@ -123,6 +80,8 @@ impl JobScheduler {
             && due <= now
         {
             self.delayed.remove(&(due, key));
+            // It keeps its turn: of its client's jobs of the same rank, those that came later wait
+            // for it.
             self.enqueue(key);
         }
         events

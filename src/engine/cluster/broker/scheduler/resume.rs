@@ -1,8 +1,8 @@
 //! Workers that come back, after their connection broke or the broker began anew, with leases that
 //! went on meanwhile.
 
-use super::leases::{ClientIntent, LossReason};
-use super::workers::cap;
+use super::lease_state::{ClientIntent, LossReason};
+use super::worker_state::cap;
 use super::{
     BrokerInstant, FencingToken, JobKey, JobScheduler, Lease, ResumePlan, SchedulingClass,
     WorkerCapacity,
@@ -29,6 +29,8 @@ impl JobScheduler {
         // Of two attempts at one job the later one is kept.
         held.sort_unstable_by_key(|(key, fence)| (std::cmp::Reverse(*fence), *key));
         held.dedup();
+        // This comes first, so that the places of lost leases are free for those that are adopted
+        // below.
         self.drop_unheld(worker, &held, now, &mut resumed);
         self.drop_excess(worker, now, &mut resumed);
         for (key, fence) in held {

@@ -1,103 +1,13 @@
 //! Workers: who is there, what they can take, and when they are given up.
 
-use std::collections::BTreeSet;
-
-use super::leases::LossReason;
-use super::queue::{PoolKey, WorkerLoad};
+use super::lease_state::LossReason;
+use super::queue::PoolKey;
+use super::worker_state::{DrainState, PoolMembership, ScheduledWorker, WorkerPresence, cap};
 use super::{
-    Architecture, BrokerInstant, CreditOutcome, InputLocality, InputsId, JobKey, JobScheduler,
-    Lease, LeaseEvent, SchedulerLimits, ToolboxId, ToolboxPresence, ToolboxRegistration,
-    WorkerCapacity,
+    Architecture, BrokerInstant, CreditOutcome, InputLocality, InputsId, JobScheduler, Lease,
+    LeaseEvent, ToolboxId, ToolboxPresence, ToolboxRegistration, WorkerCapacity,
 };
 use maelstrom_model::ids::WorkerId;
-
-#[derive(Debug)]
-pub(super) struct ScheduledWorker {
-    pub(super) offer: WorkerCapacity,
-    pub(super) presence: WorkerPresence,
-    pub(super) intake: DrainState,
-    /// The most leases it takes, as it said; never above [`cap`].
-    pub(super) ceiling: u32,
-    deadline: Option<BrokerInstant>,
-    pub(super) leases: BTreeSet<JobKey>,
-    kits: BTreeSet<ToolboxId>,
-    pub(super) inputs: BTreeSet<InputsId>,
-    /// What the pools were told last.
-    told: PoolMembership,
-}
-
-/// Whether anything is heard of a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WorkerPresence {
-    Here,
-    /// Connected, but it said nothing for too long.
-    Silent,
-    /// Its connection is gone. It may come back until its deadline.
-    Gone,
-}
-
-/// Whether a worker takes leases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DrainState {
-    Open,
-    Draining,
-}
-
-/// What a worker means to the pools.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct PoolMembership {
-    /// Its slots, if it serves at all.
-    slots: Option<u32>,
-    /// How full it is, if it can take a lease now.
-    load: Option<WorkerLoad>,
-}
-
-/// The most leases that a worker may have.
-pub(super) fn cap(limits: &SchedulerLimits, slots: u32) -> u32 {
-    match slots {
-        0 => 0,
-        slots => slots.saturating_add(limits.prefetch_per_worker),
-    }
-}
-
-impl ScheduledWorker {
-    fn new(offer: WorkerCapacity) -> ScheduledWorker {
-        ScheduledWorker {
-            offer,
-            presence: WorkerPresence::Here,
-            intake: DrainState::Open,
-            ceiling: 0,
-            deadline: None,
-            leases: BTreeSet::new(),
-            kits: BTreeSet::new(),
-            inputs: BTreeSet::new(),
-            told: PoolMembership::default(),
-        }
-    }
-
-    fn supply(&self) -> PoolMembership {
-        let serves = self.presence == WorkerPresence::Here && self.intake == DrainState::Open;
-        if !serves || self.ceiling == 0 {
-            return PoolMembership::default();
-        }
-        let slots = self.offer.slots;
-        let is_full = self.leases.len() >= self.ceiling as usize;
-        PoolMembership {
-            slots: Some(slots),
-            load: (!is_full).then(|| WorkerLoad::new(self.leases.len(), slots)),
-        }
-    }
-
-    pub(super) fn offers(&self, pool: PoolKey) -> bool {
-        pool.architecture == self.offer.architecture
-            && pool.kit.is_none_or(|kit| self.kits.contains(&kit))
-    }
-
-    /// How full it is, if it can take a lease now.
-    pub(super) fn load(&self) -> Option<WorkerLoad> {
-        self.told.load
-    }
-}
 
 impl JobScheduler {
     /// A process of a worker is there that was not before: it holds nothing. Whatever was known
@@ -117,6 +27,7 @@ impl JobScheduler {
 
     /// Puts a worker down as present, with an offer; what is known of it otherwise stays.
     pub(super) fn enter(&mut self, id: WorkerId, offer: WorkerCapacity, now: BrokerInstant) {
+        // Pools are keyed by the architecture, which may be another now.
         self.withdraw(id);
         let offer = WorkerCapacity {
             slots: offer.slots.min(self.limits.slots_per_worker_max),
@@ -128,6 +39,7 @@ impl JobScheduler {
             .or_insert_with(|| ScheduledWorker::new(offer));
         worker.offer = offer;
         worker.presence = WorkerPresence::Here;
+        // Its credit was of the last connection; until it says otherwise it takes what it may.
         worker.ceiling = cap(&self.limits, offer.slots);
         self.extend_deadline(id, now);
     }
@@ -248,6 +160,7 @@ impl JobScheduler {
         state.presence = WorkerPresence::Gone;
         match state.deadline {
             Some(_) => self.refresh(worker),
+            // It was silent, so its leases are lost already.
             None => self.forget_worker(worker),
         }
     }
@@ -262,6 +175,7 @@ impl JobScheduler {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
+        // A silent one that says something gets a new one; until then there is nothing to wait for.
         worker.deadline = None;
         match worker.presence {
             WorkerPresence::Here | WorkerPresence::Silent => {

@@ -3,7 +3,7 @@
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{BrokerHandle, first};
+use super::handle::{BrokerHandle, first};
 use crate::broker::budgets::CallerPrincipal;
 use crate::broker::core::CoreInput;
 use crate::broker::core::outbox::{OutboxReceiver, outbox};
@@ -36,6 +36,7 @@ fn is_large(message: &ClientMessage) -> bool {
         Some(client_message::Kind::Acknowledge(acknowledge)) => {
             acknowledge.jobs.len() > BYTES_SMALL / size_of::<u64>()
         }
+        // A template may carry files, and there are few.
         Some(client_message::Kind::Template(_)) => true,
         _ => false,
     }

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{BrokerHandle, SAMPLE_PERIOD, ending};
+use super::handle::{BrokerHandle, SAMPLE_PERIOD, ending};
 use crate::broker::core::CoreInput;
 use crate::security::guard::is_for_admins;
 use maelstrom_wire::v1::operator_server::Operator;

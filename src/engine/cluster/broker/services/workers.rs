@@ -4,7 +4,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{BrokerHandle, first};
+use super::handle::{BrokerHandle, first};
 use crate::broker::budgets::CallerPrincipal;
 use crate::broker::core::CoreInput;
 use maelstrom_wire::v1::workers_server::Workers;

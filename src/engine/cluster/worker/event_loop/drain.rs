@@ -6,11 +6,11 @@
 //!                └──────────── nothing runs any more ──────────────────▲
 //! ```
 
-use std::future::pending;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
+use super::lifecycle::WorkerLifecycle;
 use super::{Worker, WorkerEvent};
 use crate::worker::content_fetcher::ContentFetcher;
 use crate::worker::executor::Executor;
@@ -19,30 +19,6 @@ use maelstrom_wire::v1::{self, worker_message};
 
 /// How long the broker may take to confirm the last ends. It does so at once.
 const LEAVE_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// What a worker is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WorkerLifecycle {
-    Serving,
-    /// Letting jobs finish until then.
-    Draining(Instant),
-    /// Waiting until killed jobs are gone.
-    Stopping,
-    /// Waiting until then for the broker to know.
-    Leaving(Instant),
-}
-
-impl WorkerLifecycle {
-    /// Waits until its time is over; for ever if it has none.
-    pub(super) async fn wait_deadline(self) {
-        match self {
-            WorkerLifecycle::Draining(until) | WorkerLifecycle::Leaving(until) => {
-                sleep_until(until).await
-            }
-            WorkerLifecycle::Serving | WorkerLifecycle::Stopping => pending().await,
-        }
-    }
-}
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
     /// Takes no more jobs and will end.
@@ -123,6 +99,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             let leases = self.ledger.len();
             tracing::warn!(leases, "ends although the broker may not know of all ends");
         }
+        // Without a connection nobody would confirm anything, so it does not wait for that.
         is_late || self.ledger.is_empty() && !self.speech.has_messages() || !self.line.is_up()
     }
 }

@@ -1,167 +1,45 @@
 //! The loop: takes one event after the other, from the broker, the backend, the fetching of inputs,
 //! the clocks and the signals.
 //!
+//! - [`orders`]: what the broker orders. [`drain`]: how a worker ends; [`lifecycle`]: how far it is.
+//! - [`control_queue`]: what is said besides reports.
+//! - [`config`]: what a worker is told and tells. [`state`]: what it knows.
+//!
 //! Owner of the state: [`Worker`]. What is sent to the broker is decided when there is room for it
 //! on the line, so nothing piles up when the broker is slow or away, but for the output that jobs
 //! have written, which is on disk.
 
+mod config;
+mod control_queue;
 mod drain;
+mod lifecycle;
 mod orders;
-
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::time::Duration;
+mod state;
 
 use futures_util::StreamExt;
-use futures_util::future::{Abortable, Aborted};
-use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc::{OwnedPermit, UnboundedReceiver};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
-use tonic::Status;
+use tokio::sync::mpsc::OwnedPermit;
+use tokio::time::{Instant, Interval};
 
-use self::drain::WorkerLifecycle;
-use self::orders::ControlQueue;
-use super::allowance::JobAllowance;
-use super::broker_connection::{BrokerConnection, BrokerDialer, ConnectionEvent, Disconnected};
+use self::control_queue::ControlQueue;
+use self::state::LeasePayload;
+use super::broker_connection::{ConnectionEvent, Disconnected};
 use super::content_fetcher::ContentFetcher;
 use super::executor::Executor;
-use super::health::{DISK_FREE_BYTES_MIN, ResourceReporting, WorkerHealth};
-use super::inputs::host_paths::HostPathPolicy;
-use super::inputs::{
-    CONTENT_PATIENCE, FreedTrees, InputCache, PreparedInputs, TreeLimits, WorkerInputError,
-};
-use super::leases::{LeaseAction, LeaseTable, LeaseToken};
-use super::template::{PreparationRequest, ReceivedTemplate, TemplateStore};
-use crate::output_log;
-use maelstrom_container::secrets::HostSecrets;
-use maelstrom_container::store::Store;
-use maelstrom_engine::run::signals::TerminationSignal;
-use maelstrom_model::backend::{
-    BackendEvent, BackendLost, GRACE_DEFAULT, JobId, JobPriority, StopMode,
-};
+use super::inputs::FreedTrees;
+use super::leases::{LeaseAction, LeaseToken};
+use maelstrom_model::backend::{BackendEvent, GRACE_DEFAULT, JobId, JobPriority, StopMode};
 use maelstrom_model::event::EventKind;
 use maelstrom_model::ids::ShortRun;
 use maelstrom_model::job::{ForkServerSpec, Job, PlacementConstraint};
-use maelstrom_wire::from_proto::{JobOrder, text};
-use maelstrom_wire::linger::{FlushTime, LingerTimer};
+use maelstrom_wire::linger::FlushTime;
 use maelstrom_wire::v1::{self, WorkerMessage, worker_message};
 use maelstrom_wire::versions::VERSIONS;
 
-/// Leases beyond the slots, so that the next job is there when one ends; its inputs are fetched
-/// meanwhile.
-pub const LEASES_AHEAD: u32 = 2;
-
-/// How long reports linger: a test of a millisecond is told of in one message, and people don't see
-/// so short a time.
-const LINGER_TIME: Duration = Duration::from_millis(5);
+pub use self::config::{LEASES_AHEAD, WorkerConfig, WorkerError, WorkerEvent};
+pub use self::state::Worker;
 
 /// Reports that go into one message, about.
 const REPORTS_BYTES: usize = 256 * 1024;
-
-/// What a worker is told.
-#[derive(Clone, Debug)]
-pub struct WorkerConfig {
-    /// Its name: where jobs are said to have run.
-    pub name: String,
-    /// 16 random bytes that name this process.
-    pub instance: [u8; 16],
-    /// How many jobs run at a time.
-    pub slots: u32,
-    /// How long jobs may go on when it ends.
-    pub drain_timeout: Duration,
-    /// Files and directories of the machine that jobs may be shown.
-    pub lent: Vec<PathBuf>,
-    /// Files and directories that no job may see, besides the store, whatever is lent.
-    pub private: Vec<PathBuf>,
-    /// What jobs may ask for beyond what every job gets.
-    pub allowed: BTreeSet<JobAllowance>,
-    /// How long a content is asked for that the storage has lost.
-    pub content_patience: Duration,
-    /// What inputs may be.
-    pub tree_limits: TreeLimits,
-    /// What a job may write.
-    pub output_bytes_max: u64,
-    /// With less room than this it takes no jobs.
-    pub disk_free_bytes_min: u64,
-    /// Whether the broker hears how busy the machine is.
-    pub vitals: ResourceReporting,
-}
-
-impl WorkerConfig {
-    /// The usual ones. Nothing of the machine is lent, and nothing special allowed.
-    pub fn new(name: String, instance: [u8; 16], slots: u32) -> WorkerConfig {
-        WorkerConfig {
-            name,
-            instance,
-            slots,
-            drain_timeout: Duration::from_secs(300),
-            lent: Vec::new(),
-            private: Vec::new(),
-            allowed: BTreeSet::new(),
-            content_patience: CONTENT_PATIENCE,
-            tree_limits: TreeLimits::default(),
-            output_bytes_max: output_log::BYTES_MAX,
-            disk_free_bytes_min: DISK_FREE_BYTES_MIN,
-            vitals: ResourceReporting::default(),
-        }
-    }
-}
-
-/// What those who watch a worker are told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WorkerEvent {
-    /// The broker has given it this number.
-    Registered(u32),
-    /// The broker is not to be reached.
-    Down(Disconnected),
-    /// It takes no more jobs, and ends.
-    Draining,
-}
-
-/// Why a worker ends before it is asked to.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// The broker does not take it.
-    #[error("the broker refuses this worker: {}", text(.0.message()))]
-    Refused(Box<Status>),
-    /// The broker is of another version.
-    #[error("{0}")]
-    Version(String),
-    /// No job can be run any more.
-    #[error(transparent)]
-    Backend(BackendLost),
-}
-
-/// See the module's documentation.
-pub struct Worker<C, E> {
-    settings: WorkerConfig,
-    backend: E,
-    shelf: Rc<InputCache<C>>,
-    line: BrokerConnection,
-    ledger: LeaseTable<LeasePayload>,
-    reporting: LingerTimer,
-    templates: TemplateStore,
-    preparations: FuturesUnordered<PreparationFuture>,
-    questions: FuturesUnordered<ToolboxCheckFuture>,
-    speech: ControlQueue,
-    health: WorkerHealth,
-    heart: Option<Interval>,
-    duty: WorkerLifecycle,
-    interrupts: UnboundedReceiver<TerminationSignal>,
-    watcher: Box<dyn FnMut(&WorkerEvent)>,
-    lost: Option<BackendLost>,
-}
-
-/// What starts a job.
-type LeasePayload = (Rc<ReceivedTemplate>, JobOrder);
-
-/// A template whose inputs are being fetched.
-type PreparationFuture = Pin<Box<dyn Future<Output = Result<(), Aborted>>>>;
-
-/// A question about the machine's toolbox, and why it has not what was asked for.
-type ToolboxCheckFuture = Pin<Box<dyn Future<Output = v1::ToolboxAnswer>>>;
 
 /// Everything that can happen.
 enum LoopEvent {
@@ -177,45 +55,6 @@ enum LoopEvent {
 }
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
-    /// A worker that has done nothing yet. Signs are told to `watcher` at once.
-    pub fn new(
-        settings: WorkerConfig,
-        backend: E,
-        (store, contents): (Store, C),
-        dial: BrokerDialer,
-        interrupts: UnboundedReceiver<TerminationSignal>,
-        watcher: impl FnMut(&WorkerEvent) + 'static,
-    ) -> Worker<C, E> {
-        let cache = store.root().to_owned();
-        let mut private = settings.private.clone();
-        private.push(cache.clone());
-        let shelf = InputCache::new(contents, store, settings.tree_limits)
-            .with_host_paths(
-                HostPathPolicy::new(settings.lent.clone(), private)
-                    .without(HostSecrets::of_this_process()),
-            )
-            .allowing(settings.allowed.clone())
-            .with_patience(settings.content_patience);
-        Worker {
-            ledger: LeaseTable::new(cache.clone(), settings.output_bytes_max),
-            health: WorkerHealth::new(cache, settings.disk_free_bytes_min, settings.vitals),
-            shelf: Rc::new(shelf),
-            line: BrokerConnection::new(dial, settings.instance),
-            settings,
-            backend,
-            reporting: LingerTimer::new(LINGER_TIME),
-            templates: TemplateStore::default(),
-            preparations: FuturesUnordered::new(),
-            questions: FuturesUnordered::new(),
-            speech: ControlQueue::default(),
-            heart: None,
-            duty: WorkerLifecycle::Serving,
-            interrupts,
-            watcher: Box::new(watcher),
-            lost: None,
-        }
-    }
-
     /// Works until it is told to end, and nothing of any job is left.
     pub async fn run(mut self) -> Result<(), WorkerError> {
         let end = loop {
@@ -267,6 +106,8 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 self.line.dial(worker_message::Kind::Register(register));
             }
             LoopEvent::Line(ConnectionEvent::Up) => {
+                // What waited was meant for the last connection. The broker asks anew, and what it
+                // must know is said after the registration.
                 self.speech = ControlQueue::default();
                 self.ledger.report_again();
             }
@@ -358,6 +199,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 let host = &self.settings.name;
                 let reason = format!("the worker {host} can run no job any more: {text}");
                 self.ledger.backend_lost(&reason);
+                // The broker still hears how each lease ended; then the loop ends with this.
                 self.lost = Some(lost);
                 self.drain();
             }
@@ -392,20 +234,9 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         (self.watcher)(&WorkerEvent::Down(down));
     }
 
-    /// Breaks a connection over which nonsense comes.
-    fn disconnect(&mut self, reason: &str) {
-        tracing::error!("the connection to the broker is given up: {reason}");
-        self.heart = None;
-        self.speech = ControlQueue::default();
-        self.line.disconnect();
-    }
-
-    fn is_registered(&self) -> bool {
-        self.heart.is_some()
-    }
-
     /// Says the most urgent thing there is.
     fn send_next(&mut self, permit: OwnedPermit<WorkerMessage>) {
+        // Reports may be endless, so what is short and urgent goes before them.
         let kind = self.speech.next().or_else(|| {
             let reports = self.ledger.next_reports(REPORTS_BYTES);
             (!reports.is_empty()).then_some(worker_message::Kind::Reports(v1::Reports { reports }))
@@ -427,41 +258,6 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         }
         self.speech.beat(heartbeat);
     }
-
-    /// How many leases it can take.
-    fn credit(&self, degraded: &str) -> u32 {
-        match &self.duty {
-            WorkerLifecycle::Serving if degraded.is_empty() => self.settings.slots + LEASES_AHEAD,
-            WorkerLifecycle::Serving
-            | WorkerLifecycle::Draining(_)
-            | WorkerLifecycle::Stopping
-            | WorkerLifecycle::Leaving(_) => 0,
-        }
-    }
-
-    fn prepare(&mut self, new: PreparationRequest) {
-        let PreparationRequest {
-            known,
-            template,
-            abort,
-        } = new;
-        let shelf = Rc::clone(&self.shelf);
-        let preparation = async move {
-            let prepared: Result<PreparedInputs, WorkerInputError> = match &*template {
-                Ok(template) => shelf.prepare(template).await,
-                Err(error) => Err(error.clone().into()),
-            };
-            if let Err(error) = &prepared {
-                let text = maelstrom_model::error::with_causes(error);
-                tracing::warn!("a container can't be prepared: {text}");
-            }
-            if let Some(known) = known.upgrade() {
-                known.prepared(prepared);
-            }
-        };
-        self.preparations
-            .push(Box::pin(Abortable::new(preparation, abort)));
-    }
 }
 
 /// Waits for the next heartbeat; for ever as long as there are none.
@@ -472,11 +268,4 @@ async fn beat(heart: &mut Option<Interval>) {
         }
         None => std::future::pending().await,
     }
-}
-
-/// Heartbeats of this period, the first at once.
-fn heartbeat_interval(period: Duration) -> Interval {
-    let mut heart = interval(period);
-    heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    heart
 }

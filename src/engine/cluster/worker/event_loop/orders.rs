@@ -1,17 +1,22 @@
-//! What the broker orders, and what is said to it besides reports.
+//! What the broker orders.
 //!
 //! An order that makes no sense costs the lease that it is about, or the connection; never the
 //! worker.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{LEASES_AHEAD, Worker, WorkerError, WorkerEvent, heartbeat_interval};
+use futures_util::future::Abortable;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::control_queue::ControlQueue;
+use super::lifecycle::WorkerLifecycle;
+use super::{LEASES_AHEAD, Worker, WorkerError, WorkerEvent};
 use crate::worker::content_fetcher::ContentFetcher;
-use crate::worker::event_loop::drain::WorkerLifecycle;
 use crate::worker::executor::Executor;
+use crate::worker::inputs::{PreparedInputs, WorkerInputError};
 use crate::worker::leases::{LeaseAction, LeaseArrival, LeaseToken, RunJobId, shortened};
+use crate::worker::template::PreparationRequest;
 use maelstrom_model::backend::{JobId, StopMode};
 use maelstrom_model::ids::ShortRun;
 use maelstrom_wire::error::WireError;
@@ -27,47 +32,6 @@ const HEARTBEAT_MAX: Duration = Duration::from_secs(600);
 
 /// Questions that are being looked into at a time: one for each kind of toolbox in use.
 const QUESTIONS_MAX: usize = 256;
-
-/// What is to be said besides reports, the most urgent first.
-#[derive(Debug, Default)]
-pub(super) struct ControlQueue {
-    words: VecDeque<worker_message::Kind>,
-    /// The latest is enough.
-    heartbeat: Option<v1::Heartbeat>,
-    /// What was said last.
-    credit: Option<u32>,
-}
-
-impl ControlQueue {
-    pub(super) fn has_messages(&self) -> bool {
-        self.heartbeat.is_some() || !self.words.is_empty()
-    }
-
-    pub(super) fn next(&mut self) -> Option<worker_message::Kind> {
-        let heartbeat = self.heartbeat.take();
-        let heartbeat = heartbeat.map(worker_message::Kind::Heartbeat);
-        heartbeat.or_else(|| self.words.pop_front())
-    }
-
-    pub(super) fn enqueue(&mut self, word: worker_message::Kind) {
-        self.words.push_back(word);
-    }
-
-    pub(super) fn beat(&mut self, heartbeat: v1::Heartbeat) {
-        self.heartbeat = Some(heartbeat);
-    }
-
-    /// Says how many leases are wanted, if it is not what was said last; what that was, if it was
-    /// something.
-    pub(super) fn credit_now(&mut self, leases: u32) -> Option<u32> {
-        let before = self.credit.replace(leases);
-        if before == Some(leases) {
-            return None;
-        }
-        self.enqueue(worker_message::Kind::Credit(v1::Credit { leases }));
-        before
-    }
-}
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
     pub(super) fn order(&mut self, order: worker_order::Kind) -> Result<(), WorkerError> {
@@ -143,6 +107,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         if !degraded.is_empty() {
             tracing::warn!("takes no jobs: {degraded}");
         }
+        // A broker that hears of no credit gives as many leases as there are slots, and a few more.
         let credit = self.credit(&degraded);
         self.speech.credit_now(credit);
         (self.watcher)(&WorkerEvent::Registered(worker));
@@ -169,6 +134,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             .ok_or("it gives a lease without a job")?;
         let name = RunJobId { run, job: job.id };
         let (run, job_id) = (ShortRun(&name.run), JobId(name.job));
+        // Each lease takes memory, and the broker is not trusted to keep to what was asked for.
         if self.ledger.len() >= self.leases_max() {
             return Err("it gives more leases than this worker has asked for".to_owned());
         }
@@ -242,4 +208,43 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         }));
         Ok(())
     }
+
+    fn prepare(&mut self, new: PreparationRequest) {
+        let PreparationRequest {
+            known,
+            template,
+            abort,
+        } = new;
+        let shelf = Rc::clone(&self.shelf);
+        let preparation = async move {
+            let prepared: Result<PreparedInputs, WorkerInputError> = match &*template {
+                Ok(template) => shelf.prepare(template).await,
+                Err(error) => Err(error.clone().into()),
+            };
+            if let Err(error) = &prepared {
+                let text = maelstrom_model::error::with_causes(error);
+                tracing::warn!("a container can't be prepared: {text}");
+            }
+            if let Some(known) = known.upgrade() {
+                known.prepared(prepared);
+            }
+        };
+        self.preparations
+            .push(Box::pin(Abortable::new(preparation, abort)));
+    }
+
+    /// Breaks a connection over which nonsense comes.
+    fn disconnect(&mut self, reason: &str) {
+        tracing::error!("the connection to the broker is given up: {reason}");
+        self.heart = None;
+        self.speech = ControlQueue::default();
+        self.line.disconnect();
+    }
+}
+
+/// Heartbeats of this period, the first at once.
+fn heartbeat_interval(period: Duration) -> Interval {
+    let mut heart = interval(period);
+    heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heart
 }

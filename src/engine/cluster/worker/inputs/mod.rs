@@ -29,6 +29,7 @@ use tokio::time::{Instant, sleep};
 
 use self::error::RetryHint;
 use self::host_paths::HostPathPolicy;
+use self::tree::blocking;
 use super::allowance::{self, JobAllowance};
 use super::content_fetcher::ContentFetcher;
 use maelstrom_container::store::{Store, Tree};
@@ -147,6 +148,7 @@ impl<C: ContentFetcher> InputCache<C> {
             let wanted = template.architecture.clone();
             return Err(WorkerInputError::Architecture { wanted, own });
         }
+        // What is not allowed is refused before anything is fetched for it.
         let asked = from_proto::container(&template.container, |_| {
             Ok::<_, WorkerInputError>("/".into())
         });
@@ -210,6 +212,7 @@ impl<C: ContentFetcher> InputCache<C> {
     async fn tree(&self, source: &ContentSource) -> Result<Rc<PendingTree>, WorkerInputError> {
         let expected = self.expected(source);
         expected
+            // If the first who asks is dropped or fails, the next who waits tries anew.
             .get_or_try_init(|| self.fetch_in_the_end(source))
             .await?;
         Ok(expected)
@@ -285,12 +288,4 @@ fn place<'a>(
 ) -> Result<&'a Path, WorkerInputError> {
     let tree = places.get(source).ok_or(WorkerInputError::Interrupted)?;
     Ok(tree.root())
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, WorkerInputError> + Send + 'static,
-) -> Result<T, WorkerInputError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(WorkerInputError::Interrupted))
 }

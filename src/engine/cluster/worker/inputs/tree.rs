@@ -8,7 +8,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::super::content_fetcher::{ContentFetcher, FetchError};
-use super::blocking;
 use super::directory::{self, DIRECTORY_BYTES_MAX, DirectoryListing};
 use super::error::WorkerInputError;
 use maelstrom_container::digest::{ContentHash, Digest, DigestHasher};
@@ -250,6 +249,8 @@ async fn write(
         if let Err(WorkerInputError::Fetch(FetchError::Damaged { digest, .. })) = &written
             && let Some(blob) = blobs.remove(digest)
         {
+            // Otherwise the next attempt would find the same damaged blob at hand, and fetch
+            // nothing.
             store.discard_blob(blob)?;
         }
         written
@@ -281,4 +282,13 @@ fn write_entry(
         return Err(FetchError::Damaged { digest, reason }.into());
     }
     Ok(())
+}
+
+/// Runs what reads or writes files where it may block.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, WorkerInputError> + Send + 'static,
+) -> Result<T, WorkerInputError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(WorkerInputError::Interrupted))
 }

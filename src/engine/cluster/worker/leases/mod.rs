@@ -16,6 +16,7 @@
 //! Pure but for the files of [`OutputLog`]; `T` is whatever is needed to start a job and kept while
 //! it runs.
 
+mod entry;
 mod reports;
 #[cfg(test)]
 mod tests;
@@ -24,14 +25,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::output_log::{OutputCursor, OutputLog};
+use self::entry::{
+    EndDisposition, LeaseEnd, LeaseEntry, LeaseStage, ReportProgress, ReportQueueState, failure,
+};
+use crate::output_log::OutputLog;
 use maelstrom_container::message::DiscardedFiles;
 use maelstrom_model::backend::JobId;
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::{JobOutcome, JobResult};
-use maelstrom_wire::limits::TEXT_BYTES_MAX;
 use maelstrom_wire::linger::FlushUrgency;
 use maelstrom_wire::v1;
+
+pub use self::entry::{RunJobId, shortened};
 
 /// A lease's token. To the backend it is the job's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,13 +55,6 @@ impl fmt::Display for LeaseToken {
     }
 }
 
-/// A job in the whole cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunJobId {
-    pub run: [u8; 16],
-    pub job: u64,
-}
-
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct LeaseTable<T> {
@@ -70,65 +68,6 @@ pub struct LeaseTable<T> {
     running: usize,
     directory: PathBuf,
     output_bytes_max: u64,
-}
-
-#[derive(Debug)]
-struct LeaseEntry<T> {
-    name: RunJobId,
-    stage: LeaseStage<T>,
-    output: OutputLog,
-    /// What its job wrote over its inputs.
-    discarded: DiscardedFiles,
-    told: ReportProgress,
-    line: ReportQueueState,
-}
-
-#[derive(Debug)]
-enum LeaseStage<T> {
-    Waiting(T),
-    /// The backend has it; with its slot once that is known.
-    Running {
-        slot: Option<u32>,
-        wish: EndDisposition,
-        _kept: T,
-    },
-    Over {
-        slot: Option<u32>,
-        end: LeaseEnd,
-    },
-}
-
-/// What is to become of a job's end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum EndDisposition {
-    Tell,
-    /// If it did not end by itself, the job goes back to the broker.
-    HandBack,
-    /// Nobody wants to know.
-    Forget,
-    /// It is this failure.
-    Fail(String),
-}
-
-#[derive(Debug)]
-enum LeaseEnd {
-    Finished(JobResult),
-    Returned,
-}
-
-/// What the broker has been told of a lease on this connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ReportProgress {
-    Nothing,
-    Started(OutputCursor),
-    End,
-}
-
-/// Whether a lease is among those of which there is something to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ReportQueueState {
-    Yes,
-    No,
 }
 
 /// Whether a lease was new.
@@ -326,6 +265,7 @@ impl<T: Clone> LeaseTable<T> {
         };
         match wish {
             EndDisposition::Tell | EndDisposition::HandBack => {}
+            // It is being stopped, and writes on until it is.
             EndDisposition::Forget | EndDisposition::Fail(_) => return LeaseAction::Nothing,
         }
         match held.output.push(stream, bytes) {
@@ -353,6 +293,7 @@ impl<T: Clone> LeaseTable<T> {
                 self.forget(fence);
                 return;
             }
+            // One that ended by itself before it could be stopped has a true outcome.
             EndDisposition::HandBack if result.end == JobOutcome::Cancelled => LeaseEnd::Returned,
             EndDisposition::Tell | EndDisposition::HandBack => LeaseEnd::Finished(result),
             EndDisposition::Fail(reason) => LeaseEnd::Finished(JobResult {
@@ -427,6 +368,7 @@ impl<T: Clone> LeaseTable<T> {
         let mut stopped = Vec::new();
         for (fence, held) in &mut self.leases {
             if let LeaseStage::Running { wish, .. } = &mut held.stage {
+                // One that is to be forgotten or has failed stays what it is.
                 if *wish == EndDisposition::Tell {
                     *wish = EndDisposition::HandBack;
                 }
@@ -487,16 +429,4 @@ impl<T: Clone> LeaseTable<T> {
             self.ends_untold |= held.has_unreported_end();
         }
     }
-}
-
-/// What a report takes besides its data, roughly.
-const REPORT_BYTES: usize = 64;
-
-fn failure(reason: &str) -> LeaseEnd {
-    LeaseEnd::Finished(JobResult::not_run(JobOutcome::Error(shortened(reason))))
-}
-
-/// As much of a text as a message may have.
-pub fn shortened(text: &str) -> String {
-    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
 }

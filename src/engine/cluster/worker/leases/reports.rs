@@ -2,13 +2,16 @@
 
 use prost::Message;
 
-use super::{
-    EndDisposition, LeaseEnd, LeaseEntry, LeaseStage, LeaseTable, LeaseToken, REPORT_BYTES,
-    ReportProgress, ReportQueueState, failure,
+use super::entry::{
+    EndDisposition, LeaseEnd, LeaseEntry, LeaseStage, ReportProgress, ReportQueueState, failure,
 };
+use super::{LeaseTable, LeaseToken};
 use crate::output_log::{OutputCursor, OutputLogError};
 use maelstrom_container::message::DiscardedFiles;
 use maelstrom_wire::{to_proto, v1};
+
+/// What a report takes besides its data, roughly.
+const REPORT_BYTES: usize = 64;
 
 impl<T: Clone> LeaseTable<T> {
     /// What a job that is about to be over wrote in vain.
@@ -39,6 +42,8 @@ impl<T: Clone> LeaseTable<T> {
                     kind,
                 });
             }
+            // It goes to the end, so that a job that never stops writing does not keep others from
+            // being told.
             self.enqueue_report(fence);
         }
         self.ends_untold &= !self.untold.is_empty();

@@ -76,6 +76,7 @@ impl CasClient {
             }
             contents.push((digest, response.data.into()));
         }
+        // The storage may leave something out without a word.
         let came: HashSet<&Digest> = contents.iter().map(|(digest, _)| digest).collect();
         match wanted.iter().find(|digest| !came.contains(digest)) {
             Some(digest) => Err(CasError::Missing { digest: *digest }),
@@ -129,11 +130,14 @@ impl CasClient {
         let request = ReadRequest {
             resource_name: format!("blobs/{}/{}", digest.hash, digest.size_bytes),
             read_offset: i64::try_from(incoming.arrived_bytes()).unwrap_or(i64::MAX),
+            // In the API 0 means that there is no limit.
             read_limit: 0,
         };
         let failed = |status| CasError::of_one(digest, "give", status);
         let mut chunks = client.read(request).await.map_err(failed)?.into_inner();
         while let Some(chunk) = chunks.message().await.map_err(failed)? {
+            // The length is checked before anything is written, so that a broker that never stops
+            // cannot fill the disk.
             if incoming.arrived_bytes() + chunk.data.len() as u64 > digest.size_bytes {
                 return Err(CasError::Damaged {
                     digest,

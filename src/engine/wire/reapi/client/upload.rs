@@ -190,6 +190,8 @@ impl CasClient {
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let written = client.write(ReceiverStream::new(receiver)).await;
+        // What went wrong on this side comes first: if a file has changed, that is why the storage
+        // refuses what came.
         joined(reading.await)??;
         written.map_err(|status| CasError::of_one(digest, "take", status))?;
         Ok(())
@@ -204,6 +206,7 @@ fn whole(path: &PathBuf, digest: Digest) -> Result<Vec<u8>, CasError> {
     };
     let mut data = Vec::with_capacity(usize::try_from(digest.size_bytes).unwrap_or(0));
     let file = File::open(path).map_err(read)?;
+    // One byte more than expected is read, so that a file that has grown is noticed.
     file.take(digest.size_bytes + 1)
         .read_to_end(&mut data)
         .map_err(read)?;

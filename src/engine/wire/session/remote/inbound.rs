@@ -99,6 +99,8 @@ impl RemoteJobs {
         let Ok(stream) = from_proto::stream(output.stream) else {
             return;
         };
+        // After a reconnection some output comes again, and that of an attempt that is given up
+        // may still be on its way.
         if let RemoteJobState::Running { attempt, next } = &mut job.progress
             && *attempt == output.attempt
             && *next == output.index

@@ -318,6 +318,7 @@ impl RemoteJobs {
         }
         if let Some(template) = self.template(number) {
             template.waiting.clear();
+            // A later job of this template tries again: the broker says then what it lacks.
             template.upload = TemplateUploadState::Done;
             template.uploads = 0;
         }
@@ -328,6 +329,7 @@ impl RemoteJobs {
     pub fn up(&mut self, outgoing: UnboundedSender<v1::ClientMessage>) {
         self.outgoing = Some(outgoing);
         self.was_down = false;
+        // Acknowledgements on the old connection may not have reached the broker.
         self.unacknowledged = self.over.iter().copied().collect();
         self.acknowledge();
         for template in &mut self.templates {

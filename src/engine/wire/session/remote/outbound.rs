@@ -41,6 +41,7 @@ impl RemoteJobs {
         let waiting = match (self.unacknowledged.is_empty(), self.jobs.is_empty()) {
             (true, _) => FlushUrgency::Nothing,
             (false, false) => FlushUrgency::CanLinger,
+            // No job is left whose messages these could go with.
             (false, true) => FlushUrgency::Urgent,
         };
         let due = self.acknowledging.due(waiting, Instant::now());
@@ -73,6 +74,8 @@ impl RemoteJobs {
             if !jobs.is_empty() {
                 self.send(client_message::Kind::Submit(v1::Submit { jobs }));
             }
+            // What was said on an earlier connection does not count on this one, and the broker
+            // must know a job before it can stop it.
             for (id, how) in stops {
                 self.send_stop(id, how);
             }

@@ -16,7 +16,6 @@ mod stream;
 mod uploads;
 
 use bazel_remote_apis::google::bytestream::byte_stream_server::ByteStreamServer;
-use tonic::Status;
 
 use super::actions::ActionResults;
 use super::error::CasStorageError;
@@ -91,10 +90,4 @@ impl ReapiServices {
     pub fn action_results(&self) -> &ActionResults {
         &self.actions
     }
-}
-
-/// A number from the wire that can't be negative.
-fn unsigned(what: &'static str, number: i64) -> Result<u64, Status> {
-    u64::try_from(number)
-        .map_err(|_| Status::invalid_argument(format!("{what} is {number}: 0 or more is expected")))
 }

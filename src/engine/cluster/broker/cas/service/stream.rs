@@ -9,7 +9,6 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::super::reader::BlobReader;
 use super::super::storage::CasStorage;
-use super::unsigned;
 use super::uploads::{FinishWrite, PartPosition, UploadClaim, UploadOutcome, UploadRegistry};
 use crate::broker::budgets::CallerPrincipal;
 use crate::broker::limits::SILENCE_MAX;
@@ -231,4 +230,10 @@ fn packer() -> Result<ZstdEncoder, Status> {
 
 fn internal(error: std::io::Error) -> Status {
     Status::internal(format!("cannot compress: {error}"))
+}
+
+/// A number from the wire that can't be negative.
+fn unsigned(what: &'static str, number: i64) -> Result<u64, Status> {
+    u64::try_from(number)
+        .map_err(|_| Status::invalid_argument(format!("{what} is {number}: 0 or more is expected")))
 }

@@ -229,6 +229,7 @@ impl UploadClaim {
     ) -> Result<UploadOutcome, Status> {
         let mut upload = lock(&self.upload);
         if part == PartPosition::First {
+            // Two streams may get the lock in either order: the later claim wins.
             upload.claim = upload.claim.max(self.number);
         }
         if upload.claim != self.number {
@@ -250,6 +251,7 @@ impl UploadClaim {
         drop(upload);
         match written {
             Ok(UploadOutcome::Arrived(_)) => {}
+            // A decoder that has failed within a part cannot go on, so the upload begins anew.
             Ok(UploadOutcome::Whole(_)) | Err(_) => self.forget(),
         }
         written
@@ -259,6 +261,7 @@ impl UploadClaim {
     pub(super) fn forget(&self) {
         let mut table = lock(&self.uploads.table);
         let ours = table.uploads.get(&self.key);
+        // The name may stand for a new upload by now.
         if ours.is_some_and(|entry| Arc::ptr_eq(&entry.upload, &self.upload)) {
             table.uploads.remove(&self.key);
         }

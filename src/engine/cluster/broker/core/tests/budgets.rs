@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::broker::budgets::Principal;
-use crate::broker::limits::ClientResource;
+use crate::broker::limits::{ClientLimits, ClientResource};
 
 fn caller(name: &str) -> CallerPrincipal {
     CallerPrincipal {

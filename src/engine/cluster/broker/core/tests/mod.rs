@@ -17,11 +17,13 @@ use tonic::{Code, Status};
 
 use super::outbox::{OutboxReceiver, outbox};
 use super::*;
-use crate::broker::journal::Journal;
+use crate::broker::budgets::CallerPrincipal;
 use crate::broker::journal::records::JournalFile;
 use maelstrom_model::ids::shown_run;
+use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::v1::{
-    client_message, container, job_result, report, worker_message, worker_order,
+    self, client_message, container, job_result, report, session_event, worker_message,
+    worker_order,
 };
 use maelstrom_wire::versions::VERSIONS;
 
@@ -484,20 +486,4 @@ async fn a_silent_worker_loses_its_leases_and_is_not_believed_later() {
         news,
         ["started 7", "output 0 of 7: whole", "finished 7: Exited(0)"]
     );
-}
-
-#[tokio::test]
-async fn a_worker_that_comes_back_in_time_goes_on() {
-    let (mut stage, worker, mut client, fence) = running().await;
-    stage.reports(&worker, fence, written(0, "a")).await;
-    stage.handle(CoreInput::Gone(worker.session)).await;
-    stage.pass(5).await;
-    let mut back = stage.worker(1, &[(1, 7, fence)]).await;
-    assert!(back.stops().is_empty());
-    client.news();
-    stage.reports(&back, fence, report::Kind::Started(0)).await;
-    stage.reports(&back, fence, written(0, "a")).await;
-    stage.reports(&back, fence, written(1, "b")).await;
-    stage.reports(&back, fence, exited(0)).await;
-    assert_eq!(client.news(), ["output 1 of 7: b", "finished 7: Exited(0)"]);
 }

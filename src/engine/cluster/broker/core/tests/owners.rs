@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::broker::budgets::Principal;
+use crate::broker::journal::RunName;
 
 fn member(name: &str) -> CallerPrincipal {
     CallerPrincipal {

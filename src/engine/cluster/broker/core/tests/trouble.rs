@@ -178,3 +178,19 @@ async fn a_run_whose_client_stays_away_is_dropped() {
     let mut back = stage.client(1).await.unwrap();
     assert_eq!(back.news()[0], "welcome, resumed: false");
 }
+
+#[tokio::test]
+async fn a_worker_that_comes_back_in_time_goes_on() {
+    let (mut stage, worker, mut client, fence) = running().await;
+    stage.reports(&worker, fence, written(0, "a")).await;
+    stage.handle(CoreInput::Gone(worker.session)).await;
+    stage.pass(5).await;
+    let mut back = stage.worker(1, &[(1, 7, fence)]).await;
+    assert!(back.stops().is_empty());
+    client.news();
+    stage.reports(&back, fence, report::Kind::Started(0)).await;
+    stage.reports(&back, fence, written(0, "a")).await;
+    stage.reports(&back, fence, written(1, "b")).await;
+    stage.reports(&back, fence, exited(0)).await;
+    assert_eq!(client.news(), ["output 1 of 7: b", "finished 7: Exited(0)"]);
+}

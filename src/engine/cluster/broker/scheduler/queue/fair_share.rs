@@ -86,6 +86,7 @@ impl FairShare {
         let start = self
             .account
             .max(VirtualTime(clock.0.saturating_sub(lag_max)));
+        // Clients that lag behind are served with accounts below it, and must not turn it back.
         *clock = start.max(*clock);
         self.account = VirtualTime(start.0.saturating_add(self.charge(portion, limits)));
     }

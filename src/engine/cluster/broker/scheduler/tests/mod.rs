@@ -9,10 +9,12 @@ mod placement;
 mod resume;
 mod simulation;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
 use maelstrom_model::backend::JobId;
+use maelstrom_model::ids::WorkerId;
 use maelstrom_model::priority::JobPriority;
 
 const X86: Architecture = Architecture::X86_64;

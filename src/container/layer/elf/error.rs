@@ -1,0 +1,62 @@
+//! Why a program's libraries could not be told, and what to do about it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::file::ElfFileError;
+
+/// Why a program's libraries could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum ElfError {
+    /// The program or a library of it can't be read or understood.
+    #[error("`{}` is not a usable program or library", path.display())]
+    Unusable {
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ElfFileError,
+    },
+    /// A library is nowhere.
+    #[error(
+        "the library `{}` that `{}` needs is not found in {}",
+        library.display(),
+        needed_by.display(),
+        list(searched)
+    )]
+    NotFound {
+        library: OsString,
+        /// The program or library that names it.
+        needed_by: PathBuf,
+        /// Where it was looked for, besides the loader's cache.
+        searched: Vec<PathBuf>,
+    },
+    /// The loader that a program names isn't there.
+    #[error("its loader `{}` does not exist", loader.display())]
+    NoLoader { loader: PathBuf },
+}
+
+impl ElfError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            ElfError::Unusable { .. } => {
+                "name dynamically or statically linked programs for this machine; scripts need no \
+                 shared libraries of their own"
+            }
+            ElfError::NotFound { .. } => {
+                "install the library, or name its directory in LD_LIBRARY_PATH"
+            }
+            ElfError::NoLoader { .. } => "install the C library that the program was linked with",
+        }
+    }
+}
+
+fn list(directories: &[PathBuf]) -> String {
+    if directories.is_empty() {
+        return "the loader's cache".to_owned();
+    }
+    let names: Vec<String> = directories
+        .iter()
+        .map(|directory| directory.display().to_string())
+        .collect();
+    names.join(":")
+}

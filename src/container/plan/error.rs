@@ -1,0 +1,48 @@
+//! Why there is no plan for a spec, and the checks of paths that say so.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+/// The most trees a root may be stacked of: what one page of mount options holds, with a margin.
+pub const LAYERS_MAX: usize = 400;
+
+/// Why there is no plan for a spec.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A path with a NUL byte.
+    #[error("the path {0:?} contains a NUL byte")]
+    NulByte(PathBuf),
+    /// A mount point that is relative, or holds `.` or `..`.
+    #[error("the path {0:?} must be absolute and without \".\" or \"..\"")]
+    NotAbsolute(PathBuf),
+    #[error("nothing can be mounted on \"/\": the root is what the layers make it")]
+    MountOnRoot,
+    #[error("a container needs at least one layer")]
+    NoLayers,
+    #[error("{0} layers are more than the {LAYERS_MAX} that one root can be stacked of")]
+    TooManyLayers(usize),
+    /// `sys` shows the network's devices, which must be the container's own.
+    #[error("a \"sys\" mount needs a network namespace of its own: the network must not be local")]
+    SysWithHostNetwork,
+}
+
+/// Refuses what is no place for a mount.
+pub(super) fn check_mount_point(path: &Path) -> Result<(), PlanError> {
+    let mut components = path.components();
+    if components.next() != Some(Component::RootDir)
+        || !components.all(|part| matches!(part, Component::Normal(_)))
+    {
+        return Err(PlanError::NotAbsolute(path.to_owned()));
+    }
+    if path == Path::new("/") {
+        Err(PlanError::MountOnRoot)
+    } else {
+        Ok(())
+    }
+}
+
+/// A path as the kernel takes it.
+pub(super) fn c_path(path: &Path) -> Result<CString, PlanError> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| PlanError::NulByte(path.to_owned()))
+}

@@ -1,0 +1,153 @@
+//! What is known of a run, and how its client is told of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use super::accounts::{AccountId, AccountUsage};
+use super::input::SessionId;
+use super::job_state::{JobPhase, JobState, ReportedPhase};
+use super::outbox::Outbox;
+use crate::broker::journal::RunName;
+use crate::broker::owner::{PrivilegeScope, RunOwner};
+use crate::broker::scheduler::{Architecture, BrokerInstant, ClientAdmission, InputsId};
+use crate::output_log::OutputLogError;
+use maelstrom_model::backend::JobId;
+use maelstrom_wire::to_proto;
+use maelstrom_wire::v1::{self, session_event};
+
+/// A message without output is taken for this many bytes.
+const MESSAGE_BYTES: usize = 64;
+
+/// A client with more than this to take is not told how the cluster does, nor who comes and goes: one
+/// that takes nothing would have more to take every second, for ever.
+const SAMPLE_LEVEL_MAX: usize = 1024 * 1024;
+
+/// A run.
+pub struct ClientRun {
+    pub(super) run: RunName,
+    /// What others are shown of that.
+    pub(super) shown: RunName,
+    pub(super) owner: RunOwner,
+    /// What its jobs may ask for, by the credential that was shown last.
+    pub(super) may_ask: PrivilegeScope,
+    /// Who has to answer for what it takes.
+    pub(super) account: AccountId,
+    pub(super) used: AccountUsage,
+    /// Its share among the runs of the same account.
+    pub(super) weight: u32,
+    pub(super) name: String,
+    pub(super) attached: Option<ClientSession>,
+    pub(super) gone_since: Option<BrokerInstant>,
+    /// Whether workers that are not back yet may run some of its jobs.
+    pub(super) is_from_before: bool,
+    /// Whether the client wants no job started.
+    pub(super) wants_hold: bool,
+    /// Whether, since it connected, it has said which jobs it wants. Until then it may still say that
+    /// it has the outcome of some.
+    pub(super) has_submitted: bool,
+    pub(super) templates: BTreeMap<u32, InputsId>,
+    pub(super) jobs: HashMap<JobId, JobState>,
+    /// Of which architectures it was told that there is no worker.
+    pub(super) noticed: BTreeSet<Architecture>,
+    /// Jobs whose output waits for room.
+    pub(super) lagging: VecDeque<JobId>,
+}
+
+pub(super) struct ClientSession {
+    pub(super) session: SessionId,
+    pub(super) outbox: Outbox<v1::SessionEvent>,
+}
+
+impl ClientRun {
+    pub(super) fn gone_since(&self) -> Option<BrokerInstant> {
+        self.gone_since
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.attached.is_some()
+    }
+
+    /// Whether it is there, and nearly all that it was told has been taken.
+    pub(super) fn has_taken_everything(&self) -> bool {
+        let attached = self.attached.as_ref();
+        attached.is_some_and(|attached| attached.outbox.level() < SAMPLE_LEVEL_MAX)
+    }
+
+    pub(super) fn gate(&self) -> ClientAdmission {
+        // A client that has not submitted since it came back may be about to acknowledge what would
+        // run.
+        match self.attached.is_some() && self.has_submitted && !self.wants_hold {
+            true => ClientAdmission::Open,
+            false => ClientAdmission::Held,
+        }
+    }
+
+    pub(super) fn send(&self, kind: session_event::Kind, bytes: usize) {
+        if let Some(attached) = &self.attached {
+            let event = v1::SessionEvent { kind: Some(kind) };
+            attached.outbox.send(event, MESSAGE_BYTES + bytes);
+        }
+    }
+
+    /// Sends what was not sent of a job, as far as there is room. An error is one of the log's file.
+    pub(super) fn pump(&mut self, job: JobId) -> Result<(), OutputLogError> {
+        let Some(attached) = &self.attached else {
+            return Ok(());
+        };
+        let Some(state) = self.jobs.get_mut(&job) else {
+            return Ok(());
+        };
+        let send = |kind, bytes| {
+            let event = v1::SessionEvent { kind: Some(kind) };
+            attached.outbox.send(event, MESSAGE_BYTES + bytes);
+        };
+        // The first that waits makes room for the rest; a client that reads nothing has no long queue.
+        if attached.outbox.is_full() {
+            if !std::mem::replace(&mut state.is_lagging, true) {
+                self.lagging.push_back(job);
+            }
+            return Ok(());
+        }
+        if let Some(output) = &mut state.output {
+            if output.told == ReportedPhase::Nothing {
+                send(session_event::Kind::Started(output.started), 0);
+                output.told = ReportedPhase::Started;
+            }
+            while output.log.has_more(output.sent) {
+                if attached.outbox.is_full() {
+                    if !std::mem::replace(&mut state.is_lagging, true) {
+                        self.lagging.push_back(job);
+                    }
+                    return Ok(());
+                }
+                let Some(chunk) = output.log.read(&mut output.sent)? else {
+                    break;
+                };
+                let bytes = chunk.bytes.len();
+                let event = v1::Output {
+                    job: job.0,
+                    stream: to_proto::stream(chunk.stream).into(),
+                    data: chunk.bytes.into(),
+                    attempt: output.started.attempt,
+                    index: chunk.index,
+                };
+                send(session_event::Kind::Output(event), bytes);
+            }
+            // An end that was sent on this connection is not repeated; the next connection begins
+            // anew.
+            if output.told == ReportedPhase::Finished {
+                return Ok(());
+            }
+        }
+        if let JobPhase::Finished(result) = &state.phase {
+            let finished = v1::Finished {
+                job: job.0,
+                result: Some((**result).clone()),
+            };
+            send(session_event::Kind::Finished(finished), 0);
+            if let Some(output) = &mut state.output {
+                output.told = ReportedPhase::Finished;
+            }
+        }
+        Ok(())
+    }
+}

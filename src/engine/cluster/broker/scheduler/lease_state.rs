@@ -1,0 +1,46 @@
+//! What is known of a lease, and how it can end without an outcome.
+
+use super::{BrokerInstant, FencingToken, JobKey, Lease, SchedulingClass};
+use maelstrom_model::ids::WorkerId;
+
+/// The state of a lease.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeaseState {
+    pub(super) kind: SchedulingClass,
+    pub(super) worker: WorkerId,
+    pub(super) fence: FencingToken,
+    pub(super) started: Option<BrokerInstant>,
+    pub(super) wish: ClientIntent,
+}
+
+impl LeaseState {
+    pub(super) fn of(&self, key: JobKey) -> Lease {
+        Lease {
+            key,
+            worker: self.worker,
+            fence: self.fence,
+        }
+    }
+}
+
+/// What the job's client wants of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientIntent {
+    Wanted,
+    Cancelled,
+    /// The client has left.
+    Abandoned,
+}
+
+/// What ends an attempt without an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LossReason {
+    /// Its worker was silent too long.
+    Expired,
+    /// Its worker says that it cannot.
+    Failed,
+    /// Its worker came back without it, or as another process.
+    Vanished,
+    /// It never began: handed back, or never arrived.
+    Unstarted,
+}

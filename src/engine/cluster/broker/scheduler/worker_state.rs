@@ -1,0 +1,94 @@
+//! What is known of a worker, and what that means to the pools.
+
+use std::collections::BTreeSet;
+
+use super::queue::{PoolKey, WorkerLoad};
+use super::{BrokerInstant, InputsId, JobKey, SchedulerLimits, ToolboxId, WorkerCapacity};
+
+#[derive(Debug)]
+pub(super) struct ScheduledWorker {
+    pub(super) offer: WorkerCapacity,
+    pub(super) presence: WorkerPresence,
+    pub(super) intake: DrainState,
+    /// The most leases it takes, as it said; never above [`cap`].
+    pub(super) ceiling: u32,
+    pub(super) deadline: Option<BrokerInstant>,
+    pub(super) leases: BTreeSet<JobKey>,
+    pub(super) kits: BTreeSet<ToolboxId>,
+    pub(super) inputs: BTreeSet<InputsId>,
+    /// What the pools were told last.
+    pub(super) told: PoolMembership,
+}
+
+/// Whether anything is heard of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WorkerPresence {
+    Here,
+    /// Connected, but it said nothing for too long.
+    Silent,
+    /// Its connection is gone. It may come back until its deadline.
+    Gone,
+}
+
+/// Whether a worker takes leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DrainState {
+    Open,
+    Draining,
+}
+
+/// What a worker means to the pools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PoolMembership {
+    /// Its slots, if it serves at all.
+    pub(super) slots: Option<u32>,
+    /// How full it is, if it can take a lease now.
+    pub(super) load: Option<WorkerLoad>,
+}
+
+/// The most leases that a worker may have.
+pub(super) fn cap(limits: &SchedulerLimits, slots: u32) -> u32 {
+    match slots {
+        0 => 0,
+        slots => slots.saturating_add(limits.prefetch_per_worker),
+    }
+}
+
+impl ScheduledWorker {
+    pub(super) fn new(offer: WorkerCapacity) -> ScheduledWorker {
+        ScheduledWorker {
+            offer,
+            presence: WorkerPresence::Here,
+            intake: DrainState::Open,
+            ceiling: 0,
+            deadline: None,
+            leases: BTreeSet::new(),
+            kits: BTreeSet::new(),
+            inputs: BTreeSet::new(),
+            told: PoolMembership::default(),
+        }
+    }
+
+    pub(super) fn supply(&self) -> PoolMembership {
+        let serves = self.presence == WorkerPresence::Here && self.intake == DrainState::Open;
+        if !serves || self.ceiling == 0 {
+            return PoolMembership::default();
+        }
+        let slots = self.offer.slots;
+        let is_full = self.leases.len() >= self.ceiling as usize;
+        PoolMembership {
+            slots: Some(slots),
+            load: (!is_full).then(|| WorkerLoad::new(self.leases.len(), slots)),
+        }
+    }
+
+    pub(super) fn offers(&self, pool: PoolKey) -> bool {
+        pool.architecture == self.offer.architecture
+            && pool.kit.is_none_or(|kit| self.kits.contains(&kit))
+    }
+
+    /// How full it is, if it can take a lease now.
+    pub(super) fn load(&self) -> Option<WorkerLoad> {
+        self.told.load
+    }
+}

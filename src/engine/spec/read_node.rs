@@ -1,0 +1,81 @@
+//! A document's nodes as what a field must be: a table, a list, a string, a number, or one of several
+//! words.
+
+use std::ops::Range;
+
+use crate::document::{DocumentNode, DocumentTable, DocumentValue, SpanError, TableField};
+
+/// What reading a part of a document gives; the error says where in the text it is.
+pub(super) type SpecResult<T> = Result<T, SpanError>;
+
+/// Takes a field that must be there.
+pub(super) fn require(
+    table: &mut DocumentTable,
+    name: &str,
+    what: &str,
+    span: &Range<usize>,
+) -> SpecResult<TableField> {
+    table.take(name).ok_or_else(|| SpanError {
+        span: span.clone(),
+        message: format!("{what} needs the field `{name}`"),
+        help: None,
+    })
+}
+
+pub(super) fn into_table(node: DocumentNode, what: &str) -> SpecResult<DocumentTable> {
+    match node.value {
+        DocumentValue::Table(table) => Ok(table),
+        _ => Err(node.not(&format!("{what}, which is a table"))),
+    }
+}
+
+pub(super) fn list(node: DocumentNode, expected: &str) -> SpecResult<Vec<DocumentNode>> {
+    match node.value {
+        DocumentValue::List(items) => Ok(items),
+        _ => Err(node.not(expected)),
+    }
+}
+
+pub(super) fn text(node: DocumentNode, expected: &str) -> SpecResult<String> {
+    match node.value {
+        DocumentValue::Text(text) if text.contains('\0') => Err(SpanError {
+            span: node.span,
+            message: "a NUL character cannot stand here".to_owned(),
+            help: None,
+        }),
+        DocumentValue::Text(text) => Ok(text),
+        _ => Err(node.not(expected)),
+    }
+}
+
+pub(super) fn boolean(node: &DocumentNode) -> SpecResult<bool> {
+    match node.value {
+        DocumentValue::Boolean(boolean) => Ok(boolean),
+        _ => Err(node.not("true or false")),
+    }
+}
+
+pub(super) fn natural(node: &DocumentNode) -> SpecResult<u32> {
+    match node.value {
+        DocumentValue::Integer(number) => u32::try_from(number)
+            .map_err(|_| node.fault(format!("expected a number from 0 to {}", u32::MAX))),
+        _ => Err(node.not("an integer")),
+    }
+}
+
+/// One of several words.
+pub(super) fn choice<T: Copy>(node: &DocumentNode, known: &[(&str, T)]) -> SpecResult<T> {
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let expected = crate::snippet::alternatives(&names);
+    let DocumentValue::Text(word) = &node.value else {
+        return Err(node.not(&expected));
+    };
+    let found = known.iter().find(|(name, _)| name == word);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let fault = node.fault(format!("expected {expected}, found `{word}`"));
+        match crate::snippet::nearest(word, names) {
+            Some(name) => fault.with_help(format!("did you mean `{name}`?")),
+            None => fault,
+        }
+    })
+}

@@ -1,0 +1,42 @@
+//! What the program says itself on standard error, beside one job's own output.
+
+use std::io::{self, Write};
+
+use super::ending::JobExitReason;
+use crate::program::failure::ProgramFailure;
+use maelstrom_model::event::UserNotice;
+use maelstrom_ui::diagnostic::Diagnostic;
+use maelstrom_ui::report::write_notice;
+use maelstrom_ui::style::OutputColor;
+
+/// Warnings, where nobody else would tell them.
+pub fn print_notices(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
+    let mut stderr = io::stderr().lock();
+    let color = OutputColor::for_stream(&stderr);
+    for notice in notices {
+        write_notice(&mut stderr, color, notice)
+            .map_err(|error| ProgramFailure::writing(&error))?;
+    }
+    Ok(())
+}
+
+/// Ends as the job ended.
+pub fn end(ending: &JobExitReason) -> Result<u8, ProgramFailure> {
+    match ending {
+        JobExitReason::Code(_) | JobExitReason::Signal { .. } => {}
+        JobExitReason::TimedOut | JobExitReason::Cancelled | JobExitReason::Error(_) => {
+            let mut stderr = io::stderr().lock();
+            let color = OutputColor::for_stream(&stderr);
+            Diagnostic::new(&JobEndedError(ending.to_string()))
+                .write(&mut stderr, color)
+                .and_then(|()| stderr.flush())
+                .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+        }
+    }
+    Ok(ending.follow())
+}
+
+/// What became of the job.
+#[derive(Debug, thiserror::Error)]
+#[error("the job {0}")]
+struct JobEndedError(String);

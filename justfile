@@ -6,19 +6,19 @@
 default:
     @{{ just_executable() }} --list --unsorted
 
-# The tests that need a Rust toolchain and a C compiler only, of all members.
+# The tests of all members that need only a Rust toolchain and a C compiler.
 test *ARGUMENTS:
     cargo test {{ ARGUMENTS }}
 
-# All tests, those included that need other programs: tmux, Go, Python with pytest, a registry, ...
+# All tests, including those that need other programs: tmux, Go, Python with pytest, a registry, ...
 test-all *ARGUMENTS:
     cargo test --features system-tests {{ ARGUMENTS }}
 
-# What must pass before a change lands. As root it installs what is missing.
+# Everything that must pass before a change lands. As root, it installs missing programs.
 ci:
     .ci/run
 
-# Formatting and lints, as `ci` checks them.
+# Formatting and lints, as in `ci`.
 lint:
     cargo fmt --check
     cargo clippy --all-targets --features system-tests -- -D warnings
@@ -27,7 +27,7 @@ lint:
 deny:
     cargo deny check
 
-# Feeds garbage to one of the targets that fuzz/README.md lists. Needs cargo-fuzz.
+# Fuzzes one of the targets in fuzz/README.md. Needs cargo-fuzz.
 fuzz TARGET SECONDS="600":
     mkdir -p fuzz/corpus/{{ TARGET }}
     cargo fuzz run -s none --release -a {{ TARGET }} fuzz/corpus/{{ TARGET }} fuzz/seeds/{{ TARGET }} -- \
@@ -37,6 +37,26 @@ fuzz TARGET SECONDS="600":
 bench NAME *ARGUMENTS:
     cargo bench --bench {{ NAME }} -- {{ ARGUMENTS }}
 
-# A client that does to a broker what it must not, beside an honest one. Needs Python and busybox.
+# A client that breaks the broker's rules, next to a well-behaved one. Needs Python and busybox.
 hostile SECONDS="60":
-    MAELSTROM_HOSTILE_SECONDS={{ SECONDS }} cargo test --features system-tests --test cluster_hostile
+    MAELSTROM_HOSTILE_SECONDS={{ SECONDS }} cargo test --features system-tests --test cluster hostile::
+
+# An archive of the six programs for this machine's architecture: one executable under six names,
+# which are hard links, with the documentation.
+dist:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --profile dist --features multicall --bin maelstrom
+    name=maelstrom-$(cargo pkgid | sed 's/.*[#@]//')-$(uname -m)-linux
+    root=target/archive/$name
+    rm -rf target/archive
+    mkdir -p "$root/bin"
+    cp README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$root"
+    cp -r docs "$root"
+    cp target/dist/maelstrom "$root/bin/cargo-maelstrom"
+    for program in maelstrom-go-test maelstrom-pytest maelstrom-run maelstrom-broker maelstrom-worker; do
+        ln "$root/bin/cargo-maelstrom" "$root/bin/$program"
+        "$root/bin/$program" --version
+    done
+    tar -C target/archive -czf "target/$name.tar.gz" "$name"
+    ls -l "target/$name.tar.gz" "$root/bin/cargo-maelstrom"

@@ -1,8 +1,8 @@
 //! Maelstrom runs every test of a project in its own hermetic, rootless micro-container and shows
 //! the run live.
 //!
-//! This package is the composition root: the one place that sees every member of the workspace.
-//! `ARCHITECTURE.md` describes the members and who uses whom.
+//! This package is the composition root, the only one that depends on every member of the
+//! workspace. `ARCHITECTURE.md` describes the members and their dependencies.
 
 pub mod program;
 
@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The programs this library makes.
+/// The programs in this library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramKind {
     CargoMaelstrom,
@@ -32,15 +32,15 @@ impl ProgramKind {
     ];
 }
 
-/// Runs a program. To be called before anything else: the same executable serves as the helper
-/// process that starts containers, which must not have a thread.
+/// Runs a program. Must be called first in `main`: the same executable also serves as the helper
+/// process that starts containers, which must be single-threaded.
 pub fn main(program: ProgramKind) -> ExitCode {
     run(|_| Some(program))
 }
 
-/// Runs the program whose name this process is called by, as [`main`] does. Of an executable that
-/// holds all of them, each program is a hard link: a program that starts itself again finds itself
-/// by the name it was started by, which a symbolic link would not leave.
+/// Runs the program that this executable is named after, see [`main`]. In an executable that
+/// contains all programs, each name must be a hard link: a program that reexecutes itself finds its
+/// name by the path of its executable, which a symbolic link does not preserve.
 pub fn main_by_name() -> ExitCode {
     run(|called| {
         let name = Path::new(called).file_name()?;
@@ -69,4 +69,24 @@ fn run(choose: impl FnOnce(&OsStr) -> Option<ProgramKind>) -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_program_is_known_by_the_name_of_its_executable() {
+        let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
+        let stem = |entry: std::io::Result<std::fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            path.file_stem().unwrap().to_string_lossy().into_owned()
+        };
+        let mut made: Vec<String> = std::fs::read_dir(bin).unwrap().map(stem).collect();
+        made.retain(|name| name != "maelstrom");
+        made.sort();
+        let mut known = ProgramKind::ALL.map(|(name, _)| name.to_owned());
+        known.sort();
+        assert_eq!(made, known);
+    }
 }

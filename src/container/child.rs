@@ -1,15 +1,15 @@
 //! What happens between the clone of a job's process and the start of its program.
 //!
-//! The child shares its parent's memory (`CLONE_VM`) while the parent waits (`CLONE_VFORK`), which
-//! makes the clone cost the same however large the parent is. In return [`enter`] may do nothing
-//! but system calls on what the parent has prepared: no allocation, no lock, no `Drop`, no panic.
+//! The child shares its parent's memory (`CLONE_VM`) while the parent waits (`CLONE_VFORK`), so the
+//! cost of the clone does not depend on the size of the parent. In return, [`enter`] may only make
+//! system calls on what the parent has prepared: no allocation, no lock, no `Drop`, no panic.
 //!
 //! ```text
-//! parent (slot)                        child
-//! prepare Launch ── clone ──▶ (waits)  setsid, signal mask, descriptors, directory,
-//!                                      capabilities, execve ──▶ the job's program
-//!                ◀───────────────────  (memory is the parent's again)
-//! read Launch.failure
+//! parent (container init)                   child
+//! prepare ChildContext ──── clone ──▶ (waits)   setsid, signal mask, descriptors, directory,
+//!                                               capabilities, execve ──▶ the job's program
+//!                      ◀────────────────────    (the memory is the parent's again)
+//! read ChildContext.failure
 //! ```
 #![allow(unsafe_code)]
 
@@ -113,7 +113,7 @@ const NAMESPACE_CAPABILITIES: u64 = 1 << 18 | 1 << 21;
 /// Takes the capabilities that an ordinary container's jobs are not to have from all programs that
 /// this process's children will execute. Its own remain.
 pub fn bound_capabilities() -> nix::Result<()> {
-    // What a resident needs can be made inheritable only as long as it is within the bounds. All
+    // What a fork server needs can be made inheritable only as long as it is within the bounds. All
     // other children give that up.
     make_inheritable(NAMESPACE_CAPABILITIES)?;
     for capability in 0..u64::BITS {
@@ -172,8 +172,8 @@ pub fn start(
     // SAFETY: the stack is exclusively borrowed, and its end is what `clone` wants, since stacks
     // grow downwards on both architectures. `launch` and everything it points to outlive the
     // child's use of them: CLONE_VFORK keeps this thread waiting until the child has executed a
-    // program or exited. `enter` makes system calls only. Signals cannot run handlers in the
-    // child, since a slot installs none.
+    // program or exited. `enter` makes system calls only. Signals cannot run handlers in the child,
+    // since a container init installs none.
     let pid = unsafe {
         let top = stack.0.as_mut_ptr().add(stack.0.len()).cast::<c_void>();
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
@@ -249,8 +249,8 @@ unsafe fn prepare(launch: &ChildContext) -> Result<(), ExecStage> {
     // SAFETY: plain system calls on numbers, on locals, and on pointers that `start` prepared.
     unsafe {
         check(ExecStage::NewSession, libc::setsid())?;
-        // A slot has SIGCHLD blocked, to read it from a descriptor, and execve(2) hands the mask
-        // on.
+        // A container init has SIGCHLD blocked, to read it from a descriptor, and execve(2) hands
+        // the mask on.
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         check(
@@ -258,8 +258,8 @@ unsafe fn prepare(launch: &ChildContext) -> Result<(), ExecStage> {
             libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut()),
         )?;
         for (target, source) in launch.streams.iter().enumerate() {
-            // None of the sources is below 3: the slot keeps 0, 1 and 2 occupied. Everything else
-            // it has open closes by itself.
+            // None of the sources is below 3: the container init keeps 0, 1 and 2 occupied.
+            // Everything else it has open closes by itself.
             check(ExecStage::Descriptors, libc::dup2(*source, target as c_int))?;
         }
         match launch.terminal {

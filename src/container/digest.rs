@@ -1,9 +1,8 @@
 //! SHA-256 digests: the names of everything in the content store.
 //!
-//! A [`Digest`] is what the Remote Execution API means by it: a hash and the size of what was
-//! hashed. Where the size is unknown (a reference to an image, a key made of several values) the
-//! [`ContentHash`] stands alone. Nothing here remembers a digest; [`super::store::DigestCache`]
-//! does.
+//! As in the Remote Execution API, a [`Digest`] is a hash and the size of what was hashed. Where
+//! the size is unknown (a reference to an image, a key made of several values), there is only a
+//! [`ContentHash`]. [`super::store::DigestCache`] caches the digests of files.
 
 use std::fmt;
 use std::fs::File;

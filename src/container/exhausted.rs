@@ -1,11 +1,12 @@
-//! What a machine can run out of while containers are made, and what cures it. Pure.
+//! The resources that a machine can run out of while containers are made, and how to raise the
+//! limit. Pure.
 //!
-//! Whatever has run out comes back when something ends. So who meets one of these in the middle of a
-//! run waits, and who meets it at the start says what would allow more.
+//! All of them become available again when something else ends. So a caller that runs out in the
+//! middle of a run waits; one that runs out at the start reports how to allow more.
 
 use nix::errno::Errno;
 
-/// Something of which the machine, or this user, has no more.
+/// A resource that the machine, or this user, has used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExhaustedResource {
     /// Open files of a process.

@@ -1,4 +1,4 @@
-//! The version of the running kernel, on which depends what containers can be made of.
+//! The version of the running kernel, which decides what containers can use.
 
 use std::fs;
 

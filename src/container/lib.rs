@@ -1,22 +1,21 @@
 //! Linux containers: namespaces, mounts, layers and the content store.
 //!
-//! This room knows nothing of tests, queues or screens, and imports nothing of this crate outside
-//! itself.
+//! This crate knows nothing of tests, queues or screens, and uses no other member of the workspace.
 //!
 //! ```text
-//! ContainerSpec ── plan ──▶ steps ──▶ spawner ──▶ slot (PID 1 of the container) ──▶ child ──▶ program
+//! ContainerSpec ── plan ──▶ steps ──▶ spawner ──▶ container init (PID 1) ──▶ child ──▶ program
 //! ```
 //!
-//! - [`spec`]: what a container is, as data.
+//! - [`spec`]: describes a container, as data.
 //! - [`plan`], [`step`]: the steps that make one, still as data.
-//! - [`mountinfo`]: what is mounted where on this machine. [`kernel`]: its version.
-//! - [`preflight`]: whether this machine allows containers, and what cures it.
+//! - [`mountinfo`]: the mounts of this machine. [`kernel`]: its version.
+//! - [`preflight`]: checks whether this machine allows containers, with help if not.
 //! - [`spawner`], [`init`], [`child`], [`message`]: the processes, from the outermost inwards, and
-//!   what they say to one another.
-//! - [`filter`]: what system calls a job can make.
-//! - [`sys`]: the system calls behind them.
-//! - [`digest`], [`store`]: names by content; blobs and trees by digest, in a cache directory.
-//! - [`secrets`]: files that are for their owner alone, which no container shows.
+//!   the messages between them.
+//! - [`filter`]: which system calls a job can make.
+//! - [`sys`]: wrappers of the system calls.
+//! - [`digest`], [`store`]: content digests; blobs and trees by digest, in a cache directory.
+//! - [`secrets`]: files for their owner only, which containers hide.
 
 pub mod child;
 pub mod digest;

@@ -1,9 +1,10 @@
-//! The share of the machine's countable things that one container may take, so that what a test takes
-//! without end is missing in no other container, and not on the machine.
+//! One container's share of the machine's countable resources: a test that exhausts its share takes
+//! nothing from other containers or the machine.
 //!
-//! The kernel counts each of them for a whole user or for the machine, and a container's own user
-//! namespace can only lower that. So each gets the limit that holds here, divided by the containers
-//! that run at a time and one more for everybody else, but no less than what tests are known to use.
+//! The kernel counts each resource per user or per machine, and a container's own user namespace
+//! can only lower the limit. So each container gets the limit in force here, divided by the number
+//! of containers that run at a time plus one for everything else, but no less than tests are known
+//! to use.
 //!
 //! | what | where the kernel counts it | least |
 //! | --- | --- | --- |
@@ -11,12 +12,12 @@
 //! | pseudo-terminals | the machine, `kernel.pty.max` | 16 |
 //! | inotify instances, watches | the user, `user.max_inotify_*` | 16, 1024 |
 //! | fanotify groups, marks | the user, `user.max_fanotify_*` | 16, 1024 |
-//! | signals that wait | the user, `ulimit -i` | 1024 |
-//! | shared memory of System V | the IPC namespace, `kernel.shmall` | |
+//! | pending signals | the user, `ulimit -i` | 1024 |
+//! | System V shared memory | the IPC namespace, `kernel.shmall` | |
 //!
-//! Processes have their limit in [`super::init::process::PROCESSES_MAX`]. Absent on purpose: what a process
-//! itself has in memory (a control group's business), and POSIX message queues, of which all of a user's
-//! containers together get no more than the user has (`ulimit -q`), which is ten queues.
+//! [`super::init::process::PROCESSES_MAX`] limits processes. Not limited: a process's own memory
+//! (which needs a control group), and POSIX message queues, of which all containers of a user
+//! together get no more than the user has (`ulimit -q`), which is ten queues.
 
 use std::fs;
 
@@ -55,8 +56,8 @@ const PSEUDOTERMINALS_MIN: u64 = 16;
 const PENDING_SIGNALS_MIN: u64 = 1024;
 
 impl ContainerLimits {
-    /// Those of each of so many containers that run at a time, of which all together hold so many bytes
-    /// of files.
+    /// Those of each of so many containers that run at a time, of which all together hold so many
+    /// bytes of files.
     pub fn shared(containers: u32, scratch_bytes: u64) -> ContainerLimits {
         let read = |name: &str| {
             let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;

@@ -1,12 +1,12 @@
 //! The messages between a program and its helper processes.
 //!
 //! ```text
-//! program ── SpawnerRequest ──▶ spawner        program ── ContainerRequest ──▶ slot
+//! program ── SpawnerRequest ──▶ spawner        program ── ContainerRequest ──▶ container init
 //!         ◀── SpawnerReply ────                        ◀── ContainerReply ────
 //! ```
 //!
-//! Each is one message on a seqpacket socket. Both ends are the same executable, so the form has no
-//! version.
+//! Each is one message on a seqpacket socket. Both ends are the same executable, so the format has
+//! no version.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -43,16 +43,16 @@ pub enum SystemCalls {
     All,
 }
 
-/// What the program tells the spawner.
+/// A message from the program to the spawner.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SpawnerRequest {
     /// The ids of its user namespace are mapped: go on, and let jobs make these system calls.
     Mapped(IdMapping, SystemCalls),
-    /// Start a slot. Comes with the slot's socket and a memory file of the plan.
+    /// Start a container init. Comes with its socket and a memory file of the plan.
     StartSlot,
 }
 
-/// What the spawner tells the program.
+/// A message from the spawner to the program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SpawnerReply {
     /// It has a user namespace, whose ids must be mapped now.
@@ -62,7 +62,7 @@ pub enum SpawnerReply {
     Failed(StepFailed),
 }
 
-/// What the program tells a slot.
+/// A message from the program to a container init.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ContainerRequest {
     /// Do this with a program. Comes with its standard input, output and error, or without the
@@ -87,22 +87,22 @@ pub enum LaunchMode {
     Run,
     /// Run it as a job whose streams are a terminal of its own.
     RunOnTerminal,
-    /// Start it as the resident, which stays and whose forks are jobs.
+    /// Start it as the fork server, which stays and whose forks are jobs.
     Keep,
-    /// Have the resident fork a job, which is as good as this program started afresh.
+    /// Have the fork server fork a job, equivalent to this program freshly started.
     Fork,
 }
 
-/// What a slot tells the program.
+/// A message from a container init to the program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ContainerReply {
-    /// The container is made: orders are welcome.
+    /// The container is made and accepts requests.
     Ready,
-    /// The container could not be made. The slot is gone.
+    /// The container could not be made. The container init is gone.
     NotBuilt(StepFailed),
-    /// The resident takes requests.
+    /// The fork server takes requests.
     Kept,
-    /// There is no resident, for this reason. The slot is gone.
+    /// There is no fork server, for this reason. The container init is gone.
     NotKept(String),
     /// The program could not be started. The container is as before.
     NotStarted(StepFailed),
@@ -113,7 +113,7 @@ pub enum ContainerReply {
         usage: ResourceUsage,
         /// From its start to its end.
         ran: Duration,
-        /// Whether the slot takes another job.
+        /// Whether the container init takes another job.
         fate: ContainerReuse,
         /// What it wrote over the host's files.
         discarded: DiscardedFiles,
@@ -122,7 +122,7 @@ pub enum ContainerReply {
     },
 }
 
-/// Files that a job wrote over the host's, and that nobody sees any more.
+/// Files that a job wrote over the host's, and that are discarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiscardedFiles {
     /// Some of them, as the job saw them.
@@ -138,7 +138,7 @@ pub enum ScratchSpace {
     Exhausted,
 }
 
-/// What becomes of a slot after a job.
+/// Whether a container init can be reused after a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ContainerReuse {
     /// It takes the next job.
@@ -147,8 +147,8 @@ pub enum ContainerReuse {
     Retired(RetirementReason),
 }
 
-/// Why a slot takes no further job: what is left of the last one that can't be undone, or what
-/// there is no way to find out.
+/// Why a container init takes no further job: a state that the last one left and that can't be
+/// undone, or can't be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum RetirementReason {
     /// Packets have gone over the container's own network.
@@ -169,10 +169,10 @@ pub enum RetirementReason {
     /// Later jobs would inherit other limits, priorities or affinities.
     #[error("limits or priorities of its first process have changed")]
     Attributes,
-    /// The resident has ended, or isn't as it was.
+    /// The fork server has ended or changed.
     #[error("the process that tests are forked from has ended or changed")]
     Resident,
-    /// Its jobs may do everything, so nothing is provable.
+    /// Its jobs have full privileges, so no audit is possible.
     #[error("its jobs have all privileges")]
     Privileges,
     /// What is written to its root stays until it ends.

@@ -1,4 +1,4 @@
-//! The file systems of the host: `/proc/self/mountinfo`, see `proc_pid_mountinfo(5)`.
+//! The host's mounts, from `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`).
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

@@ -1,11 +1,11 @@
-//! Files and directories for the user alone: state, caches, journals, lock files, logs.
+//! Files and directories that only the user can access: state, caches, journals, lock files, logs.
 //!
-//! They hold what tests wrote, the environment they ran in, and copies of files that others may not
-//! read where they came from. So files have mode 0600 and directories 0700, whatever the umask. What
-//! an earlier version left open to others is closed when it is used again, and a directory that
+//! They hold the output of tests, their environment, and copies of files that others may not be
+//! able to read at their source. So files have mode 0600 and directories 0700, whatever the umask.
+//! What an earlier version left open to others is restricted on its next use, and a directory that
 //! belongs to another user is refused: its owner could read or replace everything in it.
 //!
-//! All that Maelstrom keeps on disk is made by these functions; `tests/tidy.rs` sees to it.
+//! Everything that Maelstrom keeps on disk is made by these functions; `tests/tidy.rs` enforces it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -43,8 +43,8 @@ fn foreign(path: &Path, owner: u32) -> io::Error {
     )
 }
 
-/// Sees to it that there is such a directory, and that it is the user's alone. What is missing above
-/// it is made, too.
+/// Ensures that a directory exists and that only the user can access it. Missing parents are made,
+/// too.
 pub fn directory(path: &Path) -> io::Result<()> {
     match new_directory(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => close(path),
@@ -112,7 +112,7 @@ fn restrict(file: &File, path: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file that these options may make. An existing one is closed to others.
+/// Opens a file that these options may make. An existing one is restricted to the user.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     // A link in the file's place is not ours: it could lead anywhere.
     let file = options

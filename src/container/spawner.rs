@@ -1,9 +1,9 @@
 //! The spawner: the helper process that is the ancestor of all containers.
 //!
-//! It is this very executable, run again before it has any thread, under another name. It owns a
-//! user namespace, in which it may do what an ordinary user may not, and is PID 1 of a PID
+//! It is the same executable, run again under another name before it has any thread. It owns a user
+//! namespace, in which it has privileges that an ordinary user lacks, and is PID 1 of a PID
 //! namespace: when it ends, for whatever reason, the kernel kills every process of every container.
-//! It ends when the socket to its program closes, which no `kill -9` prevents.
+//! It ends when the socket to its program closes, which happens even after `kill -9`.
 //!
 //! ```text
 //! program                       helper                         spawner (its child, PID 1)
@@ -13,12 +13,12 @@
 //!        ── Mapped ───────────▶ fork ────────────────────────▶ unshare mounts, mount /proc,
 //!                                                              control groups, system call filter
 //!        ◀───────────────────────────────────────── Ready ──
-//! start_container ── StartSlot ──────────────────────────────▶ fork ──▶ slot (PID 1 of its container)
+//! start_container ── StartSlot ──────────────────────────────▶ fork ──▶ container init (PID 1)
 //! close the socket              exit after it ◀─────────────── exit
 //! ```
 //!
-//! Since a filter can't be taken off again, containers without one need a spawner without one: it is
-//! launched with the first of them.
+//! Since a filter can't be removed, containers without one need a second spawner, which is launched
+//! with the first of them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -49,7 +49,7 @@ use super::sys::socket::{memory_file, pair, read_memory_file};
 /// The name the helper is run under, by which the executable knows what it is to be.
 const HELPER_NAME: &str = "maelstrom-spawner";
 
-/// Why the spawner could not be used.
+/// An error of the spawner.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnerError {
     /// The executable could not be run again.
@@ -110,7 +110,7 @@ impl Spawner {
         })
     }
 
-    /// Starts a slot, and returns the socket to it. The slot's first message tells whether the
+    /// Starts a container init, and returns the socket to it. Its first message tells whether the
     /// container could be made; closing the socket ends it.
     pub fn start_container(&self, plan: &ContainerPlan) -> Result<OwnedFd, SpawnerError> {
         match (plan.privileges, self.unfiltered.get()) {
@@ -317,10 +317,10 @@ fn start_spawner(control: &OwnedFd) -> Result<HelperRole, StepFailed> {
 /// The spawner's loop.
 fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
     let _ = nix::sys::prctl::set_name(c"mael-spawner");
-    // Nobody asks how a slot ended: its socket closes, and the program notices that.
+    // Nobody asks how a container init ended: its socket closes, and the program notices that.
     reap_children_automatically();
-    // All slots inherit what is read here, before the first job. A slot that read it for itself
-    // could take what another container's job has just changed for the original.
+    // All container inits inherit what is read here, before the first job. A container init that
+    // read it for itself could take what another container's job has just changed for the original.
     let kernel_files = KernelFiles::read();
     loop {
         let descriptors = match message::receive(control.as_fd()) {
@@ -329,7 +329,8 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
         };
         let mut descriptors = descriptors.into_iter();
         let (Some(socket), Some(plan)) = (descriptors.next(), descriptors.next()) else {
-            // There was no room for them. The program hears of it, since the slot's socket closes.
+            // There was no room for them. The program notices, since the container init's socket
+            // closes.
             continue;
         };
         let Some(plan) = read_memory_file(plan)
@@ -352,15 +353,15 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
     }
 }
 
-/// Forks a slot. Returns `None` in the slot, once its ids are mapped.
+/// Forks a container init. Returns `None` in the container init, once its ids are mapped.
 fn start_container(
     plan: &ContainerPlan,
     mapping: IdMapping,
     calls: SystemCalls,
 ) -> Result<Option<()>, StepFailed> {
     let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
-    // The slot waits at this pipe until its ids are mapped: before that the kernel lets it make no
-    // file.
+    // The container init waits at this pipe until its ids are mapped: before that the kernel lets
+    // it make no file.
     let (go, ready) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
     let network = match plan.network {
         NetworkMode::Local => CloneFlags::empty(),

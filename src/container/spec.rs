@@ -1,7 +1,7 @@
-//! What a container and a job in it are, as plain data.
+//! Containers and jobs, as plain data.
 //!
 //! Nothing here touches the system. Paths inside the container are absolute; paths on the host are
-//! whatever the invoking process can open.
+//! any that the invoking process can open.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -1,8 +1,7 @@
-//! The closed list of things that are done to turn a fresh set of namespaces into a container.
+//! The steps that turn fresh namespaces into a container.
 //!
 //! A [`ContainerStep`] is data: [`crate::plan`] makes a list of them from a spec without touching
-//! the system, and [`crate::init`] carries the list out. Its `Display` is what an error
-//! calls it.
+//! the system, and [`crate::init`] executes it. Error messages show a step by its `Display`.
 //!
 //! Relative paths are relative to the stash (see [`ContainerStep::EnterStash`]).
 

@@ -1,8 +1,7 @@
-//! Whose a cache directory is.
+//! Marks a cache directory with the kind of program that owns it.
 //!
-//! A broker, workers and clients keep contents in the same form, but not to the same end: each throws
-//! out what it does not need itself. So a directory is marked for one kind of program, and the others
-//! refuse it.
+//! Brokers, workers and clients store contents in the same format, but each evicts what it does not
+//! need itself. So a directory is marked for one kind of program, and the others refuse it.
 
 use std::fmt;
 use std::fs;
@@ -26,23 +25,23 @@ pub enum CacheKind {
     Client,
 }
 
-/// Why a directory is not taken.
+/// Why a directory is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheKindError {
-    /// It is another program's.
+    /// It belongs to another kind of program.
     #[error("the directory {} is {of}'s cache, and {wanted} needs one of its own", path.display())]
     Taken {
         path: PathBuf,
         of: CacheKind,
         wanted: CacheKind,
     },
-    /// It cannot be told.
+    /// Its kind cannot be determined.
     #[error("cannot see or say whose cache {} is", path.display())]
     File { path: PathBuf, source: io::Error },
 }
 
 impl CacheKindError {
-    /// What to do about it.
+    /// How to fix it.
     pub fn help(&self) -> &'static str {
         match self {
             CacheKindError::Taken { .. } => "name another with `--cache-root`",

@@ -1,8 +1,8 @@
-//! Jobs as files: what a person needs to look around where a test ran, in the same container down
-//! to the digests of its layers, when the run is long over.
+//! Job files: a test's job on disk, so that a person can open a shell in the same container, down
+//! to the digests of its layers, long after the run is over.
 //!
-//! Each job has a file of its own, the same whenever it is kept. A file may hold secrets of the
-//! environment, so only its owner can read it. The newest [`KEPT`] stay.
+//! Each job has one file, overwritten when the job is kept again. A file may hold secrets from the
+//! environment, so only its owner can read it. The newest [`KEPT`] are kept.
 
 use std::fs;
 use std::io::{self, Write};
@@ -54,7 +54,7 @@ pub enum JobFileError {
 }
 
 impl JobFileError {
-    /// What to do about it.
+    /// How to fix it.
     pub fn help(&self) -> String {
         "run the test again: a failure writes a new file".to_owned()
     }
@@ -72,7 +72,7 @@ impl JobFiles {
         JobFiles { directory }
     }
 
-    /// Writes a job, in the place of the same one if it is there; the file.
+    /// Writes a job, in place of the same one if it is there; the file.
     pub fn save(&self, job: &Job) -> io::Result<PathBuf> {
         let digest = ContentHash::of(&encode(&(&job.container, &*job.process))?);
         let name = digest.to_string();

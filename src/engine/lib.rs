@@ -1,11 +1,11 @@
-//! Runs tests: the course of a run, its history, and the backend that runs jobs on this machine.
+//! Runs tests: the run itself, its history, and the backend that runs jobs on this machine.
 //!
 //! - [`run`]: one run, from discovery to exit code.
-//! - [`local`]: runs jobs in containers on this machine; [`schedule`] is the pure queue inside it.
-//! - [`shared_process`]: tests that share a process, each with a result of its own.
-//! - [`layer_cache`]: what containers are made of, made and kept in place.
-//! - [`cache_kind`]: whose a cache directory is. [`job_file`]: jobs kept for a person.
-//! - [`libraries`]: which shared libraries programs need. [`log`]: where the program's own log goes.
+//! - [`local`]: runs jobs in containers on this machine; [`schedule`] is its queue, pure.
+//! - [`shared_process`]: tests that share a process, each with its own result.
+//! - [`layer_cache`]: the layers and images of containers.
+//! - [`cache_kind`]: the owner of a cache directory. [`job_file`]: jobs kept for debugging.
+//! - [`libraries`]: the shared libraries that programs need. [`log`]: the program's own log.
 
 pub mod cache_kind;
 pub mod job_file;

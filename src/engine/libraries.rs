@@ -1,5 +1,4 @@
-//! Which shared libraries programs need: the container room's answer, for runners that give tests
-//! nothing else.
+//! Finds the shared libraries that programs need, for runners whose containers hold nothing else.
 
 use std::path::PathBuf;
 

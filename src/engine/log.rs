@@ -1,14 +1,14 @@
-//! Where this program's own log goes: to standard error, to standard output among the lines of a
-//! report, or to a file while something else has the terminal.
+//! The destination of this program's own log: standard error, standard output between the lines of
+//! a report, or a file while the dashboard has the terminal.
 //!
-//! A log begins before it is known which of them it will be. Until then its lines wait, up to a
-//! limit; lines that wait in vain go to standard error in the end, so that a program that fails
-//! early is not silent about why.
+//! A log starts before its destination is known. Until then its lines are buffered, up to a limit;
+//! if no destination is set, they go to standard error at the end, so that a program that fails
+//! early is not silent about the cause.
 //!
-//! Owner of the state: [`ProgramLog`]; [`LogWriter`]s are handed to whatever makes lines. A writer takes
+//! Owner of the state: [`ProgramLog`]; [`LogWriter`]s are handed out to log sources. A writer takes
 //! whole lines, from any thread, and never fails: nothing depends on the log.
 //!
-//! Absent on purpose: levels and the form of lines, which the composition root chooses.
+//! Not here: levels and the format of lines, which the composition root chooses.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -30,7 +30,7 @@ const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Stands where lines are missing.
 const FULL: &[u8] = b"(the log is full; what comes now is left out)\n";
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Debug, Default)]
 pub struct ProgramLog {
     place: Arc<Mutex<LogDestination>>,
@@ -115,7 +115,7 @@ impl ProgramLog {
         if let LogDestination::Waiting(lines) = &mut *place {
             let lines = std::mem::take(lines);
             let path = directory.join(FILE_NAME);
-            // If it can't be removed it is begun anew, or can't be written either.
+            // If it can't be removed it is begun again, or can't be written either.
             drop(fs::remove_file(&path));
             *place = LogDestination::File {
                 path,

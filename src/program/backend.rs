@@ -1,4 +1,4 @@
-//! This machine or a cluster, whichever the user chose.
+//! Chooses the backend: this machine or a cluster.
 
 use std::time::Duration;
 

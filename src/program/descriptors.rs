@@ -1,7 +1,7 @@
-//! The limit of open files, looked at before a service begins: running out of them in the middle of
-//! a job would look like the job's fault.
+//! Checks the limit of open files before a service starts: reaching it in the middle of a job would
+//! look like the job's fault.
 //!
-//! The soft limit is raised no further than is needed, since jobs inherit it.
+//! The soft limit is raised no further than needed, since jobs inherit it.
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
@@ -11,8 +11,8 @@ use super::failure::ProgramFailure;
 /// Of a broker: a connection of each worker and client, and the contents that they read and write.
 pub const BROKER: u64 = 4096;
 
-/// Of any program that does several things at a time: its own streams, timers and signals, and what it
-/// opens for a moment.
+/// Of any program that does several things at a time: its own streams, timers and signals, and what
+/// it opens for a moment.
 pub const RUNTIME: u64 = 32;
 
 /// Of a worker besides its slots: connections, and inputs that are fetched, many at once.

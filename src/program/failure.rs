@@ -1,4 +1,4 @@
-//! Why a program ends without a run, as a person reads it, and with what code.
+//! Reports why a program ends without a run, with the matching exit code.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -49,8 +49,8 @@ impl ProgramFailure {
         })
     }
 
-    /// What the program wrote was not taken. If that is so because nobody reads it any more, as after
-    /// `head -1`, the program ends without a word.
+    /// What the program wrote was not taken. If that is so because nobody reads it any more, as
+    /// after `head -1`, the program ends without a word.
     pub fn writing(error: &io::Error) -> ProgramFailure {
         match error.kind() {
             io::ErrorKind::BrokenPipe => ProgramFailure(ProgramFailureKind::NoReader),
@@ -76,8 +76,9 @@ impl ProgramFailure {
     }
 }
 
-/// Ends this process as the kernel ends those that write where nobody reads: by SIGPIPE, which Rust's
-/// programs do not get by themselves. Where the signal is blocked, the code that a shell makes of it.
+/// Ends this process as the kernel ends those that write where nobody reads: by SIGPIPE, which
+/// Rust's programs do not get by themselves. Where the signal is blocked, the code that a shell
+/// makes of it.
 pub fn end_for_want_of_a_reader() -> u8 {
     const SHELLS_BASE: u8 = 128;
     reset_signals();

@@ -1,17 +1,17 @@
-//! The programs, put together from the rooms: no decisions of their own, only wiring.
+//! The programs, assembled from the other crates: only wiring, no decisions of their own.
 //!
 //! - [`cargo`]: `cargo maelstrom`, from its command line to its exit code.
 //! - [`go`]: `maelstrom-go-test`, likewise.
 //! - [`pytest`]: `maelstrom-pytest`, likewise.
 //! - [`run`]: `maelstrom-run`, likewise.
 //! - [`broker`]: `maelstrom-broker`. [`worker`]: `maelstrom-worker`.
-//! - [`startup`]: what they share before a run. [`ui_choice`]: what it is shown on.
-//! - [`session`]: one run with everything around it: backend, screen, signals, recording.
-//! - [`session_options`]: what a program says of it.
-//! - [`ui_thread`]: the thread that shows a run.
-//! - [`specification`]: files that describe containers, begun and explained.
-//! - [`systemd`], [`descriptors`]: what services say to, and need of, the system.
-//! - [`failure`]: why a program ends before its run, as a person reads it.
+//! - [`startup`]: what they share before a run. [`ui_choice`]: chooses a run's user interface.
+//! - [`session`]: one run with its backend, user interface, signals and recording.
+//! - [`session_options`]: a program's options for its run.
+//! - [`ui_thread`]: the thread of the user interface.
+//! - [`specification`]: creates and explains files that describe containers.
+//! - [`systemd`], [`descriptors`]: what services report to, and need from, the system.
+//! - [`failure`]: reports why a program ends before its run.
 
 mod backend;
 pub mod broker;

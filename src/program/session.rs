@@ -6,8 +6,8 @@
 //!                                    ◀──commands──────┘
 //! ```
 //!
-//! The screen comes first, so that there is something to see while helper processes start; what
-//! fails after that closes it again before it is told.
+//! The user interface starts first, so that something is visible while helper processes start; if
+//! that fails, it is closed before the error is reported.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};

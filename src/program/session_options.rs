@@ -1,4 +1,4 @@
-//! What a program says of its run, in words that all programs share, and what it has before that.
+//! A program's description of its run, in terms that all programs share.
 
 use std::num::NonZeroU32;
 

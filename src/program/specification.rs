@@ -1,5 +1,4 @@
-//! What programs do with a project's own file besides running tests: begin one, and explain what it
-//! means for a test.
+//! Creates a project's own file, and explains its effect on a test.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What every program does between its command line and its own part, and what its settings say in
-//! the words that all programs share.
+//! What every program does between parsing its command line and its own part, and the settings that
+//! all programs share.
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
-//! What a service tells systemd, when that started it with `Type=notify`: that it is up, that it ends,
-//! and, if the unit wants to hear it, that it still answers.
+//! Notifies systemd, if the service has `Type=notify`: that it is ready, that it is stopping and,
+//! if the unit has a watchdog, that it is alive.
 //!
-//! Without systemd nothing is told. Deliberately absent: anything that depends on being told.
+//! Without systemd nothing is sent. Nothing depends on a notification.
 
 use std::convert::Infallible;
 use std::time::Duration;

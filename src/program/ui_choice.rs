@@ -1,4 +1,4 @@
-//! From options, the terminal and the user's own settings to what a run is shown on.
+//! Chooses a run's user interface from options, the terminal and the user's settings.
 
 use std::io;
 use std::path::{Path, PathBuf};

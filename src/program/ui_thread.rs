@@ -1,7 +1,6 @@
-//! The thread that shows a run: the dashboard, a report in lines, or a list.
+//! The thread of the user interface: the dashboard, a line-based report, or a list.
 //!
-//! Whatever ends that thread, the run hears of it: a run that nobody can watch any more is stopped
-//! rather than left running unseen.
+//! Whatever ends that thread, the run is notified: a run that nobody can watch any more is stopped.
 
 use std::io::{self, IsTerminal, Write};
 use std::thread::JoinHandle;

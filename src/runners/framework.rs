@@ -1,5 +1,5 @@
-//! The trait that every test framework implements, under the name it has in this room.
+//! The trait that every test framework implements.
 //!
-//! It is defined in the engine, which drives it and may not import this room.
+//! The engine defines it and drives it; it must not depend on this crate.
 
 pub use maelstrom_model::framework::*;

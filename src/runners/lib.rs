@@ -1,6 +1,6 @@
-//! How each test framework builds, lists and runs its tests.
+//! The test frameworks: how each builds, lists and runs its tests.
 //!
-//! A framework turns a project into [`maelstrom_model::job::TestCase`]s; the engine does the rest.
+//! A framework turns a project into [`maelstrom_model::job::TestCase`]s; the engine runs them.
 
 pub mod cargo;
 pub mod framework;

@@ -1,7 +1,6 @@
-//! Lines of a stream that may end in a carriage return, as progress bars do.
+//! Splits a stream into lines, which may end in a carriage return, as progress bars do.
 //!
-//! Invariant: however long a line is, no more than the given number of bytes is held; what is
-//! longer comes in pieces.
+//! Invariant: at most the given number of bytes is held; a longer line comes in pieces.
 
 use std::io;
 

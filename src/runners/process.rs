@@ -1,4 +1,4 @@
-//! Build tools as child processes: nothing of them outlives whoever asked for them.
+//! Build tools as child processes, which never outlive their owner.
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;

@@ -1,7 +1,7 @@
-//! Whether the terminal's background is light or dark.
+//! Detects whether the terminal's background is light or dark.
 //!
-//! The terminal is asked (OSC 11). One that does not answer in time may still have said so in
-//! `COLORFGBG`, which some terminals set to the numbers of their colors.
+//! The terminal is queried (OSC 11). If it does not answer in time, `COLORFGBG` is used, which some
+//! terminals set to the numbers of their colors.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An error as a person reads it: what went wrong, why, and what to do.
+//! Formats an error for the user: what went wrong, why, and how to fix it.
 //!
 //! ```text
 //! error: cannot read the configuration file `maelstrom/config.toml`

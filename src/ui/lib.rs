@@ -1,7 +1,7 @@
-//! What a person or a CI log sees.
+//! The user interfaces: the dashboard, reports and recordings.
 //!
-//! Everything here is fed by [`maelstrom_model::event`] alone: whatever a screen shows, the event
-//! stream said.
+//! Everything here is driven by [`maelstrom_model::event`] alone: whatever a screen shows was in
+//! the event stream.
 
 pub mod background;
 pub mod dashboard;

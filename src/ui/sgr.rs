@@ -1,8 +1,8 @@
-//! The style that escape sequences select ("select graphic rendition", ECMA-48 8.3.117).
+//! The text style that escape sequences select ("select graphic rendition", ECMA-48 8.3.117).
 //!
-//! Text keeps a style until another is selected, across lines; so whoever keeps lines asks
-//! [`carried`] for the style in which the next begins, and whoever shows one begins with that.
-//! Deliberately absent: every other sequence, and blinking and hidden text.
+//! A style applies until another is selected, across lines. So [`carried`] returns the style in
+//! which the next line starts, and whoever displays a line begins with that. All other sequences,
+//! and blinking and hidden text, are ignored.
 
 use ratatui::style::{Color, Modifier, Style};
 use vte::{Params, Parser, Perform};

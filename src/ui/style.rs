@@ -1,6 +1,6 @@
-//! Colors of what is printed line by line: reports and errors. The dashboard has its own theme.
+//! Colors of line-based output: reports and errors. The dashboard has its own theme.
 //!
-//! Whether to color is decided once, where a stream is opened, and passed on as a value.
+//! Whether to use colors is decided once, when a stream is opened, and passed on as a value.
 
 use std::fmt;
 use std::io::IsTerminal;

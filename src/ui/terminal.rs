@@ -1,8 +1,8 @@
-//! The terminal: taken, given back, and given back whatever happens.
+//! Takes over the terminal, and restores it whatever happens.
 //!
-//! [`restore`] is the one way back. It may be called any number of times from anywhere: from the
-//! [`TerminalGuard`]'s `Drop`, from the panic hook, after a signal. What it needs is set down before
-//! the terminal is changed. Deliberately absent: what is drawn.
+//! [`restore`] is the only way back. It may be called any number of times from anywhere: from the
+//! `Drop` of [`TerminalGuard`], from the panic hook, after a signal. What it needs is saved before
+//! the terminal is changed. Drawing happens elsewhere.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;

@@ -1,4 +1,4 @@
-//! Which user interface a run gets.
+//! Chooses the user interface of a run.
 
 use std::io::IsTerminal;
 

@@ -19,7 +19,11 @@ use tempfile::TempDir;
 const BROKER: &str = env!("CARGO_BIN_EXE_maelstrom-broker");
 const WORKER: &str = env!("CARGO_BIN_EXE_maelstrom-worker");
 
-const ROUNDS: usize = 3;
+/// How often each suite runs: `MAELSTROM_ROUNDS`, or once.
+fn rounds() -> usize {
+    std::env::var("MAELSTROM_ROUNDS").map_or(1, |text| text.parse().expect("a number"))
+}
+
 const TRIVIAL_TESTS: usize = 2000;
 const CUT_TESTS: usize = 300;
 
@@ -219,7 +223,7 @@ fn suites_pass_on_machines_of_their_own() {
     let (passed, ignored) = (expected["passed"], expected["ignored"]);
     assert!(passed > 1_000 && expected["failed"] == 0, "{expected:?}");
     for (project, passed, ignored) in [(many, TRIVIAL_TESTS, 0), (ripgrep, passed, ignored)] {
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds() {
             let (names, text, workers) = machines.run(&project);
             let once: BTreeSet<&String> = names.iter().collect();
             assert_eq!((names.len(), once.len()), (passed, passed), "{text}");

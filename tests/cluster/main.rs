@@ -2,8 +2,6 @@
 
 #[path = "../support/cluster.rs"]
 mod cluster;
-#[path = "../support/remains.rs"]
-mod remains;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/trivial.rs"]
@@ -16,7 +14,6 @@ mod broker_operations;
 mod foreign;
 #[cfg(feature = "system-tests")]
 mod hostile;
-mod kills;
 #[cfg(feature = "system-tests")]
 mod machines;
 mod misuse;

@@ -4,8 +4,6 @@
 mod cluster;
 #[path = "../support/feed.rs"]
 mod feed;
-#[path = "../support/remains.rs"]
-mod remains;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -13,7 +11,6 @@ mod container;
 mod hermeticity;
 #[cfg(feature = "system-tests")]
 mod hermeticity_go;
-mod hygiene;
 mod leave_and_look;
 #[cfg(feature = "system-tests")]
 mod leave_and_look_forks;

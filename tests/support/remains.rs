@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
@@ -28,6 +29,12 @@ pub fn surroundings(project: &Path) -> (Vec<String>, BTreeSet<String>) {
         .collect();
     files.extend(names(project));
     (mounts, files)
+}
+
+/// Keeps the process for the test that holds this: no other may wait for its children.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits until every process that descends from this one is gone: orphans of a subreaper become

@@ -1,8 +1,8 @@
-//! Turns the table of system calls into a program of the kernel's packet filter machine
+//! Compiles the table of system calls into a BPF program for the kernel
 //! (`Documentation/userspace-api/seccomp_filter.rst`). Pure.
 //!
-//! The program looks at the binary interface first, and then searches the call's number among the
-//! ranges of numbers that have the same class.
+//! The program checks the ABI first, and then searches for the call's number in ranges of numbers
+//! that have the same action.
 
 use std::collections::BTreeMap;
 
@@ -36,14 +36,14 @@ pub const RETURN: u16 = 0x06;
 
 /// Where the call's number stands in its description.
 pub const NUMBER: u32 = 0;
-/// Where its binary interface stands.
+/// Where its ABI stands.
 pub const INTERFACE: u32 = 4;
 /// Where the lower half of its first argument stands; both processors are little-endian.
 pub const ARGUMENTS: u32 = 16;
 /// How long an argument is.
 pub const ARGUMENT_BYTES: u32 = 8;
 
-/// A binary interface: how programs of one kind make system calls.
+/// An ABI: how programs of one kind make system calls.
 #[derive(Clone, Copy, Debug)]
 pub struct SyscallAbi {
     /// The kernel's constant for it (`AUDIT_ARCH_...`, linux/audit.h).
@@ -82,7 +82,7 @@ struct SyscallRange {
     class: SyscallAction,
 }
 
-/// The program for a processor with these interfaces. Calls of any other are unknown.
+/// The program for a processor with these ABIs. Calls of any other are unknown.
 pub fn compile(interfaces: &[SyscallAbi]) -> Vec<BpfInstruction> {
     let classes = classes();
     let mut program = vec![load(INTERFACE)];

@@ -1,9 +1,9 @@
-//! The numbers of all system calls, one table for each binary interface.
+//! The numbers of all system calls, one table per ABI.
 //!
-//! Each line counts on from the number that it begins with; an indented line continues the one
-//! above. A number without a name was never given to a call. The names are the kernel's
-//! (`unistd.h`), up to Linux 6.19; what a later kernel adds is answered like a call that the kernel
-//! does not have, so that nothing new reaches a job before somebody has classified it.
+//! Each line counts up from its first number; an indented line continues the one above. A number
+//! without a name was never assigned. The names are the kernel's (`unistd.h`), up to Linux 6.19.
+//! Calls of later kernels are answered like calls that do not exist, so a new call reaches no job
+//! before it is classified here.
 
 /// 64-bit programs on x86-64. The numbers of x32 are the same with bit 30 set, and so have no name.
 pub const X86_64: &str = r#"

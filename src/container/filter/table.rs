@@ -1,9 +1,9 @@
-//! What a job's system calls get: every call of every binary interface has its class here, and a
-//! test fails for one that has none.
+//! The action for each system call. Every call of every ABI is listed; a test fails if one is
+//! missing.
 //!
-//! A call is answered instead of carried out when what it reaches can't be put into a namespace:
-//! the container would share it with the host and with all others. `docs/system-calls.md` tells
-//! users the same.
+//! A call is answered instead of executed if what it reaches has no namespace: the container would
+//! share it with the host and with all other containers. `docs/system-calls.md` documents the same
+//! for users.
 
 use std::collections::BTreeMap;
 
@@ -70,9 +70,9 @@ const SOCKETS: &[ArgumentRule] = &[ArgumentRule {
     answer: Errno::EAFNOSUPPORT,
 }];
 
-/// `SYS_SOCKET` and `SYS_SOCKETPAIR` (linux/net.h), the calls within `socketcall` that make sockets.
-/// Their family is in memory, where a filter can't look, so they are answered as by a kernel
-/// without them; 32-bit programs have `socket` and `socketpair` as well.
+/// `SYS_SOCKET` and `SYS_SOCKETPAIR` (linux/net.h), the calls within `socketcall` that make
+/// sockets. Their family is in memory, where a filter can't look, so they are answered as by a
+/// kernel without them; 32-bit programs have `socket` and `socketpair` as well.
 const SOCKET_CALLS: &[ArgumentRule] = &[ArgumentRule {
     argument: 0,
     mask: WHOLE,
@@ -81,9 +81,9 @@ const SOCKET_CALLS: &[ArgumentRule] = &[ArgumentRule {
     answer: Errno::ENOSYS,
 }];
 
-/// `F_SETLEASE`, `F_NOTIFY` and `F_SETDELEG` (linux/fcntl.h). A lease holds up whoever opens the file
-/// next, for 45 seconds by default, and the toolbox's files are the host's own. The answer is that of a
-/// file system without leases.
+/// `F_SETLEASE`, `F_NOTIFY` and `F_SETDELEG` (linux/fcntl.h). A lease holds up whoever opens the
+/// file next, for 45 seconds by default, and the toolbox's files are the host's own. The answer is
+/// that of a file system without leases.
 const FILE_CONTROLS: &[ArgumentRule] = &[ArgumentRule {
     argument: 1,
     mask: WHOLE,
@@ -103,9 +103,9 @@ const DEVICE_CONTROLS: &[ArgumentRule] = &[
         answered: ValueMatch::Listed,
         answer: Errno::ENOTTY,
     },
-    // `FS_IOC_SETFLAGS`, the same of 32-bit programs, and `FS_IOC_FSSETXATTR` (linux/fs.h), by which
-    // chattr(1) works: inotify does not report them, so they would stay for the next job. The answer
-    // is that of a file system without such flags.
+    // `FS_IOC_SETFLAGS`, the same of 32-bit programs, and `FS_IOC_FSSETXATTR` (linux/fs.h), by
+    // which chattr(1) works: inotify does not report them, so they would stay for the next job. The
+    // answer is that of a file system without such flags.
     ArgumentRule {
         argument: 1,
         mask: WHOLE,
@@ -115,9 +115,9 @@ const DEVICE_CONTROLS: &[ArgumentRule] = &[
     },
 ];
 
-/// Whole processors (process -1) and control groups (`PERF_FLAG_PID_CGROUP`) are measured with everything
-/// that runs there, other containers included; a process's own events are not. The answer is the
-/// kernel's own where `kernel.perf_event_paranoid` is 1 or more.
+/// Whole processors (process -1) and control groups (`PERF_FLAG_PID_CGROUP`) are measured with
+/// everything that runs there, other containers included; a process's own events are not. The
+/// answer is the kernel's own where `kernel.perf_event_paranoid` is 1 or more.
 const PERFORMANCE_EVENTS: &[ArgumentRule] = &[
     ArgumentRule {
         argument: 1,
@@ -141,8 +141,8 @@ pub struct SyscallGroup {
     pub calls: &'static str,
 }
 
-/// What a number gets that has no name in the tables, or an unknown binary interface: the answer of
-/// a kernel without the call.
+/// What a number gets that has no name in the tables, or an unknown ABI: the answer of a kernel
+/// without the call.
 pub const UNKNOWN: SyscallAction = SyscallAction::Answered(Errno::ENOSYS);
 
 /// All calls.
@@ -237,7 +237,7 @@ pub const GROUPS: &[SyscallGroup] = &[
     },
     SyscallGroup {
         // What sandboxes are made of. The namespaces of the container itself are out of reach for
-        // want of capabilities; nested ones are counted (`slot/namespaces.rs`).
+        // want of capabilities; nested ones are counted (`init/namespaces.rs`).
         class: SyscallAction::Allowed,
         calls: "
             fsconfig fsmount fsopen fspick landlock_add_rule landlock_create_ruleset
@@ -248,8 +248,8 @@ pub const GROUPS: &[SyscallGroup] = &[
         ",
     },
     SyscallGroup {
-        // Keyrings: a user's are the same in every container and on the host. The answer is that of a
-        // kernel without keyrings, for which every program that uses them has a way to go on.
+        // Keyrings: a user's are the same in every container and on the host. The answer is that of
+        // a kernel without keyrings, for which every program that uses them has a way to go on.
         class: SyscallAction::Answered(Errno::ENOSYS),
         calls: "
             add_key keyctl request_key

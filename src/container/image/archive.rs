@@ -1,4 +1,4 @@
-//! The files of a tar archive by name, read where they stand.
+//! Random access to the files of a tar archive, by name.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;

@@ -1,7 +1,7 @@
-//! Getting into a registry: the challenge it answers with, and what to answer to that.
+//! Authentication at a registry: parses the challenge and obtains the credentials that answer it.
 //!
-//! By the distribution specification's token authentication and RFC 7617. Nothing is looked up
-//! before a registry asks: most don't.
+//! Implements the distribution specification's token authentication and RFC 7617. Credentials are
+//! looked up only when a registry asks for them: most don't.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +19,7 @@ use super::transport::{BoundedBody, HttpTransport, complaint, read_body};
 /// A token is a signed statement of a few hundred bytes; some registries put more into it.
 const TOKEN_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Who we say we are where a token is asked for.
+/// The client id of token requests.
 const CLIENT_ID: &str = "maelstrom";
 
 /// The access to one repository, shared by all requests to it.
@@ -28,7 +28,7 @@ pub(super) struct RepositoryAuth {
     header: Mutex<Option<HeaderValue>>,
 }
 
-/// What a registry asks for.
+/// A registry's challenge.
 #[derive(Debug, PartialEq, Eq)]
 enum AuthChallenge {
     Basic,
@@ -40,13 +40,13 @@ enum AuthChallenge {
 }
 
 impl RepositoryAuth {
-    /// What to send along at present.
+    /// The current `Authorization` header.
     pub(super) async fn header(&self) -> Option<HeaderValue> {
         self.header.lock().await.clone()
     }
 
-    /// Gets access after a request was refused that carried `refused`. Requests that run at the same
-    /// time ask only once.
+    /// Gets access after a request was refused that carried `refused`. Requests that run at the
+    /// same time ask only once.
     pub(super) async fn renew(
         &self,
         refused: Option<&HeaderValue>,
@@ -88,7 +88,7 @@ impl RepositoryAuth {
     }
 }
 
-/// Who asks for access, and by what means.
+/// Authenticates at a registry.
 pub(super) struct RegistryAuthenticator<'registry> {
     pub(super) transport: &'registry HttpTransport,
     pub(super) credentials: &'registry CredentialFiles,

@@ -1,4 +1,4 @@
-//! Having images at hand: what is there is taken, what is missing is fetched and unpacked.
+//! The image cache: uses what is present, and downloads and unpacks what is missing.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,16 +34,16 @@ pub struct ImageCache {
     options: ImageCacheOptions,
 }
 
-/// How a depot gets what it hasn't got.
+/// How an image cache fetches what is missing.
 #[derive(Clone, Debug)]
 pub struct ImageCacheOptions {
-    /// Where logins are looked for.
+    /// Where credentials are searched for.
     pub credentials: CredentialFiles,
     /// Which servers are trusted.
     pub certificates: TlsVerification,
-    /// How long one waits for them.
+    /// Timeouts and retries.
     pub patience: RetryPolicy,
-    /// Of an image for several platforms, which is wanted.
+    /// The platform to choose from a multi-platform image.
     pub platform: Platform,
 }
 
@@ -62,8 +62,8 @@ impl Default for ImageCacheOptions {
 /// An image that is ready to run.
 #[derive(Clone, Debug)]
 pub struct ContainerImage {
-    /// The digest of the document that its name led to: the manifest or index; of what `docker save`
-    /// wrote, the configuration.
+    /// The digest of the document that its name led to: the manifest or index; of what `docker
+    /// save` wrote, the configuration.
     pub digest: ContentHash,
     /// Its layers' trees, lowest first. They are pinned while this lives.
     pub layers: Vec<Tree>,
@@ -72,7 +72,7 @@ pub struct ContainerImage {
 }
 
 impl ImageCache {
-    /// Opens a depot over a store.
+    /// Opens an image cache over a store.
     pub fn new(store: Store, options: ImageCacheOptions) -> Self {
         ImageCache {
             transport: HttpTransport::new(options.certificates, options.patience),
@@ -81,9 +81,9 @@ impl ImageCache {
         }
     }
 
-    /// An image in a registry. `locked` is the digest that a lock file has for its tag; without one,
-    /// and without a digest in the reference, the registry is asked. With it, and everything in the
-    /// depot, the registry isn't spoken to at all.
+    /// An image in a registry. `locked` is the digest that a lock file has for its tag; without
+    /// one, and without a digest in the reference, the registry is asked. With it, and everything
+    /// in the image cache, the registry isn't contacted at all.
     pub async fn registry_image(
         &self,
         reference: &RegistryReference,
@@ -172,7 +172,7 @@ impl ImageCache {
         }
     }
 
-    /// An image of which everything is in the depot.
+    /// An image of which everything is in the image cache.
     async fn stored_image(
         &self,
         digest: ContentHash,
@@ -320,7 +320,7 @@ impl ImageCache {
     }
 }
 
-/// A layer that is not unpacked yet, or that somebody else has unpacked.
+/// A fetched layer: packed, or already unpacked by another program.
 enum FetchedLayer {
     Packed(Blob),
     Unpacked(Tree),
@@ -349,7 +349,7 @@ fn image(
     }
 }
 
-/// Documents that are in the depot already.
+/// Documents that are in the image cache already.
 struct StoredDocuments<'depot> {
     store: &'depot Store,
 }

@@ -1,4 +1,4 @@
-//! Compressed or not: told by the content itself, since media types are often wrong.
+//! Detects the compression of a stream from its content, since media types are often wrong.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};

@@ -1,5 +1,5 @@
-//! References from one document of an image to another or to a layer, and which of an index's is for
-//! a platform.
+//! Content descriptors: references between an image's documents and layers, and the choice of an
+//! index's entry for a platform.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
-//! The documents of an image: index, manifest, configuration.
+//! The documents of an image: index, manifest and configuration.
 //!
-//! Of the OCI image specification, and of Docker's formats that it grew from, only what is needed to
-//! run the image is read; the rest may be there or not, whatever it says.
+//! Parses only the fields of the OCI image specification, and of the Docker formats it derives
+//! from, that are needed to run the image. All others are ignored.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! What can go wrong with an image, one variant per step.
+//! The errors of fetching and unpacking an image, one variant per step.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use maelstrom_container::digest::ContentHash;
 use maelstrom_container::store::{StoreError, TreeWriteError};
 use maelstrom_layer::LayerError;
 
-/// Why an image could not be had.
+/// An error of fetching or unpacking an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The logins could not be looked through.
+    /// The credentials could not be searched.
     #[error(transparent)]
     Credentials(#[from] CredentialError),
     /// The means to talk to registries could not be set up.
@@ -34,7 +34,7 @@ pub enum ImageError {
         url: String,
         source: reqwest::Error,
     },
-    /// A server says nothing.
+    /// A server does not respond.
     #[error("`{url}`: the server was silent for {} s", silence.as_secs_f32())]
     Silent {
         /// What was asked for.
@@ -42,7 +42,7 @@ pub enum ImageError {
         silence: Duration,
         source: reqwest::Error,
     },
-    /// An answer breaks off, time and again.
+    /// A response breaks off, repeatedly.
     #[error("`{url}`: the answer broke off after {arrived_bytes} of {expected_bytes} bytes")]
     BrokenOff {
         /// What was asked for.
@@ -59,7 +59,7 @@ pub enum ImageError {
         url: String,
         source: reqwest::Error,
     },
-    /// A server sends us somewhere we don't go.
+    /// A redirect that is not followed.
     #[error("`{url}`: the server redirects to where we do not follow")]
     Redirect {
         /// What was asked for.
@@ -67,7 +67,7 @@ pub enum ImageError {
         /// Where, and why not.
         source: reqwest::Error,
     },
-    /// A server wants a login and we have none, or another.
+    /// A server wants a login, and there is none or it was rejected.
     #[error("`{url}`: the registry refuses access ({status}){}", colon(detail))]
     Refused {
         /// What was asked for.
@@ -76,14 +76,14 @@ pub enum ImageError {
         /// What the server says.
         detail: String,
     },
-    /// A login by a kind of challenge that we don't know.
+    /// An unsupported kind of challenge.
     #[error("`{url}`: the registry wants a login of an unknown kind: `{challenge}`")]
     Challenge {
         /// What was asked for.
         url: String,
         challenge: String,
     },
-    /// A registry has no such thing.
+    /// Not found in the registry.
     #[error("`{url}`: the registry has no such image{}", colon(detail))]
     NotFound {
         /// What was asked for.
@@ -173,7 +173,7 @@ impl ImageError {
         }
     }
 
-    /// What a person can do about it.
+    /// How to fix it.
     pub fn help(&self) -> &'static str {
         match self {
             ImageError::Store(error) => error.help(),

@@ -1,8 +1,8 @@
-//! Images on this machine: layout directories and archives.
+//! Local images: layout directories and archives.
 //!
-//! A layout is a directory with `index.json` and `blobs/sha256/…`; an archive is a tar of one. What
-//! `docker save` writes is another archive, with `manifest.json` and layers that are tars. Newer
-//! versions of it write both at once.
+//! A layout is a directory with `index.json` and `blobs/sha256/…`; an OCI archive is a tar of one.
+//! `docker save` writes a different archive, with `manifest.json` and layers as tars; newer
+//! versions write both into one file.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -7,12 +7,12 @@
 //!                       └──▶ layers ── download, check, decompress, unpack ──▶ Tree, Tree, …
 //! ```
 //!
-//! A [`ImageCache`] keeps what it fetched in a store: documents as blobs, layers as trees by the hash of
-//! their tar, so that images and programs share them. Everything is checked against the digest by
-//! which it is referred to, down from the one that a [`ImageLockFile`] or the user gave.
+//! An [`ImageCache`] keeps what it fetched in a store: documents as blobs, layers as trees named by
+//! the hash of their tar, so images and programs share them. All content is verified against the
+//! digest that refers to it, down from the one in the [`ImageLockFile`] or given by the user.
 //!
-//! This module owns no state besides connections. Deliberately absent: pushing and building images,
-//! and users and owners in them, of which a rootless container has only one.
+//! This crate owns no state besides connections. It neither builds nor pushes images, and it
+//! ignores users and owners in them: a rootless container has one user.
 
 mod archive;
 mod auth;

@@ -1,6 +1,6 @@
-//! The lock file of tags: which digest a tag led to when it was first asked for.
+//! The image lock file: the digest that each tag resolved to when it was first used.
 //!
-//! The form is the original's, so that a project's file serves both.
+//! The format is that of the original Maelstrom, so both can use the same file.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -39,14 +39,14 @@ pub enum ImageLockError {
 }
 
 impl ImageLockError {
-    /// What a person can do about it.
+    /// How to fix it.
     pub fn help(&self) -> &'static str {
         "make the file, and the directory it is in, readable and writable, or name the image by its \
          digest"
     }
 }
 
-/// What became of a lock file.
+/// The result of saving a lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageLockUpdate {
     /// There was nothing to add to it.

@@ -1,4 +1,4 @@
-//! Platforms that images are for, and which of them serves another.
+//! The platforms of images, and which of them runs on which machine.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Names of images: where one is, and which.
+//! Parses image names: the location of an image, and its tag or digest.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ enum ReferenceProblem {
 }
 
 impl ReferenceError {
-    /// What a person can do about it.
+    /// How to fix it.
     pub fn help(&self) -> &'static str {
         match self.problem {
             ReferenceProblem::Scheme => "for an image in a registry, write `docker://` in front",
@@ -181,7 +181,7 @@ fn is_host(component: &str) -> bool {
     component.contains(['.', ':']) || component == "localhost"
 }
 
-/// A host is looked at closely, since it decides whom we talk to.
+/// Hosts are validated strictly, since they decide where requests go.
 fn check_host(text: &str) -> Result<&str, ReferenceProblem> {
     let error = || ReferenceProblem::Host(text.to_owned());
     let (host, port) = match text.strip_prefix('[') {

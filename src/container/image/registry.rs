@@ -1,4 +1,5 @@
-//! A registry, by the OCI distribution specification: manifests, and blobs that arrive in pieces.
+//! A client for registries (OCI distribution specification): manifests, and resumable downloads of
+//! blobs.
 
 use std::fmt::Display;
 
@@ -16,7 +17,7 @@ use super::transport::{BoundedBody, HttpTransport, complaint, is_this_machine, r
 use maelstrom_container::digest::ContentHash;
 use maelstrom_container::store::{Blob, PartialBlob, Store, StoreError};
 
-/// What a registry says the digest of its answer is.
+/// The header with the digest of a response's content.
 const DIGEST_HEADER: &str = "docker-content-digest";
 
 /// One repository of a registry.
@@ -30,8 +31,8 @@ pub(super) struct RegistryClient<'depot> {
 }
 
 impl<'depot> RegistryClient<'depot> {
-    /// Gets ready to talk to the registry. It is asked nothing yet, unless it is on this machine:
-    /// there it may serve plain HTTP.
+    /// Makes a client. Sends no request yet, unless the registry is on this machine, where it may
+    /// serve plain HTTP.
     pub(super) async fn new(
         transport: &'depot HttpTransport,
         credentials: &'depot CredentialFiles,
@@ -71,7 +72,7 @@ impl<'depot> RegistryClient<'depot> {
         Ok(actual)
     }
 
-    /// Fetches what is missing of a blob, telling how much is there as it comes.
+    /// Fetches the missing part of a blob, reporting progress.
     pub(super) async fn complete(
         &self,
         mut partial: PartialBlob,

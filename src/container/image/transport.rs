@@ -1,9 +1,9 @@
-//! HTTP as registries need it: proxies and authorities from the environment, no silent servers, no
-//! way from HTTPS to HTTP, and a few more attempts.
+//! The HTTP client for registries: proxies and CA certificates from the environment, idle timeouts,
+//! retries, and no redirect from HTTPS to HTTP.
 //!
-//! Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; authorities those
-//! of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`. This machine itself is never reached
-//! through a proxy.
+//! Proxies come from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; CA certificates from
+//! the system, or from `SSL_CERT_FILE` and `SSL_CERT_DIR`. Connections to this machine never use a
+//! proxy.
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -15,14 +15,14 @@ use reqwest::{Client, ClientBuilder, Response, StatusCode};
 
 use super::error::ImageError;
 
-/// What browsers and registries' own clients allow.
+/// As many redirects as browsers and registry clients follow.
 const REDIRECTS_MAX: usize = 10;
 
 /// Of a server's complaint so much is read and shown.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
 const COMPLAINT_CHARACTERS_MAX: usize = 300;
 
-/// How patient one is with servers.
+/// Timeouts and retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     pub connect: Duration,
@@ -153,7 +153,7 @@ impl HttpTransport {
     }
 }
 
-/// Whether another attempt may go better.
+/// Whether a retry may succeed.
 fn is_passing(error: &ImageError) -> bool {
     match error {
         ImageError::Silent { .. } | ImageError::BrokenOff { .. } | ImageError::Garbled { .. } => {

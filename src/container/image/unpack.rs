@@ -1,4 +1,4 @@
-//! Making a tree of a layer as it is stored: decompressed, checked, unpacked in one pass.
+//! Makes a tree of a stored layer: decompresses, verifies and unpacks it in one pass.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -13,7 +13,7 @@ use maelstrom_layer::{SpecialFiles, unpack};
 /// Part of every image layer's name; grows when the same layer would make another tree.
 const FORMAT: &[u8] = b"maelstrom image layer 1";
 
-/// How far a layer has come.
+/// The progress of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerProgress {
     pub layer: ContentHash,
@@ -34,7 +34,7 @@ pub enum LayerPhase {
     Unpack,
 }
 
-/// Is told of progress, from several threads.
+/// A progress callback, called from several threads.
 pub type ProgressCallback = Arc<dyn Fn(LayerProgress) + Send + Sync>;
 
 /// The name of a layer's tree in the store.
@@ -82,8 +82,8 @@ impl<R: Read> Read for HashingReader<R> {
     }
 }
 
-/// Unpacks a layer. Its name is the hash of what is unpacked, which is checked on the way; so nothing
-/// that lies, wherever on the way to here, becomes a tree.
+/// Unpacks a layer. Its name is the hash of what is unpacked, which is checked on the way; so
+/// nothing that lies, wherever on the way to here, becomes a tree.
 pub(super) fn unpack_layer(
     source: LayerSource,
     diff_id: ContentHash,

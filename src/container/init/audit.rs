@@ -1,21 +1,21 @@
-//! Proves, after a job, that nothing in a container differs from before it, or says what does.
+//! Checks after a job that the container is as it was before, or reports what differs.
 //!
 //! A job in a container cannot change its mounts, network devices or host name: it has no
-//! capability over the namespaces they belong to. What it can leave behind all the same is listed
-//! here in full, and compared (for the network see [`super::network`]):
+//! capability over the namespaces that own them. The following is the full list of what it can
+//! leave behind; the audit compares it (for the network see [`super::network`]):
 //!
-//! | what | how it is seen |
+//! | what | how it is detected |
 //! | --- | --- |
-//! | files, directories, attributes | the scratch tmpfs: inodes and blocks in use, and `stat` (change time included) of each directory that was there before |
-//! | the root of user 0, the directories of terminals and queues | inotify, and `stat`, by [`super::fixed`] |
-//! | System V objects, POSIX message queues | the namespace's counts; the queue file system's root |
-//! | nested namespaces, which the kernel takes apart later | the count of user namespaces, against a limit of one |
+//! | files, directories, attributes | the scratch tmpfs: inodes and blocks in use, and `stat` (change time included) of each directory that existed before |
+//! | the root of user 0, the directories of terminals and queues | inotify and `stat`, by [`super::fixed`] |
+//! | System V objects, POSIX message queues | the namespace's counts; the root of the queue file system |
+//! | nested namespaces, which the kernel destroys with a delay | the count of user namespaces, against a limit of one |
 //! | limits, affinity, priorities, OOM score of PID 1, which later jobs inherit | read back |
 //!
 //! Processes, open files, locks, timers, pseudo-terminals, pipes and unnamed shared memory end with
-//! the job's last process, which [`super::process`] makes sure of before it asks here. Keyrings and
-//! vsock ports are out of its reach ([`super::super::filter`]). Counters that only count (inode
-//! numbers) are not compared: they carry nothing that a test could depend on.
+//! the job's last process; [`super::process`] waits for that before the audit. Keyrings and vsock
+//! ports are blocked ([`super::super::filter`]). Counters such as inode numbers are not compared:
+//! no test can depend on them.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -38,14 +38,14 @@ use super::super::sys::state::{
 use super::limit;
 use super::namespaces::NamespaceLimit;
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditOutcome {
     /// Nothing has changed: the next job may have the container as it is.
     Pristine,
     /// Files were written, and nothing else: a new scratch stage makes it as before.
     FilesWritten,
-    /// Something else has changed, or cannot be read: the container has served.
+    /// Something else has changed, or cannot be read: the container serves no further job.
     Altered(RetirementReason),
 }
 
@@ -101,7 +101,7 @@ impl WatchedFile {
 
     fn read(&self) -> io::Result<Vec<u8>> {
         let mut buffer = [0; WATCHED_BYTES_MAX];
-        // The kernel composes the text anew for each read from its beginning.
+        // The kernel generates a new text for each read from the beginning.
         let length = self.file.read_at(&mut buffer, 0)?;
         let text = buffer.get(..length).unwrap_or_default();
         let mut ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
@@ -122,8 +122,8 @@ impl WatchedFile {
 }
 
 impl KernelBaseline {
-    /// Takes the baseline. `proc` is an open `/proc` in which the calling process is visible, `queues` the
-    /// root of its message queue file system.
+    /// Takes the baseline. `proc` is an open `/proc` in which the calling process is visible,
+    /// `queues` the root of its message queue file system.
     pub fn take(
         proc: &OwnedFd,
         queues: Option<OwnedFd>,
@@ -165,7 +165,7 @@ impl KernelBaseline {
         self.nesting.enter_root()
     }
 
-    /// The first thing found that is not as it was.
+    /// The first difference from the baseline.
     pub fn changed(&self) -> Option<RetirementReason> {
         self.compare().unwrap_or(Some(RetirementReason::Unreadable))
     }
@@ -204,9 +204,9 @@ pub(super) struct InodeStamp {
 }
 
 impl InodeStamp {
-    /// Whether nothing but the use of a terminal has happened since this was taken: that sets the time
-    /// of modification to the current one. The time of change alone does not show everything, since what
-    /// happens within a tick of the kernel's clock has the same.
+    /// Whether nothing but the use of a terminal has happened since this was taken: that sets the
+    /// time of modification to the current one. The time of change alone does not show everything,
+    /// since what happens within a tick of the kernel's clock has the same.
     pub(super) fn is_only_used(self, now: InodeStamp) -> bool {
         let without_use = |stamp: InodeStamp| InodeStamp {
             size: 0,
@@ -244,7 +244,8 @@ pub struct ScratchBaseline {
     usage: (u64, u64),
     /// Open, since looking each up by its name after each job takes four times as long.
     directories: Vec<(OwnedFd, InodeStamp)>,
-    /// Further directories, and what the resident has written: more than a process may have open.
+    /// Further directories, and what the fork server has written: more than a process may have
+    /// open.
     others: Vec<(CString, InodeStamp)>,
 }
 

@@ -1,7 +1,7 @@
-//! Carries out the [`ContainerStep`]s of a plan in the calling process, which is the first process of a
-//! fresh set of namespaces.
+//! Executes the [`ContainerStep`]s of a plan in the calling process, the first process of fresh
+//! namespaces.
 //!
-//! The order of the steps is the plan's business; here each one is a stanza of system calls.
+//! The plan decides the order of the steps; each of them is a short sequence of system calls here.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -203,8 +203,8 @@ impl StepExecutor {
         }
     }
 
-    /// Mounts a sysfs of the present network namespace in the place of another's, unless the
-    /// kernel forbids such mounts and there is none.
+    /// Mounts a sysfs of the present network namespace in place of another's, unless the kernel
+    /// forbids such mounts and there is none.
     pub fn mount_sys_again(&self, target: &CStr) -> nix::Result<()> {
         // An ordinary user may make such a mount next to another only: the one that goes must
         // still be there.
@@ -348,9 +348,9 @@ impl StepExecutor {
     }
 }
 
-/// Refuses a place that leads out of the container. While the host's root is open, the container's own
-/// `proc` has a link to it: what is mounted behind that link would stand where the host's files are
-/// looked for afterwards, so that a container could be shown any of them.
+/// Refuses a place that leads out of the container. While the host's root is open, the container's
+/// own `proc` has a link to it: what is mounted behind that link would stand where the host's files
+/// are looked for afterwards, so that a container could be shown any of them.
 fn stay_inside(place: &CStr) -> nix::Result<()> {
     match open_by_name(place) {
         // What is not there yet is made, or missed, by the step itself.
@@ -417,8 +417,8 @@ fn bind(source: &CStr, target: &CStr) -> nix::Result<()> {
     mount(Some(source), target, NONE, flags, NONE)
 }
 
-/// For everything that a job may list: without it the directory's time of access would tell the next
-/// job that this one listed it, and nothing else that is audited changes.
+/// For everything that a job may list: without it the directory's time of access would tell the
+/// next job that this one listed it, and nothing else that is audited changes.
 const UNTOLD_READING: MsFlags = MsFlags::MS_NODIRATIME;
 
 /// The `lowerdir` option for names that hold no character special to overlayfs, uppermost first.

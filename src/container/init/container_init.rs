@@ -1,4 +1,4 @@
-//! What a slot is made of, how it is made before its first job, and what of it is made again for
+//! The state of a container init: what it sets up before its first job, and what it recreates for
 //! later ones.
 
 use std::ffi::OsStr;
@@ -29,7 +29,7 @@ use super::null::NullDevice;
 use super::prepare::{PROCESSES_MAX, join_session_keyring, limit_process_ids, open_queues};
 use super::startup_files::StartupFiles;
 
-/// The state of a slot.
+/// The state of a container init.
 pub(super) struct ContainerInit {
     pub(super) plan: ContainerPlan,
     pub(super) builder: StepExecutor,
@@ -41,10 +41,10 @@ pub(super) struct ContainerInit {
     pub(super) scratch: Option<ScratchBaseline>,
     /// The template's mount namespace, when there is a scratch stage.
     pub(super) template: Option<OwnedFd>,
-    /// The scratch stage's mount namespace, for the resident's forks.
+    /// The scratch stage's mount namespace, for the fork server's forks.
     pub(super) namespace: Option<OwnedFd>,
     pub(super) resident: Option<ForkServer>,
-    /// What every job is to find that the resident has written.
+    /// The fork server's startup files, which every job gets.
     pub(super) heritage: StartupFiles,
     pub(super) retired: RetirementStatus,
     pub(super) proc: OwnedFd,
@@ -56,7 +56,7 @@ pub(super) struct ContainerInit {
     pub(super) kernel_files: KernelFiles,
 }
 
-/// Whether a slot has served, whatever its audit says.
+/// Whether a container init serves no further job, whatever its audit says.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetirementStatus {
     Due,
@@ -179,7 +179,7 @@ impl ContainerInit {
             .map_err(|errno| StepFailed::new("inspect the scratch directory", errno))?;
         self.scratch = Some(scratch);
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        // Without it there can be no resident, and all else is as ever.
+        // Without it there can be no fork server, and everything else works as usual.
         self.namespace = openat(&self.proc, "self/ns/mnt", flags, Mode::empty()).ok();
         nix::unistd::chdir("/").map_err(|errno| StepFailed::new("change into /", errno))
     }

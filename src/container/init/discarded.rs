@@ -1,8 +1,8 @@
-//! What a job has written to overlays over the host's files, and goes when its container does: names
-//! only, for whoever wants to tell that it is gone.
+//! Lists what a job wrote to overlays over the host's files, which is discarded with the container:
+//! names only, to be reported.
 //!
-//! Directories that hold what can be made again, or what belongs to version control, are left out, so
-//! that a build in a test does not hide the one file that matters.
+//! Directories that hold build outputs or belong to version control are left out, so that a build
+//! in a test does not hide the one file that matters.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 use super::super::message::DiscardedFiles;
 use super::super::step::ContainerStep;
 
-/// The most files of one job that are named.
+/// The maximum number of files of one job that are named.
 const FILES_MAX: usize = 100;
 
 /// The most files and directories that are looked at after one job.
@@ -33,8 +33,8 @@ const WITHOUT: [&str; 7] = [
 /// Marks a directory whose content can be made again.
 const CACHE_MARK: &str = "CACHEDIR.TAG";
 
-/// The files that were written to the overlays among these steps, whose scratch file system is named
-/// `name` there and can be reached at `place`.
+/// The files that were written to the overlays among these steps, whose scratch file system is
+/// named `name` there and can be reached at `place`.
 pub fn discarded(steps: &[ContainerStep], name: &CStr, place: &Path) -> DiscardedFiles {
     let mut discarded = DiscardedFiles::default();
     let mut entries = 0;

@@ -1,6 +1,5 @@
-//! What of a container's mounts outside of the scratch stage a job can change all the same: compared,
-//! since nobody can make it as it was. See [`crate::plan::ContainerPlan::shown`] and
-//! [`crate::plan::ContainerPlan::root_watched`].
+//! Detects a job's changes to mounts outside of the scratch stage, which cannot be undone. See
+//! [`crate::plan::ContainerPlan::shown`] and [`crate::plan::ContainerPlan::root_watched`].
 
 use std::collections::HashSet;
 use std::ffi::{CString, OsStr};
@@ -44,8 +43,8 @@ enum MountWatches {
         /// refuses. Times would not do: a tmpfs changes none for what is written through a mapping.
         of_root: HashSet<WatchDescriptor>,
     },
-    /// The kernel has no more watches to give: a user may have some 128 descriptors. The machine's files
-    /// are compared in the `proc`s at these places; changes to a root cannot be excluded.
+    /// The kernel has no more watches to give: a user may have some 128 descriptors. The machine's
+    /// files are compared in the `proc`s at these places; changes to a root cannot be excluded.
     Exhausted(Vec<PathBuf>),
 }
 
@@ -108,13 +107,13 @@ impl MountBaseline {
         }
     }
 
-    /// The first thing found that is not as it was, besides what was reported.
+    /// The first difference from the baseline, besides what was reported.
     pub fn changed(&self) -> Option<RetirementReason> {
         self.compare().unwrap_or(Some(RetirementReason::Unreadable))
     }
 
-    /// Whether a file that is still open somewhere can hold a change that is not reported yet: what was
-    /// written through a mapping is when the file is closed.
+    /// Whether a file that is still open somewhere can hold a change that is not reported yet: what
+    /// was written through a mapping is when the file is closed.
     pub fn reports_when_closed(&self) -> bool {
         self.root.is_some()
     }
@@ -225,8 +224,8 @@ fn watch_root(inotify: &Inotify, watched: &[CString]) -> nix::Result<HashSet<Wat
     let here = fstat(&root)?.st_dev;
     let is_own_directory = |path: &&CString| {
         fstatat(&root, path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| {
-            // What another file system is mounted on, no job reaches. Sockets and block devices have
-            // the bit of directories among theirs.
+            // What another file system is mounted on, no job reaches. Sockets and block devices
+            // have the bit of directories among theirs.
             let kind = stat.st_mode & SFlag::S_IFMT.bits();
             stat.st_dev == here && kind == SFlag::S_IFDIR.bits()
         })

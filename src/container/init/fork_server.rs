@@ -1,27 +1,28 @@
-//! A resident: a process that stays in a container and forks, for each job, a process that is as
-//! good as one started afresh. An interpreter that has imported everything a job needs is one.
+//! A fork server: a process that stays in a container and forks a process for each job, equivalent
+//! to a freshly started one. For example, an interpreter that has imported everything a job needs.
 //!
-//! The job's process is the resident's child, and everything else about it is as if the slot had
-//! started it: it enters the slot's mount namespace, in which nothing has been written yet, and its
-//! network namespace, where it is not the host's, which nobody has used yet; its descriptors are the job's; it has no capability that an ordinary job has not; and after its end
-//! the container is audited as ever, and the resident with it. What a resident can't do like this
-//! (files written before it was ready, processes left running) ends it, and with it the container.
+//! The job's process is a child of the fork server. Otherwise it is as if the container init had
+//! started it: it enters the container init's mount namespace, in which nothing has been written
+//! yet, and its network namespace, unless that is the host's, which is unused; it has the job's
+//! descriptors and only the capabilities of an ordinary job. After its end the container is audited
+//! as usual, and the fork server with it. What a fork server can't do like this (files written
+//! before it was ready, processes left running) ends it, and with it the container.
 //!
 //! ```text
-//! slot                                 resident
+//! container init                       fork server
 //! start ── socket as standard input ─▶ hides the capabilities that its forks need
 //!       ◀── ready, or unfit REASON ──
-//! fork  ── arguments, descriptors ───▶ fork ─▶ setns, descriptors, capabilities given up ─▶ the job
-//!       ◀── started PID ────────────   by the fork itself, before the job can do us any harm
+//! fork  ── arguments, descriptors ───▶ fork ─▶ setns, descriptors, drop capabilities ─▶ the job
+//!       ◀── started PID ────────────   sent by the fork itself, before untrusted code runs
 //!       ◀── ended STATUS ... ───────   wait4
 //! ```
 //!
-//! All messages are text, one each on a seqpacket socket, since residents are not our own
-//! executables. Standard output and error of a resident are two memory files, by which its forks
-//! tell which of their descriptors are to become the job's.
+//! All messages are text, one per message of a seqpacket socket, since fork servers are not our own
+//! executables. A fork server's standard output and error are two memory files; they tell its forks
+//! which of their descriptors become the job's.
 //!
-//! Invariants: a resident that dies takes nobody's result with it, since its forks then become the
-//! slot's own children; one that has been tampered with (stopped, given other limits or priorities)
+//! Invariants: when a fork server dies, no result is lost, since its forks become children of the
+//! container init; a fork server that was tampered with (stopped, given other limits or priorities)
 //! serves no further job.
 
 use std::fs;
@@ -40,21 +41,21 @@ use super::super::sys::socket::{self, MESSAGE_BYTES_MAX, memory_file, read_memor
 use super::super::sys::state::{ProcessAttributes, attributes_of};
 use super::build::StepFailed;
 
-/// After so many forks a resident is replaced, whatever it looks like: the kernel's own bookkeeping
-/// of its memory (shared page tables, reverse mappings) grows with them.
+/// After so many forks a fork server is replaced, whatever it looks like: the kernel's own
+/// bookkeeping of its memory (shared page tables, reverse mappings) grows with them.
 const FORKS_MAX: u32 = 5000;
 
-/// A resident that has grown by so much since it was ready is replaced. It does nothing but fork,
-/// so that it should not grow at all.
+/// A fork server that has grown by so much since it was ready is replaced. It does nothing but
+/// fork, so that it should not grow at all.
 const GROWTH_KILOBYTES_MAX: u64 = 64 * 1024;
 
-/// How long after the end of its fork a resident may take to tell of it.
+/// How long a fork server may take to report the end of a fork.
 const REPORT_MAX: Duration = Duration::from_secs(2);
 
 /// The most that it takes at a time, which is what a program can be given as one argument.
 const REQUEST_BYTES_MAX: usize = 128 * 1024;
 
-/// A resident that takes requests.
+/// A fork server that takes requests.
 pub struct ForkServer {
     pid: Pid,
     socket: OwnedFd,
@@ -64,14 +65,14 @@ pub struct ForkServer {
     before: Option<TamperableState>,
 }
 
-/// What any process of the same user could do to a resident, and its forks would inherit.
+/// What any process of the same user could do to a fork server, and its forks would inherit.
 #[derive(PartialEq, Eq)]
 struct TamperableState {
     attributes: ProcessAttributes,
     files: Vec<Option<Vec<u8>>>,
 }
 
-/// What a resident says.
+/// A message of a fork server.
 enum ForkServerReply {
     Ready,
     /// A fork of it would not be as good as a fresh process.
@@ -80,7 +81,7 @@ enum ForkServerReply {
     /// The fork could not become what it should be.
     Failed(String),
     Ended(ExitStatus, ResourceUsage),
-    /// It is gone, or not to be understood.
+    /// It is gone, or its message is invalid.
     Gone,
 }
 
@@ -89,14 +90,14 @@ pub enum ForkEnd {
     NotStarted(StepFailed),
     /// By itself, or killed.
     Ended(ExitStatus, ResourceUsage),
-    /// Nobody is there to be told.
+    /// The program is gone.
     Abandoned,
-    /// The resident was gone before.
+    /// The fork server was gone before.
     NoResident,
 }
 
 impl ForkServer {
-    /// Starts one that is talked to through this pair of sockets. It is not ready yet.
+    /// Starts a fork server that communicates through this pair of sockets. It is not ready yet.
     pub fn start(
         stack: &mut ChildStack,
         image: &ProcessImage,
@@ -126,7 +127,7 @@ impl ForkServer {
         })
     }
 
-    /// The next thing it says; blocks until there is one.
+    /// Its next message; blocks until there is one.
     fn receive(&mut self) -> ForkServerReply {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
         let Ok(message) = socket::receive(self.socket.as_fd(), &mut buffer) else {
@@ -278,8 +279,8 @@ impl ForkServer {
             .all(|pid| known.contains(&pid))
     }
 
-    /// Waits for the fork's end; `obey` carries out an order that has come for this process, and
-    /// says whether there is still somebody to give orders.
+    /// Waits for the fork's end; `obey` applies a request that has come for this process, and
+    /// returns `None` if the program is gone.
     pub fn follow(&mut self, orders: &OwnedFd, mut obey: impl FnMut(Pid) -> Option<()>) -> ForkEnd {
         let mut fork: Option<(Pid, Option<OwnedFd>)> = None;
         let mut failed = None;
@@ -290,8 +291,8 @@ impl ForkServer {
                 PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
                 PollFd::new(orders.as_fd(), PollFlags::POLLIN),
             ];
-            // After the end of its fork a resident has nothing to do but to tell of it. One that is
-            // silent for long is stopped or stuck.
+            // After the end of its fork a fork server only has to report it. One that is silent for
+            // long is stopped or stuck.
             let patience = match (over, started) {
                 (true, _) => PollTimeout::try_from(REPORT_MAX).unwrap_or(PollTimeout::NONE),
                 (false, None) => PollTimeout::NONE,
@@ -308,8 +309,8 @@ impl ForkServer {
             let ready = |index: usize| watched.get(index).and_then(PollFd::any) == Some(true);
             let (told, ordered) = (ready(0), ready(1));
             drop(watched);
-            // With the resident gone `receive` does not block: it gives what was said last, or that
-            // there is nothing more.
+            // With the fork server gone `receive` does not block: it gives what was said last, or
+            // that there is nothing more.
             if silent {
                 self.kill();
             }
@@ -330,7 +331,8 @@ impl ForkServer {
                     (_, None) => return ForkEnd::NoResident,
                 }
             } else if ordered {
-                // Only now: what the resident says may be the id of the process that it concerns.
+                // Only now: what the fork server says may be the id of the process that it
+                // concerns.
                 let target = fork.as_ref().map_or(self.pid, |(pid, _)| *pid);
                 if obey(target).is_none() {
                     return ForkEnd::Abandoned;
@@ -351,7 +353,7 @@ fn is_readable(descriptor: &OwnedFd) -> bool {
     matches!(poll(&mut watched, PollTimeout::ZERO), Ok(1))
 }
 
-/// Waits for the fork of a resident that is gone. It is the calling process's own child now.
+/// Waits for the fork of a fork server that is gone. It is the calling process's own child now.
 fn adopt(pid: Pid) -> ForkEnd {
     match wait(WaitTarget::One(pid), WaitMode::Block) {
         Ok(WaitOutcome::Ended { status, usage, .. }) => ForkEnd::Ended(status, usage),

@@ -1,4 +1,4 @@
-//! A job's processes, from its start to the end of the last one.
+//! The processes of one job, from its start to the end of the last one.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, wait};
 use super::super::sys::socket::read_memory_file;
 use super::build::StepFailed;
 
-/// How a job went.
+/// How a job ended.
 pub enum JobProcessEnd {
     /// Its program could not be executed.
     NotStarted(StepFailed),
@@ -26,11 +26,12 @@ pub enum JobProcessEnd {
         /// How long it ran.
         ran: Duration,
     },
-    /// Nobody is there to be told.
+    /// The program is gone.
     Abandoned,
 }
 
-/// Has the kernel report from now on that children have ended, instead of interrupting this process.
+/// Has the kernel report from now on that children have ended, instead of interrupting this
+/// process.
 pub fn watch_children() -> nix::Result<SignalFd> {
     let mut ended = SigSet::empty();
     ended.add(Signal::SIGCHLD);
@@ -38,8 +39,8 @@ pub fn watch_children() -> nix::Result<SignalFd> {
     SignalFd::with_flags(&ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
 
-/// Waits for the job's end while obeying orders. `None` when the socket has closed. One descriptor
-/// for all children is cheaper than one for each, which the kernel makes an inode for.
+/// Waits for the job's end while handling requests. `None` when the socket has closed. One
+/// descriptor for all children is cheaper than one for each, which the kernel makes an inode for.
 pub fn follow(
     socket: &OwnedFd,
     children: &SignalFd,
@@ -56,8 +57,8 @@ pub fn follow(
         }
         let [ended, orders] = watched.map(|fd| fd.any().unwrap_or(false));
         if ended {
-            // Before looking, so that whatever ends later is reported again. An earlier job's may have
-            // been, or that of an orphan, which is left until the job ends.
+            // Before looking, so that whatever ends later is reported again. An earlier job's may
+            // have been, or that of an orphan, which is left until the job ends.
             let _ = children.read_signal();
             match wait(WaitTarget::One(pid), WaitMode::Poll) {
                 Ok(WaitOutcome::Ended { status, usage, .. }) => return Some((status, usage)),
@@ -72,7 +73,7 @@ pub fn follow(
     }
 }
 
-/// Takes leave of processes that have ended.
+/// Reaps processes that have ended.
 pub fn reap() {
     while let Ok(WaitOutcome::Ended { .. }) = wait(WaitTarget::Any, WaitMode::Poll) {}
 }
@@ -80,7 +81,7 @@ pub fn reap() {
 /// Every process of the namespace but this one.
 const EVERYBODY: Pid = Pid::from_raw(-1);
 
-/// Carries out an order that concerns a running job.
+/// Applies a request that concerns a running job.
 pub fn apply_request(order: ContainerRequest, pid: Pid) {
     // A process that is gone already needs no signal.
     let _ = match order {
@@ -114,7 +115,7 @@ pub fn kill_remaining() {
     }
 }
 
-/// What an order asks to run, if it does.
+/// What a request asks to run, if it does.
 pub fn image_of(
     order: ContainerRequest,
     mut descriptors: Vec<OwnedFd>,

@@ -1,10 +1,10 @@
-//! Files of `proc` that are the whole machine's.
+//! Files of `proc` that are global to the machine.
 //!
-//! The modes and owners of `/proc/meminfo` and its like are kept by the kernel once, and every
-//! `proc` shows the same. They belong to the machine's root, so a job that is run by root can change
-//! them for everybody, in a container as well. To refuse that, each of them would need a read-only
-//! mount of its own, some fifty in every container. Instead the kernel tells when one of them is
-//! changed; they are then put back as they were, and the container has served.
+//! The kernel keeps the modes and owners of `/proc/meminfo` and similar files once, and every
+//! `proc` shows them. They belong to the machine's root, so a job that runs as root can change them
+//! for everyone, even from a container. To prevent that, each would need its own read-only mount,
+//! some fifty per container. Instead, the kernel reports when one of them changes; it is then
+//! restored, and the container serves no further job.
 
 use std::ffi::{CString, OsStr};
 use std::fs;
@@ -83,8 +83,8 @@ impl KernelFiles {
         self.files.is_empty()
     }
 
-    /// Watches each `proc` mounted at `places` for changes of modes and owners, which are reported as
-    /// `IN_ATTRIB`.
+    /// Watches each `proc` mounted at `places` for changes of modes and owners, which are reported
+    /// as `IN_ATTRIB`.
     pub fn watch(&self, inotify: &Inotify, places: &[PathBuf]) -> nix::Result<()> {
         for place in places {
             for directory in &self.directories {

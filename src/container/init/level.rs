@@ -1,4 +1,4 @@
-//! Copies a directory of the host without what is in its own directories: see
+//! Copies a directory of the host without the contents of its subdirectories: see
 //! [`crate::plan::overlay_split`].
 
 use std::ffi::{CStr, CString, OsStr};

@@ -1,6 +1,7 @@
-//! Sets a container's [`ContainerLimits`] in its own namespaces, and tells whether its files have reached theirs.
+//! Sets a container's [`ContainerLimits`] in its own namespaces, and detects whether its files have
+//! reached theirs.
 //!
-//! A limit that the kernel does not have, or that only root may set, is left as it is: it protects
+//! A limit that the kernel does not have, or that only root may set, is skipped: it protects
 //! others, and a container works without it.
 
 use std::ffi::CStr;
@@ -15,8 +16,8 @@ use nix::sys::statfs::{Statfs, statfs};
 
 use super::super::limits::ContainerLimits;
 
-/// Sets what is not set by mounting. `proc` is the host's, in which the calling process, the first of
-/// its namespaces, finds their settings.
+/// Sets what is not set by mounting. `proc` is the host's, in which the calling process, the first
+/// of its namespaces, finds their settings.
 pub fn set(limits: &ContainerLimits, proc: &OwnedFd) {
     for (name, most) in &limits.settings {
         let path = format!("sys/{name}");
@@ -32,8 +33,8 @@ pub fn set(limits: &ContainerLimits, proc: &OwnedFd) {
     }
 }
 
-/// What is left at the end is too little to write anything: a job that is refused a page leaves less
-/// than this, since files are written in pieces of up to so many bytes.
+/// What is left at the end is too little to write anything: a job that is refused a page leaves
+/// less than this, since files are written in pieces of up to so many bytes.
 const ROOM_BYTES: u64 = 128 * 1024;
 
 /// Whether a file system has no room left.

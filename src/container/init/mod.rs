@@ -1,27 +1,28 @@
-//! A slot: the process that is PID 1 of one container, and runs one job after another in it.
+//! The container init: PID 1 of one container, which runs one job after another in it.
 //!
-//! A job gets a container that nothing distinguishes from a fresh one. Making one anew for each job
-//! would cost more than most tests, so a slot proves after each job that nothing has changed, makes
-//! anew what has, and ends itself, and with it the container, where that is impossible:
+//! Each job gets a container that is indistinguishable from a fresh one. Making a new one for each
+//! job would cost more than most tests. So after each job the container init checks that nothing
+//! has changed, recreates what has, and where that is impossible exits, which ends the container:
 //!
 //! ```text
-//!          ┌──────────── nothing written ─────────────┐
-//! build ──▶ idle ── Run ──▶ job ──▶ all processes dead ──▶ audit ── files or packets ──▶ new scratch, new network ──▶ idle
-//!                                                            └──── anything else ───▶ exit
+//!           ┌───────────────── nothing written ────────────────┐
+//!           ▼                                                  │
+//! build ─▶ idle ── Run ──▶ job ──▶ all processes dead ──▶ audit
+//!           ▲                                              │  └─ anything else ──▶ exit
+//!           └── new scratch, new network ◀── files or packets
 //! ```
 //!
-//! - [`build`]: carries out the plan.
-//! - [`level`]: the part of it that copies a directory of the host.
-//! - [`audit`]: compares the container with what it was; [`fixed`]: what of its mounts; [`network`]:
-//!   the same for its network, which is replaced where it was used.
-//! - [`kernel_files`]: files of `proc` that are the whole machine's.
-//! - [`null`]: what a job reads from that has no input.
+//! - [`build`]: executes the plan. [`level`]: the step that copies a directory of the host.
+//! - [`audit`]: compares the container with its baseline; [`fixed`]: its mounts; [`network`]: its
+//!   network, which is replaced after use.
+//! - [`kernel_files`]: files of `proc` that are global to the machine.
+//! - [`null`]: the standard input of a job that has none.
 //! - [`discarded`]: what a job wrote over the host's files.
-//! - [`container_init`]: what a slot is made of; [`prepare`]: what it does to itself besides.
-//!   [`process`]: the loop.
-//! - [`job`]: the processes of one job. [`namespaces`]: how many its sandboxes can have.
-//! - [`fork_server`]: a process that stays from job to job, and forks them; [`startup_files`]: what it has
-//!   written for them.
+//! - [`container_init`]: the state of a container init; [`prepare`]: its setup besides the plan;
+//!   [`process`]: its main loop.
+//! - [`job`]: the processes of one job. [`namespaces`]: limits on nested namespaces.
+//! - [`fork_server`]: a process that stays from job to job and forks them; [`startup_files`]: the
+//!   files that it wrote before it was ready.
 
 pub mod audit;
 pub mod build;

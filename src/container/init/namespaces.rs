@@ -1,13 +1,12 @@
-//! How many namespaces a job can make within its container.
+//! Limits on the namespaces that a job can make within its container.
 //!
-//! Tests of sandboxes make user, mount, PID, network, IPC, UTS and time namespaces of their own, and
-//! the kernel owns each one's limit to a user namespace: what is set in the slot's holds for all
-//! below it, and only a process with CAP_SYS_RESOURCE over the slot's can raise it, which no job
-//! has.
+//! Tests of sandboxes make their own user, mount, PID, network, IPC, UTS and time namespaces. The
+//! kernel keeps each limit per user namespace: the limits set in the container init's hold for all
+//! below it, and only a process with CAP_SYS_RESOURCE over it can raise them, which no job has.
 //!
-//! The kernel takes a namespace apart, and counts it no longer, a moment after its last process. A
-//! container in which some are still counted after a job is not used again: the next job would find
-//! less room.
+//! The kernel destroys a namespace, and stops counting it, shortly after its last process has
+//! ended. A container in which some are still counted after a job is not reused: the next job could
+//! make fewer of them.
 
 use std::fs::File;
 use std::io;
@@ -20,9 +19,9 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::{chroot, fchdir};
 
-/// The most namespaces of one kind in a container, those of its own included. A browser has one of
-/// some kinds for each of its processes, a test of a container engine a handful; a network
-/// namespace takes some 200 kB of the machine's memory that no limit of a job's covers.
+/// The maximum number of namespaces of one kind in a container, those of its own included. A
+/// browser has one of some kinds for each of its processes, a test of a container engine a handful;
+/// a network namespace takes some 200 kB of the machine's memory that no limit of a job's covers.
 pub const NESTED_MAX: u32 = 256;
 
 /// The kinds, as `/proc/sys/user` calls them.
@@ -36,8 +35,8 @@ pub struct NamespaceLimit {
     root: OwnedFd,
 }
 
-/// Limits nested namespaces in the calling process's user namespace. `proc` is a `/proc` that is not
-/// read-only.
+/// Limits nested namespaces in the calling process's user namespace. `proc` is a `/proc` that is
+/// not read-only.
 pub fn limit_nesting(proc: &OwnedFd) -> nix::Result<NamespaceLimit> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let limits = openat(proc, "sys/user", flags, Mode::empty())?;
@@ -99,9 +98,9 @@ impl NamespaceLimit {
     }
 }
 
-/// Forbids cgroup namespaces in and below the calling process's user namespace. Whoever owns one can
-/// mount the tree of control groups that it begins with, which is that of the program's caller: to
-/// move, freeze and kill everything in it where it belongs to the caller.
+/// Forbids cgroup namespaces in and below the calling process's user namespace. Whoever owns one
+/// can mount the tree of control groups that it begins with, which is that of the program's caller:
+/// to move, freeze and kill everything in it where it belongs to the caller.
 pub fn forbid_control_groups() -> nix::Result<()> {
     let file = File::options()
         .write(true)

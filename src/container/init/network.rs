@@ -1,21 +1,21 @@
-//! The network namespace of a container, which jobs share as long as none of them uses it.
+//! The network namespace of a container, shared by its jobs as long as none of them uses it.
 //!
-//! Of what sockets leave behind (ports in `TIME_WAIT`, metrics, neighbors, counters) not much can
-//! be taken back, and a namespace costs a fraction of a container. So a namespace that was used is
-//! given up, and the container goes on with a fresh one.
+//! Little of what sockets leave behind (ports in `TIME_WAIT`, metrics, neighbors, counters) can be
+//! undone, and a namespace costs a fraction of a container. So a used namespace is replaced by a
+//! fresh one, and the container stays.
 //!
-//! That it was not used is proved as follows. What an unprivileged program can leave in a network
-//! namespace it leaves by a packet, or it lasts as long as a socket, with two exceptions, which are
-//! made visible:
+//! How to tell that it was not used: whatever an unprivileged program can leave in a network
+//! namespace either needs a packet or lasts as long as a socket. The two exceptions are made
+//! visible:
 //!
-//! | what | how it is seen |
+//! | what | how it is detected |
 //! | --- | --- |
 //! | packets, and with them connections, `TIME_WAIT`, cached metrics and errors | the devices' counters, which no job can reset |
 //! | sockets that live on in a message in flight, and all that is bound to them | the namespace's count of sockets |
 //! | flow labels, which linger | the namespace's list of them |
-//! | multicast memberships, for which the kernel answers for some seconds after they have ended | it is told to report as the first versions of IGMP and MLD do: then a membership that ends leaves nothing, and one of IPv6 is a packet at once |
+//! | multicast memberships, which the kernel still reports for some seconds after they have ended | the kernel is set to the first versions of IGMP and MLD: a membership that ends then leaves nothing, and one of IPv6 sends a packet at once |
 //!
-//! Where the kernel can't be told, every job has a namespace of its own.
+//! Where the kernel does not support these settings, every job has its own namespace.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -66,7 +66,7 @@ enum MulticastMemberships {
     Linger,
 }
 
-/// What of the container shows one particular network namespace.
+/// The mounts of the container that show one particular network namespace.
 enum NetworkMounts {
     Mounts {
         /// Those of the template: sysfs, and what hides parts of it.
@@ -126,7 +126,7 @@ impl OwnNetwork {
         Ok(network)
     }
 
-    /// Takes the present state as the one to compare with.
+    /// Takes the current state as the baseline.
     pub fn watch(&mut self, proc: &OwnedFd) -> io::Result<()> {
         use RetirementReason::{Packets, Sockets};
         self.watched = vec![
@@ -159,15 +159,15 @@ impl OwnNetwork {
         watched.find_map(|file| file.changed().unwrap_or(Some(RetirementReason::Unreadable)))
     }
 
-    /// Whether a socket of the UNIX domain lives on in a message in flight, and with it files that are
-    /// open.
+    /// Whether a socket of the UNIX domain lives on in a message in flight, and with it files that
+    /// are open.
     pub fn has_sockets_in_flight(&self) -> bool {
         self.unix_sockets
             .as_ref()
             .is_some_and(|sockets| !matches!(sockets.changed(), Ok(None)))
     }
 
-    /// What keeps the container from going on, if anything does.
+    /// The reason not to reuse the container, if there is one.
     pub fn spent(&self) -> Option<RetirementReason> {
         match self.view {
             NetworkMounts::Mounts { .. } => None,

@@ -1,6 +1,6 @@
-//! What a job reads from that has no input: `/dev/null`, opened for each, so that nothing that one
-//! sets on the open file (`O_NONBLOCK`, an owner for signals) is there for the next, and by a mount
-//! that refuses to change the device's mode, owner or times, which are the host's.
+//! The standard input of a job that has none: `/dev/null`, opened separately for each job, so that
+//! flags set on the open file (`O_NONBLOCK`, an owner for signals) do not carry over, and through a
+//! mount that rejects changes to the device's mode, owner and times, which are the host's.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -43,8 +43,8 @@ impl NullDevice {
         })
     }
 
-    /// Finds out whether the container has one. To be called when its mounts have been made; what no
-    /// job can unmount stays.
+    /// Finds out whether the container has one. To be called when its mounts have been made; what
+    /// no job can unmount stays.
     pub fn look(&mut self) {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let known = open(NAME, flags, Mode::empty()).and_then(|file| is_null(&file));

@@ -1,4 +1,4 @@
-//! What a slot does to itself before its first job, besides the plan.
+//! The setup of a container init before its first job, besides the plan.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -29,9 +29,8 @@ pub fn join_session_keyring() -> Result<(), StepFailed> {
     }
 }
 
-/// Since Linux 6.14 a PID namespace has a limit of its own, which holds for root as well, whom
-/// limits on processes do not bind. Before, the same file is the whole machine's, and not ours to
-/// touch.
+/// Since Linux 6.14 a PID namespace has a limit of its own, which also applies to root, unlike
+/// limits on processes. Before, the same file is the whole machine's, and not ours to touch.
 pub fn limit_process_ids(proc: &OwnedFd) {
     if kernel_version() < (6, 14) {
         return;

@@ -1,8 +1,8 @@
-//! The loop of a slot process: PID 1 of a container.
+//! The main loop of a container init, PID 1 of a container.
 //!
-//! It is single-threaded and blocks in one place: on its socket, and, while a job runs, on the
-//! job's end as well. When the socket closes it exits, and the kernel kills whatever is left in the
-//! container.
+//! It is single-threaded and blocks in one place: on its socket and, while a job runs, also on the
+//! job's end. When the socket closes it exits, and the kernel kills all processes that are left in
+//! the container.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -30,7 +30,8 @@ use super::network::{NetworkRenewal, OwnNetwork};
 pub use super::prepare::PROCESSES_MAX;
 use super::startup_files::StartupFiles;
 
-/// Serves as a slot until the other end of the socket closes. Returns the process's exit code.
+/// Serves as a container init until the other end of the socket closes. Returns the process's exit
+/// code.
 pub fn serve(socket: OwnedFd, plan: ContainerPlan, kernel_files: KernelFiles) -> i32 {
     let reply = match ContainerInit::build(plan, kernel_files) {
         Ok(mut slot) => match message::send(socket.as_fd(), &ContainerReply::Ready, &[]) {
@@ -109,7 +110,8 @@ impl ContainerInit {
             }
             match verdict {
                 AuditOutcome::Altered(_) => return 0,
-                // The program takes a slot that is gone for one that never was, and starts another.
+                // The program takes a container init that is gone for one that never was, and
+                // starts another.
                 AuditOutcome::Pristine | AuditOutcome::FilesWritten => {
                     if self.restore(verdict).is_err() {
                         return 1;
@@ -186,7 +188,7 @@ impl ContainerInit {
         }
     }
 
-    /// Starts a resident and waits until it takes requests, or says why there can't be one.
+    /// Starts a fork server and waits until it takes requests, or reports why it can't.
     fn keep(&mut self, socket: &OwnedFd, image: &ProcessImage) -> Result<(), String> {
         if self.resident.is_some() {
             return Err("the container has a resident already".to_owned());
@@ -235,14 +237,14 @@ impl ContainerInit {
             .map_err(|failed| format!("cannot {failed}"))
     }
 
-    /// Has the resident fork a job, and follows it to its end.
+    /// Has the fork server fork a job, and follows it to its end.
     fn fork(
         &mut self,
         socket: &OwnedFd,
         image: &ProcessImage,
         descriptors: Vec<OwnedFd>,
     ) -> JobProcessEnd {
-        // The resident is process 2, so that the job always is process 3.
+        // The fork server is process 2, so that the job always is process 3.
         self.number_next_process(b"2");
         let (Some(resident), Some(namespace)) = (&mut self.resident, &self.namespace) else {
             return JobProcessEnd::Abandoned;
@@ -268,7 +270,7 @@ impl ContainerInit {
         });
         match end {
             ForkEnd::NotStarted(failed) => JobProcessEnd::NotStarted(failed),
-            // Without a reply the program takes the slot for one that never was.
+            // Without a reply the program takes the container init for one that never was.
             ForkEnd::Abandoned | ForkEnd::NoResident => JobProcessEnd::Abandoned,
             ForkEnd::Ended(status, usage) => {
                 let ran = started.elapsed();
@@ -277,7 +279,7 @@ impl ContainerInit {
                 reap();
                 if !resident.is_alone() || !resident.is_sound() {
                     kill_remaining();
-                    // The signal has reached the resident, too.
+                    // The signal has reached the fork server, too.
                     self.resident = None;
                     self.retired = RetirementStatus::Due;
                 }

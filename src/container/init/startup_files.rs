@@ -1,9 +1,9 @@
-//! What a resident has written until it was ready: its forks are to find it, as the job that a fork
-//! stands for would have written it itself.
+//! The files that a fork server wrote before it was ready: its forks need them, since a freshly
+//! started job would have written them itself.
 //!
-//! It is read once, and given to every scratch file system made afterwards, before anything is
-//! mounted on that: no overlay sees its upper directory change. Much of it, or what can't be
-//! written again (sockets, pipes), is no heritage: then there is no resident.
+//! They are read once, and written to every later scratch file system before anything is mounted on
+//! it: no overlay sees its upper directory change. If there are too many, or some that can't be
+//! recreated (sockets, pipes), no fork server is used.
 //!
 //! Paths are relative to the scratch file system.
 
@@ -26,7 +26,7 @@ use super::super::store::whiteout::{self, DirectoryWhiteout};
 /// The most files and directories. Each costs every job some 20 µs.
 const ENTRIES_MAX: usize = 1000;
 
-/// The most bytes of all files together; a job's container holds a copy.
+/// The maximum number of bytes of all files together; a job's container holds a copy.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Files and directories, each after the directory it is in.
@@ -53,7 +53,7 @@ enum StartupEntryKind {
     Whiteout,
 }
 
-/// Why something can't be handed on.
+/// Why the files can't be given to forks.
 #[derive(Debug, thiserror::Error)]
 pub enum StartupFilesError {
     /// It is too much.

@@ -1,8 +1,8 @@
 //! Brace expansion: `/dev/{null,tty{1..3}}` is `/dev/null`, `/dev/tty1`, `/dev/tty2`, `/dev/tty3`.
 //!
-//! A text without `{` stands for itself, backslashes and all. In one with a `{`, a backslash takes
-//! the meaning from the next character. Items may be empty; blanks are part of an item; a group
-//! without comma and range is a list of one.
+//! A text without `{` is taken literally, backslashes included. In a text with `{`, a backslash
+//! escapes the next character. Items may be empty; blanks are part of an item; a group without
+//! comma and range is a list of one.
 
 /// More than anybody writes by hand, and soon made: an error rather than a machine without memory.
 const EXPANSIONS_MAX: usize = 65_536;

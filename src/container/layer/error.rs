@@ -1,4 +1,4 @@
-//! What can be wrong with a layer, one variant per cause.
+//! The errors of making a layer, one variant per cause.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::brace::BraceError;
 use super::elf::ElfError;
 use maelstrom_container::store::{HashError, StoreError, TreePath, TreePathError, TreeWriteError};
 
-/// Why a layer could not be made.
+/// An error of making a layer.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
     #[error(transparent)]
@@ -60,7 +60,7 @@ pub enum LayerError {
     /// An archive that is damaged or none at all.
     #[error("`{}` is not a readable tar file", path.display())]
     Tar { path: PathBuf, source: io::Error },
-    /// An entry of an archive that can't be had.
+    /// An entry of an archive that can't be unpacked.
     #[error("the entry `{entry}` of `{}` {problem}", path.display())]
     TarEntry {
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum LayerError {
         path: PathBuf,
         source: TreeWriteError,
     },
-    /// A program whose libraries can't be told.
+    /// A program whose libraries can't be determined.
     #[error("cannot find the shared libraries of `{}`", binary.display())]
     Libraries { binary: PathBuf, source: ElfError },
 }
@@ -100,7 +100,7 @@ impl LayerError {
         }
     }
 
-    /// What a person can do about it.
+    /// How to fix it.
     pub fn help(&self) -> &'static str {
         match self {
             LayerError::Store(error) => error.help(),

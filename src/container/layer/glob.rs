@@ -1,4 +1,4 @@
-//! The paths below a directory that match a pattern.
+//! Finds the paths below a directory that match a pattern.
 
 use std::fs;
 use std::io;

@@ -1,18 +1,18 @@
-//! Layers: from a recipe to a tree in the store.
+//! Layers: from a specification to a tree in the store.
 //!
 //! ```text
-//! LayerSpec ──resolve──▶ Listing ──digest──▶ the tree's name ──materialize──▶ Tree
-//!            looks at the project            is it in the store?   copies
+//! LayerSpec ──resolve──▶ LayerListing ──digest──▶ the tree's name ──materialize──▶ Tree
+//!            looks at the project                is it in the store?   copies
 //! ```
 //!
-//! [`LayerSpec`] is data. Resolving lists what a layer will hold and names it canonically: the same
-//! files make the same name, in whatever order and wherever they were found. Materializing copies
-//! only what the store doesn't have. An archive is named by its own digest and listed by no one.
+//! [`LayerSpec`] is data. Resolving lists a layer's entries and computes a canonical name: equal
+//! files give equal names, whatever their order and location. Materializing copies only what the
+//! store doesn't have. An archive is named by its own digest and is not listed.
 //!
-//! This module owns no state; what it remembers is the store's.
+//! This crate owns no state; the store keeps it.
 //!
-//! Deliberately absent: templates and environment variables, which are the caller's to fill in, and
-//! images, which bring layers of their own.
+//! Not here: templates and environment variables, which the caller expands, and images, which bring
+//! their own layers.
 
 mod brace;
 mod elf;

@@ -1,4 +1,4 @@
-//! What a layer will hold, as a plan: nothing is copied yet.
+//! The list of a layer's entries, before anything is copied.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;

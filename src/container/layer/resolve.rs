@@ -1,4 +1,4 @@
-//! From a layer's recipe to its tree.
+//! Makes a layer's tree from its specification.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub struct LayerBuilder {
     library_path: Vec<PathBuf>,
 }
 
-/// A layer of which is known what it holds.
+/// A resolved layer.
 #[derive(Clone, Debug)]
 pub struct ResolvedLayer {
     /// The canonical name of its tree. Equal names mean equal trees.
@@ -66,7 +66,7 @@ impl LayerBuilder {
         self
     }
 
-    /// Finds out what a layer holds. Reads only files that have changed since they were last read.
+    /// Resolves a layer. Reads only files that have changed since they were last read.
     pub fn resolve(&self, spec: &LayerSpec) -> Result<ResolvedLayer, LayerError> {
         let mut listing = LayerListing::default();
         match spec {
@@ -119,7 +119,7 @@ impl LayerBuilder {
             })
     }
 
-    /// Both at once.
+    /// Resolves a layer and makes its tree.
     pub fn build(&self, spec: &LayerSpec) -> Result<Tree, LayerError> {
         self.materialize(&self.resolve(spec)?)
     }

@@ -1,4 +1,4 @@
-//! One path on the host: what stands there, and where it goes.
+//! One path on the host: its kind, and its destination in the layer.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};

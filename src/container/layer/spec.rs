@@ -1,4 +1,4 @@
-//! Layers as data.
+//! Layer specifications, as plain data.
 
 use std::path::PathBuf;
 

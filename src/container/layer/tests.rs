@@ -1,4 +1,4 @@
-//! Every type of layer as a project's configuration names it, and every way to get one wrong.
+//! Every type of layer as a project's configuration names it, and every error.
 
 use std::error::Error;
 use std::fs::{self, Permissions};

@@ -1,7 +1,7 @@
-//! What a job can change of a mount, and where that goes.
+//! Classifies what a job can change of a mount, and where the changes go.
 //!
-//! Every kind of mount is classified here, and the planner asks nobody else: a kind that is added
-//! does not compile before somebody has said what a job can do to it.
+//! The match covers every kind of mount, and the planner relies on it alone: a new kind does not
+//! compile until it is classified here.
 
 use crate::spec::{BindAccess, DeviceKind, MountKind};
 

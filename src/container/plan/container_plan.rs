@@ -1,4 +1,4 @@
-//! What planning makes of a spec: the steps of both stages, and what the audit is to look at.
+//! The result of planning: the steps of both stages, and what the audit checks.
 
 use std::ffi::{CStr, CString};
 
@@ -46,7 +46,8 @@ pub struct ContainerPlan {
 
 impl ContainerPlan {
     /// Where file systems of the container's own stand that jobs write to, besides
-    /// [`Self::scratch_file_system`]. They share the limit of [`ContainerLimits::scratch_bytes`] with it.
+    /// [`Self::scratch_file_system`]. They share the limit of [`ContainerLimits::scratch_bytes`]
+    /// with it.
     pub fn writable_file_systems(&self) -> impl Iterator<Item = &CStr> {
         let steps = self.template.iter().chain(&self.scratch_mounts);
         let mounted = steps.filter_map(|step| match step {

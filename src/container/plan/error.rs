@@ -1,4 +1,4 @@
-//! Why there is no plan for a spec, and the checks of paths that say so.
+//! The errors of planning, and the checks of paths that raise them.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -27,7 +27,7 @@ pub enum PlanError {
     SysWithHostNetwork,
 }
 
-/// Refuses what is no place for a mount.
+/// Rejects an invalid mount point.
 pub(super) fn check_mount_point(path: &Path) -> Result<(), PlanError> {
     let mut components = path.components();
     if components.next() != Some(Component::RootDir)

@@ -1,19 +1,20 @@
 //! Turns a [`ContainerSpec`] into the steps that make the container. Pure.
 //!
-//! A container is made in two stages, since most of it can serve many jobs and the rest cannot:
+//! A container is made in two stages, since most of it can serve many jobs:
 //!
 //! - The **template** is everything that no job can change: the root, read-only binds, devices,
 //!   `proc`. It is made once per container.
 //! - The **scratch** stage is everything that a job may write to, and what is mounted on top of
-//!   that. It is carried out in a copy of the template's mount namespace, and again whenever a job
-//!   has written something.
+//!   that. It is made in a copy of the template's mount namespace, and again whenever a job has
+//!   written something.
 //!
 //! What the scratch stage needs from the host (the lower directories of overlays, binds below a
-//! scratch directory) is put in the **stash** by the template: a tmpfs at the mount point of the
-//! first scratch mount, which that mount then hides.
+//! scratch directory) the template puts in the **stash**: a tmpfs at the mount point of the first
+//! scratch mount, which that mount then hides.
 //!
-//! What a job can change belongs to the scratch stage, shows in what the audit looks at
-//! ([`ContainerPlan::shown`], [`ContainerPlan::root_watched`]), or ends the container: see [`changes`].
+//! What a job can change is in the scratch stage, is detected by the audit
+//! ([`ContainerPlan::shown`], [`ContainerPlan::root_watched`]), or ends the container: see
+//! [`changes`].
 
 mod changes;
 mod container_plan;
@@ -45,7 +46,7 @@ pub fn plan(spec: &ContainerSpec) -> Result<ContainerPlan, PlanError> {
     plan_with_splits(spec, &OverlaySplits::default())
 }
 
-/// Makes the plan for a container, of directories of the host that are divided like this.
+/// Makes the plan for a container, with these splits of directories of the host.
 pub fn plan_with_splits(
     spec: &ContainerSpec,
     divisions: &OverlaySplits,

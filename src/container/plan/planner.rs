@@ -1,7 +1,8 @@
-//! Sorts the parts of a spec into the two stages of a plan.
+//! Assigns the parts of a spec to the two stages of a plan.
 //!
-//! A mount belongs to the scratch stage if what a job changes of it is to be thrown away (see
-//! [`super::changes`]), or if it stands on one that does; everything else belongs to the template.
+//! A mount belongs to the scratch stage if a job's changes to it are discarded (see
+//! [`super::changes`]), or if it is mounted on one that does; everything else belongs to the
+//! template.
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, OsString};

@@ -1,7 +1,6 @@
-//! Finds out before anything runs whether this machine allows containers, and says what cures it
-//! if it does not.
+//! Checks before a run whether this machine allows containers, and how to fix it if it does not.
 //!
-//! The probe is the real thing: a spawner, and a container with every kind of mount. Only when it
+//! The probe is the real thing: a spawner, and a container with every kind of mount. Only if it
 //! fails are the machine's settings read, to turn the failure into advice; [`advise`] is pure.
 
 pub use super::kernel::kernel_version;
@@ -30,9 +29,9 @@ use super::spec::{
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct PreflightError {
-    /// What is forbidden, and by what.
+    /// What is forbidden, and by which setting.
     pub message: String,
-    /// The command or setting that cures it.
+    /// The command or setting that fixes it.
     pub help: String,
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
@@ -94,7 +93,7 @@ pub fn spawner(executable: &Path) -> Result<Spawner, PreflightError> {
     Ok(spawner)
 }
 
-/// Whether there is what every job reads from that has no input.
+/// Whether jobs without input have `/dev/null` to read from.
 pub fn check_null_device() -> Result<(), PreflightError> {
     File::open("/dev/null")
         .map(drop)
@@ -189,7 +188,7 @@ fn explain(
     }
 }
 
-/// What is wrong, and what cures it.
+/// What is wrong, and how to fix it.
 pub fn advise(facts: &PreflightFacts, errno: Option<Errno>) -> (String, String) {
     let (major, minor) = facts.kernel;
     let (oldest_major, oldest_minor) = KERNEL_OLDEST;

@@ -1,4 +1,4 @@
-//! What is wrong on a machine, and what is said of it.
+//! The advice for each kind of misconfigured machine.
 
 use super::*;
 

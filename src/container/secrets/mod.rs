@@ -1,14 +1,14 @@
-//! What of this machine no container shows and no cluster gets unless somebody names it: credentials
-//! in the home directory, and what root keeps from other users.
+//! What containers hide and clusters do not get unless it is named: credentials in the home
+//! directory, and what root keeps from other users.
 //!
-//! A container shows directories of the machine: sources, toolchains, what the user mounts. Secrets
-//! that lie in such a directory are hidden there ([`HostSecrets::conceal`]) and are not uploaded with it
+//! A container shows directories of the machine: sources, toolchains, the user's mounts. Secrets in
+//! such a directory are hidden ([`HostSecrets::conceal`]) and not uploaded with it
 //! ([`HostSecrets::below`]). A mount of exactly such a file or directory names it, and shows it.
 //!
-//! - **Credentials** are known by their places ([`CREDENTIALS`]).
-//! - **What root keeps from others** is known by its permissions, and matters to root only: to anybody
-//!   else the kernel refuses it anyway. It is looked for below the directories of the system, not in
-//!   projects: there a mode of 0600 means nothing.
+//! - **Credentials** are known by their paths ([`CREDENTIALS`]).
+//! - **What root keeps from others** is known by its permissions, and matters to root only: for
+//!   other users the kernel refuses access anyway. It is searched for below the system's
+//!   directories, not in projects, where a mode of 0600 means nothing.
 
 mod restricted;
 
@@ -24,7 +24,7 @@ pub use self::restricted::{DirectoryUse, is_restricted};
 
 use crate::spec::{ContainerSpec, Mount, MountKind};
 
-/// Where programs keep credentials, and what tells of them, from the home directory.
+/// Where programs keep credentials and traces of them, relative to the home directory.
 pub const CREDENTIALS: [&str; 72] = [
     // Keys and passwords of every kind.
     ".gnupg",
@@ -126,7 +126,7 @@ pub struct HostSecrets {
     closed: RestrictedPathScan,
 }
 
-/// Who would read secrets.
+/// The user who would read secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SecretReader {
     /// Root, which no permission binds.
@@ -153,7 +153,7 @@ impl HostSecrets {
         }
     }
 
-    /// Begins to look through the system in the background, if that will be needed.
+    /// Starts scanning the system in the background, if that will be needed.
     pub fn look_ahead(&self) {
         match self.reader {
             SecretReader::Root => self.closed.look_ahead(),
@@ -245,8 +245,8 @@ fn credentials(
         .collect()
 }
 
-/// Hides a secret at its place in the container, unless something is mounted over it. Of a directory
-/// in which something is mounted, everything else is hidden.
+/// Hides a secret at its place in the container, unless something is mounted over it. Of a
+/// directory in which something is mounted, everything else is hidden.
 fn hide(secret: &Path, place: PathBuf, later: &[Mount], places: &mut BTreeSet<PathBuf>) {
     let covers = |mount: &&Mount| place.starts_with(&mount.mount_point);
     if later.iter().any(|mount| covers(&mount)) {

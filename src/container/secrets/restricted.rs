@@ -1,4 +1,4 @@
-//! What root keeps from other users of the machine, known by its permissions.
+//! Finds what root keeps from other users of the machine, by its permissions.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -28,8 +28,8 @@ const PUBLISHED: [&str; 4] = [
     "/usr/share/man",
 ];
 
-/// How deep directories other than [`SETTINGS`] are looked through: as deep as `/usr/local/etc/ssl`. All
-/// of `/usr` has some 100,000 entries, which would take seconds.
+/// How deep directories other than [`SETTINGS`] are looked through: as deep as
+/// `/usr/local/etc/ssl`. All of `/usr` has some 100,000 entries, which would take seconds.
 const DEPTH_MAX: usize = 3;
 
 /// The most threads that look.
@@ -50,12 +50,12 @@ pub enum DirectoryUse {
 /// Finds it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RestrictedPathScan {
-    /// What is being found already, each to be used once: later the place is looked through again.
+    /// Scans that are running, each to be used once: later the directory is scanned again.
     ahead: Arc<Mutex<BTreeMap<PathBuf, JoinHandle<Vec<PathBuf>>>>>,
 }
 
 impl RestrictedPathScan {
-    /// Begins to look through the largest places in the background.
+    /// Starts scanning the largest directories in the background.
     pub(super) fn look_ahead(&self) {
         let Ok(mut ahead) = self.ahead.lock() else {
             return;
@@ -153,8 +153,9 @@ fn restricted_in(directory: &Path, depth_max: usize, left: &AtomicUsize, found: 
 
 /// Adds what is closed among the entries of a directory, and returns the directories that are not.
 ///
-/// This runs before the first container of a run by root, over some ten thousand entries: each costs
-/// one `fstatat` relative to its directory, and links, which have no mode of their own, cost none.
+/// This runs before the first container of a run by root, over some ten thousand entries: each
+/// costs one `fstatat` relative to its directory, and links, which have no mode of their own, cost
+/// none.
 fn open_in(directory: &Path, left: &AtomicUsize, found: &mut Vec<PathBuf>) -> Vec<PathBuf> {
     let mut directories = Vec::new();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

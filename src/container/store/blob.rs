@@ -1,4 +1,4 @@
-//! Blobs: files under the name of their content.
+//! Blobs: files named by the digest of their content.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -60,8 +60,9 @@ impl RemovedBlob {
 }
 
 impl Store {
-    /// The blob of this digest, if it is there in its full length. One of another length is removed.
-    /// Its content is not read: who depends on it reads it anyway, and can hash it on the way.
+    /// The blob of this digest, if it is there in its full length. One of another length is
+    /// removed. Its content is not read: who depends on it reads it anyway, and can hash it on the
+    /// way.
     pub fn blob(&self, digest: Digest) -> Result<Option<Blob>, StoreError> {
         let id = blob_id(digest.hash);
         let pin = self.shared.pins.pin(id)?;

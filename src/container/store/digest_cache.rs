@@ -1,12 +1,13 @@
-//! Digests of files elsewhere, remembered by their stamps, so that only what changed is read again.
+//! A cache of the digests of files outside the store, keyed by their stamps, so that only changed
+//! files are read again.
 //!
-//! The cache is a text file of one record a line, appended to by every program that uses the store.
-//! A line that makes no sense is skipped: each carries a checksum, since a wrong digest would put
-//! wrong content under a right name. When the file holds more than [`RECORDS_MAX`], the newer half
-//! is written anew.
+//! It is a text file of one record per line, to which every program that uses the store appends.
+//! Lines that do not parse are skipped: each has a checksum, since a wrong digest would give wrong
+//! content a valid name. When the file has more than [`RECORDS_MAX`] records, it is rewritten with
+//! the newer half.
 //!
-//! A file that was written to a moment ago may be written to again without its times changing, if
-//! the file system's clock ticks slowly. Such a file's digest is used and not remembered.
+//! If the file system's clock is coarse, a file that was just written may change again without its
+//! times changing. Such a file's digest is used but not cached.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -48,13 +49,13 @@ pub struct HashedFile {
     pub digest: Digest,
 }
 
-/// Why a file's digest could not be had.
+/// An error of computing a file's digest.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
     /// It could not be read.
     #[error("cannot read `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// Somebody wrote to it at the same time.
+    /// It was written to at the same time.
     #[error("`{}` changed while it was being read", path.display())]
     Changed { path: PathBuf },
 }

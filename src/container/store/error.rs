@@ -1,11 +1,11 @@
-//! What can go wrong with a store, one variant per failing step.
+//! The errors of a store, one variant per failing step.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
 
-/// Why the store could not do what was asked of it.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A directory of the store is not there and cannot be made.
@@ -90,7 +90,7 @@ impl StoreError {
         }
     }
 
-    /// What a person can do about it.
+    /// How to fix it.
     pub fn help(&self) -> &'static str {
         match self {
             StoreError::CreateDirectory { .. }

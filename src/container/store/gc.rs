@@ -1,4 +1,4 @@
-//! Keeping a store to its size: looks what is there, asks the policy, and removes.
+//! Garbage collection: lists a store's entries, asks the policy, and removes.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use super::manifest::ManifestSummary;
 use super::pin::{EntryId, EntryKind};
 use super::{MANIFEST, Store};
 
-/// What [`Store::collect_garbage`] did.
+/// The result of [`Store::collect_garbage`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GcSummary {
     /// How many entries went.
@@ -24,7 +24,7 @@ pub struct GcSummary {
 
 impl Store {
     /// Removes the least recently used entries that nobody uses, until the store fits its target.
-    /// Happens by itself when something is added.
+    /// Runs automatically when something is added.
     pub fn collect_garbage(&self) -> Result<GcSummary, StoreError> {
         let mut candidates = Vec::new();
         let mut garbage = Vec::new();

@@ -1,11 +1,11 @@
-//! Which entries go when a store is larger than it should be. PURE: no clock, no I/O.
+//! Decides which entries to remove when a store exceeds its target size. Pure: no clock, no I/O.
 //!
-//! The least recently used go first, and none more than needed. Whether an entry is in use by some
-//! program is only known when one tries to remove it, so the policy is a small machine: it names a
-//! candidate, is told what became of it, and names the next.
+//! The least recently used go first, and no more than needed. Whether a program uses an entry is
+//! known only when one tries to remove it, so the policy is a small state machine: it names a
+//! candidate, is told the result, and names the next.
 //!
-//! Invariants: nothing is named while the store fits; no entry is named twice; the store still
-//! doesn't fit at the end only if every remaining entry is in use.
+//! Invariants: no entry is named while the store fits; no entry is named twice; at the end the
+//! store exceeds its target only if every remaining entry is in use.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ pub struct GcCandidate<Key> {
     pub size_bytes: u64,
 }
 
-/// What became of a candidate.
+/// What happened to a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GcOutcome {
     /// It is gone, by our hand or another's.
@@ -29,7 +29,7 @@ pub enum GcOutcome {
     InUse,
 }
 
-/// An eviction under way.
+/// A garbage collection in progress.
 #[derive(Clone, Debug)]
 pub struct StoreGc<Key> {
     waiting: VecDeque<GcCandidate<Key>>,
@@ -56,8 +56,7 @@ impl<Key: Ord> StoreGc<Key> {
         self.total_bytes
     }
 
-    /// The next entry to try, if any has to go. What becomes of it is to be told to
-    /// [`Self::resolve`].
+    /// The next entry to try, if any has to go. Report the result to [`Self::resolve`].
     pub fn next(&mut self) -> Option<GcCandidate<Key>> {
         if self.total_bytes <= self.target_bytes {
             return None;
@@ -65,7 +64,7 @@ impl<Key: Ord> StoreGc<Key> {
         self.waiting.pop_front()
     }
 
-    /// Takes in what became of a candidate.
+    /// Reports what happened to a candidate.
     pub fn resolve(&mut self, candidate: &GcCandidate<Key>, fate: GcOutcome) {
         match fate {
             GcOutcome::Removed => {

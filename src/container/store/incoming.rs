@@ -1,7 +1,8 @@
-//! Blobs that come from somebody who may be slow, may stop, and may come more than once at a time.
+//! Uploads of blobs from peers that may be slow, may stop, and may send the same blob twice at a
+//! time.
 //!
-//! Unlike a [`super::PartialBlob`] it is nobody's but its owner's, and goes with it: several of the
-//! same digest may arrive side by side, and the first that is whole wins.
+//! Unlike a [`super::PartialBlob`], an upload is removed with its owner: several of the same digest
+//! may arrive concurrently, and the first complete one wins.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -59,7 +60,8 @@ impl IncomingBlob {
         self.hasher.size_bytes()
     }
 
-    /// Adds what comes next. After an error none of it counts as arrived, and it may be tried again.
+    /// Adds what comes next. After an error none of it counts as arrived, and it may be tried
+    /// again.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.file
             .write_all_at(bytes, self.hasher.size_bytes())

@@ -1,23 +1,23 @@
-//! The store's directory: finding, making, and replacing it.
+//! The store's directory: opening, creating and replacing it.
 //!
 //! ```text
-//! CACHEDIR.TAG    tells backup programs that all of this can be made again
-//! version         which layout the rest has
-//! maelstrom.lock  who is using the directory, and who is setting it up
+//! CACHEDIR.TAG    tells backup programs that all of this can be recreated
+//! version         the version of the layout
+//! maelstrom.lock  held by users of the directory, and while it is set up
 //! pins            locks of entries in use
 //! builds          locks of entries being made
-//! scratches       locks of what is in scratch/
+//! scratches       locks of the entries of scratch/
 //! digests         known digests of files elsewhere, see `digest_cache`
 //! blobs/HASH      files by their SHA-256
-//! partial/HASH    blobs that have not arrived whole
+//! partial/HASH    incomplete blobs
 //! trees/HASH/     manifest and root/
 //! scratch/NAME    what is being made or removed
 //! ```
 //!
-//! A directory with a valid `CACHEDIR.TAG` and another version's content is emptied, unless somebody
-//! is using it. A directory with anything else in it is left alone: it is somebody's, and not a
-//! cache. Everything below is the owner's only, since trees hold what other users may not be allowed
-//! to read where it came from.
+//! A directory with a valid `CACHEDIR.TAG` and content of another version is emptied, unless a
+//! program is using it. A directory with any other content is left alone: it is not a cache. Only
+//! the owner can access what is below, since trees hold files that other users may not be able to
+//! read at their source.
 
 use std::fs;
 use std::io;

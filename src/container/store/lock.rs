@@ -1,11 +1,11 @@
 //! Advisory locks between the programs that share a store.
 //!
-//! A lock is a byte range of a lock file, taken with open-file-description locks (`fcntl(2)`,
-//! Linux 3.15). One descriptor can hold any number of them, two descriptors conflict even within
-//! one process, and the kernel drops them all when the process is gone, however it went. That is
-//! the whole crash safety of pins and of scratch directories.
+//! A lock is a byte range of a lock file, taken with open-file-description locks (`fcntl(2)`, Linux
+//! 3.15). One descriptor can hold any number of them, two descriptors conflict even within one
+//! process, and the kernel releases them all when the process ends, however it ends. This alone
+//! makes pins and scratch directories crash-safe.
 //!
-//! Deliberately absent: contents. A lock file is always empty; only its ranges matter.
+//! Lock files are always empty; only their ranges matter.
 
 use std::fs::File;
 use std::io;
@@ -144,7 +144,7 @@ fn range(start: i64, length: i64, kind: LockKind) -> libc::flock {
     }
 }
 
-/// What became of an attempt that doesn't wait.
+/// The result of an attempt that doesn't wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LockAttempt {
     /// The lock is held.

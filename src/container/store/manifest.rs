@@ -1,12 +1,13 @@
-//! The manifest beside each materialized tree: what the tree must hold.
+//! The manifest beside each materialized tree: the list of its entries.
 //!
-//! A manifest is one line of JSON, the summary, and then one record an entry, in the order of
-//! [`TreePath`]. The summary holds the hash of the records, so a manifest that was cut short or
-//! scribbled over is noticed; the records hold kind, mode, size and time of every entry, so a tree
-//! that lost, gained or changed an entry is noticed by one `lstat` an entry; and they hold the hash
-//! of every file, for a full check.
+//! A manifest is one line of JSON, the summary, followed by one record per entry, in the order of
+//! [`TreePath`]. The summary holds the hash of the records, which detects a truncated or corrupted
+//! manifest; the records hold kind, mode, size and time of every entry, so that one `lstat` per
+//! entry detects lost, added or changed ones; and they hold the hash of every file, for a full
+//! check.
 //!
-//! The records' form is private to this module and may change with the store's layout version.
+//! The format of the records is private to this module and may change with the store's layout
+//! version.
 
 use std::fs::{self, Metadata};
 use std::io::{self, BufRead, BufReader, Write};
@@ -64,7 +65,7 @@ pub(super) struct ManifestSummary {
     pub(super) records: ContentHash,
 }
 
-/// How closely a tree is looked at.
+/// How thoroughly a tree is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TreeCheckLevel {
     /// Each entry's kind, mode, size and time.
@@ -167,7 +168,7 @@ pub(super) struct TreeManifest {
     encoded: Vec<u8>,
 }
 
-/// Which of a tree's entries are looked at.
+/// Which of a tree's entries are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TreeCheckScope {
     All,

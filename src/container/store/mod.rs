@@ -1,22 +1,23 @@
 //! The content store: blobs and materialized trees by digest, in a cache directory that several
 //! programs may use at once.
 //!
-//! Who owns what: the directory is shared by all programs that open it; a [`Store`] owns its
-//! descriptors and remembers which trees it has looked over. [`Tree`] and [`Blob`] are pins: as long
-//! as one lives, no program evicts its entry, and when the process dies, the kernel unpins it. The
-//! paths they give are valid only that long.
+//! Ownership: all programs that open the directory share it; a [`Store`] owns its descriptors and
+//! remembers which trees it has checked. [`Tree`] and [`Blob`] are pins: while one lives, no
+//! program evicts its entry, and when the process dies, the kernel unpins it. The paths that they
+//! return are valid only that long.
 //!
 //! Invariants:
-//! - An entry appears by one rename, whole, and leaves by one rename. What a program that dies
-//!   leaves half-made is in `scratch/`, and the next program to open the store removes it.
+//! - An entry appears and disappears by one rename, complete. What a program that dies leaves
+//!   half-made is in `scratch/`, and the next program to open the store removes it.
 //! - A tree is compared with its manifest before it is first handed out (a very large one part by
-//!   part, in the course of several uses); a damaged one is removed and counts as absent. Nothing is synced to disk, since a loss of power shows as such damage.
-//! - A content is made by one program at a time; the others wait and take what it made.
-//! - The store grows beyond its target only by what is in use or just being added.
-//! - Trees belong to the user, hold no special files but overlay marks, and can be the lower
+//!   part, over several uses); a damaged one is removed and counts as absent. Nothing is synced to
+//!   disk, since a power loss shows as such damage.
+//! - Content is made by one program at a time; the others wait and use the result.
+//! - The store exceeds its target only by what is in use or just being added.
+//! - Trees belong to the user, hold no special files but whiteouts, and can be the lower
 //!   directories of an overlay that an ordinary user mounts (with `userxattr`).
 //!
-//! Deliberately absent: any idea of what a tree or blob is for, and of containers.
+//! The store knows nothing of containers, or of what a tree or blob is for.
 
 mod blob;
 mod digest_cache;
@@ -70,7 +71,7 @@ use scratch::ScratchPath;
 use crate::digest::ContentHash;
 use crate::private;
 
-/// What is to be known to open a store.
+/// Options for opening a store.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// The cache directory; made if it isn't there.
@@ -93,7 +94,7 @@ struct Shared {
     scratches: Arc<LockFile>,
     digests: DigestCache,
     size_target_bytes: u64,
-    /// What the store was last known to take up; `None` before anybody looked.
+    /// What the store was last known to take up; `None` before it was measured.
     size_bytes: Mutex<Option<u64>>,
     /// Trees that were looked over and are still in use.
     looked_over: Mutex<HashMap<ContentHash, Weak<TreeHandle>>>,
@@ -218,7 +219,7 @@ impl Store {
     }
 
     /// Compares a tree with its manifest. A damaged tree is for the caller to give up; once it has,
-    /// asking for it again makes it anew.
+    /// the next request recreates it.
     pub fn verify(&self, tree: &Tree, check: TreeCheckLevel) -> Result<(), StoreDamage> {
         let place = self.place(EntryId {
             kind: EntryKind::Tree,
@@ -227,7 +228,7 @@ impl Store {
         let verdict = examine(&place, check);
         if verdict.is_err() {
             self.forget(tree.hash());
-            // So that the next to ask notices, whatever he checks.
+            // So that the next request notices, whatever it checks.
             if let Err(error) = fs::remove_file(place.join(MANIFEST)) {
                 tracing::warn!(%error, path = %place.display(), "a damaged tree stays");
             }

@@ -1,8 +1,8 @@
-//! Blobs that arrive bit by bit, perhaps over several runs of several programs.
+//! Resumable downloads of blobs, across runs and programs.
 //!
-//! What has arrived stays when a program ends for whatever reason; the next to want the same blob
-//! goes on from there. One program at a time writes; the others wait for it. Like any entry, what
-//! nobody asks for any more is evicted.
+//! The bytes that have arrived stay when a program ends, for whatever reason; the next program that
+//! needs the blob resumes from there. One program at a time writes; the others wait for it. Like
+//! any entry, one that is no longer used is evicted.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};

@@ -1,4 +1,4 @@
-//! Paths within a tree, validated once.
+//! Validated paths within a tree.
 
 use std::ffi::OsStr;
 use std::fmt;

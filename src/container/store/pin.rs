@@ -1,7 +1,8 @@
-//! Pins: what this process uses and no process may evict.
+//! Pins: the entries that this process uses and that no process may evict.
 //!
-//! A pin is a shared lock on a slot that the entry's hash gives. All pins of a process are on one
-//! descriptor, where a lock taken twice is still given back at once, so the process counts them.
+//! A pin is a shared lock on the slot of the lock file that the entry's hash selects. All pins of a
+//! process are on one descriptor, where one unlock releases a lock that was taken twice, so the
+//! process counts them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

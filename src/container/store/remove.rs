@@ -1,7 +1,7 @@
-//! Removing trees whose own permissions are in the way.
+//! Removes trees whose own permissions are in the way.
 //!
-//! A tree keeps the modes of what it was made from, so a directory may be 0555. Its owner may not
-//! remove anything from such a directory, but may give the permission back first.
+//! A tree keeps the modes of its source, so a directory may be 0555. Its owner cannot remove
+//! anything from such a directory without changing its mode first.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -10,7 +10,8 @@ use std::path::Path;
 
 use super::error::StoreError;
 
-/// Removes a file or a whole tree; one that is not there is fine. Links are removed, never followed.
+/// Removes a file or a whole tree; one that is not there is fine. Links are removed, never
+/// followed.
 pub(super) fn remove_all(path: &Path) -> Result<(), StoreError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => remove_directory(path),

@@ -1,7 +1,7 @@
-//! Places where entries are made before they appear, and where they go to be removed.
+//! Temporary paths, for entries that are being made or removed.
 //!
-//! Every scratch place carries a lock while its owner lives. A place without a lock was left by a
-//! program that died; [`sweep`] removes it.
+//! Every scratch path is locked while its owner lives. One without a lock was left by a program
+//! that died; [`sweep`] removes it.
 
 use std::ffi::OsStr;
 use std::fs;

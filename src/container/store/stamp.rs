@@ -1,4 +1,4 @@
-//! Times of files, and the stamp by which a file is known to be unchanged.
+//! File times, and the stamp that shows that a file is unchanged.
 
 use std::fmt;
 use std::fs::Metadata;

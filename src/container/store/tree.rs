@@ -1,13 +1,13 @@
-//! Writing a tree, entry by entry.
+//! Writes a tree, entry by entry.
 //!
-//! The writer keeps its own picture of the tree and decides by that alone what a path leads to; no
-//! path is ever resolved by the kernel through a link that came with the content. So nothing is
-//! written outside the tree, whatever the content says. Directories stay open to their owner until
-//! [`TreeWriter::finish`], since 0555 would keep us from filling them.
+//! The writer resolves paths by its own record of the tree; the kernel never follows a symbolic
+//! link that came with the content. So nothing is written outside the tree, whatever the content
+//! is. Directories stay writable for their owner until [`TreeWriter::finish`], since 0555 would
+//! prevent adding entries.
 //!
-//! Owners are not kept: a rootless container knows one user, to whom everything belongs. Set-user-id
-//! and set-group-id bits are dropped, since a cache of such files would lend its owner's rights to
-//! every other user of the machine; in a container of one user they have no meaning. The owner can
+//! Owners are not kept: a rootless container has one user, who owns everything. Set-user-id and
+//! set-group-id bits are dropped: a cache of such files would give its owner's rights to every
+//! other user of the machine, and in a container of one user they have no effect. The owner can
 //! always read, so that a tree can be checked, copied and removed.
 
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ const LINKS_MAX: usize = 40;
 
 const COPY_BYTES: usize = 128 * 1024;
 
-/// Why content could not become a tree.
+/// An error of writing a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeWriteError {
     #[error(transparent)]
@@ -81,7 +81,7 @@ pub struct FileAttributes {
     pub mtime: FileTime,
 }
 
-/// A tree in the making.
+/// Writes a tree.
 #[derive(Debug)]
 pub struct TreeWriter {
     root: PathBuf,
@@ -167,12 +167,12 @@ impl TreeWriter {
         Ok(digest)
     }
 
-    /// Copies a file whose digest is known, as long as it still has the stamp it had when the digest
-    /// was taken.
+    /// Copies a file whose digest is known, as long as it still has the stamp it had when the
+    /// digest was taken.
     ///
-    /// `copy_file_range(2)`, which the standard library uses here, shares the blocks on file systems
-    /// that can (Btrfs, XFS). A hard link would be cheaper still, but is never made: the source
-    /// stays its owner's to write to, and the tree would change with it.
+    /// `copy_file_range(2)`, which the standard library uses here, shares the blocks on file
+    /// systems that can (Btrfs, XFS). A hard link would be cheaper still, but is never made: the
+    /// source stays its owner's to write to, and the tree would change with it.
     pub fn copy(
         &mut self,
         path: &TreePath,
@@ -340,8 +340,8 @@ impl TreeWriter {
         directory: &TreePath,
         links_left: &mut usize,
     ) -> Result<TreePath, TreeWriteError> {
-        // The usual case: it is there already, and no link is on the way, since every node's parents
-        // are directories.
+        // The usual case: it is there already, and no link is on the way, since every node's
+        // parents are directories.
         if self.is_directory(directory) {
             return Ok(directory.clone());
         }
@@ -378,8 +378,8 @@ impl TreeWriter {
         Ok(resolved)
     }
 
-    /// Makes a directory in place of whatever stands at a path. One that takes the place of a removed
-    /// entry hides what lower layers hold there.
+    /// Makes a directory in place of whatever stands at a path. One that takes the place of a
+    /// removed entry hides what lower layers hold there.
     fn make_directory(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         let replaced = self.nodes.get(path).map(|node| node.kind.clone());
         self.clear(path)?;

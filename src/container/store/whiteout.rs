@@ -1,9 +1,10 @@
-//! The overlay file system's marks, in the form that an ordinary user may make.
+//! The overlay file system's whiteouts and opaque directories, in the form that an ordinary user
+//! may create.
 //!
-//! A removed entry is a character device 0:0, which needs no privilege since Linux 5.8. A directory
-//! that hides everything below it carries an extended attribute; the `trusted.` one of the kernel's
-//! documentation is out of an ordinary user's reach, the `user.` one is honored when the overlay is
-//! mounted with `userxattr` (Linux 5.11; Documentation/filesystems/overlayfs.rst).
+//! A removed entry is a character device 0:0, which needs no privilege since Linux 5.8. An opaque
+//! directory, which hides everything below it, has an extended attribute: an ordinary user cannot
+//! set the `trusted.` one of the kernel's documentation, but the `user.` one is honored when the
+//! overlay is mounted with `userxattr` (Linux 5.11; Documentation/filesystems/overlayfs.rst).
 
 use std::io;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The kernel's keyrings (`keyctl(2)`), as far as a container without a system call filter needs one.
+//! The kernel's keyrings (`keyctl(2)`), for containers without a system call filter.
 
 use nix::errno::Errno;
 

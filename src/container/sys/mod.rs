@@ -1,7 +1,7 @@
-//! The raw system calls that containers need and that no library wraps safely.
+//! The system calls that containers need and that no library wraps safely.
 //!
-//! Everything here is a thin, safe function over one call; each unsafe block says what makes it
-//! sound. Nothing here knows what a container is.
+//! Everything here is a thin, safe function over one call; each unsafe block states why it is
+//! sound. Nothing here knows about containers.
 #![allow(unsafe_code)]
 
 pub mod keyring;

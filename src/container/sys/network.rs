@@ -1,17 +1,17 @@
-//! The network of a namespace of its own, by rtnetlink(7): loopback and nothing else, which
-//! programs nevertheless find as they find a machine's network.
+//! Sets up an isolated network namespace by rtnetlink(7): loopback only, which to programs
+//! nevertheless looks like a machine's network.
 //!
-//! | what a program does | how it goes |
+//! | what a program does | what happens |
 //! | --- | --- |
-//! | connects to 127.0.0.1, `::1` or the machine's own address | as everywhere |
+//! | connects to 127.0.0.1, `::1` or the machine's own address | works as usual |
 //! | asks for the machine's own address (interfaces, `AI_ADDRCONFIG`, a connected UDP socket) | [`OWN_V4`] and [`OWN_V6`] |
-//! | joins a multicast group, sends to one, broadcasts | whoever listens in the namespace receives it |
+//! | joins a multicast group, sends to one, broadcasts | all listeners in the namespace receive it |
 //! | connects to any other address over TCP | `ENETUNREACH`, at once |
-//! | sends datagrams to any other address | they go nowhere |
+//! | sends datagrams to any other address | they are dropped |
 //!
 //! A UDP socket can be connected to any address, since a rule for that protocol alone leads to a
-//! table of its own, in which every address is local. All that the kernel makes of an address being
-//! local (that it can be bound, that TCP is answered) it looks up elsewhere.
+//! separate table, in which every address is local. The other effects of a local address (that it
+//! can be bound, that TCP is answered) the kernel looks up elsewhere.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -101,7 +101,7 @@ impl NetlinkBatch {
 /// The first answer in a datagram: to which request, what, and what follows.
 fn answer(bytes: &[u8]) -> Option<(usize, nix::Result<()>, &[u8])> {
     let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-    // A length of zero would have the caller read this answer for ever.
+    // A length of zero would have the caller read this answer forever.
     let length = (word(0)? as usize).max(HEADER_BYTES + ERROR_BYTES);
     let request = word(8)? as usize;
     let answer = match word(HEADER_BYTES)? as i32 {

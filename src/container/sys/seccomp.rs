@@ -1,4 +1,4 @@
-//! Installing a system call filter (seccomp(2)).
+//! Installs a system call filter (seccomp(2)).
 
 use nix::errno::Errno;
 

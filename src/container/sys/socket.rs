@@ -1,5 +1,5 @@
-//! Messages with descriptors over Unix seqpacket sockets, and memory files for what is too
-//! large for one message.
+//! Messages with descriptors over Unix seqpacket sockets, and memory files for messages that are
+//! too large.
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};

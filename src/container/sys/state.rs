@@ -1,5 +1,5 @@
-//! Reads the kernel state that one job could leave to the next: System V IPC objects, limits and
-//! scheduling attributes of the calling process.
+//! Reads kernel state that one job could leave to the next: System V IPC objects, and the limits
+//! and scheduling attributes of the calling process.
 
 use nix::errno::Errno;
 use nix::unistd::Pid;

@@ -1,13 +1,13 @@
-//! Runs programs on a cluster, for programs.
+//! A client library that runs programs on a Maelstrom cluster.
 //!
 //! ```text
-//!  BrokerClient::connect ─▶ define (a container) ─▶ submit … ─▶ next, next, … ─▶ close
+//!  BrokerClient::connect ─▶ define (a template) ─▶ submit … ─▶ next, next, … ─▶ close
 //! ```
 //!
-//! A [`BrokerClient`] is one run. A [`JobTemplate`] says in plain data what container jobs run in; directories
-//! and files of this machine that it names are uploaded as far as the broker lacks them. Jobs are
-//! submitted against a template, and [`BrokerClient::next`] tells what becomes of them: each is finished
-//! exactly once. When the connection breaks, another is made and what is unfinished goes on.
+//! A [`BrokerClient`] is one run. A [`JobTemplate`] describes the container that jobs run in; the
+//! local directories and files that it names are uploaded unless the broker already has them. Jobs
+//! are submitted against a template, and [`BrokerClient::next`] reports their progress: each job
+//! finishes exactly once. A broken connection is reestablished, and unfinished jobs continue.
 //!
 //! # Example
 //!
@@ -17,8 +17,9 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut client = BrokerClient::connect(&ClientOptions::new("localhost:4000".parse()?)).await?;
 //!
-//! // A container whose root is a directory of this machine; it is uploaded once.
-//! let template = JobTemplate::of_directories(["/srv/images/alpine"]).variable("PATH", "/bin:/usr/bin");
+//! // A container whose root is a local directory; it is uploaded once.
+//! let template = JobTemplate::of_directories(["/srv/images/alpine"])
+//!     .variable("PATH", "/bin:/usr/bin");
 //! let template = client.define(template);
 //! for number in 1..=10 {
 //!     client.submit(&template, JobRequest::new("echo").argument(number.to_string()));
@@ -36,12 +37,12 @@
 //! # }
 //! ```
 //!
-//! Deliberately absent: running jobs on this machine. What a template cannot take to another machine
-//! is the job's outcome, an infrastructure error that says so.
+//! This library never runs jobs on the local machine. If a template cannot be moved to another
+//! machine, its jobs end with [`JobOutcome::Error`], which gives the reason.
 
 mod template;
 
-/// Holds the example of the API's documentation against what is here.
+/// Compiles the examples in `docs/api.md` as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/api.md")]
 struct ApiPage;
@@ -82,23 +83,23 @@ pub use maelstrom_wire::v1::Cluster;
 use maelstrom_wire::v1::StatusRequest;
 use maelstrom_wire::v1::operator_client::OperatorClient;
 
-/// What is to be known to use a cluster.
+/// How to connect to a cluster.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     pub broker: Address,
-    /// What to trust and what to show. By default nothing, which a broker on loopback may take.
+    /// TLS and token files. The default is none, which a broker on loopback may accept.
     pub security: ClientSecurity,
-    /// Who this is, for people who look at the cluster.
+    /// The client's name, shown to people who look at the cluster's status.
     pub name: String,
-    /// A file that remembers digests of files from run to run. By default they are known until the
-    /// client is gone.
+    /// A file that caches file digests across runs. By default digests are cached in memory for the
+    /// lifetime of the client.
     pub digests: Option<PathBuf>,
-    /// How long a job may go on after SIGTERM.
+    /// How long a job may run between SIGTERM and SIGKILL. [`GRACE_DEFAULT`] by default.
     pub grace: Duration,
 }
 
 impl ClientOptions {
-    /// For this broker, with what is usual.
+    /// Connects to this broker, with defaults for everything else.
     pub fn new(broker: Address) -> ClientOptions {
         ClientOptions {
             broker,
@@ -110,27 +111,27 @@ impl ClientOptions {
     }
 }
 
-/// What a client cannot do.
+/// Why a client operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// There is no connection.
+    /// The connection could not be established.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// There was one, and there will be none again: the run is over.
+    /// The connection was lost for good, and the run is over.
     #[error(transparent)]
     Lost(#[from] BackendLost),
-    /// A file or directory cannot be read.
+    /// A local file or directory could not be read.
     #[error(transparent)]
     Read(#[from] InputTreeError),
-    /// The storage does not take something.
+    /// The broker's storage rejected an upload, or the transfer failed.
     #[error(transparent)]
     Upload(#[from] CasError),
-    /// The broker says no.
+    /// The broker refused the request.
     #[error("the broker refuses: {}", text(.0.message()))]
     Refused(#[source] Box<Status>),
 }
 
-/// What happens to jobs.
+/// An event of a job or of the cluster.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JobEvent {
@@ -138,45 +139,50 @@ pub enum JobEvent {
         job: JobId,
         worker: WorkerId,
     },
-    /// A job wrote something.
+    /// A job wrote to standard output or standard error.
     Output {
         job: JobId,
         stream: OutputStream,
         bytes: Vec<u8>,
     },
-    /// The worker that ran a job was lost, and the job begins again elsewhere. What it wrote so far is
-    /// void.
+    /// The worker that ran the job was lost, and the job starts over on another one. Discard the
+    /// output received so far.
     Restarted {
         job: JobId,
         reason: String,
     },
-    /// A job has written over files of its sources, which nobody sees any more. Before its end.
+    /// A job overwrote some of its input files, and these writes were discarded. Precedes
+    /// `Finished`.
     Discarded {
         job: JobId,
-        /// Some of the files, as the job saw them.
+        /// Some of the files, by their paths in the container.
         files: Vec<PathBuf>,
     },
-    /// A job is over. Comes once for each.
+    /// A job is over. Emitted exactly once per job.
     Finished {
         job: JobId,
         result: JobResult,
     },
-    /// Something about the cluster: its workers, how it does, notices for people.
+    /// A change of the cluster: its workers, its load, or a notice for the user.
     Cluster(ClusterEvent),
 }
 
-/// One run on a cluster.
+/// A client of one broker, for the duration of one run.
 pub struct BrokerClient {
     connection: BrokerChannel,
     dispatch: JobDispatcher,
-    /// Ends of jobs that were never sent away.
+    /// Ends of jobs that were never sent to the broker.
     events: VecDeque<BackendEvent>,
     unfinished: BTreeSet<u64>,
     next_job: u64,
 }
 
 impl BrokerClient {
-    /// Connects to a broker. Must be called on a tokio runtime.
+    /// Connects to a broker. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Connect`] if the credentials cannot be read or the broker does not answer.
     pub async fn connect(options: &ClientOptions) -> Result<BrokerClient, ClientError> {
         let connection = connect(&options.broker, &options.security).await?;
         let known = options.digests.clone().map(DigestCache::new);
@@ -200,12 +206,13 @@ impl BrokerClient {
         })
     }
 
-    /// Makes a template known. It is looked at, and uploaded, with the first job that uses it.
+    /// Defines a template. It is read and uploaded when the first job that uses it is submitted.
     pub fn define(&mut self, template: JobTemplate) -> TemplateHandle {
         template.defined()
     }
 
-    /// Hands over a job. What becomes of it is told by [`BrokerClient::next`].
+    /// Submits a job. [`BrokerClient::next`] reports its progress, failures included. Must be
+    /// called within a tokio runtime.
     pub fn submit(&mut self, template: &TemplateHandle, request: JobRequest) -> JobId {
         let id = JobId(self.next_job);
         self.next_job += 1;
@@ -217,18 +224,22 @@ impl BrokerClient {
         id
     }
 
-    /// Stops a job. It ends as [`JobOutcome::Cancelled`], unless it was over already.
+    /// Stops a job. It ends with [`JobOutcome::Cancelled`] unless it was already over.
     pub fn cancel(&mut self, job: JobId, how: StopMode) {
         self.dispatch.stop(job, how);
     }
 
-    /// Jobs that are submitted and not finished.
+    /// The number of jobs that were submitted and have not finished.
     pub fn unfinished(&self) -> usize {
         self.unfinished.len()
     }
 
-    /// What happens next. Waits as long as nothing does; dropping the future loses nothing. An error
-    /// is the end of the run.
+    /// Returns the next event, and waits until there is one. This method is cancel safe: dropping
+    /// the future loses no event.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Lost`] if the connection is lost for good. The run is then over.
     pub async fn next(&mut self) -> Result<JobEvent, ClientError> {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -246,8 +257,15 @@ impl BrokerClient {
         }
     }
 
-    /// Uploads a directory or a file of this machine. What the storage has is not sent. Gives back
-    /// the digest by which the storage knows it, as lower-case hexadecimal digits and length.
+    /// Uploads a local directory or file, without the contents that the storage already has.
+    ///
+    /// Returns the digest as the storage knows it: the SHA-256 hash in lowercase hexadecimal
+    /// digits, and the size in bytes. A directory's digest is that of its `Directory` message.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Read`] if a file cannot be read, [`ClientError::Upload`] if the transfer
+    /// fails.
     pub async fn upload(&self, path: &Path) -> Result<(String, u64), ClientError> {
         let carried = InputPath {
             source: path.to_owned(),
@@ -272,7 +290,11 @@ impl BrokerClient {
         Ok((digest.hash.to_string(), digest.size_bytes))
     }
 
-    /// How the cluster does.
+    /// Returns the status of the cluster: its workers, clients and queues.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Refused`] if the broker does not answer or denies access.
     pub async fn status(&self) -> Result<Cluster, ClientError> {
         let mut operator = OperatorClient::new(self.connection.service())
             .max_decoding_message_size(MESSAGE_BYTES_MAX);
@@ -281,7 +303,7 @@ impl BrokerClient {
         Ok(answer.map_err(refused)?.into_inner())
     }
 
-    /// Ends the run; what is unfinished is stopped.
+    /// Ends the run and stops unfinished jobs.
     pub async fn close(self) {
         self.dispatch.close().await;
     }

@@ -1,4 +1,4 @@
-//! What jobs of a client are, in plain data.
+//! Templates and job requests, as plain data.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,20 +16,20 @@ use maelstrom_model::job::{
 };
 use maelstrom_wire::session::prepare::LocalTemplate;
 
-/// What many jobs have in common: a container, and how programs start in it.
+/// What many jobs share: a container, an environment and a working directory.
 #[derive(Clone, Debug)]
 pub struct JobTemplate {
-    /// The container. Host paths that it shows and that nobody else has spoken of go along.
+    /// The container. Host paths that it mounts are uploaded unless [`Self::toolbox`] covers them.
     pub container: ContainerSpec,
     pub environment: BTreeMap<OsString, OsString>,
     pub working_directory: PathBuf,
-    /// Paths that the workers must have themselves, the same as this machine; they are not sent.
+    /// Paths that each worker must provide itself, identical to the local ones; never uploaded.
     pub toolbox: Vec<PathBuf>,
 }
 
 impl JobTemplate {
-    /// A container of these directories of this machine, stacked, the lowest first. Jobs may write to
-    /// it, and what they write is thrown away.
+    /// A container whose root is a stack of local directories, the lowest layer first. The root is
+    /// writable, and what jobs write to it is discarded.
     pub fn of_directories<P: Into<PathBuf>>(trees: impl IntoIterator<Item = P>) -> JobTemplate {
         JobTemplate::with_root(RootKind::Layers {
             trees: trees.into_iter().map(Into::into).collect(),
@@ -37,7 +37,7 @@ impl JobTemplate {
         })
     }
 
-    /// A container with nothing but these entries, to be mounted on.
+    /// A container whose root has only these entries, for use as mount points.
     pub fn of_skeleton(entries: impl IntoIterator<Item = SkeletonEntry>) -> JobTemplate {
         JobTemplate::with_root(RootKind::Skeleton(entries.into_iter().collect()))
     }
@@ -59,8 +59,8 @@ impl JobTemplate {
         }
     }
 
-    /// Mounts something over the root, where one of its directories must have a directory (or, for a
-    /// device or a file, a file) to mount on.
+    /// Adds a mount. The mount point must exist in the root: a directory, or for a device or a
+    /// file, a file.
     pub fn mount(mut self, mount_point: impl Into<PathBuf>, kind: MountKind) -> JobTemplate {
         self.container.mounts.push(Mount {
             mount_point: mount_point.into(),
@@ -69,7 +69,7 @@ impl JobTemplate {
         self
     }
 
-    /// Shows a directory or file of this machine, read-only. It is uploaded.
+    /// Mounts a local directory or file read-only. It is uploaded.
     pub fn show(self, source: impl Into<PathBuf>, mount_point: impl Into<PathBuf>) -> JobTemplate {
         self.mount(
             mount_point,
@@ -80,7 +80,7 @@ impl JobTemplate {
         )
     }
 
-    /// Sets a variable.
+    /// Sets an environment variable.
     pub fn variable(
         mut self,
         name: impl Into<OsString>,
@@ -90,13 +90,13 @@ impl JobTemplate {
         self
     }
 
-    /// Starts programs here.
+    /// Sets the working directory, a path in the container. The default is `/`.
     pub fn working_directory(mut self, directory: impl Into<PathBuf>) -> JobTemplate {
         self.working_directory = directory.into();
         self
     }
 
-    /// Expects this path on the workers instead of sending it.
+    /// Requires workers to provide this path, instead of uploading it.
     pub fn toolbox(mut self, path: impl Into<PathBuf>) -> JobTemplate {
         self.toolbox.push(path.into());
         self
@@ -127,7 +127,7 @@ impl JobTemplate {
     }
 }
 
-/// A template that jobs can be submitted against. Cheap to clone.
+/// A defined template, which jobs are submitted against. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct TemplateHandle(LocalTemplate);
 
@@ -155,21 +155,22 @@ impl TemplateHandle {
     }
 }
 
-/// A program to run.
+/// A program to run in a template's container.
 #[derive(Clone, Debug)]
 pub struct JobRequest {
-    /// A path in the container, or a name that `PATH` of the template finds.
+    /// A path in the container, or a name that is looked up in the template's `PATH`.
     pub program: OsString,
     pub arguments: Vec<OsString>,
-    /// After this long it is stopped.
+    /// How long the job may run before it is stopped; `None` means without limit.
     pub timeout: Option<Duration>,
     pub priority: i8,
-    /// How long it is expected to take: the unknown and the longest start first.
+    /// The expected duration. Among jobs of equal priority, those without an estimate start first,
+    /// then the longest.
     pub estimate: Option<Duration>,
 }
 
 impl JobRequest {
-    /// This program, without arguments.
+    /// Runs this program without arguments, without a timeout and with priority 0.
     pub fn new(program: impl AsRef<OsStr>) -> JobRequest {
         JobRequest {
             program: program.as_ref().to_owned(),
@@ -180,13 +181,13 @@ impl JobRequest {
         }
     }
 
-    /// With one more argument.
+    /// Appends an argument.
     pub fn argument(mut self, argument: impl Into<OsString>) -> JobRequest {
         self.arguments.push(argument.into());
         self
     }
 
-    /// Stopped after this long.
+    /// Sets how long the job may run before it is stopped.
     pub fn timeout(mut self, timeout: Duration) -> JobRequest {
         self.timeout = Some(timeout);
         self

@@ -1,4 +1,4 @@
-//! Why materials are not at hand.
+//! The errors of making layers and images available.
 
 use crate::cache_kind::CacheKindError;
 use maelstrom_container::store::StoreError;
@@ -6,7 +6,7 @@ use maelstrom_image::{ImageError, ImageLockError, ReferenceError};
 use maelstrom_layer::LayerError;
 use maelstrom_model::exit_code;
 
-/// Why something that a container is made of could not be had.
+/// An error of making a layer or image available.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerCacheError {
     #[error(transparent)]
@@ -20,10 +20,10 @@ pub enum LayerCacheError {
     /// A name that no image can have.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// An image cannot be had.
+    /// An image is not available.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The lock file of tags cannot be used.
+    /// The image lock file cannot be used.
     #[error(transparent)]
     TagLock(#[from] ImageLockError),
     /// A thread that was at work is gone.
@@ -32,7 +32,7 @@ pub enum LayerCacheError {
 }
 
 impl LayerCacheError {
-    /// What to do about it.
+    /// How to fix it.
     pub fn help(&self) -> &'static str {
         match self {
             LayerCacheError::Store(error) => error.help(),

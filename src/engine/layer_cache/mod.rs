@@ -1,11 +1,11 @@
-//! What containers are made of, at hand: layers and images as directories that can be mounted.
+//! The layer cache: makes layers and images available as directories that can be mounted.
 //!
-//! [`LayerCache`] are one discovery's: it owns the stores, opened when first needed, and keeps every
-//! tree it handed out in place as long as it lives. Jobs know trees by their paths alone, so
-//! materials must outlive the jobs that use them.
+//! A [`LayerCache`] belongs to one discovery: it owns the stores, opened on first use, and pins
+//! every tree that it hands out as long as it lives. Jobs know trees by their paths alone, so the
+//! cache must outlive the jobs that use them.
 //!
-//! Each layer and image is made once, however many tests ask for it, also at the same time.
-//! Deliberately absent: which test gets what, which `maelstrom_spec` says.
+//! Each layer and image is made once, however many tests ask for it, also concurrently. Which test
+//! gets which of them is the business of `maelstrom_spec`.
 
 mod error;
 mod skeleton;
@@ -33,14 +33,14 @@ use maelstrom_model::job::SkeletonEntry;
 pub use self::error::LayerCacheError;
 pub use maelstrom_image::TlsVerification;
 
-/// Where materials come from and go.
+/// The options of a [`LayerCache`].
 #[derive(Clone, Debug)]
 pub struct LayerCacheOptions {
-    /// The project's directory: relative paths start here, and the lock file of tags is here.
+    /// The project's directory: relative paths start here, and the image lock file is here.
     pub project: PathBuf,
     /// The cache of layers, the project's own.
     pub cache: PathBuf,
-    /// The depot of images, which all projects share.
+    /// The image cache, which all projects share.
     pub depot: PathBuf,
     /// What each of the two should take up at most.
     pub size_target_bytes: u64,
@@ -50,7 +50,7 @@ pub struct LayerCacheOptions {
     pub library_path: Vec<PathBuf>,
 }
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct LayerCache {
     sources: LayerCacheOptions,
@@ -66,7 +66,7 @@ pub struct LayerCache {
 /// Something for each key, made once.
 type OnceMap<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
 
-/// An image that is at hand.
+/// An image that is available.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedImage {
     /// Its trees, lowest first.
@@ -76,7 +76,7 @@ pub struct CachedImage {
     pub working_directory: Option<PathBuf>,
 }
 
-/// How far an image has come.
+/// The progress of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageProgress {
     /// Bytes that were fetched.
@@ -85,7 +85,7 @@ pub struct ImageProgress {
     pub total_bytes: u64,
 }
 
-/// Is told how far an image has come, from several threads.
+/// A progress callback, called from several threads.
 pub type ImageProgressCallback = Arc<dyn Fn(ImageProgress) + Send + Sync>;
 
 impl LayerCache {
@@ -130,7 +130,7 @@ impl LayerCache {
         Ok(tree.await?.root().to_owned())
     }
 
-    /// An image by its URI, fetched if it is not at hand. A tag leads where the project's lock file
+    /// An image by its URI, fetched if it is missing. A tag leads where the project's lock file
     /// says; one that is new there is added.
     pub async fn image(
         &self,
@@ -235,7 +235,7 @@ fn once<K: Eq + Hash + Clone, V>(things: &OnceMap<K, V>, key: &K) -> Arc<OnceCel
     Arc::clone(things.entry(key.clone()).or_default())
 }
 
-/// Adds up what is told of each layer.
+/// Adds up the progress of all layers.
 fn sum(watcher: ImageProgressCallback) -> Arc<dyn Fn(LayerProgress) + Send + Sync> {
     let known: Mutex<HashMap<_, (u64, u64)>> = Mutex::default();
     Arc::new(move |progress: LayerProgress| match progress.phase {

@@ -1,4 +1,4 @@
-//! A small tree that is written out entry by entry, as a layer that others can lie upon.
+//! A small tree that is written entry by entry, as the lowest layer of a root.
 
 use maelstrom_container::digest::{ContentHash, DigestHasher};
 use maelstrom_container::spec::{SkeletonEntry, SkeletonKind};

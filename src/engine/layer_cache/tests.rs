@@ -1,4 +1,4 @@
-//! Materials of a project in a temporary directory.
+//! The layer cache of a project in a temporary directory.
 
 use super::*;
 use maelstrom_model::job::SkeletonKind;

@@ -1,9 +1,10 @@
-//! Waits when the machine has no more of what a container takes: namespaces, processes, open files.
+//! Waits when the machine has run out of something that a container needs: namespaces, processes,
+//! open files.
 //!
-//! Other jobs of this backend have some of it, and give it back when they end. So a job that could not
-//! have its container waits until one of them has ended, and tries again: the run goes on with fewer
-//! jobs at a time. Where none runs, somebody else on the machine has it all, who is waited for no
-//! longer than [`PATIENCE`].
+//! Other jobs of this backend hold some of it, and release it when they end. So a job that could
+//! not get its container waits until one of them ends, and retries: the run continues with fewer
+//! jobs at a time. If none is running, another program holds it all, and the job waits no longer
+//! than [`PATIENCE`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -18,10 +19,11 @@ use maelstrom_container::exhausted::ExhaustedResource;
 /// How long nothing of ours may have run until a job gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The kernel takes namespaces apart some time after their last process has ended, and tells nobody.
+/// The kernel takes namespaces apart some time after their last process has ended, without
+/// notification.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// What is known of a shortage. Cloning it shares it.
+/// The state of the backoff. Clones share it.
 #[derive(Clone, Default)]
 pub struct ResourceBackoff(Rc<ResourceBackoffState>);
 
@@ -41,7 +43,7 @@ pub struct RunningJobGuard(ResourceBackoff);
 pub enum BackoffDecision {
     /// It may go now.
     Better,
-    /// There is nobody to wait for.
+    /// There is no job to wait for.
     Hopeless,
 }
 
@@ -65,7 +67,7 @@ impl ResourceBackoff {
         BackoffDecision::Better
     }
 
-    /// Whether this is the first time that somebody hears of such a shortage.
+    /// Whether this is the first report of such a shortage.
     pub fn is_news(&self, exhausted: ExhaustedResource) -> bool {
         self.0.told.borrow_mut().insert(exhausted)
     }

@@ -1,4 +1,4 @@
-//! One slot process, seen from the program: starting it, giving it orders, reading its replies.
+//! A handle to one container init: starting it, sending requests, reading replies.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -55,16 +55,16 @@ pub struct ContainerPool {
     plans: Rc<RefCell<VecDeque<KnownPlan>>>,
     environments: Rc<RefCell<VecDeque<KnownEnvironment>>>,
     edition: Rc<Cell<u64>>,
-    /// Residents that there can't be.
+    /// Fork servers that failed to start.
     refused: Rc<RefCell<Vec<Arc<ProcessSpec>>>>,
 }
 
-/// Why a container did not come to be.
+/// Why a container could not be started.
 #[derive(Debug)]
 pub enum ContainerStartError {
     /// This one cannot be made.
     Container(String),
-    /// It cannot be made now, for want of something that others have.
+    /// It cannot be made now, because a resource is used up.
     Exhausted(ExhaustedResource, String),
     /// None can be made any more.
     Helper(SpawnerError),
@@ -131,7 +131,7 @@ impl ContainerPool {
         self.limits.borrow().scratch_bytes
     }
 
-    /// What is known of a shortage.
+    /// The backoff for exhausted resources.
     pub fn shortage(&self) -> &ResourceBackoff {
         &self.shortage
     }
@@ -147,8 +147,8 @@ impl ContainerPool {
         take(idle.get_mut(slot as usize)?, spec, resident)
     }
 
-    /// A container of any slot's that serves such a job. If there is none, one that serves another is
-    /// ended, so that there is room.
+    /// A container of any slot's that serves such a job. If there is none, one that serves another
+    /// is ended, so that there is room.
     pub fn take_any_idle(
         &self,
         spec: &Arc<ContainerSpec>,
@@ -184,14 +184,14 @@ impl ContainerPool {
         idle.iter_mut().for_each(Vec::clear);
     }
 
-    /// Makes every container that has been started so far one of the past: it keeps what it once
-    /// looked up of the host's files, missing ones included, and these may have changed.
+    /// Marks every container started so far as outdated: it keeps what it once looked up of the
+    /// host's files, missing ones included, and these may have changed.
     pub fn files_changed(&self) {
         self.end_idle();
         self.edition.set(self.edition.get() + 1);
         // Plans name what stands beside mounts of this machine.
         self.plans.borrow_mut().clear();
-        // What kept a program from being a resident may have gone with them.
+        // What kept a program from being a fork server may have gone with them.
         self.refused.borrow_mut().clear();
     }
 
@@ -237,7 +237,7 @@ impl ContainerPool {
         ProcessImage::new(process, packed)
     }
 
-    /// A job's resident, unless it has been found that there can't be such a one.
+    /// A job's fork server, unless it has failed to start before.
     pub fn resident(&self, wanted: Option<&ForkServerSpec>) -> Option<ForkServerSpec> {
         let refused = self.refused.borrow();
         wanted
@@ -245,7 +245,7 @@ impl ContainerPool {
             .cloned()
     }
 
-    /// There can't be such a resident. Whether somebody is to be told.
+    /// Records that such a fork server fails to start. Returns whether to report it.
     pub fn refuse(&self, resident: &ForkServerSpec) -> bool {
         match resident.need {
             ForkServerNeed::Wanted => {}
@@ -330,7 +330,7 @@ impl ContainerHandle {
         })
     }
 
-    /// Whether it is one of these, with this resident.
+    /// Whether it is one of these, with this fork server.
     pub fn serves(&self, spec: &Arc<ContainerSpec>, resident: Option<&Arc<ProcessSpec>>) -> bool {
         let residents = match (&*self.resident.borrow(), resident) {
             (None, None) => true,
@@ -340,7 +340,7 @@ impl ContainerHandle {
         residents && same(&self.spec, spec)
     }
 
-    /// Orders a resident to be started. The reply tells whether there is one.
+    /// Requests the start of a fork server. The reply tells whether it succeeded.
     pub fn keep(
         &self,
         resident: &Arc<ProcessSpec>,
@@ -350,14 +350,14 @@ impl ContainerHandle {
         self.give(LaunchMode::Keep, image, &[])
     }
 
-    /// Gives an order. Only for those that carry no descriptors; the socket's buffer holds far
+    /// Sends a request. Only for those that carry no descriptors; the socket's buffer holds far
     /// more of them than are ever outstanding.
     pub fn order(&self, order: ContainerRequest) -> Result<(), MessageError> {
         message::send(self.socket.as_fd(), &order, &[])
     }
 
-    /// Orders a program to be run, or to be forked by the resident, with this standard input, if any,
-    /// and these standard output and error.
+    /// Requests that a program be run, or forked by the fork server, with this standard input, if
+    /// any, and these standard output and error.
     pub fn run(
         &self,
         image: ProcessImage,
@@ -374,7 +374,7 @@ impl ContainerHandle {
         }
     }
 
-    /// Orders a program to be run on a terminal of its own.
+    /// Requests that a program be run on its own terminal.
     pub fn run_on_terminal(
         &self,
         image: ProcessImage,

@@ -1,4 +1,4 @@
-//! How busy this machine is, from `/proc/stat` and `/proc/meminfo` (proc(5)).
+//! Samples the load of this machine from `/proc/stat` and `/proc/meminfo` (proc(5)).
 
 use std::fs;
 

@@ -1,8 +1,8 @@
-//! One job, from the moment it has a slot to its end.
+//! Runs one job, from the moment it gets a slot to its end.
 //!
 //! ```text
-//! Started ─▶ container (idle or new) ─▶ order ─▶ output … ─▶ reply ─▶ rest of the output ─▶ Finished
-//!                                        │ timeout or stop: SIGTERM ─ grace ─▶ SIGKILL
+//! Started ─▶ container (idle or new) ─▶ request ─▶ output … ─▶ reply ─▶ last output ─▶ Finished
+//!                                         │ timeout or stop: SIGTERM ─ grace ─▶ SIGKILL
 //! ```
 
 use std::os::fd::AsFd;
@@ -25,10 +25,10 @@ use maelstrom_model::byte_size::ByteSize;
 use maelstrom_model::event::{EventKind, NoticeSeverity, OutputStream, UserNotice};
 use maelstrom_model::job::{ExitStatus, JobOutcome, JobResult, ProcessSpec, ResourceUsage};
 
-/// How long a resident may take until it is ready. It sets itself stricter limits.
+/// How long a fork server may take until it is ready. It sets itself stricter limits.
 const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
 
-/// What came of giving a job to a container.
+/// The result of running a job in a container.
 enum ContainerRunResult {
     /// It was run, or was stopped before.
     Yes {
@@ -94,7 +94,7 @@ pub async fn run(mut assignment: JobTask) -> JobCompletion {
 }
 
 impl JobTask {
-    /// Runs the job as soon as there is all that it takes.
+    /// Runs the job as soon as its resources are available.
     async fn run_in_some_container(
         &self,
         mut idle: Option<ContainerHandle>,
@@ -197,7 +197,7 @@ impl JobTask {
         }
     }
 
-    /// A new container, with the job's resident in it if there can be one.
+    /// A new container, with the job's fork server in it if there can be one.
     async fn container(
         &self,
         containers: &ContainerPool,
@@ -216,7 +216,7 @@ impl JobTask {
                 Ok(ContainerReply::NotKept(reason)) => reason,
                 Ok(_) | Err(_) => "its container ended".to_owned(),
             },
-            // The container goes with whatever the resident is at.
+            // The container ends, and the fork server with it.
             () = self.unwanted() => return containers.start(&self.job.container).await,
             () = tokio::time::sleep(RESIDENT_START_MAX) => {
                 format!("it was not ready after {} s", RESIDENT_START_MAX.as_secs())
@@ -228,12 +228,12 @@ impl JobTask {
                 &reason,
             ))));
         }
-        // The first container is not used: nobody knows what the resident has done to it until it
-        // failed.
+        // The first container is not used: nobody knows what the fork server has done to it until
+        // it failed.
         containers.start(&self.job.container).await
     }
 
-    /// Waits until nobody wants the job any more.
+    /// Waits until the job is stopped.
     async fn unwanted(&self) {
         while !self.control.is_unwanted() {
             self.control.changed().await;
@@ -392,7 +392,7 @@ fn no_room(bytes: u64) -> String {
     )
 }
 
-/// Says that jobs wait.
+/// Reports that jobs wait.
 fn waits(exhausted: ExhaustedResource) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Warning,
@@ -402,7 +402,7 @@ fn waits(exhausted: ExhaustedResource) -> UserNotice {
     }
 }
 
-/// Says that jobs start processes of their own for want of a resident.
+/// Reports that jobs start their own processes, without a fork server.
 fn no_forks(resident: &ProcessSpec, reason: &str) -> UserNotice {
     let program = resident.program.to_string_lossy();
     UserNotice {
@@ -418,7 +418,7 @@ fn no_forks(resident: &ProcessSpec, reason: &str) -> UserNotice {
 impl SignalTarget for ContainerHandle {
     type Error = MessageError;
 
-    /// An order to a container that has just ended is no failure: its reply tells.
+    /// A request to a container that has just ended is no failure: its reply tells.
     fn send_signal(&self, tug: JobSignal) -> Result<(), MessageError> {
         let order = match tug {
             JobSignal::Terminate => ContainerRequest::Signal(libc::SIGTERM),

@@ -1,15 +1,14 @@
-//! Executes jobs on this machine, each in its own container, or in a plain process if the user
-//! chose so.
+//! Runs jobs on this machine, each in its own container, or in a plain process if the user chose
+//! so.
 //!
-//! - [`container`]: one slot process and the conversation with it.
-//! - [`process`]: a plain process instead.
-//! - [`job`]: one job from its slot to its end. [`task`]: what that takes. [`timer`]: its time limit,
-//!   and others' wishes. [`output`]: what it writes.
-//! - [`host_sampler`]: how busy this machine is. [`scratch`]: how much memory files may take.
-//!   [`backoff`]: what to do when it has no more of something.
+//! - [`container`]: a handle to one container init. [`process`]: a plain process instead.
+//! - [`job`]: one job from its slot to its end; [`task`]: its inputs and results; [`timer`]: its
+//!   time limit and stop requests; [`output`]: its output.
+//! - [`host_sampler`]: the load of this machine. [`scratch`]: the memory budget of containers'
+//!   files. [`backoff`]: waits when the machine has run out of something.
 //!
-//! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): jobs are
-//! futures that this value owns, and a job's output is read only while somebody takes events.
+//! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): the backend
+//! owns its jobs as futures, and reads their output only while its events are taken.
 
 mod backoff;
 mod container;
@@ -51,7 +50,7 @@ use maelstrom_model::backend::{
 use maelstrom_model::event::EventKind;
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
-/// How often the machine is looked at while something runs.
+/// How often the host is sampled while a job runs.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 
 /// A job's future: the slot it had, and its container if that can be used again.
@@ -77,7 +76,7 @@ pub struct LocalBackend {
     waker: Option<Waker>,
 }
 
-/// How jobs are kept apart.
+/// How jobs are isolated.
 enum JobIsolation {
     /// Each in a container.
     Containers {
@@ -304,7 +303,7 @@ fn is_null_device(descriptor: &OwnedFd) -> bool {
 }
 
 impl JobIsolation {
-    /// What this job is to run in.
+    /// The execution target of this job.
     fn execution_target(&self, slot: u32, job: &Job) -> ExecutionTarget {
         match self {
             JobIsolation::Containers { containers, .. } => {

@@ -1,9 +1,8 @@
-//! What a running job writes.
+//! Reads the output of running jobs.
 //!
-//! Most jobs are over before anybody could have looked at their output. So the pipes of a new job
-//! are left alone at first, and a job that ends within [`UNWATCHED`] costs one look at each in the
-//! end. Those of a job that goes on are registered with the asynchronous runtime and read as they
-//! fill.
+//! Most jobs end before their output could be polled. So the pipes of a new job are left alone at
+//! first, and a job that ends within [`UNWATCHED`] costs one read of each at its end. The pipes of
+//! a longer job are registered with the async runtime and read as they fill.
 
 use std::future::pending;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -193,7 +192,7 @@ impl JobOutputReader {
         }
     }
 
-    /// Waits for output and reads it; for ever, if there can be none.
+    /// Waits for output and reads it; forever, if there can be none.
     async fn read(&mut self) {
         let JobOutputReader {
             pipe: PipeState::Watched(pipe),

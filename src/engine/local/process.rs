@@ -1,10 +1,10 @@
-//! A job in a plain process: what `--isolation=process` chooses where containers are not to be had,
-//! or not wanted.
+//! Runs a job in a plain process, for `--isolation=process`, where containers are not available or
+//! not wanted.
 //!
-//! The job has a process group of its own, which is killed when its first process ends, so that the
-//! ordinary daemon does not outlive its test. Nothing else keeps it apart: it sees this machine, a
-//! process that leaves the group escapes, and a program that is itself killed leaves its tests
-//! running. The specification of its container is not looked at.
+//! The job has its own process group, which is killed when its first process ends, so that most
+//! daemons do not outlive their test. There is no further isolation: the job sees this machine, a
+//! process that leaves the group escapes, and if the program itself is killed its tests keep
+//! running. The job's container spec is ignored.
 
 use std::fs::File;
 use std::io;

@@ -1,8 +1,8 @@
-//! How much memory the files of all containers of a run may take.
+//! The memory budget for the files of all containers of a run.
 //!
-//! What jobs write is kept in memory. Without a limit three tests that fill `/tmp` would take all that
-//! the machine has, so there is one budget, of which each of the containers that run at a time has an
-//! equal part.
+//! Files that jobs write are kept in memory. Without a limit, three tests that fill `/tmp` would
+//! take all memory of the machine. So there is one budget, divided equally among the containers
+//! that run at a time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,8 +68,8 @@ impl ScratchMemory {
     }
 }
 
-/// The least limit of memory that the control groups of this process have, below the root of the file
-/// system: `memory.max` of version 2, `memory.limit_in_bytes` of version 1.
+/// The least limit of memory that the control groups of this process have, below the root of the
+/// file system: `memory.max` of version 2, `memory.limit_in_bytes` of version 1.
 fn group_limit(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     let mounts = root.join("sys/fs/cgroup");
@@ -86,8 +86,8 @@ fn group_limit(root: &Path) -> Option<u64> {
             }
             _ => continue,
         };
-        // In a container the path may be that of the host, which is not there: then what is mounted is
-        // the group itself.
+        // In a container the path may be that of the host, which is not there: then what is mounted
+        // is the group itself.
         let group: PathBuf = mount.join(path.trim_start_matches('/'));
         for ancestor in group
             .ancestors()

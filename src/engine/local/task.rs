@@ -1,5 +1,5 @@
-//! What a job's run is given, what it leaves behind, and how it tells what the job writes; the same
-//! for a container and for a plain process.
+//! The inputs and results of a job's future, and how it emits output; the same for a container and
+//! for a plain process.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -32,7 +32,7 @@ pub struct JobTask {
     pub streams: Rc<JobStdio>,
     /// How long it may go on after SIGTERM.
     pub grace: Duration,
-    /// What others want of it.
+    /// Its stop and suspend requests.
     pub control: Rc<JobControl>,
     pub events: SharedEventQueue,
 }
@@ -82,19 +82,19 @@ pub struct JobCompletion {
 }
 
 impl JobTask {
-    /// Tells the backend's owner something.
+    /// Emits an event.
     pub fn emit(&self, event: BackendEvent) {
         self.events.borrow_mut().push_back(event);
     }
 
-    /// Tells what was read, and lets whoever takes the events come to it before more is read.
+    /// Emits what was read, and yields to the consumer of events before more is read.
     pub async fn pass_on(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             self.pass_on_one(output).await;
         }
     }
 
-    /// Tells what is left of the output when nobody can write any more.
+    /// Emits the rest of the output once all writers are gone.
     pub async fn pass_on_rest(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             while output.take_rest() {

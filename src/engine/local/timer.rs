@@ -1,4 +1,4 @@
-//! A running job's time limit, and how others bring about its end.
+//! A running job's time limit, and the requests to stop, suspend or continue it.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use maelstrom_model::backend::StopMode;
 use maelstrom_model::job::{ExitStatus, Job, JobOutcome};
 
-/// What can be done to a running job from outside.
+/// A signal to a running job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobSignal {
     Terminate,
@@ -18,7 +18,7 @@ pub enum JobSignal {
     Continue,
 }
 
-/// What holds a running job.
+/// What signals to a running job are sent to.
 pub trait SignalTarget {
     /// Why it could not be held.
     type Error;
@@ -27,7 +27,7 @@ pub trait SignalTarget {
     fn send_signal(&self, tug: JobSignal) -> Result<(), Self::Error>;
 }
 
-/// What others want of a running job.
+/// Stop and suspend requests for a running job.
 #[derive(Default)]
 pub struct JobControl {
     wish: Cell<Option<StopMode>>,
@@ -46,12 +46,12 @@ impl JobControl {
         self.changed.notify_one();
     }
 
-    /// Whether somebody has asked for the job's end.
+    /// Whether the job is to stop.
     pub fn is_unwanted(&self) -> bool {
         self.wish.get().is_some()
     }
 
-    /// Waits until somebody wants something else.
+    /// Waits until the requests change.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -79,7 +79,7 @@ impl JobControl {
     }
 }
 
-/// How far a job's end has been brought about.
+/// The stage of stopping a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TerminationStage {
     No,
@@ -97,7 +97,7 @@ pub struct JobTimer {
     deadline: Option<Instant>,
     grace: Duration,
     stopping: TerminationStage,
-    /// What the job's end means, if somebody brought it about.
+    /// What the job's end means, if it was stopped.
     cause: Option<JobOutcome>,
     suspended: bool,
 }
@@ -117,7 +117,7 @@ impl JobTimer {
         }
     }
 
-    /// Does what others have asked for since the last time.
+    /// Applies the requests made since the last call.
     pub fn apply_control<L: SignalTarget>(
         &mut self,
         control: &JobControl,
@@ -161,7 +161,7 @@ impl JobTimer {
         }
     }
 
-    /// Does it.
+    /// Takes the next step of stopping the job.
     pub fn escalate<L: SignalTarget>(
         &mut self,
         control: &JobControl,

@@ -1,6 +1,6 @@
 //! Addresses of brokers: `build.example:4000`, `198.51.100.4:4000`, `[2001:db8::4]:4000`.
 //!
-//! Only the form is checked here; names are resolved when a program starts.
+//! Only the syntax is checked here; names are resolved when a program starts.
 
 use std::fmt;
 use std::net::Ipv6Addr;

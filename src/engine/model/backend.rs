@@ -1,20 +1,20 @@
-//! What executes jobs: this machine, or others.
+//! The trait of what executes jobs: this machine or a cluster.
 //!
-//! A backend owns the queue, the slots, the clocks of timeouts and the containers. The driver of a
-//! run hands over every job as soon as it is known and only listens after that; which job is next is
-//! decided inside the backend, by the [`priority`](super::priority) of each.
+//! A backend owns the queue, the slots, the timers and the containers. A run's driver submits every
+//! job as soon as it is known and then only listens; the backend decides which job is next, by the
+//! [`priority`](super::priority) of each.
 //!
-//! What every backend keeps:
+//! Every backend guarantees:
 //! - Each submitted job has exactly one [`BackendEvent::Finished`], unless [`BackendEvent::Lost`]
 //!   comes first. A job that ran has exactly one [`BackendEvent::Started`] before it; all of its
 //!   output comes in between.
-//! - A job that did not fail by itself never looks as if it did: what the backend could not do is
+//! - An infrastructure failure is never reported as the job's own: what the backend could not do is
 //!   [`JobOutcome::Error`](super::job::JobOutcome::Error).
-//! - Timeouts and grace periods are the backend's duty: SIGTERM, the grace period, then SIGKILL to
+//! - The backend enforces timeouts and grace periods: SIGTERM, the grace period, then SIGKILL to
 //!   the whole container.
-//! - Reading is not unbounded: a backend whose events are not taken stops reading its jobs' output.
+//! - Buffers are bounded: a backend whose events are not taken stops reading its jobs' output.
 //!
-//! Absent on purpose: tests, attempts, repeats and history. A backend knows jobs only.
+//! A backend knows jobs only: no tests, attempts, repeats or history.
 
 use std::fmt;
 use std::future::Future;
@@ -50,7 +50,7 @@ pub enum StopMode {
     Kill,
 }
 
-/// What a backend has to tell.
+/// An event of a backend.
 #[derive(Debug)]
 pub enum BackendEvent {
     /// A job took a slot and is being started.
@@ -70,10 +70,10 @@ pub enum BackendEvent {
     /// The machine that a job ran on was lost, and the job begins again elsewhere. What it wrote so
     /// far is void. There is no second [`BackendEvent::Started`].
     Restarted { job: JobId, reason: String },
-    /// A running job has written over files of the host's, and nobody sees that any more. Before its
+    /// A running job has written over files of the host's, and they are discarded. Comes before its
     /// end.
     Discarded { job: JobId, files: DiscardedFiles },
-    /// A job is over, and all of its output was told.
+    /// A job is over, after all of its output.
     Finished { job: JobId, result: JobResult },
     /// Something for those who watch: workers that join, leave or report, transfers, notices.
     /// Nothing that is about a test.
@@ -103,18 +103,18 @@ pub trait Backend {
     /// How many jobs run at a time.
     fn slots(&self) -> u32;
 
-    /// Hands over a job. It starts when its rank's turn has come and a slot is free.
+    /// Hands over a job. It starts when it is first in the queue and a slot is free.
     fn submit(&mut self, id: JobId, job: Job, rank: JobPriority);
 
     /// Stops a job. One that waits ends at once, without having been started, as
-    /// [`JobOutcome::Cancelled`](super::job::JobOutcome::Cancelled); one that runs ends so unless it was
-    /// over already. One that is finished or unknown is left alone. Stopping twice is fine, and
-    /// [`StopMode::Kill`] after [`StopMode::Terminate`] cuts the grace period short.
+    /// [`JobOutcome::Cancelled`](super::job::JobOutcome::Cancelled); one that runs ends so unless
+    /// it was over already. One that is finished or unknown is left alone. Stopping twice is fine,
+    /// and [`StopMode::Kill`] after [`StopMode::Terminate`] cuts the grace period short.
     fn stop(&mut self, id: JobId, how: StopMode);
 
     /// Files that jobs see may have changed since the last job was submitted (something was built,
-    /// a round begins): no job from here on may see them as they were. A backend that looks
-    /// them up anew for each job has nothing to do.
+    /// a round begins): no job from here on may see them as they were. A backend that looks them up
+    /// again for each job has nothing to do.
     fn files_changed(&mut self) {}
 
     /// Starts no further jobs until [`Backend::release`]; those that run go on.
@@ -129,8 +129,7 @@ pub trait Backend {
     /// Lets them go on where they were.
     fn resume(&mut self);
 
-    /// The next event. Dropping the future loses nothing. Waits for ever when there is nothing to
-    /// tell.
+    /// The next event. Dropping the future loses nothing. Waits forever if there is none.
     fn next(&mut self) -> impl Future<Output = BackendEvent>;
 
     /// Kills whatever still runs and returns when no container, process or mount of this backend is

@@ -1,4 +1,4 @@
-//! Byte sizes as people write them: `1 GB`, `512Ki`, `1048576`.
+//! Byte sizes in human-readable form: `1 GB`, `512Ki`, `1048576`.
 
 use std::fmt;
 use std::str::FromStr;

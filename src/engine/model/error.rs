@@ -1,4 +1,4 @@
-//! Errors as one line of text, for events: they are values without sources.
+//! Formats errors as one line of text for events, which hold no error sources.
 
 use std::error::Error;
 

@@ -1,12 +1,12 @@
 //! The exit codes of the test runners.
 //!
-//! A test that fails lends the program its own exit code (101 under Rust's test harness), as the
-//! build tool does when a build fails, so scripts that look at the code of `cargo test` go on
-//! working. Everything that is neither a test's nor a build's doing has a code of its own here.
+//! A failing test gives the program its own exit code (101 with Rust's test harness), as does a
+//! failing build, so scripts that check the exit code of `cargo test` still work. Everything that
+//! neither a test nor a build caused has its own code here.
 //!
-//! When several things went wrong, the first of this list decides: interrupted; backend lost;
-//! build or discovery failed; a test failed (the first one's code); a test could not be run; a
-//! single test was cancelled.
+//! If several things went wrong, the first of this list decides: interrupted; backend lost; build
+//! or discovery failed; a test failed (the first one's code); a test could not be run; a single
+//! test was cancelled.
 
 use super::event::TestOutcome;
 use maelstrom_container::spec::ExitStatus;
@@ -26,8 +26,8 @@ pub const USAGE: u8 = 2;
 /// could not be prepared, the backend was lost.
 pub const INFRASTRUCTURE: u8 = 125;
 
-/// Tests were named, or filtered by patterns, and there is no such test. The code of `cargo nextest`:
-/// what runs nothing, though something was asked for, is no success.
+/// Tests were named, or filtered by patterns, and there is no such test. The code of `cargo
+/// nextest`: what runs nothing, though something was asked for, is no success.
 pub const NO_TESTS: u8 = 4;
 
 /// Somebody stopped the run: `^C`, SIGTERM, SIGHUP, or a key of the dashboard.

@@ -1,11 +1,12 @@
-//! Which variables of the calling environment go along to a cluster.
+//! Which variables of the calling environment are forwarded to a cluster.
 //!
-//! A broker writes jobs down, and workers are other people's machines: tokens and passwords that
-//! happen to be in the environment are not their business. Jobs on this machine see what they always
-//! see; to a cluster go
+//! A broker stores jobs, and workers are other people's machines: they must not see tokens and
+//! passwords that happen to be in the environment. Jobs on this machine see the whole environment;
+//! a cluster gets
 //!
 //! - what a runner or a specification has set: it is not the caller's;
-//! - of the caller's own, what is on the list ([`FORWARDED`], [`INSTALLATIONS`]) and does not look like a secret;
+//! - of the caller's variables, those on a list ([`FORWARDED`], [`INSTALLATIONS`]) that do not look
+//!   like secrets;
 //! - what the user names: by `--forward-environment`, by `--env`, or in the `environment` of a
 //!   specification.
 
@@ -14,8 +15,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-/// What is forwarded without being named: what tells programs how to behave, and where things are. A
-/// `*` at the end stands for anything.
+/// What is forwarded without being named: what tells programs how to behave, and where things are.
+/// A `*` at the end stands for anything.
 pub const FORWARDED: [&str; 71] = [
     // The account, the shell and the terminal.
     "CLICOLOR",

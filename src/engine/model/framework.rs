@@ -1,12 +1,12 @@
 //! The trait that every test framework implements: the engine and the user interfaces know only
 //! this.
 //!
-//! Discovery and the tests' runs overlap: [`Framework::discover`] is still going on while
-//! [`Framework::failure_location`] is asked about the first failures, so both borrow the framework
+//! Discovery and test execution overlap: while [`Framework::discover`] is running,
+//! [`Framework::failure_location`] is called for the first failures, so both borrow the framework
 //! shared.
 //!
-//! Absent on purpose: slots, order, repeats, cancellation. A discovery that is no longer wanted is
-//! dropped, and whatever it started (a build, say) must die with the future.
+//! A framework knows nothing of slots, order, repeats or cancellation. Dropping a discovery cancels
+//! it, and everything it started (a build, say) must end with the future.
 
 use std::error::Error;
 use std::future::Future;
@@ -20,15 +20,15 @@ use crate::backend::TestGroupMember;
 
 /// Builds a project's tests, lists them, and reads what they say.
 pub trait Framework {
-    /// Why discovery gave up.
+    /// Why discovery failed.
     type Error: DiscoveryError;
 
     /// Builds and lists, telling `host` of each thing as soon as it is known, so that the tests of
     /// the first binary run while the second is still being built.
     ///
     /// An error means that the run is pointless (the build failed): tests that have not started
-    /// will not. Trouble with one test binary alone is no such error: it goes to [`FrameworkHost::broken`],
-    /// so that the others' results are not lost.
+    /// will not. Trouble with one test binary alone is no such error: it goes to
+    /// [`FrameworkHost::broken`], so that the others' results are not lost.
     fn discover<H: FrameworkHost>(
         &self,
         host: &H,
@@ -57,8 +57,8 @@ pub trait Framework {
         false
     }
 
-    /// Who reads along while one attempt of this test writes. Without a follower a person sees all
-    /// that was written, and [`Framework::read`] judges it; with one, the follower does both.
+    /// The parser of one attempt's output. Without one, all output is shown and [`Framework::read`]
+    /// judges it; a parser does both.
     fn follow(&self, _test: &TestKey) -> Option<Box<dyn OutputParser>> {
         None
     }
@@ -74,7 +74,7 @@ pub trait Framework {
     }
 }
 
-/// Reads along while one attempt of a test writes.
+/// Parses the output of one attempt as it is written.
 pub trait OutputParser {
     /// Takes in what was written; returns what of it, and of what was held back, is for a person.
     fn wrote(&mut self, stream: OutputStream, bytes: Vec<u8>) -> Vec<u8>;
@@ -83,12 +83,12 @@ pub trait OutputParser {
     fn ended(&mut self, status: Option<ExitStatus>) -> ParsedOutput;
 }
 
-/// What a [`OutputParser`] has to say at the end.
+/// The result of an [`OutputParser`] at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParsedOutput {
     /// What was held back of a stream, and is for a person after all.
     pub held: Option<(OutputStream, Vec<u8>)>,
-    /// What the output says.
+    /// The analysis of the output.
     pub reading: OutputAnalysis,
 }
 
@@ -126,7 +126,8 @@ pub enum FrameworkVerdict {
     },
 }
 
-/// A part of a test that its framework reports by itself, such as a Go subtest or a phase of pytest.
+/// A part of a test that its framework reports by itself, such as a Go subtest or a phase of
+/// pytest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubtestReport {
     pub name: String,
@@ -135,7 +136,7 @@ pub struct SubtestReport {
     pub duration: Duration,
 }
 
-/// Why discovery gave up. The message is for a person and names what was at fault.
+/// Why discovery failed. The message is for the user and names what was at fault.
 pub trait DiscoveryError: Error + Send + Sync + 'static {
     /// The program's exit code: the build tool's own where there is one.
     fn exit_code(&self) -> u8;
@@ -144,7 +145,7 @@ pub trait DiscoveryError: Error + Send + Sync + 'static {
     fn help(&self) -> Option<String>;
 }
 
-/// What discovery has to say when it is over.
+/// The result of discovery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiscoverySummary {
     /// Tests that filters left out.
@@ -154,9 +155,9 @@ pub struct DiscoverySummary {
     pub failure: Option<u8>,
 }
 
-/// What a framework needs of the program it runs in.
+/// The run as a framework sees it.
 pub trait FrameworkHost {
-    /// Tells who watches (build output, progress, notices).
+    /// Sends an event to the user interface (build output, progress, notices).
     fn emit(&self, event: EventKind);
 
     /// Tells where the project keeps what is known of earlier runs. Before the first test is handed
@@ -167,7 +168,7 @@ pub trait FrameworkHost {
     /// said again with more. It matters only where somebody waits for changes.
     fn watch(&self, list: WatchPaths);
 
-    /// Hands over tests that were found; they may start at once.
+    /// Submits tests that were found; they may start at once.
     fn found(&self, tests: Vec<TestCase>);
 
     /// Hands over a test that somebody gave a priority: higher ones start first, whatever is known
@@ -175,7 +176,8 @@ pub trait FrameworkHost {
     fn found_at(&self, priority: i8, test: TestCase);
 
     /// Hands over what should have been tests and can't be run (a test binary that crashes while
-    /// its tests are listed). It is reported once, with [`TestOutcome::Error`], and makes the run fail.
+    /// its tests are listed). It is reported once, with [`TestOutcome::Error`], and makes the run
+    /// fail.
     fn broken(&self, entry: BrokenEntry);
 
     /// Says after how many failures the run stops, if the user has said nothing of that.
@@ -200,11 +202,11 @@ pub struct WatchPaths {
     pub written: Vec<PathBuf>,
 }
 
-/// Something that stands in the report where tests should have been.
+/// Reported in place of tests that could not be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenEntry {
-    /// Its name in the history, like a test's. The test's own name may be empty. Without a package it is
-    /// no test: see [`TestKey::is_place`].
+    /// Its name in the history, like a test's. The test's own name may be empty. Without a package
+    /// it is no test: see [`TestKey::is_place`].
     pub key: TestKey,
     /// The whole name on one line, unique in the run.
     pub title: String,

@@ -1,4 +1,4 @@
-//! Identifiers. Each is a newtype, so that one is never taken for another.
+//! Identifiers. Each is a newtype, so they cannot be confused.
 
 use std::fmt;
 use std::fs::File;
@@ -61,8 +61,8 @@ pub fn secret() -> io::Result<[u8; 32]> {
     Ok(bytes)
 }
 
-/// What others are shown of a run of this name: the name itself is known to the client and the broker
-/// only, and cannot be found from this.
+/// What others are shown of a run of this name: the name itself is known to the client and the
+/// broker only, and cannot be found from this.
 pub fn shown_run(name: &[u8; 16]) -> [u8; 16] {
     let hash = ContentHash::of(&[b"maelstrom run ".as_slice(), name].concat());
     let mut shown = [0; 16];

@@ -1,4 +1,4 @@
-//! Jobs: what a backend executes, and the tests that become jobs.
+//! Jobs, which a backend executes, and the tests that become jobs.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -39,7 +39,8 @@ pub enum OutputPipes {
     /// A pipe each: which stream was written to is known, and the order between the two is not.
     #[default]
     Separate,
-    /// One pipe: everything comes in the order in which it was written, as [`Stream::Joined`].
+    /// One pipe: everything comes in the order in which it was written, as
+    /// [`OutputStream::Joined`](super::event::OutputStream::Joined).
     Joined,
 }
 
@@ -51,7 +52,8 @@ impl Job {
     }
 }
 
-/// A program whose forks are as good as processes started afresh: see `container::slot::resident`.
+/// A program whose forks are equivalent to freshly started processes: see
+/// `maelstrom_container::init::fork_server`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForkServerSpec {
     pub process: Arc<ProcessSpec>,
@@ -60,7 +62,7 @@ pub struct ForkServerSpec {
 }
 
 impl ForkServerSpec {
-    /// One of which it is told if it can't be.
+    /// One whose failure to start is reported.
     pub fn wanted(process: Arc<ProcessSpec>) -> ForkServerSpec {
         let need = ForkServerNeed::Wanted;
         ForkServerSpec { process, need }
@@ -70,7 +72,7 @@ impl ForkServerSpec {
 /// What it means if a program can't fork what is wanted of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForkServerNeed {
-    /// Who watches is told, once, and it is not tried again.
+    /// It is reported once, and not tried again.
     Wanted,
     /// Nothing: the job finds out why itself.
     Tried,
@@ -79,7 +81,8 @@ pub enum ForkServerNeed {
 /// On which machines a job can run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PlacementConstraint {
-    /// On this one alone: it is part of the work here, or nobody knows what it would need elsewhere.
+    /// On this one alone: it is part of the work here, or nobody knows what it would need
+    /// elsewhere.
     #[default]
     Here,
     /// On any that is given its inputs.
@@ -134,8 +137,8 @@ pub struct TestKey {
 }
 
 impl TestKey {
-    /// Whether this is no test but a place in the source that does not compile: it has no package. It is
-    /// listed with the failures and neither counted nor remembered.
+    /// Whether this is no test but a place in the source that does not compile: it has no package.
+    /// It is listed with the failures and neither counted nor remembered.
     pub fn is_place(&self) -> bool {
         self.package.is_empty()
     }
@@ -148,7 +151,7 @@ pub struct IgnoredTest {
     pub reason: Option<String>,
 }
 
-/// What a finished job gives back.
+/// The result of a finished job.
 #[derive(Clone, Debug)]
 pub struct JobResult {
     /// How its process ended, or why there was none.

@@ -1,13 +1,14 @@
-//! What every part of Maelstrom speaks of: jobs and tests, their outcomes, and the events of a run.
+//! The vocabulary shared by all of Maelstrom: jobs and tests, their outcomes, and the events of a
+//! run.
 //!
-//! Data flows one way: down as jobs, back as [`event::Event`]s. Nothing here runs anything, and
-//! nothing here knows who watches.
+//! Data flows one way: down as jobs, back as [`event::Event`]s. Nothing here runs anything or knows
+//! who is watching.
 //!
 //! - [`ids`], [`job`], [`event`], [`exit_code`]: the shared types.
-//! - [`framework`]: what finds the tests, as a trait. [`backend`]: what runs jobs, as a trait.
+//! - [`framework`]: the trait that finds tests. [`backend`]: the trait that runs jobs.
 //! - [`priority`]: which of two waiting jobs starts first.
 //! - [`address`], [`byte_size`], [`forwarding`]: values that users write.
-//! - [`error`]: an error with its causes.
+//! - [`error`]: formats an error with its causes.
 
 pub mod address;
 pub mod backend;

@@ -1,11 +1,11 @@
-//! Which of two waiting jobs starts first: the higher priority; among equals, a job of unknown
-//! duration; then the longest (so that the end of a run is not one long job on one slot); then
-//! whoever came first.
+//! Which of two waiting jobs starts first: the one of higher priority; among equals, one of unknown
+//! duration; then the longest (so that a run does not end with one long job on one slot); then the
+//! one that was submitted first.
 
 use std::cmp::Ordering;
 use std::time::Duration;
 
-/// What decides a job's place in the queue. The greater rank starts first.
+/// What decides a job's place in the queue. The greatest starts first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobPriority {
     /// Decides before everything else.
@@ -32,8 +32,8 @@ impl PartialOrd for JobPriority {
     }
 }
 
-/// A job's turn: the smallest is next. Packed, since there may be 100,000 in two places each: how
-/// far the rank is from the greatest, then the order of arrival.
+/// A job's sort key in the queue: the smallest is next. Packed, since there may be 100,000 in two
+/// places each: the distance from the greatest priority, then the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueueKey {
     behind: u64,
@@ -44,7 +44,7 @@ pub struct QueueKey {
 const ESTIMATE_BITS: u32 = 56;
 
 impl QueueKey {
-    /// The turn of a job of this rank that came as this one in the order of arrival.
+    /// The key of a job with this priority and this place in the order of arrival.
     pub fn new(rank: JobPriority, arrival: u64) -> QueueKey {
         let longest = (1 << ESTIMATE_BITS) - 1;
         let below_priority = u64::from(rank.priority.abs_diff(i8::MAX));

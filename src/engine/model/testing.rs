@@ -1,4 +1,4 @@
-//! What the tests of this room share: a job, and the rules of the event stream as a check.
+//! Test helpers shared by all crates: a job, and a checker for the rules of the event stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

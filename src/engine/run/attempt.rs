@@ -1,7 +1,7 @@
-//! Attempts and helpers as jobs of a backend.
+//! Maps attempts and helper jobs to the jobs of a backend.
 //!
-//! A [`JobId`] carries its meaning, so no table is needed to find the attempt of a job. Attempts
-//! count from 1, which leaves 0 to the jobs that are no tests.
+//! A [`JobId`] encodes its meaning, so no table is needed to find the attempt of a job. Attempts
+//! count from 1, which leaves 0 to the jobs that are not tests.
 
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::{Attempt, TestId};

@@ -1,7 +1,7 @@
 //! The commands that open a shell in a test's container.
 //!
-//! Asking for one writes the job into a file. Failures are told without being asked about, but only
-//! the first [`TOLD_MAX`]: who has more of them looks at one after the other anyway.
+//! Requesting one writes the job to a file. For failures it is reported without a request, but only
+//! for the first [`TOLD_MAX`]: a person looks at more than that one by one anyway.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use maelstrom_model::event::TestDescription;
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::Job;
 
-/// How many failures are told with their command.
+/// How many failures are reported with their command.
 const TOLD_MAX: u32 = 32;
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct DebugShell {
     program: Option<PathBuf>,
@@ -53,7 +53,7 @@ impl DebugShell {
         }
     }
 
-    /// What there is to tell of a failed test's job, if it is one of the first.
+    /// The command for a failed test's job, if it is one of the first.
     pub fn describe_failure(&mut self, test: TestId, job: &Job) -> Option<TestDescription> {
         if self.told >= TOLD_MAX {
             return None;

@@ -1,4 +1,4 @@
-//! What a detail screen shows of a test's job. Pure.
+//! The description of a test's job for a detail screen. Pure.
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
-//! What the tests of a round have written over the project's own files, and is gone: told once, at the
-//! round's end, so that nobody waits for a snapshot that was never kept. Pure.
+//! Collects what the tests of a round wrote over the project's own files, which is discarded:
+//! reported once, at the end of the round, so that nobody looks for a snapshot that was never kept.
+//! Pure.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ impl DiscardSummary {
         }
     }
 
-    /// What there is to tell of it, if anything, paths from this directory. Nothing is left.
+    /// Takes the notice about the files, if any, with paths relative to this directory.
     pub fn take_notice(&mut self, directory: &Path) -> Option<UserNotice> {
         let DiscardSummary { files, more } = std::mem::take(self);
         if files.is_empty() {

@@ -1,6 +1,6 @@
-//! What the end of a job means for its test. Pure.
+//! Maps the end of a job to its test's outcome. Pure.
 //!
-//! This is where an infrastructure failure and a test's failure part ways, so the mapping is total
+//! This is where infrastructure failures and test failures are separated, so the mapping is total
 //! and one to one.
 
 use std::time::Duration;

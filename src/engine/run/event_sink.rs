@@ -1,13 +1,13 @@
-//! Where the run's events leave, stamped with the time.
+//! Emits the run's events, stamped with the time.
 //!
-//! Owns the run's clock, the only one that its events know.
+//! Owns the run's clock, the only one that events use.
 
 use std::time::Instant;
 
 use maelstrom_model::event::channel::EventSender;
 use maelstrom_model::event::{Event, EventKind};
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct EventSink {
     began: Instant,
@@ -15,7 +15,7 @@ pub struct EventSink {
 }
 
 impl EventSink {
-    /// An outlet whose clock starts now.
+    /// An event sink whose clock starts now.
     pub fn new(watcher: EventSender) -> Self {
         EventSink {
             began: Instant::now(),
@@ -28,12 +28,12 @@ impl EventSink {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Waits until the watcher has room for more output of tests.
+    /// Waits until the receiver has room for more output of tests.
     pub async fn ready(&self) {
         self.watcher.ready().await;
     }
 
-    /// Tells that this happened now.
+    /// Emits an event, stamped with the current time.
     pub fn emit(&self, kind: EventKind) {
         self.watcher.send(Event {
             at_us: self.now_us(),

@@ -1,6 +1,6 @@
-//! What a run knows of earlier ones and what it learns itself, until it is saved.
+//! The history of earlier runs, and what this run adds to it, until it is saved.
 //!
-//! Nothing here fails the run: whatever goes wrong with the history becomes a notice.
+//! Nothing here fails the run: all errors become notices.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use maelstrom_model::event::{NoticeSeverity, PreviousOutcome, UserNotice};
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::{TestCase, TestKey};
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Debug, Default)]
 pub struct HistoryRecorder {
     store: Option<HistoryStore>,
@@ -25,7 +25,7 @@ pub struct HistoryRecorder {
 }
 
 impl HistoryRecorder {
-    /// Reads what earlier runs left here, where this one's lessons will be kept as well.
+    /// Reads what earlier runs left here, where this run's results will be saved as well.
     pub fn open(&mut self, store: HistoryStore) -> Option<UserNotice> {
         let (past, notice) = match store.load() {
             Ok(past) => (past, None),
@@ -36,7 +36,7 @@ impl HistoryRecorder {
         notice
     }
 
-    /// Adds what is known of a test. For each only once.
+    /// Adds the previous result of a test. Only once per test.
     pub fn look_up(&mut self, case: TestCase, priority: Option<i8>) -> FoundTest {
         let PreviousResult { history, estimate } = self.past.take(&case.key);
         FoundTest {
@@ -47,13 +47,13 @@ impl HistoryRecorder {
         }
     }
 
-    /// Every test is found: earlier runs have nothing more to tell.
+    /// Every test is found: the earlier history is no longer needed.
     pub fn discovery_is_over(&mut self, coverage: DiscoveryCoverage) {
         self.coverage = coverage;
         self.past = PreviousRuns::default();
     }
 
-    /// Remembers how a test did.
+    /// Records a test's result.
     pub fn record(&mut self, test: TestId, history: PreviousOutcome, ran: Duration) {
         if self.lessons.len() <= test.index() {
             self.lessons.resize(test.index() + 1, None);
@@ -86,7 +86,7 @@ impl HistoryRecorder {
             // What was learned stays, and the save after the next round takes it along.
             Ok(HistorySaveResult::Busy) => None,
             Err(error) => {
-                // Once said is enough.
+                // Reported only once.
                 self.store = None;
                 Some(notice(&error))
             }

@@ -1,8 +1,9 @@
-//! What a framework sees of the run: a mailbox, and the jobs that discovery itself needs.
+//! The run as a framework sees it: a queue of discovery events, and the jobs that discovery itself
+//! needs.
 //!
-//! The framework's calls only leave messages; the driver, which alone talks to the backend and the
-//! machine, takes them in order. A dropped [`FrameworkHost::run`] leaves a message too, so abandoning a
-//! discovery kills the jobs it was waiting for.
+//! The framework's calls only enqueue events; the driver, which alone talks to the backend and the
+//! machine, handles them in order. Dropping a [`FrameworkHost::run`] enqueues one too, so
+//! abandoning a discovery kills the jobs that it was waiting for.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -20,10 +21,10 @@ use maelstrom_model::job::{Job, JobOutcome, JobResult, ResourceUsage, TestCase};
 /// What one helper may write. Listing 100,000 tests takes about 10 MB.
 const CAPTURED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// What a framework has to say.
+/// An event from a framework.
 #[derive(Debug)]
 pub enum DiscoveryEvent {
-    /// Tell those who watch.
+    /// Emit an event.
     Event(EventKind),
     /// History is kept here.
     StateDirectory(PathBuf),
@@ -44,7 +45,7 @@ pub enum DiscoveryEvent {
     },
     /// Stop after so many failures, unless the user has said when.
     StopAfter(NonZeroU32),
-    /// Nobody waits for this helper any more.
+    /// This helper job's result is no longer awaited.
     Forget(JobId),
 }
 
@@ -55,7 +56,7 @@ pub struct DiscoveryHost {
     helpers: Cell<u32>,
 }
 
-/// Makes a mailbox and the driver's end of it.
+/// Makes a [`DiscoveryHost`] and the driver's end of its channel.
 pub fn discovery_host() -> (DiscoveryHost, mpsc::UnboundedReceiver<DiscoveryEvent>) {
     let (mail, receiver) = mpsc::unbounded_channel();
     let helpers = Cell::new(0);
@@ -132,7 +133,7 @@ impl Drop for ForgetOnDrop<'_> {
     }
 }
 
-/// The helpers that are under way, and what they wrote so far.
+/// The running helper jobs, and their output so far.
 #[derive(Debug, Default)]
 pub struct HelperJobs {
     running: BTreeMap<JobId, HelperJob>,

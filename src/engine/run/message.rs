@@ -1,4 +1,4 @@
-//! What goes into the run machine and what comes out of it, as data.
+//! The inputs and effects of the run machine, as data.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 use maelstrom_model::job::{Job, JobResult, TestCase};
 
-/// What the user wants of a run.
+/// The options of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunOptions {
-    /// What becomes of the tests that are found.
+    /// Whether tests are run or only listed.
     pub errand: RunMode,
     /// How often each test is run in a round.
     pub repeat: NonZeroU32,
@@ -25,11 +25,11 @@ pub struct RunOptions {
     pub grace: Duration,
 }
 
-/// What becomes of the tests that are found.
+/// Whether tests are run or only listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunMode {
     Run,
-    /// They are only told of, for a list.
+    /// They are only listed.
     List,
 }
 
@@ -40,7 +40,8 @@ pub enum AtEnd {
     Leave,
     /// Somebody may ask for more, until [`UiCommand::Leave`].
     Stay,
-    /// Files that change ask for more, until [`UiCommand::Leave`] or until none is watched any more.
+    /// Files that change ask for more, until [`UiCommand::Leave`] or until none is watched any
+    /// more.
     Watch,
 }
 
@@ -64,7 +65,7 @@ pub struct ChangedFiles {
     pub more: u32,
 }
 
-/// Something that happened.
+/// An input of the run machine.
 #[derive(Debug)]
 pub enum RunInput {
     Found(Vec<FoundTest>),
@@ -77,10 +78,10 @@ pub enum RunInput {
         exit_code: u8,
         /// Why, for a person.
         message: String,
-        /// What to do about it.
+        /// How to fix it.
         help: Option<String>,
     },
-    /// From now on a change of files is told.
+    /// From now on changed files are reported.
     Watched {
         /// In how many directories.
         directories: u32,
@@ -89,11 +90,11 @@ pub enum RunInput {
     Unwatched {
         /// Why, for a person.
         message: String,
-        /// What to do about it.
+        /// How to fix it.
         help: Option<String>,
     },
     Changed(ChangedFiles),
-    /// Something that is only passed on to those who watch.
+    /// An event that is only passed on to the user interface.
     Fact(EventKind),
     /// The backend started an attempt.
     Started {
@@ -121,17 +122,17 @@ pub enum RunInput {
     BackendLost {
         /// Why, for a person.
         message: String,
-        /// What to do about it.
+        /// How to fix it.
         help: Option<String>,
     },
     /// A user interface or a signal asks for something.
     Command(UiCommand),
 }
 
-/// Something to do.
+/// An effect of the run machine.
 #[derive(Debug, PartialEq)]
 pub enum RunEffect {
-    /// Tell those who watch.
+    /// Emit an event.
     Emit(EventKind),
     /// Hand a job to the backend.
     Submit {
@@ -156,7 +157,7 @@ pub enum RunEffect {
     Suspend,
     /// Have it go on.
     Resume,
-    /// Remember how a test did.
+    /// Record a test's result.
     Record {
         test: TestId,
         /// How it stands in this round.
@@ -164,7 +165,7 @@ pub enum RunEffect {
         /// How long the attempt took.
         ran: Duration,
     },
-    /// Write down what is to be remembered.
+    /// Save the history.
     SaveHistory,
     /// The run is over.
     End {

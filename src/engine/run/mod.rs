@@ -8,18 +8,19 @@
 //!                          history
 //! ```
 //!
-//! - [`driver`]: carries happenings to the machine and does what it says.
-//! - [`machine`]: every decision, pure; [`message`]: what goes in and comes out.
-//! - [`tally`]: what a round's attempts add up to, pure.
-//! - [`ending`]: what a job's end means for its test, pure.
-//! - [`describe`]: what a detail screen shows of a job, pure. [`debug_shell`]: how to look around in its
+//! - [`driver`]: feeds inputs to the machine and runs its effects.
+//! - [`machine`]: every decision, pure; [`message`]: its inputs and effects.
+//! - [`tally`]: sums up a round's attempts, pure.
+//! - [`ending`]: maps a job's end to its test's outcome, pure.
+//! - [`describe`]: describes a job for a detail screen, pure. [`debug_shell`]: opens a shell in its
 //!   container.
-//! - [`attempt`]: attempts and helpers as jobs of a backend. [`trace`]: a run in the log.
-//! - [`host`]: the framework's side; [`event_sink`]: the watcher's; [`signals`]: the outside's.
+//! - [`attempt`]: attempts and helper jobs as jobs of a backend. [`trace`]: logs a run.
+//! - [`host`]: the run as a framework sees it; [`event_sink`]: emits events; [`signals`]: signals
+//!   that end the run.
 //! - [`watch`]: which files changed.
-//! - [`history`]: what earlier runs tell; [`history_recorder`]: that, and what this one adds.
-//! - [`discarded`]: what tests have written in vain.
-//! - [`output_tail`]: the end of what a running test wrote.
+//! - [`history`]: the results of earlier runs; [`history_recorder`]: those, and what this run adds.
+//! - [`discarded`]: what tests wrote and was discarded.
+//! - [`output_tail`]: the end of a running test's output.
 
 pub mod attempt;
 mod debug_shell;

@@ -1,4 +1,4 @@
-//! The end of what a running test wrote, for whoever looks in it for the place where it failed.
+//! The end of a running test's output, which is searched for the place where it failed.
 
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::framework::OutputParser;
@@ -6,7 +6,7 @@ use maelstrom_model::framework::OutputParser;
 /// Kept of each stream. A panic message with a long backtrace fits.
 pub const TAIL_BYTES_MAX: usize = 64 * 1024;
 
-/// Who remembers what one attempt wrote until it ends.
+/// Who keeps the output of one attempt until it ends.
 pub enum OutputTail {
     /// We do, for the framework to look at.
     Tails(StreamTails),

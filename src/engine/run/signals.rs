@@ -1,6 +1,6 @@
 //! Signals that ask the whole run to end, as messages.
 //!
-//! Absent on purpose: SIGTSTP and SIGCONT, which are the terminal's and so the user interface's.
+//! SIGTSTP and SIGCONT are not handled here: they are the terminal's, and so the user interface's.
 
 use std::io;
 

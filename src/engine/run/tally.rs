@@ -1,7 +1,7 @@
-//! What the attempts of a round add up to. Pure.
+//! Sums up the attempts of a round. Pure.
 //!
-//! A test counts once a round, by the worst of its attempts. Test failures weigh more than
-//! infrastructure failures, so that neither is ever counted as the other.
+//! A test counts once per round, by the worst of its attempts. Test failures rank above
+//! infrastructure failures, so neither is ever counted as the other.
 
 use maelstrom_model::event::{RoundSummary, TestOutcome};
 

@@ -1,14 +1,12 @@
-//! A run in the program's log, whatever framework and backend it has: what it waits for, and which
-//! test is which job.
+//! Logs a run, whatever its framework and backend: what it waits for, and which test is which job.
 //!
-//! Owns nothing. Absent on purpose: what tests and builds write, and what the backend tells of its
-//! jobs itself.
+//! Owns nothing. Not logged: the output of tests and builds, and what the backend logs itself.
 
 use maelstrom_model::backend::JobId;
 use maelstrom_model::event::EventKind;
 use maelstrom_model::job::{Job, TestKey};
 
-/// Tells what a happening means for somebody who wonders where the time goes.
+/// Logs an event, for someone who wonders where the time goes.
 pub fn trace_event(event: &EventKind) {
     match event {
         EventKind::BuildStarted { command } => {

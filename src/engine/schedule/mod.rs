@@ -1,17 +1,17 @@
-//! Which job is next, and in which slot.
+//! Decides which job is next, and in which slot.
 //!
 //! Pure: no clock, no I/O, no randomness; the same calls give the same answers. A backend owns one
 //! and asks it whenever a job arrives or ends.
 //!
 //! The order is: higher priority first; among equals, jobs of unknown duration; then the longest
-//! (so that the end of a run is not one long job on one slot); then whoever came first.
+//! (so that a run does not end with one long job on one slot); then the order of submission.
 //!
 //! Invariants:
 //! - A job leaves the queue exactly once: started or withdrawn.
 //! - A slot is never given to two jobs; the lowest free slot is given first.
 //! - Every call is O(log n) in the number of jobs.
 //!
-//! Absent on purpose: preemption, and fairness between clients.
+//! There is no preemption, and no fairness between clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 

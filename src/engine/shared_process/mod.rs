@@ -1,20 +1,20 @@
-//! Tests that run together in one process, for whoever counts each as a job of its own.
+//! A backend wrapper for tests that run together in one process but count as a job each.
 //!
-//! Each such test is submitted as a part of a group, all with the same job. One process runs the
-//! group and divides what it writes; of each part there is a start, output and an end, as of any
-//! job. Whatever the backend underneath, it sees one job, which has the number of its first part.
+//! Each such test is submitted as a member of a group, all with the same job. One process runs the
+//! group, and its output is split; each member gets a start, output and an end, as any job does.
+//! The wrapped backend sees one job, with the id of its first member.
 //!
 //! ```text
-//! ESC _maelstrom-part NAME ESC \    in both streams: what follows belongs to this part
+//! ESC _maelstrom-part NAME ESC \    in both streams: what follows belongs to this member
 //! ESC _maelstrom-part ESC \         it belongs to none
-//! ESC _maelstrom-part =1 ESC \      the same, and the part before it has exit status 1
+//! ESC _maelstrom-part =1 ESC \      the same, and the member before it has exit status 1
 //! ```
 //!
 //! Invariants:
-//! - A part is over where both streams have gone on; only then the next one starts, so that a slot
-//!   has one part at a time.
-//! - Whatever becomes of the process becomes of the part that is under way, and of all that follow.
-//! - A group runs once at a time. What is submitted meanwhile is the next run's.
+//! - A member ends when both streams have moved on; only then the next one starts, so that a slot
+//!   has one member at a time.
+//! - The outcome of the process is that of the current member and of all that follow.
+//! - A group runs once at a time. What is submitted meanwhile belongs to the next run.
 
 mod output;
 mod run;
@@ -51,7 +51,7 @@ pub struct SharedProcessBackend<B> {
 }
 
 impl<B: Backend> SharedProcessBackend<B> {
-    /// Upon this backend.
+    /// Wraps a backend.
     pub fn new(inner: B) -> SharedProcessBackend<B> {
         SharedProcessBackend {
             inner,
@@ -61,7 +61,7 @@ impl<B: Backend> SharedProcessBackend<B> {
         }
     }
 
-    /// Hands over a part of a group.
+    /// Submits a member of a group.
     pub fn submit_member(
         &mut self,
         id: JobId,
@@ -112,7 +112,7 @@ impl<B: Backend> SharedProcessBackend<B> {
         self.waiting.retain(|_, waiting| !waiting.is_empty());
     }
 
-    /// Takes in what the backend underneath says.
+    /// Handles an event of the wrapped backend.
     fn on_backend_event(&mut self, event: BackendEvent) {
         let events = &mut self.events;
         let runs = &mut self.runs;

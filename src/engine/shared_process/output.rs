@@ -1,4 +1,4 @@
-//! One stream of a group's process, cut at the marks in it. Pure.
+//! Splits one stream of a group's process at its markers. Pure.
 
 /// What a mark begins and ends with (ECMA-48, 8.3.2): terminals show nothing of it.
 const START: &[u8] = b"\x1b_maelstrom-part ";

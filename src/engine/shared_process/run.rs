@@ -1,4 +1,4 @@
-//! One run of a group: which part is under way, and what of the output is whose.
+//! One run of a group: tracks the current member, and assigns output to members.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ struct CurrentMember {
     since: Instant,
 }
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct GroupRun {
     /// Those that are not over, by name.

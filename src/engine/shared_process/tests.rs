@@ -1,4 +1,4 @@
-//! Groups upon a backend that says what a test wants it to say.
+//! Groups on a scripted backend.
 
 use std::collections::VecDeque;
 use std::time::Duration;

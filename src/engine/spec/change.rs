@@ -1,5 +1,4 @@
-//! What a directive does to a test's container: it puts another in its place, or alters some of its
-//! fields.
+//! A directive's effect on a test's container: replaces it, or changes some of its fields.
 
 use crate::document::SpanError;
 use maelstrom_layer::LayerSpec;
@@ -9,7 +8,7 @@ use super::container::{
 };
 use super::environment::EnvironmentElement;
 
-/// What a directive does to a test's container.
+/// A directive's effect on a test's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ContainerChange {
     /// It puts another in its place.
@@ -79,7 +78,7 @@ impl ContainerChange {
         }
     }
 
-    /// Does it.
+    /// Applies the change.
     pub(super) fn apply(&self, container: &mut ContainerDefinition) {
         match self {
             ContainerChange::Replace(other) => container.clone_from(other),

@@ -1,8 +1,8 @@
-//! Containers as files describe them: their own fields, and what they take over from a parent or
-//! an image.
+//! Containers as files describe them: their own fields, and what they inherit from a parent or an
+//! image.
 //!
-//! Which fields may stand next to each other is settled here, once for containers, directives and
-//! jobs; a [`ContainerDefinition`] that exists has no conflicts.
+//! Which fields may be combined is checked here, once for containers, directives and jobs; a
+//! [`ContainerDefinition`] that exists has no conflicts.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

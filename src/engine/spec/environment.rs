@@ -1,8 +1,8 @@
-//! The environment of a job: elements that are laid over one another, their values made of text,
-//! the client's variables and those of the elements before.
+//! The environment of a job: elements applied one after another, whose values consist of text, the
+//! client's variables and those of earlier elements.
 //!
-//! Texts are read when the file is, so that mistakes have a place; they are expanded when the
-//! image's variables are known. Nothing is taken from the client but what a value asks for.
+//! Values are parsed with the file, so that errors have a location; they are expanded when the
+//! image's variables are known. Only variables that a value refers to are taken from the client.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -56,7 +56,7 @@ enum VariableSource {
     Previous,
 }
 
-/// Why a text is no value.
+/// A syntax error in a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SyntaxError {
     /// A `$` and then something else.
@@ -75,7 +75,7 @@ pub enum SyntaxError {
     Nested { reference: String },
 }
 
-/// Why a value cannot be had.
+/// Why a value cannot be expanded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExpansionError {
     /// A variable that is not there.
@@ -95,7 +95,7 @@ pub enum ExpansionError {
 }
 
 impl ExpansionError {
-    /// What to do about it.
+    /// How to fix it.
     pub fn help(&self) -> String {
         match self {
             ExpansionError::Absent { reference, .. } => {

@@ -1,4 +1,4 @@
-//! What a test gets, as a file that gives it the same: for a person, and to copy from.
+//! Prints a test's resolved container as an equivalent file, to read and to copy from.
 
 use std::fmt::Write;
 use std::path::Path;

@@ -1,5 +1,4 @@
-//! The files that `--init` writes: they say what holds without them, and show in comments what else
-//! can be said.
+//! The files that `--init` writes: they state the defaults, and show the other options in comments.
 
 use std::fs::File;
 use std::io::{self, Write};

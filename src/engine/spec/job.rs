@@ -1,7 +1,7 @@
-//! Jobs that somebody describes in full: the objects that `maelstrom-run` reads.
+//! Self-contained job descriptions: the objects that `maelstrom-run` reads.
 //!
-//! An object is a job, which has the fields of a container and those of a program; or it names
-//! containers for the jobs after it.
+//! An object is either a job, which has the fields of a container and those of a program, or a set
+//! of named containers for the jobs after it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -137,7 +137,7 @@ fn add_to_used_environment(table: &mut DocumentTable) {
 }
 
 impl SpecResolver {
-    /// Names containers, in the place of earlier ones of these names.
+    /// Names containers, in place of earlier ones of these names.
     pub fn define(&mut self, containers: BTreeMap<String, ContainerDefinition>) {
         self.specification_mut().containers.extend(containers);
     }

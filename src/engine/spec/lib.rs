@@ -2,28 +2,28 @@
 //!
 //! - [`config`]: the values that options, variables and files give a program.
 //! - [`filter`]: the pattern language that selects tests.
-//! - [`document`]: TOML files, read so that every complaint names its place.
+//! - [`document`]: TOML files with source spans, so that every error names its location.
 //!
 //! The rest reads the test runners' TOML files:
 //!
 //! ```text
-//! file ─read─▶ Specification ─resolve(test)─▶ Resolved ─▶ the runner makes a job of it
-//!              containers, directives         layers, environment, mounts, …; one image at most
+//! file ─read─▶ TestSpecification ─resolve(test)─▶ ResolvedSpec ─▶ the runner makes a job
+//!              containers, directives             layers, environment, mounts, …; ≤ 1 image
 //! ```
 //!
-//! - [`read`]: the file's form; mistakes are told with file, line and column.
-//! - [`container`]: containers, what they take over from one another, and which fields conflict.
-//! - [`change`]: what a directive does to a container.
-//! - [`resolve`]: directives applied to a test, inheritance collapsed.
-//! - [`environment`], [`template`]: texts that hold references.
-//! - [`job`]: jobs that say themselves what they want, as JSON.
-//! - [`explain`]: the result as a file that says the same. - [`init`]: files to start from.
+//! - [`read`]: the file's syntax; errors have file, line and column.
+//! - [`container`]: containers, inheritance, and which fields conflict.
+//! - [`change`]: a directive's effect on a container.
+//! - [`resolve`]: applies directives to a test and flattens inheritance.
+//! - [`environment`], [`template`]: values with references.
+//! - [`job`]: self-contained job descriptions, as JSON.
+//! - [`explain`]: the result as an equivalent file. - [`init`]: files to start from.
 //!
-//! Without a file every test gets the runner's own container, as [`TestSpecification::built_in`] says.
-//! In a file that container goes by the name [`DEFAULT_CONTAINER`], like any other parent.
+//! Without a file every test gets the runner's own container, see [`TestSpecification::built_in`].
+//! In a file that container has the name [`DEFAULT_CONTAINER`], like any other parent.
 //!
-//! Pure, apart from [`init`]: no file is looked at, no variable is read. Deliberately absent: what
-//! the default container holds, which each runner knows, and images' contents.
+//! Pure, apart from [`init`]: it opens no file and reads no variable. Not here: the content of the
+//! default container, which each runner knows, and that of images.
 
 pub mod config;
 pub mod container;
@@ -114,7 +114,7 @@ pub fn named<'e>(
     names.map(OsString::from).collect()
 }
 
-/// What is done to the tests that match a filter.
+/// A filter, and the changes for the tests that match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestDirective {
     /// Where it stands, for a person.

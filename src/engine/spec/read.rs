@@ -1,4 +1,4 @@
-//! From a document's tree to containers and directives: names, types, and what may not be there.
+//! Reads containers and directives from a document's tree: names, types, and forbidden fields.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The environment in a document: a table of variables, or a list of elements.
+//! Reads the environment from a document: a table of variables, or a list of elements.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Layers in a document: a table with exactly one key that says what kind it is.
+//! Reads layers from a document: a table with exactly one key that names the kind.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Mounts in a document: a table whose `type` says which other fields it has.
+//! Reads mounts from a document: a table whose `type` determines its other fields.
 
 use std::path::{Component, Path, PathBuf};
 

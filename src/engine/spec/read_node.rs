@@ -1,5 +1,5 @@
-//! A document's nodes as what a field must be: a table, a list, a string, a number, or one of several
-//! words.
+//! Reads a document's nodes as the type of a field: a table, a list, a string, a number, or one of
+//! several words.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! What all parts of a file are read with: the document, the runner's template variables, and a
-//! record of where things stand.
+//! The state shared by all readers of a file: the document, the runner's template variables, and
+//! the locations of what was read.
 
 use std::cell::RefCell;
 use std::ops::Range;

@@ -1,8 +1,8 @@
-//! From directives to one container for each test.
+//! Resolves directives to one container per test.
 //!
-//! Directives apply in the order of the file; then inheritance is collapsed from the test's
+//! Directives apply in the order of the file; then inheritance is flattened from the test's
 //! container up to a container without a parent, an image, or the runner's default. Tests to which
-//! the same directives apply share one result, so a hundred thousand tests cost a few.
+//! the same directives apply share one result, so a hundred thousand tests cost as much as a few.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ pub enum SpecError {
 }
 
 impl SpecError {
-    /// What to do about it.
+    /// How to fix it.
     pub fn help(&self) -> String {
         match self {
             SpecError::UnknownParent { nearest, name, .. } => match nearest {
@@ -132,7 +132,7 @@ impl SpecError {
     }
 }
 
-/// What one test gets, and why.
+/// The container of one test, and the directives that led to it.
 #[derive(Clone, Debug)]
 pub struct SpecResolution {
     /// The directives that applied, by their places in [`TestSpecification::directives`].
@@ -152,7 +152,7 @@ pub struct SpecResolver {
 }
 
 impl SpecResolver {
-    /// Resolves after this specification. A `timeout_s`, if there is one, replaces what directives
+    /// Resolves by this specification. A `timeout_s`, if there is one, replaces what directives
     /// say; 0 is no limit.
     pub fn new(
         specification: TestSpecification,

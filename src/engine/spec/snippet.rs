@@ -1,4 +1,4 @@
-//! A place in a text, shown: its line with carets below, and the word that was probably meant.
+//! Shows a location in a text: its line with carets below, and a suggested correction.
 
 use std::ops::Range;
 

@@ -2,7 +2,7 @@
 //!
 //! A reference is a run of `<`, a name and `>`. Of an odd number of `<`, the last begins the
 //! reference and half of the others stay; of an even number, half stay and the name is literal.
-//! Whatever is no reference stays as it is.
+//! Everything else is literal.
 
 /// A variable and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]

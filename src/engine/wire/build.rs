@@ -17,11 +17,11 @@ const FILES: [&str; 4] = [
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=../../../proto");
     let files = protox::compile(FILES.map(|file| Path::new(PROTO).join(file)), [PROTO])?;
-    // A test looks at every field of every message.
+    // A test inspects every field of every message.
     let described = Path::new(&std::env::var("OUT_DIR")?).join("descriptors.bin");
     std::fs::write(described, files.encode_to_vec())?;
     tonic_prost_build::configure()
-        // Outputs and blobs are passed on without being copied.
+        // Outputs and blobs are forwarded without copying.
         .bytes(".")
         .compile_fds(files)?;
     Ok(())

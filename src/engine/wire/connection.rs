@@ -1,5 +1,5 @@
-//! Connections to a broker: with TLS if there is anything to check or to show, with a token if there
-//! is one.
+//! Connections to a broker, with TLS if certificates are configured and with a bearer token if
+//! there is one.
 
 use std::error::Error;
 use std::fs;
@@ -16,49 +16,49 @@ use tonic::{Request, Status};
 
 use maelstrom_model::address::Address;
 
-/// A broker that does not take a connection for this long is not there.
+/// How long a broker may take to accept a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// A broker that is started again does not listen for a moment: so long it is tried for.
+/// How long to retry while a broker restarts and does not listen yet.
 const RESTART_MAX: Duration = Duration::from_secs(2);
 const RESTART_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often a silent connection is tried, and for how long: a machine that vanished is noticed
-/// before its leases end.
+/// The interval and the timeout of keepalive pings: a vanished machine must be noticed before its
+/// leases expire.
 const KEEP_ALIVE_PERIOD: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_MAX: Duration = Duration::from_secs(10);
 
-/// What to trust and what to show.
+/// Paths of the credentials of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientSecurity {
-    /// The authority of the broker's certificate; without it there is no TLS.
+    /// The CA certificate that signed the broker's; without it the connection is plaintext.
     pub authority: Option<PathBuf>,
-    /// Our own certificate and its key.
+    /// The client certificate and its private key.
     pub certificate: Option<(PathBuf, PathBuf)>,
-    /// The file with our token.
+    /// The file that holds the bearer token.
     pub token: Option<PathBuf>,
 }
 
-/// Why there is no connection.
+/// Why a connection could not be established.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// A file cannot be read.
+    /// A file could not be read.
     #[error("cannot read the {what} {}", path.display())]
     Read {
         what: &'static str,
         path: PathBuf,
         source: io::Error,
     },
-    /// The token is none.
+    /// The file holds no valid token.
     #[error("{} holds no token: one line of visible ASCII is expected", path.display())]
     Token { path: PathBuf },
-    /// The certificates make no sense.
+    /// The certificates are invalid.
     #[error("the certificates for the broker {address} cannot be used")]
     Certificates {
         address: String,
         source: tonic::transport::Error,
     },
-    /// Nobody answers, or not as a broker.
+    /// The broker did not answer, or what answered is no broker.
     #[error("cannot connect to the broker {address}")]
     Connect {
         address: String,
@@ -67,7 +67,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// What to do about it.
+    /// Suggests a fix to the user.
     pub fn help(&self) -> Option<String> {
         match self {
             ConnectError::Read { .. } | ConnectError::Token { .. } => None,
@@ -83,17 +83,17 @@ impl ConnectError {
     }
 }
 
-/// A connection to a broker. Cheap to clone; it connects again by itself when it broke.
+/// A channel to a broker, which reconnects by itself. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct BrokerChannel {
     channel: Channel,
     token: Option<MetadataValue<Ascii>>,
 }
 
-/// What services are called through.
+/// The channel type of the generated gRPC clients.
 pub type AuthenticatedChannel = InterceptedService<Channel, TokenInterceptor>;
 
-/// Shows the token with each call.
+/// Adds the bearer token to each call.
 #[derive(Clone, Debug)]
 pub struct TokenInterceptor(Option<MetadataValue<Ascii>>);
 
@@ -109,12 +109,12 @@ impl Interceptor for TokenInterceptor {
 }
 
 impl BrokerChannel {
-    /// For the clients of services.
+    /// The channel for a generated gRPC client.
     pub fn service(&self) -> AuthenticatedChannel {
         InterceptedService::new(self.channel.clone(), TokenInterceptor(self.token.clone()))
     }
 
-    /// Over a channel that is there, without a token.
+    /// Wraps an existing channel, without a token.
     pub fn over(channel: Channel) -> BrokerChannel {
         BrokerChannel {
             channel,
@@ -146,10 +146,9 @@ pub async fn connect(
     }
 }
 
-/// Whether it failed as it does while a broker ends or has not begun.
+/// Whether the error is one that a restarting broker causes.
 fn may_restart(error: &tonic::transport::Error) -> bool {
-    // The error of tonic says only that the transport failed; the cause lies several errors
-    // deeper.
+    // tonic's error says only that the transport failed; the cause lies several sources deeper.
     let mut next = error.source();
     while let Some(cause) = next {
         let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -161,7 +160,7 @@ fn may_restart(error: &tonic::transport::Error) -> bool {
     false
 }
 
-/// The same for who is content to connect when the broker is there.
+/// Like [`connect`], but connects lazily, with the first call.
 pub fn connect_later(
     address: &Address,
     security: &ClientSecurity,
@@ -209,7 +208,7 @@ fn prepare(
     Ok((endpoint, token))
 }
 
-/// How a broker is spoken to, whatever carries it.
+/// The configured endpoint of a broker, independent of the transport.
 pub fn endpoint(scheme: &str, address: &Address) -> Result<Endpoint, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?;
     Ok(endpoint
@@ -232,8 +231,7 @@ fn token(path: &Path) -> Result<MetadataValue<Ascii>, ConnectError> {
         return Err(wrong());
     }
     let mut value: MetadataValue<Ascii> = format!("Bearer {text}").parse().map_err(|_| wrong())?;
-    // A sensitive value is neither shown by `Debug` nor put into the table of headers that HTTP/2
-    // compresses with.
+    // A sensitive value is hidden from `Debug` output and from HTTP/2's header compression table.
     value.set_sensitive(true);
     Ok(value)
 }

@@ -1,42 +1,41 @@
-//! Messages that mean nothing.
+//! Errors for invalid messages.
 
 use maelstrom_model::event::untrusted_text;
 
-/// How much of a wrong value is shown.
+/// How much of an invalid value is shown.
 const SHOWN_CHARS_MAX: usize = 100;
 
-/// Why a message cannot be taken for what it should be. Whoever sent it is of another version,
-/// broken, or hostile.
+/// Why a message was rejected. Its sender has another version, is broken, or is hostile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// Something must be there, and is not.
+    /// A required field is missing.
     #[error("the message has no {what}")]
     Missing { what: &'static str },
-    /// There is too much of something.
+    /// A limit is exceeded.
     #[error("the message has {actual} {what}, and at most {max} are allowed")]
     TooMuch {
-        /// Of what, in the plural.
+        /// What is limited, in the plural.
         what: &'static str,
         actual: u64,
-        /// How much there may be.
+        /// The limit.
         max: u64,
     },
-    /// Something is there twice.
+    /// A value occurs twice.
     #[error("the message has the {what} `{value}` twice")]
     Twice { what: &'static str, value: String },
-    /// A value means nothing.
+    /// A value is invalid.
     #[error("`{value}` is no {what}: expected {expected}")]
     Invalid {
-        /// What it should be.
+        /// What the value describes.
         what: &'static str,
         value: String,
-        /// What it might be.
+        /// What was expected instead.
         expected: &'static str,
     },
 }
 
 impl WireError {
-    /// A value that means nothing, of which no more is shown than a person wants to read.
+    /// An invalid value, truncated for display.
     pub fn invalid(what: &'static str, value: &[u8], expected: &'static str) -> WireError {
         WireError::Invalid {
             what,
@@ -45,7 +44,7 @@ impl WireError {
         }
     }
 
-    /// Something that is there twice.
+    /// A duplicate value.
     pub fn twice(what: &'static str, value: &[u8]) -> WireError {
         WireError::Twice {
             what,
@@ -71,7 +70,7 @@ fn shown(value: &[u8]) -> String {
     shown
 }
 
-/// Refuses what is beyond a limit.
+/// Rejects an amount above a limit.
 pub(super) fn at_most(what: &'static str, actual: usize, max: usize) -> Result<(), WireError> {
     if actual <= max {
         return Ok(());

@@ -1,11 +1,13 @@
-//! The cluster's messages, what they mean, and a client's side of them.
+//! The cluster protocol: its messages, their validation, and the client side of a session.
 //!
-//! - [`v1`]: the messages of `proto/maelstrom/v1` as compiled. [`reapi`]: those of the Remote
+//! - [`v1`]: the generated messages of `proto/maelstrom/v1`. [`reapi`]: those of the Remote
 //!   Execution API.
-//! - [`from_proto`]: what others sent, checked against [`limits`]. [`error`]: what is wrong with it.
-//! - [`to_proto`]: what we send. [`linger`]: when. [`versions`]: who can talk to whom.
-//! - [`connection`]: a secured connection to a broker. [`session`]: a client's jobs on it.
-//! - [`toolbox`]: whether two machines have the same files.
+//! - [`from_proto`]: converts and validates incoming messages, within [`limits`]. [`error`]: its
+//!   errors.
+//! - [`to_proto`]: converts outgoing messages. [`linger`]: batches them. [`versions`]: negotiates
+//!   the protocol version.
+//! - [`connection`]: a secured connection to a broker. [`session`]: a client's session over it.
+//! - [`toolbox`]: whether two machines provide the same files.
 
 pub mod connection;
 pub mod error;
@@ -21,7 +23,7 @@ pub mod versions;
 #[cfg(test)]
 mod texts;
 
-/// As compiled from `proto/maelstrom/v1`.
+/// Generated from `proto/maelstrom/v1`.
 #[allow(missing_docs, clippy::all)]
 pub mod v1 {
     tonic::include_proto!("maelstrom.v1");

@@ -1,7 +1,7 @@
-//! What a message may hold at most, checked before anything is made of it.
+//! Limits on messages, checked before anything is allocated for them.
 //!
-//! A number here is well above what real projects need and well below what hurts: the largest
-//! message still fits in memory many times over.
+//! Each limit is well above what real projects need, and low enough that many messages of the
+//! largest size fit in memory.
 
 use maelstrom_model::event::untrusted_text::{UntrustedText, clean};
 
@@ -10,16 +10,16 @@ use super::v1;
 /// One message of `maelstrom.v1`, encoded: 10,000 jobs of 400 bytes each.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A path, as the kernel has it (`PATH_MAX`, `path_resolution(7)`).
+/// A path, as limited by the kernel (`PATH_MAX`, `path_resolution(7)`).
 pub const PATH_BYTES_MAX: usize = 4096;
 
-/// A host name, as the kernel has it (`uname(2)`).
+/// A host name, as limited by the kernel (`uname(2)`).
 pub const HOSTNAME_BYTES_MAX: usize = 64;
 
-/// One argument or variable, as the kernel has it (`MAX_ARG_STRLEN`, `execve(2)`).
+/// One argument or variable, as limited by the kernel (`MAX_ARG_STRLEN`, `execve(2)`).
 pub const STRING_BYTES_MAX: usize = 128 * 1024;
 
-/// Arguments of a program; the kernel's limit is one of their bytes.
+/// Arguments of a program; the kernel limits only their total size.
 pub const ARGUMENTS_MAX: usize = 65_536;
 
 /// Variables of an environment.
@@ -29,38 +29,38 @@ pub const VARIABLES_MAX: usize = 16_384;
 /// 8 MiB (`execve(2)`).
 pub const STRINGS_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Mounts of a container. A project's own, and one for each directory that a machine lends.
+/// Mounts of a container: those of the project, and one for each directory that a host provides.
 pub const MOUNTS_MAX: usize = 4096;
 
 /// Entries of a container's skeleton.
 pub const SKELETON_ENTRIES_MAX: usize = 65_536;
 
-/// Layers of a container: what an overlay takes (`ovl_max_layers`, Linux 6.5), and images have at
-/// most 127.
+/// Layers of a container: the limit of overlayfs (`ovl_max_layers`, Linux 6.5); images have at most
+/// 127.
 pub const LAYERS_MAX: usize = 500;
 
 /// Paths that a template's workers must have.
 pub const TOOLBOX_PATHS_MAX: usize = 1024;
 
-/// What tells one machine's files from another's.
+/// The fingerprint of a toolbox path.
 pub const TOOLBOX_IDENTITY_BYTES_MAX: usize = 64;
 
 /// A name of a processor architecture.
 pub const ARCHITECTURE_BYTES_MAX: usize = 64;
 
-/// A content. What is larger is no input of a test.
+/// A single blob. Anything larger is no test input.
 pub const CONTENT_BYTES_MAX: u64 = 1 << 40;
 
-/// Files that a job has written in vain, of which it names some.
+/// Names of discarded files in a message; the rest is only counted.
 pub const DISCARDED_FILES_MAX: usize = 100;
 
-/// The names of those together: they are kept with each result.
+/// The total size of these names, which are stored with each result.
 pub const DISCARDED_BYTES_MAX: usize = 4096;
 
-/// A text for people: why a job could not be run, or what a machine lacks.
+/// A message for people: why a job could not run, or what a machine lacks.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Leaves of what a job wrote in vain as much as a message may hold; the rest is counted.
+/// Truncates the list of discarded files to the limits of a message; the rest is counted.
 pub fn cut_discarded(discarded: &mut v1::Discarded) {
     let mut bytes = 0_usize;
     let mut fits = |file: &bytes::Bytes| {
@@ -78,7 +78,7 @@ pub fn cut_discarded(discarded: &mut v1::Discarded) {
 /// A name of a worker or client, for people.
 pub const NAME_BYTES_MAX: usize = 256;
 
-/// Whether a name can be shown to people.
+/// Whether a name is safe to display.
 pub fn name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX || clean(name) != name {
         let shown: String = name.chars().take(40).collect();

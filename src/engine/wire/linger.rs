@@ -1,23 +1,23 @@
-//! When messages go: what somebody waits for at once, and with it all that there is to say. What
-//! nobody waits for lingers a moment for company, because a message costs those who send, pass on and
-//! read it more than what is in it.
+//! Batches outgoing messages. Urgent messages are sent at once, along with everything pending; the
+//! others linger for a moment to share a message, because sending, forwarding and parsing a message
+//! costs more than its payload.
 
 use std::future::pending;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// What is to be said.
+/// How urgent the pending payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushUrgency {
     Nothing,
-    /// What nobody waits for.
+    /// Nobody waits for it.
     CanLinger,
-    /// Something that somebody waits for.
+    /// Somebody waits for it.
     Urgent,
 }
 
-/// When it goes.
+/// When to send the pending payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushTime {
     /// Not before something happens.
@@ -26,7 +26,7 @@ pub enum FlushTime {
     Now,
 }
 
-/// How long something has lingered.
+/// Tracks how long payload has lingered.
 #[derive(Debug)]
 pub struct LingerTimer {
     time: Duration,
@@ -34,12 +34,12 @@ pub struct LingerTimer {
 }
 
 impl LingerTimer {
-    /// Nothing has, and what will does so for this long.
+    /// A timer without pending payload, which lets payload linger this long.
     pub fn new(time: Duration) -> LingerTimer {
         LingerTimer { time, until: None }
     }
 
-    /// When a message goes, if this waits now.
+    /// When to send, given what is pending now.
     pub fn due(&mut self, waiting: FlushUrgency, now: Instant) -> FlushTime {
         match waiting {
             FlushUrgency::Nothing => {
@@ -54,14 +54,14 @@ impl LingerTimer {
         }
     }
 
-    /// All that waited has gone.
+    /// Resets the timer after everything pending was sent.
     pub fn gone(&mut self) {
         self.until = None;
     }
 }
 
 impl FlushTime {
-    /// Waits until then; for ever if that is now or never.
+    /// Waits until the time to send; forever if that is `Now` or `Never`.
     pub async fn come(self) {
         match self {
             FlushTime::At(then) => sleep_until(then).await,

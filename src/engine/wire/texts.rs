@@ -1,6 +1,6 @@
-//! Every text that a message can bring, and what keeps it from doing harm where it is shown.
+//! Every text field of every message, and what keeps its content from doing harm on display.
 //!
-//! Whoever gives a message a new text decides here what it is.
+//! A new text field must be classified here.
 
 use proptest::prelude::*;
 use prost::Message;
@@ -12,17 +12,17 @@ use super::v1::{self, job_result};
 use maelstrom_model::job::JobOutcome;
 use maelstrom_model::testing::{assert_clean, hostile_text};
 
-/// What a text is.
+/// The class of a text field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TextClass {
-    /// Only few texts mean something; an error shows others escaped.
+    /// One of a few known values; errors show any other escaped.
     Value,
-    /// For people: [`from_proto::text`] stands between it and whoever shows it.
+    /// For display: [`from_proto::text`] sanitizes it first.
     People,
-    /// A name that others use, too: a broker refuses one that is not clean
-    /// ([`super::limits::name`]), and it is for people besides.
+    /// A name, displayed to others as well: the broker rejects one that is not clean
+    /// ([`super::limits::name`]).
     Name,
-    /// For the kernel, and shown with what may be shown of a path.
+    /// Passed to the kernel; displayed like a path.
     Kernel,
 }
 
@@ -53,7 +53,7 @@ const TEXTS: [(&str, TextClass); 23] = [
     ("WorkerLeft.reason", TextClass::People),
 ];
 
-/// The fields of this type in all messages, each with the name of its message.
+/// The fields of this type in all messages, each with its message's name.
 fn fields(wanted: Type) -> Vec<String> {
     let bytes = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
     let files = FileDescriptorSet::decode(bytes.as_slice()).unwrap();
@@ -82,8 +82,8 @@ fn every_text_of_a_message_has_a_class() {
     assert_eq!(fields(Type::String), known);
 }
 
-/// Bytes that a person may see: programs, arguments, variables and paths, in errors, which escape them,
-/// and the names of files that a job wrote in vain, in a notice, which cleans them.
+/// Bytes that may be displayed: programs, arguments, variables and paths in errors, which escape
+/// them, and the names of discarded files in a notice, which sanitizes them.
 #[test]
 fn every_sequence_of_bytes_in_a_message_is_known() {
     let known = [
@@ -116,7 +116,8 @@ fn every_sequence_of_bytes_in_a_message_is_known() {
 }
 
 proptest! {
-    /// What is for people comes out clean, and what is a value is refused in clean words.
+    /// Text for display comes out sanitized, and an unknown value is rejected with a sanitized
+    /// error.
     #[test]
     fn no_text_of_a_message_does_anything(text in hostile_text()) {
         assert_clean(&from_proto::text(&text).to_string());

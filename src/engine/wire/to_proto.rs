@@ -1,7 +1,7 @@
-//! From our own types to messages.
+//! Converts the engine's own types to messages.
 //!
-//! Host paths have no meaning on another machine: whoever makes a container's message says for each
-//! where its content comes from.
+//! Host paths mean nothing on another machine, so the caller names the source of each path's
+//! content.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -22,27 +22,27 @@ use maelstrom_model::job::{
     WhenForbidden,
 };
 
-/// Why a container can't be described to another machine.
+/// Why a container is not portable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PortabilityError {
-    /// It is tied to this machine's network.
+    /// It uses this machine's network.
     #[error("it uses this machine's network")]
     Network,
-    /// Something writable of this machine is mounted.
+    /// It mounts a writable host path.
     #[error("it writes to {path} of this machine")]
     Writable {
-        /// Where on the host.
+        /// The path on the host.
         path: String,
     },
-    /// Something of this machine is mounted that nobody has said how to carry.
+    /// It mounts a host path that is neither an input nor in the toolbox.
     #[error("it shows {path} of this machine")]
     Unknown {
-        /// Where on the host.
+        /// The path on the host.
         path: String,
     },
 }
 
-/// A container, given where the content of each of its host's paths comes from.
+/// Converts a container, given the source of each of its host paths.
 pub fn container(
     spec: &ContainerSpec,
     source: &mut dyn FnMut(&Path) -> Result<v1::Source, PortabilityError>,
@@ -144,7 +144,7 @@ fn mount_kind(
     })
 }
 
-/// A program as a whole.
+/// Converts a process specification.
 pub fn process(spec: &ProcessSpec) -> v1::Process {
     let ProcessSpec {
         program,
@@ -160,7 +160,7 @@ pub fn process(spec: &ProcessSpec) -> v1::Process {
     }
 }
 
-/// An environment.
+/// Converts an environment.
 pub fn variables(environment: &BTreeMap<OsString, OsString>) -> Vec<v1::EnvironmentVariable> {
     let variable = |(name, value): (&OsString, &OsString)| v1::EnvironmentVariable {
         name: text(name),
@@ -169,7 +169,7 @@ pub fn variables(environment: &BTreeMap<OsString, OsString>) -> Vec<v1::Environm
     environment.iter().map(variable).collect()
 }
 
-/// What a job wrote in vain: as much of it as a message may hold.
+/// Converts the discarded writes of a job, within the limits of a message.
 pub fn discarded(discarded: &DiscardedFiles) -> v1::Discarded {
     let mut message = v1::Discarded {
         files: discarded.files.iter().map(|file| path(file)).collect(),
@@ -179,7 +179,7 @@ pub fn discarded(discarded: &DiscardedFiles) -> v1::Discarded {
     message
 }
 
-/// How a job ended, and what it wrote in vain.
+/// Converts a job result, with its discarded writes.
 pub fn result(result: &JobResult, gone: &DiscardedFiles) -> v1::JobResult {
     let end = match &result.end {
         JobOutcome::Exited(ExitStatus::Code(code)) => job_result::End::Exited(*code),
@@ -207,16 +207,16 @@ pub fn result(result: &JobResult, gone: &DiscardedFiles) -> v1::JobResult {
     }
 }
 
-/// A time.
+/// Converts a duration.
 pub fn duration(duration: Duration) -> prost_types::Duration {
-    // Only a time beyond any calendar fails.
+    // Fails only beyond any calendar.
     prost_types::Duration::try_from(duration).unwrap_or(prost_types::Duration {
         seconds: i64::MAX,
         nanos: 0,
     })
 }
 
-/// A stream.
+/// Converts an output stream.
 pub fn stream(stream: OutputStream) -> v1::Stream {
     match stream {
         OutputStream::Stdout => v1::Stream::Stdout,
@@ -225,7 +225,7 @@ pub fn stream(stream: OutputStream) -> v1::Stream {
     }
 }
 
-/// What a job's output streams are.
+/// Converts how output streams are separated.
 pub fn output_pipes(output: OutputPipes) -> v1::OutputPipes {
     match output {
         OutputPipes::Separate => v1::OutputPipes::Separate,
@@ -233,7 +233,7 @@ pub fn output_pipes(output: OutputPipes) -> v1::OutputPipes {
     }
 }
 
-/// A digest.
+/// Converts a digest.
 pub fn digest(digest: Digest) -> v1::Digest {
     v1::Digest {
         hash: digest.hash.to_string(),

@@ -1,13 +1,13 @@
-//! What a machine's own files are, in short: whether another machine has the same.
+//! Fingerprints of host paths, which tell whether two machines provide the same files.
 //!
-//! A container may show directories of the machine that it runs on: its programs and libraries.
-//! Such a job gives the same result elsewhere only if the same stands there. Reading all of `/usr`
-//! takes minutes, so its [`identity`] is an excerpt: names, kinds, sizes and link targets to a depth
-//! of two, and, for the directories of a distribution, what its package database says of the rest.
+//! A container may mount directories of the host that it runs on: programs and libraries. Such a
+//! job gives the same result elsewhere only if that host provides the same files. Reading all of
+//! `/usr` takes minutes, so the [`identity`] of a path covers names, kinds, sizes and link targets
+//! to a depth of two and, for a distribution's directories, what its package database lists.
 //!
-//! Never in it: times, owners and inode numbers, which differ between machines of equal content;
-//! directories' own sizes, which the file system makes up; and what a program database says of when
-//! something was installed.
+//! It never covers what differs between machines of equal content: times, owners, inode numbers,
+//! the sizes of directories, which the file system makes up, and installation times in a package
+//! database.
 
 use std::fs;
 use std::io;
@@ -17,23 +17,23 @@ use std::path::{Path, PathBuf};
 
 use maelstrom_container::digest::{Digest, DigestHasher};
 
-/// Grows when the same files would get another identity.
+/// To be increased when the same files would get another identity.
 const FORMAT: &[u8] = b"maelstrom toolbox 2";
 
-/// How deep names are looked at: the entries of a directory, and theirs.
+/// How many levels of names are covered.
 const DEPTH: u32 = 2;
 
-/// More entries than this are no toolbox: `/usr` has some thousand to this depth.
+/// A path with more entries is no toolbox: `/usr` has some thousand to this depth.
 const ENTRIES_MAX: u64 = 1_000_000;
 
-/// A larger file is no toolbox: it would take seconds to read.
+/// A larger file is no toolbox path: reading it would take seconds.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
-/// The directory for which a distribution's package database speaks.
+/// The directory that a distribution's package database describes.
 const DISTRIBUTION: &str = "/usr";
 
-/// Files that say which distribution this is, and what of it is installed: Debian's, Alpine's.
-/// pacman's database and rpm's hold times of installation; see [`LISTINGS`].
+/// Files that identify the distribution and list its packages: Debian's, Alpine's. The databases of
+/// pacman and rpm contain installation times; see [`LISTINGS`].
 const RECORDS: [&str; 4] = [
     "/etc/os-release",
     "/usr/lib/os-release",
@@ -41,23 +41,23 @@ const RECORDS: [&str; 4] = [
     "/lib/apk/db/installed",
 ];
 
-/// Directories whose entries' names say what is installed: pacman has one directory for each package
-/// and version; with rpm every program leaves its build id, in directories of two digits.
+/// Directories whose entry names list what is installed: pacman has one directory for each package
+/// and version; with rpm every program has its build id, in directories of two digits.
 const LISTINGS: [(&str, u32); 2] = [("/var/lib/pacman/local", 1), ("/usr/lib/.build-id", 2)];
 
-/// The identity of a file or directory: equal on machines that have the same there, for all that
-/// can be told in a few milliseconds.
+/// The identity of a file or directory, computed in a few milliseconds: equal on machines that
+/// provide the same files there.
 ///
 /// # Errors
 ///
-/// The path isn't there, can't be read, or is neither a file nor a directory.
+/// The path doesn't exist, can't be read, or is neither a file nor a directory.
 pub fn identity(path: &Path) -> io::Result<Vec<u8>> {
     let mut excerpt = ToolboxFingerprint {
         hasher: DigestHasher::default(),
         entries_left: ENTRIES_MAX,
     };
     excerpt.hasher.update_framed(FORMAT);
-    // This follows a link, since `/lib` may be one. The links below it are told by their targets.
+    // Follows a link, since `/lib` may be one. Links below are covered by their targets.
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         excerpt.directory(path, DEPTH)?;
@@ -113,7 +113,7 @@ impl ToolboxFingerprint {
         Ok(())
     }
 
-    /// What only somebody else may look into is of no use to a job either.
+    /// Skips a directory that only another user may read: it is of no use to a job either.
     fn directory_if_readable(&mut self, path: &Path, depth: u32) -> io::Result<()> {
         match self.directory(path, depth) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -140,7 +140,7 @@ impl ToolboxFingerprint {
         Ok(())
     }
 
-    /// The names in a directory, and in its directories, and no more.
+    /// The names in a directory and its subdirectories, and nothing else.
     fn names(&mut self, path: &Path, depth: u32) -> io::Result<()> {
         self.mark("names");
         for entry in self.sorted(path)? {
@@ -182,8 +182,8 @@ impl ToolboxFingerprint {
     }
 }
 
-/// Whether a directory is the system's own business, like that of private keys. Root could look into
-/// it, but its jobs run on workers that can't; so to nobody does it count.
+/// Whether only root may enter a directory, such as one of private keys. Root could read it, but
+/// workers of other users can't, so it is ignored for everybody.
 pub fn is_closed(owner: u32, mode: u32) -> bool {
     const READ_BY_OTHERS: u32 = 0o004;
     owner == 0 && mode & READ_BY_OTHERS == 0
@@ -195,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// A tree that is always the same, except for what is done to it.
+    /// The identity of a fixed tree after a modification.
     fn after(change: impl FnOnce(&Path)) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
@@ -255,7 +255,7 @@ mod tests {
                 fs::set_permissions(&keys, fs::Permissions::from_mode(0o710)).unwrap();
             })
         };
-        // To others a directory that they have closed themselves is one of theirs.
+        // For other users a directory that they closed themselves is one of their own.
         let is_root = nix::unistd::geteuid().is_root();
         assert_eq!(closed("a") == closed("other"), is_root);
     }
@@ -276,7 +276,7 @@ mod tests {
     fn what_is_neither_has_none() {
         let missing = identity(Path::new("/nowhere/at/all")).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-        // Opening it would wait for ever.
+        // Opening it would block forever.
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();

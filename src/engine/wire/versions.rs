@@ -1,7 +1,7 @@
-//! Which versions of the protocol can talk to one another.
+//! Protocol version negotiation.
 //!
-//! A release speaks its own version and the one before, so a cluster can be renewed machine by
-//! machine. When two have no version in common, both sides are named, and what to do.
+//! A release speaks its own version and the previous one, so a cluster can be upgraded machine by
+//! machine. If two peers have no version in common, the error names both sides and the remedy.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use super::v1;
 /// The highest version that this release speaks.
 const HIGHEST: u32 = 1;
 
-/// The lowest.
+/// The lowest version that this release speaks.
 const LOWEST: u32 = 1;
 
 /// What this release speaks.
@@ -21,7 +21,7 @@ pub static VERSIONS: LazyLock<v1::Versions> = LazyLock::new(|| v1::Versions {
     release: env!("CARGO_PKG_VERSION").to_owned(),
 });
 
-/// The version to speak with somebody (`client`, `worker`, `broker`), or why there is none.
+/// The version to speak with a peer (`client`, `worker`, `broker`), or why there is none.
 pub fn agree(theirs: Option<&v1::Versions>, who: &str) -> Result<u32, String> {
     let Some(theirs) = theirs else {
         return Err(format!("the {who} does not say which versions it speaks"));

@@ -1,7 +1,7 @@
 //! `maelstrom-broker`, from its command line to its exit code.
 //!
-//! - [`options`]: its command line. [`serve`]: the broker itself. [`admin`]: what speaks to one
-//!   that runs. [`security`]: whom it lets in.
+//! - [`options`]: its command line. [`serve`]: the broker itself. [`admin`]: commands for a running
+//!   broker. [`security`]: access control.
 
 mod admin;
 pub mod options;

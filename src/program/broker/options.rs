@@ -1,4 +1,5 @@
-//! The command line of `maelstrom-broker`: [`BrokerServerOptions`] as typed, [`BrokerSettings`] as meant.
+//! The command line of `maelstrom-broker`: [`BrokerServerOptions`] as parsed, [`BrokerSettings`] as
+//! resolved.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

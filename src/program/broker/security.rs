@@ -1,4 +1,4 @@
-//! Whom the broker lets in: its options, and the command that makes credentials.
+//! Access to the broker: its options, and the command that creates credentials.
 
 use std::fs;
 use std::net::IpAddr;

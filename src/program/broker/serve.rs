@@ -1,4 +1,4 @@
-//! The broker itself.
+//! Runs the broker.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ use maelstrom_model::exit_code;
 /// How long the end of the broker waits for answers that are on their way.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
-/// Is the broker until it is told to end.
+/// Runs the broker until it is told to stop.
 pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
     let infrastructure =
         |error: &dyn std::error::Error| ProgramFailure::infrastructure(error, None);
@@ -160,7 +160,8 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
         );
         let mut serving = pin!(serving);
         systemd::ready();
-        // Among the connections, not beside them: what goes through it need not wake another thread.
+        // Among the connections, not beside them: what goes through it need not wake another
+        // thread.
         let mut core = JoinSet::new();
         core.spawn(engine.run());
         let answers = async || match door.figures().await {

@@ -1,10 +1,10 @@
-//! The log of a program: which events become lines, and what a line looks like.
+//! Logging: which events become lines, and the format of a line.
 //!
-//! - [`options`]: what a line looks like, as an option.
-//! - [`sink`]: keeps lines apart, whatever is in them.
+//! - [`options`]: the format of a line, as an option.
+//! - [`sink`]: keeps lines separate, whatever they contain.
 //!
-//! An event below the wished level costs one comparison with a number: nothing is formatted, and no
-//! subscriber is asked.
+//! An event below the configured level costs one integer comparison: nothing is formatted, and no
+//! subscriber is called.
 
 mod options;
 mod sink;

@@ -1,4 +1,4 @@
-//! What a log looks like, as the options of services have it.
+//! The logging options of services.
 
 use clap::{Args, ValueEnum};
 

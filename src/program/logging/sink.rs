@@ -1,8 +1,8 @@
-//! Where the lines of a log pass last: one event is one line, whatever is in it.
+//! The last stage of the log: one event is one line, whatever it contains.
 //!
-//! Fields and messages hold names and reasons that others have chosen. Here, where nothing passes by,
-//! is made sure that none of them begins a line of its own or does something to a terminal: such a
-//! character becomes its escape, `\n` or `\u{202e}`; in an object of JSON, `\u202e`.
+//! Fields and messages contain untrusted names and reasons. This stage, which every line passes,
+//! escapes the characters that could begin a new line or control a terminal: as `\n` or `\u{202e}`,
+//! and in a JSON object as `\u202e`.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! How a job ended, and how the program ends after it.
+//! Reports how a job ended, and exits accordingly.
 
 use std::fmt;
 
@@ -60,8 +60,8 @@ impl JobExitReason {
         }
     }
 
-    /// What is told of a job among others. What follows the first line is indented: none of it looks as
-    /// if it was about another job.
+    /// What is told of a job among others. What follows the first line is indented: none of it
+    /// looks as if it was about another job.
     pub fn line(&self, job: u64) -> String {
         let mut text = format!("job {job}: ");
         for (index, line) in self.to_string().lines().enumerate() {

@@ -1,4 +1,4 @@
-//! What the program says itself on standard error, beside one job's own output.
+//! The program's own messages on standard error, next to a job's output.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! One job, whose output is passed on as it comes, and as which the program ends.
+//! Runs one job, passes its output through, and exits like it.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,8 +1,8 @@
-//! What jobs wrote, on its way to standard output and standard error.
+//! Forwards the output of jobs to standard output and standard error.
 //!
-//! Nothing here waits for whoever reads: what is not taken at once is kept, beyond some memory in a
-//! file ([`BackgroundWriter`]). Where both streams are the same file or terminal, what is passed on stays in
-//! order.
+//! Nothing here waits for the reader: what is not read at once is buffered, in memory and then in a
+//! file ([`BackgroundWriter`]). If both streams are the same file or terminal, their order is
+//! preserved.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -127,8 +127,8 @@ fn gone_notifier(tell: &UnboundedSender<()>) -> impl FnOnce() + Send + use<> {
     }
 }
 
-/// What jobs' output streams are to be, so that where this process's streams are one, what jobs write
-/// is in order.
+/// What jobs' output streams are to be, so that where this process's streams are one, what jobs
+/// write is in order.
 pub fn output_pipes() -> OutputPipes {
     match are_same(io::stdout(), io::stderr()) {
         true => OutputPipes::Joined,
@@ -136,8 +136,8 @@ pub fn output_pipes() -> OutputPipes {
     }
 }
 
-/// Whether two descriptors lead to the same file, terminal or pipe. Where it cannot be told they are
-/// taken for two.
+/// Whether two descriptors lead to the same file, terminal or pipe. Where it cannot be told they
+/// are taken for two.
 fn are_same(one: impl AsFd, other: impl AsFd) -> bool {
     match (identity(&one), identity(&other)) {
         (Ok(one), Ok(other)) => one == other,

@@ -1,11 +1,11 @@
-//! All jobs of an input, as many at a time as there are slots; each one's output in one piece when
-//! it ends.
+//! Runs all jobs of an input, as many at a time as there are slots, and prints each one's output in
+//! one piece when it ends.
 //!
-//! Jobs wait in the backend, which starts those of higher priority first, but only so many are
-//! taken from the input ahead of their turn: a stream has no end to wait for.
+//! Jobs wait in the backend, which starts those of higher priority first, but only a limited number
+//! is read from the input ahead: a stream may be endless.
 //!
-//! What jobs wrote is passed on by threads of its own ([`super::output_forwarder`]): a pager that waits for a
-//! key must not keep anybody from answering the broker.
+//! Separate threads forward the output of jobs ([`super::output_forwarder`]): a pager that waits
+//! for a key must not block the connection to the broker.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -89,7 +89,7 @@ impl<'a> StreamRun<'a> {
         })
     }
 
-    /// Runs all jobs, made in this workshop; returns the program's exit code.
+    /// Runs all jobs of the input; returns the program's exit code.
     pub async fn follow(
         mut self,
         workshop: &mut JobBuilder,
@@ -149,8 +149,8 @@ impl<'a> StreamRun<'a> {
         }
     }
 
-    /// Takes an object. While its container is being made, which may take long where an image has to
-    /// be fetched, jobs go on, and somebody may stop them all.
+    /// Takes an object. While its container is being made, which may take long where an image has
+    /// to be fetched, jobs go on, and somebody may stop them all.
     async fn take(
         &mut self,
         workshop: &mut JobBuilder,

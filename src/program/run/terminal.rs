@@ -1,13 +1,13 @@
-//! One job on this terminal: its own pseudo-terminal, relayed key by key.
+//! Runs one job on this terminal: its own pseudo-terminal, relayed byte by byte.
 //!
 //! ```text
 //! keys ─▶ escapes ─▶ master ═ pseudo-terminal ═ the job's streams
 //! screen ◀────────── master
 //! ```
 //!
-//! Two threads carry bytes, one each way, and this one listens to the backend, to signals and to
-//! what the keys' thread has found among the keys. While the job has the terminal its keys are the
-//! job's: `^C` reaches the job, not this program. Whatever ends this, the terminal is as before.
+//! Two threads copy bytes, one in each direction, and this one handles the backend, signals, and
+//! the escape sequences that the input thread finds. While the job has the terminal, keys go to the
+//! job: `^C` interrupts the job, not this program. The terminal is restored whatever happens.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -1,8 +1,8 @@
-//! What a worker's machine lends to jobs of others: what it would show its own.
+//! The host paths that a worker lends to jobs by default: those that it would show its own.
 //!
-//! A worker has no project that would tell which toolchain is in use, and must not run programs to
-//! find out (some fetch what they lack). So to what every default container shows are added the places
-//! where toolchains usually are.
+//! A worker has no project that determines the toolchain, and must not run programs to find out
+//! (some download what they lack). So the usual locations of toolchains are added to what every
+//! default container shows.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

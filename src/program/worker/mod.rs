@@ -1,6 +1,6 @@
 //! `maelstrom-worker`, from its command line to its exit code.
 //!
-//! - [`options`]: its command line. [`lending`]: what of its machine jobs are shown.
+//! - [`options`]: its command line. [`lending`]: which host paths it lends.
 
 pub mod lending;
 pub mod options;

@@ -1,12 +1,11 @@
-//! Building the tests: `cargo test --no-run`, followed message by message.
+//! Builds the tests with `cargo test --no-run`, and parses cargo's messages.
 //!
-//! Cargo's JSON messages on standard output say what was built; what a person should read comes on
-//! standard error and is passed on as it is. Cargo is made to draw its progress bar there, which
-//! is the only place where it tells how many units there are in all; the bar itself is turned into
-//! [`CargoBuildMessage::Progress`].
+//! Cargo's JSON messages on standard output report what was built; its human-readable output on
+//! standard error is passed through. Cargo is made to draw its progress bar there, the only source
+//! of the total number of units; the bar itself becomes [`CargoBuildMessage::Progress`].
 //!
-//! The build runs in a process group of its own. A [`CargoBuild`] that is dropped before its end takes
-//! the whole group with it.
+//! The build runs in its own process group. Dropping an unfinished [`CargoBuild`] kills the whole
+//! group.
 
 use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
@@ -229,8 +228,8 @@ impl CargoBuild {
         })
     }
 
-    /// What the build says next; [`CargoBuildMessage::Finished`] is the last thing. Dropping the future
-    /// loses nothing.
+    /// What the build says next; [`CargoBuildMessage::Finished`] is the last thing. Dropping the
+    /// future loses nothing.
     pub async fn next(&mut self) -> Result<CargoBuildMessage, CargoError> {
         while self.open.messages || self.open.output {
             tokio::select! {

@@ -1,6 +1,6 @@
-//! From a listing to tests: their names, their jobs, and what is left out.
+//! Turns a listing into test cases: their names, their jobs, and which are excluded.
 //!
-//! Pure. What is wanted is asked of the caller.
+//! Pure. The caller decides which tests are selected.
 
 use std::sync::Arc;
 

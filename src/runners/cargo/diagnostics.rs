@@ -1,8 +1,8 @@
-//! What the compiler found wrong, from what cargo writes.
+//! Parses compiler errors from cargo's human-readable output.
 //!
-//! Cargo can hand over each diagnostic as JSON, but then it neither writes them in its own order nor counts
-//! them or leaves out those that it has written before. So the text that the user reads is read here,
-//! too: an error's first line, and the line after it that says where. What looks different is only text.
+//! Cargo can print each diagnostic as JSON, but then it neither orders them nor counts them, nor
+//! omits duplicates. So the text that the user sees is parsed here, too: an error's first line, and
+//! the line after it with the location. Anything else is plain text.
 
 use std::path::{Path, PathBuf};
 
@@ -28,8 +28,8 @@ pub struct DiagnosticParser {
 }
 
 impl DiagnosticParser {
-    /// Takes in a line of what cargo writes. `root` is where the compiler runs, and what is found is told
-    /// from `shown_from`.
+    /// Takes in a line of what cargo writes. `root` is where the compiler runs, and what is found
+    /// is told from `shown_from`.
     pub fn line(&mut self, line: &[u8], root: &Path, shown_from: &Path) {
         let Ok(text) = std::str::from_utf8(line) else {
             return;

@@ -1,4 +1,4 @@
-//! Why `cargo maelstrom` gave up before or while it found tests.
+//! Why `cargo maelstrom` failed before or during discovery.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;

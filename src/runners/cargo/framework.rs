@@ -1,4 +1,4 @@
-//! All of `cargo maelstrom`'s parts together, as the engine drives them.
+//! The test framework for cargo, as the engine drives it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

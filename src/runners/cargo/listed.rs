@@ -1,4 +1,4 @@
-//! A test binary that was asked for its tests, on its way to tests that can be handed over.
+//! The listing of one test binary, until its tests can be emitted.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! Where in the source a test failed, from what its panic said.
+//! Finds the source location of a failure in a test's panic message.
 //!
-//! libtest says no more than the panic handler's line does:
-//! `thread 'name' (42) panicked at src/lib.rs:7:9:`; compilers before 1.73 wrote
-//! `thread 'name' panicked at 'message', src/lib.rs:7:9`. The last panic counts that happened in
-//! the project's own sources: a test may survive earlier ones on purpose.
+//! libtest reports only what the panic handler prints: `thread 'name' (42) panicked at
+//! src/lib.rs:7:9:`; compilers before 1.73 print `thread 'name' panicked at 'message',
+//! src/lib.rs:7:9`. The last panic in the project's own sources counts: a test may catch earlier
+//! ones deliberately.
 
 use std::path::{Component, Path};
 

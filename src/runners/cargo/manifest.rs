@@ -1,6 +1,6 @@
-//! What only a package's own manifest says: which targets bring a `main` of their own.
+//! Reads from a package's manifest which targets have their own `main`.
 //!
-//! `cargo metadata` leaves `harness` out.
+//! `cargo metadata` omits `harness`.
 
 use std::io;
 use std::path::{Path, PathBuf};

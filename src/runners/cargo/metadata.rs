@@ -1,7 +1,7 @@
 //! The workspace as `cargo metadata` describes it.
 //!
-//! A package is known by its id, never by its name: a workspace may hold a package whose name and
-//! version also come from a registry.
+//! A package is identified by its id, never by its name: a workspace may depend on a registry
+//! package with the name and version of one of its members.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -118,8 +118,8 @@ impl CargoWorkspace {
         Ok(workspace.with_direct_paths())
     }
 
-    /// The same with directories whose paths have no `..`: nothing can be mounted there, and it would
-    /// be in the way of every comparison of paths.
+    /// The same with directories whose paths have no `..`: nothing can be mounted there, and it
+    /// would be in the way of every comparison of paths.
     fn with_direct_paths(mut self) -> CargoWorkspace {
         if let Some(direct) = direct(&self.target_directory) {
             let option = [TARGET_DIR.into(), direct.as_str().into()];
@@ -223,7 +223,8 @@ impl CargoPackage {
     }
 }
 
-/// The path without `..`, if it has one: links on the way to it are followed, as far as there are any.
+/// The path without `..`, if it has one: links on the way to it are followed, as far as there are
+/// any.
 fn direct(path: &Utf8Path) -> Option<Utf8PathBuf> {
     let is_up = |component: &Utf8Component<'_>| *component == Utf8Component::ParentDir;
     path.components()

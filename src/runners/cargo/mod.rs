@@ -7,20 +7,20 @@
 //! ```
 //!
 //! - [`options`]: the command line.
-//! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: what there is.
-//! - [`selection`]: what of it is wanted.
-//! - [`build`], [`progress`]: cargo at work.
+//! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: the workspace.
+//! - [`selection`]: which packages and tests are selected.
+//! - [`build`], [`progress`]: runs cargo.
 //! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: from built programs to tests.
-//!   [`titles`]: how these are called.
-//! - [`environment`]: what a test finds around it, as under `cargo test`, besides what
-//!   [`super::sandbox`] has for tests of every language.
-//! - [`reader`], [`transcript`]: whether a test has said that it ran.
-//! - [`unresponsive`]: which programs do not answer when they are asked for their tests.
-//! - [`location`]: where a test failed. [`notices`]: what a user should know about the run.
-//! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
+//!   [`titles`]: the names of tests.
+//! - [`environment`]: a test's environment, as under `cargo test`; [`super::sandbox`] adds what
+//!   tests of every language get.
+//! - [`reader`], [`transcript`]: whether a test reported that it ran.
+//! - [`unresponsive`]: programs that do not answer when asked for their tests.
+//! - [`location`]: where a test failed. [`notices`]: notices to the user.
+//! - [`framework`]: the framework that the engine drives. [`error`]: its errors.
 //!
-//! Deliberately absent: slots, order, repeats and results, which are the engine's, and doctests,
-//! which are counted and named, not run.
+//! Slots, order, repeats and results are the engine's concern. Doctests are counted and named, but
+//! not run.
 
 pub mod build;
 pub mod cases;

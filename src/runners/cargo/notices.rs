@@ -1,4 +1,4 @@
-//! What a user should know about a run, though nothing is wrong.
+//! Notices to the user about a run.
 
 use std::ffi::OsString;
 

@@ -1,5 +1,5 @@
-//! What the workspace's own file makes of the tests of a binary: jobs that differ from the others,
-//! and explanations.
+//! Applies the workspace's own file to a binary's tests: jobs that differ from the default, and
+//! explanations.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;

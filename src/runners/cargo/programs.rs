@@ -1,13 +1,13 @@
-//! Which programs must be there before tests may run.
+//! Which programs must exist before tests may run.
 //!
-//! Cargo says that a test binary is built before the programs are that it runs; under `cargo test`
-//! nobody notices, since nothing runs before everything is built. Here integration tests and
+//! Cargo reports a test binary as built before the programs that it runs; under `cargo test` this
+//! goes unnoticed, since nothing runs before everything is built. Here integration tests and
 //! benchmarks wait for the programs of all packages, and other tests for those of their own
-//! package, so that no test finds an old program or none.
+//! package, so that no test finds an outdated program or none.
 //!
-//! Cargo builds programs where a package has integration tests or benchmarks, and examples always,
-//! unless targets were chosen. What it is then not going to build after all (for want of a feature,
-//! say) is waited for until the build is over, which costs time and nothing else.
+//! Unless targets are selected, cargo builds the programs of a package that has integration tests
+//! or benchmarks, and examples always. A program that it doesn't build after all (because of a
+//! missing feature, for instance) is awaited until the build is over, which costs only time.
 
 use std::collections::{HashMap, HashSet};
 

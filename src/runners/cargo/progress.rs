@@ -1,7 +1,7 @@
-//! Cargo's progress bar.
+//! Parses cargo's progress bar.
 //!
-//! Nothing else says how many units a build has. The form is not promised by cargo, so a line that
-//! looks different is simply no progress.
+//! Nothing else reports the number of units in a build. Cargo does not guarantee the format, so a
+//! line that looks different is simply no progress.
 
 /// How far a build has come.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What does not change while a project is built and listed.
+//! What stays constant while a project is built and listed.
 
 use std::ffi::OsString;
 use std::sync::Mutex;

@@ -1,6 +1,7 @@
-//! Reads along while one test writes, and judges it by what its test binary says ([`transcript`]).
+//! Reads a test's output as it is written, and judges it by what its test binary reports
+//! ([`transcript`]).
 //!
-//! Everything is shown as it was written, but for what libtest writes around it ([`framing`]).
+//! The user sees everything as written, except for libtest's framing ([`framing`]).
 //!
 //! [`transcript`]: super::transcript
 //! [`framing`]: super::framing
@@ -149,8 +150,8 @@ pub struct CargoTestReader {
 }
 
 impl CargoTestReader {
-    /// Of this test; the pattern selects its binary, and the places are where the compiler's relative
-    /// paths start and where we were called.
+    /// Of this test; the pattern selects its binary, and the places are where the compiler's
+    /// relative paths start and where we were called.
     pub fn new(
         asked: RequestedTest,
         framing: Option<LibtestFraming>,

@@ -1,9 +1,9 @@
-//! Which packages are built, and which of their tests are wanted.
+//! Selects packages to build, and tests to run.
 //!
-//! `--exclude` is the one option that `cargo test` and the original Maelstrom understand
-//! differently: a package next to `--workspace`, a pattern otherwise. Here a value next to
-//! `--workspace` is a package if one of the workspace has that name (`*` and `?` stand for
-//! anything, as in cargo), and a pattern if none has. Without `--workspace` it is a pattern.
+//! `cargo test` and the original Maelstrom disagree about `--exclude`: a package next to
+//! `--workspace`, or a pattern. Here a value next to `--workspace` is a package if a workspace
+//! member has that name (`*` and `?` are wildcards, as in cargo), and a pattern otherwise. Without
+//! `--workspace` it is a pattern.
 
 use std::sync::Arc;
 
@@ -126,8 +126,8 @@ impl CargoSelection {
         patterns.any(|pattern| pattern.evaluate(&subject) == TruthValue::True)
     }
 
-    /// What happens to a test binary that runs whole, as one test of this name. libtest selects among
-    /// its tests by itself: [`NameFilter::to_arguments`].
+    /// What happens to a test binary that runs whole, as one test of this name. libtest selects
+    /// among its tests by itself: [`NameFilter::to_arguments`].
     pub fn whole(
         &self,
         package: &CargoPackage,

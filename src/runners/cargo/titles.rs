@@ -1,4 +1,4 @@
-//! How tests are named after their packages and targets.
+//! Names tests after their packages and targets.
 
 use super::metadata::CargoPackage;
 use super::target::{PackageTarget, TargetKind, kind_word};

@@ -1,4 +1,4 @@
-//! The Rust toolchain that builds the tests, and where it lives.
+//! The Rust toolchain that builds the tests, and its location.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

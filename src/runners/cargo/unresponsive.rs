@@ -1,8 +1,8 @@
-//! Programs that did not answer in time when they were asked for their tests: they are not asked again
-//! until they are built anew, since waiting for an answer is all that they cost.
+//! Remembers programs that did not answer in time when asked for their tests: they are not asked
+//! again until they are rebuilt, since the timeout is all that they cost.
 //!
-//! One line a program, in the directory of the project's state: when it was built, how long it is, its
-//! path. What can't be read or written is as if it were not there.
+//! One line per program in the project's state directory: its modification time, size and path.
+//! Errors are treated as an absent file.
 
 use std::collections::BTreeSet;
 use std::fs;

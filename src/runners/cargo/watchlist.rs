@@ -1,8 +1,8 @@
-//! Which files matter to the tests of a workspace: those of the workspace, and those of the packages
-//! outside of it that are built from a path.
+//! Which files affect the tests of a workspace: its own, and those of path dependencies outside of
+//! it.
 //!
-//! Members name their path dependencies themselves; those of the dependencies, and patches, are
-//! known from what cargo builds.
+//! Members name their path dependencies themselves; transitive ones and patches are known from what
+//! cargo builds.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

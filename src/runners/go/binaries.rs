@@ -1,15 +1,15 @@
-//! Where test binaries live while they are needed: a directory of the run's own, which mirrors the
-//! import paths, below `test-binaries` in the runner's cache for the project.
+//! Where test binaries are kept during a run: a directory per run below `test-binaries` in the
+//! runner's project cache, which mirrors the import paths.
 //!
 //! ```text
-//! test-binaries/RUN/            gone when the run is over; locked as long as it is not
+//! test-binaries/RUN/            removed after the run; locked until then
 //!   example.com/m/p/p.test
 //!   build/                      Go's own temporary files
 //! ```
 //!
-//! A directory for each run, since two runs at a time may build differently (`-race`, `-tags`), and
-//! a binary must not change while tests run. What a killed run left behind the next one removes:
-//! nobody holds its lock. Next to Go's temporary files, so that a binary is moved and not copied.
+//! Each run has its own directory, since concurrent runs may build differently (`-race`, `-tags`),
+//! and a binary must not change while tests run. The next run removes what a killed one left, which
+//! nobody locks. It is next to Go's temporary files, so that binaries are moved and not copied.
 
 use std::fs::{self, File};
 use std::io;
@@ -65,7 +65,8 @@ impl GoBinaryDirectory {
         &self.build
     }
 
-    /// Takes a package's test binary; returns where it is now, from [`GoBinaryDirectory::directory`].
+    /// Takes a package's test binary; returns where it is now, from
+    /// [`GoBinaryDirectory::directory`].
     pub fn take(&self, import_path: &str, program: &Path) -> io::Result<PathBuf> {
         let name = program.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         // Import paths hold no `..`, but who knows what the next Go prints.

@@ -1,12 +1,11 @@
-//! `go test` at work, building everything and running nothing.
+//! Runs `go test` to build everything and run nothing.
 //!
-//! Go is told to hand each test binary to the [collector](super::collector) instead of running it.
-//! So packages are built, vetted and linked just as `go test` does it, as many at once as it finds
-//! good, and a package's tests can start while the next one is compiled. A package that can't be
-//! built does not stop the others.
+//! Go is made to pass each test binary to the [collector](super::collector) instead of running it.
+//! So packages are built, vetted and linked exactly as by `go test`, with its own parallelism, and
+//! a package's tests can start while the next one is compiled. A package that can't be built does
+//! not stop the others.
 //!
-//! Go runs in a process group of its own. A [`GoBuild`] that is dropped before its end takes the
-//! whole group with it.
+//! Go runs in its own process group. Dropping an unfinished [`GoBuild`] kills the whole group.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -140,8 +139,8 @@ impl GoBuild {
         })
     }
 
-    /// What the build says next; [`GoBuildMessage::Finished`] is the last thing. Dropping the future
-    /// loses nothing.
+    /// What the build says next; [`GoBuildMessage::Finished`] is the last thing. Dropping the
+    /// future loses nothing.
     pub async fn next(&mut self) -> Result<GoBuildMessage, GoError> {
         loop {
             let line = tokio::select! {
@@ -195,7 +194,8 @@ fn read_line(line: Vec<u8>) -> GoBuildMessage {
     }
 }
 
-/// Go splits such a flag's value at spaces; quotes keep a word together, and nothing escapes a quote.
+/// Go splits such a flag's value at spaces; quotes keep a word together, and nothing escapes a
+/// quote.
 fn quoted(program: &OsStr) -> OsString {
     let quote = match program.as_encoded_bytes().contains(&b'\'') {
         true => "\"",

@@ -1,14 +1,14 @@
-//! How `go test` hands its test binaries over.
+//! Receives test binaries from `go test`.
 //!
-//! `go test -exec PROGRAM` builds and vets packages as it always does, and then calls
+//! `go test -exec PROGRAM` builds and vets packages as usual, and then calls
 //! `PROGRAM TEST-BINARY ARGUMENTS…` in each package's directory instead of the test binary. That
-//! program is this one: called with [`VARIABLE`] set it sends what it was called with to the socket
-//! named there, waits until the binary was taken away, and is done.
+//! program is this one: called with [`VARIABLE`] set, it sends its arguments to the socket named
+//! there, waits until the binary was taken, and exits.
 //!
 //! ```text
 //! runner ──starts──▶ go test ──starts──▶ collector
 //!    ◀───────────────{directory, arguments, PATH}──┘
-//!    └─── one byte: taken, or nothing: trouble ───▶
+//!    └─── one byte: taken; end of file: failed ────▶
 //! ```
 //!
 //! The socket is in a directory that only the user can enter.

@@ -1,8 +1,8 @@
-//! From packages to tests.
+//! Discovers the tests in packages.
 //!
-//! As soon as Go hands over a package's test binary, it is listed in its container, and its tests
-//! may start while Go goes on with other packages. A package that can't be built, or whose binary
-//! can't be listed, is one broken entry; the others go on.
+//! As soon as Go passes on a package's test binary, it is listed in its container, and its tests
+//! may start while Go continues with other packages. A package that can't be built, or whose binary
+//! can't be listed, becomes one broken entry; the others continue.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -31,8 +31,9 @@ use super::packages::GoPackage;
 use super::report::{PackageOutputs, PackageResult, PackageStatus};
 use super::{location, run_pattern};
 
-/// How long a binary may take to list its tests, if a test may not take less. It takes milliseconds,
-/// unless `init` or `TestMain` take longer; one that hangs there should not hang the run.
+/// How long a binary may take to list its tests, if a test may not take less. It takes
+/// milliseconds, unless `init` or `TestMain` take longer; one that hangs there should not hang the
+/// run.
 const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The artifact of every Go test: a package has one test binary.
@@ -48,8 +49,8 @@ pub struct GoDiscovery<'a, H> {
     total: u32,
     done: u32,
     blocks: PackageOutputs,
-    /// Packages that could not be built, and what Go calls it. They are told of when Go is done:
-    /// what compilers say comes on another stream, and may come later.
+    /// Packages that could not be built, and Go's names for them. Reported when Go is done, since
+    /// compiler output comes on another stream, and may come later.
     unbuilt: Vec<(String, String)>,
     listings: FuturesUnordered<LocalBoxFuture<'a, Result<ListedPackage, GoError>>>,
     deselected: u32,

@@ -1,4 +1,4 @@
-//! Why `maelstrom-go-test` gave up before or while it found tests.
+//! Why `maelstrom-go-test` failed before or during discovery.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;

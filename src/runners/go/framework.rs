@@ -1,4 +1,4 @@
-//! All of `maelstrom-go-test`'s parts together, as the engine drives them.
+//! The test framework for Go, as the engine drives it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

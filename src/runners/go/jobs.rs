@@ -1,9 +1,8 @@
 //! The jobs of a test binary: one container for all of a project's packages, one process for each
 //! test.
 //!
-//! In a container the test binaries stand in [`PLACE`], read-only: nothing else of ours is there.
-//! There is one container for all of them, so that one test's container
-//! can serve the next package's, too.
+//! The test binaries are mounted read-only at [`PLACE`]; nothing else in a container is ours. All
+//! packages share one container definition, so that a container can be reused across packages.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};

@@ -1,25 +1,25 @@
-//! Linked test binaries, used again where Go would link the same ones anew.
+//! Reuses linked test binaries where Go would link the same ones again.
 //!
-//! `go build` leaves a program alone that is up to date; `go test` links every test binary in every
-//! run, which takes longer than most suites. So Go is told to call its tools through this program
-//! (`-toolexec`): the linker's output is kept, and what was linked from the same things before is
-//! copied instead.
+//! `go build` does not relink a program that is up to date; `go test` links every test binary in
+//! every run, which takes longer than most suites. So Go is made to call its tools through this
+//! program (`-toolexec`): the linker's output is cached, and a binary that was linked from the same
+//! inputs before is copied instead.
 //!
 //! ```text
 //! go test ──▶ this program ──▶ compile, vet, asm, cgo, …
-//!                    └───────▶ link -buildid=ID …   unless what this made is kept
+//!                    └───────▶ link -buildid=ID …   unless its output is cached
 //! ```
 //!
-//! Whether it is the same is Go's own judgement: the id that it hands to the linker names, by their
-//! contents, everything that is linked, the linker, and its flags, and is what `go build` goes by.
-//! The flags count besides. What is linked by the system's linker (packages with C code, `-race`) is
-//! linked each time: nothing names the system's libraries.
+//! The cache key is Go's own: the build id that it passes to the linker is a digest of everything
+//! that is linked, of the linker, and of its flags, and is what `go build` relies on. The flags are
+//! part of the key as well. Binaries linked by the system's linker (packages with C code, `-race`)
+//! are linked every time: the build id does not cover the system's libraries.
 //!
-//! What is kept is the linker's output before Go stamps it, in the runner's cache for the project,
-//! up to a limit; whoever was used least lately goes first. A copy is made for each run, so nothing
-//! that a run does reaches what is kept.
+//! The linker's output is cached before Go stamps it, in the runner's project cache, up to a limit;
+//! the least recently used is evicted first. Each run gets a copy, so that no run can affect the
+//! cache.
 //!
-//! Absent where the user has a `-toolexec` of their own, which wins.
+//! Disabled if the user has their own `-toolexec`, which takes precedence.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -40,8 +40,8 @@ pub const VARIABLE: &str = "MAELSTROM_GO_TEST_LINKS";
 /// Comes before the tool on the command line.
 const MARK: &str = "tool";
 
-/// What is kept at most: some hundred binaries of the usual size. Those of one build that are more
-/// are linked anew each time.
+/// The size limit of the cache: some hundred binaries of the usual size. If one build has more, the
+/// rest is linked every time.
 const KEPT_BYTES_MAX: u64 = 1 << 30;
 
 /// The sections that only the system's linker makes, of the files that start a C program.

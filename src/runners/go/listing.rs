@@ -1,8 +1,8 @@
-//! Which tests a binary holds, from what it prints when it is called with `-test.list`.
+//! Parses the list of tests that a binary prints with `-test.list`.
 //!
-//! `init` and `TestMain` run before the list is printed and may write what they like: lines that
-//! look like a test's name, and text without a newline right before the first name. So the list is
-//! held against the names that the package's sources define. Benchmarks are listed as well, and
+//! `init` and `TestMain` run before the list is printed and may print anything: lines that look
+//! like a test's name, and text without a newline right before the first name. So the list is
+//! compared with the names that the package's sources define. Benchmarks are listed as well, and
 //! left out.
 
 use std::collections::HashSet;

@@ -1,8 +1,8 @@
-//! Where in the source a test failed, from what it wrote.
+//! Finds the source location of a failure in a test's output.
 //!
-//! A failed check writes `    file_test.go:7: what is wrong`, with the file's name alone or, under
-//! `-fullpath`, its whole path; log lines look just the same, and what failed is said last. A panic
-//! writes the stacks of goroutines, whose first line in the project's own sources counts.
+//! A failed check prints `    file_test.go:7: what is wrong`, with the file's name alone or, with
+//! `-fullpath`, its whole path; log lines look the same, and the failure is printed last. A panic
+//! prints the stacks of goroutines, of which the first line in the project's own sources counts.
 
 use std::path::{Path, PathBuf};
 

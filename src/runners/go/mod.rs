@@ -6,17 +6,16 @@
 //! ```
 //!
 //! - [`options`]: the command line. [`run_pattern`]: `-run` and `-skip`.
-//! - [`toolchain`], [`packages`]: what there is. [`order`]: what of it comes first.
-//! - [`build`], [`collector`], [`report`]: `go test` at work, building everything and running
-//!   nothing: each test binary that it would run is handed to us.
-//! - [`binaries`]: where test binaries live while they are needed. [`links`]: those that need not be
-//!   linked again.
+//! - [`toolchain`], [`packages`]: the toolchain and the packages. [`order`]: their build order.
+//! - [`build`], [`collector`], [`report`]: runs `go test`, which builds everything and passes each
+//!   test binary to this program instead of running it.
+//! - [`binaries`]: where test binaries are kept during a run. [`links`]: reuses linked binaries.
 //! - [`discovery`], [`listing`], [`jobs`]: from test binaries to tests.
-//! - [`reader`], [`location`]: what a test says while it runs.
-//! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
+//! - [`reader`], [`location`]: parses a test's output.
+//! - [`framework`]: the framework that the engine drives. [`error`]: its errors.
 //!
-//! Deliberately absent: slots, order, repeats and results, which are the engine's; benchmarks,
-//! fuzzing, coverage and profiles, which need many tests in one process.
+//! Slots, order, repeats and results are the engine's concern. Benchmarks, fuzzing, coverage and
+//! profiles are not supported, since they need many tests in one process.
 
 pub mod binaries;
 pub mod build;

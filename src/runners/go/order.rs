@@ -1,9 +1,9 @@
-//! In which order Go is told of packages.
+//! The order in which packages are passed to Go.
 //!
-//! Go starts the tests of a package when those of the package named before it have started, and a
-//! package that waits for that takes the place of a build step. In the order of their names, the
-//! first package is often the one that needs all others. So packages are named by how many others
-//! they need: whoever needs less can be built sooner.
+//! Go starts a package's tests after those of the package named before it, and a package that waits
+//! for that occupies a build step. In alphabetical order the first package is often the one that
+//! needs all others. So packages are sorted by the number of their dependencies: those with fewer
+//! can be built sooner.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What the module's own file makes of the tests of a package, and explanations of it.
+//! Applies the module's own file to the tests of a package, and explains it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! The packages that are to be tested, as `go list` describes them.
+//! The packages to test, as `go list` describes them.
 //!
-//! What is wrong with a package is no error here: `go test` says it better, and goes on with the
+//! An invalid package is no error here: `go test` explains it better, and continues with the
 //! others.
 
 use std::ffi::OsStr;

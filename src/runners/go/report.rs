@@ -1,8 +1,8 @@
-//! What `go test` prints about packages while it builds them.
+//! Parses what `go test` prints about packages while it builds them.
 //!
-//! On standard output there is one line for each package, on standard error what compilers and vet
-//! have to say, in blocks that begin with `# PACKAGE` or `# PACKAGE [PACKAGE.test]`. Anything else
-//! is for a person. Go has printed this form since long before the oldest that will do.
+//! Standard output has one line for each package; standard error has the output of compilers and
+//! vet, in blocks that begin with `# PACKAGE` or `# PACKAGE [PACKAGE.test]`. Anything else is for
+//! the user. All supported versions of Go use this format.
 
 /// Kept of what compilers say, for the packages that could not be built.
 const BLOCKS_BYTES_MAX: usize = 4 * 1024 * 1024;

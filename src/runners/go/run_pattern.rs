@@ -1,8 +1,8 @@
-//! The regular expressions of `-run` and `-skip`, taken apart as the testing package does.
+//! Splits the regular expressions of `-run` and `-skip` as Go's testing package does.
 //!
-//! `A/b|C` means: tests that match `A`, and of those the subtests that match `b`; or tests that
-//! match `C`, with all their subtests. A slash or a bar counts outside of brackets only. Each test
-//! has a process of its own here, so the first elements select tests, and the rest goes to them.
+//! `A/b|C` selects tests that match `A`, and of those the subtests that match `b`; or tests that
+//! match `C`, with all their subtests. A slash or a bar counts only outside of brackets. Each test
+//! has its own process here, so the first elements select tests, and the rest is passed to them.
 
 use regex::Regex;
 

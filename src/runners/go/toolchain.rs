@@ -1,4 +1,4 @@
-//! The Go toolchain that builds the tests, and where it keeps its things.
+//! The Go toolchain that builds the tests, and its directories.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::sandbox::invocation::Invocation;
 
 use super::error::GoError;
+use super::options::variable;
 use super::options::words::is_taken;
 
 /// The program.
@@ -84,7 +85,7 @@ impl GoToolchain {
 
     /// The flags that every command gets.
     pub fn flags(&self) -> impl Iterator<Item = &str> {
-        self.goflags.split_whitespace()
+        variable::split(&self.goflags).into_iter()
     }
 
     /// A flag in `GOFLAGS` that means something to us and that we have not read there: one that
@@ -101,8 +102,8 @@ impl GoToolchain {
             .filter(|_| self.gowork != "off")
     }
 
-    /// Whether Go looked for a module here, and there is neither one nor a workspace. (Where it does
-    /// not look, because it was told to do without modules, it names none.)
+    /// Whether Go looked for a module here, and there is neither one nor a workspace. (Where it
+    /// does not look, because it was told to do without modules, it names none.)
     pub fn misses_module(&self) -> bool {
         self.gomod == NO_MODULE && self.workspace().is_none()
     }

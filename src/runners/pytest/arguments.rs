@@ -7,9 +7,9 @@
 //! PYTHON /run/maelstrom/runner.py serve IGNORED SECONDS ARGUMENT...
 //! ```
 //!
-//! A test's node id depends on where pytest thinks the project's root is, and pytest finds that
-//! root and its configuration file by what it is to collect. So tests are told both, as collection
-//! found them. Pure.
+//! A test's node id depends on pytest's root directory, and pytest determines that and its
+//! configuration file by what it collects. So tests are passed both, as the collection found them.
+//! Pure.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

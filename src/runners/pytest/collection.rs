@@ -1,9 +1,9 @@
-//! What pytest says the tests are.
+//! Parses pytest's collection of tests.
 //!
-//! `runner.py collect` prints one JSON object a line: files as their import begins, files that
-//! could not be collected, tests, and at last the session. A collection that stops in the middle of
-//! a file (a crash, a hang, `sys.exit`) has no session; [`CollectionReport::stopped_in`] says which file is
-//! to blame, and the next collection leaves it out. Pure.
+//! `runner.py collect` prints one JSON object per line: files as their import begins, files that
+//! could not be collected, tests, and finally the session. A collection that ends in the middle of
+//! a file (a crash, a hang, `sys.exit`) has no session; [`CollectionReport::stopped_in`] names that
+//! file, and the next collection ignores it. Pure.
 
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
-//! What a Python test finds around it: the shared default container with the active interpreter,
-//! the project's tree, and our own files.
+//! The container of a Python test: the shared default container with the active interpreter, the
+//! project's tree, and our own files.
 //!
-//! Nothing is copied and no image is needed: interpreter and packages are bound read-only where
-//! they are. Where tests are mere processes, our files lie in our cache for the project.
+//! Nothing is copied and no image is needed: interpreter and packages are bound read-only in place.
+//! Where tests are plain processes, our files are in the runner's project cache.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -123,7 +123,8 @@ fn project_container(
     let host = host::gather(invocation, interpreter.directories.clone());
     let libraries = SharedLibraries::default();
     let made = container(&facts, &host, Toolbox::Present, &libraries)?;
-    // An environment in the project is there for its tests, whether version control knows it or not.
+    // An environment in the project is there for its tests, whether version control knows it or
+    // not.
     let inputs = inputs(&facts, &host, &libraries, &[]);
     Ok((made, with_built(&inputs, &interpreter.directories)))
 }

@@ -1,4 +1,4 @@
-//! Why `maelstrom-pytest` gave up before or while it found tests.
+//! Why `maelstrom-pytest` failed before or during discovery.
 
 use std::io;
 use std::path::PathBuf;
@@ -138,7 +138,8 @@ fn after(output: &str) -> String {
     }
 }
 
-/// What pytest says is wrong with what it was given, in one line, if that can be told from the rest.
+/// What pytest says is wrong with what it was given, in one line, if that can be told from the
+/// rest.
 pub fn usage(output: &str) -> Option<String> {
     let lines = output.lines().map(str::trim_end);
     let mut said = lines.skip_while(|line| !line.starts_with("ERROR: "));

@@ -1,4 +1,4 @@
-//! All of `maelstrom-pytest`'s parts together, as the engine drives them.
+//! The test framework for pytest, as the engine drives it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;

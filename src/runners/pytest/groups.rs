@@ -1,8 +1,8 @@
-//! Tests that run together in one session of pytest, since they ask for one another.
+//! Groups of tests that run together in one pytest session, since they depend on one another.
 //!
-//! Which these are, `together.py` says while it collects, and patterns of the user's. A group whose
-//! tests get several containers is one group for each. In a container with a Python of its own,
-//! tests run one by one. Pure.
+//! `together.py` determines them during collection, along with the user's patterns. A group whose
+//! tests get different containers is split by container. In a container with its own Python, tests
+//! run one by one. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

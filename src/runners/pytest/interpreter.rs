@@ -1,8 +1,8 @@
-//! The active Python: which it is, what belongs to it, and whether it will do.
+//! The active Python interpreter: which one it is, its directories, and whether it is suitable.
 //!
-//! It is the one the user names, else that of the active virtual environment, else that of the
-//! project's own if it has pytest, else `python3` or `python` on `PATH`. Shims (pyenv's, say) are
-//! seen through, since the interpreter itself says where it is.
+//! It is the one that the user names, else that of the active virtual environment, else that of the
+//! project's own if it has pytest, else `python3` or `python` on `PATH`. Shims (pyenv's, for
+//! instance) are resolved, since the interpreter itself reports its path.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

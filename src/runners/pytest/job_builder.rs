@@ -1,4 +1,4 @@
-//! The jobs of a run: the collection, the tests, and the processes that tests are forked from.
+//! Builds the jobs of a run: the collection, the tests, and their fork servers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};

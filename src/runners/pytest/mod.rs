@@ -5,25 +5,24 @@
 //! ```
 //!
 //! - [`options`]: the command line.
-//! - [`interpreter`]: the active Python, its directories, and whether it will do.
-//! - [`container`]: what a test finds around it: that Python, the project, and our files
-//!   `runner.py` and others, which run pytest with our plugin in it.
-//! - [`overrides`]: what the project's own file makes of it for some tests.
-//! - [`packages`]: what `test-requirements.txt` adds to images of Python.
+//! - [`interpreter`]: the active Python, its directories, and whether it is suitable.
+//! - [`container`]: a test's container: that Python, the project, and our own files: `runner.py`
+//!   and others, which run pytest with our plugin.
+//! - [`overrides`]: applies the project's own file.
+//! - [`packages`]: installs `test-requirements.txt` on images of Python.
 //! - [`arguments`]: the command lines of collection and of tests.
-//! - [`collection`]: what pytest says the tests are, and which files it could not collect.
-//! - [`project`]: what belongs to a project beside its directory.
-//! - [`session`]: pytest's options that are about a whole session.
-//! - [`groups`]: tests that run together in one.
-//! - [`job_builder`]: the jobs of a run.
-//! - [`record`]: what pytest says became of a test. [`warnings`]: what it warns of.
-//! - [`framework`]: all of it together, as the engine drives it. [`error`]: why it gives up.
+//! - [`collection`]: parses the collection: tests, and files that could not be collected.
+//! - [`project`]: the files of a project outside of its directory.
+//! - [`session`]: pytest's options that concern a whole session.
+//! - [`groups`]: tests that run together in one session.
+//! - [`job_builder`]: builds the jobs of a run.
+//! - [`record`]: parses pytest's result of a test. [`warnings`]: its warnings.
+//! - [`framework`]: the framework that the engine drives. [`error`]: its errors.
 //!
-//! What a test is, which there are and how one did is for pytest to say, never for us: its
-//! configuration files, its plugins and its arguments keep their meaning.
+//! pytest alone decides what a test is and whether it passed: its configuration files, plugins and
+//! arguments keep their meaning.
 //!
-//! Deliberately absent: the measuring of coverage, and distribution by pytest-xdist, both of which
-//! are turned off in the containers.
+//! Coverage and distribution by pytest-xdist are not supported, and turned off in the containers.
 
 pub mod arguments;
 pub mod collection;

@@ -1,10 +1,10 @@
-//! The command line of `maelstrom-pytest`: [`PytestOptions`] as typed, [`PytestSettings`] as meant.
+//! The command line of `maelstrom-pytest`: [`PytestOptions`] as parsed, [`PytestSettings`] as
+//! resolved.
 //!
-//! Options have the names of the original Maelstrom, and those that fingers know from `pytest`:
-//! files, directories and node ids, `-k` and `-m`. Everything else of pytest's goes through the
-//! lists of extra arguments.
+//! Options are named as in the original Maelstrom and in `pytest`: files, directories and node ids,
+//! `-k` and `-m`. All other options of pytest go through the lists of extra arguments.
 //!
-//! Invariant: turning options into settings touches neither the system nor the environment.
+//! Invariant: resolving options touches neither the system nor the environment.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;

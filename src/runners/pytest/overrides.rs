@@ -1,14 +1,14 @@
-//! What the project's own file makes of the tests: another container, another Python, a job of their
-//! own, and explanations.
+//! Applies the project's own file to the tests: another container, another Python, a separate job,
+//! and explanations.
 //!
 //! ```text
 //! begins with `default`      this machine's Python in the project's place, forked where that is as good
 //! an image, or layers alone  the container's own Python on the files that it has, started for each test
 //! ```
 //!
-//! A container that does not show this machine's files gets our files as a layer, and an image
-//! of Python the project's requirements. In it the project begins where the test starts, so node ids
-//! are told from there.
+//! A container that does not show this machine's files gets our files as a layer, and an image of
+//! Python also the project's requirements. In it the project begins where the test starts, so node
+//! ids are relative to that.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;

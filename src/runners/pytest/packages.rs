@@ -1,9 +1,9 @@
-//! The packages of images of Python: what `test-requirements.txt` names, installed for the Python of
-//! each such image.
+//! Packages for images of Python: installs `test-requirements.txt` for the Python of each such
+//! image.
 //!
-//! An image is one of Python's if it comes from a registry under the name `python`. pip of the image
-//! installs into a virtual environment upon the image's own packages, with the network of this
-//! machine. The environment stands in the same place when it is made and when tests use it:
+//! An image is one of Python's if it comes from a registry under the name `python`. The image's pip
+//! installs into a virtual environment on top of the image's own packages, with this machine's
+//! network. The environment has the same path when it is created and when tests use it:
 //!
 //! ```text
 //! cache/pip_packages/KEY        the environment: [`PLACE`] in containers, read-only
@@ -11,8 +11,8 @@
 //! cache/pip_packages/KEY.lock   locked exclusively by who makes it, shared by who uses it
 //! ```
 //!
-//! `KEY` is a digest of the requirements and the image's layers, so an environment is made again only
-//! when one of them changes. The last few that were used are kept.
+//! `KEY` is a digest of the requirements and the image's layers, so an environment is recreated
+//! only when one of them changes. The most recently used ones are kept.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -56,7 +56,8 @@ const REQUIREMENTS_PLACE: &str = "/run/maelstrom/test-requirements.txt";
 /// Grows when the same requirements would be installed in another way.
 const FORMAT: &[u8] = b"maelstrom packages 1";
 
-/// How many environments of one user are kept: as many as a few projects with a few images each use.
+/// How many environments of one user are kept: as many as a few projects with a few images each
+/// use.
 const KEPT_MAX: usize = 8;
 
 /// How long pip may take, which fetches packages and may compile some.

@@ -1,6 +1,5 @@
-//! What belongs to a project beside the directory that the program is called in: the directories
-//! above it in which pytest looks for its configuration, and a virtual environment that nobody has
-//! activated.
+//! The files of a project outside of the working directory: the parent directories in which pytest
+//! looks for its configuration, and a virtual environment that is not activated.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
-//! What pytest says became of a test: the record that `runner.py` puts at the end of standard error.
+//! Parses pytest's result of a test: the record that `runner.py` appends to standard error.
 //!
-//! The record is an application program command (ECMA-48, 8.3.2), an escape sequence of which
-//! terminals show nothing, so that it may stay in the output. Pure.
+//! The record is an application program command (ECMA-48, 8.3.2), an escape sequence that terminals
+//! do not display, so it may stay in the output. Pure.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ pub fn read(status: ExitStatus, stderr: &[u8]) -> OutputAnalysis {
     }
 }
 
-/// The warnings that a test's record tells of.
+/// The warnings in a test's record.
 pub fn warnings(stderr: &[u8]) -> Vec<String> {
     last_record(stderr).map_or_else(Vec::new, |record| record.warnings)
 }

@@ -1,5 +1,5 @@
-//! What options of pytest's that are about a whole session mean for us: done, refused, or said to have
-//! no effect. And what an activated virtual environment means for a process. Pure.
+//! Pytest's options that concern a whole session: each is applied, rejected, or reported as having
+//! no effect. Also the environment of an activated virtual environment. Pure.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;

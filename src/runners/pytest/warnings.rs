@@ -1,13 +1,13 @@
-//! The warnings of a round's tests, told once at its end, as pytest does. Pure.
+//! Collects the warnings of a round's tests and reports them once at its end, as pytest does. Pure.
 
 use std::collections::BTreeMap;
 
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
-/// The most warnings that are told apart.
+/// The most distinct warnings that are counted.
 const DISTINCT_MAX: usize = 1000;
 
-/// So many are told in full.
+/// How many warnings are printed in full.
 const TOLD_MAX: usize = 20;
 
 /// What was warned of, and how often.

@@ -1,4 +1,4 @@
-//! Programs with their arguments, and the job that a command line names.
+//! Programs with arguments, and the job that a command line defines.
 
 use std::ffi::OsString;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The options about the container of a program named on the command line, and about where layers
-//! and images are.
+//! The options for the container of a program named on the command line, and for the directories of
+//! layers and images.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The container that a job gets which asks for none: this machine's programs, read-only, and the
-//! working directory at its own place, where what a job writes is thrown away.
+//! The container of a job that defines none: this machine's programs, read-only, and the working
+//! directory at its own path, where writes are discarded.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

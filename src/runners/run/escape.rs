@@ -1,7 +1,8 @@
-//! The way back from a job that has the terminal.
+//! Escape sequences for a job that has the terminal.
 //!
-//! After the escape character, `^C` ends this program, `^Z` suspends it, and the same character
-//! again is one for the job. Before anything else, or after a silence, it was meant for the job.
+//! After the escape character, `^C` ends this program, `^Z` suspends it, and the escape character
+//! itself is sent to the job. Before any other key, or after a pause, it is sent to the job as
+//! well.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! An input's jobs as the engine drives tests: each is a row of the dashboard.
+//! Drives an input's jobs as the engine drives tests: each is a row of the dashboard.
 //!
-//! Nothing is remembered of them: a job has no name that would mean the same the next time.
+//! No history is kept: a job has no name that would mean the same next time.
 
 use std::path::PathBuf;
 

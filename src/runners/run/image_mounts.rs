@@ -1,7 +1,7 @@
-//! What a program of an image finds besides what is in the image: the file systems and devices
-//! that images leave to whoever runs them.
+//! Mounts that a program of an image needs besides the image: the file systems and devices that
+//! images leave to the container engine.
 //!
-//! Only for programs named on the command line; a job of an input says what it wants.
+//! Only for programs named on the command line; jobs of an input define their own mounts.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! The jobs of an input, one after the other, read on a thread of its own: an input may be a pipe
-//! into which somebody writes now and then.
+//! Reads the jobs of an input one after another, on its own thread: an input may be a pipe that is
+//! written to now and then.
 
 use std::fs::File;
 use std::io::{self, Read};

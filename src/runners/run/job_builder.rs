@@ -1,7 +1,7 @@
-//! From a job as it is described to one that can be run.
+//! Builds runnable jobs from their descriptions.
 //!
-//! A workshop keeps the layers and images of its jobs in place, and so must outlive them. What one
-//! container was made of is remembered for the jobs after it: a stream has thousands of few kinds.
+//! A [`JobBuilder`] pins the layers and images of its jobs, and so must outlive them. It caches
+//! containers: a stream has thousands of jobs with few different ones.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -39,7 +39,7 @@ const KNOWN_MAX: usize = 16;
 /// What a job gets, and what it needs on another machine.
 type ContainerAndInputs = (TestContainer, Arc<JobInputs>);
 
-/// Is told, once for each, that an image is being fetched. From any thread.
+/// Called once for each image that is being fetched. From any thread.
 pub type FetchCallback = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// See the module's documentation.
@@ -59,7 +59,7 @@ pub enum JobBuilderError {
     /// What it says of its container makes none.
     #[error(transparent)]
     Specification(#[from] SpecError),
-    /// Its container is not to be had.
+    /// Its container is invalid or unavailable.
     #[error(transparent)]
     Container(#[from] ProjectSpecError),
 }
@@ -89,7 +89,7 @@ impl std::fmt::Debug for JobBuilder {
 }
 
 impl JobBuilder {
-    /// A workshop for jobs of a program called like this.
+    /// A builder for jobs of a program with this invocation.
     pub fn new(
         invocation: &Invocation,
         surroundings: DefaultJobContainer,

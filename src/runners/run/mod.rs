@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! command line ─▶ one job ────────────────────────┐
-//! input ─split─▶ objects ─▶ containers, jobs ─────┴─▶ workshop ─▶ Job
+//! input ─split─▶ objects ─▶ containers, jobs ─────┴─▶ JobBuilder ─▶ Job
 //! ```
 //!
-//! - [`options`]: the command line; `options_error`: what can be wrong with it.
-//! - [`container_options`]: what of it is about the container. - `command`: the job that it names.
-//! - [`mount`]: mounts on it.
-//! - [`split`]: where the objects of an input end. - [`input`]: what they say.
-//! - [`default_container`]: what a job gets that asks for no container.
-//! - `image_mounts`: what a program of an image finds besides.
-//! - [`job_builder`]: from a job as it is described to one that can be run.
+//! - [`options`]: the command line; `options_error`: its errors.
+//! - [`container_options`]: the options for the container. `command`: the job that they define.
+//! - [`mount`]: mounts on the command line.
+//! - [`split`]: splits an input into objects. [`input`]: parses them.
+//! - [`default_container`]: the container of a job that defines none.
+//! - `image_mounts`: mounts that a program of an image needs.
+//! - [`job_builder`]: builds runnable jobs from their descriptions.
 //! - [`framework`]: an input's jobs as rows of the dashboard.
-//! - [`escape`]: the way back from a job that has the terminal.
+//! - [`escape`]: escape sequences for a job that has the terminal.
 
 pub mod container_options;
 pub mod default_container;

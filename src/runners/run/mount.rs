@@ -1,4 +1,4 @@
-//! Mounts as they are written on a command line: `type=bind,source=.,target=/src,readonly`.
+//! Parses mounts on a command line: `type=bind,source=.,target=/src,readonly`.
 
 use std::path::{Path, PathBuf};
 

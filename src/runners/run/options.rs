@@ -1,6 +1,7 @@
-//! The command line of `maelstrom-run`: [`RunCommandOptions`] as typed, [`RunCommandSettings`] as meant.
+//! The command line of `maelstrom-run`: [`RunCommandOptions`] as parsed, [`RunCommandSettings`] as
+//! resolved.
 //!
-//! Invariant: turning options into settings touches neither the system nor the environment.
+//! Invariant: resolving options touches neither the system nor the environment.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;

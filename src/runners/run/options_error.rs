@@ -1,4 +1,4 @@
-//! What can be wrong with the command line of `maelstrom-run`.
+//! Errors in the command line of `maelstrom-run`.
 
 use std::ffi::OsString;
 

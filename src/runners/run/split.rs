@@ -1,8 +1,8 @@
-//! Finds the objects in a stream of JSON text as it arrives, so that each job can start before the
-//! next one has been written.
+//! Splits a stream of JSON text into objects as it arrives, so that each job can start before the
+//! next one is written.
 //!
-//! Only brackets and quotation marks are looked at here: what is between them is read by whoever
-//! gets the object. Invariant: nothing that comes after an object is needed to find its end.
+//! Only brackets and quotation marks are examined; the receiver parses each object. Invariant:
+//! nothing after an object is needed to find its end.
 
 use maelstrom_spec::document::TextPosition;
 

@@ -1,4 +1,4 @@
-//! The options about layers and images that every program has.
+//! The options for layers and images that every program has.
 
 use std::path::PathBuf;
 

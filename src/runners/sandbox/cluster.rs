@@ -1,5 +1,5 @@
-//! The options about a cluster: [`BrokerOptions`] of whoever speaks to a broker, [`RunnerClusterOptions`] of
-//! the clients that have jobs run there.
+//! The options for a cluster: [`BrokerOptions`] for anything that connects to a broker,
+//! [`RunnerClusterOptions`] for clients that run jobs there.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The devices that every Linux program expects, and the links among them.
+//! The devices that every Linux program expects, and the links to them.
 
 use maelstrom_model::job::DeviceKind;
 

@@ -1,9 +1,9 @@
-//! The invoking environment, as far as it means something to a test.
+//! The caller's environment, filtered for tests.
 //!
-//! What names something of the calling session that no container holds (sockets, displays, a job
-//! server) is left out, and so is what changes from shell to shell without meaning ([`WITHHELD`]);
-//! a directory for temporary files becomes `/tmp`. Tools that fetch packages are told that there is
-//! no network ([`OFFLINE`]). Where tests are mere processes, all of it stays.
+//! Variables that name parts of the caller's session that no container has (sockets, displays, a
+//! job server) are omitted, and so are those that vary between shells without meaning
+//! ([`WITHHELD`]); a directory for temporary files becomes `/tmp`. Tools that download packages are
+//! told that there is no network ([`OFFLINE`]). Where tests are plain processes, everything stays.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -116,7 +116,8 @@ pub fn invoking(all: &ProcessEnvironment, isolation: IsolationMode) -> ProcessEn
     }
 }
 
-/// What of the invoking environment goes along to a cluster, as comments below what else is explained.
+/// What of the invoking environment goes along to a cluster, as comments below what else is
+/// explained.
 pub fn explain_forwarding(
     invocation: &Invocation,
     patterns: &[String],

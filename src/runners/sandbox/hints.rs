@@ -1,5 +1,5 @@
-//! What a container may lack when a test fails, by the signs of it in what the test wrote. Never more
-//! than one line, and nothing without a sign.
+//! Hints at what a container may lack when a test fails, based on the test's output. At most one
+//! line, and none without evidence.
 
 use std::path::Path;
 
@@ -47,8 +47,8 @@ const NO_COMMAND: [&str; 2] = [": command not found", ": not found"];
 /// What Go says of the same, with the program's name in quotes before it.
 const NO_EXECUTABLE: &str = "\": executable file not found in $PATH";
 
-/// What the container may lack, and how to give it; `file` is the project's own file about containers,
-/// and `exists` tells whether there is a file on this machine.
+/// What the container may lack, and how to give it; `file` is the project's own file about
+/// containers, and `exists` tells whether there is a file on this machine.
 pub fn hint(outputs: [&[u8]; 2], file: &str, exists: impl Fn(&Path) -> bool) -> Option<String> {
     let texts = outputs.map(|bytes| {
         let end = bytes.len().saturating_sub(LOOKED_AT_BYTES);

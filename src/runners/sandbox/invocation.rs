@@ -1,7 +1,7 @@
-//! Where and with what the program was called.
+//! The program's working directory, arguments and environment.
 //!
-//! Everything that depends on the calling process goes through here, so that the rest can be asked
-//! about any process.
+//! Everything that depends on the calling process goes through here, so that the rest can be tested
+//! with any process.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -1,9 +1,9 @@
-//! What jobs use by its path alone, and so must stay as long as they may run: trees of layers and
+//! Keeps alive what jobs use by path alone, for as long as they may run: trees of layers and
 //! images, directories of test binaries.
 //!
-//! Where somebody waits for changes, each round has a discovery of its own. A complete one names a
-//! new job for every test there still is, so what earlier ones made can go; after any other, tests
-//! that are only out of sight may yet be run again, or looked at, as they were found before.
+//! In watch mode, each round has its own discovery. A complete one defines a new job for every
+//! remaining test, so what earlier ones created can be removed; after any other, tests that are out
+//! of sight may still be run or inspected as they were found before.
 
 use std::fmt::Debug;
 use std::sync::{Mutex, MutexGuard, PoisonError};

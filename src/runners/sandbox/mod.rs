@@ -1,20 +1,20 @@
-//! What the runners share: the container, the environment and the calling process around a test.
+//! What the runners share: the container, the environment and the calling process.
 //!
-//! Each language's runner says which directories are the project's and which toolchain built its
-//! tests; everything else is the same for all.
+//! Each language's runner knows the project's directories and the toolchain that built its tests;
+//! everything else is the same for all.
 //!
-//! - [`invocation`]: where and with what we were called.
-//! - [`environment`]: what of the calling environment means something to a test.
-//! - [`caches`]: where layers and images are.
-//! - [`cluster`]: where jobs run, if not only here.
-//! - [`container`]: the default container. - [`devices`]: those that every program expects.
-//! - [`project_spec`]: what a project's own file makes of all that.
+//! - [`invocation`]: the program's working directory, arguments and environment.
+//! - [`environment`]: the caller's environment, filtered for tests.
+//! - [`caches`]: the directories of layers and images.
+//! - [`cluster`]: the options for a cluster.
+//! - [`container`]: the default container. [`devices`]: those that every program expects.
+//! - [`project_spec`]: applies a project's own file.
 //! - [`keep_alive`]: what must stay as long as jobs may run.
-//! - [`project_directories`]: where a runner keeps what is its own.
+//! - [`project_directories`]: where a runner keeps its own files.
 //! - [`hints`]: what a container may lack when a test fails.
-//! - [`notices`]: what a user should know about it.
+//! - [`notices`]: notices to the user.
 //!
-//! Deliberately absent: anything that only one language has.
+//! Nothing here is specific to one language.
 
 pub mod caches;
 pub mod cluster;

@@ -1,4 +1,4 @@
-//! What a user should know about every run in a container, whatever the language.
+//! Notices to the user that apply to every run in a container, whatever the language.
 
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 

@@ -1,5 +1,5 @@
-//! Where a runner keeps what is its own about a project: outside of it, so that the project's tree
-//! stays as it is and no test has anything of ours around it.
+//! Where a runner keeps its own files about a project: outside of it, so that the project's tree
+//! stays unchanged and tests see nothing of ours.
 //!
 //! ```text
 //! $XDG_STATE_HOME/maelstrom/PROGRAM/NAME-DIGEST/   what is known of earlier runs
@@ -7,11 +7,11 @@
 //! $XDG_CACHE_HOME/maelstrom/PROGRAM/               what can be made again, for all projects
 //! ```
 //!
-//! `NAME` is that of the project's directory, for people; `DIGEST` tells projects of one name apart.
-//! Whoever has no home directory has all that in `.PROGRAM` in the project, which ignores itself in
-//! Git and is hidden from tests.
+//! `NAME` is that of the project's directory, for people; `DIGEST` distinguishes projects of one
+//! name. Without a home directory all of that is in `.PROGRAM` in the project, which Git ignores
+//! and tests do not see.
 //!
-//! Deliberately absent: the making of directories, which is for those who write into them.
+//! Directories are created by those who write into them, not here.
 
 use std::ffi::OsStr;
 use std::io;

@@ -1,4 +1,4 @@
-//! What each action does to the dashboard.
+//! Runs the dashboard's actions.
 
 use crossterm::event::KeyEvent;
 

@@ -1,9 +1,9 @@
-//! A line of output as it may be shown: colors kept, everything else neutralized.
+//! Sanitizes a line of output: keeps its colors and neutralizes everything else.
 //!
-//! Cursor moves, clears, operating system commands and every other sequence vanish; tabs become
-//! spaces; other control characters and such as change the direction of writing become visible
-//! signs, so that no output can disturb the screen or pretend to be part of it. A line begins in the
-//! style in which the one before it in its stream ended, which the log keeps.
+//! Cursor movements, clears, operating system commands and all other sequences are removed; tabs
+//! become spaces; other control characters and those that change the writing direction become
+//! visible symbols, so no output can disturb the screen or imitate parts of it. A line starts in
+//! the style in which the previous one of its stream ended, which the log stores.
 
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthChar;

@@ -1,7 +1,7 @@
-//! The dashboard's whole state, and [`App::update`], the one way to change it.
+//! The dashboard's entire state, and [`App::update`], the only way to change it.
 //!
-//! Pure but for the log store's file: time is an argument, and what is to be done outside comes
-//! back as [`AppEffect`]s. Everything shown comes from events; keys change only what is looked at.
+//! Pure except for the log store's file: time is an argument, and side effects are returned as
+//! [`AppEffect`]s. Everything shown comes from events; keys change only what is displayed.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ use super::rows::TestRows;
 use super::settings::DashboardSettings;
 use super::theme::{GlyphSet, StyleRole, Theme};
 
-/// How long a remark stands in the last line.
+/// How long a status message is shown.
 const REMARK_US: u64 = 4_000_000;
 
 /// What lies over the screen.
@@ -53,7 +53,7 @@ pub(super) enum SearchTarget {
     Log,
 }
 
-/// A remark in the last line.
+/// A message in the last line.
 #[derive(Clone, Debug)]
 pub(super) struct StatusMessage {
     pub text: String,

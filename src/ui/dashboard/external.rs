@@ -1,4 +1,4 @@
-//! Programs that get the terminal for a while: an editor, a pager, a shell.
+//! External programs that take over the terminal for a while: an editor, a pager, a shell.
 
 use std::io::Write;
 

@@ -1,8 +1,8 @@
-//! Finding tests by name: fuzzy, best match first, or by a regular expression.
+//! Finds tests by name: fuzzy, best match first, or by a regular expression.
 //!
-//! A fuzzy search keeps, for each letter typed, the tests that have all letters so far in their
-//! order, and where in the name the last of them was found: another letter is then one look into
-//! each name that is left. Only what is few enough to be looked through is ranked.
+//! A fuzzy search keeps, for each letter typed, the tests that match all letters so far, and where
+//! in the name the last one matched: the next letter takes only one look at each remaining name.
+//! Results are ranked only if there are few.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};

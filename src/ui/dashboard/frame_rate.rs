@@ -1,4 +1,4 @@
-//! When to draw: what a person did at once, what the run did a few times a second.
+//! Limits the frame rate: user input is drawn at once, the run's progress a few times per second.
 
 /// Between a key's frame and the frame before it.
 pub const INPUT_GAP_US: u64 = 10_000;

@@ -1,4 +1,4 @@
-//! Keys while something lies over the screen, and the mouse.
+//! Handles keys while an overlay is open, and the mouse.
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};

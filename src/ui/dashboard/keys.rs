@@ -1,5 +1,5 @@
-//! The one table of actions: their names, keys and help. The key map, the help screen, the command
-//! palette and the hints in the last line are all made from it.
+//! The table of actions: their names, keys and help. The key map, the help screen, the command
+//! palette and the hints in the last line are derived from it.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Where each pane of each screen is. A function of the size, the screen and few other facts that
-//! change rarely, so that nothing jumps while tests come and go.
+//! The layout of each screen. It depends on the size, the screen and few other values that change
+//! rarely, so nothing jumps while tests come and go.
 
 use ratatui::layout::Rect;
 

@@ -1,8 +1,8 @@
-//! One log on the screen: which part of it, how, and what is searched in it.
+//! A pane that shows a log: its scroll position, display options and search.
 //!
-//! A pane reads, parses and wraps what is in view and nothing else, whatever the log's size. Its
-//! position is a line and a row within that line when lines are wrapped. Matches of a search are
-//! collected a stretch of lines at a time, so that a long log never holds up a key.
+//! A pane reads, parses and wraps only what is in view, whatever the log's size. Its position is a
+//! line and, if lines are wrapped, a row within that line. Search matches are collected a batch of
+//! lines at a time, so a long log never delays a key.
 
 use regex::Regex;
 

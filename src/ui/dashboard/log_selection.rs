@@ -1,4 +1,4 @@
-//! Which log the screen shows, and where it opens.
+//! Selects the log that the screen shows, and its initial scroll position.
 
 use crate::log::{BUILD_LOG, LogKey};
 use maelstrom_model::ids::Attempt;

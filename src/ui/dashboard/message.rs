@@ -1,4 +1,4 @@
-//! What goes into the dashboard and what comes out, and the words for its parts.
+//! The dashboard's messages and effects, and the types that they use.
 
 use crossterm::event::{KeyEvent, MouseEvent};
 

@@ -1,8 +1,8 @@
 //! The interactive, full-screen dashboard of a run.
 //!
-//! Its state is [`app::App`], changed by messages alone; [`view::view`] draws it. Both are pure,
-//! so every screen and every key is tested without a terminal. Deliberately absent: knowledge of
-//! how tests are run. All it knows it has from events, all it can do is send commands.
+//! Its state is [`app::App`], changed only by messages; [`view::view`] draws it. Both are pure, so
+//! every screen and every key is tested without a terminal. The dashboard does not know how tests
+//! are run: it gets events and sends commands.
 
 mod actions;
 mod ansi;

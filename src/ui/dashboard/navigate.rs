@@ -1,4 +1,4 @@
-//! Moving: between screens and panes, through lists, logs, failures and matches.
+//! Navigation between screens and panes, and through lists, logs, failures and matches.
 
 use crate::model::{TreeRow, WorkerModel};
 use maelstrom_model::event::UiCommand;

@@ -1,4 +1,4 @@
-//! What somebody may have meant.
+//! Suggestions for mistyped names.
 
 /// The candidate most like `word`; the empty string if there are no candidates.
 pub(super) fn nearest(word: &str, candidates: impl Iterator<Item = &'static str>) -> &'static str {

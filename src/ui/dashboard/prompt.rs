@@ -1,4 +1,4 @@
-//! The line that is typed into: a search, or a command's name.
+//! The text prompt: a search, or the name of a command.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 

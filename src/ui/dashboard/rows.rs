@@ -1,8 +1,8 @@
-//! The lines of the Tests screen: which are shown, in which order, and which is selected.
+//! The rows of the Tests screen: which are shown, in which order, and which is selected.
 //!
-//! The order is made anew when the filter, the sorting or a fold changes, when tests were found,
-//! and, where it depends on how tests end, when one did and a while has passed. The selection is
-//! a line's identity, never its number, so it stays where it is whatever comes above it.
+//! The rows are sorted again when the filter, the sort order or a fold changes, when tests were
+//! found, and, if the order depends on results, periodically while tests end. The selection is a
+//! row's identity, not its number, so it stays on its row whatever is inserted above.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use maelstrom_model::ids::TestId;
 use super::finder::{PatternSyntax, TestFinder};
 use super::theme::FoldState;
 
-/// An order that depends on how tests end is made anew this often at most.
+/// How often rows are sorted again if their order depends on results.
 const RESORT_US: u64 = 500_000;
 
 /// What the lines are sorted by.

@@ -1,9 +1,9 @@
-//! The loop: one thing at a time, from whichever side it comes.
+//! The dashboard's event loop.
 //!
-//! Keys, signals, the run's events, the terminal's readiness and timers all end up here, in one
-//! `select!`. After each, what is queued is drained, and a frame is drawn if one is due and the
-//! terminal is ready. Events are taken in promptly whatever the terminal does, so that a slow one
-//! never holds up a test.
+//! Keys, signals, the run's events, the terminal's readiness and timers all arrive in one
+//! `select!`. After each, the queue is drained, and a frame is drawn if one is due and the terminal
+//! is ready. Events are handled promptly whatever the terminal does, so a slow one never delays a
+//! test.
 
 use std::collections::VecDeque;
 use std::io;

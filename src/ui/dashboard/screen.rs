@@ -1,8 +1,8 @@
-//! What is on the terminal, and the bytes that make it show something else.
+//! Tracks what the terminal shows, and encodes the bytes that change it.
 //!
-//! A frame is the difference to what was written before, between the marks of a synchronized
-//! update, and nothing at all if there is none. ratatui's own `Terminal` is not used: it writes
-//! to the terminal even when nothing changed, and asks it for its cursor.
+//! A frame is the difference to the previous one, within a synchronized update, and nothing at all
+//! if there is none. ratatui's own `Terminal` is not used: it writes to the terminal even if
+//! nothing changed, and queries its cursor.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Where a list's view begins.
+//! The scroll position of a list.
 
 /// The first line of a view of `height` lines, as near to `top` as shows the selected line, with
 /// no room left empty at the end.

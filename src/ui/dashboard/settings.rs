@@ -1,4 +1,4 @@
-//! The user's wishes: theme and keys, from a TOML file.
+//! The user's settings: theme and keys, from a TOML file.
 //!
 //! ```toml
 //! theme = "light"            # dark, light, monochrome, or the path of a theme file; without it,

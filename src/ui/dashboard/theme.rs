@@ -1,7 +1,7 @@
-//! Styles by role, read from a TOML file, and glyphs by what the terminal can show.
+//! Styles by role, read from a TOML file, and glyphs by what the terminal supports.
 //!
-//! The built-in themes are files under `assets/themes`; a user's theme is a file of the same form
-//! that may leave out what it does not change. Deliberately absent: styles written in code.
+//! The built-in themes are files in `assets/themes`; a user's theme has the same format and may
+//! omit what it does not change. No style is hard-coded.
 
 use std::collections::BTreeMap;
 

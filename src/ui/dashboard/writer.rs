@@ -1,8 +1,8 @@
-//! Writes frames to the terminal on a thread of its own, so that a slow terminal holds up nothing.
+//! Writes frames to the terminal on its own thread, so that a slow terminal blocks nothing.
 //!
-//! At most one write is under way. While it is, the dashboard draws nothing: the next frame is
-//! made from the state of the moment when the terminal is ready for it, so a slow terminal sees
-//! fewer frames and no memory grows.
+//! At most one write is in progress. Until it ends, the dashboard draws nothing: the next frame
+//! shows the state at the time when the terminal is ready for it, so a slow terminal gets fewer
+//! frames and no memory grows.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

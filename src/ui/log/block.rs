@@ -1,8 +1,8 @@
-//! One log: its lines, cut into blocks, in memory or in the spool.
+//! One log: its lines, split into blocks, in memory or in the spool.
 //!
-//! Each block knows how many lines of either stream stand before it. Within a block a line is its
-//! flags, its moment and its length, then its bytes. The styles in which its first lines begin are
-//! kept only where one is not the default, which is rare. Deliberately absent: the spool itself.
+//! Each block knows how many lines of either stream precede it. Within a block a line is stored as
+//! its flags, timestamp and length, followed by its bytes. The styles in which the first lines
+//! start are stored only if one is not the default, which is rare. The spool itself is elsewhere.
 
 use ratatui::style::Style;
 

@@ -1,4 +1,4 @@
-//! A line of a log, as everybody but the store's own blocks has it, and which lines somebody wants.
+//! Lines of a log as readers get them, and filters for them.
 
 use ratatui::style::Style;
 

@@ -1,20 +1,20 @@
-//! What the tests wrote, kept by test and attempt, and read by lines.
+//! The log store: the output of tests, by test and attempt, read by lines.
 //!
-//! The store owns all output of a run. A log is a sequence of lines in the order in which they
-//! were completed, each with its stream and the moment of its first byte, cut into blocks of at
-//! most a few hundred lines. A block knows how many lines of either stream stand before it,
-//! so any window of any log is found by a binary search and costs no more than the window.
+//! The store owns all output of a run. A log is a sequence of lines in the order in which they were
+//! completed, each with its stream and the timestamp of its first byte, split into blocks of at
+//! most a few hundred lines. A block knows how many lines of either stream precede it, so any
+//! window of any log is found by binary search and costs no more than the window.
 //!
 //! Memory is bounded: a log keeps [`LOG_RESIDENT_BYTES_MAX`] and all logs together
-//! [`RESIDENT_BYTES_MAX`]; what exceeds that goes to an unlinked spool file. Where the spool
-//! cannot be written, the block's text is given up, its lines say so, and [`LogStore::loss`]
-//! tells the reason; a run never fails for it.
+//! [`RESIDENT_BYTES_MAX`]; the rest goes to an unlinked spool file. If the spool cannot be written,
+//! the block's text is dropped, its lines say so, and [`LogStore::loss`] returns the reason; a run
+//! never fails because of it.
 //!
-//! Colors outlast a line. Since a window does not see the lines above it, each line comes with the
-//! style in which it begins; a block keeps those in which its first lines begin.
+//! Colors extend across lines. Since a window does not include the lines above it, each line comes
+//! with the style in which it starts; a block stores those of its first lines.
 //!
-//! Deliberately absent: all other meaning of escape sequences, wrapping, widths. Bytes come out as
-//! they went in; only a line longer than [`LINE_BYTES_MAX`] is shown in pieces.
+//! Other escape sequences, wrapping and widths are not interpreted. Bytes come out unchanged; only
+//! a line longer than [`LINE_BYTES_MAX`] is split.
 
 mod block;
 mod line;

@@ -1,8 +1,8 @@
-//! The spool: one unlinked temporary file that takes what the log store does not keep in memory.
+//! The spool: one unlinked temporary file for what the log store does not keep in memory.
 //!
-//! The file has no name from the moment it exists, so nothing remains of it however the program
-//! ends. It only ever grows at its end; what is released is punched out of it, so that the disk
-//! holds no more than what is still wanted. Deliberately absent: any knowledge of lines or tests.
+//! The file is unlinked from the start, so nothing remains of it however the program ends. It only
+//! grows at its end; released ranges are punched out, so it occupies only the disk space still in
+//! use. It knows nothing of lines or tests.
 
 use std::fs::File;
 use std::io;

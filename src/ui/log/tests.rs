@@ -1,4 +1,4 @@
-//! The log store against a plain list of lines, in memory, in the spool, and without a spool.
+//! The log store against a plain list of lines: in memory, with a spool, and without one.
 
 use std::fs::File;
 

@@ -1,4 +1,4 @@
-//! All names in one allocation. A name is a place in it, eight bytes.
+//! All names in one allocation. A [`NameRef`] is a position in it, of eight bytes.
 
 /// Where a name stands in its [`NameArena`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

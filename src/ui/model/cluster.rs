@@ -1,4 +1,4 @@
-//! Workers, transfers and the cluster, as far as the events tell.
+//! Workers, transfers and the cluster, as reported by events.
 
 use std::collections::VecDeque;
 

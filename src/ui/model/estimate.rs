@@ -1,4 +1,4 @@
-//! How fast the run is, and how long it will still take.
+//! Estimates the run's speed and remaining time.
 
 use std::collections::VecDeque;
 

@@ -1,11 +1,11 @@
-//! What the events of a run amount to: [`RunModel::apply`] is the only way in.
+//! The state of a run as its events define it: [`RunModel::apply`] is the only way to change it.
 //!
-//! Pure: no clock, no I/O, no randomness. An event touches one test and the groups above it,
-//! whatever the number of tests. Times are the events' own; who draws passes the present moment.
-//! An event that contradicts the earlier ones (a recording may be edited) changes nothing it
-//! does not fit, and never panics.
+//! Pure: no clock, no I/O, no randomness. An event updates one test and the groups above it,
+//! whatever the number of tests. Times are those of the events; views pass the current time. An
+//! event that contradicts earlier ones (a recording may be edited) is ignored where it does not
+//! fit, and never causes a panic.
 //!
-//! Deliberately absent: the tests' output ([`super::log`] keeps it) and everything about screens.
+//! Output is in [`super::log`]; screens are not modeled here.
 
 mod arena;
 mod cluster;
@@ -58,7 +58,7 @@ pub struct RunModel {
     pub build_command: Vec<String>,
     /// Whether all tests of the round are known.
     pub discovered: bool,
-    /// Tests found since everything was last built and found anew.
+    /// Tests found since the last build and discovery began.
     pub found: u32,
     /// Tests that filters left out.
     pub deselected: u32,
@@ -73,7 +73,7 @@ pub struct RunModel {
     /// Tests whose last finished round failed, in the order in which they did.
     pub failures: Vec<TestId>,
     running: BTreeSet<(u64, TestId)>,
-    /// What the watching person was told.
+    /// Notices to the user.
     pub notices: Vec<UserNotice>,
     /// Whether starting tests is paused.
     pub paused: bool,

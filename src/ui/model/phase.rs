@@ -1,4 +1,4 @@
-//! Where the run, its build and its rounds stand.
+//! The phases of the run, its build and its rounds.
 
 use maelstrom_model::event::{RoundCause, RoundSummary, TestOutcome};
 use maelstrom_model::ids::Attempt;

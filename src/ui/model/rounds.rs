@@ -1,8 +1,7 @@
-//! What the beginning of a round changes.
+//! Resets the model when a round begins.
 //!
-//! When files have changed and everything is found anew, a test keeps its id, its place and its
-//! latest attempt, with which a screen can go on showing what it shows; everything else that was
-//! known of it counts no more.
+//! When files have changed and tests are discovered again, a test keeps its id, its position and
+//! its latest attempt, so that a screen can continue to show it; everything else about it is reset.
 
 use super::{BuildPhase, RunModel, RunPhase, TestRound, TestState};
 use maelstrom_model::event::RoundCause;
@@ -28,8 +27,8 @@ impl RunModel {
         self.flaky = 0;
     }
 
-    /// How long the round has gone on at this moment of the run, or before the first the run itself.
-    /// That is what the summary says in the end.
+    /// How long the round has gone on at this moment of the run, or before the first the run
+    /// itself. That is what the summary says in the end.
     pub fn round_us(&self, run_us: u64) -> u64 {
         let began_us = self.round.as_ref().map_or(0, |round| round.started_us);
         let passed_us = run_us.saturating_sub(began_us);

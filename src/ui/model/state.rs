@@ -1,4 +1,4 @@
-//! The states a test is shown in, and counts of them.
+//! The display states of a test, and counts of them.
 
 use maelstrom_model::event::TestOutcome;
 

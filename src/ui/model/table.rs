@@ -1,7 +1,7 @@
-//! What is known of each test, as a struct of arrays by id.
+//! The table of tests, as a struct of arrays indexed by id.
 //!
-//! One small column for each thing that a list shows of a test, and one record for each attempt
-//! with all there is to say of it. Deliberately absent: output, which the log store keeps.
+//! Each property that a list shows has one small column, and each attempt has one record with all
+//! its details. Output is in the log store.
 
 use maelstrom_model::event::{AttemptFinished, PreviousOutcome, TestInfo};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
@@ -175,8 +175,8 @@ impl TestTable {
         })
     }
 
-    /// Which attempt this is since everything was last found anew, from 1. Older ones keep the
-    /// number they have in the run.
+    /// The attempt's number since tests were last discovered, from 1. Earlier ones keep their
+    /// number in the run.
     pub fn ordinal(&self, test: TestId, attempt: Attempt) -> u32 {
         let before = self.attempts_before.get(test.index()).copied().unwrap_or(0);
         match attempt.0.saturating_sub(before) {

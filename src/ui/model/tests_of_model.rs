@@ -1,4 +1,4 @@
-//! The model against streams of events.
+//! The model, tested with event streams.
 
 use super::*;
 use maelstrom_model::event::{

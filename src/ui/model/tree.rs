@@ -1,9 +1,8 @@
 //! The tree of tests: package, artifact, modules, tests.
 //!
-//! Groups hold counters; an event touches the groups above one test and nothing else. The flat
-//! preorder, from which screens take their rows, is made anew when tests were found, on the next
-//! request for it, so that any number of discoveries between two frames costs one pass.
-//! Deliberately absent: which groups are open. That is the screen's business.
+//! Groups have counters; an event updates only the groups above one test. The flat preorder that
+//! screens show is recomputed lazily after tests were found, so any number of discoveries between
+//! two frames costs one pass. Which groups are expanded is the screen's concern.
 
 use std::collections::{HashMap, HashSet};
 

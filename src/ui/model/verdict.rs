@@ -1,4 +1,4 @@
-//! Whether a run leaves anything to look at.
+//! Whether a run has results that need attention.
 
 use super::{BuildPhase, RunModel, TestState, UserNotice};
 use maelstrom_model::event::NoticeSeverity;

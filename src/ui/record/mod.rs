@@ -1,8 +1,8 @@
-//! Recordings: a run's events as lines of JSON, written while they pass and shown again later.
+//! Recordings: a run's events as lines of JSON, written as they occur and replayed later.
 //!
-//! The form is that of [`maelstrom_model::event`], described in `docs/events.md`. A recording that
-//! cannot be written on stops with a notice and holds up nothing; one that cannot be read says
-//! which line is at fault. Deliberately absent: any other form of events.
+//! The format is that of [`maelstrom_model::event`], described in `docs/events.md`. If a recording
+//! cannot be written, it stops with a notice and blocks nothing; if one cannot be read, the error
+//! names the line. There is no other format.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -263,8 +263,8 @@ enum ReplayState {
     Left,
 }
 
-/// A timer wakes nobody more often than once a millisecond. What is due within that is shown at once:
-/// waiting for each event alone would take longer than the run did.
+/// A timer wakes nobody more often than once a millisecond. What is due within that is shown at
+/// once: waiting for each event alone would take longer than the run did.
 const TIMER: Duration = Duration::from_millis(1);
 
 impl ReplayPlayer {
@@ -274,8 +274,8 @@ impl ReplayPlayer {
         recording: impl Iterator<Item = Result<Event, RecordError>>,
     ) -> Result<(), RecordError> {
         let first_us = first.at_us;
-        // The moment at which the first event would have been shown, had nobody paused: what is late
-        // makes nothing else late.
+        // The moment at which the first event would have been shown, had nobody paused: what is
+        // late makes nothing else late.
         let mut began = Instant::now();
         self.sender.send(first);
         for event in recording {

@@ -1,4 +1,4 @@
-//! Recordings, written, read again, and played.
+//! Recordings: writing, reading and replaying.
 
 use super::*;
 use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted};

@@ -1,4 +1,4 @@
-//! What a build says, in lines: as it comes, and again when a dashboard that showed it closes.
+//! Reports the build's output in lines: as it occurs, and again when the dashboard closes.
 
 use std::io::{self, Write};
 

@@ -1,8 +1,8 @@
-//! What stands at the end of a run: its failures with their output, what the notices said, the
-//! counts, and the command that runs the failures again.
+//! The end of a report: failures with their output, notices, counts, and the command that reruns
+//! the failures.
 //!
-//! Everything comes from the model and the log store, so that a dashboard that closes leaves the
-//! same in the scrollback as the plain report. What is repeated of a failure's output is bounded.
+//! Everything comes from the model and the log store, so a closing dashboard leaves the same text
+//! in the scrollback as the plain report. The repeated output of a failure is bounded.
 
 use std::io::{self, Write};
 

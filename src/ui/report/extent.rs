@@ -1,7 +1,7 @@
-//! How much of what a test wrote a report shows.
+//! Limits how much of a test's output a report shows.
 //!
-//! A test that writes without end would bury the report of all others, and fill the disk of whoever
-//! keeps reports. Of a longer output than [`SHOWN_BYTES_MAX`] the beginning and the end are shown.
+//! A test with endless output would bury the report of all others, and fill the disk on which
+//! reports are kept. Of output longer than [`SHOWN_BYTES_MAX`] the beginning and the end are shown.
 
 use crate::log::{LogKey, LogStore, StreamFilter};
 

@@ -1,15 +1,15 @@
-//! Reports in lines, for logs and for people who like them: plain and quiet.
+//! Line-based reports, for logs and for terminals: plain and quiet.
 //!
-//! - [`plain`]: the core; events in, lines out.
-//! - [`build`]: what the build says.
-//! - [`ending`]: what stands at the end; a dashboard that closes leaves the same.
-//! - [`extent`]: how much of a test's output is shown.
-//! - [`rerun`]: the command that runs the failures again.
-//! - [`options`]: what of all that is shown.
-//! - [`output`]: the writer that never makes anybody wait.
+//! - [`plain`]: the core, from events to lines.
+//! - [`build`]: the build's output.
+//! - [`ending`]: the end of a report, which a closing dashboard prints, too.
+//! - [`extent`]: limits how much of a test's output is shown.
+//! - [`rerun`]: the command that reruns the failures.
+//! - [`options`]: what a report shows.
+//! - [`output`]: the writer, which never blocks.
 //!
-//! [`run`] takes events as fast as they come, whatever the stream does. No escape byte is written
-//! unless [`RunReportOptions::color`] allows it, and then only colors.
+//! [`run`] consumes events as fast as they arrive, whatever the stream does. No escape byte is
+//! written unless [`RunReportOptions::color`] allows it, and then only colors.
 
 mod build;
 mod ending;

@@ -1,4 +1,4 @@
-//! What a report shows, and in which colors.
+//! Options of a report.
 
 use crate::style::OutputColor;
 

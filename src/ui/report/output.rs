@@ -1,16 +1,16 @@
-//! A writer that never makes its user wait: a thread of its own writes to the real stream.
+//! A writer that never blocks its caller: its own thread writes to the stream.
 //!
-//! What the stream does not take at once stays in memory up to [`MEMORY_BYTES_MAX`]; from then on
-//! it goes to an unlinked temporary file, until the stream has caught up. So a slow pipe slows
-//! down no test, and a stopped pager costs disk, not memory.
+//! What the stream does not accept at once stays in memory up to [`MEMORY_BYTES_MAX`]; beyond that
+//! it goes to an unlinked temporary file, until the stream has caught up. So a slow pipe delays no
+//! test, and a stopped pager takes disk space, not memory.
 //!
-//! A stream that was closed at the other end (`EPIPE`) ends the output without a word, as the
-//! person who closed it wished. Any other error of the stream is told once, by
-//! [`BackgroundWriter::finish`]. Order is kept: the queue is memory first, then the file, and nothing goes to
-//! memory while the file holds anything.
+//! If the stream was closed at the other end (`EPIPE`), output ends silently, as the user intended.
+//! [`BackgroundWriter::finish`] returns any other error of the stream, once. Order is preserved:
+//! the queue is memory first, then the file, and nothing goes to memory while the file holds
+//! anything.
 //!
-//! Who has something else to say on the same stream, such as a log, gets a [`WholeLineWriter`]: its lines
-//! come whole between whole lines.
+//! A [`WholeLineWriter`] adds other text to the same stream, such as a log: its lines are written
+//! whole, between whole lines.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -109,8 +109,8 @@ impl BackgroundWriter {
         BackgroundWriter::start_with_on_close(stream, || {})
     }
 
-    /// The same, and `gone` is called when the other end of the stream was closed before everything was
-    /// written.
+    /// The same, and `gone` is called when the other end of the stream was closed before everything
+    /// was written.
     pub fn start_with_on_close(
         stream: impl Write + Send + 'static,
         gone: impl FnOnce() + Send + 'static,

@@ -1,7 +1,7 @@
-//! The report's core: events in, lines out. Pure, apart from the log store's spool.
+//! The report's core: events in, lines out. Pure, except for the log store's spool.
 //!
-//! Time is an argument: an event's own for [`RunReport::apply`], the caller's for [`RunReport::tick`].
-//! Lines are only ever appended.
+//! Time is an argument: an event's own for [`RunReport::apply`], the caller's for
+//! [`RunReport::tick`]. Lines are only ever appended.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ use super::ending::{
 use super::options::{PassingOutputDisplay, ReportVerbosity, RunReportOptions};
 use super::text::{HumanDuration, changed, count, printable};
 
-/// When nothing was heard of for this long, a line says what is going on.
+/// After this long without an event, a line reports what is running.
 const SILENCE_US: u64 = 10_000_000;
 /// The silence between two such lines grows up to here, so that a night's hang fills no disk.
 const SILENCE_US_MAX: u64 = 80_000_000;
@@ -37,7 +37,7 @@ pub struct RunReport {
     options: RunReportOptions,
     model: RunModel,
     logs: LogStore,
-    /// Since when nothing was heard of.
+    /// The time of the last event.
     silent_since_us: u64,
     /// How much longer that may last, from the last line about it on, before another one.
     patience_us: u64,

@@ -1,8 +1,8 @@
-//! The command that runs a run's failures again and nothing else.
+//! The command that reruns a run's failures and nothing else.
 //!
-//! It is the command that was given, with its include patterns replaced by patterns of the
-//! failures, so it works on another machine, too: copied from a CI log to a shell, say. Excludes
-//! and everything else stay, since they let the failures through the first time.
+//! It is the original command with its include patterns replaced by patterns of the failures, so it
+//! also works on another machine, for instance when copied from a CI log. Excludes and other
+//! options stay, since they did not exclude the failures.
 
 use crate::model::{RunModel, TestIdentity};
 use maelstrom_model::ids::TestId;

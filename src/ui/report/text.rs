@@ -1,4 +1,4 @@
-//! Small texts that reports are made of: durations, outcomes, and foreign text made harmless.
+//! Formats durations and outcomes for reports, and sanitizes untrusted text.
 
 use std::fmt;
 

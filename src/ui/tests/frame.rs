@@ -1,5 +1,6 @@
-//! What a frame of the dashboard may depend on, counted in allocations: a measure of work that no load
-//! on the machine changes. They are counted for the whole process, so this is a program by itself.
+//! What the cost of a dashboard frame may depend on, measured in allocations, which do not vary
+//! with the load of the machine. They are counted for the whole process, so this test is its own
+//! program.
 
 #[path = "../../../tests/support/harness.rs"]
 mod harness;

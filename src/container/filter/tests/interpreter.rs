@@ -1,4 +1,4 @@
-//! The kernel's packet filter machine, as far as our programs use it.
+//! An interpreter of the kernel's BPF, for the instructions that the filter uses.
 
 use crate::filter::compile::{
     AND, ARGUMENT_BYTES, ARGUMENTS, BpfInstruction, IF_AT_LEAST, IF_EQUAL, INTERFACE, LOAD, NUMBER,

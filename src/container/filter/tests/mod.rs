@@ -1,4 +1,4 @@
-//! The table is complete, and the program says what the table does.
+//! The table is complete, and the compiled program does what it says.
 
 mod interpreter;
 
@@ -63,7 +63,7 @@ fn expected(class: SyscallAction, arguments: [u64; 6]) -> u32 {
 struct Machine {
     name: &'static str,
     program: Vec<BpfInstruction>,
-    /// Its interfaces, and the classes of the numbers that have a name.
+    /// Its ABIs, and the classes of the numbers that have a name.
     interfaces: Vec<(u32, BTreeMap<u32, SyscallAction>)>,
 }
 

@@ -1,8 +1,8 @@
-//! Logins for registries, where Docker, Podman and Skopeo keep them.
+//! Registry credentials, from where Docker, Podman and Skopeo keep them.
 //!
-//! Files are looked through in order: `$REGISTRY_AUTH_FILE`, then `config.json` in `$DOCKER_CONFIG`
-//! or `~/.docker`. In each, a helper for the registry comes first, then the login that the file
-//! itself holds, then the helper for everything. Secrets are never printed.
+//! Files are searched in order: `$REGISTRY_AUTH_FILE`, then `config.json` in `$DOCKER_CONFIG` or
+//! `~/.docker`. Within a file, the credential helper for the registry comes first, then the login
+//! stored in the file, then the default credential helper. Secrets are never printed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,16 +18,16 @@ use tokio::process::Command;
 
 use super::reference::RegistryReference;
 
-/// Under which name Docker files its own registry.
+/// The key under which Docker keeps the credentials of its own registry.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// What a helper says when it knows no login; nothing else tells this from a failure.
+/// A helper's output when it has no credentials; nothing else distinguishes this from a failure.
 const HELPER_NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// The user that stands for "the secret is an identity token".
 const TOKEN_USER: &str = "<token>";
 
-/// The files in which logins are looked for, in order.
+/// The files that are searched for credentials, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CredentialFiles {
     files: Vec<PathBuf>,
@@ -53,13 +53,13 @@ impl fmt::Debug for RegistryCredentials {
     }
 }
 
-/// Why the logins could not be looked through.
+/// An error of searching the credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
     /// A file is there and can't be read.
     #[error("cannot read the registry logins in `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// A file has not the form it should have.
+    /// A file is malformed.
     #[error("the registry logins in `{}` are not valid", path.display())]
     Parse {
         path: PathBuf,
@@ -79,7 +79,7 @@ pub enum CredentialError {
 }
 
 impl CredentialError {
-    /// What a person can do about it.
+    /// How to fix it.
     pub fn help(&self) -> &'static str {
         match self {
             CredentialError::Read { .. } => "check the file's permissions",

@@ -1,4 +1,4 @@
-//! Files and helpers as Docker, Podman and Skopeo write and call them.
+//! Files and helpers in the formats of Docker, Podman and Skopeo.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Images that a registry serves faithfully and that are wrong all the same, and local ones.
+//! Invalid images, served correctly by a registry or read from disk.
 
 use super::*;
 

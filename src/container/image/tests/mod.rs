@@ -1,5 +1,5 @@
-//! Registries that misbehave in every way, played by a server that follows a script, and images that
-//! are wrong in themselves. Real registries are in `tests/images.rs`.
+//! Misbehaving registries, played by a scripted server, and invalid images. Real registries are in
+//! `tests/images.rs`.
 
 mod bad_images;
 mod registry;
@@ -15,7 +15,7 @@ use maelstrom_container::digest::{ContentHash, Digest};
 use maelstrom_container::store::{Store, StoreOptions};
 use server::{Answer, Server};
 
-/// A depot in a directory of its own.
+/// An image cache in a directory of its own.
 struct Bench {
     depot: ImageCache,
     cache: tempfile::TempDir,

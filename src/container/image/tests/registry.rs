@@ -1,4 +1,4 @@
-//! The way to a registry and back: resuming, logging in, being lied to.
+//! Connections to a registry: resuming, authentication, wrong answers.
 
 use super::server::{Request, unserved};
 use super::*;
@@ -321,8 +321,8 @@ fn login_file(registry: &str, login: serde_json::Value) -> (tempfile::TempDir, C
     (directory, CredentialFiles::new(vec![path]))
 }
 
-/// A registry that wants a token, and the server that gives them: to everybody, to one who knows the
-/// password, or to one who has an identity token.
+/// A registry that wants a token, and the server that gives them: to everybody, to one who knows
+/// the password, or to one who has an identity token.
 fn token_registry(sample: &Sample, admitted: fn(&Request) -> bool) -> Server {
     let served = sample.clone();
     Server::new(move |request| {

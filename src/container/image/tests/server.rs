@@ -1,4 +1,4 @@
-//! An HTTP server on this machine that answers as a test says.
+//! A local HTTP server with scripted answers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -177,8 +177,8 @@ impl Server {
     }
 }
 
-/// An address at which nobody answers while the socket lives: no other server of a test can have it,
-/// as it could one that has only just been given up.
+/// An address at which nobody answers while the socket lives: no other server of a test can have
+/// it, as it could one that has only just been given up.
 pub(super) fn unserved() -> (OwnedFd, String) {
     let (family, flags) = (AddressFamily::Inet, SockFlag::SOCK_CLOEXEC);
     let taken = socket(family, SockType::Stream, flags, None).unwrap();

@@ -1,9 +1,9 @@
-//! `/etc/ld.so.cache`: where `ldconfig(8)` found which library.
+//! Parses `/etc/ld.so.cache`, in which `ldconfig(8)` records where each library is.
 //!
-//! The format is glibc's (`sysdeps/generic/dl-cache.h`, since 2.2): a header of 48 bytes, entries of
-//! 24, and a table of strings at offsets from the header. An older table may stand before it.
-//! Entries for particular processors (`glibc-hwcaps`) are passed over: the plain library runs on
-//! every machine a job may be sent to.
+//! The format is glibc's (`sysdeps/generic/dl-cache.h`, since 2.2): a header of 48 bytes, entries
+//! of 24 bytes, and a table of strings at offsets from the header. A table of the older format may
+//! precede it. Entries for particular processors (`glibc-hwcaps`) are skipped: the plain library
+//! runs on every machine that a job may be sent to.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};

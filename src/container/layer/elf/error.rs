@@ -1,11 +1,11 @@
-//! Why a program's libraries could not be told, and what to do about it.
+//! The errors of finding a program's libraries, with help.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::file::ElfFileError;
 
-/// Why a program's libraries could not be told.
+/// An error of finding a program's libraries.
 #[derive(Debug, thiserror::Error)]
 pub enum ElfError {
     /// The program or a library of it can't be read or understood.
@@ -15,7 +15,7 @@ pub enum ElfError {
         /// What is wrong with it.
         source: ElfFileError,
     },
-    /// A library is nowhere.
+    /// A library was not found.
     #[error(
         "the library `{}` that `{}` needs is not found in {}",
         library.display(),
@@ -35,7 +35,7 @@ pub enum ElfError {
 }
 
 impl ElfError {
-    /// What to do about it.
+    /// How to fix it.
     pub fn help(&self) -> &'static str {
         match self {
             ElfError::Unusable { .. } => {

@@ -1,7 +1,7 @@
-//! What one ELF file says of itself: what it needs and where it wants that to be looked for.
+//! Parses one ELF file's dynamic section: the libraries it needs and where to look for them.
 //!
-//! Only program headers are read, since section headers may have been stripped, and only the parts
-//! of the file that matter, since a test binary may have 100 MB.
+//! Reads only program headers, since section headers may have been stripped, and only the relevant
+//! parts of the file, since a test binary may have 100 MB.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};

@@ -1,11 +1,11 @@
-//! The shared libraries that a program needs, found as `ld.so(8)` would find them, by reading:
-//! running `ldd` would run the program.
+//! Finds the shared libraries that a program needs as `ld.so(8)` does, by reading files: `ldd`
+//! would run the program.
 //!
-//! Followed are `DT_NEEDED`, `DT_RPATH`, `DT_RUNPATH` with `$ORIGIN`, `$LIB` and `$PLATFORM`, a
-//! library path as in `LD_LIBRARY_PATH`, `/etc/ld.so.cache` and the system's directories; for a
-//! program with musl's loader, that loader's rules.
+//! Supports `DT_NEEDED`, `DT_RPATH` and `DT_RUNPATH` with `$ORIGIN`, `$LIB` and `$PLATFORM`, a
+//! library path as in `LD_LIBRARY_PATH`, `/etc/ld.so.cache` and the system's directories. For a
+//! program with musl's loader it follows that loader's rules.
 //!
-//! Deliberately absent: `/etc/ld.so.preload`, `LD_PRELOAD`, and what a program opens by `dlopen(3)`.
+//! Not supported: `/etc/ld.so.preload`, `LD_PRELOAD`, and what a program opens with `dlopen(3)`.
 
 mod cache;
 mod error;

@@ -1,5 +1,5 @@
-//! The order in which a library's name is looked up (`ld.so(8)`, "DESCRIPTION"; for musl, its
-//! manual's chapter on the dynamic linker).
+//! The search order for a library's name (`ld.so(8)`, "DESCRIPTION"; for musl, its manual's chapter
+//! on the dynamic linker).
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -9,7 +9,7 @@ use super::cache::LoaderCache;
 use super::error::ElfError;
 use super::file::{DefaultDirectories, ElfFile, ElfMachine, SearchPath};
 
-/// Somebody who needs libraries.
+/// A file that needs libraries.
 #[derive(Debug)]
 pub(super) struct ElfObject {
     pub(super) path: PathBuf,
@@ -35,7 +35,7 @@ pub(super) struct SystemLibraries {
     pub(super) directories: Vec<PathBuf>,
 }
 
-/// Whose rules are followed.
+/// Which loader's rules are followed.
 #[derive(Debug)]
 pub(super) enum LoaderKind {
     Glibc(LoaderCache),

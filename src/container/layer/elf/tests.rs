@@ -1,4 +1,4 @@
-//! Closures of real programs and libraries, made by the C compiler that links Rust programs.
+//! The libraries of real programs, built with the C compiler that links Rust programs.
 
 use std::process::Command;
 

@@ -1,8 +1,8 @@
-//! Unpacking tar archives into trees.
+//! Unpacks tar archives into trees.
 //!
 //! Whiteouts and opaque directories are those of the OCI image specification ("Layer Filesystem
-//! Changeset"). Names are cleaned and kept inside by [`TreePath`] and [`TreeWriter`]; an archive is
-//! never trusted.
+//! Changeset"). Archives are untrusted: [`TreePath`] and [`TreeWriter`] normalize names and keep
+//! them within the tree.
 
 use std::cell::Cell;
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! Archives of all kinds, honest and otherwise.
+//! Archives of all kinds, valid and hostile.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};

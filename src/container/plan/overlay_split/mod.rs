@@ -1,22 +1,21 @@
-//! Directories of the host below which something is mounted, and how an overlay of one is made all
-//! the same.
+//! Splits an overlay of a host directory that has mounts below it into several overlays.
 //!
 //! In a user namespace the mounts of the host are locked to one another: nobody may look under
 //! them. So the kernel refuses an overlay of a directory with a mount anywhere below it. Such a
-//! directory is composed of a copy of itself without its directories (a **level**), and of an overlay
-//! for each of these, some of which are composed themselves:
+//! directory is composed of a copy of itself without its subdirectories' contents (a **level**),
+//! and of an overlay for each subdirectory, some of which are split in turn:
 //!
 //! ```text
-//! /w                  level: copies of Cargo.toml and Cargo.lock, empty directories src, data, target
+//! /w                  level: copies of Cargo.toml and Cargo.lock, empty src, data, target
 //! /w/src              overlay
-//! /w/data             level: a copy of README, empty directories old, new
+//! /w/data             level: a copy of README, empty old, new
 //! /w/data/old         overlay
 //! /w/data/new         overlay of what is mounted there
 //! /w/target           overlay of what is mounted there
 //! ```
 //!
-//! Everything is as writable as in one overlay. What differs: a rename from one overlay to another
-//! is one between file systems, and the directories named in a level cannot be removed.
+//! Everything is as writable as in one overlay. The differences: a rename from one overlay to
+//! another crosses file systems, and the directories named in a level cannot be removed.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -31,17 +30,17 @@ use crate::spec::{BindAccess, ContainerSpec, Mount, MountKind};
 /// A larger file is bound, read-only, instead of being copied into every container's memory.
 const COPY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// The most bytes that all copies of one division take, after which files are bound.
+/// The most bytes that all copies of one split take, after which files are bound.
 const COPIES_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// The most mounts that one division makes: each costs every container some 50 µs. A directory that
+/// The most mounts that one split makes: each costs every container some 50 µs. A directory that
 /// needs more is shown read-only, as a whole.
 const MOUNTS_MAX: usize = 400;
 
-/// The most entries of a directory that becomes a level, for the same reason.
+/// The maximum number of entries of a directory that becomes a level, for the same reason.
 const ENTRIES_MAX: usize = 4000;
 
-/// What stands in a directory.
+/// The kind of a directory entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostEntryKind {
     Directory,
@@ -78,11 +77,11 @@ enum LevelPart {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct DirectoryLevel(BTreeMap<OsString, LevelPart>);
 
-/// How some directories of the host are divided, by their paths.
+/// The splits of some directories of the host, by their paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OverlaySplits(BTreeMap<PathBuf, OverlaySplit>);
 
-/// How a directory is divided.
+/// The split of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum OverlaySplit {
     Level(DirectoryLevel),
@@ -105,7 +104,7 @@ pub(super) struct PlannedMount {
     pub(super) level: Option<LevelFiles>,
 }
 
-/// What has been used up of what a division may.
+/// How much of its limits a split has used.
 #[derive(Clone, Copy, Default)]
 struct SplitUsage {
     mounts: usize,
@@ -144,7 +143,7 @@ impl OverlaySplits {
         divisions
     }
 
-    /// The mounts that a container has with these divisions.
+    /// The mounts that a container has with these splits.
     pub(super) fn place(&self, mounts: &[Mount]) -> Vec<PlannedMount> {
         let mut placed = Vec::with_capacity(mounts.len());
         for mount in mounts {
@@ -176,7 +175,7 @@ fn is_overlay(mount: &Mount) -> bool {
     matches!(mount.kind, MountKind::Overlay { .. })
 }
 
-/// Divides a directory; `None` if that is not to be done, and the directory is to be shown whole.
+/// Splits a directory; `None` if the directory is to be shown whole instead.
 fn level(
     directory: &Path,
     below: &[&HostMount],
@@ -225,8 +224,8 @@ fn part(
             let divided = level(path, &inner, list, used);
             Some(divided.map_or_else(
                 || {
-                    // As a whole the directory is one mount, however many mounts and copied bytes its
-                    // parts would have needed.
+                    // As a whole the directory is one mount, however many mounts and copied bytes
+                    // its parts would have needed.
                     *used = as_one;
                     LevelPart::ReadOnlyDirectory
                 },

@@ -1,4 +1,4 @@
-//! Directories with mounts below them, as data.
+//! Splits of directories with mounts below them, as data.
 
 use proptest::prelude::*;
 
@@ -119,7 +119,7 @@ fn without_mounts_below_nothing_is_divided() {
     assert_eq!(divisions, OverlaySplits::default());
 }
 
-/// What a container mounts itself stands in the place of what the host has mounted there.
+/// What a container mounts itself stands in place of what the host has mounted there.
 #[test]
 fn a_mount_of_the_containers_own_wins() {
     let host = Host::new(&["/w/disk/", "/w/disk/inner/"], &[("/w/disk", "ext4")]);

@@ -1,7 +1,7 @@
-//! What holds for every plan: whatever a job can write to is made again for the next, shows in what
-//! is audited, or is the host's because the container was asked for that.
+//! Properties of every plan: whatever a job can write to is recreated for the next, is audited, or
+//! is the host's because the container was asked for that.
 //!
-//! The steps are carried out on a model of a mount namespace.
+//! The steps are executed on a model of a mount namespace.
 
 use std::collections::BTreeMap;
 

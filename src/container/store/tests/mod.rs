@@ -1,4 +1,5 @@
-//! The store as its users see it: several handles, several processes, damage, and bad places.
+//! The store as its users see it: several handles, several processes, damage, and invalid
+//! directories.
 
 mod writer;
 

@@ -1,4 +1,4 @@
-//! The writer's own rules about links, overwriting and marks.
+//! The tree writer's rules for links, overwriting and whiteouts.
 
 use std::io::Write;
 

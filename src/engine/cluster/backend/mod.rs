@@ -1,14 +1,14 @@
-//! Executes jobs on a cluster's workers; those that must stay run on this machine.
+//! A backend that runs jobs on a cluster's workers, and those that are not portable locally.
 //!
 //! ```text
 //!  submit ─▶ template (prepared once for many jobs) ─▶ upload what the broker lacks ─▶ Submit
-//!  next   ◀─ events of the session, and of this machine's own backend
+//!  next   ◀─ events of the session, and of the local backend
 //! ```
 //!
-//! [`placement`]: jobs that either side may take, when this machine lends slots.
+//! [`placement`]: where portable jobs run when this machine contributes slots.
 //!
-//! A job whose container can't be had elsewhere runs here, and a notice says why; so does, if this
-//! machine lends slots, one that the cluster can't begin.
+//! A job whose container is not portable runs locally, and a notice says why. If this machine
+//! contributes slots, so does a job that the cluster cannot start.
 
 mod placement;
 
@@ -30,42 +30,42 @@ use maelstrom_wire::session::prepare::{LocalTemplate, PreparationMode};
 use maelstrom_wire::session::remote;
 use maelstrom_wire::to_proto::PortabilityError;
 
-/// What is to be known to use a cluster.
+/// How to use a cluster.
 pub struct BrokerBackendOptions {
     /// The connection to the broker.
     pub connection: BrokerChannel,
-    /// The broker's address, for messages.
+    /// The broker's address, for error messages.
     pub address: String,
-    /// 16 random bytes that name the run.
+    /// 16 random bytes that identify the run.
     pub run: [u8; 16],
     /// Who runs it: user and host.
     pub name: String,
-    /// Where digests of files are remembered.
+    /// Where file digests are cached.
     pub digests: PathBuf,
-    /// Which variables of the environment go along.
+    /// Which environment variables are forwarded.
     pub forwarding: EnvironmentForwarding,
-    /// How long a job may go on after SIGTERM.
+    /// The time between SIGTERM and SIGKILL.
     pub grace: Duration,
-    /// How many jobs that may run anywhere run on this machine at a time.
+    /// How many portable jobs run on this machine at a time.
     pub local_slots: u32,
-    /// How templates are prepared.
+    /// Where templates are prepared.
     pub preparing: PreparationMode,
 }
 
-/// Executes jobs on a cluster, and what must stay here by another backend.
+/// Runs jobs on a cluster, and non-portable ones on a local backend.
 pub struct BrokerBackend<L = LocalBackend> {
     local: L,
     dispatch: JobDispatcher,
-    /// What is told besides what happens there and here.
+    /// Events that come from neither the cluster nor the local backend.
     events: VecDeque<BackendEvent>,
     local_jobs: HashSet<JobId>,
-    /// If this machine lends slots.
+    /// Present if this machine contributes slots.
     sharing: Option<PlacementQueue>,
     noticed_local: bool,
 }
 
 impl BrokerBackend {
-    /// Changes how long a job may go on after SIGTERM.
+    /// Changes the time between SIGTERM and SIGKILL.
     pub fn with_grace(mut self, grace: Duration) -> BrokerBackend {
         self.dispatch.set_grace(grace);
         self.local = self.local.with_grace(grace);
@@ -74,7 +74,7 @@ impl BrokerBackend {
 }
 
 impl<L: Backend> BrokerBackend<L> {
-    /// Uses a cluster, and this machine's backend for what must stay here. Must be called on a
+    /// Combines a cluster with a local backend for non-portable jobs. Must be called within a
     /// runtime.
     pub fn new(options: BrokerBackendOptions, local: L) -> BrokerBackend<L> {
         BrokerBackend {
@@ -114,7 +114,7 @@ impl<L: Backend> BrokerBackend<L> {
         }
     }
 
-    /// What cannot go away runs here.
+    /// Runs non-portable jobs locally.
     fn keep_local(&mut self, jobs: Vec<(JobId, Job, JobPriority)>, why: &PortabilityError) {
         if !jobs.is_empty() {
             self.notice_local(&why.to_string());
@@ -138,7 +138,7 @@ impl<L: Backend> BrokerBackend<L> {
         self.dispatch.submit(id, job, rank, common);
     }
 
-    /// Gives jobs to whoever can take one.
+    /// Gives jobs to whichever side has room.
     fn place_jobs(&mut self) {
         let slots = self.dispatch.slots();
         while let Some(next) = self
@@ -159,7 +159,7 @@ impl<L: Backend> BrokerBackend<L> {
         }
     }
 
-    /// Passes on what the cluster says. None if the job goes on here.
+    /// Forwards an event of the cluster; `None` if the job continues locally.
     fn on_remote_event(&mut self, event: BackendEvent) -> Option<BackendEvent> {
         let Some(sharing) = &mut self.sharing else {
             return Some(event);
@@ -237,7 +237,7 @@ impl<L: Backend> Backend for BrokerBackend<L> {
         self.dispatch.hold(false);
     }
 
-    /// What runs elsewhere goes on: other machines' clocks are not this one's to stop.
+    /// Jobs on the cluster continue: their workers' clocks can't be stopped from here.
     fn suspend(&mut self) {
         self.local.suspend();
         self.dispatch.hold(true);
@@ -270,11 +270,11 @@ impl<L: Backend> Backend for BrokerBackend<L> {
                 }
                 None => {}
             }
-            // Its loss was told above, after which nobody wants to hear of anything.
+            // The loss was reported above, and no further event is wanted.
             if self.dispatch.is_lost() {
                 return std::future::pending().await;
             }
-            // What either side has free changes with every event, and nothing else tells of it.
+            // Every event may free slots on either side, and nothing else signals that.
             self.place_jobs();
             tokio::select! {
                 biased;

@@ -1,12 +1,12 @@
-//! Which jobs run on this machine and which on the cluster, when the user lends slots of this machine.
+//! Places portable jobs on this machine or the cluster, when the user contributes local slots.
 //! Pure.
 //!
-//! Jobs wait here, in the order of their ranks, until either side can take one: what a broker has
-//! could not be taken back without stopping it when it has just begun. The broker gets few more than
-//! its workers have slots, so that both sides are done at about the same time.
+//! Jobs wait here, ordered by priority, until either side has room: a job that the broker has could
+//! not be taken back without stopping it, since it may just have started. The broker gets only a
+//! few more jobs than its workers have slots, so that both sides finish at about the same time.
 //!
-//! A job that the cluster could not even start, because no worker has what it needs for instance,
-//! comes back and runs here.
+//! A job that the cluster cannot start, for instance because no worker provides what it needs,
+//! comes back and runs locally.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,8 +14,8 @@ use maelstrom_model::backend::{JobId, JobPriority};
 use maelstrom_model::job::Job;
 use maelstrom_model::priority::QueueKey;
 
-/// Jobs with the broker for each slot of its workers: one that runs, and two that are on their way
-/// while it ends.
+/// Jobs at the broker for each slot of its workers: one that runs, and two in transit for when it
+/// ends.
 const AWAY_PER_SLOT: usize = 3;
 
 /// See the module's documentation.
@@ -28,22 +28,22 @@ pub struct PlacementQueue {
     away: HashMap<JobId, ClusterJob>,
 }
 
-/// A job with the broker.
+/// A job at the broker.
 enum ClusterJob {
-    /// It has not begun, and could be run here.
+    /// It has not started, and could run locally.
     Unstarted(Box<Job>, JobPriority),
-    /// It has begun, or is unwanted.
+    /// It has started, or was cancelled.
     Settled,
 }
 
-/// A job and where it is to run.
+/// A job and where it runs.
 pub enum PlacedJob {
     Here(JobId, Job, JobPriority),
     Away(JobId, Job, JobPriority),
 }
 
 impl PlacementQueue {
-    /// This machine lends so many slots.
+    /// An empty queue, for this number of local slots.
     pub fn new(local_slots: u32) -> PlacementQueue {
         PlacementQueue {
             local_slots: local_slots as usize,
@@ -55,7 +55,7 @@ impl PlacementQueue {
         }
     }
 
-    /// Takes a job that may run anywhere.
+    /// Adds a job that may run anywhere.
     pub fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         let turn = QueueKey::new(rank, self.arrivals);
         self.arrivals += 1;
@@ -63,7 +63,7 @@ impl PlacementQueue {
         self.waiting.insert(turn, (id, job, rank));
     }
 
-    /// The next job that can be taken, where the cluster has so many slots.
+    /// The next job that has room somewhere, given the cluster's number of slots.
     pub fn next(&mut self, cluster_slots: u64) -> Option<PlacedJob> {
         let is_free_here = self.here.len() < self.local_slots;
         let away_max = usize::try_from(cluster_slots).unwrap_or(usize::MAX);
@@ -74,7 +74,7 @@ impl PlacementQueue {
         let (_, (id, job, rank)) = self.waiting.pop_first()?;
         self.turns.remove(&id);
         Some(match is_free_here {
-            // It begins at once, without anything being sent.
+            // It starts at once, without any transfer.
             true => {
                 self.here.insert(id);
                 PlacedJob::Here(id, job, rank)
@@ -87,17 +87,17 @@ impl PlacementQueue {
         })
     }
 
-    /// Takes a job away that nobody wants any more. Tells whether it waited.
+    /// Removes a cancelled job. Returns whether it was waiting here.
     pub fn cancel(&mut self, id: JobId) -> bool {
         if let Some(away) = self.away.get_mut(&id) {
-            // What is unwanted must not begin here when the broker gives it up.
+            // A cancelled job must not start locally when the broker gives it up.
             *away = ClusterJob::Settled;
         }
         let turn = self.turns.remove(&id);
         turn.is_some_and(|turn| self.waiting.remove(&turn).is_some())
     }
 
-    /// A job began on the cluster.
+    /// A job started on the cluster.
     pub fn started_remote(&mut self, id: JobId) {
         if let Some(away) = self.away.get_mut(&id) {
             *away = ClusterJob::Settled;
@@ -109,7 +109,7 @@ impl PlacementQueue {
         self.away.remove(&id);
     }
 
-    /// A job that could not be run on the cluster comes back if it has not begun there.
+    /// Takes back a job that the cluster could not run, unless it has started there.
     pub fn take_back(&mut self, id: JobId) -> Option<(Job, JobPriority)> {
         match self.away.remove(&id)? {
             ClusterJob::Unstarted(job, rank) => {
@@ -120,12 +120,12 @@ impl PlacementQueue {
         }
     }
 
-    /// A job is over on this machine.
+    /// A job is over locally.
     pub fn finished_local(&mut self, id: JobId) {
         self.here.remove(&id);
     }
 
-    /// A job moved to this machine because it cannot run elsewhere.
+    /// Counts a job that is not portable, and so runs locally.
     pub fn keep_local(&mut self, id: JobId) {
         if self.away.remove(&id).is_some() {
             self.here.insert(id);
@@ -230,7 +230,7 @@ mod tests {
         sharing.submit(JobId(8), job(), rank(0, 2));
         assert_eq!(taken(&mut sharing, 0), [("here", 7)]);
         sharing.finished_local(JobId(7));
-        // Nobody knows how long it takes.
+        // Its duration is unknown.
         assert_eq!(taken(&mut sharing, 0), [("here", 0)]);
     }
 

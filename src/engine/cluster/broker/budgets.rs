@@ -1,11 +1,11 @@
-//! Who is told apart from whom, and how much each has of what is limited.
+//! Identifies clients, and enforces what each may use of limited resources.
 //!
-//! A client is its credential. Where nobody is asked for one, it is the address it calls from, and all
-//! programs of that address share what one client may have. A worker is its credential at its address,
-//! since many workers may share a credential.
+//! A client is its credential. Without authentication it is its source address, and all programs at
+//! that address share one budget. A worker is its credential at its address, since several workers
+//! may share a credential.
 //!
-//! [`ResourceBudgets`] counts what connections and the storage take; what the core keeps it counts itself. Both
-//! refuse by [`LimitWarnings`], which say so in the log, but not for each refusal.
+//! [`ResourceBudgets`] counts what connections and the storage use; the core keeps its own counts.
+//! Both refuse through [`LimitWarnings`], which rate-limits the log messages.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,37 +20,37 @@ use super::limits::{ClientLimits, ClientResource};
 use super::owner;
 use crate::security::roles::{ClusterRole, MemberIdentity};
 
-/// How often the log says again that a client is at a limit.
+/// How often the log repeats that a client is at a limit.
 const TOLD_PERIOD: Duration = Duration::from_secs(60);
 
-/// Of so many limits that were reached it is remembered when that was told.
+/// How many warnings are remembered for that.
 const TOLD_MAX: usize = 1024;
 
-/// Somebody who is told apart from others.
+/// Whom a budget belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Principal {
-    /// Nobody knows: a run from before the start, whose client is not back.
+    /// Unknown: a run recovered from the journal, whose client has not returned.
     #[default]
     Unknown,
-    /// Whoever calls from there without a credential.
+    /// An unauthenticated caller at this address.
     Address(IpAddr),
-    /// Whoever shows this credential.
+    /// The holder of this credential.
     Member(String),
     /// A worker with this credential, on the machine of this address.
     Machine(String, Option<IpAddr>),
 }
 
-/// Who made a call.
+/// The caller of an RPC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallerPrincipal {
-    /// Whose budget it is.
+    /// Whose budget the call uses.
     pub principal: Principal,
-    /// The credential, as owners of runs are named.
+    /// The credential, as it identifies owners of runs.
     pub member: Option<String>,
 }
 
 impl Principal {
-    /// Whoever shows this credential, if any, and calls from there.
+    /// The principal for this credential, if any, at this address.
     pub fn of(identity: Option<&MemberIdentity>, address: Option<IpAddr>) -> Principal {
         let address = address.map(network);
         match (identity, address) {
@@ -64,8 +64,8 @@ impl Principal {
     }
 }
 
-/// What is one client's to choose from: of an IPv6 address the half that its network gave it, or it
-/// would be as many clients as it likes.
+/// The network prefix of an address: a host may choose the lower half of an IPv6 address freely,
+/// and would otherwise count as any number of clients.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -74,7 +74,7 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl CallerPrincipal {
-    /// Of a call that a guard let through.
+    /// The caller of a request that a guard let through.
     pub fn of<T>(request: &Request<T>) -> CallerPrincipal {
         let identity = request.extensions().get::<MemberIdentity>();
         let address = request.remote_addr().map(|address| address.ip());
@@ -85,7 +85,7 @@ impl CallerPrincipal {
     }
 }
 
-/// A credential's name may hold anything.
+/// A credential's name may contain anything.
 impl fmt::Display for Principal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -100,14 +100,14 @@ impl fmt::Display for Principal {
     }
 }
 
-/// Refuses what is beyond a limit, and tells the operator now and then.
+/// Refuses requests beyond a limit, and logs that now and then.
 #[derive(Debug, Default)]
 pub struct LimitWarnings {
     told: HashMap<(Principal, ClientResource), Instant>,
 }
 
 impl LimitWarnings {
-    /// The answer to a client that reached a limit.
+    /// The error for a client at a limit.
     pub fn refuse(&mut self, who: &Principal, what: ClientResource, most: u64) -> Status {
         self.log_refusal(who, what, most);
         let (unit, help) = (what.unit(), what.help());
@@ -116,7 +116,7 @@ impl LimitWarnings {
         ))
     }
 
-    /// Says in the log that a client is at a limit, unless that was said just now.
+    /// Logs that a client is at a limit, unless that was logged recently.
     pub fn log_refusal(&mut self, who: &Principal, what: ClientResource, most: u64) {
         if self.is_news((who.clone(), what), Instant::now()) {
             let limit = what.unit();
@@ -130,8 +130,8 @@ impl LimitWarnings {
             return false;
         }
         if self.told.len() >= TOLD_MAX {
-            // Where nobody shows a credential, a client has as many names as addresses: the table
-            // must not grow with them.
+            // Without authentication a client has as many names as addresses: the table must stay
+            // bounded.
             self.told.retain(|_, at| is_told(at));
         }
         let has_room = self.told.len() < TOLD_MAX;
@@ -142,7 +142,7 @@ impl LimitWarnings {
     }
 }
 
-/// What connections and the storage take.
+/// What connections and the storage use.
 #[derive(Clone, Debug, Default)]
 pub struct ResourceBudgets {
     shared: Arc<Mutex<BudgetState>>,
@@ -155,7 +155,7 @@ struct BudgetState {
     complaints: LimitWarnings,
 }
 
-/// Something of a budget, which is given back when this is dropped.
+/// A share of a budget, which is returned on drop.
 #[derive(Debug)]
 pub struct BudgetPermit {
     shared: Arc<Mutex<BudgetState>>,
@@ -164,7 +164,7 @@ pub struct BudgetPermit {
 }
 
 impl ResourceBudgets {
-    /// With these limits.
+    /// Empty budgets with these limits.
     pub fn new(limits: ClientLimits) -> ResourceBudgets {
         ResourceBudgets {
             shared: Arc::default(),
@@ -172,7 +172,7 @@ impl ResourceBudgets {
         }
     }
 
-    /// Takes so much, unless that is too much.
+    /// Reserves an amount, unless it exceeds the limit.
     pub fn take(
         &self,
         who: &Principal,
@@ -183,7 +183,7 @@ impl ResourceBudgets {
         let key = (who.clone(), what);
         let mut shared = lock(&self.shared);
         let used = shared.used.get(&key).copied().unwrap_or(0);
-        // What is too large alone is for others to refuse.
+        // Other checks reject what is too large by itself.
         if used > 0 && used.saturating_add(amount) > most {
             return Err(shared.complaints.refuse(who, what, most));
         }
@@ -195,7 +195,7 @@ impl ResourceBudgets {
         })
     }
 
-    /// How much somebody has.
+    /// How much a principal uses.
     pub fn used(&self, who: &Principal, what: ClientResource) -> u64 {
         let key = (who.clone(), what);
         lock(&self.shared).used.get(&key).copied().unwrap_or(0)
@@ -267,8 +267,8 @@ mod tests {
         assert!(!shown.contains(['\n', '\u{202e}']), "{shown}");
     }
 
-    /// Every resource: whoever is at its limit is refused by name and told what to do, and others
-    /// are not.
+    /// Every resource: a client at its limit gets an error that names it and suggests a remedy, and
+    /// others are not affected.
     #[tokio::test]
     async fn a_client_at_a_limit_is_refused_alone() {
         let (a, b) = (

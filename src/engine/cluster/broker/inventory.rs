@@ -1,8 +1,8 @@
-//! Whether the storage has everything that a template names, and what keeps it there.
+//! Checks whether the storage has all contents of a template, and pins them.
 //!
-//! What is found is pinned, and then looked for again: what went in between counts as lacking. What is
-//! lacking is pinned too: of a template that needs more than the storage's target, the first uploads
-//! would else make room for the last ones.
+//! Found blobs are pinned and then looked up again: what was evicted in between counts as missing.
+//! Missing blobs are pinned, too: for a template that exceeds the storage's target size, the first
+//! uploads would otherwise be evicted by the last.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -15,14 +15,14 @@ use maelstrom_container::digest::Digest;
 use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::to_proto;
 
-/// Knows what a [`CasStorage`] holds.
+/// The contents of a [`CasStorage`].
 pub struct StoredInventory {
     storage: CasStorage,
     results: ActionResults,
 }
 
 impl StoredInventory {
-    /// Of this storage, and the results in it.
+    /// The contents of this storage, with its action results.
     pub fn new(storage: CasStorage, results: ActionResults) -> StoredInventory {
         StoredInventory { storage, results }
     }
@@ -37,8 +37,8 @@ impl ContentInventory for StoredInventory {
         async move {
             let checked = check(&storage, contents).await;
             match checked {
-                // The client is at fault and must hear of it; all else is the broker's trouble, and
-                // passes.
+                // The client is at fault and must be told; any other error is the broker's, and
+                // transient.
                 Err(status) if status.code() == Code::InvalidArgument => {
                     Ok(InventoryCheck::Refused(status.message().to_owned()))
                 }
@@ -71,7 +71,7 @@ async fn check(
     }
     let closure = closure(storage, directories).await?;
     named.extend(closure.present);
-    // The pins come before the look below, so that nothing is evicted after it was seen.
+    // The pins precede the check below, so that nothing is evicted after it was seen.
     let pins = storage.pin(named.iter().chain(&closure.missing).copied());
     let mut lacking = storage.missing(&named);
     lacking.extend(closure.missing);

@@ -1,27 +1,27 @@
-//! What the broker takes from one message, one client, one worker: every limit, with its reason.
+//! The broker's limits on messages, clients and workers, each with its reason.
 //!
-//! - [`ClientResource`]: what is counted for each client, and its [`ClientLimits`] limits.
-//! - Below it: what one message may hold, and how long others may take.
+//! - [`ClientResource`]: what is counted per client; [`ClientLimits`]: the limits on that.
+//! - Below them: limits on messages, and timeouts.
 //!
-//! The lease book's own limits are [`super::scheduler::SchedulerLimits`]; those of the storage's messages are in
-//! [`maelstrom_wire::reapi::limits`].
+//! The scheduler's limits are [`super::scheduler::SchedulerLimits`]; those of storage messages are
+//! in [`maelstrom_wire::reapi::limits`].
 
 use std::time::Duration;
 
 use maelstrom_wire::v1;
 
-/// What is counted for each client, so that one that takes too much is refused, and nobody else.
+/// A resource that is counted per client, so that only a client that takes too much is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ClientResource {
-    /// Connections that have shown whose they are.
+    /// Connections whose client is identified.
     Connections,
-    /// Calls that are not answered to their end.
+    /// Calls whose response was not consumed.
     Calls,
-    /// Uploads that have begun and are not over.
+    /// Uploads in progress.
     Uploads,
-    /// What these are announced to have, in bytes.
+    /// The announced size of these, in bytes.
     UploadBytes,
-    /// Runs that are not over, those included whose client may come back.
+    /// Runs that are not over, including those whose client may return.
     Runs,
     /// Jobs that are not over, or whose end is not acknowledged.
     Jobs,
@@ -31,26 +31,26 @@ pub enum ClientResource {
     TemplateBytes,
     /// Toolboxes that templates name.
     Toolboxes,
-    /// What jobs wrote that are not acknowledged.
+    /// Output of jobs that is not acknowledged.
     OutputBytes,
     Workers,
 }
 
-/// A limit of each client.
+/// A limit on a client's resource.
 struct ResourceLimit {
     what: ClientResource,
     most: u64,
-    /// What it is called: "the client has N ...".
+    /// Its unit, as in "the client has N ...".
     unit: &'static str,
-    /// What to do about it.
+    /// The suggested remedy.
     help: &'static str,
 }
 
 const ACKNOWLEDGE: &str = "read what happens, and acknowledge jobs that are over";
 
 const LIMITS: [ResourceLimit; ClientResource::COUNT] = [
-    // A client needs two or three; with room for a CI whose jobs share a credential. Eight clients at
-    // this limit take all files that a broker asks for.
+    // A client needs two or three; with room for a CI whose jobs share a credential. Eight clients
+    // at this limit take all files that a broker asks for.
     ResourceLimit {
         what: ClientResource::Connections,
         most: 512,
@@ -114,7 +114,8 @@ const LIMITS: [ResourceLimit; ClientResource::COUNT] = [
         unit: "bytes of templates",
         help: "carry large files as contents, not in a skeleton or the environment",
     },
-    // One for each machine and language. Each worker is asked about each, and looks through its files.
+    // One for each machine and language. Each worker is asked about each, and looks through its
+    // files.
     ResourceLimit {
         what: ClientResource::Toolboxes,
         most: 16,
@@ -138,7 +139,7 @@ const LIMITS: [ResourceLimit; ClientResource::COUNT] = [
 ];
 
 impl ClientResource {
-    /// How many there are.
+    /// The number of resources.
     pub const COUNT: usize = 12;
 
     /// All of them.
@@ -151,18 +152,18 @@ impl ClientResource {
         &LIMITS[self as usize]
     }
 
-    /// What it is called, in the plural.
+    /// Its unit, in the plural.
     pub fn unit(self) -> &'static str {
         self.limit().unit
     }
 
-    /// What a client that reached its limit can do.
+    /// Suggests a remedy to a client that reached its limit.
     pub fn help(self) -> &'static str {
         self.limit().help
     }
 }
 
-/// How much each client may have of each resource.
+/// The limits of each client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientLimits([u64; ClientResource::COUNT]);
 
@@ -173,12 +174,12 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// The most that one client may have.
+    /// The limit of a resource.
     pub fn most(&self, what: ClientResource) -> u64 {
         self.0[what as usize]
     }
 
-    /// The same with another limit.
+    /// Replaces a limit.
     pub fn with(mut self, what: ClientResource, most: u64) -> ClientLimits {
         self.0[what as usize] = most;
         self
@@ -188,46 +189,46 @@ impl ClientLimits {
 /// Uploads of all clients. Each holds a file, of which a broker may open 4,096.
 pub const UPLOADS_MAX: usize = 1_024;
 
-/// So many uploads a client may have although all together are at their limit: others cannot keep it
+/// Uploads that a client may have even if the total is at its limit, so that others cannot lock it
 /// out.
 pub const UPLOADS_GUARANTEED: u64 = 8;
 
-/// A client of which the broker keeps more than this part of the output it may gets no further job
-/// started until half of that is acknowledged: it does not read, or reads more slowly than its jobs
+/// If more than this fraction of a client's output limit is used, no further job of the client
+/// starts until half of that is acknowledged: it does not read, or reads more slowly than its jobs
 /// write.
 pub const OUTPUT_HELD_PART: u64 = 4;
 
-/// Output of a client that is kept in memory. What comes beyond it goes to the disk at once.
+/// Output of a client that is kept in memory. Further output goes to disk.
 pub const OUTPUT_MEMORY_MAX: u64 = 64 << 20;
 
-/// What waits to be sent to all sessions of a client together, as far as it is output: it goes by turns.
+/// Output that waits in the outboxes of all sessions of a client.
 pub const OUTBOXES_BYTES: usize = 64 << 20;
 
-/// What a session may have of that in any case: a few messages.
+/// The share of that which a session always gets: a few messages.
 pub const OUTBOX_BYTES_MIN: usize = 256 * 1024;
 
-/// Connections of one address that have not shown whose they are. A client shows it with its first
-/// call; of more, the one that has hesitated longest is closed.
+/// Unidentified connections from one address. A connection is identified by its first call; beyond
+/// the limit the oldest is closed.
 pub const STRANGERS_PER_ADDRESS_MAX: usize = 64;
 
 /// The same of all addresses.
 pub const STRANGERS_MAX: usize = 512;
 
-/// How long a connection may take until it makes a call that shows whose it is: a handshake of TLS and
-/// one of HTTP/2 over a slow line.
+/// How long a connection may take until the call that identifies it: a TLS and an HTTP/2 handshake
+/// over a slow link.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
 
 /// How long a session, or a worker's stream, may take to say its first message.
 pub const HELLO_MAX: Duration = Duration::from_secs(20);
 
-/// How long a call that is no stream may take: 4 MB over a line of 10 KB/s.
+/// How long a unary call may take: 4 MB over a link of 10 KB/s.
 pub const CALL_MAX: Duration = Duration::from_secs(600);
 
-/// Calls of a client that carry contents and go on at a time; others wait. Each may have a message of
-/// 8 MiB in memory.
+/// Concurrent calls of a client that carry blobs; others wait. Each may hold a message of 8 MiB in
+/// memory.
 pub const TRANSFERS_MAX: usize = 32;
 
-/// How long an upload may be silent, and how long a reader of a content may not take any of it.
+/// How long an upload may be silent, and a download may remain unread.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Calls on one connection at a time: more than a client makes, and a bound on what one frame can
@@ -237,15 +238,15 @@ pub const STREAMS_PER_CONNECTION_MAX: u32 = 256;
 /// Headers of a call: a token, a name, and what tracing adds.
 pub const HEADER_BYTES_MAX: u32 = 16 * 1024;
 
-/// Calls that are begun and reset before they are looked at. A client that gives up a call does so
-/// seldom, and not twenty times in a row.
+/// Calls that are reset before they are handled. A client seldom abandons a call, and not twenty
+/// times in a row.
 pub const RESETS_MAX: usize = 20;
 
-/// Templates that a worker has at a time: half of what it takes. Those that none of its leases names go
-/// first.
+/// Templates that a worker has at a time: half of what it accepts. Those that none of its leases
+/// names are removed first.
 pub const TEMPLATES_PER_WORKER_MAX: usize = 2_048;
 
-/// How long a worker may take to say whether it has a toolbox: it looks through its files.
+/// How long a worker may take to answer a toolbox query: it reads files.
 pub const TOOLBOX_ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// Jobs in one message: what an ordinary run has, in a message of a few megabytes.
@@ -260,14 +261,14 @@ pub const JOB_BYTES_MAX: usize = 256 * 1024;
 /// Slots of a worker: more than any machine has processors for.
 pub const SLOTS_MAX: u32 = 1_000;
 
-/// What a worker says in words: why it could not run a job, what it lacks, what is wrong with it. Some of
-/// that is told to every client again and again.
+/// A text from a worker: why it could not run a job, what it lacks, what is wrong with it. Some of
+/// that is sent to every client repeatedly.
 pub const TEXT_BYTES_MAX: usize = 4 * 1024;
 
-/// Workers that a message for people names.
+/// Workers that an error message names.
 pub const WORKERS_NAMED_MAX: usize = 5;
 
-/// Leaves of a text as much as is kept.
+/// Truncates a text to the limit.
 pub fn cut(text: &mut String) {
     if text.len() > TEXT_BYTES_MAX {
         text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
@@ -275,7 +276,7 @@ pub fn cut(text: &mut String) {
     }
 }
 
-/// Whether a job can be kept.
+/// Whether a job is within the limits.
 pub fn job(job: &v1::Job) -> Result<(), String> {
     let bytes = prost::Message::encoded_len(job);
     if bytes > JOB_BYTES_MAX {

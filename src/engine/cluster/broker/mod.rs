@@ -1,12 +1,12 @@
-//! The broker: takes jobs from clients, leases them to workers, and brings the outcomes back.
+//! The broker: accepts jobs from clients, leases them to workers, and reports their outcomes.
 //!
-//! - [`scheduler`]: who holds which job, and what is next. Pure.
-//! - [`cas`]: storage for contents, spoken to by the Remote Execution API.
-//! - [`core`]: everything else that the broker knows, in one place. [`journal`]: what survives it.
-//! - [`inventory`]: whether the storage has what jobs need.
-//! - [`operations`]: figures and health, for operators.
-//! - [`services`]: what is called. [`connections`]: on what, and by whom. [`limits`]: what the broker takes from others, and [`budgets`]: from
-//!   whom. [`owner`]: whose a run is.
+//! - [`scheduler`]: decides which worker runs which job. Pure.
+//! - [`core`]: the broker's state. [`journal`]: the part of it that survives a restart.
+//! - [`cas`]: the content-addressable storage. [`inventory`]: whether it has the inputs of jobs.
+//! - [`operations`]: metrics and health, for operators.
+//! - [`services`]: the gRPC services. [`connections`]: the connections and calls to them.
+//! - [`limits`]: what clients and workers may use, and [`budgets`]: who uses how much. [`owner`]:
+//!   who owns a run.
 
 pub mod budgets;
 pub mod cas;

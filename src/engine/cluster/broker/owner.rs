@@ -1,37 +1,37 @@
-//! Whose a run is: it is resumed by whoever opened it, and by nobody else.
+//! Ownership of runs: only the client that opened a run may resume it.
 //!
-//! A run belongs to the credential that opened it and, if its client gave one, to a secret. Both must
-//! be shown again. Of the secret only a hash is kept. A run that was opened without either belongs to
-//! nobody who could be told apart from others, so it cannot be resumed at all.
+//! A run belongs to the credential that opened it and, if its client sent one, to a secret. Both
+//! must be presented again. Only a hash of the secret is stored. A run that was opened without
+//! either cannot be resumed, since its owner cannot be told from others.
 
 use crate::security::roles::{ClusterRole, MemberIdentity};
 use maelstrom_container::digest::ContentHash;
 
-/// The fewest bytes of a secret: as many random bits as nobody can guess.
+/// The minimum length of a secret: infeasible to guess.
 const SECRET_BYTES_MIN: usize = 16;
 
-/// The most: more random bits are of no use.
+/// The maximum length: more random bits are of no use.
 const SECRET_BYTES_MAX: usize = 64;
 
-/// What is told to whoever says the name of another's run.
+/// The error for a client that names another's run.
 pub const FOREIGN: &str = "the run of this name was opened by another client: only the credential and the \
                            secret that it was opened with resume it";
 
-/// What is told to a client that can't be told apart from others.
+/// The error for a client that cannot be told from others.
 pub const NOBODYS: &str = "the run of this name was opened without a credential and without a secret, so it \
                            cannot be resumed: begin another one, with `Hello.secret`";
 
-/// What is told of a job of somebody who may not ask for what it wants.
+/// The error for a job whose client may not request the privileges that it wants.
 pub const UNPRIVILEGED: &str = "the job wants all privileges in its container, and only who has the role \
                                 `privileged` may have such jobs run on this cluster; its operator makes \
                                 such a credential with `maelstrom-broker credentials`";
 
-/// What somebody's jobs may ask for.
+/// The privileges that a client's jobs may request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrivilegeScope {
-    /// What a worker gives to every job.
+    /// Those that a worker grants every job.
     Ordinary,
-    /// Whatever a worker allows.
+    /// Those that a worker allows.
     Everything,
 }
 
@@ -45,7 +45,7 @@ pub struct RunOwner {
 }
 
 impl RunOwner {
-    /// Whoever shows this credential, as [`member`] names it, and this secret; empty is none.
+    /// The holder of this credential, as [`member`] names it, and of this secret; empty means none.
     pub fn new(member: Option<String>, secret: &[u8]) -> Result<RunOwner, String> {
         let secret = match secret.len() {
             0 => None,
@@ -60,10 +60,9 @@ impl RunOwner {
         Ok(RunOwner { member, secret })
     }
 
-    /// Whether somebody else is this owner.
+    /// Whether another client is this owner.
     pub fn check(&self, somebody: &RunOwner) -> Result<(), &'static str> {
-        // Nothing could be shown that others cannot show, too: without this, everybody would be the
-        // owner.
+        // Without credential and secret, everybody would match.
         if self.member.is_none() && self.secret.is_none() {
             return Err(NOBODYS);
         }
@@ -75,7 +74,7 @@ impl RunOwner {
         }
     }
 
-    /// What its jobs may ask for. A broker that asks nobody for a credential leaves it to its workers.
+    /// What its jobs may request. A broker without authentication leaves that to its workers.
     pub fn may_ask(&self) -> PrivilegeScope {
         let Some(member) = &self.member else {
             return PrivilegeScope::Everything;
@@ -87,7 +86,7 @@ impl RunOwner {
         }
     }
 
-    /// As the journal keeps it.
+    /// The form that the journal stores.
     pub fn recorded(&self) -> (&str, &[u8]) {
         let secret = self.secret.as_ref();
         (
@@ -96,13 +95,13 @@ impl RunOwner {
         )
     }
 
-    /// What the journal has kept. What something else has written there belongs to nobody.
+    /// Restores the form that the journal stores. An invalid record belongs to nobody.
     pub fn of_record(member: &str, secret: &[u8]) -> RunOwner {
         let nobody = RunOwner::default();
         let secret = match <[u8; 32]>::try_from(secret) {
             Ok(hash) => Some(hash),
             Err(_) if secret.is_empty() => None,
-            // Without the secret its owner would be whoever has the credential.
+            // Without the secret, anybody with the credential would be its owner.
             Err(_) => return nobody,
         };
         RunOwner {
@@ -112,7 +111,7 @@ impl RunOwner {
     }
 }
 
-/// How a credential is named among owners.
+/// The name of a credential among owners.
 pub fn member(identity: &MemberIdentity) -> String {
     format!("{} {}", identity.role, identity.name)
 }
@@ -130,7 +129,7 @@ mod tests {
         RunOwner::new(member, secret).unwrap()
     }
 
-    /// Who opened a run, who says its name, and whether he is let in.
+    /// Who opened a run, who names it, and whether access is granted.
     #[test]
     fn only_who_opened_a_run_resumes_it() {
         const A: &[u8] = &[1; 16];

@@ -1,9 +1,11 @@
-//! What one attempt at a job wrote, kept until it has arrived where it is wanted: after a reconnect
-//! all of it is told again. A worker keeps one for the broker, the broker one for the client.
+//! A buffer for the output of one attempt at a job, kept until its reader acknowledges the job:
+//! after a reconnect all of it is sent again. A worker keeps one for the broker, the broker one for
+//! the client.
 //!
-//! The beginning is in memory; a job that writes more gets a file without a name, or blocks of one that
-//! many jobs share ([`spool`]), so nothing remains of it however the program ends. Chunks follow one another, each behind a head of five bytes that
-//! says which stream it is of and how long it is: so memory does not grow with their number.
+//! The beginning is kept in memory; further output goes to an unlinked file, or to blocks of one
+//! that many jobs share ([`spool`]), so nothing remains of it however the program ends. Each chunk
+//! has a header of five bytes with its stream and length, so memory does not grow with their
+//! number.
 
 pub mod spool;
 
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 use self::spool::{OutputSpool, SpoolBlocks};
 use maelstrom_model::event::OutputStream;
 
-/// What is kept in memory: all that an ordinary test writes.
+/// How much is kept in memory: all that an ordinary test writes.
 const MEMORY_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest chunk: what a pipe holds, so that little is waited for.
@@ -37,12 +39,12 @@ pub struct OutputLog {
     bytes_max: u64,
 }
 
-/// Where what does not fit into memory goes.
+/// Where output that does not fit in memory goes.
 #[derive(Debug)]
 enum SpillTarget {
-    /// To a file of its own in this directory.
+    /// To its own file in this directory.
     Directory(PathBuf),
-    /// To a file that many share.
+    /// To a file that many logs share.
     Spool(OutputSpool),
 }
 
@@ -53,7 +55,7 @@ enum OutputBuffer {
     Blocks(SpoolBlocks),
 }
 
-/// Whether there is memory for the beginning of what a job writes.
+/// Whether there is memory for the beginning of a job's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryAvailability {
     /// For all that an ordinary test writes.
@@ -61,7 +63,7 @@ pub enum MemoryAvailability {
     Scarce,
 }
 
-/// How far somebody has read.
+/// A reader's position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputCursor {
     offset: u64,
@@ -71,20 +73,20 @@ pub struct OutputCursor {
 /// A chunk of output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputChunk {
-    /// Counts the chunks, from 0.
+    /// The index of the chunk, from 0.
     pub index: u32,
-    /// Which stream it was written to.
+    /// The stream it was written to.
     pub stream: OutputStream,
     pub bytes: Vec<u8>,
 }
 
-/// Why output can't be kept.
+/// Why output could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputLogError {
-    /// There is too much of it.
+    /// The limit is exceeded.
     #[error("it wrote more than the {bytes_max} bytes that are kept of a job")]
     TooMuch {
-        /// What it may write.
+        /// The limit.
         bytes_max: u64,
     },
     #[error("what it wrote cannot be kept in `{}`", directory.display())]
@@ -95,14 +97,14 @@ pub enum OutputLogError {
 }
 
 impl OutputCursor {
-    /// How many chunks come before it: the number of the next.
+    /// The index of the next chunk.
     pub fn index(self) -> u32 {
         self.index
     }
 }
 
 impl OutputLog {
-    /// An empty log that holds so much and has room in this directory.
+    /// An empty log with this limit, which spills to its own file in this directory.
     pub fn new(directory: &Path, bytes_max: u64) -> OutputLog {
         OutputLog::with(
             SpillTarget::Directory(directory.to_owned()),
@@ -111,7 +113,7 @@ impl OutputLog {
         )
     }
 
-    /// An empty log that holds so much, of which what does not fit into memory goes to a spool.
+    /// An empty log with this limit, which spills to a spool.
     pub fn spooled(spool: &OutputSpool, memory: MemoryAvailability, bytes_max: u64) -> OutputLog {
         let memory_max = match memory {
             MemoryAvailability::Usual => MEMORY_BYTES_MAX,
@@ -131,12 +133,12 @@ impl OutputLog {
         }
     }
 
-    /// How much it takes to keep what it has.
+    /// How much space its content takes.
     pub fn size_bytes(&self) -> u64 {
         self.end
     }
 
-    /// Adds what was written, as one chunk or more.
+    /// Appends output as one chunk or more.
     pub fn push(&mut self, stream: OutputStream, bytes: &[u8]) -> Result<(), OutputLogError> {
         for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
             let written = (HEAD_BYTES + chunk.len()) as u64;
@@ -153,8 +155,7 @@ impl OutputLog {
             });
             record.extend_from_slice(&(chunk.len() as u32).to_le_bytes());
             record.extend_from_slice(chunk);
-            // The end moves only after this: of a record that was written in part nothing is ever
-            // read.
+            // The end moves only after this: a partially written record is never read.
             self.append(&record).map_err(|source| self.disk(source))?;
             self.end += written;
             self.chunks = chunks;
@@ -188,12 +189,12 @@ impl OutputLog {
         }
     }
 
-    /// Whether there is something after what was read.
+    /// Whether there is output after this position.
     pub fn has_more(&self, cursor: OutputCursor) -> bool {
         cursor.offset < self.end
     }
 
-    /// Behind everything.
+    /// The position after all output.
     pub fn end(&self) -> OutputCursor {
         OutputCursor {
             offset: self.end,
@@ -201,7 +202,7 @@ impl OutputLog {
         }
     }
 
-    /// The chunk after those that were read, if there is one.
+    /// The next chunk, if there is one; advances the cursor.
     pub fn read(&self, cursor: &mut OutputCursor) -> Result<Option<OutputChunk>, OutputLogError> {
         if !self.has_more(*cursor) {
             return Ok(None);
@@ -223,7 +224,7 @@ impl OutputLog {
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
         let length = u32::from_le_bytes(length) as usize;
-        // The length is from a disk that may have changed it, so it is checked before memory is taken.
+        // The disk may have changed the length, so it is checked before memory is allocated.
         if length > CHUNK_BYTES_MAX {
             return Err(io::ErrorKind::InvalidData.into());
         }

@@ -1,7 +1,7 @@
 //! One file for the output of many jobs, in blocks.
 //!
-//! However many jobs write much, they take one open file. Blocks of a job that is forgotten are given
-//! back to the file system, and used again; when nothing is left, the file is closed. It has no name,
+//! However many jobs produce much output, they share one open file. Blocks of a dropped job are
+//! returned to the file system and reused; when none is left, the file is closed. It is unlinked,
 //! so nothing remains of it however the program ends.
 
 use std::fs::File;
@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
-/// What a job takes at a time: as much as it may have in memory.
+/// The block size: as much as a job may have in memory.
 const BLOCK_BYTES: u64 = 64 * 1024;
 
-/// See the module's documentation. Cloning gives another handle on the same one.
+/// A spool. Clones share it.
 #[derive(Clone, Debug)]
 pub struct OutputSpool {
     directory: PathBuf,
@@ -25,13 +25,13 @@ pub struct OutputSpool {
 #[derive(Debug, Default)]
 struct SpoolState {
     file: Option<Arc<File>>,
-    /// Blocks that were given back.
+    /// Free blocks.
     free: Vec<u32>,
-    /// How many blocks the file has.
+    /// The number of blocks in the file.
     count: u32,
 }
 
-/// What one job wrote. Dropping it gives its blocks back.
+/// The blocks of one job. Dropping it frees them.
 #[derive(Debug)]
 pub(super) struct SpoolBlocks {
     spool: OutputSpool,
@@ -40,7 +40,7 @@ pub(super) struct SpoolBlocks {
 }
 
 impl OutputSpool {
-    /// An empty one. Its file is made in this directory when there is something to write.
+    /// An empty spool. Its file is created in this directory when it is first needed.
     pub fn new(directory: &Path) -> OutputSpool {
         OutputSpool {
             directory: directory.to_owned(),
@@ -48,12 +48,12 @@ impl OutputSpool {
         }
     }
 
-    /// Where its file is made.
+    /// The directory of its file.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Whether there is a file.
+    /// Whether the file exists.
     #[cfg(test)]
     fn is_open(&self) -> bool {
         self.lock().file.is_some()
@@ -89,7 +89,7 @@ impl OutputSpool {
     fn give_back(&self, numbers: Vec<u32>) {
         let mut shared = self.lock();
         shared.free.extend(numbers);
-        // Nobody has a block, so closing the file gives back what a file system without holes kept.
+        // All blocks are free, so closing the file frees what a file system without holes kept.
         if shared.free.len() == shared.count as usize {
             *shared = SpoolState::default();
         }
@@ -101,7 +101,7 @@ impl OutputSpool {
 }
 
 impl SpoolBlocks {
-    /// Writes at this place of what the job wrote, which may be the end of it.
+    /// Writes at this offset of the job's output, at most its end.
     pub(super) fn write_at(&mut self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
             let index = usize::try_from(offset / BLOCK_BYTES).map_err(io::Error::other)?;
@@ -120,7 +120,7 @@ impl SpoolBlocks {
         Ok(())
     }
 
-    /// Reads at this place.
+    /// Reads at this offset.
     pub(super) fn read_exact_at(&self, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !into.is_empty() {
             let index = usize::try_from(offset / BLOCK_BYTES).map_err(io::Error::other)?;
@@ -134,7 +134,7 @@ impl SpoolBlocks {
         Ok(())
     }
 
-    /// Where in the file a place is, and how much of so many bytes is in the same block.
+    /// The position of an offset in the file, and how many of so many bytes are in the same block.
     fn part(&self, index: usize, offset: u64, bytes: usize) -> io::Result<(u64, usize)> {
         let number = self
             .numbers
@@ -159,7 +159,7 @@ impl Drop for SpoolBlocks {
                 };
                 let hole =
                     FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-                // A file system that can't keeps the room for whoever is next.
+                // A file system without hole punching keeps the space for reuse.
                 let _ = fallocate(&**file, hole, offset, length);
             }
         }

@@ -1,6 +1,7 @@
-//! A small private authority for a team: its certificate, those of brokers and members, and tokens.
+//! A private certificate authority for a team: issues certificates for brokers and members, and
+//! tokens.
 //!
-//! Everything is a file in one directory; keys and tokens can be read by their owner alone.
+//! Everything is a file in one directory; only the owner can read keys and tokens.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -15,32 +16,32 @@ use rcgen::{
 use super::roles::ClusterRole;
 use super::tokens;
 
-/// The authority's certificate.
+/// The CA certificate.
 pub const AUTHORITY: &str = "ca.pem";
 const AUTHORITY_KEY: &str = "ca.key";
 /// The tokens that a broker accepts.
 pub const TOKENS: &str = "tokens";
 
-/// Why there is no credential.
+/// Why a credential could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// A file cannot be read or written.
+    /// A file could not be read or written.
     #[error("cannot {doing} {}", path.display())]
     File {
         doing: &'static str,
         path: PathBuf,
         source: io::Error,
     },
-    /// It is there already.
+    /// The file already exists.
     #[error("{} is there already", path.display())]
     Exists { path: PathBuf },
-    /// It cannot be made, or made sense of.
+    /// A certificate could not be created or parsed.
     #[error("cannot make the certificate of {name}")]
     Certificate {
         name: String,
         source: Box<rcgen::Error>,
     },
-    /// A name that is no file's.
+    /// The name is no file name.
     #[error("`{name}` is no name for a member: letters, digits, `.`, `-` and `_` are expected")]
     Name { name: String },
 }
@@ -51,7 +52,7 @@ pub struct CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// Makes a new one.
+    /// Creates an authority.
     pub fn create(directory: &Path) -> Result<CertificateAuthority, AuthorityError> {
         fs::DirBuilder::new()
             .recursive(true)
@@ -83,14 +84,14 @@ impl CertificateAuthority {
         })
     }
 
-    /// One that was made before.
+    /// Opens an existing authority.
     pub fn open(directory: &Path) -> CertificateAuthority {
         CertificateAuthority {
             directory: directory.to_owned(),
         }
     }
 
-    /// Makes a certificate for a broker that is reached under these names; the paths of the
+    /// Issues a certificate for a broker with these host names. Returns the paths of the
     /// certificate and its key.
     pub fn broker(&self, names: &[String]) -> Result<(PathBuf, PathBuf), AuthorityError> {
         let failed = made_badly("the broker");
@@ -102,7 +103,7 @@ impl CertificateAuthority {
         self.sign("broker", params)
     }
 
-    /// Makes a certificate for a member; the paths of the certificate and its key.
+    /// Issues a certificate for a member. Returns the paths of the certificate and its key.
     pub fn member(
         &self,
         role: ClusterRole,
@@ -117,8 +118,7 @@ impl CertificateAuthority {
         self.sign(name, params)
     }
 
-    /// Makes a token for a member, which the file of tokens accepts from now on; the path of the
-    /// token.
+    /// Creates a token for a member and adds it to the token file. Returns the token's path.
     pub fn token(&self, role: ClusterRole, name: &str) -> Result<PathBuf, AuthorityError> {
         check_name(name)?;
         let token = random()?;
@@ -153,7 +153,7 @@ impl CertificateAuthority {
             self.directory.join(format!("{name}.pem")),
             self.directory.join(format!("{name}.key")),
         );
-        // The key comes first: a certificate without its key looks complete and is of no use.
+        // The key comes first: a certificate without its key looks complete and is useless.
         write(&paths.1, &own.serialize_pem(), FileVisibility::Secret)?;
         write(&paths.0, &certificate.pem(), FileVisibility::Public)?;
         Ok(paths)
@@ -185,7 +185,7 @@ fn write(path: &Path, text: &str, secrecy: FileVisibility) -> Result<(), Authori
     })
 }
 
-/// 32 random bytes of the kernel's as text.
+/// 32 random bytes from the kernel, as text.
 fn random() -> Result<String, AuthorityError> {
     use base64::Engine;
     use std::io::Read;

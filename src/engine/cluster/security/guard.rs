@@ -1,9 +1,10 @@
-//! Lets through who has shown a credential, and knows who it is.
+//! Authenticates and authorizes callers.
 //!
-//! A credential is a bearer token that the file of tokens knows, or a client certificate of the
-//! authority that the broker trusts, whose subject names the role as its organisational unit (OU)
-//! and its holder as its common name (CN). Where a broker has neither, everybody on its own machine
-//! may do everything but write results of actions, and it does not listen to others: [`exposure`].
+//! A credential is a bearer token in the token file, or a client certificate signed by the
+//! authority that the broker trusts, whose subject has the role as its organizational unit (OU) and
+//! the holder's name as its common name (CN). A broker with neither lets everybody on its own
+//! machine do everything except write action results, and does not listen to other machines:
+//! [`exposure`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,18 +18,18 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::roles::{ClusterRole, MemberIdentity};
 use super::tokens::TokenFile;
 
-/// Whose credentials a broker accepts.
+/// Which credentials a broker accepts.
 #[derive(Clone, Debug, Default)]
 pub struct AccessPolicy {
     pub tokens: Option<Arc<TokenFile>>,
-    /// Certificates, which the connection has checked.
+    /// Client certificates, which TLS has verified.
     pub certificates: ClientCertificates,
-    /// Who writes results of actions where nobody is asked for a credential.
+    /// Who may write action results if there is no authentication.
     pub results: OpenResults,
 }
 
-/// Who writes results of actions where nobody is asked for a credential. A wrong result is believed by
-/// everybody, so that it takes more than to reach the broker.
+/// Who may write action results if there is no authentication. Everybody trusts a result, so
+/// reaching the broker is not enough by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OpenResults {
     #[default]
@@ -36,7 +37,7 @@ pub enum OpenResults {
     Writable,
 }
 
-/// Whether certificates of clients are asked for.
+/// Whether client certificates are requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificates {
     #[default]
@@ -44,7 +45,7 @@ pub enum ClientCertificates {
     Accepted,
 }
 
-/// Lets through who has one of some roles.
+/// Admits callers that have one of some roles.
 #[derive(Clone, Debug)]
 pub struct RoleGuard {
     access: AccessPolicy,
@@ -52,12 +53,12 @@ pub struct RoleGuard {
 }
 
 impl AccessPolicy {
-    /// Whether anybody is asked for anything.
+    /// Whether there is no authentication.
     pub fn is_open(&self) -> bool {
         self.tokens.is_none() && self.certificates == ClientCertificates::Unwanted
     }
 
-    /// A guard for what is for these roles.
+    /// A guard that admits these roles.
     pub fn guard(&self, allowed: &'static [ClusterRole]) -> RoleGuard {
         RoleGuard {
             access: self.clone(),
@@ -65,7 +66,7 @@ impl AccessPolicy {
         }
     }
 
-    /// Who shows the credential that came with a call.
+    /// The identity behind a call's credential.
     pub fn shown(
         &self,
         headers: &HeaderMap,
@@ -76,7 +77,7 @@ impl AccessPolicy {
     }
 
     fn identify(&self, request: &Request<()>) -> Result<MemberIdentity, Status> {
-        // A token that is shown counts, right or wrong; a certificate does not make up for a wrong
+        // A token that is sent counts, valid or not; a certificate does not make up for an invalid
         // one.
         if let Some(shown) = request.metadata().get("authorization") {
             let token = shown
@@ -115,7 +116,7 @@ impl Interceptor for RoleGuard {
     }
 }
 
-/// Whether somebody may do what is for these roles.
+/// Whether an identity has one of these roles.
 fn check(identity: &MemberIdentity, allowed: &[ClusterRole]) -> Result<(), Status> {
     if identity.role.is_among(allowed) {
         return Ok(());
@@ -132,7 +133,7 @@ fn check(identity: &MemberIdentity, allowed: &[ClusterRole]) -> Result<(), Statu
     )))
 }
 
-/// Whether whoever sent a request that a guard let through is an administrator, or nobody is asked.
+/// Whether the caller of an admitted request is an administrator, or there is no authentication.
 pub fn is_for_admins<T>(request: &Request<T>) -> Result<(), Status> {
     match request.extensions().get::<MemberIdentity>() {
         Some(identity) => check(identity, &[]),
@@ -140,7 +141,7 @@ pub fn is_for_admins<T>(request: &Request<T>) -> Result<(), Status> {
     }
 }
 
-/// Whether whoever sent a request that a guard let through may write results of actions.
+/// Whether the caller of an admitted request may write action results.
 pub fn is_for_writers<T>(request: &Request<T>) -> Result<(), Status> {
     let extensions = request.extensions();
     match (
@@ -157,7 +158,7 @@ pub fn is_for_writers<T>(request: &Request<T>) -> Result<(), Status> {
     }
 }
 
-/// Who a certificate is for.
+/// The identity in a certificate.
 pub fn identity(certificate: &[u8]) -> Result<MemberIdentity, Status> {
     let wrong = |why: &str| Status::unauthenticated(format!("the certificate {why}"));
     let (_, parsed) =
@@ -185,25 +186,25 @@ pub fn identity(certificate: &[u8]) -> Result<MemberIdentity, Status> {
     })
 }
 
-/// Why a broker does not listen where it was told to.
+/// Why a broker refuses to listen on an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExposureError {
     /// Everybody could do everything.
     #[error("everybody who reaches {address} could run programs on every worker")]
     Open {
-        /// Where it was to listen.
+        /// The address.
         address: IpAddr,
     },
-    /// Everybody could read along.
+    /// Everybody could read the traffic.
     #[error("without TLS everybody on the way to {address} could read tokens and contents")]
     Readable {
-        /// Where it was to listen.
+        /// The address.
         address: IpAddr,
     },
 }
 
 impl ExposureError {
-    /// What to do about it.
+    /// Suggests a fix.
     pub fn help(&self) -> String {
         "`maelstrom-broker credentials` makes what `--tls-certificate`, `--tls-key` and `--tokens` \
          or `--client-ca` want; `--insecure-listen` does without"
@@ -211,16 +212,16 @@ impl ExposureError {
     }
 }
 
-/// Whether traffic is private.
+/// Whether traffic is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportSecurity {
-    /// It is in the clear.
+    /// It is plaintext.
     Plain,
     Tls,
 }
 
-/// Whether a broker may listen there. Its own machine's users are trusted; others must show who they
-/// are, and in private.
+/// Whether a broker may listen on an address. Local users are trusted; others must authenticate,
+/// over an encrypted connection.
 pub fn exposure(
     address: IpAddr,
     privacy: TransportSecurity,
@@ -256,7 +257,7 @@ mod tests {
         request
     }
 
-    /// Tokens named as their roles: `client-token` and so on.
+    /// A token for each role, named after it: `client-token` and so on.
     fn one_of_each_role() -> (tempfile::TempDir, AccessPolicy) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tokens");

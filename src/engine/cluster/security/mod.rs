@@ -1,8 +1,8 @@
-//! Who may speak to whom in a cluster, and how that is kept private.
+//! Authentication and authorization in a cluster.
 //!
-//! - [`guard`]: who is let in by a broker.
-//! - [`roles`]: what somebody may do. [`tokens`]: secrets that say who he is.
-//! - [`authority`]: makes certificates and tokens for a team.
+//! - [`guard`]: decides whom a broker admits.
+//! - [`roles`]: what each role may do. [`tokens`]: the tokens that identify members.
+//! - [`authority`]: issues certificates and tokens for a team.
 
 pub mod authority;
 pub mod guard;

@@ -1,34 +1,35 @@
-//! Who somebody is, and what that allows.
+//! Roles and identities.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What somebody may do.
+/// What a member may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ClusterRole {
-    /// Have jobs run, and see how the cluster does.
+    /// Run jobs, and read the cluster's status.
     Client,
     /// What a client may, and write results of actions, which all others then take for true.
     Writer,
-    /// What a client may, and have jobs run that have all privileges in their containers, where a worker
+    /// What a client may, and have jobs run that have all privileges in their containers, where a
+    /// worker
     Privileged,
     Worker,
     Admin,
 }
 
-/// A text that is no role.
+/// An unknown role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no role: `client`, `writer`, `privileged`, `worker` or `admin` is expected")]
 pub struct RoleError {
     pub text: String,
 }
 
-/// Somebody who has shown a credential.
+/// The identity behind a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberIdentity {
-    /// What the credential calls him.
+    /// The name in the credential.
     pub name: String,
-    /// What he may do.
+    /// The role of the credential.
     pub role: ClusterRole,
 }
 
@@ -42,7 +43,7 @@ impl ClusterRole {
         ClusterRole::Admin,
     ];
 
-    /// Whether somebody of this role may do what is for one of these.
+    /// Whether this role implies one of these.
     pub fn is_among(self, allowed: &[ClusterRole]) -> bool {
         match self {
             ClusterRole::Admin => true,

@@ -1,8 +1,8 @@
 //! The file of tokens that a broker accepts.
 //!
-//! One line for each: the role, the SHA-256 of the token in hexadecimal digits, and a name, apart by
-//! blanks; `#` begins a comment. The tokens themselves are nowhere, so whoever reads the file can't
-//! use it. The file is read again when it has changed: a line that goes takes effect at once.
+//! Each line has a role, the SHA-256 of a token in hexadecimal digits and a name, separated by
+//! blanks; `#` begins a comment. The tokens themselves are not in the file, so it is of no use to
+//! those who read it. The file is read again when it changes: a removed line takes effect at once.
 
 use std::fs;
 use std::io;
@@ -26,42 +26,42 @@ struct TokenEntry {
     identity: MemberIdentity,
 }
 
-/// What is wrong with a file of tokens.
+/// What is wrong with a token file.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// It cannot be read.
     #[error("cannot read the tokens in {}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// A line has too few words.
+    /// A line has too few fields.
     #[error(
         "{}:{line}: expected ROLE SHA-256 NAME, as `maelstrom-broker credentials token` prints it",
         path.display()
     )]
     Form {
         path: PathBuf,
-        /// Which line, from 1.
+        /// The line number, from 1.
         line: usize,
     },
-    /// A role is none.
+    /// A role is invalid.
     #[error("{}:{line}", path.display())]
     Role {
         path: PathBuf,
-        /// Which line, from 1.
+        /// The line number, from 1.
         line: usize,
         source: RoleError,
     },
-    /// A hash is none.
+    /// A hash is invalid.
     #[error("{}:{line}", path.display())]
     Hash {
         path: PathBuf,
-        /// Which line, from 1.
+        /// The line number, from 1.
         line: usize,
         source: ParseHashError,
     },
 }
 
 impl TokenFile {
-    /// Reads a file of tokens.
+    /// Reads a token file.
     pub fn open(path: &Path) -> Result<TokenFile, TokensError> {
         Ok(TokenFile {
             path: path.to_owned(),
@@ -69,7 +69,7 @@ impl TokenFile {
         })
     }
 
-    /// Who shows this token.
+    /// The holder of this token.
     pub fn identify(&self, token: &str) -> Option<MemberIdentity> {
         let hash = ContentHash::of(token.as_bytes());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,13 +79,13 @@ impl TokenFile {
                 Ok(read) => *known = read,
                 Err(error) => {
                     let text = maelstrom_model::error::with_causes(&error);
-                    // An editor may have written half of it; nobody should be locked out by that.
+                    // An editor may have written half of it; that must lock nobody out.
                     tracing::error!("the tokens stay what they were: {text}");
                 }
             }
         }
-        // Every entry is looked at, and hashes are compared, not tokens: how long it takes says
-        // nothing about a token.
+        // Every entry is compared, by hash and not by token, so the time taken reveals nothing
+        // about a token.
         let mut found = None;
         for entry in &known.1 {
             let own = entry.hash.as_bytes().iter().zip(hash.as_bytes());

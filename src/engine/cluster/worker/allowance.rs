@@ -1,8 +1,8 @@
-//! What a job may ask of a worker beyond what every job gets.
+//! Privileges that a job may request beyond what every job gets.
 //!
-//! A container is what its client says it is, and the client may be anybody. Most of what one can say
-//! concerns nobody but the job. What weakens the wall between the job and the machine, or between two
-//! jobs, is refused unless the operator allows it:
+//! The client defines the container, and the client may be anybody. Most of that affects only the
+//! job. What weakens the isolation between a job and the machine, or between two jobs, is refused
+//! unless the operator allows it:
 //!
 //! | request | by default | allowed by |
 //! | --- | --- | --- |
@@ -22,7 +22,7 @@ use maelstrom_model::job::{
     RootKind,
 };
 
-/// Something that an operator may allow.
+/// A privilege that an operator may allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobAllowance {
     /// All capabilities over the job's own namespaces.
@@ -31,7 +31,7 @@ pub enum JobAllowance {
     SharedMemory,
 }
 
-/// A container that asks for too much.
+/// A container that requests too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AllowanceError {
     /// The operator could allow it.
@@ -46,14 +46,14 @@ pub enum AllowanceError {
 }
 
 impl JobAllowance {
-    /// Everything that can be allowed.
+    /// All privileges that can be allowed.
     pub const ALL: [JobAllowance; 3] = [
         JobAllowance::FullPrivileges,
         JobAllowance::Fuse,
         JobAllowance::SharedMemory,
     ];
 
-    /// What the option of the worker calls it.
+    /// Its name on the worker's command line.
     pub fn name(self) -> &'static str {
         match self {
             JobAllowance::FullPrivileges => "full-privileges",
@@ -71,12 +71,12 @@ impl JobAllowance {
     }
 }
 
-/// Whether a container asks for no more than is allowed.
+/// Whether a container requests only what is allowed.
 pub fn check(
     container: &ContainerSpec,
     allowed: &BTreeSet<JobAllowance>,
 ) -> Result<(), AllowanceError> {
-    // Whoever gives containers something new decides here whether strangers may have it.
+    // Whoever adds a field here decides whether untrusted clients may use it.
     let ContainerSpec {
         root,
         mounts,

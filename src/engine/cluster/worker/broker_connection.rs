@@ -1,9 +1,9 @@
-//! The connection to the broker: dialled until it stands, and again whenever it breaks.
+//! The connection to the broker, which reconnects whenever it breaks.
 //!
-//! Owner of the state: [`BrokerConnection`]. What comes and goes over it is not its concern, but for the first
-//! message, without which a broker does not answer.
+//! Owner of the state: [`BrokerConnection`]. The messages are not its concern, except the first
+//! one, without which a broker does not answer.
 //!
-//! Invariant: [`BrokerConnection::next`] can be dropped at any time without losing anything.
+//! Invariant: [`BrokerConnection::next`] is cancel safe.
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,7 +23,7 @@ use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
 use maelstrom_wire::v1::workers_client::WorkersClient;
 use maelstrom_wire::v1::{WorkerMessage, WorkerOrder, worker_message, worker_order};
 
-/// How long a broker may take to answer. It answers at once, or its machine is gone.
+/// How long a broker may take to answer. It answers at once unless its machine is gone.
 const DIAL_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// The pause after the first failure, then twice as long each time.
@@ -32,13 +32,13 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause. A lease lives 20 s: a broker that is back is found well before.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// Messages that wait to be sent. More would only make heartbeats late.
+/// Messages queued for sending. More would only delay heartbeats.
 const OUTGOING_MAX: usize = 16;
 
-/// Opens the stream on which a worker speaks.
+/// Opens the worker's stream to the broker.
 pub type BrokerDialer = Box<dyn Fn(mpsc::Receiver<WorkerMessage>) -> DialFuture>;
 
-/// A stream that is about to stand.
+/// A stream that is being opened.
 pub type DialFuture = Pin<Box<dyn Future<Output = Result<Streaming<WorkerOrder>, Status>>>>;
 
 /// Dials over a channel, which connects by itself.
@@ -62,7 +62,7 @@ where
 /// See the module's documentation.
 pub struct BrokerConnection {
     dial: BrokerDialer,
-    /// Whose it is: no two workers' pauses are the same.
+    /// Randomizes the pauses of different workers.
     instance: [u8; 16],
     state: DialState,
     failures: u32,
@@ -81,17 +81,17 @@ enum DialState {
     },
 }
 
-/// What happens on a line.
+/// An event of the connection.
 #[derive(Debug)]
 pub enum ConnectionEvent {
-    /// It is time to dial: [`BrokerConnection::dial`] is to be called.
+    /// It is time to call [`BrokerConnection::dial`].
     Idle,
     Up,
-    /// The broker says something.
+    /// An order from the broker.
     Order(Box<worker_order::Kind>),
-    /// It broke, or did not come to stand. It rests for a moment.
+    /// It broke, or could not be opened. It pauses.
     Down(Disconnected),
-    /// The broker does not want this worker, and will not later.
+    /// The broker permanently refuses this worker.
     Refused(Status),
 }
 
@@ -105,7 +105,7 @@ pub struct Disconnected {
 }
 
 impl BrokerConnection {
-    /// A line of this worker that nobody has dialled yet.
+    /// A connection of this worker that was not dialed yet.
     pub fn new(dial: BrokerDialer, instance: [u8; 16]) -> BrokerConnection {
         BrokerConnection {
             dial,
@@ -115,7 +115,7 @@ impl BrokerConnection {
         }
     }
 
-    /// Whether it stands.
+    /// Whether it is open.
     pub fn is_up(&self) -> bool {
         match &self.state {
             DialState::Up { .. } => true,
@@ -123,10 +123,10 @@ impl BrokerConnection {
         }
     }
 
-    /// Dials, and says this first.
+    /// Dials, and sends this message first.
     pub fn dial(&mut self, first: worker_message::Kind) {
         let (outgoing, messages) = mpsc::channel(OUTGOING_MAX);
-        // The channel is new and has room.
+        // The channel is new and has capacity.
         drop(outgoing.try_send(WorkerMessage { kind: Some(first) }));
         let dialled = (self.dial)(messages);
         self.state = DialState::Dialling {
@@ -138,12 +138,12 @@ impl BrokerConnection {
         };
     }
 
-    /// Breaks the line, for a reason that the next [`ConnectionEvent::Down`] does not tell again.
+    /// Closes the connection, for a reason that the next [`ConnectionEvent::Down`] does not repeat.
     pub fn disconnect(&mut self) {
         self.rest();
     }
 
-    /// The next thing that happens.
+    /// The next event.
     pub async fn next(&mut self) -> ConnectionEvent {
         let status = match &mut self.state {
             DialState::Resting(until) => {
@@ -165,8 +165,8 @@ impl BrokerConnection {
                 Ok(Some(WorkerOrder { kind: Some(order) })) => {
                     return ConnectionEvent::Order(Box::new(order));
                 }
-                // If an order was passed over, the broker could count on a lease that nobody runs. So
-                // the connection begins anew.
+                // If an order was skipped, the broker could count on a lease that nobody runs. So
+                // the connection starts over.
                 Ok(Some(WorkerOrder { kind: None })) => {
                     Status::internal("the broker sends orders that this version does not know")
                 }
@@ -184,7 +184,7 @@ impl BrokerConnection {
         })
     }
 
-    /// Waits until a message can be sent, which is for ever while the line is down.
+    /// Waits for capacity to send a message, forever while the connection is down.
     pub fn room(&self) -> impl Future<Output = OwnedPermit<WorkerMessage>> + use<> {
         let outgoing = match &self.state {
             DialState::Up { outgoing, .. } => Some(outgoing.clone()),
@@ -196,7 +196,7 @@ impl BrokerConnection {
             {
                 return permit;
             }
-            // What broke it comes from the other direction, too.
+            // The receiving side reports why it broke.
             std::future::pending().await
         }
     }
@@ -206,7 +206,7 @@ impl BrokerConnection {
             DialState::Up { since, .. } => since.elapsed(),
             DialState::Resting(_) | DialState::Dialling { .. } => Duration::ZERO,
         };
-        // One that breaks as soon as it stands is no success.
+        // A connection that breaks as soon as it is open is no success.
         self.failures = match stood > PAUSE_MAX {
             true => 1,
             false => self.failures.saturating_add(1),
@@ -215,9 +215,9 @@ impl BrokerConnection {
     }
 }
 
-/// Half to all of what the number of failures makes it, so that workers don't all come at once.
+/// Half to all of the backoff for this number of failures, so that workers don't reconnect at once.
 fn pause(instance: [u8; 16], failures: u32) -> Duration {
-    // Beyond that the shift would overflow, and the pause is the longest long before.
+    // Beyond that the shift would overflow, and the pause is at its maximum long before.
     let doubled = failures.saturating_sub(1).min(16);
     let whole = PAUSE_MIN.saturating_mul(1 << doubled).min(PAUSE_MAX);
     let mut hasher = DefaultHasher::new();
@@ -226,7 +226,7 @@ fn pause(instance: [u8; 16], failures: u32) -> Duration {
     whole / 2 + whole.mul_f64(0.5 * chance as f64 / 1000.0)
 }
 
-/// Whether trying again is of no use until somebody changes something.
+/// Whether retrying is pointless until somebody changes something.
 fn is_final(status: &Status) -> bool {
     match status.code() {
         Code::Unauthenticated
@@ -249,7 +249,7 @@ fn is_final(status: &Status) -> bool {
     }
 }
 
-/// A status with what is underneath: that nobody listens, say.
+/// A status with its causes, such as a refused connection.
 fn explained(status: &Status) -> String {
     let message = match status.message() {
         "" => status.code().description().to_owned(),

@@ -1,4 +1,4 @@
-//! Where inputs come from: the broker's storage, or anything else that knows contents by digest.
+//! Where inputs come from: the broker's storage, or any other source of blobs by digest.
 
 use std::future::Future;
 
@@ -7,10 +7,10 @@ use maelstrom_container::store::{Blob, Store, StoreError};
 use maelstrom_model::error::with_causes;
 use maelstrom_wire::reapi::client::{CasClient, CasError};
 
-/// Contents by digest.
+/// A source of blobs by digest.
 pub trait ContentFetcher {
-    /// Brings all of these into the store, many at once, each verified as it is written. What is
-    /// there already is not fetched again.
+    /// Fetches all of these into the store concurrently, and verifies each as it is written. Blobs
+    /// that the store has are skipped.
     fn fetch(
         &self,
         wanted: &[Digest],
@@ -41,23 +41,23 @@ impl From<CasError> for FetchError {
     }
 }
 
-/// Why a content could not be had.
+/// Why a blob could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The other side has not got it, or not any more.
+    /// The source does not have it, or not any more.
     #[error("the broker's storage has no {digest}")]
     Missing { digest: Digest },
-    /// What came was something else.
+    /// The content does not match the digest.
     #[error("{digest} is damaged: {reason}")]
     Damaged {
-        /// What it should have been.
+        /// The expected digest.
         digest: Digest,
         reason: String,
     },
-    /// The other side could not be reached, or did not answer.
+    /// The source could not be reached, or did not answer.
     #[error("the broker's storage does not answer: {reason}")]
     Unavailable { reason: String },
-    /// It could not be kept here.
+    /// It could not be stored locally.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,5 +1,4 @@
-//! What a worker runs its jobs by: this machine's backend, or anything else that keeps a backend's
-//! promises.
+//! What runs a worker's jobs: the local backend, or another implementation of its contract.
 
 use std::time::Duration;
 
@@ -7,9 +6,9 @@ use maelstrom_engine::local::LocalBackend;
 use maelstrom_model::backend::{Backend, JobId, JobPriority};
 use maelstrom_model::job::Job;
 
-/// A backend whose jobs each say how long they may go on after SIGTERM: they are of several clients.
+/// A backend with a grace period for each job, since the jobs belong to several clients.
 pub trait Executor: Backend {
-    /// Hands over a job.
+    /// Submits a job.
     fn submit_with_grace(&mut self, id: JobId, job: Job, rank: JobPriority, grace: Duration);
 }
 

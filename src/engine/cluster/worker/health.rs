@@ -1,4 +1,4 @@
-//! How a worker's machine does, for heartbeats.
+//! The health of a worker's machine, for heartbeats.
 
 use std::path::PathBuf;
 
@@ -9,19 +9,19 @@ use maelstrom_model::event::EventKind;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1;
 
-/// With less room than this on its disk a worker takes no jobs: it could not fetch their inputs.
+/// With less free disk space than this a worker takes no jobs: it could not fetch their inputs.
 pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
-/// Whether heartbeats tell how busy the machine is.
+/// Whether heartbeats report how busy the machine is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResourceReporting {
     #[default]
     Told,
-    /// They do not: of two runs that are to be the same, the machine would make two.
+    /// They do not, which keeps simulated runs deterministic.
     Untold,
 }
 
-/// Looks at the machine.
+/// Samples the machine.
 #[derive(Debug)]
 pub struct WorkerHealth {
     machine: HostSampler,
@@ -31,14 +31,14 @@ pub struct WorkerHealth {
 }
 
 impl WorkerHealth {
-    /// Of this machine, with its cache there.
+    /// The health of this machine, with its cache in this directory.
     pub fn new(
         cache: PathBuf,
         disk_free_bytes_min: u64,
         vitals: ResourceReporting,
     ) -> WorkerHealth {
         let mut machine = HostSampler::default();
-        // Processor use is what has grown since the last look: this is the first.
+        // CPU usage is the difference to the previous sample: this is the first.
         drop(machine.sample(WorkerId(0), 0));
         WorkerHealth {
             machine,
@@ -48,7 +48,7 @@ impl WorkerHealth {
         }
     }
 
-    /// A sign of life.
+    /// A heartbeat.
     pub fn heartbeat(&mut self, busy: u32) -> v1::Heartbeat {
         let mut heartbeat = v1::Heartbeat {
             busy,
@@ -76,7 +76,7 @@ impl WorkerHealth {
         match statvfs(&self.cache) {
             Err(errno) => Some(format!("its cache directory {place} is gone: {errno}")),
             Ok(disk) => {
-                // What root alone may use does not count; blocks are counted in fragments.
+                // Space reserved for root does not count; blocks are counted in fragments.
                 let free_bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
                 let is_full = free_bytes < self.disk_free_bytes_min;
                 is_full.then(|| {

@@ -1,28 +1,28 @@
-//! A worker of a cluster: takes leases from a broker, runs their jobs on this machine, and reports.
+//! The worker: takes leases from a broker, runs their jobs on this machine, and reports.
 //!
 //! ```text
-//!            ┌──────────────────────── work ────────────────────────┐
-//!  broker ──▶│ line ─▶ orders ─▶ ledger ─▶ backend ─▶ ledger ─▶ line │──▶ broker
-//!            │            └─▶ template ─▶ inputs ──▲                 │
-//!            └──────────────────────────────────────────────────────┘
+//!            ┌──────────────────────────── event loop ────────────────────────────┐
+//!  broker ──▶│ connection ─▶ orders ─▶ leases ─▶ executor ─▶ leases ─▶ connection │──▶ broker
+//!            │                  └─▶ template ─▶ inputs ──▲                        │
+//!            └────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! - [`event_loop`]: the loop, on one thread: everything that happens is one event.
-//! - [`broker_connection`]: the connection, dialled again whenever it breaks. [`executor`]: what runs the jobs.
-//! - [`leases`]: how far each lease has come and what the broker knows of it.
-//! - [`template`]: what leases have in common. [`inputs`]: from digests to a container that can be
-//!   made; [`content_fetcher`]: where the bytes come from.
-//! - [`allowance`]: what jobs may ask for. [`health`]: how the machine does.
+//! - [`event_loop`]: the single-threaded loop that handles all events.
+//! - [`broker_connection`]: the connection, which reconnects. [`executor`]: what runs the jobs.
+//! - [`leases`]: the stage of each lease, and its reports to the broker.
+//! - [`template`]: the templates of leases. [`inputs`]: from digests to a container;
+//!   [`content_fetcher`]: where blobs come from.
+//! - [`allowance`]: privileges that jobs may request. [`health`]: the machine's state.
 //!
 //! Invariants:
 //! - A job runs only while this worker holds its lease. The broker decides which of two attempts
-//!   counts, by their tokens; a worker that was away goes on with what it has and is told.
-//! - What this machine lacks is never a test's failure: it is an infrastructure failure that names
+//!   counts, by their tokens; a worker that was disconnected continues its jobs until it is told.
+//! - What this machine lacks is never a test failure: it is an infrastructure failure that names
 //!   this machine.
-//! - No job sees or may do more on this machine than its operator says, whoever sent it.
-//! - Nothing that the broker sends makes the worker panic, or take memory beyond a named limit.
+//! - No job may access more of this machine than its operator allows, whoever sent it.
+//! - No message from the broker makes the worker panic, or use memory beyond a named limit.
 //!
-//! Deliberately absent: which job is next, and attempts, which are the broker's.
+//! Scheduling and retries are the broker's concern.
 
 pub mod allowance;
 pub mod broker_connection;

@@ -1,8 +1,8 @@
-//! Templates by the numbers that the broker gives them.
+//! Templates, by the numbers that the broker assigns.
 //!
-//! A template lives as long as a number or a lease names it. Dropping it ends its preparation, if
-//! that is still under way, and lets its inputs be evicted. Equal templates are one, whatever their
-//! numbers: a broker that was started again counts anew.
+//! A template lives as long as a number or a lease names it. Dropping it aborts its preparation and
+//! lets its inputs be evicted. Equal templates are merged, whatever their numbers: a restarted
+//! broker numbers them from the start.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use maelstrom_wire::error::WireError;
 use maelstrom_wire::from_proto::{self, TemplateSpec};
 use maelstrom_wire::v1;
 
-/// Templates of one worker: those of all runs that it has jobs of.
+/// Templates of one worker, over all runs.
 pub const TEMPLATES_MAX: usize = 4096;
 
 /// See the module's documentation.
@@ -28,11 +28,11 @@ pub struct TemplateStore {
     numbers: HashMap<u32, Rc<ReceivedTemplate>>,
 }
 
-/// A template that the broker has told of.
+/// A template received from the broker.
 #[derive(Debug)]
 pub struct ReceivedTemplate {
     message: v1::Template,
-    /// What it says, if it says something.
+    /// The template, if it is valid.
     pub template: Rc<Result<TemplateSpec, WireError>>,
     state: RefCell<PreparationState>,
     preparation: AbortHandle,
@@ -51,12 +51,12 @@ impl Drop for ReceivedTemplate {
     }
 }
 
-/// What is to be prepared, until nobody needs it any more.
+/// A template to prepare, unless it was dropped.
 #[derive(Debug)]
 pub struct PreparationRequest {
-    /// What to tell in the end: [`ReceivedTemplate::prepared`].
+    /// Receives the result: [`ReceivedTemplate::prepared`].
     pub known: Weak<ReceivedTemplate>,
-    /// What is to be prepared.
+    /// The template.
     pub template: Rc<Result<TemplateSpec, WireError>>,
     pub abort: AbortRegistration,
 }
@@ -67,7 +67,7 @@ pub struct PreparationRequest {
 pub struct TemplateLimitError;
 
 impl TemplateStore {
-    /// The broker tells of a template. One that is new is to be prepared.
+    /// Defines a template. A new one is returned for preparation.
     pub fn define(
         &mut self,
         number: u32,
@@ -96,7 +96,7 @@ impl TemplateStore {
         }))
     }
 
-    /// One that says the same, and has not failed.
+    /// An equal template that has not failed.
     fn equal(&self, message: &v1::Template) -> Option<Rc<ReceivedTemplate>> {
         let mut known = self.numbers.values();
         let equal = known.find(|known| known.message == *message && !known.has_failed());
@@ -108,7 +108,7 @@ impl TemplateStore {
         self.numbers.get(&number).cloned()
     }
 
-    /// No lease will name this number again.
+    /// The number will not be used again.
     pub fn forget(&mut self, number: u32) {
         self.numbers.remove(&number);
     }
@@ -122,7 +122,7 @@ impl ReceivedTemplate {
         }
     }
 
-    /// What came of its preparation.
+    /// Sets the result of its preparation.
     pub fn prepared(&self, prepared: Result<PreparedInputs, WorkerInputError>) {
         *self.state.borrow_mut() = match prepared {
             Ok(prepared) => PreparationState::Ready(prepared),
@@ -130,7 +130,7 @@ impl ReceivedTemplate {
         };
     }
 
-    /// Whether its jobs can start; `host` is named where they can't.
+    /// Whether its jobs can start; errors name `host`.
     pub fn readiness(&self, host: &str) -> LeaseReadiness {
         match &*self.state.borrow() {
             PreparationState::Preparing => LeaseReadiness::NotYet,

@@ -1,16 +1,16 @@
-//! How events travel from the run to whoever shows it, on another thread.
+//! The channel that carries events from the run to its observer on another thread.
 //!
-//! Sending never waits, so the run's decisions do not depend on who watches. What bounds the memory
-//! is [`EventSender::ready`]: the run takes no more news from its backend while
-//! [`IN_FLIGHT_BYTES_MAX`] of events are still on their way. A receiver that only moves events to
-//! where it keeps them (memory, a spool file) is never noticed; one that is slower than a flooding
-//! test slows that test instead of filling the memory.
+//! Sending never waits, so the run's decisions do not depend on its observer. Memory is bounded by
+//! [`EventSender::ready`]: the run takes no further events from its backend while
+//! [`IN_FLIGHT_BYTES_MAX`] of events are in flight. A receiver that only moves events to its own
+//! storage (memory, a spool file) never causes a wait; one that is slower than a flooding test
+//! slows that test instead of filling the memory.
 //!
-//! Waking a thread costs more than most events do, so a watcher that has just taken some lets the
-//! next ones gather for [`GATHERING`]: no eye sees the difference, and thousands of short tests a
-//! second wake it a few hundred times.
+//! Waking a thread costs more than most events do, so a receiver that has just taken some lets the
+//! next ones gather for [`GATHERING`]: the delay is not visible, and thousands of short tests per
+//! second cause only a few hundred wake-ups.
 //!
-//! Owner of the state: the pair. A receiver that is gone counts as one that takes everything.
+//! Owner of the state: the pair. A dropped receiver counts as one that takes everything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,7 +37,7 @@ pub struct EventSender {
     shared: Arc<EventBacklog>,
 }
 
-/// The watcher's end.
+/// The observer's end.
 #[derive(Debug)]
 pub struct EventReceiver {
     events: mpsc::UnboundedReceiver<Event>,
@@ -76,11 +76,11 @@ impl EventSender {
         self.shared
             .in_flight_bytes
             .fetch_add(bytes, Ordering::Relaxed);
-        // The only error is that nobody watches, which is nobody's loss.
+        // Fails only without a receiver, which is fine.
         drop(self.events.send(event));
     }
 
-    /// Waits until there is room for more, or nobody watches.
+    /// Waits until there is room for more, or the receiver is dropped.
     pub async fn ready(&self) {
         while !self.events.is_closed()
             && self.shared.in_flight_bytes.load(Ordering::Relaxed) >= IN_FLIGHT_BYTES_MAX

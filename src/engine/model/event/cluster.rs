@@ -1,4 +1,4 @@
-//! How workers and the cluster do.
+//! The condition of workers and of the cluster.
 
 use serde::{Deserialize, Serialize};
 

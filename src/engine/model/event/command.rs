@@ -1,4 +1,4 @@
-//! What a user interface may ask of a run.
+//! The commands that a user interface may send to a run.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The answer to a question about one test.
+//! The description of one test, sent on request.
 
 use serde::{Deserialize, Serialize};
 

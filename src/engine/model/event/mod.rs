@@ -1,20 +1,19 @@
-//! The event stream: the only thing a user interface sees of a run, and the commands it may send
-//! back.
+//! The event stream: all that a user interface sees of a run, and the commands it may send back.
 //!
-//! An [`Event`] is a moment and what happened. Events are self-contained values: written one JSON
-//! object a line they are a recording (`--record`), and a recording replayed shows the same run.
-//! Times are microseconds since the run began, durations microseconds, sizes bytes.
+//! An [`Event`] is a time and what happened. Events are self-contained values: written as one JSON
+//! object per line they are a recording (`--record`), and replaying it shows the same run. Times
+//! are microseconds since the run began, durations microseconds, sizes bytes.
 //!
-//! The order is fixed by these rules, which every producer keeps:
+//! Every producer keeps these rules of order:
 //! 1. [`EventKind::RunStarted`] is first; [`EventKind::RunFinished`] is last.
-//! 2. A test's [`EventKind::Discovered`] comes before anything else about it. A round that a changed
-//!    file caused discovers all tests once more; those that were there before keep their ids. After
-//!    a test's [`EventKind::Vanished`] nothing more comes about it.
-//! 3. Each attempt goes `Queued`, `Started`, any number of `Output` and `Subtest`, `AttemptFinished`. An
-//!    ignored, cancelled or cached attempt may go from `Queued` (or nothing) straight to
-//!    `AttemptFinished`, and one that decides itself to be ignored goes through all; what should have been
-//!    tests and could not be listed goes any number of `Output`, `AttemptFinished`. Every attempt has
-//!    exactly one `AttemptFinished`.
+//! 2. A test's [`EventKind::Discovered`] comes before any other event about it. A round caused by a
+//!    changed file discovers all tests again; those that existed before keep their ids. After a
+//!    test's [`EventKind::Vanished`] there are no events about it.
+//! 3. Each attempt goes through `Queued`, `Started`, any number of `Output` and `Subtest`,
+//!    `Finished`. An ignored, cancelled or cached attempt may go from `Queued` (or nothing)
+//!    straight to `Finished`, and a test that ignores itself at run time goes through all; what
+//!    should have been tests and could not be listed goes through any number of `Output`,
+//!    `Finished`. Every attempt has exactly one `Finished`.
 //! 4. `RoundStarted` and `RoundFinished` bracket the attempts of one pass over the tests.
 
 pub mod channel;
@@ -270,7 +269,7 @@ pub struct UserNotice {
     pub severity: NoticeSeverity,
     /// What is the case, in one line.
     pub text: String,
-    /// What to do about it, if anything.
+    /// How to fix it, if known.
     pub help: Option<String>,
     /// Whether the summary at the end repeats it.
     pub in_summary: bool,
@@ -291,8 +290,8 @@ pub enum NoticeSeverity {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestInfo {
     pub test: TestId,
-    /// The package, module or project it belongs to: the first level of the tree. Empty for what is no
-    /// test, but a place in the source that does not compile.
+    /// The package, module or project it belongs to: the first level of the tree. Empty for what is
+    /// no test, but a place in the source that does not compile.
     pub package: String,
     /// The binary or file it stands in: the second level. Empty when it would repeat the package.
     pub artifact: String,

@@ -1,4 +1,4 @@
-//! What a round comes to.
+//! The summary of a round.
 
 use serde::{Deserialize, Serialize};
 

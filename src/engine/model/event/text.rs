@@ -1,4 +1,4 @@
-//! Bytes in events, and how they are recorded.
+//! Bytes in events, and their serialization in recordings.
 
 use serde::{Deserialize, Serialize};
 

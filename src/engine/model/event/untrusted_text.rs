@@ -1,13 +1,12 @@
-//! Text from outside: names, reasons and messages that a test, a client, a worker, a broker, a registry
-//! or a file has chosen.
+//! Untrusted text: names, reasons and messages chosen by a test, a client, a worker, a broker, a
+//! registry or a file.
 //!
-//! [`UntrustedText`] is such a text. It displays as one line in which nothing moves the cursor, begins another
-//! line, turns the direction of writing or hides; what it really is takes an explicit [`UntrustedText::raw`].
-//! Whatever comes over the wire and is for people goes through it
-//! (`maelstrom_wire::from_proto::text`); whoever shows a text of which it is not
-//! known whether it has, a log or a report, calls [`clean`].
+//! [`UntrustedText`] displays as one line in which no character moves the cursor, starts another
+//! line, changes the direction of writing or hides; [`UntrustedText::raw`] gives the original. All
+//! text for people that comes over the wire goes through it (`maelstrom_wire::from_proto::text`);
+//! code that shows text of unknown origin, such as a log or a report, calls [`clean`].
 //!
-//! A cleaned text is for people only. A test's name, say, is passed on as it is.
+//! Cleaned text is for people only. A test's name, for example, is passed on unchanged.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,12 +14,12 @@ use std::fmt;
 /// Stands where a character is not shown.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UntrustedText(String);
 
 impl UntrustedText {
-    /// What was sent.
+    /// The original text.
     pub fn raw(&self) -> &str {
         &self.0
     }
@@ -49,9 +48,9 @@ impl fmt::Debug for UntrustedText {
     }
 }
 
-/// Whether a character does something else than to be seen: control characters, those that begin a line
-/// or a paragraph, those that change the direction of what follows, and those that take no room and hide
-/// among others (Unicode Standard 23.2, Unicode Technical Report 36).
+/// Whether a character does something else than to be seen: control characters, those that begin a
+/// line or a paragraph, those that change the direction of what follows, and those that take no
+/// room and hide among others (Unicode Standard 23.2, Unicode Technical Report 36).
 pub fn is_hostile(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -61,13 +60,14 @@ pub fn is_hostile(character: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a character joins those around it, as scripts and emoji need it. Harmless in a text, but not
-/// in a name: with one in it another name looks the same.
+/// Whether a character joins those around it, as scripts and emoji need it. Harmless in a text, but
+/// not in a name: with one in it another name looks the same.
 pub(crate) fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}')
 }
 
-/// One line, fit to be shown: a tab is a space, and what is hostile a sign that something was there.
+/// One line, fit to be shown: a tab is a space, and what is hostile a sign that something was
+/// there.
 pub fn clean(text: &str) -> Cow<'_, str> {
     let is_clean = |character| !is_hostile(character) && !is_joiner(character);
     if text.chars().all(is_clean) {
@@ -87,8 +87,8 @@ pub fn clean_lines(text: &str) -> String {
     lines.join("\n")
 }
 
-/// A JSON text that means the same, without what is hostile: such a character can only be in a string,
-/// where its escape stands for it.
+/// A JSON text that means the same, without what is hostile: such a character can only be in a
+/// string, where its escape stands for it.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     let is_clean = |character| !is_hostile(character) && !is_joiner(character);
     if json.chars().all(is_clean) {

@@ -1,14 +1,14 @@
-//! Drives one run: carries what happens to the machine, and does what the machine says.
+//! Drives one run: feeds inputs to the run machine, and runs its effects.
 //!
-//! One task on a single-threaded runtime awaits one happening at a time, in this order of
-//! precedence: signals, commands, the framework's mail, changed files, the discovery's end, the
-//! backend. Everything that is decided is decided in [`super::machine`].
+//! One task on a single-threaded runtime awaits one input at a time, in this order of precedence:
+//! signals, commands, discovery events, changed files, the discovery's end, the backend. All
+//! decisions are made in [`super::machine`].
 //!
 //! Owner of the state: [`drive`], for the length of the run. When it returns, nothing of the
 //! backend is left.
 //!
-//! Absent on purpose: the tests' output, which passes through; only the end of what a running test
-//! wrote is kept ([`super::output_tail`]).
+//! The tests' output passes through; only the last part of a running test's is kept
+//! ([`super::output_tail`]).
 
 mod setup;
 
@@ -112,8 +112,8 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
             input = sentinel.next(driver.machine.state()) => driver.handle_input(input),
             result = discovered::<F>(&mut discovery) => {
                 discovery = None;
-                // What the framework said before its end counts only while the machine is open for
-                // it, and the result closes it.
+                // What the framework reported before its end counts only while the machine is open
+                // for it, and the result closes it.
                 while let Ok(mail) = mail.try_recv() {
                     driver.on_discovery_event(mail, &mut sentinel);
                 }
@@ -183,7 +183,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
     fn handle_input(&mut self, input: RunInput) {
         let now_us = self.outlet.now_us();
         if let Err(unexpected) = self.machine.handle(now_us, input) {
-            // Commands and the backend's news cross each other; what comes too late is no harm.
+            // Commands and backend events may cross; a late one does no harm.
             tracing::debug!(%unexpected, "left aside");
         }
     }
@@ -364,7 +364,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             .map_or_else(OutputTail::default, OutputTail::Follower)
     }
 
-    /// A follower may have kept everything to itself.
+    /// An output parser may have held back everything.
     fn output(&mut self, (test, attempt): (TestId, Attempt), stream: OutputStream, bytes: Vec<u8>) {
         if !bytes.is_empty() {
             self.handle_input(RunInput::Output {
@@ -391,8 +391,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         }
     }
 
-    /// Drops what an abandoned discovery had to say of tests. Jobs of which nobody awaits the end
-    /// are not even begun.
+    /// Drops an abandoned discovery's events about tests. Jobs whose end is not awaited are not
+    /// even started.
     fn read_leftovers(&mut self, mail: &mut UnboundedReceiver<DiscoveryEvent>) {
         while let Ok(mail) = mail.try_recv() {
             match mail {
@@ -447,8 +447,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 RunEffect::Emit(event) => {
-                    // The backend hears of it before the jobs that follow, because they must not
-                    // get a container that knows the old files.
+                    // The backend is told before the jobs that follow, because they must not get a
+                    // container that knows the old files.
                     if changes_files(&event) {
                         self.backend.files_changed();
                     }

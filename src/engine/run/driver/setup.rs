@@ -1,5 +1,5 @@
-//! What the caller of a run brings: the user's wishes, the two sides of the run, and the channels
-//! to and from it.
+//! What the caller of a run provides: the run's options, its framework and backend, and the
+//! channels to and from it.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use maelstrom_model::event::{RunStarted, UiCommand, UserNotice};
 /// Everything a run needs.
 #[derive(Debug)]
 pub struct RunSetup<'a, F, B> {
-    /// What the user wants.
+    /// The options of the run.
     pub wishes: RunOptions,
     /// What is known at the start; told first.
     pub run: RunStarted,
@@ -25,13 +25,13 @@ pub struct RunSetup<'a, F, B> {
     pub framework: &'a F,
     pub backend: B,
     pub outlet: EventSink,
-    /// What the user interface asks for. When it is gone, nobody stays.
+    /// The user interface's commands. When it is closed, the run ends after the round.
     pub commands: UnboundedReceiver<UiCommand>,
     /// The program's log, which may want to know where the run's state is.
     pub log: &'a ProgramLog,
     /// The program that opens a shell in a test's container, where there is one.
     pub shell: Option<PathBuf>,
-    /// Who else may end the run.
+    /// The signals that may end the run.
     pub interrupts: UnboundedReceiver<TerminationSignal>,
     /// Whether changed files begin rounds.
     pub watching: WatchMode,

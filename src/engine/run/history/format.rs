@@ -1,10 +1,10 @@
-//! The form of `test-listing.toml`, version 3, read and written in pieces.
+//! The format of `test-listing.toml`, version 3, read and written in pieces.
 //!
-//! A TOML parser keeps a whole document in memory, some 2 kB for each test, of which a project may
-//! have 100,000. But every table begins with a line of its own, so the text can be cut before such
-//! lines and each piece parsed alone. A cut in the wrong place (within a string or an array of
-//! several lines, which this program never writes) leaves a piece that ends in the middle of
-//! something, which is an error; then the whole is parsed at once, and decides.
+//! A TOML parser keeps a whole document in memory, some 2 kB per test, of which a project may have
+//! 100,000. But every table begins on its own line, so the text can be split at such lines and each
+//! piece parsed alone. A split in the wrong place (within a string or an array of several lines,
+//! which this program never writes) leaves an incomplete piece, which fails to parse; then the
+//! document is parsed as a whole, and that result counts.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

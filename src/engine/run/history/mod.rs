@@ -1,15 +1,15 @@
-//! What earlier runs tell of the tests: how they ended and how long they took.
+//! The history of tests: how they ended in earlier runs and how long they took.
 //!
 //! Kept in `test-listing.toml` of the state directory, version 3: package, artifact and case, and
-//! for each case up to three `timings` in seconds and an `outcome`. History only decides the order
-//! of tests and what a screen expects, so nothing about it ever fails a run: a file that makes no
-//! sense counts as empty, one that cannot be written is left as it was, and a notice says so.
+//! for each case up to three `timings` in seconds and an `outcome`. History only affects the order
+//! of tests and the estimates of a screen, so it never fails a run: an invalid file counts as
+//! empty, one that cannot be written stays as it was, and a notice says so.
 //!
-//! Several runs may share the directory. Each saves what it learned itself over what the file says
-//! at that moment, under a lock of the directory, and replaces the file in one step, so a reader
-//! sees the old or the new file, whole.
+//! Several runs may share the directory. Each merges its own results into the file's current
+//! content, under a lock of the directory, and replaces the file atomically, so a reader sees the
+//! old or the new file, whole.
 //!
-//! Absent on purpose: tests that were found but never run. They stay new.
+//! Tests that were found but never run are not recorded. They stay new.
 
 mod format;
 
@@ -96,18 +96,18 @@ pub enum DiscoveryCoverage {
     Partial,
 }
 
-/// What saving did.
+/// The result of saving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistorySaveResult {
     /// The file holds what was learned.
     Written,
-    /// Another run was saving at this moment; what was learned here is forgone.
+    /// Another run was saving at this moment; this run's results are not saved.
     Busy,
 }
 
 impl PreviousRuns {
-    /// Takes out what is known of a test. Nobody asks twice, and 100,000 answers are not kept in two
-    /// places.
+    /// Removes and returns the previous result of a test. It is needed once, and 100,000 are not
+    /// kept in two places.
     pub fn take(&mut self, key: &TestKey) -> PreviousResult {
         let case = self
             .packages
@@ -198,7 +198,7 @@ impl HistoryStore {
         }
     }
 
-    /// Saves what was learned of tests, given every test that was found, with its lesson if there
+    /// Saves what was learned of tests, given every test that was found, with its record if there
     /// is one.
     pub fn save<'a>(
         &self,
@@ -208,7 +208,7 @@ impl HistoryStore {
         let Some(_lock) = self.lock()? else {
             return Ok(HistorySaveResult::Busy);
         };
-        // A file that makes no sense was told of when it was loaded; now it is replaced.
+        // An invalid file was reported when it was loaded; now it is replaced.
         let mut packages = self.load().unwrap_or_default().packages;
         match coverage {
             DiscoveryCoverage::Whole => {

@@ -1,4 +1,4 @@
-//! History against files of every kind.
+//! History files of every kind.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! The run machine: every decision of a run, as one function of its state and what happened.
+//! The run machine: every decision of a run, as one function of its state and an input.
 //!
-//! Pure: no clock (time is an argument), no I/O, no randomness, no hash-map order. [`RunStateMachine::handle`]
-//! takes what happened, [`RunStateMachine::poll`] gives what to do about it; among the things to do is telling
-//! who watches, so the event stream and its order come from here alone.
+//! Pure: no clock (time is an argument), no I/O, no randomness, no hash-map order.
+//! [`RunStateMachine::handle`] takes an input, [`RunStateMachine::poll`] returns the effects to
+//! run; emitting events is one of these, so the event stream and its order come from here alone.
 //!
 //! ```text
 //!            found                     all ended          rerun
@@ -14,18 +14,16 @@
 //!             └───────────────────▶ Stopping ──kill──▶ Killing ──────────────┘
 //! ```
 //!
-//! When files change, a round that goes on is stopped, and from `Idle` the way is back to `Open`
-//! ([`watching`]).
+//! When files change, the current round is stopped, and `Idle` leads back to `Open` ([`watching`]).
 //!
 //! Invariants (of ARCHITECTURE.md: 3, 6, 10):
-//! - Every attempt has exactly one `Finished`, whose outcome is what the backend said: an
-//!   infrastructure failure is never a test's failure, nor the other way round.
-//! - The events keep the four rules of [`maelstrom_model::event`], and say everything that a user
-//!   interface may show.
-//! - Only `Open` has a discovery going on.
+//! - Every attempt has exactly one `Finished`, whose outcome is what the backend reported: an
+//!   infrastructure failure is never a test's failure, nor vice versa.
+//! - The events keep the four rules of [`maelstrom_model::event`], and contain everything that a
+//!   user interface may show.
+//! - A discovery runs only in `Open`.
 //!
-//! Absent on purpose: slots and the queue's order (the backend's), timeouts and grace periods (the
-//! backend's too), files, signals.
+//! Not here: slots, the queue's order, timeouts and grace periods (the backend's), files, signals.
 
 mod rounds;
 mod stopping;
@@ -161,14 +159,14 @@ struct SuspendedTime {
     total_us: u64,
 }
 
-/// Whether somebody cut the run short.
+/// Whether the run was cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RunCancellation {
     None,
     Cancelled,
 }
 
-/// Whether changes of files are told.
+/// Whether changed files are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WatchState {
     Off,
@@ -263,12 +261,12 @@ impl RunStateMachine {
         self.tests.get(test.index()).map(|test| &test.key)
     }
 
-    /// What runs a test, if anything does.
+    /// The attempt that runs a test, if there is one.
     pub fn job(&self, test: TestId) -> Option<&Job> {
         self.tests.get(test.index())?.work.job()
     }
 
-    /// Takes in what happened, `now_us` microseconds after the run began.
+    /// Handles an input, `now_us` microseconds after the run began.
     pub fn handle(&mut self, now_us: u64, input: RunInput) -> Result<(), UnexpectedInputError> {
         use RunState::{Closed, Idle, Killing, Open, Over, Stopping};
         match (self.state, input) {
@@ -399,9 +397,9 @@ impl RunStateMachine {
     }
 }
 
-/// Whether an event only needs passing on. The others are the machine's own to tell.
+/// Whether an event only needs passing on. The others are emitted by the machine itself.
 fn is_fact(event: &EventKind) -> bool {
-    // There is no wildcard, so that whoever adds a kind decides who may tell it.
+    // There is no wildcard, so that adding a kind requires deciding who may emit it.
     match event {
         EventKind::Notice(_)
         | EventKind::BuildStarted { .. }

@@ -1,4 +1,5 @@
-//! How a round is cut short: a test or all of it cancelled, enough failures, the backend gone.
+//! How a round is cut short: a test or the whole round cancelled, enough failures, the backend
+//! lost.
 
 use std::num::NonZeroU32;
 

@@ -1,5 +1,4 @@
-//! What the run machine does in each of its transitions. Which one, and when, is decided in the
-//! parent.
+//! The actions of the run machine's transitions. The parent module decides which one, and when.
 
 use std::time::Duration;
 

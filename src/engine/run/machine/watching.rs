@@ -1,16 +1,16 @@
-//! How rounds follow the files that change.
+//! How rounds follow changed files.
 //!
-//! A change supersedes the round that goes on, since the rest of it would tell of files that are no
-//! more: the build is abandoned, what waits leaves the queue, what runs is asked to end. What had
-//! ended by then is reported. As soon as nothing is left of that round another begins, with a new
-//! discovery: the project may be another by now, and its tests others.
+//! A change supersedes the current round, whose remaining results would be about outdated files:
+//! the build is abandoned, waiting tests leave the queue, running ones are stopped. What has ended
+//! by then is reported. As soon as nothing of that round is left another begins, with a new
+//! discovery: the project and its tests may have changed.
 //!
-//! A build or tests that themselves write what is watched would go on like this for ever, so after
-//! [`CUT_SHORT_MAX`] rounds in a row one is left to run to its end, and the person is told which
-//! files are to blame.
+//! A build or tests that write watched files themselves would repeat this forever. So after
+//! [`CUT_SHORT_MAX`] rounds in a row one is left to run to its end, and a notice names the files
+//! that cause it.
 //!
 //! A test found again keeps its id, its attempts and its place on the screen. One that a complete
-//! discovery did not find again has vanished.
+//! discovery does not find again has vanished.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ use maelstrom_model::event::{EventKind, NoticeSeverity, RoundCause};
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::TestKey;
 
-/// So many rounds in a row may be cut short by changes: enough for somebody who saves one file after
-/// another, few enough for a build that never rests to be noticed soon.
+/// So many rounds in a row may be cut short by changes: enough for somebody who saves one file
+/// after another, few enough for a build that never rests to be noticed soon.
 const CUT_SHORT_MAX: u32 = 3;
 
 impl RunStateMachine {
@@ -71,7 +71,7 @@ impl RunStateMachine {
         self.notice(NoticeSeverity::Warning, text, Some(help));
     }
 
-    /// Begins a round in which everything is built and found anew.
+    /// Begins a round in which everything is built and found again.
     pub(super) fn begin_anew(&mut self, now_us: u64) {
         self.change = PendingChange::None;
         self.rerun.clear();

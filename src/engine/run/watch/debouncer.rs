@@ -1,18 +1,18 @@
-//! What a burst of happenings comes to. Pure: time is an argument.
+//! Debounces file events into changes. Pure: time is an argument.
 //!
-//! Saving one file makes several happenings, and checking out a branch thousands. A burst is over
-//! when nothing has happened for [`QUIET`]; one that does not end is taken for over after
-//! [`BURST_MAX`].
+//! Saving one file causes several events, and checking out a branch thousands. A burst ends when
+//! nothing has happened for [`QUIET`], or after [`BURST_MAX`].
 //!
-//! What comes and goes within a burst has not changed: editors write such files to see whether they
-//! may, or to replace another by them, and cargo makes its target directory under another name.
+//! A file that appears and disappears within a burst has not changed: editors write such files to
+//! test permissions or to replace another file, and cargo creates its target directory under
+//! another name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// So long nothing must happen for a burst to be over: longer than a program takes between the files
-/// it writes, shorter than a person notices.
+/// So long nothing must happen for a burst to be over: longer than a program takes between the
+/// files it writes, shorter than a person notices.
 pub const QUIET: Duration = Duration::from_millis(100);
 
 /// After so long a burst is taken for over.
@@ -36,7 +36,7 @@ pub enum FileEventKind {
     Discounted,
 }
 
-/// What a file's happenings come to so far.
+/// The combined state of a file's events so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileChangeState {
     /// It was not there when the burst began, and holds nothing yet.
@@ -58,7 +58,7 @@ pub struct ChangeBurst {
     pub unnamed: usize,
 }
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Debug, Default)]
 pub struct ChangeDebouncer {
     files: BTreeMap<PathBuf, FileChangeState>,
@@ -109,7 +109,7 @@ impl ChangeDebouncer {
         });
     }
 
-    /// When [`ChangeDebouncer::take`] has something to say, or to forget.
+    /// When [`ChangeDebouncer::take`] is due.
     pub fn due(&self) -> Option<Instant> {
         self.began
             .map(|(first, last)| (last + QUIET).min(first + BURST_MAX))
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// Happenings by millisecond; what is told, and when.
+    /// Events by millisecond; what is reported, and when.
     fn told(happenings: &[(u64, &str, FileEventKind)]) -> Vec<(u64, Vec<String>)> {
         let start = Instant::now();
         let mut coalescer = ChangeDebouncer::default();
@@ -206,7 +206,7 @@ mod tests {
             ]),
             []
         );
-        // An editor that writes a new file and puts it in the place of the old one.
+        // An editor that writes a new file and puts it in place of the old one.
         let replaced = [
             (0, ".a.tmp", Created),
             (1, ".a.tmp", Written),

@@ -1,13 +1,14 @@
-//! The directories that are watched, one by one, and what inotify(7) tells of them.
+//! Watches directories, one by one, with inotify(7).
 //!
-//! The kernel watches single directories, never trees: what lies below is found by walking, when
-//! watching begins, when a directory appears, and when the rules of what is ignored change. Ignored
-//! directories cost nothing, neither a watch nor a wake-up.
+//! The kernel watches single directories, never trees: subdirectories are found by walking, when
+//! watching begins, when a directory appears, and when the ignore rules change. Ignored directories
+//! cost nothing, neither a watch nor a wake-up.
 //!
-//! A file counts as written when whoever wrote it closes it, so a log that something keeps writing
-//! (a recording of this very run, say) is no change.
+//! A file counts as written when its writer closes it, so a log that is still being written (a
+//! recording of this very run, say) is no change.
 //!
-//! Invariant: every directory that counts and can be read is watched, or an error was told.
+//! Invariant: every directory that is not ignored and can be read is watched, or an error was
+//! reported.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -50,13 +51,13 @@ pub enum WatchError {
     /// One of the directories that were asked for is gone.
     #[error("{} was watched and is there no more", path.display())]
     Vanished { path: PathBuf },
-    /// What the kernel has to tell.
+    /// The kernel's events.
     #[error("cannot learn what changed")]
     Read(#[source] io::Error),
 }
 
 impl WatchError {
-    /// What to do about it, if anything.
+    /// How to fix it, if known.
     pub fn help(&self) -> Option<String> {
         match self {
             WatchError::Instance(_) => Some(
@@ -80,7 +81,7 @@ impl WatchError {
 /// What happened, and to which file.
 pub type FileEvents = Vec<(PathBuf, FileEventKind)>;
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct DirectoryWatcher {
     list: WatchPaths,
@@ -238,7 +239,7 @@ impl DirectoryWatcher {
     }
 
     /// Watches a directory no more, nor what is below it: its watches would go where it goes, and
-    /// tell of it under its old name. Says how many directories that were.
+    /// tell of it under its old name. Returns how many directories those were.
     fn forget_tree(&mut self, path: &Path) -> usize {
         let before = self.paths.len();
         let inotify = &self.inotify;
@@ -253,7 +254,7 @@ impl DirectoryWatcher {
         before - self.paths.len()
     }
 
-    /// Watches everything once more, by rules read anew.
+    /// Watches everything again, with reloaded rules.
     fn begin_anew(&mut self, happenings: &mut FileEvents) -> Result<(), WatchError> {
         // The old instance goes on until the new one watches, so that nothing happens unseen.
         let anew = DirectoryWatcher::open(&self.list)?;
@@ -314,8 +315,8 @@ impl DirectoryWatcher {
         Ok(happenings)
     }
 
-    /// Watches one directory. Says whether that is of use: it may have gone, be closed to us, or be
-    /// watched already.
+    /// Watches one directory. Returns whether that is of use: it may have gone, be closed to us, or
+    /// be watched already.
     fn watch(&mut self, directory: &Path) -> Result<bool, WatchError> {
         let wanted = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_CREATE

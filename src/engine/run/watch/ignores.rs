@@ -1,12 +1,12 @@
-//! Which files count as the project's own.
+//! Decides which files are the project's own.
 //!
-//! The rules are Git's (gitignore(5)), deepest first: the `.gitignore` files from a file's directory
-//! up to its repository's root, then the repository's `info/exclude`, then the user's own excludes.
-//! A directory that is ignored is ignored with all that is in it, whatever further rules say.
-//! Without a repository the `.gitignore` files alone hold.
+//! The rules are Git's (gitignore(5)), deepest first: the `.gitignore` files from a file's
+//! directory up to its repository's root, then the repository's `info/exclude`, then the user's
+//! global excludes. An ignored directory is ignored with all its contents, whatever further rules
+//! say. Without a repository only the `.gitignore` files apply.
 //!
-//! Owner of the state: what was read when a directory was entered. A changed `.gitignore` is read
-//! again by entering everything anew.
+//! Owner of the state: the rules that were read when a directory was entered. A changed
+//! `.gitignore` is reloaded by entering all directories again.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -54,7 +54,7 @@ struct RepositoryExcludes {
     user: Gitignore,
 }
 
-/// See the module's documentation.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct IgnoreRules {
     without: Vec<PathBuf>,

@@ -1,24 +1,24 @@
-//! Watches the files of a project while a run goes on.
+//! Watches the files of a project during a run.
 //!
 //! ```text
-//!   framework ──Watchlist──▶ Sentinel ──Watched, Changed, Unwatched──▶ machine
-//!                            │      │
-//!                   Directories   Coalescer
-//!                  (inotify(7))     (pure)
+//!   framework ──WatchPaths──▶ FileWatcher ──Watched, Changed, Unwatched──▶ machine
+//!                             │         │
+//!                DirectoryWatcher   ChangeDebouncer
+//!                    (inotify(7))     (pure)
 //! ```
 //!
-//! - [`directories`]: which directories are watched, and what the kernel tells of them.
+//! - [`directories`]: watches directories with inotify.
 //! - [`ignores`]: which files count, pure apart from reading the ignore files.
-//! - [`debouncer`]: what a burst of happenings comes to, pure.
+//! - [`debouncer`]: debounces file events into changes, pure.
 //!
-//! What counts is what the version control would: files that `.gitignore`, `.git/info/exclude` or the
-//! user's own excludes name do not, nor do directories that say themselves that they hold nothing of
-//! a project's own ([`ignores::MARKERS`]), nor what a framework says it writes itself. Ignored
-//! directories are not even watched. Reading a file is no change, nor is a file that comes and goes
-//! within one burst, as editors have it.
+//! The same files count as for version control. Not counted are files that `.gitignore`,
+//! `.git/info/exclude` or the user's global excludes name, directories that are marked as holding
+//! nothing of the project's own ([`ignores::MARKERS`]), and what a framework says it writes itself.
+//! Ignored directories are not even watched. Reading a file is no change, nor is a file that
+//! appears and disappears within one burst.
 //!
-//! Absent on purpose: what a change leads to, which is [`super::machine`]'s to decide; symbolic
-//! links, which are not followed; whole repositories' state (a commit alone changes no file).
+//! Not here: the reaction to a change, which [`super::machine`] decides. Symbolic links are not
+//! followed, and a repository's state is not watched (a commit alone changes no file).
 
 pub mod debouncer;
 pub mod directories;
@@ -47,7 +47,7 @@ pub enum WatchMode {
     On,
 }
 
-/// Knows what is to be watched, and tells when it has changed.
+/// Watches the project's files, and reports changes.
 #[derive(Debug)]
 pub struct FileWatcher {
     watching: WatchMode,
@@ -73,7 +73,7 @@ impl FileWatcher {
         }
     }
 
-    /// Watches this from now on. Needs a runtime. Says what the machine is to know. What is to be
+    /// Watches this from now on. Needs a runtime. Returns the input for the machine. What is to be
     /// watched is found out by rounds, so it is a round that goes on meanwhile.
     pub fn watch(&mut self, list: WatchPaths) -> Option<RunInput> {
         match self.watching {
@@ -189,7 +189,7 @@ impl RoundPhase {
     }
 }
 
-/// The list with the paths by which the kernel's news are told: without symbolic links.
+/// The list with the paths that the kernel reports: without symbolic links.
 fn resolved(list: &WatchPaths) -> WatchPaths {
     let resolve = |paths: &[PathBuf]| paths.iter().map(|path| resolve(path)).collect();
     WatchPaths {

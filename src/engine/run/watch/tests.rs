@@ -1,5 +1,5 @@
-//! Real directories and the real kernel: what has happened when a call returns has been told by
-//! then, so nothing here waits.
+//! Real directories and the real kernel: events of a finished call have been reported by then, so
+//! nothing here waits.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The command line: what every program's has besides its own options, what was typed on it, and
-//! how values from elsewhere are put on it.
+//! The command line: adds the options of all programs, parses it, and merges in values from
+//! elsewhere.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -125,7 +125,7 @@ fn negation(value: &ConfigOption, argument: &Arg) -> Arg {
         .hide(true)
 }
 
-/// What was typed.
+/// The parsed command line.
 pub(super) struct CommandLineMatches {
     matches: ArgMatches,
     ids: Vec<String>,

@@ -1,5 +1,5 @@
-//! Where values come from besides the command line: variables and files, as a trait, so that
-//! settling values looks at nothing of this machine by itself.
+//! The sources of values besides the command line: variables and files, as a trait, so that
+//! resolving values does not access this machine by itself.
 
 use std::ffi::OsString;
 use std::io;

@@ -1,4 +1,4 @@
-//! Why there are no settled values, and what deserves a warning.
+//! The errors and warnings of resolving values.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,14 +10,15 @@ use crate::document::DocumentError;
 pub struct ConfigWarning {
     /// What.
     pub text: String,
-    /// What to do about it.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
-/// Why there are no settled values.
+/// An error of resolving values.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The command line: a mistake, or a wish for help. `clap` prints both, to where each belongs.
+    /// The command line: a mistake, or a request for help. `clap` prints both, to where each
+    /// belongs.
     #[error(transparent)]
     CommandLine(Box<clap::Error>),
     /// A configuration file cannot be read.
@@ -42,7 +43,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// What to do about it.
+    /// How to fix it.
     pub fn help(&self) -> Option<String> {
         match self {
             ConfigError::CommandLine(_) | ConfigError::Variable { .. } => None,

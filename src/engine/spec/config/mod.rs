@@ -1,7 +1,7 @@
-//! Configuration values: one program's options, from wherever they are said.
+//! Configuration values: one program's options, from all sources.
 //!
-//! A program declares its options once, as a `clap` command line, and lists in a [`ConfigSchema`] which
-//! of them are configuration values. [`resolve`] then looks for each value
+//! A program declares its options once, as a `clap` command line, and lists in a [`ConfigSchema`]
+//! which of them are configuration values. [`resolve`] then looks for each value
 //!
 //! 1. on the command line,
 //! 2. in the program's own variable, such as `CARGO_MAELSTROM_SLOTS`,
@@ -9,17 +9,17 @@
 //! 4. in the configuration files, key `slots`, the first file that has it,
 //! 5. in the option's default,
 //!
-//! and the first that has it decides alone. What was found elsewhere than on the command line is
-//! put there as if it had been typed, so that there is one parser, one set of checks and one result
-//! type. A found value that contradicts a stronger one is left out, as if it had not been said.
+//! and the first source that has it decides alone. Values from other sources are added to the
+//! command line as if they had been typed, so that there is one parser, one set of checks and one
+//! result type. A value that conflicts with one of higher precedence is left out.
 //!
 //! On the command line `--no-NAME` sets a boolean to false and empties a list.
 //!
 //! - [`schema`]: what a program declares. - [`command`]: the command line. - [`sources`]: variables
-//!   and files, and [`found`] what is found there. - [`print`]: the settled values as TOML.
+//!   and files, and [`found`] what is found there. - [`print`]: the resolved values as TOML.
 //!
-//! Deliberately absent: what any value means, and the environment of this process, which comes in
-//! as a [`ConfigEnvironment`].
+//! Not here: the meaning of values, and the environment of this process, which comes in as a
+//! [`ConfigEnvironment`].
 
 mod command;
 mod environment;
@@ -59,7 +59,7 @@ pub struct ResolvedConfig<P> {
     pub print: Option<String>,
 }
 
-/// Settles all values of a program. `arguments` begin with the program's name.
+/// Resolves all values of a program. `arguments` begin with the program's name.
 pub fn resolve<P: Parser>(
     program: &ConfigSchema,
     arguments: &[OsString],

@@ -1,4 +1,4 @@
-//! The settled values as a configuration file that says the same, with where each comes from.
+//! Prints the resolved values as an equivalent configuration file, with the source of each.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;

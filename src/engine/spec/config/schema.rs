@@ -1,4 +1,4 @@
-//! What a program declares: its configuration values, and what they are called in variables.
+//! What a program declares: its configuration values, and the names of their variables.
 
 use crate::snippet::nearest;
 

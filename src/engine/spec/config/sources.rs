@@ -1,4 +1,4 @@
-//! Values in variables and files: where they are looked for, and their form there.
+//! Values in variables and files: their locations and format.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -1,4 +1,4 @@
-//! Every source, every kind, every mistake, on a command line made for the purpose.
+//! Every source, every kind and every error, on a command line made for the purpose.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,7 +1,7 @@
-//! JSON texts as the same trees that TOML files become.
+//! Parses JSON texts into the same trees as TOML files.
 //!
-//! Strict: comments, trailing commas and whatever else is not JSON are refused, and so is a key
-//! that stands twice, which JSON leaves open.
+//! Strict: comments, trailing commas and other extensions of JSON are refused, and so are duplicate
+//! keys, which JSON leaves open.
 
 use jsonc_parser::ast;
 use jsonc_parser::common::{Range as JsonRange, Ranged};

@@ -1,8 +1,8 @@
-//! TOML files and JSON texts ([`json`]) as trees in which every value remembers where it stands.
+//! TOML files and JSON texts ([`json`]) as trees in which every value has a source span.
 //!
-//! Whoever reads a tree takes what it knows with [`DocumentTable`] and complains with [`SpanError`]s;
-//! [`TextDocument::locate`] turns those into errors that name file, line and column and show the place.
-//! Deliberately absent: reading the file, and any meaning.
+//! Readers take the fields they know with [`DocumentTable`] and report [`SpanError`]s;
+//! [`TextDocument::locate`] turns those into errors with file, line, column and a snippet. This
+//! module reads no files and gives values no meaning.
 
 mod json;
 
@@ -74,7 +74,7 @@ pub struct SpanError {
     /// The place, in bytes.
     pub span: Range<usize>,
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
@@ -85,7 +85,7 @@ pub struct DocumentError {
     pub place: String,
     /// What is wrong there.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub help: Option<String>,
     line: String,
     carets: String,
@@ -188,7 +188,7 @@ impl DocumentNode {
         }
     }
 
-    /// Complains that it is not what it should be.
+    /// The error that its type is wrong.
     pub fn not(&self, expected: &str) -> SpanError {
         SpanError {
             span: self.span.clone(),
@@ -197,7 +197,7 @@ impl DocumentNode {
         }
     }
 
-    /// Complains about its value.
+    /// An error about its value.
     pub fn fault(&self, message: impl Into<String>) -> SpanError {
         SpanError {
             span: self.span.clone(),
@@ -208,7 +208,7 @@ impl DocumentNode {
 }
 
 impl SpanError {
-    /// Adds what to do about it.
+    /// Adds how to fix it.
     #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> SpanError {
         SpanError {
@@ -225,8 +225,8 @@ impl DocumentTable {
         Some(self.fields.remove(index))
     }
 
-    /// Complains if a field is left that nobody has taken. `what` is what the table describes, with
-    /// its article; `known` are all fields it may have.
+    /// Fails if a field has not been taken. `what` is what the table describes, with its article;
+    /// `known` are all fields it may have.
     pub fn finish(self, what: &str, known: &[&str]) -> Result<(), SpanError> {
         match self.fields.first() {
             None => Ok(()),
@@ -236,7 +236,7 @@ impl DocumentTable {
 }
 
 impl TableField {
-    /// Complains that there is no such field.
+    /// The error for an unknown field.
     pub fn unknown(&self, what: &str, known: &[&str]) -> SpanError {
         let help = match nearest(&self.name, known.iter().copied()) {
             Some(name) => format!("did you mean `{name}`?"),

@@ -1,4 +1,4 @@
-//! What is wrong with a pattern, and where.
+//! The errors of parsing a pattern, with their location.
 
 use std::fmt;
 use std::ops::Range;
@@ -82,7 +82,7 @@ pub enum PatternErrorKind {
 }
 
 impl PatternError {
-    /// What to do about it.
+    /// How to fix it.
     pub fn help(&self) -> Option<String> {
         match &self.problem {
             PatternErrorKind::UnknownWord { word, known, .. } => {

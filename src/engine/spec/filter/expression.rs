@@ -1,7 +1,7 @@
-//! The pattern as a tree: its evaluation and its printed form.
+//! The syntax tree of a pattern: its evaluation and its printed form.
 //!
 //! Chains are kept flat, so that only brackets and negations make the tree deeper, and the parser
-//! bounds those: neither evaluating nor printing nor dropping a pattern can exhaust the stack.
+//! bounds those: neither evaluating nor printing nor dropping a pattern can overflow the stack.
 
 use std::fmt;
 

@@ -4,16 +4,16 @@
 //! package.equals(core) && (name.starts_with<io::> || name.matches/slow_\d+/) - test.globs(net*)
 //! ```
 //!
-//! - [`vocabulary`]: which words a runner has and what they mean.
-//! - [`subject`]: what is known of a test while a pattern is asked about it.
-//! - [`truth`]: the three values of an answer.
-//! - [`error`]: what is wrong with a pattern, pointing at the place.
+//! - [`vocabulary`]: the words of each runner and their meaning.
+//! - [`subject`]: what is known of a test while a pattern is evaluated.
+//! - [`truth`]: three-valued results.
+//! - [`error`]: parse errors with a location.
 //!
-//! A pattern is asked early, before anything is built, when only packages are known; then again
-//! when targets are, and when cases are. Answers only ever go from [`TruthValue::Unknown`] to one of the
-//! others as more becomes known, never back.
+//! A pattern is evaluated early, before anything is built, when only packages are known; then again
+//! when targets are, and when cases are. As more becomes known, a result only changes from
+//! [`TruthValue::Unknown`] to one of the others, never back.
 //!
-//! Deliberately absent: any knowledge of how tests are found.
+//! This module does not know how tests are found.
 
 mod expression;
 mod parse;

@@ -1,6 +1,6 @@
 //! The parser: one pass from left to right, one function per rule of the grammar.
 //!
-//! It never goes back over more than the whitespace before an operator, and its depth is bounded.
+//! It backtracks over no more than the whitespace before an operator, and its depth is bounded.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
-//! What a pattern is asked about: a test of one of the runners, as far as it is known.
+//! The subject of a pattern: a test of one of the runners, as far as it is known.
 //!
-//! Each runner's knowledge comes in steps (the package, then the target, then the case), and the
-//! types here have exactly those steps, so that a half-known test can't be described wrongly.
+//! A runner learns about a test in steps (the package, then the target, then the case), and the
+//! types here have exactly those steps, so that no inconsistent state can be described.
 
 /// A text that a selector compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

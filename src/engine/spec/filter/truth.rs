@@ -1,6 +1,6 @@
-//! Kleene's three-valued logic: what a pattern says of a test that is only partly known.
+//! Kleene's three-valued logic: the result of a pattern for a partly known test.
 //!
-//! A pure value; the laws are held by the property tests of [`super`].
+//! A pure value; the property tests of [`super`] check the laws.
 
 /// What is known of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

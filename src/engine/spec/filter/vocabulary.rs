@@ -1,8 +1,8 @@
 //! The words of each runner's patterns: constants, selectors and matchers, and how far each may be
-//! cut.
+//! abbreviated.
 //!
-//! Static tables and nothing else. A word may be cut down to its least length; the least lengths
-//! are such that no cut word means two things of one table, which a test holds.
+//! Static tables only. A word may be cut to its minimum length; these are such that no abbreviation
+//! is ambiguous within one table, which a test checks.
 
 use super::subject::{SubjectField, TargetKind};
 

@@ -1,4 +1,4 @@
-//! What holds for every file and every container.
+//! Properties of every file and every container.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The files' language, row by row of its reference; and laws that hold for every file.
+//! The files' language, row by row of its reference; and properties of every file.
 //!
 //! A row is a file and what a test named `slow` of the package `courier` gets by it, or the error.
 //! The snapshots hold both, so that they read as a table.

@@ -1,6 +1,6 @@
-//! Files in the shapes that users of the original write: dotted keys, tables that follow their
-//! directive, patterns over several lines, relative stubs, both spellings of a key. Each is read as
-//! it stands and says what it means.
+//! Files in the styles that users of the original Maelstrom write: dotted keys, tables that follow
+//! their directive, patterns over several lines, relative stubs, both spellings of a key. Each is
+//! read unchanged and keeps its meaning.
 
 use std::path::Path;
 

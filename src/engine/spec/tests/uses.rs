@@ -1,4 +1,4 @@
-//! What may stand next to what in a container: each field against each way of inheriting, in each
+//! Which fields of a container may be combined: each field against each way of inheriting, in each
 //! place where containers are described.
 
 use std::path::Path;

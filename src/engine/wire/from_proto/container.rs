@@ -1,8 +1,8 @@
-//! Containers.
+//! Converts containers.
 //!
-//! A message names contents, a [`ContainerSpec`] paths of this machine. What lies between is the
-//! caller's: [`container`] asks for the place of each [`ContentSource`]. Who only wants to know the sources
-//! answers with any path.
+//! A message names contents, a [`ContainerSpec`] names local paths. The caller maps one to the
+//! other: [`container`] asks it for the path of each [`ContentSource`]. Callers that only need the
+//! sources may return any path.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ use maelstrom_model::job::{
 /// Permission bits, all of them.
 const MODE_MAX: u32 = 0o7777;
 
-/// Where a directory or file of a container comes from.
+/// Where a directory or file in a container comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ContentSource {
     /// A `Directory` of the Remote Execution API.
@@ -31,7 +31,7 @@ pub enum ContentSource {
         /// Whether it may be executed.
         execution: ExecutePermission,
     },
-    /// A path of the worker's own machine.
+    /// A path on the worker's host.
     Toolbox(PathBuf),
 }
 
@@ -42,8 +42,8 @@ pub enum ExecutePermission {
     Refused,
 }
 
-/// A container. `place` says where on this machine a source is; it is called in the order of the
-/// message, and its first error is the result.
+/// Converts a container. `place` returns the local path of a source; it is called in message order,
+/// and its first error is returned.
 pub fn container<E: From<WireError>>(
     message: &v1::Container,
     mut place: impl FnMut(ContentSource) -> Result<PathBuf, E>,
@@ -75,7 +75,7 @@ pub fn container<E: From<WireError>>(
     })
 }
 
-/// The sources of a container, each as often as it is named.
+/// The sources of a container, duplicates included.
 pub fn sources(message: &v1::Container) -> Result<Vec<ContentSource>, WireError> {
     let mut sources = Vec::new();
     container(message, |source| {
@@ -140,7 +140,7 @@ fn source(message: &v1::Source) -> Result<ContentSource, WireError> {
     }
 }
 
-/// A source that must be a directory, as far as can be told here.
+/// Converts a source that must be a directory, as far as the message can tell.
 fn directory(what: &'static str, message: &v1::Source) -> Result<ContentSource, WireError> {
     match source(message)? {
         ContentSource::File { digest, .. } => Err(WireError::invalid(
@@ -222,7 +222,7 @@ fn hostname(name: &str) -> Result<String, WireError> {
     Ok(name.to_owned())
 }
 
-/// A user's or group's number. The highest stands for "none" (`setuid(2)`).
+/// A user or group ID. The highest value means "none" (`setuid(2)`).
 fn id(what: &'static str, number: u32) -> Result<u32, WireError> {
     if number == u32::MAX {
         let text = number.to_string();

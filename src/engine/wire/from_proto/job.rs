@@ -1,4 +1,4 @@
-//! Templates, jobs, and how jobs ended.
+//! Converts templates, jobs and job results.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,27 +20,27 @@ use maelstrom_model::job::{
     ExitStatus, JobOutcome, JobResult, OutputPipes, ProcessSpec, ResourceUsage,
 };
 
-/// What many jobs have in common. Its container is still a message: see
+/// What many jobs have in common. The container is kept as a message; convert it with
 /// [`super::container::container`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateSpec {
-    /// The container; known to be sound.
+    /// The container, already validated.
     pub container: v1::Container,
-    /// What it is made of, each once.
+    /// The container's sources, without duplicates.
     pub sources: Vec<ContentSource>,
     pub environment: Arc<BTreeMap<OsString, OsString>>,
-    /// Where the program starts.
+    /// The working directory of the program.
     pub working_directory: Arc<Path>,
-    /// What stays in the container.
+    /// The fork server, if any.
     pub resident: Option<Arc<ProcessSpec>>,
-    /// The processor architecture that the programs are made for.
+    /// The processor architecture of the programs.
     pub architecture: String,
-    /// What the worker's own machine must have. Every [`ContentSource::Toolbox`] is one of them, or below
-    /// one.
+    /// What the worker's host must provide. Every [`ContentSource::Toolbox`] equals or lies below
+    /// one of these paths.
     pub toolbox: Vec<ToolboxPath>,
 }
 
-/// A file or directory that the worker's machine provides by itself.
+/// A file or directory that the worker's host must provide.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ToolboxPath {
     pub path: PathBuf,
@@ -50,22 +50,22 @@ pub struct ToolboxPath {
 /// One job of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobOrder {
-    /// The client's number of it.
+    /// The client's number for the job.
     pub id: u64,
     /// The number of its template.
     pub template: u32,
     pub process: Arc<ProcessSpec>,
-    /// After this long it gets SIGTERM.
+    /// How long the job may run before SIGTERM.
     pub timeout: Option<Duration>,
-    /// After SIGTERM it has this long until SIGKILL, if somebody said so.
+    /// The time between SIGTERM and SIGKILL, if the client set it.
     pub grace: Option<Duration>,
-    /// Its place in a queue.
+    /// The job's priority in a queue.
     pub rank: JobPriority,
-    /// How its output streams are told apart.
+    /// How the output streams are separated.
     pub output: OutputPipes,
 }
 
-/// A template.
+/// Converts a template.
 pub fn template(message: &v1::Template) -> Result<TemplateSpec, WireError> {
     let container = message.container.as_ref();
     let container = container.ok_or(WireError::Missing { what: "container" })?;
@@ -112,7 +112,7 @@ pub fn template(message: &v1::Template) -> Result<TemplateSpec, WireError> {
     })
 }
 
-/// What a machine must have.
+/// Converts the paths that a worker's host must provide.
 pub fn toolbox(paths: &[v1::ToolboxPath]) -> Result<Vec<ToolboxPath>, WireError> {
     at_most("paths of the toolbox", paths.len(), TOOLBOX_PATHS_MAX)?;
     let paths = paths.iter().map(|message| {
@@ -128,7 +128,7 @@ pub fn toolbox(paths: &[v1::ToolboxPath]) -> Result<Vec<ToolboxPath>, WireError>
     paths.collect()
 }
 
-/// A job of this template.
+/// Converts a job of this template.
 pub fn job(message: &v1::Job, template: &TemplateSpec) -> Result<JobOrder, WireError> {
     let own = &message.environment;
     let environment = match own.is_empty() {
@@ -151,7 +151,7 @@ pub fn job(message: &v1::Job, template: &TemplateSpec) -> Result<JobOrder, WireE
     })
 }
 
-/// A job's place in a queue.
+/// Converts a job's priority.
 pub fn rank(message: &v1::Job) -> Result<JobPriority, WireError> {
     let priority = i8::try_from(message.priority).map_err(|_| {
         let text = message.priority.to_string();
@@ -181,8 +181,8 @@ fn program(bytes: &[u8]) -> Result<Arc<std::ffi::OsStr>, WireError> {
 
 fn arguments(messages: &[impl AsRef<[u8]>]) -> Result<Vec<OsString>, WireError> {
     at_most("arguments", messages.len(), ARGUMENTS_MAX)?;
-    // The sum is checked before any of them is copied, so that a message cannot cost more memory
-    // than allowed.
+    // The total is checked before anything is copied, so that a message cannot cost more memory
+    // than the limit.
     let lengths = messages.iter().map(|one| one.as_ref().len());
     at_most("bytes of arguments", lengths.sum(), STRINGS_BYTES_MAX)?;
     let arguments = messages.iter();
@@ -191,7 +191,7 @@ fn arguments(messages: &[impl AsRef<[u8]>]) -> Result<Vec<OsString>, WireError> 
         .collect()
 }
 
-/// Variables over those that are there already.
+/// Overlays variables on those of a base environment.
 fn environment(
     mut variables: BTreeMap<OsString, OsString>,
     messages: &[v1::EnvironmentVariable],
@@ -199,7 +199,7 @@ fn environment(
     at_most("variables", messages.len(), VARIABLES_MAX)?;
     let lengths = messages.iter().map(|one| one.name.len() + one.value.len());
     at_most("bytes of variables", lengths.sum(), STRINGS_BYTES_MAX)?;
-    // A job may have another value than its template, but not two of its own.
+    // A job may override a variable of its template, but may not set one twice.
     let mut seen = std::collections::BTreeSet::new();
     for message in messages {
         let name = string("variable", &message.name, STRING_BYTES_MAX)?;
@@ -216,8 +216,8 @@ fn environment(
     Ok(variables)
 }
 
-/// What a job wrote in vain. A name that is no path of a container, or is beyond what a message may
-/// hold, is no more than counted.
+/// The discarded writes of a job. A name that is no container path, or exceeds a limit, is only
+/// counted.
 pub fn discarded(message: &v1::Discarded) -> DiscardedFiles {
     let mut message = message.clone();
     limits::cut_discarded(&mut message);
@@ -233,7 +233,7 @@ pub fn discarded(message: &v1::Discarded) -> DiscardedFiles {
     }
 }
 
-/// How a job ended.
+/// Converts a job result.
 pub fn job_result(message: &v1::JobResult) -> Result<JobResult, WireError> {
     use v1::job_result::End;
     let end = match message

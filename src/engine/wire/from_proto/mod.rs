@@ -1,12 +1,12 @@
-//! From messages to what the rest of the engine works with, with everything checked.
+//! Converts and validates messages: from protobuf to the engine's own types.
 //!
-//! Nothing that comes out of here is beyond a limit of [`super::limits`], an unknown value of an
-//! enumeration is an error and never a default, paths are absolute and without `..`, and no string
-//! that the kernel will see holds a NUL byte.
+//! Nothing returned from here exceeds a limit of [`super::limits`]. An unknown enum value is an
+//! error, never a default; paths are absolute and free of `..`; and no string that reaches the
+//! kernel contains a NUL byte.
 //!
-//! - [`container`]: containers, whose sources the caller finds a place for.
-//! - [`job`]: templates, jobs, and how jobs ended.
-//! - This file: what all of them are made of.
+//! - [`container`]: containers, whose sources the caller maps to local paths.
+//! - [`job`]: templates, jobs and job results.
+//! - This file: the scalar types that both use.
 
 pub mod container;
 pub mod job;
@@ -28,7 +28,7 @@ use maelstrom_model::job::OutputPipes;
 pub use self::container::{ContentSource, container};
 pub use self::job::{JobOrder, TemplateSpec, ToolboxPath, discarded, job, job_result, template};
 
-/// A digest.
+/// Converts a digest.
 pub fn digest(message: &v1::Digest) -> Result<Digest, WireError> {
     let what = "digest";
     let hash = message.hash.parse();
@@ -47,21 +47,20 @@ pub fn digest(message: &v1::Digest) -> Result<Digest, WireError> {
     Ok(Digest { hash, size_bytes })
 }
 
-/// 16 bytes that name a run, or a process of a worker.
+/// A 16-byte ID of a run or of a worker process.
 pub fn name16(what: &'static str, bytes: &[u8]) -> Result<[u8; 16], WireError> {
     bytes
         .try_into()
         .map_err(|_| WireError::invalid(what, bytes, "16 bytes"))
 }
 
-/// A text for people, which nobody but its sender has looked at. No more of it is kept than a person
-/// wants to read.
+/// Untrusted text for display, truncated to a readable length.
 pub fn text(text: &str) -> UntrustedText {
     let end = text.floor_char_boundary(TEXT_BYTES_MAX);
     UntrustedText::from(&text[..end])
 }
 
-/// A length of time.
+/// Converts a duration.
 pub fn duration(message: &prost_types::Duration) -> Result<Duration, WireError> {
     let invalid = || {
         let text = format!("{} s {} ns", message.seconds, message.nanos);
@@ -76,14 +75,14 @@ pub fn duration(message: &prost_types::Duration) -> Result<Duration, WireError> 
     Ok(Duration::new(seconds, nanos))
 }
 
-/// A length of time that need not be there.
+/// Converts an optional duration.
 pub fn optional_duration(
     message: Option<&prost_types::Duration>,
 ) -> Result<Option<Duration>, WireError> {
     message.map(duration).transpose()
 }
 
-/// A standard stream.
+/// Converts an output stream.
 pub fn stream(number: i32) -> Result<OutputStream, WireError> {
     match v1::Stream::try_from(number) {
         Ok(v1::Stream::Stdout) => Ok(OutputStream::Stdout),
@@ -93,7 +92,7 @@ pub fn stream(number: i32) -> Result<OutputStream, WireError> {
     }
 }
 
-/// What a job's output streams are.
+/// Converts how a job's output streams are separated.
 pub fn output_pipes(number: i32) -> Result<OutputPipes, WireError> {
     match v1::OutputPipes::try_from(number) {
         Ok(v1::OutputPipes::Separate) => Ok(OutputPipes::Separate),
@@ -102,7 +101,7 @@ pub fn output_pipes(number: i32) -> Result<OutputPipes, WireError> {
     }
 }
 
-/// How to stop a job.
+/// Converts a stop mode.
 pub fn stop(number: i32) -> Result<StopMode, WireError> {
     match v1::Stop::try_from(number) {
         Ok(v1::Stop::Terminate) => Ok(StopMode::Terminate),
@@ -127,11 +126,11 @@ fn absolute(what: &'static str, bytes: &[u8]) -> Result<PathBuf, WireError> {
         let expected = "an absolute path without `..`";
         return Err(WireError::invalid(what, bytes, expected));
     }
-    // As its components, without doubled slashes: paths are compared.
+    // Normalizes repeated slashes, since paths are compared.
     Ok(path.components().collect())
 }
 
-/// A string that goes to the kernel.
+/// A string that is passed to the kernel.
 fn string(what: &'static str, bytes: &[u8], bytes_max: usize) -> Result<OsString, WireError> {
     if bytes.len() > bytes_max {
         return Err(WireError::invalid(what, bytes, "something shorter"));

@@ -1,4 +1,4 @@
-//! Each rule of a message, on a sound one that breaks only this rule.
+//! Validation rules, each tested on a valid message that breaks only this rule.
 
 use proptest::prelude::*;
 use prost::Message;
@@ -159,7 +159,7 @@ fn a_job_has_its_own_variables_over_those_of_the_template() {
     ));
 }
 
-/// What is said of a template after this was done to it.
+/// The error for a template after this modification.
 fn refused(spoil: impl FnOnce(&mut v1::Template, &mut v1::Container)) -> String {
     let mut message = sound();
     let mut container = message.container.take().unwrap();
@@ -356,7 +356,7 @@ fn each_end_of_a_job_is_told_apart() {
     assert!(result(None).is_err());
 }
 
-/// A message with some of its bytes exchanged.
+/// A message with some bytes replaced.
 fn scribbled(message: &impl Message, changes: &[(prop::sample::Index, u8)]) -> Vec<u8> {
     let mut bytes = message.encode_to_vec();
     for (place, byte) in changes {

@@ -1,4 +1,4 @@
-//! zstd as the Remote Execution API uses it, with limits on what a stream may cost its reader.
+//! zstd for the Remote Execution API, with limits on what decoding may cost.
 
 use std::io::{self, Write};
 
@@ -6,50 +6,50 @@ use zstd::stream::write::{Decoder, Encoder};
 
 use super::limits::ZSTD_WINDOW_LOG_MAX;
 
-/// The level: the quickest, since it is bytes on a local network that are saved, not on a disk.
+/// The fastest level: it is to save bytes on a local network, not on disk.
 const LEVEL: i32 = 1;
 
-/// What is tried to learn whether a content is worth compressing.
+/// The sample that is compressed to learn whether a blob is worth compressing.
 const SAMPLE_BYTES: usize = 64 * 1024;
 
-/// Contents of fewer bytes than this travel as they are: a packet is sent either way.
+/// Smaller blobs are sent uncompressed: they take one packet either way.
 const SMALL_BYTES: usize = 1024;
 
-/// Packs what is written to it; the result piles up in memory until it is taken.
+/// Compresses what is written to it into memory.
 pub type ZstdEncoder = Encoder<'static, Vec<u8>>;
 
-/// Unpacks what is written to it into `Sink`.
+/// Decompresses what is written to it into `Sink`.
 pub type ZstdDecoder<Sink> = Decoder<'static, Sink>;
 
-/// Why a packed content could not be unpacked.
+/// Why decompression failed.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// It is no zstd, or ends too early.
+    /// The data is no zstd, or is truncated.
     #[error("what came is not whole zstd")]
     Damaged(#[source] io::Error),
-    /// More came out than was announced.
+    /// The content is longer than announced.
     #[error("what came unpacks to more than the {size_bytes} bytes that were announced")]
     TooLong { size_bytes: u64 },
 }
 
-/// Packs bit by bit.
+/// A streaming encoder.
 pub fn packer() -> io::Result<ZstdEncoder> {
     Encoder::new(Vec::new(), LEVEL)
 }
 
-/// Unpacks bit by bit. It never remembers more than the window that the limit allows.
+/// A streaming decoder, whose window is limited.
 pub fn unpacker<Sink: Write>(sink: Sink) -> io::Result<ZstdDecoder<Sink>> {
     let mut unpacker = Decoder::new(sink)?;
     unpacker.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
     Ok(unpacker)
 }
 
-/// Packs a small content.
+/// Compresses a small blob.
 pub fn pack(content: &[u8]) -> io::Result<Vec<u8>> {
     zstd::bulk::compress(content, LEVEL)
 }
 
-/// Unpacks a small content that has been announced to have so many bytes.
+/// Decompresses a small blob of this announced size.
 pub fn unpack(packed: &[u8], size_bytes: u64) -> Result<Vec<u8>, UnpackError> {
     let mut unpacker = unpacker(BoundedBuffer {
         content: Vec::new(),
@@ -67,7 +67,7 @@ pub fn unpack(packed: &[u8], size_bytes: u64) -> Result<Vec<u8>, UnpackError> {
         .map_err(failed)
 }
 
-/// Whether packing such a content saves enough to be worth its time.
+/// Whether compressing this content saves enough to be worth the time.
 pub fn is_worthwhile(content: &[u8]) -> bool {
     if content.len() < SMALL_BYTES {
         return false;
@@ -76,7 +76,7 @@ pub fn is_worthwhile(content: &[u8]) -> bool {
     pack(sample).is_ok_and(|packed| packed.len() < sample.len() / 4 * 3)
 }
 
-/// Memory that grows no further than announced.
+/// A buffer that grows no larger than announced.
 struct BoundedBuffer {
     content: Vec<u8>,
     size_bytes: u64,

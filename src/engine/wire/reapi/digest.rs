@@ -1,4 +1,4 @@
-//! Digests and statuses as the messages have them.
+//! Conversions of digests and statuses.
 
 use tonic::{Code, Status};
 
@@ -6,19 +6,19 @@ use super::{rpc, v2};
 use crate::reapi::limits::BLOB_BYTES_MAX;
 use maelstrom_container::digest::{ContentHash, Digest};
 
-/// Why a message's digest is none.
+/// Why a message's digest is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
-    /// It is not there.
+    /// It is missing.
     #[error("a digest is missing from the message")]
     Absent,
-    /// The hash is none of SHA-256.
+    /// The hash is no SHA-256 hash.
     #[error("`{hash}` is no SHA-256 hash: 64 lower-case hexadecimal digits are expected")]
     Hash {
-        /// What stands there, in part if it is long.
+        /// The invalid hash, truncated.
         hash: String,
     },
-    /// The size cannot be.
+    /// The size is impossible.
     #[error(
         "the digest {hash}/{size_bytes} has an impossible size: 0 to {BLOB_BYTES_MAX} bytes are expected"
     )]
@@ -31,21 +31,21 @@ impl From<DigestError> for Status {
     }
 }
 
-/// What of a text from the wire goes into a message.
+/// How much untrusted text an error message quotes.
 const QUOTED_CHARACTERS_MAX: usize = 80;
 
-/// The beginning of a text from the wire.
+/// The beginning of an untrusted text.
 pub fn quoted(text: &str) -> String {
     text.chars().take(QUOTED_CHARACTERS_MAX).collect()
 }
 
-/// A hash in text.
+/// Parses a hash.
 pub fn parse_hash(hash: &str) -> Result<ContentHash, DigestError> {
     hash.parse()
         .map_err(|_| DigestError::Hash { hash: quoted(hash) })
 }
 
-/// A message's digest.
+/// Converts a message's digest.
 pub fn from_wire(digest: &v2::Digest) -> Result<Digest, DigestError> {
     let hash = parse_hash(&digest.hash)?;
     match u64::try_from(digest.size_bytes) {
@@ -57,12 +57,12 @@ pub fn from_wire(digest: &v2::Digest) -> Result<Digest, DigestError> {
     }
 }
 
-/// A digest that a message must have.
+/// Converts a digest that is required.
 pub fn required(digest: Option<&v2::Digest>) -> Result<Digest, DigestError> {
     from_wire(digest.ok_or(DigestError::Absent)?)
 }
 
-/// A digest for a message.
+/// Converts a digest to a message.
 pub fn to_wire(digest: &Digest) -> v2::Digest {
     v2::Digest {
         hash: digest.hash.to_string(),
@@ -71,8 +71,8 @@ pub fn to_wire(digest: &Digest) -> v2::Digest {
     }
 }
 
-/// Whether a request means the hash function that is spoken here. Those who say nothing mean the
-/// one that a hash of 64 digits has.
+/// Checks that a request uses the supported hash function. If it is unset, the length of the hash
+/// (64 digits) determines it.
 pub fn check_function(function: i32) -> Result<(), Status> {
     match v2::digest_function::Value::try_from(function) {
         Ok(v2::digest_function::Value::Unknown | v2::digest_function::Value::Sha256) => Ok(()),
@@ -86,7 +86,7 @@ pub fn check_function(function: i32) -> Result<(), Status> {
     }
 }
 
-/// What became of one blob of many.
+/// The status of one blob in a batch.
 pub fn status_to_wire(status: &Status) -> rpc::Status {
     rpc::Status {
         code: status.code() as i32,
@@ -95,7 +95,7 @@ pub fn status_to_wire(status: &Status) -> rpc::Status {
     }
 }
 
-/// What became of one blob of many; saying nothing means that it went well.
+/// The status of one blob in a batch; an absent status means success.
 pub fn status_from_wire(status: Option<rpc::Status>) -> Result<(), Status> {
     match status {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! How much anybody may ask for. Each is checked before memory is taken.
+//! Limits on requests, each checked before memory is allocated.
 
 use std::time::Duration;
 
@@ -32,22 +32,22 @@ pub const RESOURCE_NAME_BYTES_MAX: usize = 1024;
 /// The name that a client gives an upload: a UUID has 36.
 pub const UPLOAD_NAME_BYTES_MAX: usize = 128;
 
-/// An upload that nobody continues is forgotten after this long: longer than it takes to dial
-/// again, short enough that what vanished clients leave does not pile up. Each has an open file.
+/// How long an idle upload is kept: longer than a reconnect takes, short enough that the uploads of
+/// vanished clients do not accumulate. Each holds an open file.
 pub const UPLOAD_IDLE: Duration = Duration::from_secs(30);
 
 /// A `Directory` message, in bytes: about 40,000 files.
 pub const DIRECTORY_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Directories of one tree: what is known of them is in memory while it is walked.
+/// Directories of one tree: a walk keeps its state in memory.
 pub const TREE_DIRECTORIES_MAX: usize = 200_000;
 
 /// An `ActionResult` message, in bytes: it may carry outputs.
 pub const ACTION_RESULT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// All action results of a broker, in bytes; those that were not asked for longest go first.
+/// All action results of a broker, in bytes; the least recently used are evicted first.
 pub const ACTION_RESULTS_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
-/// What a stream of zstd may make its reader remember: 2 to the power of this, in bytes (8 MiB,
-/// which every level but the `ultra` ones keeps to).
+/// The largest zstd window, as a power of two (8 MiB, which every level but the `ultra` ones keeps
+/// to).
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;

@@ -1,13 +1,12 @@
-//! The Remote Execution API's content-addressable storage, as far as both of its sides share it.
+//! The Remote Execution API's content-addressable storage: what its client and its server share.
 //!
-//! - [`client`]: the calling side.
-//! - [`digest`]: digests and statuses as the messages have them.
-//! - [`resource`]: the names by which `ByteStream` knows blobs.
+//! - [`client`]: the client.
+//! - [`digest`]: conversions of digests and statuses.
+//! - [`resource`]: the resource names of `ByteStream`.
 //! - [`compression`]: zstd with limits.
-//! - [`limits`]: how much anybody may ask for.
+//! - [`limits`]: limits on requests.
 //!
-//! The messages themselves are those of the crate `bazel-remote-apis`. Deliberately absent:
-//! transport, and storage.
+//! The messages are those of the crate `bazel-remote-apis`. Transport and storage live elsewhere.
 
 pub mod client;
 pub mod compression;
@@ -17,7 +16,7 @@ pub mod resource;
 
 /// The API's messages and services, version 2.
 pub use bazel_remote_apis::build::bazel::remote::execution::v2;
-/// The services' way to move blobs of any size.
+/// The service that transfers blobs of any size.
 pub use bazel_remote_apis::google::bytestream;
-/// What became of one blob of many.
+/// The status of one blob in a batch.
 pub use bazel_remote_apis::google::rpc;

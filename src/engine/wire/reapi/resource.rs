@@ -1,4 +1,4 @@
-//! The names by which `ByteStream` knows blobs.
+//! The resource names of `ByteStream`.
 //!
 //! ```text
 //! [INSTANCE/]blobs/HASH/SIZE                                   to read
@@ -7,8 +7,8 @@
 //! [INSTANCE/]uploads/NAME/compressed-blobs/zstd/HASH/SIZE[/ANYTHING]
 //! ```
 //!
-//! The API lets `sha256/` stand before the hash. An instance's name may have several parts, but none
-//! that is one of the words above; see the API's `ContentAddressableStorage`.
+//! The API allows `sha256/` before the hash. An instance name may have several segments, but none
+//! that equals one of the keywords above; see the API's `ContentAddressableStorage`.
 
 use std::fmt;
 
@@ -16,15 +16,15 @@ use super::digest::{DigestError, parse_hash, quoted};
 use super::limits::{BLOB_BYTES_MAX, RESOURCE_NAME_BYTES_MAX, UPLOAD_NAME_BYTES_MAX};
 use maelstrom_container::digest::Digest;
 
-/// How a blob's bytes travel.
+/// How a blob's bytes are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlobEncoding {
     Identity,
-    /// As one or several frames of zstd.
+    /// As one or more zstd frames.
     Zstd,
 }
 
-/// A blob to read.
+/// The name of a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadName {
     pub instance: String,
@@ -32,35 +32,35 @@ pub struct ReadName {
     pub encoding: BlobEncoding,
 }
 
-/// A blob to write.
+/// The name of an upload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WriteName {
     pub instance: String,
-    /// The client's own name for this upload.
+    /// The client's own ID of this upload.
     pub upload: String,
     pub digest: Digest,
     pub encoding: BlobEncoding,
 }
 
-/// Why a text names no blob.
+/// Why a resource name is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResourceNameError {
     /// It is too long.
     #[error("the resource name has {length} bytes: at most {RESOURCE_NAME_BYTES_MAX} are expected")]
     TooLong { length: usize },
-    /// It has another form.
+    /// It has the wrong form.
     #[error("`{name}` is no resource name: {expected} is expected")]
     Form {
         name: String,
         expected: &'static str,
     },
-    /// The bytes are packed in a way that is not spoken.
+    /// The compressor is not supported.
     #[error("compression by `{compressor}` is not spoken here: `zstd` or none is expected")]
     Compressor { compressor: String },
-    /// The hash is none.
+    /// The digest is invalid.
     #[error(transparent)]
     Digest(#[from] DigestError),
-    /// The size is none.
+    /// The size is invalid.
     #[error("`{size}` is no size of a blob: a number from 0 to {BLOB_BYTES_MAX} is expected")]
     Size { size: String },
 }
@@ -76,7 +76,7 @@ const TO_READ: &str =
 const TO_WRITE: &str = "`[INSTANCE/]uploads/NAME/blobs/HASH/SIZE` or `[INSTANCE/]uploads/NAME/compressed-blobs/zstd/HASH/SIZE`";
 
 impl ReadName {
-    /// Reads a name.
+    /// Parses a name.
     pub fn parse(name: &str) -> Result<ReadName, ResourceNameError> {
         let parts = split(name)?;
         let form = || form(name, TO_READ);
@@ -97,7 +97,7 @@ impl ReadName {
 }
 
 impl WriteName {
-    /// Reads a name.
+    /// Parses a name.
     pub fn parse(name: &str) -> Result<WriteName, ResourceNameError> {
         let parts = split(name)?;
         let form = || form(name, TO_WRITE);
@@ -138,7 +138,7 @@ fn form(name: &str, expected: &'static str) -> ResourceNameError {
 
 type NamedBlob<'a, 'b> = (BlobEncoding, Digest, &'b [&'a str]);
 
-/// The blob that these parts name, and what follows it; `None` if they have another form.
+/// The blob that these segments name, and the segments after it; `None` if the form is wrong.
 fn blob<'a, 'b>(parts: &'b [&'a str]) -> Result<Option<NamedBlob<'a, 'b>>, ResourceNameError> {
     let (encoding, rest) = match parts {
         ["blobs", rest @ ..] => (BlobEncoding::Identity, rest),

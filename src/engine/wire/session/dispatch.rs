@@ -1,8 +1,8 @@
-//! Jobs on their way to a cluster and back: their templates are prepared, what the broker lacks is
-//! sent, and what it says of them becomes events.
+//! Dispatches jobs to a cluster: prepares their templates, uploads what the broker lacks, and turns
+//! its messages into events.
 //!
-//! Owner of the session with the broker and of everything that is under way for it. Deliberately
-//! absent: this machine as a place where jobs run.
+//! Owns the session with the broker and everything in progress for it. Local execution is not its
+//! concern.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,39 +31,39 @@ use maelstrom_model::event::{EventKind, NoticeSeverity, UserNotice};
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::job::Job;
 
-/// How long the end of a run waits for the broker to hear of it.
+/// How long closing a run waits for the broker to receive the goodbye.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
-/// What is to be known to send jobs away.
+/// How to dispatch jobs.
 pub struct DispatchOptions {
     pub connection: BrokerChannel,
-    /// The broker's address, for messages.
+    /// The broker's address, for error messages.
     pub address: String,
-    /// 16 random bytes that name the run.
+    /// 16 random bytes that identify the run.
     pub run: [u8; 16],
     pub name: String,
-    /// What is known of files' digests.
+    /// The cache of file digests.
     pub digests: DigestCache,
-    /// Which variables go along.
+    /// Which environment variables are forwarded.
     pub forwarding: EnvironmentForwarding,
-    /// How long a job may go on after SIGTERM.
+    /// The time between SIGTERM and SIGKILL.
     pub grace: Duration,
-    /// How templates are prepared.
+    /// Where templates are prepared.
     pub preparing: PreparationMode,
 }
 
-/// What happened.
+/// What a dispatcher reports.
 pub enum DispatchEvent {
-    /// Something about a job or the cluster.
+    /// An event of a job or the cluster.
     Event(BackendEvent),
-    /// The container of these jobs can't be had elsewhere; they are not with the broker.
+    /// The container of these jobs cannot run elsewhere; the broker does not have them.
     Unportable {
         jobs: Vec<(JobId, Job, JobPriority)>,
         why: PortabilityError,
     },
 }
 
-/// Something that took its time.
+/// The result of a background task.
 enum DispatchCompletion {
     Prepared {
         key: TemplateKey,
@@ -85,7 +85,7 @@ pub struct JobDispatcher {
     work: FuturesUnordered<BoxFuture<'static, DispatchCompletion>>,
     happenings: VecDeque<DispatchEvent>,
     address: String,
-    /// How far uploads are.
+    /// Upload progress.
     transfers: (UnboundedSender<EventKind>, UnboundedReceiver<EventKind>),
     slots: u64,
     lost: bool,
@@ -99,7 +99,7 @@ async fn until(moment: Option<Instant>) {
 }
 
 impl JobDispatcher {
-    /// Opens the session. Must be called on a runtime.
+    /// Opens the session. Must be called within a runtime.
     pub fn new(options: DispatchOptions) -> JobDispatcher {
         JobDispatcher {
             contents: CasClient::new(options.connection.clone()),
@@ -116,12 +116,12 @@ impl JobDispatcher {
         }
     }
 
-    /// Changes how long a job may go on after SIGTERM.
+    /// Changes the time between SIGTERM and SIGKILL.
     pub fn set_grace(&mut self, grace: Duration) {
         self.remote.set_grace(grace);
     }
 
-    /// The cluster's slots.
+    /// The number of the cluster's slots.
     pub fn slots(&self) -> u64 {
         self.slots
     }
@@ -131,17 +131,17 @@ impl JobDispatcher {
         self.lost
     }
 
-    /// The broker's storage.
+    /// The client of the broker's storage.
     pub fn contents(&self) -> &CasClient {
         &self.contents
     }
 
-    /// What prepares templates.
+    /// The preparer of templates.
     pub fn preparer(&self) -> &Arc<TemplatePreparer> {
         &self.preparer
     }
 
-    /// Sends a job away, as soon as what it needs is there.
+    /// Submits a job, which is sent once its template is ready.
     pub fn submit(&mut self, id: JobId, job: Job, rank: JobPriority, common: LocalTemplate) {
         self.remote.submit(id, job, rank, common);
     }
@@ -153,22 +153,22 @@ impl JobDispatcher {
         }
     }
 
-    /// Files of this machine may have changed.
+    /// Notes that local files may have changed.
     pub fn files_changed(&mut self) {
         self.remote.files_changed();
     }
 
-    /// Whether no more jobs are to be started.
+    /// Holds or releases the start of jobs.
     pub fn hold(&mut self, is_held: bool) {
         self.remote.hold(is_held);
     }
 
-    /// What happened, if anything has.
+    /// The next event, if there is one.
     pub fn pop(&mut self) -> Option<DispatchEvent> {
         self.happenings.pop_front()
     }
 
-    /// Waits until something has happened, and sees to it. Dropping the future loses nothing.
+    /// Waits until something happens, and handles it. This method is cancel safe.
     pub async fn step(&mut self) {
         let more = self.start_work();
         let overdue = self.remote.next_overdue();
@@ -177,7 +177,7 @@ impl JobDispatcher {
             news = self.link.next() => self.on_stream_event(news),
             Some(done) = self.work.next() => self.done(done),
             Some(transfer) = self.transfers.1.recv() => self.emit(BackendEvent::Fact(transfer)),
-            // The next step says it.
+            // The next step sends it.
             () = more.come() => {}
             () = until(overdue) => {
                 for id in self.remote.overdue() {
@@ -187,7 +187,7 @@ impl JobDispatcher {
         }
     }
 
-    /// Ends the run; what is unfinished is stopped.
+    /// Ends the run and stops unfinished jobs.
     pub async fn close(mut self) {
         self.remote.goodbye();
         self.link.close(GOODBYE_MAX).await;
@@ -212,8 +212,8 @@ impl JobDispatcher {
         }
     }
 
-    /// Sends what is ready, and begins what has to be done for the rest. [`JobDispatcher::step`] does so,
-    /// too. Tells when something more is to be sent.
+    /// Sends what is ready and starts pending work, as [`JobDispatcher::step`] does, too. Returns
+    /// when more is to be sent.
     pub fn start_work(&mut self) -> FlushTime {
         for (key, common) in self.remote.take_unprepared() {
             let (preparer, preparing) = (Arc::clone(&self.preparer), self.preparing);

@@ -5,12 +5,13 @@
 //!  next   ◀─ events of the session
 //! ```
 //!
-//! - [`dispatch`]: the whole of it. [`session_stream`]: the stream, made again when it breaks.
-//! - [`prepare`]: what a container needs elsewhere. [`tree`]: directories as contents.
-//! - [`remote`]: jobs that are with the broker.
+//! - [`dispatch`]: the entry point. [`session_stream`]: the stream, which reconnects.
+//! - [`prepare`]: turns containers into portable templates. [`tree`]: turns directories into blobs.
+//! - [`remote`]: the state of the jobs that the broker has.
 //!
-//! When the session breaks, everything that the broker may not know is said again; it recognizes
-//! what it knows. So each job has one outcome here, whatever happens to connections or the broker.
+//! After a reconnect the client repeats everything that the broker may not know, and the broker
+//! recognizes what it knows. So each job has one outcome, whatever happens to connections or the
+//! broker.
 
 pub mod dispatch;
 pub mod prepare;

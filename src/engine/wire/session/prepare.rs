@@ -1,9 +1,9 @@
-//! A container of this machine as a template that another machine can make, with the contents that
-//! it needs.
+//! Turns a local container into a template that another machine can run, with the contents that it
+//! needs.
 //!
-//! What a job has said that it takes along ([`JobInputs`]) becomes contents, what it has said that the
-//! other machine must have itself is named with its identity, and what nobody has spoken of keeps
-//! the job here.
+//! Paths that a job declares as inputs ([`JobInputs`]) become contents; paths that the other
+//! machine must provide become toolbox paths with a fingerprint; any other path keeps the job on
+//! this machine.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -21,51 +21,51 @@ use maelstrom_container::store::DigestCache;
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::job::{ContainerSpec, InputPath, JobInputs, ProcessSpec, RootKind};
 
-/// How templates are prepared.
+/// Where templates are prepared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PreparationMode {
-    /// By threads of their own: many files may have to be read.
+    /// On blocking threads, since many files may have to be read.
     #[default]
     Aside,
-    /// At once: of two runs that are to be the same, threads would make two.
+    /// Inline, which keeps simulated runs deterministic.
     AtOnce,
 }
 
-/// What many jobs have in common.
+/// A template of local jobs.
 #[derive(Clone, Debug)]
 pub struct LocalTemplate {
     pub container: Arc<ContainerSpec>,
-    /// What is known of its host paths.
+    /// How its host paths reach another machine.
     pub inputs: Arc<JobInputs>,
     pub environment: Arc<BTreeMap<OsString, OsString>>,
     pub working_directory: Arc<Path>,
-    /// What forks the jobs' processes, if anything does.
+    /// The fork server of the jobs, if any.
     pub resident: Option<Arc<ProcessSpec>>,
 }
 
-/// A template, and what it names.
+/// A portable template and its contents.
 #[derive(Debug)]
 pub struct PreparedTemplate {
     pub template: v1::Template,
-    /// Every content that it names.
+    /// Every blob that it names.
     pub contents: BlobMap,
 }
 
-/// Why there is no template.
+/// Why a template could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// The job must stay here.
+    /// The job must run locally.
     #[error("the job cannot run on another machine: {0}")]
     Unportable(#[from] PortabilityError),
-    /// Something that it takes along cannot be read.
+    /// An input could not be read.
     #[error(transparent)]
     Tree(#[from] InputTreeError),
-    /// Something that the other machine should have cannot be told.
+    /// A toolbox path could not be fingerprinted.
     #[error("cannot tell what {} is, which the workers should have, too", path.display())]
     Toolbox { path: PathBuf, source: io::Error },
 }
 
-/// Makes templates, and remembers what it looked up.
+/// Prepares templates, and caches what it reads.
 #[derive(Debug)]
 pub struct TemplatePreparer {
     digests: DigestCache,
@@ -75,7 +75,7 @@ pub struct TemplatePreparer {
 }
 
 impl TemplatePreparer {
-    /// With what is known of files' digests, and of variables that go along.
+    /// A preparer with this digest cache, which forwards these variables.
     pub fn new(digests: DigestCache, forwarding: EnvironmentForwarding) -> TemplatePreparer {
         TemplatePreparer {
             digests,
@@ -85,8 +85,8 @@ impl TemplatePreparer {
         }
     }
 
-    /// Takes in what is carried of a directory, or a file, without the secrets in it. What is carried
-    /// itself is named, and no secret.
+    /// Packs a directory or a file, without the secrets in it. A path that is named itself is no
+    /// secret.
     pub fn pack(
         &self,
         mut carried: InputPath,
@@ -104,7 +104,7 @@ impl TemplatePreparer {
         pack(&carried, &self.digests, contents)
     }
 
-    /// Makes a template. Reads files, so it takes its time.
+    /// Prepares a template. Blocks, since it reads files.
     pub fn prepare(&self, common: &LocalTemplate) -> Result<PreparedTemplate, PrepareError> {
         let mut contents = BlobMap::new();
         let mut tools = BTreeSet::new();
@@ -137,10 +137,10 @@ impl TemplatePreparer {
                     executable,
                 }),
                 Err(error) => {
-                    // The closure can fail only with a reason to stay on this machine, and this is
+                    // The closure fails only with a reason to stay on this machine, and this is
                     // none.
                     failure.get_or_insert(error);
-                    // Nobody will see it.
+                    // The result is dropped.
                     return Ok(v1::Source::default());
                 }
             };
@@ -176,8 +176,8 @@ impl TemplatePreparer {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         };
-        // The lock is not held while files are read. Two threads may read the same, and find the
-        // same.
+        // The lock is not held while files are read. Two threads may read the same files and get
+        // the same result.
         let before = known().get(path).cloned();
         let identity = match before {
             Some(identity) => identity,
@@ -198,13 +198,13 @@ impl TemplatePreparer {
     }
 }
 
-/// Whether somebody has said of exactly this path that it goes along.
+/// Whether exactly this path is declared as an input.
 fn is_named(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> bool {
     let mut carried = inputs.carried.iter();
     layers.iter().any(|layer| layer == path) || carried.any(|carried| carried.source == path)
 }
 
-/// How a path goes along, if it does.
+/// How a path is packed, if it is an input.
 fn carried(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> Option<InputPath> {
     if layers.iter().any(|layer| layer == path) {
         return Some(InputPath {
@@ -220,7 +220,7 @@ fn carried(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> Option<InputP
         is_built || path.starts_with(&carried.source)
     };
     let around = inputs.carried.iter().find(holds)?;
-    // Whoever names something that is left out of its surroundings wants it all the same.
+    // A path that is named explicitly is wanted even if its parent excludes it.
     let left_out = around.left_out.iter();
     let left_out = left_out.filter(|other| *other != path);
     Some(InputPath {

@@ -1,7 +1,7 @@
-//! The session with the broker, made again whenever it breaks.
+//! The session's stream to the broker, reopened whenever it breaks.
 //!
-//! A task of its own reads; the backend writes. What was on its way when a connection broke may be
-//! lost in both directions: the backend says everything again that the broker may not know.
+//! A task reads it, the dispatcher writes to it. A broken connection may lose messages in both
+//! directions, so the dispatcher repeats everything that the broker may not know.
 
 use std::time::Duration;
 
@@ -19,40 +19,40 @@ use crate::v1::{ClientMessage, Hello, SessionEvent, client_message, session_even
 use crate::versions::{VERSIONS, agree};
 use maelstrom_model::ids;
 
-/// Events that wait for the backend: when it doesn't take them, the broker keeps them.
+/// Events queued for the dispatcher; when it does not take them, the broker keeps them.
 const EVENTS_MAX: usize = 1024;
 
-/// Waits between two tries, the first and the longest.
+/// The shortest and the longest pause between two attempts.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_secs(3);
 
-/// Without a connection for this long, the run is over. A broker that is restarted is back sooner.
+/// How long to retry before the run is lost. A restarted broker is back sooner.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The same before there was any session: who took the connection may be no broker at all, or one
-/// that was killed just now.
+/// The same before the first session: the peer may be no broker at all, or one that was just
+/// killed.
 const PATIENCE_FIRST: Duration = Duration::from_secs(3);
 
-/// What the link tells.
+/// What the stream reports.
 pub enum SessionStreamEvent {
-    /// There is a session; this goes to the broker.
+    /// The session is open; messages to the broker go here.
     Up(UnboundedSender<ClientMessage>),
-    /// The broker said something.
+    /// A message from the broker.
     Event(session_event::Kind),
-    /// The session is over; another one is tried for.
+    /// The session broke; it is being reopened.
     Down(String),
-    /// There will be no other one.
+    /// The session is lost for good.
     Lost(Status),
 }
 
-/// The session.
+/// A session that reconnects.
 pub struct ReconnectingSession {
     news: Receiver<SessionStreamEvent>,
     task: JoinHandle<()>,
 }
 
 impl ReconnectingSession {
-    /// A session for a run over this connection. Must be called on a runtime.
+    /// Opens a session of a run over this connection. Must be called within a runtime.
     pub fn open(connection: BrokerChannel, run: [u8; 16], name: String) -> ReconnectingSession {
         let (sender, news) = channel(EVENTS_MAX);
         let hello = Hello {
@@ -66,16 +66,16 @@ impl ReconnectingSession {
         ReconnectingSession { news, task }
     }
 
-    /// What there is to tell. Dropping the future loses nothing.
+    /// The next event. This method is cancel safe.
     pub async fn next(&mut self) -> SessionStreamEvent {
         match self.news.recv().await {
             Some(news) => news,
-            // It told why before it ended.
+            // The reason was reported before.
             None => std::future::pending().await,
         }
     }
 
-    /// Ends it once what was said has been sent, or after a while.
+    /// Closes the session once pending messages are sent, or after a timeout.
     pub async fn close(mut self, patience: Duration) {
         let drained = async {
             while let Some(SessionStreamEvent::Up(_) | SessionStreamEvent::Event(_)) =
@@ -87,7 +87,7 @@ impl ReconnectingSession {
     }
 }
 
-/// Without one the run cannot be resumed unless we show a credential.
+/// Proves ownership of the run: without it, only a credential lets a client resume.
 fn secret() -> Bytes {
     match ids::secret() {
         Ok(secret) => secret.to_vec().into(),
@@ -128,7 +128,7 @@ async fn keep(connection: BrokerChannel, hello: Hello, news: Sender<SessionStrea
     }
 }
 
-/// Whether trying again may help.
+/// Whether a retry may help.
 fn may_pass(status: &Status) -> bool {
     !matches!(
         status.code(),
@@ -143,7 +143,7 @@ fn may_pass(status: &Status) -> bool {
 }
 
 enum SessionStreamEnd {
-    /// Nobody wants it any more.
+    /// The receiver was dropped.
     Closed,
     Broken {
         status: Status,
@@ -196,7 +196,7 @@ async fn session(
                 }
                 continue;
             }
-            // A newer broker's.
+            // From a newer broker.
             Ok(Some(SessionEvent { kind: None })) => continue,
             Ok(None) => Status::unavailable("the broker ended the session"),
             Err(status) => status,

@@ -1,8 +1,8 @@
-//! Files and directories of this machine as contents of the Remote Execution API.
+//! Packs local files and directories as blobs of the Remote Execution API.
 //!
-//! A directory becomes a `Directory` message for each of its directories, named by digest, and a list
-//! of files. What is left out, and what the version control ignores, stays here; what was built goes
-//! along all the same. Of attributes, only whether a file may be executed is kept.
+//! Each directory becomes a `Directory` message, named by its digest. Excluded paths and those that
+//! version control ignores are left out, unless they are build outputs that the job declares. The
+//! only file attribute that is kept is the executable bit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ use maelstrom_model::job::InputPath;
 /// Directories of version control.
 const VERSION_CONTROL: [&str; 5] = [".git", ".hg", ".jj", ".svn", ".pijul"];
 
-/// Why a directory can't be sent along.
+/// Why a directory could not be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum InputTreeError {
     /// It cannot be read.
@@ -33,18 +33,18 @@ pub enum InputTreeError {
     /// A file cannot be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// The version control's rules cannot be followed.
+    /// The ignore rules could not be applied.
     #[error("cannot tell what of {} is ignored", path.display())]
     Walk {
         path: PathBuf,
         source: ignore::Error,
     },
-    /// Its name is no text, which the Remote Execution API wants.
+    /// A name is no UTF-8, which the Remote Execution API requires.
     #[error("the name of {} is not UTF-8, and cannot be sent to another machine", path.display())]
     Name { path: PathBuf },
 }
 
-/// A directory in the making.
+/// A directory under construction.
 #[derive(Default)]
 struct DirectoryBuilder {
     files: BTreeMap<String, (Digest, bool)>,
@@ -52,16 +52,16 @@ struct DirectoryBuilder {
     directories: BTreeMap<String, DirectoryBuilder>,
 }
 
-/// Something that was carried: its digest, and what it is.
+/// The digest of a packed input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputDigest {
     /// A directory, by the digest of its message.
     Directory(Digest),
-    /// A file, and whether it may be executed.
+    /// A file, and whether it is executable.
     File(Digest, bool),
 }
 
-/// Takes in what is carried of a directory, or a file.
+/// Packs a directory or a file.
 pub fn pack(
     carried: &InputPath,
     digests: &DigestCache,
@@ -76,8 +76,8 @@ pub fn pack(
     let mut node = DirectoryBuilder::default();
     let left_out = carried.left_out.clone();
     let walk = WalkBuilder::new(root)
-        // Hidden files go along, and the user's own excludes do not count: whoever runs the tests,
-        // the same is sent.
+        // Hidden files are included and the user's global excludes are ignored: the result must not
+        // depend on who runs the tests.
         .standard_filters(false)
         .git_ignore(true)
         .git_exclude(true)
@@ -91,7 +91,7 @@ pub fn pack(
         })
         .build();
     let is_left_out = carried.left_out.contains(root);
-    // A walk yields its root without asking the filter.
+    // A walk yields its root without applying the filter.
     for entry in walk.take_while(|_| !is_left_out) {
         let entry = entry.map_err(|source| InputTreeError::Walk {
             path: root.clone(),
@@ -145,7 +145,7 @@ fn add(
     };
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        // A file that comes and goes is none of the tests'.
+        // A file that vanishes meanwhile is no input of a test.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(read(path, source)),
     };
@@ -175,7 +175,7 @@ fn add(
         let file = file(path, &metadata, digests, contents)?;
         parent.files.insert(name.to_owned(), file);
     }
-    // Sockets, pipes and devices are of this machine.
+    // Sockets, pipes and devices are local.
     Ok(())
 }
 
@@ -200,7 +200,7 @@ fn read(path: &Path, source: io::Error) -> InputTreeError {
 }
 
 impl DirectoryBuilder {
-    /// The digest of the directory's message, which is added with all below it.
+    /// Adds the messages of this directory and all below it, and returns its digest.
     fn finish(self, contents: &mut BlobMap) -> Digest {
         let directories = self.directories.into_iter().map(|(name, node)| {
             let digest = node.finish(contents);
@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    /// Every path of a packed directory, with what it is.
+    /// Every path in a packed directory, with its kind.
     fn list(contents: &BlobMap, root: Digest, prefix: &str, listed: &mut Vec<String>) {
         let message = directory(contents, root);
         for node in &message.files {

@@ -1,5 +1,5 @@
-//! Which broker a command is for, and how to be let in: the clients' options about a cluster, and
-//! the variables that clients read.
+//! Which broker a command addresses, and with which credentials: the clients' options for a
+//! cluster, and the variables that clients read.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A broker that answers to an operator: how it is reached, and why one cannot be asked or ordered.
+//! An operator's connection to a broker, and its errors.
 
 use tonic::{Code, Status};
 

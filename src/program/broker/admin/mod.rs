@@ -1,8 +1,9 @@
-//! What speaks to a broker that runs: `status`, `drain` and `stop`.
+//! Commands for a running broker: `status`, `drain` and `stop`.
 //!
-//! - [`broker_address`]: which broker, and how to be let in. [`text`]: what it says, as lines and as JSON.
-//! - [`client`]: a broker that answered, and why one did not.
-//! - [`watch`]: the same on the whole screen, as it changes.
+//! - [`broker_address`]: which broker, and with which credentials. [`text`]: its status, as lines
+//!   and as JSON.
+//! - [`client`]: the connection to the broker, and its errors.
+//! - [`watch`]: the status as a live full-screen view.
 
 pub mod broker_address;
 mod client;

@@ -1,7 +1,7 @@
-//! How a cluster does, as lines for people and as JSON for programs.
+//! Formats the cluster's status, as lines for people and as JSON for programs.
 //!
-//! The first two lines are what scripts read; the rest may change. Names come from elsewhere: what
-//! could move a terminal's cursor is not printed.
+//! The first two lines are stable for scripts; the rest may change. Names are untrusted: characters
+//! that could move a terminal's cursor are not printed.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
-//! How a cluster does on the whole screen, as it changes.
+//! The cluster's status as a live full-screen view.
 //!
-//! [`ClusterStatusView`] is what is shown, drawn without a terminal. A broker that goes away is waited for: what
-//! was heard last stays, with a line that says so. The terminal is given back on every way out.
+//! [`ClusterStatusView`] is what is shown, drawn without a terminal. If the broker disconnects, the
+//! view keeps the last status, with a line that says so, and reconnects. The terminal is restored
+//! on every exit path.
 
 use std::io;
 use std::time::Duration;

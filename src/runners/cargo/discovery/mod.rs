@@ -1,11 +1,11 @@
-//! From built programs to tests.
+//! Discovers the tests in built programs.
 //!
-//! Each test binary is listed in its own container as soon as cargo says that it is there, while
-//! the build goes on. Its tests are handed over as soon as the programs are there that they may
-//! want to run ([`super::programs`]). What the project's own file gives them is made at once, too,
-//! unless a layer of it may be something that the build makes.
+//! Each test binary is listed in its own container as soon as cargo reports it, while the build
+//! continues. Its tests are emitted as soon as the programs that they may run exist
+//! ([`super::programs`]). Their containers from the project's own file are prepared immediately,
+//! too, unless one of their layers may contain something that is still being built.
 //!
-//! A binary that can't be listed is one broken entry; the others go on.
+//! A binary that can't be listed becomes one broken entry; the others continue.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;

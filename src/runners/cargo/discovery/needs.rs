@@ -1,4 +1,4 @@
-//! What the tests of a binary need: variables, shared libraries, and files on other machines.
+//! What a binary's tests need: variables, shared libraries, and input files on other machines.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,9 +87,9 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         Ok(needed)
     }
 
-    /// The shared libraries, and the directories of such, that a test binary may look for and that lie
-    /// neither among the sources nor in the toolbox: by the paths that it was linked with, and by
-    /// `LD_LIBRARY_PATH`, be it the caller's or a build script's.
+    /// The shared libraries, and the directories of such, that a test binary may look for and that
+    /// lie neither among the sources nor in the toolbox: by the paths that it was linked with, and
+    /// by `LD_LIBRARY_PATH`, be it the caller's or a build script's.
     pub(super) fn libraries_elsewhere(
         &mut self,
         binary: &TestBinary,

@@ -1,4 +1,4 @@
-//! `[env]`, and the runners of test binaries, in cargo's configuration files.
+//! `[env]` and the runners of test binaries in cargo's configuration files.
 //!
 //! Cargo reads `.cargo/config.toml` (or `.cargo/config`) of the current directory and of every
 //! directory above it, then that of its home; the nearer file wins, variable by variable.

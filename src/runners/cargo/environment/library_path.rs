@@ -1,7 +1,7 @@
-//! Where a test finds shared libraries.
+//! The search path for a test's shared libraries.
 //!
-//! Cargo's order: the build scripts' directories below the directory of built files, sorted; the
-//! finished files; the files in between; the standard library; then what the caller had.
+//! Cargo's order: the build scripts' directories below the target directory, sorted; the final
+//! artifacts; the intermediate artifacts; the standard library; then the caller's path.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};

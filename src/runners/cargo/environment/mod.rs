@@ -1,17 +1,17 @@
 //! A test's environment: what `cargo test` would give it.
 //!
-//! Cargo lays, over the environment it was called with: the variables of the package, those of its
-//! build script, `[env]` of its configuration files ([`config`]), and the path along which shared
-//! libraries are found ([`library_path`]). So do we, with these differences:
+//! On top of the environment it was called with, cargo sets the package's variables, those of its
+//! build script, `[env]` of its configuration files ([`config`]), and the search path for shared
+//! libraries ([`library_path`]). This module does the same, with these differences:
 //!
-//! - What means nothing in a container is left out, see [`invoking`].
-//! - In a container cargo itself is told to be offline, see [`go_offline`].
-//! - `CARGO_BIN_EXE_*` is there with every cargo; cargo itself sets it at run time since 1.94.
-//! - Of the directories for shared libraries only those are on the path in which a test may find
-//!   one: the others can make no difference but to its speed, and which of the build scripts' are
-//!   known when a test starts depends on how far the build is.
+//! - Variables that mean nothing in a container are omitted, see [`invoking`].
+//! - In a container cargo itself is made to work offline, see [`go_offline`].
+//! - `CARGO_BIN_EXE_*` is set with every cargo; cargo itself sets it at run time since 1.94.
+//! - The path for shared libraries has only the directories in which a test may find one: the
+//!   others affect only its speed, and which of the build scripts' directories are known when a
+//!   test starts depends on the progress of the build.
 //!
-//! Invariant: pure, but for looking into the directories for shared libraries.
+//! Invariant: pure, except for looking into the directories for shared libraries.
 
 pub mod config;
 pub mod library_path;
@@ -123,7 +123,7 @@ fn toolchain_variables(variables: &mut ProcessEnvironment, toolchain: &RustToolc
     set_if_missing("RUSTUP_TOOLCHAIN", &rustup.toolchain);
 }
 
-/// What cargo tells of a package.
+/// The variables that cargo sets for a package.
 fn package_variables(variables: &mut ProcessEnvironment, package: &CargoPackage) {
     let metadata = &package.metadata;
     let version = &metadata.version;

@@ -1,8 +1,8 @@
-//! The program that starts test binaries in place of the system: `[target.….runner]` of cargo's
+//! The program that starts test binaries, if configured: `[target.….runner]` in cargo's
 //! configuration, or its variable.
 //!
-//! Cargo's order: the variable `CARGO_TARGET_TRIPLE_RUNNER`, the table of the triple, then the table
-//! of an expression (`cfg(unix)`) that holds for it; in files the nearer one wins.
+//! Cargo's order: the variable `CARGO_TARGET_TRIPLE_RUNNER`, the table of the triple, then the
+//! table of a matching expression (`cfg(unix)`); among files the nearer one wins.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Environments, compared with what is documented.
+//! Environments, compared with cargo's documentation.
 
 use super::config::VariablePrecedence;
 use super::*;

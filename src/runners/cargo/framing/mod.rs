@@ -1,4 +1,4 @@
-//! Keeps back from a person what libtest writes around the output of the one test that it runs. Pure.
+//! Hides libtest's framing of a single test's output from the user. Pure.
 //!
 //! ```text
 //!                                                   shown?
@@ -17,12 +17,12 @@
 //! test result: FAILED. 0 passed; 1 failed; ...      no
 //! ```
 //!
-//! What a test writes may look the same. So only the first header is libtest's, and only the last end
-//! that is whole, word for word. An end is held back until the process has ended; what comes after it
-//! (a destructor's words, or those of a test that has shown another one's end) waits with it.
+//! A test may print the same text. So only the first header is libtest's, and only the last trailer
+//! that matches in full. A trailer is held back until the process has ended, together with what
+//! follows it (a destructor's output, or that of a test that printed another test's trailer).
 //!
-//! Invariants: what is not framing comes out unchanged and in order; what is held back is at most one
-//! end, and [`AFTER_BYTES_MAX`].
+//! Invariants: anything but framing comes out unchanged and in order; at most one trailer and
+//! [`AFTER_BYTES_MAX`] are held back.
 
 use memchr::memmem;
 
@@ -97,8 +97,8 @@ enum TrailerMatch {
 }
 
 impl LibtestFraming {
-    /// Of a process that is asked for one test. Nothing, if it does not frame what that writes in the
-    /// known way.
+    /// Of a process that is asked for one test. Nothing, if it does not frame what that writes in
+    /// the known way.
     pub fn of(asked: &RequestedTest) -> Option<LibtestFraming> {
         match asked.form {
             LibtestFormat::Pretty if asked.count == 1 => {}
@@ -340,8 +340,8 @@ impl LibtestFraming {
         Ok(message)
     }
 
-    /// Reads what stands between the name of a failed test and the result; returns what libtest has to
-    /// say of it.
+    /// Reads what stands between the name of a failed test and the result; returns what libtest has
+    /// to say of it.
     fn read_failures(&self, text: &mut TextCursor<'_>) -> Result<Vec<u8>, TextMismatch> {
         text.expect(b"failures:\n\n")?;
         let again = [b"failures:\n    ", self.name.as_slice(), b"\n\n"].concat();

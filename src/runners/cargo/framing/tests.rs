@@ -1,4 +1,4 @@
-//! What libtest really writes, what tests write that looks like it, and what of it a person sees.
+//! Actual output of libtest, output of tests that resembles it, and what the user sees of both.
 
 use proptest::prelude::*;
 

@@ -1,10 +1,10 @@
-//! What a test binary says its tests are.
+//! Parses the list of tests that a test binary prints.
 //!
-//! `--list --format terse` prints one line a test: `NAME: test` or `NAME: benchmark`. A name may
-//! hold anything but a newline, so what a constructor or a destructor prints can look like a test,
-//! or become the beginning of a name. It is found in a third listing, of a test that there is not:
-//! that one is asked for only if the other two leave a doubt, see [`is_doubtful`]. Where the tests
-//! can't be told apart from what else is printed, the binary is one test.
+//! `--list --format terse` prints one line per test: `NAME: test` or `NAME: benchmark`. A name may
+//! contain anything but a newline, so the output of a constructor or destructor can look like a
+//! test, or become the beginning of a name. A third listing, of a test that doesn't exist, reveals
+//! such output; it is made only if the other two leave a doubt, see [`is_doubtful`]. If tests can't
+//! be told from other output, the whole binary is one test.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -94,8 +94,8 @@ pub fn timeout(harness: TestHarness) -> Duration {
     }
 }
 
-/// Whether the two listings of a test binary, that of all its tests and that of the ignored ones, may
-/// hold something else. What is printed besides stands at the beginning or at the end of both.
+/// Whether the two listings of a test binary, that of all its tests and that of the ignored ones,
+/// may hold something else. What is printed besides stands at the beginning or at the end of both.
 pub fn is_doubtful(harness: TestHarness, all: &CapturedOutput, ignored: &CapturedOutput) -> bool {
     let (Ok(all), Ok(ignored)) = (output(all), output(ignored)) else {
         return false;

@@ -1,4 +1,4 @@
-//! Listings, with and without what else a program prints.
+//! Listings, with and without other output of the program.
 
 use super::*;
 use maelstrom_model::job::{JobResult, ResourceUsage};
@@ -105,8 +105,8 @@ fn a_main_of_its_own_that_does_not_understand_is_one_test() {
     );
 }
 
-/// What a program lists that holds these tests, the last of them ignored, and prints this before and
-/// after.
+/// What a program lists that holds these tests, the last of them ignored, and prints this before
+/// and after.
 fn noisy(harness: TestHarness, tests: &[&str], before: &str, after: &str) -> BinaryListing {
     let lines = |names: &[&str]| -> CapturedOutput {
         let lines = names.iter().map(|name| format!("{name}: test\n"));

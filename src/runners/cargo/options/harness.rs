@@ -1,9 +1,8 @@
-//! Arguments after `--`, which `cargo test` hands to the test binaries.
+//! Arguments after `--`, which `cargo test` passes to the test binaries.
 //!
-//! Those of libtest that say which tests to run, or how many at a time, are understood here, since
-//! the test binaries run one test each and could not obey them. The others are passed on as they
-//! are. A word that belongs to an option unknown to libtest can't be told from the name of a test:
-//! `--option=word` is the spelling that works for both.
+//! libtest's options that select tests or set their number at a time are interpreted here, since
+//! each test binary runs a single test. The others are passed through. A word that belongs to an
+//! option unknown to libtest can't be told from a test name: `--option=word` works for both.
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU32;

@@ -1,18 +1,17 @@
-//! The command line of `cargo maelstrom`: [`CargoOptions`] as typed, [`CargoSettings`] as meant.
+//! The command line of `cargo maelstrom`: [`CargoOptions`] as parsed, [`CargoSettings`] as
+//! resolved.
 //!
-//! Options have the names of the original Maelstrom, and those that fingers know from `cargo test`.
-//! Both `cargo maelstrom …` and `cargo-maelstrom …` end up here. Where the two vocabularies clash,
-//! the module that settles it says how: [`super::selection`] for `--exclude`, [`harness`] for what
-//! stands after `--`.
+//! Options are named as in the original Maelstrom and in `cargo test`. Both `cargo maelstrom …` and
+//! `cargo-maelstrom …` end up here. Where the two vocabularies conflict, see [`super::selection`]
+//! for `--exclude` and [`harness`] for the arguments after `--`.
 //!
-//! - One `-j N` means N build jobs and N slots for tests; `--slots` and `--test-threads` (after
-//!   `--`) are about tests alone and win.
+//! - `-j N` sets both the number of build jobs and of slots for tests; `--slots` and
+//!   `--test-threads` (after `--`) apply to tests only and take precedence.
 //! - The packages are those that `cargo test` would test: the one in the current directory, or the
-//!   workspace's default members. A pattern that includes looks at the whole workspace.
-//! - `--no-fail-fast` is accepted and changes nothing: no failure stops the others unless
-//!   `--stop-after` says so.
+//!   workspace's default members. An include pattern searches the whole workspace.
+//! - `--no-fail-fast` is accepted without effect: failures stop a run only with `--stop-after`.
 //!
-//! Invariant: turning options into settings touches neither the system nor the environment.
+//! Invariant: resolving options touches neither the system nor the environment.
 
 pub mod harness;
 

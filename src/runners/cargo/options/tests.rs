@@ -1,4 +1,4 @@
-//! What command lines mean.
+//! Parsing and resolving command lines.
 
 use super::*;
 use maelstrom_model::event::IsolationMode;

@@ -1,6 +1,5 @@
-//! Which options of `cargo maelstrom` are configuration values, to be set by variables and in files
-//! as well, and how a command line is read. What the options mean, and their defaults, stand with
-//! the options.
+//! Which options of `cargo maelstrom` can also be set by variables and configuration files, and how
+//! the command line is parsed. The options themselves document their meaning and defaults.
 
 use std::ffi::{OsStr, OsString};
 

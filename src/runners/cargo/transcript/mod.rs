@@ -1,8 +1,8 @@
-//! What a test binary says of the one test that it was asked to run. Pure.
+//! Parses what a test binary reports about the one test that it was asked to run. Pure.
 //!
-//! An exit code of 0 does not mean that the test passed: a test binary that knows no test of the
-//! name that it was given says `running 0 tests` and exits with 0, and so does a process in which a
-//! test called `exit(0)`. So a test counts only if its process has said that it ran:
+//! An exit code of 0 does not mean that the test passed: a test binary without a test of the given
+//! name prints `running 0 tests` and exits with 0, and so does a process in which a test calls
+//! `exit(0)`. So a test passes only if its process reports that it ran:
 //!
 //! ```text
 //! running 1 test                                   before anything of the test's own
@@ -12,15 +12,15 @@
 //! test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.01s
 //! ```
 //!
-//! What a test writes may look the same (a test of a test runner, say) and may stand in the middle
-//! of such a line, if a thread goes on writing, or wherever standard error is the same pipe. So the
-//! first header counts and the last result; a result must have the right numbers, and stand after the
-//! test's own name. Where it is known how many tests the binary has, the number of those that were
-//! left out must be right, too. Whether the test passed is what those numbers say: libtest writes
-//! them at once, and nothing can come between them.
+//! A test may print the same text (a test of a test runner, for instance), and output may occur in
+//! the middle of such a line, from a thread that is still writing, or anywhere if standard error is
+//! the same pipe. So the first header and the last result count; a result must have consistent
+//! numbers and follow the test's own name. If the number of tests in the binary is known, the
+//! number of filtered tests must match, too. These numbers decide whether the test passed: libtest
+//! writes them in one call, so nothing can come between them.
 //!
-//! libtest's forms (pretty, terse, JSON, JUnit) are understood, and what Criterion says when it tests
-//! a benchmark.
+//! libtest's formats (pretty, terse, JSON, JUnit) are supported, and the output of Criterion when
+//! it tests a benchmark.
 //!
 //! Invariant: holds at most [`LINE_BYTES_MAX`] of a line, and the test's name.
 
@@ -367,8 +367,8 @@ pub(super) fn header(line: &[u8]) -> Option<u32> {
     (rest.is_empty() || rest.starts_with(b" (shuffle seed: ")).then_some(number)
 }
 
-/// Reads `. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out`, the last on the line. libtest
-/// writes it in one piece.
+/// Reads `. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out`, the last on the line.
+/// libtest writes it in one piece.
 pub(super) fn counts(line: &[u8]) -> Option<SummaryCounts> {
     let last = memmem::rfind(line, b" passed; ")?;
     let start = line.split_at(last).0;

@@ -1,4 +1,4 @@
-//! What harnesses really print, what tests print that looks like it, and how the two are told apart.
+//! Actual output of harnesses, output of tests that resembles it, and how the two are told apart.
 
 use proptest::prelude::*;
 
@@ -284,8 +284,8 @@ fn criterion_says_that_a_benchmark_works_in_its_own_way() {
     assert_eq!(said("Success\n"), ReportedOutcome::Nothing);
 }
 
-/// What is written to standard error comes between what is written to standard output, where both are
-/// one pipe. libtest's lines and parts of lines are whole, whoever else writes.
+/// What is written to standard error comes between what is written to standard output, where both
+/// are one pipe. libtest's lines and parts of lines are whole, whoever else writes.
 #[test]
 fn what_standard_error_says_neither_passes_nor_fails_a_test() {
     let noises = [

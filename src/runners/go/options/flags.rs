@@ -1,6 +1,6 @@
-//! The flags of `go test`, and what each is to us.
+//! The flags of `go test`, and their role here.
 //!
-//! They come from the command line and from `GOFLAGS`, where a flag takes its value after `=` only,
+//! They come from the command line and from `GOFLAGS`, where a flag takes its value only after `=`,
 //! and where `-c` and `-x` are Go's.
 
 /// What a flag of Go is to us.

@@ -1,17 +1,17 @@
-//! The command line of `maelstrom-go-test`: [`GoOptions`] as typed, [`GoSettings`] as meant.
+//! The command line of `maelstrom-go-test`: [`GoOptions`] as parsed, [`GoSettings`] as resolved.
 //!
-//! Options have the names of the original Maelstrom, and those that fingers know from `go test`,
-//! with one dash or two ([`words`]); those in `GOFLAGS` count as well. Where the two clash:
+//! Options are named as in the original Maelstrom and in `go test`, with one dash or two
+//! ([`words`]); those in `GOFLAGS` count as well. Where the two conflict:
 //!
-//! - `-v` is `go test`'s: show what passing tests write. The version is `-V`.
+//! - `-v` is `go test`'s: show the output of passing tests. The version is `-V`.
 //! - `-c` and `-i` are Maelstrom's (a configuration file, a pattern), and so are `-x` and `-l`.
-//! - Without a package all of the module is tested, `./...`, as in the original; `go test` stops at
-//!   the current directory.
-//! - `--timeout` with a bare number is in seconds and ends a test from outside; with a unit, as in
-//!   `30s`, it is Go's own and ends it with the stacks of all goroutines.
-//! - `-j` is the number of tests at a time, `-p` that of build steps.
+//! - Without a package the whole module is tested, `./...`, as in the original; `go test` tests
+//!   only the current directory.
+//! - `--timeout` with a bare number is in seconds and kills a test from outside; with a unit, as in
+//!   `30s`, it is Go's own and ends the test with the stacks of all goroutines.
+//! - `-j` is the number of concurrent tests, `-p` that of build steps.
 //!
-//! Invariant: turning options into settings touches neither the system nor the environment.
+//! Invariant: resolving options touches neither the system nor the environment.
 
 pub mod words;
 
@@ -20,7 +20,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 mod timeout;
-mod variable;
+pub(super) mod variable;
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;

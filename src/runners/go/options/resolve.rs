@@ -1,4 +1,4 @@
-//! From what was typed to what is meant.
+//! Resolves options into settings.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;

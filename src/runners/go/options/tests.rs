@@ -1,4 +1,4 @@
-//! Command lines, and what they mean.
+//! Parsing and resolving command lines.
 
 use super::*;
 use crate::sandbox::container::Toolbox;

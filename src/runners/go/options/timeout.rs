@@ -1,4 +1,4 @@
-//! How long a test may take, as `--timeout` says it.
+//! Parses `--timeout`.
 
 use std::str::FromStr;
 

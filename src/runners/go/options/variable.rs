@@ -1,7 +1,7 @@
-//! What `GOFLAGS` is: the variable, or what `go env -w` wrote down for it.
+//! The value of `GOFLAGS`: the variable, or what `go env -w` stored for it.
 //!
-//! Go is not asked, which would take its time at the start of every run; what its own installation
-//! may set (`GOROOT/go.env`) is compared when it is asked for other things.
+//! Go is not run for that, which would delay the start of every run; what its installation may set
+//! (`GOROOT/go.env`) is compared when Go is run for other reasons.
 
 use std::path::PathBuf;
 
@@ -38,6 +38,43 @@ pub fn go_flags(system: &impl ConfigEnvironment) -> String {
     variable(NAME).or_else(written).unwrap_or_default()
 }
 
+/// The flags of a text, which Go separates by spaces; one in single or double quotes may hold some
+/// (`cmd/internal/quoted` in Go's sources).
+pub fn split(text: &str) -> Vec<&str> {
+    let mut flags = Vec::new();
+    let mut rest = text.trim_ascii_start();
+    while let Some(first) = rest.chars().next() {
+        let (flag, after) = match first {
+            '\'' | '"' => {
+                let inner = rest.get(1..).unwrap_or_default();
+                // Go refuses a quote that is not closed, and says so itself.
+                inner.split_once(first).unwrap_or((inner, ""))
+            }
+            _ => rest.split_at(
+                rest.find(|c: char| c.is_ascii_whitespace())
+                    .unwrap_or(rest.len()),
+            ),
+        };
+        flags.push(flag);
+        rest = after.trim_ascii_start();
+    }
+    flags
+}
+
+/// The text that Go splits into these flags.
+pub fn join(flags: &[&str]) -> String {
+    let quoted = flags.iter().map(|flag| {
+        let needs_quotes = flag.is_empty()
+            || flag.contains(|c: char| c.is_ascii_whitespace() || "'\"".contains(c));
+        match (needs_quotes, flag.contains('\'')) {
+            (false, _) => (*flag).to_owned(),
+            (true, false) => format!("'{flag}'"),
+            (true, true) => format!("\"{flag}\""),
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +103,25 @@ mod tests {
             found.map_or(Err(io::ErrorKind::NotFound.into()), |text| {
                 Ok((*text).to_owned())
             })
+        }
+    }
+
+    #[test]
+    fn flags_may_be_quoted_as_go_quotes_them() {
+        for (text, flags) in [
+            ("", &[] as &[&str]),
+            ("  -a\t-b=c ", &["-a", "-b=c"]),
+            (
+                "'-ldflags=-X a=b -run=x' -race",
+                &["-ldflags=-X a=b -run=x", "-race"],
+            ),
+            ("\"-tags=it's\" -v", &["-tags=it's", "-v"]),
+            // Quotes count at a flag's beginning only.
+            ("-ldflags='-X a=b'", &["-ldflags='-X", "a=b'"]),
+            ("'-a b", &["-a b"]),
+        ] {
+            assert_eq!(split(text), flags, "{text}");
+            assert_eq!(split(&join(flags)), flags, "{text}");
         }
     }
 

@@ -1,21 +1,22 @@
-//! From words as `go test` takes them to words as our own command line takes them.
+//! Rewrites `go test` arguments into arguments of our own command line.
 //!
-//! Go's flags begin with one dash or two, and take their value after `=` or in the next word. What
-//! we have an option for becomes that option; what is for the build alone becomes
-//! `--build-flag=…`, what is for the test binaries `--test-flag=…`, and what makes no sense here
-//! `--refused-flag=…`, to be told of later. A flag that nobody knows is the tests' own, as for
-//! `go test`; words after it that stand alone are its, unless no package was named yet.
+//! Go's flags begin with one dash or two, and take their value after `=` or in the next word. A
+//! flag for which we have an option becomes that option; a build flag becomes `--build-flag=…`, a
+//! flag of the test binaries `--test-flag=…`, and one that makes no sense here `--refused-flag=…`,
+//! to be reported later. An unknown flag is the tests' own, as in `go test`; words after it belong
+//! to it, unless no package was named yet.
 //!
-//! `GOFLAGS` is read the same way, as if it stood in front of all that was typed: of flags that are
-//! said twice the last counts, as for Go. What of it is not ours stays where it is, for Go to read.
+//! `GOFLAGS` is parsed the same way, as if it preceded the command line: the last of repeated flags
+//! counts, as in Go. What of it is not ours stays there for Go.
 //!
-//! Pure; nothing here fails.
+//! Pure, and infallible.
 
 use std::ffi::OsString;
 
 use super::flags::FlagArity::{self, Switch, Value};
 use super::flags::FlagRole::{self, Build, Moot, Own, Refused, Test};
 use super::flags::{boolean, of_command_line, of_variable};
+use super::variable;
 
 /// Our options of one letter that take a number, which may follow at once.
 const WITH_NUMBER: [char; 5] = ['j', 'p', 'r', 's', 't'];
@@ -168,7 +169,7 @@ impl FlagRewriter<'_> {
     fn go_flags(&mut self, text: &str) {
         let mut rest = Vec::new();
         let mut taken = Vec::new();
-        for word in text.split_whitespace() {
+        for word in variable::split(text) {
             match of_variable_word(word) {
                 None => rest.push(word),
                 Some((name, takes, Refused, value)) if !is_off(takes, value) => {
@@ -181,7 +182,7 @@ impl FlagRewriter<'_> {
             self.known_flag(name, *takes, *meant, value.map(str::to_owned));
         }
         if !taken.is_empty() {
-            self.push("go-flags", &rest.join(" "));
+            self.push("go-flags", &variable::join(&rest));
         }
     }
 

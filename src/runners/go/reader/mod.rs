@@ -1,11 +1,11 @@
-//! Reads along while one test writes.
+//! Reads a test's output as it is written.
 //!
-//! With `-test.v=test2json` a test binary puts a control character before each line of its own, and
-//! only there: `=== RUN`, `--- PASS` and their kind can't be confused with what the tested code
-//! writes. A person is shown everything else, and of the framing that a subtest failed.
+//! With `-test.v=test2json` a test binary puts a control character before each of its own lines,
+//! and only there: `=== RUN`, `--- PASS` and the like can't be confused with output of the tested
+//! code. The user sees everything else, and of the framing that a subtest failed.
 //!
-//! Invariants: what stands between the frames is passed on at once and unchanged; what is held back
-//! is at most one line, and never more than [`FRAME_BYTES_MAX`].
+//! Invariants: output between the frames is passed on at once and unchanged; at most one line is
+//! held back, and never more than [`FRAME_BYTES_MAX`].
 
 use std::path::PathBuf;
 use std::sync::Arc;

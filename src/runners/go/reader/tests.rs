@@ -1,4 +1,4 @@
-//! What test binaries write, in whatever pieces it comes.
+//! Output of test binaries, split in arbitrary places.
 
 use super::*;
 use proptest::prelude::*;

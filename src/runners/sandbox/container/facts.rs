@@ -1,4 +1,4 @@
-//! What the default container is made from, as plain data.
+//! The inputs of the default container, as plain data.
 
 use std::path::PathBuf;
 

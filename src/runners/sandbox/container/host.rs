@@ -1,4 +1,4 @@
-//! Finds out what the host can lend to tests.
+//! Detects which host paths tests can use.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Paths of the host, and the symbolic links on the way to them.
+//! Host paths, and the symbolic links on the way to them.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;

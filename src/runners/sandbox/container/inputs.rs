@@ -1,7 +1,8 @@
 //! What the default container needs on another machine. Pure.
 //!
-//! The project goes along, without what was built but what is needed of it; the toolbox must be there
-//! already. Without the toolbox, its shared libraries and the few files of `/etc` go along, too.
+//! The project is uploaded, without build outputs except those that are needed; the toolbox must
+//! exist on the other machine. Without a toolbox, its shared libraries and the few files of `/etc`
+//! are uploaded, too.
 
 use std::path::PathBuf;
 

@@ -1,22 +1,22 @@
 //! The default container: everything that a test finds under its language's own tool, and nothing
 //! that another test could have left there.
 //!
-//! [`container`] is a pure function from what is known of the project and of the host, which
-//! [`host`] and [`workspace`] gather:
+//! [`container`] is a pure function of what is known about the project and the host, which [`host`]
+//! and [`workspace`] detect:
 //!
-//! - The sources, everything that was built and file systems mounted below them are overlays at
-//!   their own paths: read-only underneath, writable above, thrown away.
-//! - The home directory, `/tmp`, `/var/tmp` and `/dev/shm` are the test's own and empty.
-//! - The toolbox (the host's programs, the toolchain, downloaded packages, and the files of
-//!   `/etc` that make them work) is bound read-only, unless it is not wanted; then there are the
-//!   shared libraries that the programs need, and nothing else.
-//! - Where tests are run by root, what root expects to write to is writable, too: the root with
+//! - The sources, all build outputs and file systems mounted below them are overlays at their own
+//!   paths: read-only below, writable above, and discarded.
+//! - The home directory, `/tmp`, `/var/tmp` and `/dev/shm` are private to the test and empty.
+//! - The toolbox (the host's programs, the toolchain, downloaded packages, and the files of `/etc`
+//!   that they need) is bound read-only, unless disabled; then there are only the shared libraries
+//!   that the programs need.
+//! - For tests that run as root, what root expects to be writable is writable: the root with
 //!   `/run`, `/etc` and `/var`, and `/usr/local`.
-//! - What is mounted deeper is mounted later. Where two things want the same place, the project
-//!   wins, then what is the test's own, then the toolbox.
+//! - Deeper mounts come later. For a path that several mounts claim, the project takes precedence,
+//!   then the test's private directories, then the toolbox.
 //!
-//! Invariants: whatever is mounted in the read-only root has its mount point there; a path of the
-//! host that leads through symbolic links is found under both its names.
+//! Invariants: every mount has its mount point in the read-only root; a host path that leads
+//! through symbolic links is found under both names.
 
 pub mod facts;
 pub mod host;

@@ -1,11 +1,11 @@
-//! Links among the sources that lead out of them: what they lead to belongs to the sources, too.
+//! Links in the sources that lead out of them: their targets belong to the sources, too.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The most files and directories that are looked at; in a larger tree the links that are deeper than
-/// others are not found. Looking at them takes some 10 ms.
+/// The most files and directories that are looked at; in a larger tree the links that are deeper
+/// than others are not found. Looking at them takes some 10 ms.
 const ENTRIES_MAX: usize = 20_000;
 
 /// The most links that are followed.
@@ -29,8 +29,8 @@ const CACHE_MARK: &str = "CACHEDIR.TAG";
 /// Directories that every container has in a form of its own.
 const EVERYWHERE: [&str; 5] = ["/dev", "/etc", "/proc", "/run", "/sys"];
 
-/// Where the links below these directories lead to that lead out of all of them. Nothing is among it
-/// that holds one of the directories, or the home directory.
+/// Where the links below these directories lead to that lead out of all of them. Nothing is among
+/// it that holds one of the directories, or the home directory.
 pub fn targets(roots: &[PathBuf], home: Option<&Path>) -> Vec<PathBuf> {
     let mut waiting: VecDeque<PathBuf> = roots.iter().cloned().collect();
     let mut found = BTreeSet::new();

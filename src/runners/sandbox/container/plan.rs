@@ -1,5 +1,5 @@
-//! Puts mounts and entries of the root together: who wins a place, what is there anyway, and what
-//! needs a mount point.
+//! Plans mounts and root entries: which candidate gets a path, what exists anyway, and what needs a
+//! mount point.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,11 @@
-//! What programs of the toolbox need that lies elsewhere: behind links, and beside their directories.
+//! Finds what programs of the toolbox need from elsewhere: behind links, and next to their
+//! directories.
 //!
-//! - A directory on `PATH` may hold links into installations (`~/.local/bin/tool`, made by an
-//!   installer), and programs that look for their own in `../lib`.
-//! - Packages keep under `/usr` links to their configuration below `/etc` (`/usr/lib/jvm/…/conf`).
+//! - A directory on `PATH` may contain links into installations (`~/.local/bin/tool`, made by an
+//!   installer), and programs that look for their files in `../lib`.
+//! - Packages have links below `/usr` to their configuration in `/etc` (`/usr/lib/jvm/…/conf`).
 //!
-//! Looking around costs time at the start of every run, so it has limits, and where nothing is
-//! found nothing is said.
+//! This search delays every run, so it is limited; if it finds nothing, it reports nothing.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -59,8 +59,8 @@ fn beside(directory: &Path) -> impl Iterator<Item = PathBuf> {
     beside.filter(|path| path.exists())
 }
 
-/// The installation that a program is part of; nothing but the program where that would be somebody's
-/// home, or what many programs share.
+/// The installation that a program is part of; nothing but the program where that would be
+/// somebody's home, or what many programs share.
 fn installation(program: &Path, holding: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
     let is_shared = |place: &Path| {
@@ -88,7 +88,8 @@ fn is_programs(directory: &Path) -> bool {
     name.is_some_and(|name| PROGRAMS.iter().any(|programs| name == *programs))
 }
 
-/// The names of what stands below `/etc` and is linked to from below `/usr`, if everybody may read it.
+/// The names of what stands below `/etc` and is linked to from below `/usr`, if everybody may read
+/// it.
 pub fn configuration() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (place, depth) in LINKING {

@@ -1,4 +1,4 @@
-//! Finds out which directories a project's tests need.
+//! Determines which directories a project's tests need.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! From what a file says about a test to its container: the base, the layers upon it, the mounts.
+//! Composes a test's container from its specification: the base, its layers and its mounts.
 
 use std::borrow::Cow;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! What can be wrong with a project's file, or with what it asks for.
+//! Errors in a project's file, or in what it refers to.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! What a container needs of the host to use the host's network: how names become addresses there.
-//! What the container's own layers say of that wins.
+//! What a container needs to use the host's network: the files for name resolution. Those in the
+//! container's own layers take precedence.
 
 use std::fs;
 use std::path::{Path, PathBuf};

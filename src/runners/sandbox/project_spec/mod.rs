@@ -1,16 +1,16 @@
-//! What a project's own file says about its tests' containers, applied: from a test to everything
-//! its job needs.
+//! Applies a project's own file about containers: from a test to everything its job needs.
 //!
 //! ```text
-//! file ─load─▶ Specified ─resolve(test)─▶ Resolution ─give─▶ Given: container, environment, …
-//!                                         pure             layers made, images fetched
+//! file ─load─▶ ProjectSpec ─resolve(test)─▶ ResolvedSpec ─▶ TestContainer
+//!                                           pure            layers made, images fetched
 //! ```
 //!
-//! A runner says what it would give a test by itself ([`DefaultContainer`]) and gets what the test shall
-//! have instead. Without a file there is no [`ProjectSpec`], and nothing here costs anything.
+//! A runner passes the container that it would use by default ([`DefaultContainer`]) and gets the
+//! test's container instead. Without a file there is no [`ProjectSpec`], and this module costs
+//! nothing.
 //!
-//! [`ProjectSpec`] is one discovery's. Its [`LayerCache`] hold the directories that jobs use, so they
-//! must be kept as long as the jobs; see [`ProjectSpec::materials`].
+//! A [`ProjectSpec`] belongs to one discovery. Its [`LayerCache`] holds the directories that jobs
+//! use, so they must be kept as long as the jobs; see [`ProjectSpec::materials`].
 
 mod compose;
 mod error;

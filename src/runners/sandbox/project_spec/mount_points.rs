@@ -1,5 +1,5 @@
-//! Looks, before a container is started, for what could not be mounted or would not be seen: the
-//! kernel's own words for it name neither the file nor the line.
+//! Checks, before a container is started, for mounts that would fail or be hidden: the kernel's
+//! errors name neither the file nor the line.
 
 use std::fs;
 use std::path::{Path, PathBuf};

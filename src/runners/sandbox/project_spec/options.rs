@@ -1,4 +1,4 @@
-//! The options about containers, which all runners have.
+//! The options for containers that all runners have.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The texts of stubs: the empty files and directories of a layer on which something is mounted.
+//! Parses stubs: the empty files and directories of a layer that serve as mount points.
 
 /// The stub of an absolute path, by the text of which brace expansion makes it.
 pub fn stub_of(path: &str) -> String {

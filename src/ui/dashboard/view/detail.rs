@@ -1,4 +1,4 @@
-//! One test: how it went through its phases, its attempts, what it used, and how it is run.
+//! Draws one test: its phases, attempts, resource usage, and command.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

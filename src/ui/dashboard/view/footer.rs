@@ -1,4 +1,4 @@
-//! The last line: what is typed, a remark, or what the most useful keys do.
+//! Draws the last line: the prompt, a status message, or hints for the most useful keys.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! The lines that every screen has: the run, the gauge, the counts, the tabs.
+//! Draws the header of every screen: the run, the progress bar, the counts, the tabs.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! Lists of tests: failures, what runs, and all of them.
+//! Draws lists of tests: failures, running tests, and all tests.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! A log: the lines in view, with their numbers, and how the test ended below the last.
+//! Draws a log: the lines in view, with their numbers, and the test's outcome below the last.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,6 +1,6 @@
-//! Draws the dashboard's state, and nothing but what is in view.
+//! Draws the dashboard's state, limited to what is in view.
 //!
-//! A function of the state and the moment: no clock, no I/O, nothing kept between frames.
+//! A function of the state and the time: no clock, no I/O, nothing kept between frames.
 
 mod detail;
 mod footer;

@@ -1,4 +1,4 @@
-//! What lies over the screen: the help and the command palette, both made from the table of keys.
+//! Draws overlays: the help and the command palette, both derived from the table of actions.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

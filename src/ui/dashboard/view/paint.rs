@@ -1,4 +1,4 @@
-//! Strokes: texts, rows, frames. Everything is cut at the edge it is given.
+//! Drawing primitives: text, rows, frames. Everything is clipped at the given edge.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

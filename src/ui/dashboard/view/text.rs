@@ -1,4 +1,4 @@
-//! Numbers, times and names as a person reads them, in as much room as there is.
+//! Formats numbers, times and names to fit the space that there is.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

@@ -1,4 +1,4 @@
-//! Workers and the cluster.
+//! Draws workers and the cluster.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! What a report makes of texts that try something: names, reasons, messages and output.
+//! Hostile text in a report: names, reasons, messages and output.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Reports of recorded runs, as they are read. Time is the events' own throughout.
+//! Reports of recorded runs. Times are those of the events.
 
 mod hostile;
 mod runaway;

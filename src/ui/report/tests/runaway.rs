@@ -1,4 +1,4 @@
-//! What a report shows of tests that write without end.
+//! Reports of tests with endless output.
 
 use super::*;
 use crate::report::extent::SHOWN_BYTES_MAX;

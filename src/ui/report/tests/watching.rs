@@ -1,4 +1,4 @@
-//! What a report says of files that change.
+//! Reports of changed files in watch mode.
 
 use super::*;
 

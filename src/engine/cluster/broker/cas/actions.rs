@@ -1,10 +1,10 @@
-//! Results of actions, on disk beside the blobs that they name.
+//! The action cache, on disk next to the blobs that its results name.
 //!
-//! Each is a file that begins with its own hash, so a torn one is noticed. Results are limited in
-//! their size altogether; those that were not asked for longest go first.
+//! Each result is a file that begins with its own hash, so a torn write is detected. The total size
+//! is limited; the least recently used results are evicted first.
 //!
-//! Invariants: a result is given out only if all outputs that it names are in the storage; one whose
-//! outputs have been evicted is removed. Results of one instance are never given to another.
+//! Invariants: a result is served only if the storage has all outputs that it names; one whose
+//! outputs were evicted is removed. A result is visible only in its own instance.
 
 use std::fs;
 use std::io::{self, Write};
@@ -28,7 +28,7 @@ use maelstrom_wire::reapi::limits::{
 };
 use maelstrom_wire::reapi::v2::{ActionResult, Directory, Tree};
 
-/// Results of actions. Cloning gives another handle on the same ones.
+/// The action cache. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ActionResults {
     shared: Arc<ActionCacheState>,
@@ -44,11 +44,11 @@ struct ActionCacheState {
     misses: AtomicU64,
 }
 
-/// Outputs that are named in a message that shows what is missing; more would not help anybody.
+/// How many missing outputs an error message names.
 const NAMED_MAX: usize = 5;
 
 impl ActionResults {
-    /// Those that a storage's directory holds.
+    /// Opens the results in a storage's directory.
     pub async fn open(storage: CasStorage) -> Result<Self, CasStorageError> {
         blocking(move || {
             let directory = storage.root().join("actions");
@@ -71,13 +71,13 @@ impl ActionResults {
         .await
     }
 
-    /// How often results were found, and not.
+    /// The numbers of hits and misses.
     pub fn uses(&self) -> (u64, u64) {
         let order = Ordering::Relaxed;
         (self.shared.hits.load(order), self.shared.misses.load(order))
     }
 
-    /// The result of an action, if it is known and its outputs are there.
+    /// The result of an action, if it is known and its outputs are present.
     pub async fn get(
         &self,
         instance: &str,
@@ -108,8 +108,8 @@ impl ActionResults {
                 self.index().used(&key);
                 Ok(Some(result))
             }
-            // An error, as of a tree that is damaged, makes the result as useless as a missing
-            // output does.
+            // An error, such as a damaged tree, makes the result as useless as a missing output
+            // does.
             Ok(_) | Err(_) => {
                 self.forget(key).await?;
                 Ok(None)
@@ -117,7 +117,7 @@ impl ActionResults {
         }
     }
 
-    /// Keeps the result of an action. It is refused if an output that it names is missing.
+    /// Stores the result of an action. It is rejected if an output that it names is missing.
     pub async fn update(
         &self,
         instance: &str,
@@ -150,7 +150,7 @@ impl ActionResults {
         Ok(())
     }
 
-    /// Which blobs that a result names are not there.
+    /// The blobs that a result names and the storage lacks.
     async fn missing(&self, result: &ActionResult) -> Result<Vec<Digest>, Status> {
         let mut named = Vec::new();
         for file in &result.output_files {
@@ -192,8 +192,8 @@ impl ActionResults {
     fn write(&self, key: ContentHash, content: &[u8]) -> Result<(), CasStorageError> {
         let directory = &self.shared.directory;
         let path = directory.join(key.to_string());
-        // The lock keeps the index and the directory in step, and is held for as long as a small
-        // file takes.
+        // The lock keeps the index and the directory in step; it is held for one write of a small
+        // file.
         let mut index = self.index();
         tempfile::NamedTempFile::new_in(directory)
             .and_then(|mut file| {
@@ -230,14 +230,14 @@ const HASH_BYTES: usize = 32;
 /// The name of a result.
 fn key(instance: &str, action: Digest) -> ContentHash {
     let mut hasher = DigestHasher::default();
-    // The name has any length, so it is framed; what follows has a fixed one.
+    // The instance name has variable length, so it is framed; the rest has a fixed length.
     hasher.update_framed(instance.as_bytes());
     hasher.update(action.hash.as_bytes());
     hasher.update(&action.size_bytes.to_le_bytes());
     hasher.finish().hash
 }
 
-/// A result from its file; `None` if that is not what was written.
+/// Reads a result from its file; `None` if the file is damaged.
 fn read(path: &std::path::Path) -> Option<ActionResult> {
     let content = fs::read(path).ok()?;
     let (hash, content) = content.split_at_checked(HASH_BYTES)?;
@@ -247,7 +247,7 @@ fn read(path: &std::path::Path) -> Option<ActionResult> {
     }
 }
 
-/// The results in a directory; what else is there was left by a broker that was killed, and goes.
+/// Lists the results in a directory; other files are left over from a killed broker and removed.
 fn survey(
     directory: &std::path::Path,
 ) -> Result<Vec<(ContentHash, u64, SystemTime)>, CasStorageError> {

@@ -1,4 +1,4 @@
-//! Why the storage could not do what was asked of it, and how that is told to those who asked.
+//! Errors of the storage, and their mapping to gRPC statuses.
 
 use std::path::PathBuf;
 
@@ -8,45 +8,45 @@ use maelstrom_container::digest::Digest;
 use maelstrom_container::store::StoreError;
 use maelstrom_model::error::with_causes;
 
-/// Why the storage could not do what was asked of it.
+/// Why a storage operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CasStorageError {
     /// Another broker uses the directory.
     #[error("the storage directory `{}` is in use by another broker", path.display())]
     InUse { path: PathBuf },
-    /// The blob is not there.
+    /// The blob is absent.
     #[error("the blob {digest} is not in the storage")]
     Absent { digest: Digest },
-    /// The blob was there, but was not what its name says.
+    /// The blob does not match its digest.
     #[error("the blob {digest} was damaged in the storage, and has been removed from it")]
     Damaged { digest: Digest },
-    /// The blob has no such place.
+    /// The offset lies beyond the blob.
     #[error("the blob {digest} has no byte {offset}")]
     OutOfRange { digest: Digest, offset: u64 },
-    /// More came than was announced.
+    /// The upload exceeds the announced size.
     #[error("more came than the {} bytes that were announced of {expected}", expected.size_bytes)]
     TooLong { expected: Digest },
     /// The file system is full.
     #[error("no space left for {digest} at `{}`: {needed_bytes} more bytes are needed", path.display())]
     NoSpace {
-        /// What was being written.
+        /// The blob being written.
         digest: Digest,
         path: PathBuf,
-        /// How much of it is lacking.
+        /// How many bytes are lacking.
         needed_bytes: u64,
-        /// What the system said.
+        /// The system's error.
         source: Box<StoreError>,
     },
-    /// Reading or writing failed.
+    /// Reading or writing a file failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The work was given up, because the program ends.
+    /// The operation was aborted because the program exits.
     #[error("the storage is being closed")]
     Closing,
 }
 
 impl CasStorageError {
-    /// What an operator can do about it.
+    /// Suggests a fix to the operator.
     pub fn help(&self) -> &'static str {
         match self {
             CasStorageError::InUse { .. } => {

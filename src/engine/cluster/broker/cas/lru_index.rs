@@ -1,20 +1,20 @@
-//! What a store of limited size holds, and what goes first. PURE: no clock, no I/O.
+//! The LRU index of a store of limited size. Pure: no clock, no I/O.
 //!
-//! The least recently used entries that nobody pins go as soon as all entries together are larger
-//! than the target. A pin is on a name, whether its entry is there or not: one that comes later is
-//! pinned from its first moment.
+//! Once all entries together exceed the target size, the least recently used unpinned ones are
+//! evicted. A pin applies to a key, whether or not its entry exists: an entry added later is pinned
+//! from the start.
 //!
-//! Invariants: a pinned entry is never named for removal; the total exceeds the target only if
-//! every entry that is left is pinned; each operation costs no more than log n.
+//! Invariants: a pinned entry is never evicted; the total exceeds the target only if every
+//! remaining entry is pinned; each operation is O(log n).
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-/// Entries by name, each of a size.
+/// Keyed entries, each with a size.
 #[derive(Clone, Debug)]
 pub struct LruIndex<Key> {
     entries: HashMap<Key, LruEntry>,
-    /// Entries that are not pinned, the least recently used first.
+    /// Unpinned entries, the least recently used first.
     order: BTreeMap<u64, Key>,
     pins: HashMap<Key, u64>,
     clock: u64,
@@ -30,13 +30,13 @@ struct LruEntry {
 
 #[derive(Clone, Copy, Debug)]
 enum LruPosition {
-    /// In the order of use, here.
+    /// In this position of the LRU order.
     Ordered(u64),
     Pinned,
 }
 
 impl<Key: Copy + Eq + Hash> LruIndex<Key> {
-    /// Nothing, and how much it may become.
+    /// An empty index with this target size.
     pub fn new(target_bytes: u64) -> Self {
         LruIndex {
             entries: HashMap::new(),
@@ -48,33 +48,33 @@ impl<Key: Copy + Eq + Hash> LruIndex<Key> {
         }
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn count(&self) -> usize {
         self.entries.len()
     }
 
-    /// What all entries take up.
+    /// The size of all entries.
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
 
-    /// What entries should take up at most.
+    /// The size that all entries should stay below.
     pub fn target_bytes(&self) -> u64 {
         self.target_bytes
     }
 
-    /// What pinned entries take up. Costs a look at each pin.
+    /// The size of all pinned entries. Takes a step for each pin.
     pub fn pinned_bytes(&self) -> u64 {
         let sizes = self.pins.keys().filter_map(|key| self.size_bytes(key));
         sizes.fold(0, u64::saturating_add)
     }
 
-    /// The size of an entry, if it is there.
+    /// The size of an entry, if it exists.
     pub fn size_bytes(&self, key: &Key) -> Option<u64> {
         self.entries.get(key).map(|entry| entry.size_bytes)
     }
 
-    /// Adds an entry, as the one used last. One of the same name is replaced.
+    /// Adds an entry as the most recently used one, or replaces it.
     pub fn add(&mut self, key: Key, size_bytes: u64) {
         self.remove(&key);
         let place = self.place(key);
@@ -82,7 +82,7 @@ impl<Key: Copy + Eq + Hash> LruIndex<Key> {
         self.total_bytes = self.total_bytes.saturating_add(size_bytes);
     }
 
-    /// Notes that an entry is used now.
+    /// Marks an entry as used.
     pub fn used(&mut self, key: &Key) {
         let Some(LruEntry {
             place: LruPosition::Ordered(moment),
@@ -107,7 +107,7 @@ impl<Key: Copy + Eq + Hash> LruIndex<Key> {
         self.total_bytes = self.total_bytes.saturating_sub(entry.size_bytes);
     }
 
-    /// Pins a name once more.
+    /// Adds a pin to a key.
     pub fn pin(&mut self, key: Key) {
         *self.pins.entry(key).or_default() += 1;
         if let Some(entry) = self.entries.get_mut(&key)
@@ -118,7 +118,7 @@ impl<Key: Copy + Eq + Hash> LruIndex<Key> {
         }
     }
 
-    /// Takes one pin back. An entry that loses its last one counts as just used.
+    /// Removes one pin. An entry that loses its last pin counts as just used.
     pub fn unpin(&mut self, key: &Key) {
         let Some(count) = self.pins.get_mut(key) else {
             return;
@@ -130,12 +130,12 @@ impl<Key: Copy + Eq + Hash> LruIndex<Key> {
         }
     }
 
-    /// Removes as few entries as need be until the rest fits the target, or is pinned.
+    /// Evicts as few entries as needed until the rest fits the target or is pinned.
     pub fn shrink(&mut self) -> Vec<(Key, u64)> {
         self.shrink_to(self.target_bytes)
     }
 
-    /// Likewise, with another target for once.
+    /// Like [`Self::shrink`], with another target.
     pub fn shrink_to(&mut self, target_bytes: u64) -> Vec<(Key, u64)> {
         let mut removed = Vec::new();
         while self.total_bytes > target_bytes
@@ -148,7 +148,7 @@ impl<Key: Copy + Eq + Hash> LruIndex<Key> {
         removed
     }
 
-    /// Gives an entry, if it is there, its place anew.
+    /// Recomputes the position of an entry, if it exists.
     fn reposition(&mut self, key: Key) {
         if !self.entries.contains_key(&key) {
             return;
@@ -197,7 +197,7 @@ mod tests {
         prop::collection::vec(step, 0..60)
     }
 
-    /// The same, as plainly as can be: entries in the order of their use.
+    /// A naive reference model: entries in the order of their use.
     #[derive(Default)]
     struct LruModel {
         entries: Vec<(u8, u64)>,

@@ -1,9 +1,9 @@
-//! The broker's storage, and the Remote Execution API's services over it.
+//! The broker's content-addressable storage, and the Remote Execution API's services over it.
 //!
-//! - [`CasStorage`]: blobs on disk; [`BlobReader`] and [`BlobWriter`] move them. [`lru_index`] is the pure
-//!   part: what goes when there is too much.
-//! - [`actions`]: results of actions. [`ReapiServices`]: all of it by the API; [`tree`]: what directories
-//!   hold; [`tree_size`](self): what becomes of them when they are written out.
+//! - [`CasStorage`]: blobs on disk; [`BlobReader`] and [`BlobWriter`] stream them. [`lru_index`]:
+//!   its eviction order.
+//! - [`actions`]: the action cache. [`ReapiServices`]: the gRPC services; [`tree`]: walks directory
+//!   trees; [`tree_size`](self): how large a tree becomes when it is written out.
 
 pub mod actions;
 pub mod error;

@@ -1,4 +1,4 @@
-//! A blob on its way out of the storage.
+//! Reads blobs from the storage.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,8 +11,8 @@ use maelstrom_container::digest::{Digest, DigestHasher};
 use maelstrom_container::store::StoreError;
 use maelstrom_wire::reapi::limits::CHUNK_BYTES;
 
-/// A blob that is read piece by piece. The last piece is given out only if the whole blob is what
-/// its name says; a reader that is told to stop short of the end can't know, and isn't told.
+/// A blob that is read chunk by chunk. The last chunk is returned only if the whole blob matches
+/// its digest; a read that stops short of the end cannot be verified.
 #[derive(Debug)]
 pub struct BlobReader {
     digest: Digest,
@@ -22,7 +22,7 @@ pub struct BlobReader {
 #[derive(Debug)]
 enum BlobReaderState {
     Open(Box<OpenBlob>),
-    /// Everything was given out, or nothing more can be.
+    /// Everything was returned, or reading failed.
     Over,
 }
 
@@ -30,7 +30,7 @@ struct OpenBlob {
     storage: CasStorage,
     digest: Digest,
     file: File,
-    /// Of everything before the position, if the end of the blob will be seen.
+    /// Of everything before the position, if the blob is read to its end.
     hash: Option<DigestHasher>,
     position: u64,
     end: u64,
@@ -47,7 +47,7 @@ impl std::fmt::Debug for OpenBlob {
 }
 
 impl CasStorage {
-    /// Opens a blob for reading, from `offset` on, up to `limit` bytes of it.
+    /// Opens a blob for reading, from `offset` on and up to `limit` bytes.
     pub async fn read(
         &self,
         digest: Digest,
@@ -87,12 +87,12 @@ impl BlobReader {
         })
     }
 
-    /// Which blob it is.
+    /// The blob's digest.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// The next piece; `None` after the last one. After an error there is no other piece.
+    /// The next chunk; `None` after the last one. An error is final.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CasStorageError> {
         match std::mem::replace(&mut self.state, BlobReaderState::Over) {
             BlobReaderState::Over => Ok(None),
@@ -119,8 +119,8 @@ impl OpenBlob {
         offset: u64,
         end: u64,
     ) -> Result<OpenBlob, CasStorageError> {
-        // It was there a moment ago: it was evicted since, or somebody else has removed or cut its
-        // file.
+        // It was present a moment ago: it was evicted since, or its file was removed or truncated
+        // from outside.
         let Some(blob) = storage.store().blob(digest)? else {
             storage.lost(digest);
             return Err(CasStorageError::Damaged { digest });
@@ -140,10 +140,10 @@ impl OpenBlob {
         Ok(open)
     }
 
-    /// What comes before is needed to verify the rest.
+    /// Skips to an offset; the bytes before it are hashed to verify the rest.
     fn skip(&mut self, offset: u64) -> Result<(), CasStorageError> {
         let skipped = match &mut self.hash {
-            // The hash is one of the whole blob, so what is skipped is read all the same.
+            // The hash covers the whole blob, so skipped bytes are read all the same.
             Some(hasher) => io::copy(&mut (&self.file).take(offset), hasher),
             None => self.file.seek(SeekFrom::Start(offset)),
         };
@@ -169,8 +169,8 @@ impl OpenBlob {
         if let Some(hasher) = &mut self.hash {
             hasher.update(&piece);
         }
-        // The piece is withheld: a client that got all others has a blob that is too short, and
-        // notices.
+        // The last chunk is withheld: a client that got all others notices that its blob is too
+        // short.
         if self.position == self.end
             && let Some(hasher) = self.hash.take()
             && hasher.finish() != self.digest

@@ -1,21 +1,20 @@
-//! The broker's content-addressable storage: blobs on disk, each verified on its way in and out.
+//! The broker's content-addressable storage: blobs on disk, verified when written and when read.
 //!
-//! A [`CasStorage`] is the only user of its directory and knows by heart what is in it, so asking what
-//! is missing touches no disk. The content itself is kept by [`Store`].
+//! A [`CasStorage`] is the only user of its directory and keeps an index in memory, so that a query
+//! for missing blobs touches no disk. The blobs themselves are in a [`Store`].
 //!
 //! Invariants:
-//! - A blob can be seen only once it has the announced length and hash.
-//! - A blob that is read to its end was verified; one that is not what its name says is removed, and
+//! - A blob becomes visible only after its length and hash are verified.
+//! - A blob that is read to its end is verified; one that does not match its digest is removed and
 //!   counts as absent.
-//! - Pinned blobs are never evicted. A pin may come before its blob, so whoever pins first and then
-//!   asks what is missing can't lose anything in between.
-//! - Blobs that are not pinned take up no more than the target leaves; uploads that are under way
-//!   come on top of it.
-//! - The empty blob is always there.
+//! - Pinned blobs are never evicted. A pin may precede its blob, so whoever pins first and then
+//!   queries what is missing cannot lose a blob in between.
+//! - Unpinned blobs use no more space than the target leaves; uploads in progress come on top.
+//! - The empty blob is always present.
 //!
-//! What blocks runs on the runtime's threads for that; the methods that are not `async` look at
-//! memory only, except [`CasStorage::open`] and those of [`super::BlobWriter`]. After a loss of power
-//! blobs may be torn, since nothing is synced to disk; that shows when they are read.
+//! Blocking work runs on the runtime's blocking threads; methods that are not `async` touch memory
+//! only, except [`CasStorage::open`] and those of [`super::BlobWriter`]. Nothing is synced to disk,
+//! so blobs may be torn after a power loss; that is detected when they are read.
 
 use std::fs::File;
 use std::io;
@@ -34,16 +33,16 @@ use maelstrom_container::digest::{ContentHash, Digest};
 use maelstrom_container::private;
 use maelstrom_container::store::{RemovedBlob, Store, StoreError, StoreOptions};
 
-/// What is to be known to open a storage.
+/// How to open a storage.
 #[derive(Clone, Debug)]
 pub struct CasStorageOptions {
-    /// Its directory; made if it isn't there.
+    /// Its directory; created if it doesn't exist.
     pub root: PathBuf,
-    /// What blobs should take up at most. Pinned ones may exceed it.
+    /// The size that blobs should stay below. Pinned ones may exceed it.
     pub size_target_bytes: u64,
 }
 
-/// An open storage. Cloning gives another handle on the same one.
+/// An open storage. Clones share it.
 #[derive(Clone, Debug)]
 pub struct CasStorage {
     shared: Arc<CasStorageState>,
@@ -53,60 +52,59 @@ pub struct CasStorage {
 struct CasStorageState {
     store: Store,
     index: Mutex<LruIndex<ContentHash>>,
-    /// Held while names of blobs come or go, so that the index and the directory agree.
+    /// Held while blobs appear or vanish, so that the index and the directory agree.
     names: Mutex<()>,
     full: AtomicBool,
     evicted_blobs: AtomicU64,
     evicted_bytes: AtomicU64,
     damaged_blobs: AtomicU64,
-    /// That a blob has gone which nobody had removed.
+    /// Signals that a blob vanished that was not evicted.
     losses: Notify,
     _owner: Flock<File>,
 }
 
-/// How a storage does.
+/// Usage statistics of a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageUsage {
-    /// Blobs that are there.
+    /// The number of blobs.
     pub blobs: u64,
-    /// What they take up.
+    /// Their size.
     pub size_bytes: u64,
-    /// What those take up that are pinned.
+    /// The size of pinned blobs.
     pub pinned_bytes: u64,
-    /// What they should take up at most.
+    /// The size that blobs should stay below.
     pub size_target_bytes: u64,
     /// Blobs evicted since it was opened.
     pub evicted_blobs: u64,
-    /// What they took up.
+    /// Their size.
     pub evicted_bytes: u64,
     /// Blobs found damaged since it was opened.
     pub damaged_blobs: u64,
-    /// Whether the last blob found no space on the file system.
+    /// Whether the last write failed because the file system was full.
     pub is_full: bool,
 }
 
-/// Keeps blobs from being evicted until it is dropped.
+/// Keeps blobs from being evicted until dropped.
 #[derive(Debug)]
 pub struct BlobPin {
     shared: Arc<CasStorageState>,
     hashes: Vec<ContentHash>,
 }
 
-/// The file that the broker locks.
+/// The lock file.
 const OWNER: &str = "owner";
 
 impl CasStorage {
-    /// Opens a storage, and sets its directory up if need be. Blocks.
+    /// Opens a storage, and creates its directory if needed. Blocks.
     pub fn open(options: &CasStorageOptions) -> Result<Self, CasStorageError> {
         let store = Store::open(&StoreOptions {
             root: options.root.clone(),
-            // What goes and when is decided here.
+            // Eviction is decided here, not by the store.
             size_target_bytes: u64::MAX,
         })?;
         let owner = own(store.root())?;
         let mut blobs = store.blobs()?;
-        // The index takes each entry for the one used last, so the order they are added in is
-        // theirs.
+        // The index takes each added entry for the most recently used one.
         blobs.sort_by_key(|blob| blob.last_used);
         let mut index = LruIndex::new(options.size_target_bytes);
         for blob in blobs {
@@ -125,17 +123,17 @@ impl CasStorage {
                 _owner: owner,
             }),
         };
-        // The target may be lower than at the last start.
+        // The target may be lower than before the restart.
         storage.evict(LruIndex::shrink)?;
         Ok(storage)
     }
 
-    /// The directory, absolute and without links.
+    /// The directory, absolute and without symbolic links.
     pub fn root(&self) -> &Path {
         self.shared.store.root()
     }
 
-    /// How it does.
+    /// Current usage statistics.
     pub fn usage(&self) -> StorageUsage {
         let index = self.index();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -151,9 +149,9 @@ impl CasStorage {
         }
     }
 
-    /// Whether a blob is there. Counts as a use.
+    /// Whether a blob is present. Counts as a use.
     pub fn contains(&self, digest: &Digest) -> bool {
-        // The API wants it to be there always, whether or not anybody has uploaded it.
+        // The API requires it to be always present, uploaded or not.
         if *digest == Digest::of(b"") {
             return true;
         }
@@ -165,26 +163,25 @@ impl CasStorage {
         there
     }
 
-    /// Waits until a blob has gone that was found damaged, or that somebody else has removed. Of several
-    /// that go meanwhile one is told.
+    /// Waits until a blob vanishes that was damaged or removed from outside. Losses that coincide
+    /// may be reported as one.
     pub async fn loss(&self) {
         self.shared.losses.notified().await;
     }
 
-    /// Which of these blobs are not there, each once, in the order given. The others count as used.
+    /// Which of these blobs are missing, each once, in the given order. The others count as used.
     pub fn missing(&self, digests: &[Digest]) -> Vec<Digest> {
         let mut asked = std::collections::HashSet::with_capacity(digests.len());
         let absent = |digest: &&Digest| asked.insert(**digest) && !self.contains(digest);
         digests.iter().filter(absent).copied().collect()
     }
 
-    /// Keeps these blobs, and those of them that are yet to come, from being evicted.
+    /// Keeps these blobs from being evicted, including those that are yet to be uploaded.
     pub fn pin(&self, digests: impl IntoIterator<Item = Digest>) -> BlobPin {
         let hashes: Vec<ContentHash> = digests.into_iter().map(|digest| digest.hash).collect();
         let mut index = self.index();
         for hash in &hashes {
-            // Names are pinned, not blobs: an upload that begins later is safe from its first
-            // moment.
+            // Digests are pinned, not blobs: an upload that begins later is safe from the start.
             index.pin(*hash);
         }
         BlobPin {
@@ -232,14 +229,14 @@ impl CasStorage {
         &self.shared.store
     }
 
-    /// Lets a blob appear by `adopt`, and others go if need be.
+    /// Makes a blob visible by `adopt`, and evicts others if needed.
     pub(super) fn appear(
         &self,
         digest: Digest,
         adopt: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<(), CasStorageError> {
         let names = self.names();
-        // The file comes first: whoever sees a blob in the index may open it at once.
+        // The file comes first: whoever sees a blob in the index may open it immediately.
         adopt()?;
         self.index().add(digest.hash, digest.size_bytes);
         drop(names);
@@ -247,8 +244,7 @@ impl CasStorage {
         self.evict(LruIndex::shrink)
     }
 
-    /// Evicts what it may to make room on the file system, where there is less of it than the target
-    /// promised.
+    /// Evicts blobs to free space on the file system, when it has less than the target assumed.
     pub(super) fn make_room(&self, needed_bytes: u64) -> Result<(), CasStorageError> {
         self.shared.full.store(true, Ordering::Relaxed);
         self.evict(|index| {
@@ -257,18 +253,18 @@ impl CasStorage {
         })
     }
 
-    /// Removes a damaged blob, unless another has taken its place since `file` was opened.
+    /// Removes a damaged blob, unless another has replaced it since `file` was opened.
     pub(super) fn remove_damaged(
         &self,
         digest: Digest,
         file: &File,
     ) -> Result<(), CasStorageError> {
-        // Between the look and the removal no other blob may get this name.
+        // Between the check and the removal no other blob may get this name.
         let _names = self.names();
         let same = match (file.metadata(), self.shared.store.blob(digest)) {
             (Ok(opened), Ok(Some(blob))) => std::fs::symlink_metadata(blob.path())
                 .is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())),
-            // Not there any more, or not in its full length.
+            // Gone, or truncated.
             (Ok(_), Ok(None)) | (Err(_), _) | (_, Err(_)) => true,
         };
         if same {
@@ -281,14 +277,14 @@ impl CasStorage {
         Ok(())
     }
 
-    /// Takes note that a blob has gone without our doing.
+    /// Notes that a blob vanished without being evicted.
     pub(super) fn lost(&self, digest: Digest) {
         tracing::warn!(%digest, "a blob has gone from the storage directory, or is damaged");
         self.index().remove(&digest.hash);
         self.shared.losses.notify_one();
     }
 
-    /// Removes the files of what the index gives up.
+    /// Deletes the files of evicted entries.
     fn evict(
         &self,
         shrink: impl FnOnce(&mut LruIndex<ContentHash>) -> Vec<(ContentHash, u64)>,
@@ -304,7 +300,7 @@ impl CasStorage {
             removed.push(self.shared.store.remove_blob(hash)?);
         }
         drop(names);
-        // Giving the room back may take a while, and concerns nobody.
+        // Freeing the space may take a while, and nobody waits for it.
         drop(removed);
         Ok(())
     }
@@ -330,7 +326,7 @@ impl Drop for BlobPin {
     }
 }
 
-/// Runs what blocks where it may.
+/// Runs blocking work on a blocking thread.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CasStorageError> + Send + 'static,
 ) -> Result<T, CasStorageError> {
@@ -340,7 +336,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Makes sure that no other broker uses the directory, as long as the result lives.
+/// Locks the directory against other brokers, for as long as the result lives.
 fn own(root: &Path) -> Result<Flock<File>, CasStorageError> {
     let path = root.join(OWNER);
     let file = private::kept(&path).map_err(|source| StoreError::Write {

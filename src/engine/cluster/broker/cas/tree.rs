@@ -1,7 +1,7 @@
-//! Everything below a directory.
+//! Walks directory trees.
 //!
-//! Each directory is looked at once, however often it is named. What is not there is told, and the
-//! walk goes on.
+//! Each directory is visited once, however often it occurs. A missing directory is reported, and
+//! the walk continues.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -16,10 +16,10 @@ use maelstrom_wire::reapi::digest::required;
 use maelstrom_wire::reapi::limits::{DIRECTORY_BYTES_MAX, TREE_DIRECTORIES_MAX};
 use maelstrom_wire::reapi::v2::Directory;
 
-/// Directories that are read at once.
+/// Directories that are read concurrently.
 const BATCH: usize = 64;
 
-/// A walk through directories, breadth first.
+/// A breadth-first walk through directories.
 #[derive(Debug)]
 pub struct TreeWalk {
     storage: CasStorage,
@@ -28,30 +28,30 @@ pub struct TreeWalk {
     ready: VecDeque<TreeWalkItem>,
 }
 
-/// What a walk comes across.
+/// What a walk finds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TreeWalkItem {
     Directory {
         digest: Digest,
         directory: Directory,
     },
-    /// A directory that is not in the storage.
+    /// A directory that the storage lacks.
     Missing(Digest),
 }
 
-/// All blobs that some directories are made of.
+/// All blobs that some directories consist of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlobClosure {
-    /// Those that are there: directories and files, each once.
+    /// Those present: directories and files, each once.
     pub present: Vec<Digest>,
-    /// Those that are not. Below a missing directory more may be missing.
+    /// Those missing. Below a missing directory more may be missing.
     pub missing: Vec<Digest>,
 }
 
-/// Files of the trees of one template together, each once: what is known of them is in memory.
+/// Distinct files in the trees of one template: the walk keeps them in memory.
 const FILES_MAX: usize = 2_000_000;
 
-/// All blobs that these directories are made of, themselves included.
+/// All blobs that these directories consist of, themselves included.
 pub async fn closure(
     storage: &CasStorage,
     roots: impl IntoIterator<Item = Digest>,
@@ -85,7 +85,7 @@ pub async fn closure(
             }
         }
     }
-    // Only a whole tree can be measured. Once the rest is uploaded, there is another check.
+    // Only a complete tree can be measured. Once the rest is uploaded, it is checked again.
     if closure.missing.is_empty() {
         shapes.check(&roots)?;
     }
@@ -93,7 +93,7 @@ pub async fn closure(
 }
 
 impl TreeWalk {
-    /// A walk from these directories on.
+    /// A walk that starts at these directories.
     pub fn new(storage: CasStorage, roots: impl IntoIterator<Item = Digest>) -> Self {
         let mut walk = TreeWalk {
             storage,
@@ -107,7 +107,7 @@ impl TreeWalk {
         walk
     }
 
-    /// What comes next.
+    /// The next item.
     pub async fn next(&mut self) -> Result<Option<TreeWalkItem>, Status> {
         if self.ready.is_empty() {
             self.read().await?;

@@ -1,8 +1,7 @@
-//! What a tree becomes when a worker writes it out.
+//! The size of a tree once a worker writes it out.
 //!
-//! Equal directories are described once and may stand in many places: a few kilobytes can mean more
-//! files than there is memory for. So what a description means is counted before any worker sees it.
-//! Pure.
+//! Equal directories are described once and may occur many times: a few kilobytes can describe more
+//! files than fit in memory. So the size is computed before any worker sees the description. Pure.
 
 use std::collections::HashMap;
 
@@ -12,31 +11,31 @@ use maelstrom_container::digest::Digest;
 use maelstrom_wire::reapi::digest::required;
 use maelstrom_wire::reapi::v2::Directory;
 
-/// Files, directories and links of a tree: what workers take. An image with everything in it has some
-/// 100,000.
+/// Files, directories and links in a tree that workers accept. An image with everything in it has
+/// some 100,000.
 const ENTRIES_MAX: u64 = 1_000_000;
 
-/// How deep a tree may be: the kernel's paths have no room for more.
+/// The depth of a tree: kernel paths have no room for more.
 const DEPTH_MAX: u64 = 1024;
 
-/// Bytes of all files of a tree: what workers take.
+/// The total file size of a tree that workers accept.
 const BYTES_MAX: u64 = 64 << 30;
 
-/// So many entries a tree may have however little describes them; a worker has them in memory.
+/// Entries that a tree may have regardless of [`COPIES_MAX`]; a worker keeps them in memory.
 const ENTRIES_FREE: u64 = 100_000;
 
-/// So many bytes a tree may have however few files have them.
+/// Bytes that a tree may have regardless of [`COPIES_MAX`].
 const BYTES_FREE: u64 = 4 << 30;
 
-/// Beyond that, how often what is described may stand in the tree, on average: directories that are
-/// alike are common, but not by the dozen.
+/// Beyond that, how often described content may occur in the tree on average: equal directories are
+/// common, but not by the dozen.
 const COPIES_MAX: u64 = 4;
 
-/// Directories, as far as matters here.
+/// The sizes of directories.
 #[derive(Debug, Default)]
 pub(super) struct TreeSizeCounter {
     known: HashMap<Digest, DirectorySize>,
-    /// What is described, each once.
+    /// Everything described, each once.
     described: TreeSize,
 }
 
@@ -45,7 +44,7 @@ struct DirectorySize {
     below: Vec<Digest>,
     /// Its own entries and the bytes of its own files.
     own: TreeSize,
-    /// All of it, once that is known.
+    /// The whole tree, once computed.
     whole: Option<TreeSize>,
 }
 
@@ -57,7 +56,7 @@ struct TreeSize {
 }
 
 impl TreeSizeCounter {
-    /// A directory, which is given once.
+    /// Adds a directory; each must be added once.
     pub(super) fn add(&mut self, digest: Digest, directory: &Directory) -> Result<(), Status> {
         let mut own = TreeSize {
             entries: (directory.files.len() + directory.directories.len()) as u64
@@ -81,7 +80,7 @@ impl TreeSizeCounter {
         Ok(())
     }
 
-    /// Whether workers take these trees, of which everything was added.
+    /// Whether workers accept these trees, whose directories were all added.
     pub(super) fn check(&mut self, roots: &[Digest]) -> Result<(), Status> {
         let most = |described: u64, free: u64, max: u64| {
             described.saturating_mul(COPIES_MAX).max(free).min(max)
@@ -106,8 +105,8 @@ impl TreeSizeCounter {
         Ok(())
     }
 
-    /// A tree as a whole. Each directory is looked at once; none is in itself, since its digest is made
-    /// from theirs.
+    /// The size of a whole tree. Each directory is visited once; none contains itself, since its
+    /// digest depends on theirs.
     fn whole(&mut self, root: Digest) -> TreeSize {
         let mut waiting = vec![(root, false)];
         while let Some((digest, is_ready)) = waiting.pop() {
@@ -118,8 +117,8 @@ impl TreeSizeCounter {
                 continue;
             }
             if !is_ready {
-                // It is looked at again when all below it are known. Recursion would overflow the
-                // stack: a client chooses the depth.
+                // Revisited when all below it are known. Recursion could overflow the stack, since
+                // the client chooses the depth.
                 waiting.push((digest, true));
                 waiting.extend(shape.below.iter().map(|below| (*below, false)));
                 continue;
@@ -166,7 +165,7 @@ mod tests {
         digest
     }
 
-    /// Directories in one another, each of which holds the next so many times.
+    /// Nested directories, each of which contains the next one this many times.
     fn nested(levels: usize, copies: usize, files: Vec<FileNode>) -> Result<(), String> {
         let mut shapes = TreeSizeCounter::default();
         let mut digest = add(
@@ -194,14 +193,14 @@ mod tests {
         checked.map_err(|status| status.message().to_owned())
     }
 
-    /// What is refused, and by which name.
+    /// What is rejected, and what the error names.
     #[test]
     fn what_little_describes_and_much_becomes_is_refused() {
         let told = |result: Result<(), String>, part: &str| {
             let text = result.unwrap_err();
             assert!(text.contains(part), "{text}");
         };
-        // A few hundred bytes, and 16^5 entries.
+        // A few hundred bytes describe 16^5 entries.
         told(
             nested(5, 16, vec![file("a", 1)]),
             "more than 100000 entries",
@@ -211,7 +210,7 @@ mod tests {
             nested(1025, 1, Vec::new()),
             "1024 directories in one another",
         );
-        // A file that is there once, and 1,000 times in the tree.
+        // A file that is described once and occurs 1,000 times.
         told(nested(1, 1_000, vec![file("a", 100 << 20)]), "bytes");
         told(nested(1, 2, vec![file("a", 40 << 30)]), "bytes");
     }

@@ -1,4 +1,4 @@
-//! Blobs on their way into the storage, whole or bit by bit.
+//! Writes blobs into the storage, whole or chunk by chunk.
 
 use bytes::Bytes;
 use maelstrom_container::digest::Digest;
@@ -7,8 +7,8 @@ use maelstrom_container::store::{IncomingBlob, StoreError};
 use super::error::CasStorageError;
 use super::storage::{CasStorage, blocking};
 
-/// A blob that arrives bit by bit. Dropped before [`Self::finish`], it leaves nothing. Every method
-/// blocks.
+/// A blob that is written chunk by chunk. If dropped before [`Self::finish`], it leaves nothing.
+/// Every method blocks.
 #[derive(Debug)]
 pub struct BlobWriter {
     storage: CasStorage,
@@ -17,12 +17,12 @@ pub struct BlobWriter {
 }
 
 impl CasStorage {
-    /// Begins a blob that arrives bit by bit. Blocks, as what it returns does.
+    /// Begins a blob. Blocks, as do the methods of the result.
     pub fn writer(&self, expected: Digest) -> Result<BlobWriter, CasStorageError> {
         BlobWriter::begin(self.clone(), expected)
     }
 
-    /// Adds a small blob of our own.
+    /// Adds a small blob from this process.
     pub async fn add(&self, content: Bytes) -> Result<Digest, CasStorageError> {
         let storage = self.clone();
         blocking(move || {
@@ -32,7 +32,8 @@ impl CasStorage {
         .await
     }
 
-    /// Adds small blobs that somebody else has announced; what became of each, in the order given.
+    /// Adds small blobs that a client announced, and returns the result of each, in the given
+    /// order.
     pub async fn add_all(
         &self,
         blobs: Vec<(Digest, Bytes)>,
@@ -44,7 +45,7 @@ impl CasStorage {
 
     fn add_now(&self, digest: Digest, content: &[u8]) -> Result<(), CasStorageError> {
         if self.contains(&digest) {
-            // Whoever sends something else under this name should hear of it.
+            // A sender whose content does not match its digest must get an error.
             let actual = Digest::of(content);
             return match actual == digest {
                 true => Ok(()),
@@ -72,22 +73,22 @@ impl BlobWriter {
         })
     }
 
-    /// What it must be in the end.
+    /// The expected digest.
     pub fn expected(&self) -> Digest {
         self.expected
     }
 
-    /// How much of it is there.
+    /// How many bytes have arrived.
     pub fn arrived_bytes(&self) -> u64 {
         self.incoming.arrived_bytes()
     }
 
-    /// Forgets what has arrived.
+    /// Discards what has arrived.
     pub fn restart(&mut self) -> Result<(), CasStorageError> {
         Ok(self.incoming.restart()?)
     }
 
-    /// Adds what comes next. After an error none of it counts as arrived.
+    /// Appends bytes. After an error none of them counts as arrived.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), CasStorageError> {
         let arrived = self.incoming.arrived_bytes();
         if arrived + bytes.len() as u64 > self.expected.size_bytes {
@@ -102,7 +103,7 @@ impl BlobWriter {
         })
     }
 
-    /// Lets it be seen, if it is what was announced. Otherwise nothing of it stays.
+    /// Makes the blob visible if it matches its digest; otherwise discards it.
     pub fn finish(self) -> Result<(), CasStorageError> {
         let BlobWriter {
             storage,
@@ -113,7 +114,7 @@ impl BlobWriter {
     }
 }
 
-/// Makes room if that is what was lacking; any other error stays one.
+/// Frees space if that was lacking; returns any other error.
 fn make_room(
     storage: &CasStorage,
     expected: Digest,

@@ -1,8 +1,9 @@
-//! Calls on connections: each is its client's, one of not too many, and does not take for ever.
+//! RPC calls: attributes each to its client, and limits their number and duration.
 //!
-//! A call counts until its answer has been taken. Those that carry contents go on a few at a time for
-//! each client, the others wait: one message may have megabytes. Who does not take an answer loses the
-//! connection; but not who watches something, for whom nothing is kept that grows.
+//! A call counts until its response was consumed. Calls that carry blobs run a few at a time for
+//! each client and the others wait, since one message may have megabytes. A client that does not
+//! consume a response loses its connection; a client that watches a stream does not, since such
+//! streams are bounded.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -29,8 +30,8 @@ use crate::broker::budgets::{BudgetPermit, Principal};
 use crate::broker::limits::{CALL_MAX, ClientResource, SILENCE_MAX, TRANSFERS_MAX};
 use crate::security::guard::AccessPolicy;
 
-/// Answers that go on as long as somebody listens, and may be taken as slowly as he likes: what waits
-/// for him is bounded.
+/// Streams without an end, which the client may read as slowly as it likes: what is buffered for it
+/// is bounded.
 const WATCHED: [&str; 4] = [
     "/maelstrom.v1.Jobs/Session",
     "/maelstrom.v1.Workers/Work",
@@ -38,16 +39,16 @@ const WATCHED: [&str; 4] = [
     "/grpc.health.v1.Health/Watch",
 ];
 
-/// What takes as long as the upload that it is.
+/// Takes as long as its upload.
 const UPLOAD: &str = "/google.bytestream.ByteStream/Write";
 
-/// Calls of which each may have megabytes in one message.
+/// Calls whose messages may have megabytes.
 const TRANSFERS: &str = "/build.bazel.remote.execution.v2.ContentAddressableStorage/";
 
-/// How often slow readers are looked for, as a part of the time that they have.
+/// How often slow readers are checked, as a fraction of their timeout.
 const LOOKS_PER_SILENCE: u32 = 4;
 
-/// Serves these calls to clients of these connections, who show whose they are.
+/// Wraps the services with limits for the clients of these connections.
 pub fn serve(routes: Routes, connections: ConnectionRegistry, access: AccessPolicy) -> Routes {
     let reception = CallMiddleware {
         readers: ResponseReaders::start(SILENCE_MAX),
@@ -64,11 +65,11 @@ struct CallMiddleware {
     connections: ConnectionRegistry,
     access: AccessPolicy,
     readers: ResponseReaders,
-    /// For each client that has calls of [`TRANSFERS`].
+    /// For each client with calls to [`TRANSFERS`].
     transfers: Arc<Mutex<HashMap<Principal, Weak<Semaphore>>>>,
 }
 
-/// Counts a call of a connection.
+/// Counts an active call of a connection.
 #[derive(Debug)]
 struct ActiveCall(Arc<ConnectionState>);
 
@@ -124,7 +125,7 @@ impl CallMiddleware {
             })?,
         };
         Ok(response.map(|body| {
-            // From here on it is the client who is slow; before, the call itself may take its time.
+            // From here on the client is slow; before, the call itself may take its time.
             if let Some(reader) = &reader {
                 reader.goes_on();
             }
@@ -136,7 +137,7 @@ impl CallMiddleware {
         }))
     }
 
-    /// Whose a call is; a connection that has shown it is not asked again.
+    /// Whose call it is; a connection is identified once.
     fn identify(
         &self,
         request: Request,
@@ -154,7 +155,8 @@ impl CallMiddleware {
             }
             return Ok((request, stranger));
         }
-        // What is for nobody's credential is answered to strangers, too; the rest is refused by its guard.
+        // Calls that need no credential are answered for strangers, too; their guard refuses the
+        // rest.
         match self.access.shown(request.headers(), request.extensions()) {
             Ok(identity) => {
                 let owner = Principal::of(Some(&identity), address);
@@ -167,7 +169,7 @@ impl CallMiddleware {
         }
     }
 
-    /// The queue of a client's transfers.
+    /// The semaphore of a client's transfers.
     fn transfers_of(&self, principal: &Principal) -> Arc<Semaphore> {
         let mut transfers = lock(&self.transfers);
         if let Some(queue) = transfers.get(principal).and_then(Weak::upgrade) {
@@ -180,7 +182,7 @@ impl CallMiddleware {
     }
 }
 
-/// Where a call comes from.
+/// The peer's address.
 fn remote<T>(request: &axum::http::Request<T>) -> Option<SocketAddr> {
     let extensions = request.extensions();
     let plain = extensions.get::<TcpConnectInfo>();
@@ -191,24 +193,24 @@ fn remote<T>(request: &axum::http::Request<T>) -> Option<SocketAddr> {
     info.and_then(TcpConnectInfo::remote_addr)
 }
 
-/// Those who are to take answers.
+/// Clients with pending responses.
 #[derive(Clone, Debug)]
 struct ResponseReaders {
     all: Arc<Mutex<Vec<Weak<ResponseReader>>>>,
     began: Instant,
 }
 
-/// One of them.
+/// One pending response.
 #[derive(Debug)]
 struct ResponseReader {
     line: Weak<ConnectionState>,
     began: Instant,
-    /// When it took something, in milliseconds since then; the end of time before there is an answer.
+    /// When it was last read, in milliseconds since then; `u64::MAX` before there is a response.
     at_ms: AtomicU64,
 }
 
 impl ResponseReaders {
-    /// Closes the connection of who takes nothing for so long. Must be called on a runtime.
+    /// Closes connections that read nothing for this long. Must be called within a runtime.
     fn start(patience: Duration) -> ResponseReaders {
         let readers = ResponseReaders {
             all: Arc::default(),
@@ -248,7 +250,7 @@ fn look(all: &Mutex<Vec<Weak<ResponseReader>>>, patience: Duration) {
         let is_slow =
             at_ms != u64::MAX && reader.now_ms().saturating_sub(at_ms) >= millis(patience);
         // This closes the connection: a body is not polled while the client's window is closed, so
-        // nothing would end the call alone.
+        // the call alone could not be ended.
         if is_slow && let Some(line) = reader.line.upgrade() {
             let client = line.owner().map(Principal::to_string);
             let seconds = patience.as_secs();
@@ -277,7 +279,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An answer on its way.
+/// A response being sent.
 struct TrackedBody {
     body: Body,
     reader: Option<Arc<ResponseReader>>,

@@ -1,12 +1,14 @@
-//! Connections: how many there are, whose each is, and what is done about those that keep others out.
+//! Connections: limits their number, attributes them to clients, and closes those that block
+//! others.
 //!
-//! A connection begins as a stranger. Its first call shows whose it is, and counts it among that
-//! client's; one that makes none in time is closed. Strangers are few at a time: of more than that, the
-//! one that has hesitated longest goes, of the address that has most.
+//! A connection begins as a stranger. Its first call identifies its client, to which it then
+//! counts; one that makes no call in time is closed. The number of strangers is limited: beyond it,
+//! the oldest of the address that has most of them is closed.
 //!
-//! - [`ConnectionRegistry`] knows all of them. [`AcceptedConnection`]: one, as bytes. [`calls`]: what is asked on them.
+//! - [`ConnectionRegistry`]: all connections. [`AcceptedConnection`]: one, as a byte stream.
+//!   [`calls`]: the calls on them.
 //!
-//! Deliberately absent: who may call what ([`crate::security::guard`]).
+//! Authorization is in [`crate::security::guard`].
 
 pub mod calls;
 
@@ -30,10 +32,10 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 use super::budgets::{BudgetPermit, Principal, ResourceBudgets};
 use super::limits::{ClientResource, HANDSHAKE_MAX, STRANGERS_MAX, STRANGERS_PER_ADDRESS_MAX};
 
-/// How long no connection is taken after one could not be: there are no descriptors, most likely.
+/// How long to pause after `accept` fails, most likely for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// All connections of a broker's port. Cloning gives another handle on the same ones.
+/// All connections to a broker's port. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ConnectionRegistry {
     table: Arc<Mutex<ConnectionTable>>,
@@ -44,40 +46,40 @@ pub struct ConnectionRegistry {
 #[derive(Debug, Default)]
 struct ConnectionTable {
     lines: HashMap<SocketAddr, Arc<ConnectionState>>,
-    /// Those that have not shown whose they are, in the order in which they came.
+    /// Unidentified connections, the oldest first.
     strangers: BTreeMap<u64, Arc<ConnectionState>>,
     next: u64,
 }
 
-/// What is known of a connection.
+/// The state of a connection.
 #[derive(Debug)]
 pub struct ConnectionState {
     number: u64,
     remote: SocketAddr,
-    /// Whose it is, once that is known.
+    /// The client, once it is identified.
     owner: OnceLock<(Principal, BudgetPermit)>,
-    /// Calls that are under way.
+    /// The number of active calls.
     calls: AtomicUsize,
     is_closed: AtomicBool,
-    /// Wakes whoever reads from it, to notice that it is closed.
+    /// Wakes the reader, to notice that the connection is closed.
     reader: AtomicWaker,
 }
 
 impl ConnectionState {
-    /// Ends the connection, and all calls on it.
+    /// Closes the connection, and ends all calls on it.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         self.reader.wake();
     }
 
-    /// Whose it is, if that is known.
+    /// The client, if it is identified.
     pub fn owner(&self) -> Option<&Principal> {
         self.owner.get().map(|(principal, _)| principal)
     }
 }
 
 impl ConnectionRegistry {
-    /// None yet; what clients have is counted there.
+    /// An empty registry, which counts against these budgets.
     pub fn new(budgets: ResourceBudgets) -> ConnectionRegistry {
         ConnectionRegistry {
             table: Arc::default(),
@@ -86,18 +88,18 @@ impl ConnectionRegistry {
         }
     }
 
-    /// The same, where strangers have this long.
+    /// Sets how long strangers may take.
     pub fn with_patience(mut self, handshake_max: Duration) -> ConnectionRegistry {
         self.handshake_max = handshake_max;
         self
     }
 
-    /// What clients have.
+    /// The budgets of clients.
     pub fn budgets(&self) -> &ResourceBudgets {
         &self.budgets
     }
 
-    /// Connections as they come. That one could not be taken ends nothing.
+    /// Accepted connections. A failed `accept` does not end the stream.
     pub fn incoming(
         self,
         listener: TcpListener,
@@ -108,14 +110,14 @@ impl ConnectionRegistry {
         })
     }
 
-    /// The next connection.
+    /// Accepts the next connection.
     pub async fn accept(&self, listener: &TcpListener) -> AcceptedConnection {
         loop {
             match listener.accept().await {
                 Ok((stream, remote)) => return self.enter(stream, remote),
                 Err(error) => {
                     tracing::warn!(%error, "a connection cannot be taken");
-                    // What is lacking is most likely a descriptor, and a stranger has one.
+                    // Most likely file descriptors are lacking, and a stranger holds one.
                     self.lock().make_room();
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -124,7 +126,7 @@ impl ConnectionRegistry {
     }
 
     fn enter(&self, stream: TcpStream, remote: SocketAddr) -> AcceptedConnection {
-        // What fails here shows when it is used.
+        // An error here shows on use.
         drop(stream.set_nodelay(true));
         let mut table = self.lock();
         let line = Arc::new(ConnectionState {
@@ -153,22 +155,22 @@ impl ConnectionRegistry {
         }
     }
 
-    /// The connection from there.
+    /// The connection from this address.
     fn line(&self, remote: SocketAddr) -> Option<Arc<ConnectionState>> {
         self.lock().lines.get(&remote).cloned()
     }
 
-    /// A connection has shown whose it is, which is one of not too many.
+    /// Attributes a connection to its client, unless it has too many.
     fn admit(&self, line: &Arc<ConnectionState>, principal: &Principal) -> Result<(), Status> {
         if line.owner.get().is_some() {
             return Ok(());
         }
-        // A call may be refused here for its client's number of connections; the stranger stays
-        // one, and its time runs out.
+        // Beyond its client's limit a call is refused here; the connection remains a stranger, and
+        // times out.
         let hold = self
             .budgets
             .take(principal, ClientResource::Connections, 1)?;
-        // Of two calls that come at once one is enough.
+        // Of two concurrent calls one suffices.
         drop(line.owner.set((principal.clone(), hold)));
         self.lock().strangers.remove(&line.number);
         Ok(())
@@ -209,23 +211,23 @@ impl ConnectionTable {
     }
 }
 
-/// A connection, as bytes.
+/// A connection, as a byte stream.
 #[derive(Debug)]
 pub struct AcceptedConnection {
     stream: TcpStream,
     line: Arc<ConnectionState>,
     connections: ConnectionRegistry,
-    /// When it must have shown whose it is.
+    /// When it must be identified.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl AcceptedConnection {
-    /// Where it comes from.
+    /// The peer's address.
     pub fn remote(&self) -> SocketAddr {
         self.line.remote
     }
 
-    /// Whether it may go on.
+    /// Whether it may continue.
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         // The waker is registered before the flag is read: a flag that is set in between wakes this
         // task again.
@@ -241,8 +243,7 @@ impl AcceptedConnection {
             return Ok(());
         }
         while deadline.as_mut().poll(context).is_ready() {
-            // A call without a credential, such as a health check, may go on longer than a
-            // handshake.
+            // A call without a credential, such as a health check, may outlast a handshake.
             if self.line.calls.load(Ordering::SeqCst) == 0 {
                 return Err(io::ErrorKind::TimedOut.into());
             }

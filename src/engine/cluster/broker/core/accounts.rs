@@ -1,7 +1,7 @@
-//! What each client has of the core: runs, jobs, templates, toolboxes, output.
+//! Client accounts: the runs, jobs, templates, toolboxes and output that each client holds.
 //!
-//! Everything that is added is charged to the client's account, and to the run, which gives back what
-//! is left of it when it is over. An account without a run is forgotten.
+//! Every addition is charged to the client's account and to the run, which returns what is left of
+//! it when it ends. An account without a run is removed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,16 +15,16 @@ use crate::broker::scheduler::{ClientId, ToolboxId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AccountId(u64);
 
-/// How much is used of each resource.
+/// The usage of each resource.
 pub(super) type AccountUsage = [u64; ClientResource::COUNT];
 
 struct ClientAccount {
     principal: Principal,
     used: AccountUsage,
     runs: BTreeSet<ClientId>,
-    /// How many definitions of templates name each.
+    /// How many template definitions name each toolbox.
     toolboxes: BTreeMap<ToolboxId, u32>,
-    /// Whether its output is read too slowly for more to begin.
+    /// Whether new jobs are held back because output is read too slowly.
     is_held: bool,
 }
 
@@ -52,7 +52,7 @@ impl AccountTable {
         &self.limits
     }
 
-    /// Whether somebody may open a further run.
+    /// Whether a principal may open another run.
     pub(super) fn check_runs(&mut self, principal: &Principal) -> Result<(), Status> {
         let account = self.by_principal.get(principal);
         let account = account.and_then(|id| self.known.get(id));
@@ -66,7 +66,7 @@ impl AccountTable {
         }
     }
 
-    /// Puts a run, with what it has, on somebody's account.
+    /// Adds a run and its usage to a principal's account.
     pub(super) fn open(&mut self, principal: &Principal, run: ClientId) -> AccountId {
         let id = match self.by_principal.get(principal) {
             Some(id) => *id,
@@ -93,7 +93,7 @@ impl AccountTable {
         id
     }
 
-    /// Takes a run, with what it has, off an account.
+    /// Removes a run and its usage from an account.
     pub(super) fn close(
         &mut self,
         id: AccountId,
@@ -117,7 +117,7 @@ impl AccountTable {
         }
     }
 
-    /// Whether there is room for so much more.
+    /// Whether an account has room for this much more.
     pub(super) fn check(
         &mut self,
         id: AccountId,
@@ -133,7 +133,7 @@ impl AccountTable {
         }
     }
 
-    /// Whether there is room for a template with this toolbox; `None` is one that nobody has.
+    /// Whether there is room for a template with this toolbox; `None` is an unknown one.
     pub(super) fn check_toolbox(
         &mut self,
         id: AccountId,
@@ -174,17 +174,17 @@ impl AccountTable {
         }
     }
 
-    /// Whether jobs of this account may begin as far as their output is concerned.
+    /// Whether jobs of this account are held back because of unread output.
     pub(super) fn is_held(&self, id: AccountId) -> bool {
         self.known.get(&id).is_some_and(|account| account.is_held)
     }
 
-    /// Whether this is somebody's account.
+    /// Whether this account belongs to the principal.
     pub(super) fn is_of(&self, id: AccountId, principal: &Principal) -> bool {
         self.by_principal.get(principal) == Some(&id)
     }
 
-    /// How much an account uses of a resource.
+    /// The usage of a resource by an account.
     pub(super) fn used(&self, id: AccountId, what: ClientResource) -> u64 {
         let account = self.known.get(&id);
         account.map_or(0, |account| account.used[what as usize])
@@ -196,18 +196,18 @@ impl AccountTable {
         account.flat_map(|account| account.runs.iter().copied())
     }
 
-    /// How many runs an account has.
+    /// The number of runs of an account.
     pub(super) fn runs(&self, id: AccountId) -> usize {
         self.known.get(&id).map_or(0, |account| account.runs.len())
     }
 
-    /// How many accounts there are.
+    /// The number of accounts.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.known.len()
     }
 
-    /// Looks whether output is read. Gives back the runs for which that has changed.
+    /// Checks whether output is being read. Returns the runs for which that has changed.
     pub(super) fn rebalance_output(&mut self, id: AccountId) -> Vec<ClientId> {
         let most = self.limits.most(ClientResource::OutputBytes);
         let held_from = most / OUTPUT_HELD_PART;
@@ -215,7 +215,7 @@ impl AccountTable {
             return Vec::new();
         };
         let used = account.used[ClientResource::OutputBytes as usize];
-        // There are two levels; with one, jobs would be held and let go again with each chunk.
+        // There are two thresholds; with one, every chunk could hold and release jobs.
         let is_held = match account.is_held {
             true => used > held_from / 2,
             false => used > held_from,

@@ -1,4 +1,4 @@
-//! What runs are charged and given back, and what follows from it for their jobs.
+//! Charges runs for resources, credits them, and applies the consequences to their jobs.
 
 use tonic::Status;
 
@@ -10,17 +10,16 @@ use crate::broker::scheduler::{ClientId, ToolboxId};
 use crate::output_log::MemoryAvailability;
 
 impl BrokerCore {
-    /// Charges a run, whatever its account has.
+    /// Charges a run unconditionally.
     pub(super) fn add(&mut self, id: ClientId, what: ClientResource, more: u64) {
         if let Some(client) = self.clients.get_mut(&id) {
-            // The run has its own count, since it takes that along when it changes accounts, or
-            // ends.
+            // The run keeps its own count, which moves along when it changes accounts or ends.
             client.used[what as usize] += more;
             self.accounts.add(client.account, what, more);
         }
     }
 
-    /// Charges a run if its account has room for that.
+    /// Charges a run if its account has room.
     pub(super) fn charge(
         &mut self,
         id: ClientId,
@@ -34,7 +33,7 @@ impl BrokerCore {
         Ok(())
     }
 
-    /// Gives back what a run was charged.
+    /// Credits a run.
     pub(super) fn give_back(&mut self, id: ClientId, what: ClientResource, less: u64) {
         if let Some(client) = self.clients.get_mut(&id) {
             let used = &mut client.used[what as usize];
@@ -43,14 +42,14 @@ impl BrokerCore {
         }
     }
 
-    /// Charges what a job wrote. Jobs of a client that does not read begin no more.
+    /// Charges a job's output. Clients that do not read theirs get no further jobs started.
     pub(super) fn charge_output(&mut self, id: ClientId, bytes: u64) -> Result<(), Status> {
         self.charge(id, ClientResource::OutputBytes, bytes)?;
         self.rebalance_output(id);
         Ok(())
     }
 
-    /// What a job wrote is kept no longer.
+    /// Credits output that is no longer kept.
     pub(super) fn give_back_output(&mut self, id: ClientId, bytes: u64) {
         if bytes > 0 {
             self.give_back(id, ClientResource::OutputBytes, bytes);
@@ -66,7 +65,7 @@ impl BrokerCore {
         }
     }
 
-    /// Whether a client's output begins in memory.
+    /// Whether a client's output is first kept in memory.
     pub(super) fn memory_of(&self, id: ClientId) -> MemoryAvailability {
         let account = self.clients.get(&id).map(|client| client.account);
         let used = account.map_or(0, |account| {
@@ -78,7 +77,7 @@ impl BrokerCore {
         }
     }
 
-    /// The runs of an account share what one client has of the workers.
+    /// Divides a client's share of the workers among the runs of its account.
     pub(super) fn share_out(&mut self, id: AccountId) {
         let runs = self.accounts.runs_of(id);
         let weight = |run: ClientId| Some((run, self.clients.get(&run)?.weight));
@@ -89,7 +88,8 @@ impl BrokerCore {
         }
     }
 
-    /// A run's client came back as somebody else: from another address, or after the start.
+    /// Moves a run to another account, when its client returned from another address or after a
+    /// restart.
     pub(super) fn rehome(&mut self, id: ClientId, principal: &Principal) {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
@@ -103,7 +103,7 @@ impl BrokerCore {
             .values()
             .filter_map(|inputs| self.templates.get(*inputs)?.kind.kit)
             .collect();
-        // What the new account may have is not checked: the run was there before.
+        // The limits of the new account are not checked: the run existed before.
         self.accounts.close(before, id, &client.used, &kits);
         client.account = self.accounts.open(principal, id);
         for what in ClientResource::all() {

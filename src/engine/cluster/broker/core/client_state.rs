@@ -1,4 +1,4 @@
-//! What is known of a run, and how its client is told of it.
+//! The state of a run, and the messages to its client.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -14,22 +14,22 @@ use maelstrom_model::backend::JobId;
 use maelstrom_wire::to_proto;
 use maelstrom_wire::v1::{self, session_event};
 
-/// A message without output is taken for this many bytes.
+/// The estimated size of a message without output.
 const MESSAGE_BYTES: usize = 64;
 
-/// A client with more than this to take is not told how the cluster does, nor who comes and goes: one
-/// that takes nothing would have more to take every second, for ever.
+/// A client with a larger backlog gets no cluster status and no worker updates: for a client that
+/// reads nothing, the backlog would grow every second.
 const SAMPLE_LEVEL_MAX: usize = 1024 * 1024;
 
 /// A run.
 pub struct ClientRun {
     pub(super) run: RunName,
-    /// What others are shown of that.
+    /// Its name as shown to others.
     pub(super) shown: RunName,
     pub(super) owner: RunOwner,
-    /// What its jobs may ask for, by the credential that was shown last.
+    /// What its jobs may request, by the credential of the last connection.
     pub(super) may_ask: PrivilegeScope,
-    /// Who has to answer for what it takes.
+    /// The account that is charged.
     pub(super) account: AccountId,
     pub(super) used: AccountUsage,
     /// Its share among the runs of the same account.
@@ -37,18 +37,18 @@ pub struct ClientRun {
     pub(super) name: String,
     pub(super) attached: Option<ClientSession>,
     pub(super) gone_since: Option<BrokerInstant>,
-    /// Whether workers that are not back yet may run some of its jobs.
+    /// Whether absent workers may still run some of its jobs.
     pub(super) is_from_before: bool,
-    /// Whether the client wants no job started.
+    /// Whether the client holds its jobs back.
     pub(super) wants_hold: bool,
-    /// Whether, since it connected, it has said which jobs it wants. Until then it may still say that
-    /// it has the outcome of some.
+    /// Whether it has submitted its jobs since it connected. Until then it may acknowledge the
+    /// outcome of some.
     pub(super) has_submitted: bool,
     pub(super) templates: BTreeMap<u32, InputsId>,
     pub(super) jobs: HashMap<JobId, JobState>,
-    /// Of which architectures it was told that there is no worker.
+    /// Architectures of which it was told that they have no worker.
     pub(super) noticed: BTreeSet<Architecture>,
-    /// Jobs whose output waits for room.
+    /// Jobs whose output waits for room in the outbox.
     pub(super) lagging: VecDeque<JobId>,
 }
 
@@ -66,15 +66,15 @@ impl ClientRun {
         self.attached.is_some()
     }
 
-    /// Whether it is there, and nearly all that it was told has been taken.
+    /// Whether it is connected and has nearly no backlog.
     pub(super) fn has_taken_everything(&self) -> bool {
         let attached = self.attached.as_ref();
         attached.is_some_and(|attached| attached.outbox.level() < SAMPLE_LEVEL_MAX)
     }
 
     pub(super) fn gate(&self) -> ClientAdmission {
-        // A client that has not submitted since it came back may be about to acknowledge what would
-        // run.
+        // A client that has not submitted since it reconnected may be about to acknowledge a job
+        // that would start.
         match self.attached.is_some() && self.has_submitted && !self.wants_hold {
             true => ClientAdmission::Open,
             false => ClientAdmission::Held,
@@ -88,7 +88,8 @@ impl ClientRun {
         }
     }
 
-    /// Sends what was not sent of a job, as far as there is room. An error is one of the log's file.
+    /// Sends a job's pending output, as far as there is room. An error is that of the output's
+    /// file.
     pub(super) fn pump(&mut self, job: JobId) -> Result<(), OutputLogError> {
         let Some(attached) = &self.attached else {
             return Ok(());
@@ -100,7 +101,8 @@ impl ClientRun {
             let event = v1::SessionEvent { kind: Some(kind) };
             attached.outbox.send(event, MESSAGE_BYTES + bytes);
         };
-        // The first that waits makes room for the rest; a client that reads nothing has no long queue.
+        // The first waiting job makes room for the rest; a client that reads nothing has no long
+        // queue.
         if attached.outbox.is_full() {
             if !std::mem::replace(&mut state.is_lagging, true) {
                 self.lagging.push_back(job);
@@ -132,8 +134,7 @@ impl ClientRun {
                 };
                 send(session_event::Kind::Output(event), bytes);
             }
-            // An end that was sent on this connection is not repeated; the next connection begins
-            // anew.
+            // An end is sent once per connection; the next connection starts over.
             if output.told == ReportedPhase::Finished {
                 return Ok(());
             }

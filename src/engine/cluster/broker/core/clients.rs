@@ -1,4 +1,4 @@
-//! Runs and their jobs, from the client's side.
+//! Clients: their sessions, runs and templates.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -25,7 +25,7 @@ use maelstrom_wire::v1::{self, client_message, session_event};
 use maelstrom_wire::versions::{VERSIONS, agree};
 
 impl BrokerCore {
-    /// A run that a broker before us left unfinished.
+    /// Restores an unfinished run from the journal.
     pub(super) fn recall(&mut self, remembered: RecoveredRun) {
         let (run, name) = (remembered.run, remembered.client);
         let shown = shown_run(&run);
@@ -34,8 +34,7 @@ impl BrokerCore {
         for (number, bytes) in remembered.templates {
             match v1::Template::decode(bytes.as_slice()) {
                 Ok(template) => {
-                    // Its jobs name it by number; those of a template that is refused are passed
-                    // over below.
+                    // Its jobs name it by number; those of a rejected template are skipped below.
                     if self.define(client, number, template).is_ok() {
                         self.charge_template(client, bytes.len());
                     }
@@ -182,8 +181,7 @@ impl BrokerCore {
         }
         client.lagging.clear();
         let mut jobs: Vec<JobId> = client.jobs.keys().copied().collect();
-        // A hash map's order differs from run to run; a session that is repeated should look the
-        // same.
+        // A hash map's iteration order varies; a repeated session must be deterministic.
         jobs.sort_unstable();
         for job in jobs {
             self.pump(id, job);
@@ -243,7 +241,7 @@ impl BrokerCore {
         };
         let (run, account) = (client.run, client.account);
         let encoded = template.encode_to_vec();
-        // A client that came back defines them again, which costs nothing: limits are for new ones.
+        // A reconnected client repeats its definitions at no cost: limits apply to new ones.
         if !client.templates.contains_key(&number) {
             if client.templates.len() >= limits::TEMPLATES_PER_RUN_MAX {
                 let limit = limits::TEMPLATES_PER_RUN_MAX;
@@ -272,7 +270,7 @@ impl BrokerCore {
         Ok(())
     }
 
-    /// Whether the client had no template of this number.
+    /// Defines a template. Returns whether its number was new to the client.
     fn define(
         &mut self,
         id: ClientId,
@@ -285,7 +283,7 @@ impl BrokerCore {
         let client = self.clients.get(&id);
         let before = client.and_then(|client| client.templates.get(&number).copied());
         if before.is_some_and(|before| before != inputs) {
-            // `define` has put this client down as a user of what it may not have.
+            // `define` has registered this client as a user of a template that it may not have.
             let unused = self.templates.leave_one(inputs, (id, number));
             self.forget_templates(&unused);
             return Err(Status::invalid_argument(format!(
@@ -307,7 +305,7 @@ impl BrokerCore {
                 self.query_toolbox(inputs);
                 self.check(inputs);
             }
-            // What was lacking a moment ago may be there now.
+            // What was missing a moment ago may be present now.
             (DefineOutcome::Known(_), Some(TemplateReadiness::Lacking)) => self.check(inputs),
             (
                 DefineOutcome::Known(_),
@@ -330,7 +328,7 @@ impl BrokerCore {
         self.update_gate(id);
     }
 
-    /// Runs whose clients did not come back are over.
+    /// Ends runs whose clients did not reconnect in time.
     pub(super) fn lose_patience(&mut self) {
         let patience = millis(self.policy.client_patience);
         let is_over = |client: &ClientRun| {
@@ -360,8 +358,8 @@ impl BrokerCore {
         }
         self.runs.remove(&client.run);
         self.shown.remove(&client.shown);
-        // This comes before the templates are left: one that nobody else uses is forgotten then,
-        // and its toolbox, too.
+        // This precedes leaving the templates, which removes those without other users, and their
+        // toolboxes.
         let kits: Vec<ToolboxId> = client
             .templates
             .values()
@@ -399,7 +397,7 @@ impl BrokerCore {
         }
     }
 
-    /// Tells every client.
+    /// Sends an event to every client.
     pub(super) fn emit_all(&self, kind: &session_event::Kind) {
         for client in self.clients.values() {
             if client.has_taken_everything() {
@@ -408,7 +406,7 @@ impl BrokerCore {
         }
     }
 
-    /// Ends a client's connection; it may come back.
+    /// Ends a client's connection; the client may reconnect.
     pub(super) fn fail_session(&mut self, id: ClientId, status: Status) {
         let Some(client) = self.clients.get_mut(&id) else {
             return;

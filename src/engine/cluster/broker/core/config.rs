@@ -1,4 +1,4 @@
-//! What the operator chose for the core.
+//! The configuration of the broker's core.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use crate::broker::limits::ClientLimits;
 use crate::broker::scheduler::SchedulerLimits;
 
-/// What the operator chose.
+/// The operator's settings.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig {
-    /// How long leases live without a sign of life.
+    /// How long leases live without a heartbeat.
     pub lease: Duration,
-    /// How often workers give one.
+    /// The interval of workers' heartbeats.
     pub heartbeat: Duration,
-    /// How long a run waits for its client to come back.
+    /// How long a run waits for its client to reconnect.
     pub client_patience: Duration,
-    /// Where long outputs of jobs are kept until they are sent.
+    /// The directory for outputs that do not fit in memory.
     pub outputs: PathBuf,
-    /// What the book allows.
+    /// The scheduler's limits.
     pub limits: SchedulerLimits,
-    /// What each client may have.
+    /// The limits of each client.
     pub per_client: ClientLimits,
 }
 
@@ -36,7 +36,7 @@ impl Default for BrokerConfig {
     }
 }
 
-/// A duration in the unit of the lease book.
+/// A duration in the scheduler's unit.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

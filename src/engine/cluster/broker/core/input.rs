@@ -1,4 +1,4 @@
-//! What happens to the core, and what it asks of the storage.
+//! The inputs of the core, and its view of the storage.
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
@@ -13,78 +13,78 @@ use crate::broker::scheduler::InputsId;
 use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::v1;
 
-/// One connection of a client or a worker. Never given twice.
+/// A connection of a client or a worker. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
 
-/// What happens to the core.
+/// An input of the core.
 pub enum CoreInput {
     Hello {
         hello: v1::Hello,
         caller: CallerPrincipal,
         /// Where its messages go.
         outbox: Outbox<v1::SessionEvent>,
-        /// The connection, or why it is not wanted.
+        /// Receives the session, or why it is refused.
         answer: oneshot::Sender<Result<SessionId, Status>>,
         session: SessionId,
     },
-    /// A client said something.
+    /// A message from a client.
     Client(SessionId, v1::client_message::Kind),
-    /// A full outbox of a client has room.
+    /// A full outbox has room again.
     Room(SessionId),
     Register {
         register: v1::Register,
         caller: CallerPrincipal,
         /// Where its orders go.
         orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
-        /// The connection, or why it is not wanted.
+        /// Receives the session, or why it is refused.
         answer: oneshot::Sender<Result<SessionId, Status>>,
         session: SessionId,
     },
-    /// One of these that takes much memory, and what lets the next one in when it was taken in.
+    /// An input that takes much memory, with the permit that admits the next one.
     Large(Box<CoreInput>, OwnedSemaphorePermit),
-    /// A worker said something.
+    /// A message from a worker.
     Worker(SessionId, v1::worker_message::Kind),
     Gone(SessionId),
-    /// The journal has written, or failed to.
+    /// The journal has committed a request, or failed to.
     Journalled(u64, Result<(), String>),
-    /// Whether the storage has what a template names.
+    /// Whether the storage has a template's contents.
     Checked(InputsId, Result<InventoryCheck, String>),
-    /// The storage has lost something, whoever needs it.
+    /// The storage has lost a blob.
     ContentsLost,
-    /// How does the cluster do?
+    /// Asks for the cluster's status.
     Status(oneshot::Sender<v1::Cluster>),
-    /// The same, and all that metrics tell.
+    /// Asks for the metrics.
     Figures(oneshot::Sender<CoreSnapshot>),
-    /// Workers of this name, or all, are to take no more leases.
+    /// Drains the workers of this name, or all.
     Drain(String, oneshot::Sender<Vec<String>>),
     Tick,
-    /// About a second has passed: those who watch want to know.
+    /// About once a second: sends the cluster's status to clients.
     Sample,
 }
 
-/// What the storage has of a template.
+/// The result of checking a template's contents.
 pub enum InventoryCheck {
-    /// Everything, kept there from now on.
+    /// All are present, and pinned.
     Complete(PinGuard),
-    /// Not these. The rest is kept there from now on, and these are once they come.
+    /// These are missing. The rest is pinned, and so are these once they are uploaded.
     Lacking(Vec<v1::Digest>, PinGuard),
-    /// Whatever it has: a template that names this is not taken, for this reason.
+    /// A template with these contents is rejected, for this reason.
     Refused(String),
 }
 
-/// Knows what the storage has.
+/// What the core asks of the storage.
 pub trait ContentInventory: Send + Sync {
-    /// Looks for contents, and for everything below directories.
+    /// Checks for contents, and for everything below directories.
     fn check(
         &self,
         contents: Vec<ContentSource>,
     ) -> BoxFuture<'static, Result<InventoryCheck, String>>;
 
-    /// How many bytes it holds.
+    /// The total size of its blobs.
     fn bytes(&self) -> u64;
 
-    /// How often action results were found, and not found.
+    /// The hits and misses of the action cache.
     fn cache_uses(&self) -> (u64, u64) {
         (0, 0)
     }

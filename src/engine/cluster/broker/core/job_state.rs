@@ -1,46 +1,45 @@
-//! What is known of a job: how far it has come, what it wrote, and how much of that its client was
-//! told.
+//! The state of a job: its phase, its output, and how much of both its client has been sent.
 
 use crate::broker::scheduler::FencingToken;
 use crate::output_log::{OutputCursor, OutputLog};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1;
 
-/// A job that is not over, or whose client doesn't know it.
+/// A job that is not over, or whose end the client has not acknowledged.
 pub(super) struct JobState {
     pub(super) description: Box<[u8]>,
     pub(super) phase: JobPhase,
     pub(super) output: Option<Box<OutputRelay>>,
-    /// Whether it is among those that wait for room.
+    /// Whether its output waits for room in the outbox.
     pub(super) is_lagging: bool,
 }
 
-/// How far a job has come.
+/// The phase of a job.
 pub(super) enum JobPhase {
-    /// On its way into the journal.
+    /// Being written to the journal.
     Journalling,
     Queued,
     Leased(JobAttempt),
     Finished(Box<v1::JobResult>),
 }
 
-/// One try of a worker.
+/// One attempt by a worker.
 #[derive(Clone, Copy)]
 pub(super) struct JobAttempt {
     pub(super) worker: WorkerId,
     pub(super) fence: FencingToken,
 }
 
-/// What is told of a job that began.
+/// What the client is sent of a job that has started.
 pub(super) struct OutputRelay {
     pub(super) started: v1::Started,
     pub(super) log: OutputLog,
-    /// How far it was sent on this connection.
+    /// How much was sent on this connection.
     pub(super) sent: OutputCursor,
     pub(super) told: ReportedPhase,
 }
 
-/// How much of a job was told on this connection, its output aside.
+/// What was reported of a job on this connection, apart from its output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReportedPhase {
     Nothing,
@@ -48,14 +47,14 @@ pub(super) enum ReportedPhase {
     Finished,
 }
 
-/// What became of a chunk of output.
+/// What happened to a chunk of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChunkOutcome {
     Now,
     Before,
-    /// Chunks before it are missing.
+    /// Earlier chunks are missing.
     Gap,
-    /// It is longer than workers make them.
+    /// It exceeds the maximum length.
     TooLong,
 }
 

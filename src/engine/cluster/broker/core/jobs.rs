@@ -1,5 +1,4 @@
-//! Jobs on their way from a client to a worker and back: what each has come to, what it wrote, and
-//! how much of that its client was told.
+//! Transitions of a job, from its submission to its outcome.
 
 use prost::Message;
 use tonic::Status;
@@ -17,7 +16,7 @@ use maelstrom_model::ids::ShortRun;
 use maelstrom_wire::v1::{self, job_result, session_event};
 
 impl BrokerCore {
-    /// A job is over.
+    /// Ends a job.
     pub(super) fn conclude(&mut self, key: JobKey, result: v1::JobResult) {
         if let Some(client) = self.clients.get_mut(&key.client)
             && let Some(state) = client.jobs.get_mut(&key.job)
@@ -34,7 +33,7 @@ impl BrokerCore {
         }
     }
 
-    /// A job waits again.
+    /// Returns a job to the queue.
     pub(super) fn requeue(&mut self, key: JobKey, reason: String) {
         let Some(client) = self.clients.get_mut(&key.client) else {
             return;
@@ -55,7 +54,7 @@ impl BrokerCore {
         }
     }
 
-    /// What a worker that gets the job is told of it, and what it is told of the job's run.
+    /// The lease of a job for a worker, and the name of its run.
     pub(super) fn lease_job(
         &mut self,
         key: JobKey,
@@ -69,7 +68,7 @@ impl BrokerCore {
         Some((job, client.shown))
     }
 
-    /// The attempt at a job that is being made, if it is this one.
+    /// The current attempt at a job, if its fence matches.
     pub(super) fn attempt(&mut self, key: JobKey, fence: FencingToken) -> Option<JobAttempt> {
         match self.clients.get(&key.client)?.jobs.get(&key.job)?.phase {
             JobPhase::Leased(attempt) if attempt.fence == fence => Some(attempt),
@@ -80,8 +79,7 @@ impl BrokerCore {
         }
     }
 
-    /// A worker that came back has had this job since before we were started, or since it was
-    /// queued again.
+    /// A returning worker has run this job since before a restart, or since it was queued again.
     pub(super) fn adopt(&mut self, key: JobKey, attempt: JobAttempt) {
         let client = self.clients.get_mut(&key.client);
         if let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) {
@@ -97,7 +95,7 @@ impl BrokerCore {
         }
     }
 
-    /// An attempt has a slot.
+    /// An attempt got a slot.
     pub(super) fn job_started(&mut self, key: JobKey, attempt: JobAttempt, slot: u32) {
         let memory = self.memory_of(key.client);
         let client = self.clients.get_mut(&key.client);
@@ -105,7 +103,7 @@ impl BrokerCore {
             return;
         };
         if state.output.is_some() {
-            // A worker that came back tells everything again.
+            // A returning worker repeats its reports.
             return;
         }
         state.output = Some(Box::new(OutputRelay {
@@ -122,14 +120,14 @@ impl BrokerCore {
         self.pump(key.client, key.job);
     }
 
-    /// An attempt wrote something. Tells whether that could be kept.
+    /// An attempt produced output. Returns what happened to the chunk.
     pub(super) fn job_wrote(
         &mut self,
         key: JobKey,
         index: u32,
         (stream, bytes): (OutputStream, &[u8]),
     ) -> Result<ChunkOutcome, String> {
-        // As one chunk it has one number.
+        // As one chunk it has one index.
         if bytes.len() > CHUNK_BYTES_MAX {
             return Ok(ChunkOutcome::TooLong);
         }
@@ -148,7 +146,7 @@ impl BrokerCore {
                 pushed.map_err(|error| with_causes(&error))?;
                 let charged = self.charge_output(key.client, more);
                 if let Err(refused) = charged {
-                    // It was kept, and is given back with the rest.
+                    // It was stored, and is credited with the rest.
                     self.add(key.client, ClientResource::OutputBytes, more);
                     return Err(refused.message().to_owned());
                 }
@@ -171,7 +169,7 @@ impl BrokerCore {
         }
     }
 
-    /// There is room for output again.
+    /// Sends pending output, now that the outbox has room.
     pub(super) fn pump_all(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
@@ -185,7 +183,7 @@ impl BrokerCore {
         }
     }
 
-    /// Nothing of a job need be kept any more.
+    /// Removes a job.
     pub(super) fn drop_job(&mut self, id: ClientId, job: JobId) {
         let client = self.clients.get_mut(&id);
         let Some(state) = client.and_then(|client| client.jobs.remove(&job)) else {
@@ -198,7 +196,7 @@ impl BrokerCore {
         }
     }
 
-    /// Jobs that wait for a worker with this kit.
+    /// Jobs that wait for a worker with this toolbox.
     pub(super) fn queued_for(&self, kit: ToolboxId) -> Vec<JobKey> {
         let mut waiting = Vec::new();
         for (id, client) in &self.clients {

@@ -1,4 +1,4 @@
-//! Leases: what workers get, and what they report.
+//! Leases: grants to workers, and their reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,14 +14,13 @@ use maelstrom_wire::from_proto;
 use maelstrom_wire::limits::cut_discarded;
 use maelstrom_wire::v1::{self, job_result, report, worker_order};
 
-/// Decisions between two looks at the inbox: enough to fill a thousand workers, and soon done.
+/// Grants between two looks at the inbox: enough to fill a thousand workers, and quick to make.
 const GRANTS_MAX: usize = 4096;
 
 impl BrokerCore {
     pub(super) fn grant(&mut self) {
         loop {
-            // Grants are made in parts, so that all that a large cluster can begin at once never is
-            // one list.
+            // Granted in batches, so that the leases of a large cluster never form one list.
             let grants = self.book.grants(self.now, GRANTS_MAX);
             let is_all = grants.len() < GRANTS_MAX;
             self.send_leases(grants);
@@ -31,7 +30,7 @@ impl BrokerCore {
         }
     }
 
-    /// What became of leases that ended without a report.
+    /// Handles leases that ended without a report.
     pub(super) fn lost(&mut self, events: Vec<LeaseEvent>) {
         for event in events {
             match event {
@@ -75,8 +74,7 @@ impl BrokerCore {
                 return self.dismiss(id, "a report of no known kind");
             };
             let Some(key) = self.leases.get(&fence).copied() else {
-                // Its worker keeps an end until it is told that it is safe, be it of a lease that
-                // nobody knows.
+                // The worker keeps an end until it is acknowledged, even that of an unknown lease.
                 if matches!(kind, report::Kind::Finished(_) | report::Kind::Returned(_)) {
                     settled.push(fence.0);
                 }
@@ -108,7 +106,7 @@ impl BrokerCore {
     fn started(&mut self, id: WorkerId, key: JobKey, fence: FencingToken, slot: u32) {
         let standing = self.book.started(id, key, fence, self.now);
         match standing {
-            // One that is to be stopped runs all the same until it is, and writes.
+            // A cancelled job runs and produces output until it is stopped.
             LeaseStatus::Current | LeaseStatus::Cancelled => {
                 if let Some(attempt) = self.attempt(key, fence) {
                     self.job_started(key, attempt, slot);
@@ -131,7 +129,7 @@ impl BrokerCore {
         written: v1::Written,
     ) -> Result<(), String> {
         let of_this_worker = |attempt: &JobAttempt| attempt.worker == id;
-        // A worker that lost the lease may still write; that is no reason to send it away.
+        // A worker that lost the lease may still send output; that is no reason to dismiss it.
         if self.attempt(key, fence).filter(of_this_worker).is_none() {
             return Ok(());
         }
@@ -182,7 +180,7 @@ impl BrokerCore {
             Some(_) => AttemptResult::InfrastructureFailure,
         };
         let verdict = self.book.finished(id, key, fence, how, self.now);
-        // The fence may be one of another worker, which still runs the job.
+        // The fence may belong to another worker, which still runs the job.
         if !matches!(verdict, ReportDisposition::Stale) {
             self.leases.remove(&fence);
         }
@@ -223,7 +221,7 @@ impl BrokerCore {
         }
     }
 
-    /// Sends decisions to their workers, one message for each.
+    /// Sends grants, one message for each worker.
     fn send_leases(&mut self, grants: Vec<LeaseGrant>) {
         let mut by_worker: BTreeMap<WorkerId, Vec<v1::Lease>> = BTreeMap::new();
         for LeaseGrant { lease, attempt: _ } in grants {
@@ -238,7 +236,7 @@ impl BrokerCore {
             let short = ShortRun(&run);
             tracing::debug!(run = %short, job = %key.job, worker = on, fence = fence.0, "a job is leased");
             self.leases.insert(fence, key);
-            // A connection keeps the order: a template is there before the first lease that names
+            // A connection preserves order: a template arrives before the first lease that names
             // it.
             self.send_template(worker, InputsId(job.template));
             by_worker.entry(worker).or_default().push(v1::Lease {
@@ -263,8 +261,8 @@ impl BrokerCore {
             return;
         }
         if connection.templates.len() >= TEMPLATES_PER_WORKER_MAX {
-            // Those of its leases stay, the one that is being sent included: a lease without its
-            // template fails.
+            // Templates of its leases are kept, including those being sent: a lease fails without
+            // its template.
             let leases = self.book.leases_of(id).into_iter();
             let wanted = leases.filter_map(|lease| self.book.inputs_of(lease.key));
             let wanted: BTreeSet<InputsId> = wanted.collect();

@@ -1,26 +1,26 @@
-//! The broker's one state, and what changes it.
+//! The broker's core: all of its state, and every transition.
 //!
 //! ```text
-//!  connections ──Input──▶ Core ──messages──▶ outboxes ──▶ connections
-//!                          │  ▲
-//!                     journal  inventory (is everything in the storage?)
+//!  connections ──CoreInput──▶ BrokerCore ──messages──▶ outboxes ──▶ connections
+//!                                │  ▲
+//!                           journal  inventory (is everything in the storage?)
 //! ```
 //!
-//! One task owns a [`BrokerCore`] and hands it one [`CoreInput`] after another, with the time. The core decides
-//! and puts messages into outboxes; it never waits. Which job goes where is the lease book's
-//! ([`super::scheduler`]) decision alone.
+//! One task owns a [`BrokerCore`] and passes it one [`CoreInput`] after another, with the time. The
+//! core decides and puts messages into outboxes; it never waits. Only the scheduler
+//! ([`super::scheduler`]) decides which job runs where.
 //!
-//! - [`state`]: all of it; [`client_state`], [`job_state`], [`worker_state`]: what it is made of.
-//!   [`input`]: what happens to it. [`config`]: what the operator chose.
-//! - [`clients`]: runs. [`submissions`]: what they want of jobs. [`jobs`]: how far these are.
-//! - [`workers`]: who runs jobs. [`recovery`]: who did before the start. [`leases`]: what they get and
-//!   report. [`toolboxes`]: what they have.
-//! - [`accounts`]: how much each client has; [`charges`]: how that changes.
-//! - [`templates`]: what jobs have in common; [`supply`]: whether the storage has it.
-//! - [`outbox`]: what waits to be sent.
-//! - [`status`]: how it all does, for people.
+//! - [`state`]: the state; [`client_state`], [`job_state`], [`worker_state`]: its parts. [`input`]:
+//!   the inputs. [`config`]: the operator's settings.
+//! - [`clients`]: runs. [`submissions`]: submitted jobs. [`jobs`]: their transitions.
+//! - [`workers`]: connected workers. [`recovery`]: workers from before a restart. [`leases`]:
+//!   grants and reports. [`toolboxes`]: what workers provide.
+//! - [`accounts`]: what each client uses; [`charges`]: how that changes.
+//! - [`templates`]: templates of all clients; [`supply`]: whether the storage has their contents.
+//! - [`outbox`]: messages that wait to be sent.
+//! - [`status`]: the cluster's status.
 //!
-//! Invariant 3: a job has one outcome. A client is told of it until it acknowledges.
+//! Invariant 3: a job has one outcome, and its client is sent it until it acknowledges.
 
 mod accounts;
 mod charges;
@@ -66,7 +66,7 @@ pub use self::state::BrokerCore;
 const FENCE_BITS: u32 = 40;
 
 impl BrokerCore {
-    /// A core that goes on where the journal's last broker ended.
+    /// A core that continues from the journal.
     pub fn new(
         policy: BrokerConfig,
         (journal, remembered): (Journal, RecoveredState),
@@ -102,14 +102,14 @@ impl BrokerCore {
             contents_lacking: 0,
             now: BrokerInstant(0),
         };
-        // Their jobs wait until the workers are back, or their time is over: see `recovery`.
+        // Their jobs wait for the workers to return or time out: see `recovery`.
         for run in remembered.runs {
             core.recall(run);
         }
         core
     }
 
-    /// Takes in what happened, at this time.
+    /// Handles an input, at this time.
     pub fn handle(&mut self, input: CoreInput, now: BrokerInstant) {
         self.now = now;
         match input {
@@ -130,7 +130,7 @@ impl BrokerCore {
             }
             CoreInput::Large(input, permit) => {
                 self.handle(*input, now);
-                // Only now may the next large one come in.
+                // Only now may the next large input be queued.
                 drop(permit);
             }
             CoreInput::Room(session) => {
@@ -153,7 +153,7 @@ impl BrokerCore {
                     self.worker_message(worker, kind);
                 }
             }
-            // One that was sent away is not there any more: its end must not count against its
+            // A dismissed connection is already removed: its end must not count against its
             // successor.
             CoreInput::Gone(session) => match self.peers.remove(&session) {
                 Some(SessionPeer::Client(client)) => self.client_gone(client),
@@ -174,19 +174,18 @@ impl BrokerCore {
         }
     }
 
-    /// Does what is due, after inputs were taken in.
+    /// Does what is due, after inputs were handled.
     pub fn tick(&mut self, now: BrokerInstant) {
         self.now = now;
         let events = self.book.tick(now);
-        // This comes before the grants: the end of a lease must not touch the one that its job gets
-        // next.
+        // This precedes the grants: the end of a lease must not touch its job's next one.
         self.lost(events);
         self.expire_recovery();
         self.lose_patience();
         self.grant();
     }
 
-    /// When [`Self::tick`] is to be called although nothing happens.
+    /// When to call [`Self::tick`] if there is no input before.
     pub fn next_tick(&self) -> Option<BrokerInstant> {
         let patience = millis(self.policy.client_patience);
         let clients = self.clients.values();

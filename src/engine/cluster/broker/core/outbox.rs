@@ -1,9 +1,9 @@
-//! What waits to be sent on one connection, and how much that is.
+//! The queue of outgoing messages of one connection, which tracks its size.
 //!
-//! The core never waits for a connection: it puts messages into an [`Outbox`] and looks at its
+//! The core never waits for a connection: it puts messages into an [`Outbox`], and checks
 //! [`Outbox::is_full`] before it adds output of jobs, which is kept elsewhere until there is room.
-//! The connection takes them from the [`OutboxReceiver`]; when it has taken enough after the box was full, it
-//! says so once.
+//! The connection drains the [`OutboxReceiver`], which signals once when a full outbox has room
+//! again.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_stream::Stream;
 use tonic::Status;
 
-/// A connection that has this much to send gets no more of jobs' output. Enough to keep a network of
-/// 10 Gbit/s busy for 3 ms.
+/// The backlog at which a connection gets no more output. Enough to keep a network of 10 Gbit/s
+/// busy for 3 ms.
 pub const FULL_BYTES: usize = 4 * 1024 * 1024;
 
 /// The sending end.
@@ -32,14 +32,14 @@ struct OutboxLevel {
     was_full: AtomicBool,
 }
 
-/// The connection's end: a stream of messages.
+/// The receiving end: a stream of messages.
 pub struct OutboxReceiver<T> {
     receiver: UnboundedReceiver<(Result<T, Status>, usize)>,
     level: Arc<OutboxLevel>,
     room: Box<dyn Fn() + Send + Sync>,
 }
 
-/// A box, and the outlet that calls `room` when a full box has room again.
+/// An outbox and its receiver, which calls `room` when a full outbox has room again.
 pub fn outbox<T>(room: impl Fn() + Send + Sync + 'static) -> (Outbox<T>, OutboxReceiver<T>) {
     let (sender, receiver) = unbounded_channel();
     let level = Arc::new(OutboxLevel {
@@ -60,8 +60,8 @@ pub fn outbox<T>(room: impl Fn() + Send + Sync + 'static) -> (Outbox<T>, OutboxR
 }
 
 impl<T> Outbox<T> {
-    /// Sends a message of about this many bytes. Nothing happens if the connection is gone: whoever
-    /// owns it tells so.
+    /// Sends a message of about this many bytes. Does nothing if the connection is gone: its owner
+    /// reports that.
     pub fn send(&self, message: T, bytes: usize) {
         self.level.bytes.fetch_add(bytes, Ordering::Relaxed);
         drop(self.sender.send((Ok(message), bytes)));
@@ -72,13 +72,13 @@ impl<T> Outbox<T> {
         drop(self.sender.send((Err(status), 0)));
     }
 
-    /// Makes it full with less.
+    /// Sets the backlog at which it is full.
     pub fn is_full_with(&self, bytes: usize) {
         let bytes = bytes.min(FULL_BYTES);
         self.level.full_bytes.store(bytes, Ordering::SeqCst);
     }
 
-    /// How much waits.
+    /// The size of the backlog.
     pub fn level(&self) -> usize {
         self.level.bytes.load(Ordering::Relaxed)
     }
@@ -87,14 +87,14 @@ impl<T> Outbox<T> {
         self.level.full_bytes.load(Ordering::SeqCst)
     }
 
-    /// Whether output should wait. If so, the outlet will call for it.
+    /// Whether output should wait. If so, the receiver will signal when there is room.
     pub fn is_full(&self) -> bool {
         let is_full = || self.level.bytes.load(Ordering::SeqCst) > self.full_bytes();
         if !is_full() {
             return false;
         }
         self.level.was_full.store(true, Ordering::SeqCst);
-        // It may have been emptied before it was marked.
+        // It may have been drained before it was marked.
         is_full()
     }
 }
@@ -110,8 +110,8 @@ impl<T> Stream for OutboxReceiver<T> {
         Poll::Ready(taken.map(|(message, bytes)| {
             let before = outlet.level.bytes.fetch_sub(bytes, Ordering::SeqCst);
             let half = outlet.level.full_bytes.load(Ordering::SeqCst) / 2;
-            // Half is enough for the core to refill it before it is empty, and far enough from full
-            // that it is not called for each message.
+            // Half lets the core refill it before it is empty, and is far enough from full not to
+            // signal for each message.
             if before.saturating_sub(bytes) <= half
                 && outlet.level.was_full.swap(false, Ordering::SeqCst)
             {

@@ -1,7 +1,7 @@
-//! Workers that a broker before this one had and that have not come back.
+//! Workers from before a restart that have not returned.
 //!
-//! They may still run jobs of its journal. Which ones, nobody knows until they say so: as long as one
-//! may come back in time, no job from before is given to anybody else. New runs need not wait.
+//! They may still run jobs from the journal. Which ones is unknown until they report it: as long as
+//! one may return in time, no recovered job is leased to another worker. New runs need not wait.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use crate::broker::scheduler::BrokerInstant;
 /// See the module's documentation.
 pub(super) struct WorkerRecovery {
     instances: BTreeSet<WorkerInstance>,
-    /// When the leases that they may have are over.
+    /// When their leases expire.
     until: BrokerInstant,
 }
 
 impl WorkerRecovery {
-    /// All of these, until then.
+    /// Waits for these workers until then.
     pub(super) fn new(instances: Vec<WorkerInstance>, until: BrokerInstant) -> WorkerRecovery {
         WorkerRecovery {
             instances: instances.into_iter().collect(),
@@ -24,27 +24,27 @@ impl WorkerRecovery {
         }
     }
 
-    /// Whether nobody is waited for.
+    /// Whether no worker is awaited.
     pub(super) fn is_empty(&self) -> bool {
         self.instances.is_empty()
     }
 
-    /// Whether this one is waited for.
+    /// Whether this worker is awaited.
     pub(super) fn knows(&self, instance: WorkerInstance) -> bool {
         self.instances.contains(&instance)
     }
 
-    /// When they are waited for no longer.
+    /// When to stop waiting.
     pub(super) fn next_tick(&self) -> Option<BrokerInstant> {
         (!self.is_empty()).then_some(self.until)
     }
 
-    /// One is there. Tells whether it was waited for.
+    /// A worker returned. Returns whether it was awaited.
     pub(super) fn take(&mut self, instance: WorkerInstance) -> bool {
         self.instances.remove(&instance)
     }
 
-    /// Waits no longer for those that have not come back in time, and tells which these are.
+    /// Stops waiting for workers that did not return in time, and returns them.
     pub(super) fn expire(&mut self, now: BrokerInstant) -> BTreeSet<WorkerInstance> {
         match now < self.until {
             true => BTreeSet::new(),

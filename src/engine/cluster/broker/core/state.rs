@@ -1,5 +1,4 @@
-//! The state that all parts of the core share. What changes it is in the files beside this one, by
-//! what it is about.
+//! The core's state. The files beside this one change it, each for one subject.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -18,14 +17,14 @@ use crate::output_log::spool::OutputSpool;
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
 
-/// Who is at the other end of a connection.
+/// The peer of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SessionPeer {
     Client(ClientId),
     Worker(WorkerId),
 }
 
-/// What the journal is asked to keep, and for whom.
+/// A submission that waits for the journal.
 pub(super) struct PendingSubmission {
     pub(super) client: ClientId,
     pub(super) jobs: Vec<JobId>,
@@ -37,29 +36,29 @@ pub struct BrokerCore {
     pub(super) book: JobScheduler,
     pub(super) journal: Journal,
     pub(super) inventory: Box<dyn ContentInventory>,
-    /// For what the core itself has started and wants to hear of.
+    /// Sends inputs to the core itself.
     pub(super) own: UnboundedSender<CoreInput>,
     pub(super) peers: HashMap<SessionId, SessionPeer>,
     pub(super) runs: HashMap<RunName, ClientId>,
-    /// The same by what is shown of runs to others.
+    /// The runs by the name that is shown to others.
     pub(super) shown: HashMap<RunName, ClientId>,
     pub(super) accounts: AccountTable,
     pub(super) clients: BTreeMap<ClientId, ClientRun>,
     pub(super) next_client: u64,
     pub(super) workers: BTreeMap<WorkerId, RegisteredWorker>,
     pub(super) instances: HashMap<WorkerInstance, WorkerId>,
-    /// The last workers that did not come back, and their names.
+    /// The last workers that did not return, with their names.
     pub(super) departed: VecDeque<(WorkerId, String)>,
     pub(super) absent: WorkerRecovery,
     pub(super) next_worker: u32,
     pub(super) leases: HashMap<FencingToken, JobKey>,
     pub(super) templates: TemplateRegistry,
-    /// What jobs wrote that does not fit into memory.
+    /// Output that does not fit in memory.
     pub(super) spool: OutputSpool,
-    /// What the journal is asked to keep, until it has.
+    /// Submissions that wait for the journal.
     pub(super) awaited: HashMap<u64, PendingSubmission>,
     pub(super) next_ticket: u64,
-    /// Contents that templates need and the storage lacked, since the start.
+    /// How many missing contents were requested since the start.
     pub(super) contents_lacking: u64,
     pub(super) now: BrokerInstant,
 }

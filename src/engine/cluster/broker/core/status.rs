@@ -1,4 +1,4 @@
-//! How the cluster does, for people and for what watches it.
+//! The cluster's status, for people and for metrics.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use maelstrom_wire::to_proto::duration;
 use maelstrom_wire::v1::{self, session_event};
 
 impl BrokerCore {
-    /// The lease book at a glance.
+    /// The scheduler's status.
     pub fn book_status(&self) -> SchedulerStatus {
         self.book.status(self.now)
     }
 
-    /// How the cluster does.
+    /// The cluster's status.
     pub(super) fn status(&self) -> v1::Cluster {
         let book = self.book.status(self.now);
         let counts: HashMap<_, _> = book
@@ -47,7 +47,7 @@ impl BrokerCore {
             .map(|worker| (worker.worker, worker.leases))
             .collect();
         let workers = self.connected_workers().into_iter().map(|mut worker| {
-            // Newer than what it said of itself, and in agreement with the jobs above.
+            // Newer than what it reported, and consistent with the jobs above.
             let leases = held.get(&WorkerId(worker.id)).copied().unwrap_or_default();
             worker.busy = u32::try_from(leases).map_or(worker.slots, |it| it.min(worker.slots));
             worker
@@ -69,7 +69,7 @@ impl BrokerCore {
         }
     }
 
-    /// All that metrics tell.
+    /// Everything that metrics report.
     pub(super) fn figures(&self) -> CoreSnapshot {
         CoreSnapshot {
             book: self.book_status(),
@@ -78,9 +78,9 @@ impl BrokerCore {
         }
     }
 
-    /// Tells every client how the cluster does.
+    /// Sends the cluster's status to every client.
     pub(super) fn sample(&mut self) {
-        // Whoever has not taken what he was sent before is told next time: what is newer is enough.
+        // A client with a backlog is skipped: a newer status will do.
         let listens = |client: &&ClientRun| client.has_taken_everything();
         if !self.clients.values().any(|client| listens(&client)) {
             return;

@@ -1,4 +1,4 @@
-//! What clients want of jobs: that they are run, stopped, forgotten.
+//! Submissions: clients submit, stop and acknowledge jobs.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ impl BrokerCore {
                 known.push(job.id);
                 continue;
             }
-            // It is there twice in this message; once is enough.
+            // A duplicate within this message.
             if new.contains_key(&number) {
                 continue;
             }
@@ -79,9 +79,9 @@ impl BrokerCore {
         self.add(id, ClientResource::JobBytes, bytes);
         let numbers: Vec<JobId> = new.keys().copied().collect();
         for (number, description) in new {
-            // The job is known from now on, so that it is not taken twice. It is queued only when
-            // the journal has it: otherwise a broker that is started again would know nothing of an
-            // attempt that is under way.
+            // The job is known from now on, so that it is not accepted twice. It is queued only
+            // when the journal has it: otherwise a restarted broker would not know of a running
+            // attempt.
             self.add_job(id, number, description, JobPhase::Journalling);
         }
         let new = numbers;
@@ -138,7 +138,7 @@ impl BrokerCore {
         };
         let id = awaited.client;
         if let Err(message) = result {
-            // The client has not been told that they were accepted, and submits them again.
+            // The client was not told that they were accepted, and submits them again.
             for job in &awaited.jobs {
                 self.drop_job(id, *job);
             }
@@ -185,14 +185,14 @@ impl BrokerCore {
         }
     }
 
-    /// Whether a client's jobs may ask for what those of a template do.
+    /// Whether a client may request the privileges of a template.
     fn may_ask(&self, client: ClientId, inputs: InputsId) -> bool {
         let may_ask = self.clients.get(&client).map(|client| client.may_ask);
         let known = self.templates.get(inputs);
         let container = known.and_then(|known| known.template.container.as_ref());
         match (may_ask, container.map(v1::Container::privileges)) {
             (Some(PrivilegeScope::Everything), _) | (_, Some(v1::Privileges::Ordinary)) => true,
-            // What is not said, a worker refuses.
+            // Privileges that are not requested, a worker refuses.
             (Some(PrivilegeScope::Ordinary) | None, _) => false,
         }
     }
@@ -225,7 +225,8 @@ impl BrokerCore {
             let number = JobId(*job);
             match client.jobs.get(&number).map(|state| &state.phase) {
                 Some(JobPhase::Finished(_)) => over.push(number),
-                // It had heard of the end before this broker was started: once is enough.
+                // The client knew the outcome before this broker started, so the job must not run
+                // again.
                 Some(JobPhase::Queued | JobPhase::Leased(_) | JobPhase::Journalling) => {
                     again.push(number);
                 }
@@ -240,8 +241,8 @@ impl BrokerCore {
             });
         }
         for job in again {
-            // `cancel` concludes what waits, and only stops what runs: that ends with the worker's
-            // report.
+            // `cancel` ends a waiting job, but only stops a running one, which ends with the
+            // worker's report.
             self.cancel(id, job, v1::Stop::Kill);
             over.push(job);
             let client = self.clients.get(&id);

@@ -1,4 +1,4 @@
-//! Whether the storage has what templates name, and who is told what it lacks.
+//! Whether the storage has the contents of templates, and who is told what is missing.
 
 use tonic::Status;
 
@@ -8,13 +8,13 @@ use crate::broker::scheduler::{InputAvailability, InputsId};
 use maelstrom_wire::v1::{self, session_event};
 
 impl BrokerCore {
-    /// Looks whether the storage has what a template names.
+    /// Checks whether the storage has a template's contents.
     pub(super) fn check(&mut self, inputs: InputsId) {
         let Some(known) = self.templates.get_mut(inputs) else {
             return;
         };
         if let TemplateReadiness::Checking { again } = &mut known.supply {
-            // One look at a time: what is said meanwhile is seen to by the next.
+            // One check at a time: what happens meanwhile is left to the next.
             *again = true;
             return;
         }
@@ -27,8 +27,8 @@ impl BrokerCore {
         });
     }
 
-    /// The storage has lost something: what templates name is looked for again, and whoever has it is
-    /// asked for it.
+    /// The storage has lost a blob: checks the contents of all templates, and asks clients to
+    /// upload what is missing.
     pub(super) fn contents_lost(&mut self) {
         for inputs in self.templates.supplied() {
             self.check(inputs);
@@ -41,10 +41,10 @@ impl BrokerCore {
         };
         let again = matches!(known.supply, TemplateReadiness::Checking { again: true });
         let users: Vec<_> = known.users.iter().copied().collect();
-        // What is still lacking may have come since it was looked for.
+        // What is missing may have been uploaded since the check.
         if again && let Ok(InventoryCheck::Lacking(_, pins)) = checked {
-            // Otherwise `check` would take a look to be under way still. The pins stay until the
-            // next look has its own.
+            // Otherwise `check` would consider a check to be running. The pins stay until the next
+            // check has its own.
             known.supply = TemplateReadiness::Lacking;
             known.pins = Some(pins);
             return self.check(inputs);

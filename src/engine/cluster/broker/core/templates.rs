@@ -1,7 +1,6 @@
-//! What jobs have in common, over all clients: equal templates are one, and are sent to a worker
-//! once.
+//! The templates of all clients: equal ones are merged, and sent to a worker once.
 //!
-//! Pure. Whether the storage has what a template names is found out elsewhere.
+//! Pure. Whether the storage has a template's contents is checked elsewhere.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,19 +15,19 @@ use maelstrom_wire::from_proto::container::sources;
 use maelstrom_wire::from_proto::{self, ContentSource};
 use maelstrom_wire::v1;
 
-/// Keeps contents in the storage as long as it lives.
+/// Pins contents in the storage until dropped.
 pub type PinGuard = Box<dyn Any + Send>;
 
-/// Why a template is not taken.
+/// Why a template is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// It cannot be made sense of.
+    /// It is invalid.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// No worker can have it.
+    /// Its architecture is unknown.
     #[error("the template is for the architecture `{name}`; `x86_64` and `aarch64` are known here")]
     Architecture { name: String },
-    /// It shows a path of the worker that it does not name as toolbox.
+    /// It mounts a path of the worker's host that its toolbox does not name.
     #[error(
         "the template shows {} of the worker's machine, which its toolbox does not list",
         path.display()
@@ -36,11 +35,11 @@ pub enum TemplateError {
     Toolbox { path: PathBuf },
 }
 
-/// How far the storage has a template's contents.
+/// Whether the storage has a template's contents.
 pub enum TemplateReadiness {
-    /// It is being found out.
+    /// A check is running.
     Checking {
-        /// Whether it is to be looked for again after that.
+        /// Whether to check again after that.
         again: bool,
     },
     Lacking,
@@ -49,26 +48,26 @@ pub enum TemplateReadiness {
 
 /// A template that somebody defined.
 pub struct DefinedTemplate {
-    /// As it goes to workers.
+    /// As it is sent to workers.
     pub template: v1::Template,
     /// Where its jobs can run.
     pub kind: SchedulingClass,
     pub contents: Vec<ContentSource>,
-    /// Whether that is there.
+    /// Whether its contents are present.
     pub supply: TemplateReadiness,
-    /// Keeps what the storage has of it, and what comes, until all of it is there and afterwards: a
-    /// template may need more than the storage keeps of what nobody uses.
+    /// Pins its contents, present and future, throughout its life: a template may need more than
+    /// the storage's target size.
     pub pins: Option<PinGuard>,
-    /// Who uses it, and under which number.
+    /// Its users, and their numbers for it.
     pub users: BTreeSet<(ClientId, u32)>,
     hash: ContentHash,
 }
 
-/// What workers must have for templates with a toolbox.
+/// What workers must provide for templates with this toolbox.
 pub struct TemplateToolbox {
     pub paths: Vec<v1::ToolboxPath>,
     hash: ContentHash,
-    /// How many templates want it.
+    /// How many templates use it.
     templates: u32,
 }
 
@@ -76,7 +75,7 @@ pub struct TemplateToolbox {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct UnusedTemplates {
     pub templates: Vec<InputsId>,
-    /// Toolboxes that only those wanted.
+    /// Toolboxes that only those used.
     pub kits: Vec<ToolboxId>,
 }
 
@@ -90,16 +89,16 @@ pub struct TemplateRegistry {
     next_kit: u32,
 }
 
-/// What came of a definition.
+/// The result of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefineOutcome {
-    /// Nobody had it before.
+    /// It is new.
     New(InputsId),
     Known(InputsId),
 }
 
 impl TemplateRegistry {
-    /// A client's template.
+    /// Defines a client's template.
     pub fn define(
         &mut self,
         client: ClientId,
@@ -113,7 +112,7 @@ impl TemplateRegistry {
             }
             return Ok(DefineOutcome::Known(*id));
         }
-        // All that may be refused comes before the toolbox is counted.
+        // Everything that may fail precedes counting the toolbox.
         let contents = contents(&template)?;
         let architecture =
             Architecture::from_rust_name(&template.architecture).ok_or_else(|| {
@@ -138,7 +137,7 @@ impl TemplateRegistry {
                     inputs,
                 },
                 contents,
-                // Until somebody looks.
+                // Until the first check.
                 supply: TemplateReadiness::Lacking,
                 pins: None,
                 users: BTreeSet::from([(client, number)]),
@@ -153,19 +152,19 @@ impl TemplateRegistry {
         self.known.get(&inputs)
     }
 
-    /// The same, to change its supply.
+    /// Like [`Self::get`], to change its readiness.
     pub fn get_mut(&mut self, inputs: InputsId) -> Option<&mut DefinedTemplate> {
         self.known.get_mut(&inputs)
     }
 
-    /// Those of which the storage had everything when it was last asked.
+    /// The templates that had all contents at the last check.
     pub fn supplied(&self) -> Vec<InputsId> {
         let known = self.known.iter();
         let supplied = known.filter(|(_, known)| matches!(known.supply, TemplateReadiness::Ready));
         supplied.map(|(inputs, _)| *inputs).collect()
     }
 
-    /// A client is gone; tells what nobody uses any more.
+    /// Removes a client, and returns what nobody uses any more.
     pub fn leave(&mut self, client: ClientId) -> UnusedTemplates {
         let of_client = |known: &DefinedTemplate| {
             let mut users = known.users.range((client, 0)..=(client, u32::MAX));
@@ -183,7 +182,7 @@ impl TemplateRegistry {
         unused
     }
 
-    /// A client does not use a template under this number; tells what nobody uses any more.
+    /// Removes one use of a template, and returns what nobody uses any more.
     pub fn leave_one(&mut self, inputs: InputsId, user: (ClientId, u32)) -> UnusedTemplates {
         let mut unused = UnusedTemplates::default();
         if let Some(known) = self.known.get_mut(&inputs) {
@@ -215,24 +214,24 @@ impl TemplateRegistry {
         }
     }
 
-    /// Every kit that a template wants.
+    /// All toolboxes in use.
     pub fn toolboxes(&self) -> impl Iterator<Item = (ToolboxId, &TemplateToolbox)> {
         self.kits.iter().map(|(id, kit)| (*id, kit))
     }
 
-    /// A kit that a template wants.
+    /// A toolbox in use.
     pub fn toolbox(&self, id: ToolboxId) -> Option<&TemplateToolbox> {
         self.kits.get(&id)
     }
 
-    /// The kit of these paths, if a template wants it.
+    /// The toolbox of these paths, if a template uses it.
     pub fn find_toolbox(&self, paths: &[v1::ToolboxPath]) -> Option<ToolboxId> {
         let hash = toolbox_hash(paths);
         let mut kits = self.kits.iter();
         kits.find_map(|(id, kit)| (kit.hash == hash).then_some(*id))
     }
 
-    /// The kit of these paths, which one template more wants.
+    /// The toolbox of these paths, with one more user.
     fn retain_toolbox(&mut self, paths: &[v1::ToolboxPath]) -> ToolboxId {
         if let Some(id) = self.find_toolbox(paths) {
             if let Some(kit) = self.kits.get_mut(&id) {
@@ -255,13 +254,13 @@ impl TemplateRegistry {
 fn toolbox_hash(paths: &[v1::ToolboxPath]) -> ContentHash {
     let mut bytes = Vec::new();
     for path in paths {
-        // Each with its length, so that no two lists encode alike.
+        // Each with its length, so that no two lists have the same encoding.
         bytes.extend(path.encode_length_delimited_to_vec());
     }
     ContentHash::of(&bytes)
 }
 
-/// What a template names, and whether it can be made sense of.
+/// The contents that a template names, if it is valid.
 fn contents(template: &v1::Template) -> Result<Vec<ContentSource>, TemplateError> {
     let checked = from_proto::template(template)?;
     let container = template.container.as_ref();

@@ -1,4 +1,4 @@
-//! Toolboxes: which workers have what templates want of a worker's own machine.
+//! Toolboxes: which workers provide what templates require of the host.
 
 use super::BrokerCore;
 use super::config::millis;
@@ -13,7 +13,7 @@ use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1::{self, session_event, worker_order};
 
 impl BrokerCore {
-    /// A kit that templates want: which workers have it?
+    /// Asks workers whether they provide a template's toolbox.
     pub(super) fn query_toolbox(&mut self, inputs: InputsId) {
         let kit = self.templates.get(inputs).and_then(|known| known.kind.kit);
         let Some(kit) = kit else {
@@ -29,7 +29,7 @@ impl BrokerCore {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        // One that is away is asked about every toolbox when it registers.
+        // A disconnected worker is asked about every toolbox when it registers.
         if worker.connection.is_none() || worker.kits.contains_key(&kit) {
             return;
         }
@@ -47,7 +47,7 @@ impl BrokerCore {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        // What it was not asked it can't answer.
+        // Answers to questions that were not asked are ignored.
         let Some(answer) = worker.kits.get_mut(&kit) else {
             return;
         };
@@ -65,7 +65,7 @@ impl BrokerCore {
         self.refuse_without_toolbox(Some(kit));
     }
 
-    /// No template wants a kit any more.
+    /// Forgets a toolbox that no template uses any more.
     pub(super) fn forget_toolbox(&mut self, kit: ToolboxId) {
         for (id, worker) in &mut self.workers {
             if worker.kits.remove(&kit).is_some() {
@@ -74,7 +74,7 @@ impl BrokerCore {
         }
     }
 
-    /// Workers that say nothing of a toolbox for so long have it not: jobs wait for it.
+    /// Workers that do not answer in time count as lacking a toolbox, since jobs wait for it.
     pub(super) fn expire_toolbox_queries(&mut self) {
         let patience = millis(TOOLBOX_ANSWER_MAX);
         let is_late = |answer: &WorkerToolbox| match answer {
@@ -93,7 +93,7 @@ impl BrokerCore {
         }
     }
 
-    /// Tells a client once that no worker is for the machines that its jobs are made for.
+    /// Tells a client once that no worker has the architecture of its jobs.
     pub(super) fn notice_architecture(&mut self, id: ClientId, architecture: Architecture) {
         let has_workers = self.workers.values().any(RegisteredWorker::is_connected);
         if !has_workers || self.book.slots_for(architecture, None) > 0 {
@@ -115,7 +115,7 @@ impl BrokerCore {
         }
     }
 
-    /// If every worker that is here lacks a kit, its jobs would wait for ever: they end, and say why.
+    /// Ends jobs whose toolbox every connected worker lacks, instead of letting them wait forever.
     pub(super) fn refuse_without_toolbox(&mut self, kit: Option<ToolboxId>) {
         let Some(kit) = kit else {
             return;
@@ -128,7 +128,7 @@ impl BrokerCore {
                     others += 1
                 }
                 Some(WorkerToolbox::Lacks(why)) => lacks.push(format!("{}: {why}", worker.name)),
-                // One that has not answered may have it.
+                // A worker that has not answered may have it.
                 Some(WorkerToolbox::Asked(_) | WorkerToolbox::Has) | None => return,
             }
         }

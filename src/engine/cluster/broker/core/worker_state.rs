@@ -1,4 +1,4 @@
-//! What is known of a worker, and how it is given orders.
+//! The state of a worker, and the orders to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::broker::scheduler::{BrokerInstant, InputsId, ToolboxId};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1::{self, worker_order};
 
-/// A worker that was seen since the broker was started.
+/// A worker that registered since the broker started.
 pub struct RegisteredWorker {
     pub(super) name: String,
     pub(super) slots: u32,
@@ -27,13 +27,13 @@ pub struct RegisteredWorker {
 pub(super) struct WorkerConnection {
     pub(super) session: SessionId,
     pub(super) orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
-    /// Templates that this connection has.
+    /// Templates sent on this connection.
     pub(super) templates: BTreeSet<InputsId>,
 }
 
-/// Whether a worker has a toolbox.
+/// Whether a worker provides a toolbox.
 pub(super) enum WorkerToolbox {
-    /// It was asked then.
+    /// It was asked at this time.
     Asked(BrokerInstant),
     Has,
     Lacks(String),
@@ -47,7 +47,7 @@ impl RegisteredWorker {
     pub(super) fn order(&self, kind: worker_order::Kind) {
         if let Some(connection) = &self.connection {
             let order = v1::WorkerOrder { kind: Some(kind) };
-            // A connection that is gone is told of by itself.
+            // The end of a connection is reported separately.
             drop(connection.orders.send(Ok(order)));
         }
     }

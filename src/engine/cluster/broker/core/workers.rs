@@ -22,7 +22,8 @@ use maelstrom_wire::to_proto::duration;
 use maelstrom_wire::v1::{self, session_event, worker_message, worker_order};
 use maelstrom_wire::versions::{VERSIONS, agree};
 
-/// Of so many workers that are gone the names are known: a job that was tried in vain names three.
+/// How many departed workers' names are kept: the error of a job that failed three times names
+/// three.
 const DEPARTED_MAX: usize = 1024;
 
 impl BrokerCore {
@@ -61,13 +62,13 @@ impl BrokerCore {
             ))
         })?;
         self.may_register(&caller, instance)?;
-        // Whoever was never here holds no leases of ours, whatever he says.
+        // A worker that never registered holds none of our leases, whatever it claims.
         let may_hold = self.instances.contains_key(&instance) || self.absent.knows(instance);
         let id = match self.instances.get(&instance) {
             Some(id) => *id,
             None => {
                 if !self.recover_worker(instance) {
-                    // A broker after this one is to wait for it.
+                    // The next broker must wait for it.
                     self.journal
                         .keep(vec![JournalEntry::Worker { instance }], Box::new(drop));
                 }
@@ -87,6 +88,11 @@ impl BrokerCore {
         }
         let mut release = register.versions.map_or(String::new(), |it| it.release);
         limits::cut(&mut release);
+        // An order to drain may have been lost with the connection before.
+        let is_draining = self
+            .workers
+            .get(&id)
+            .is_some_and(|worker| worker.is_draining);
         let before = self.workers.insert(
             id,
             RegisteredWorker {
@@ -100,12 +106,12 @@ impl BrokerCore {
                     templates: BTreeSet::new(),
                 }),
                 caller,
-                is_draining: false,
+                is_draining,
                 sample: v1::Heartbeat::default(),
                 kits: BTreeMap::new(),
             },
         );
-        // A worker may dial again before the broker notices that the old connection is dead.
+        // A worker may reconnect before the broker notices that the old connection is dead.
         if let Some(connection) = before.and_then(|before| before.connection) {
             self.peers.remove(&connection.session);
             let again = Status::aborted("the worker has connected again");
@@ -118,7 +124,7 @@ impl BrokerCore {
         };
         let resumed = self.book.worker_resumed(id, offer, &held, self.now);
         stop.extend(resumed.stop.iter().map(|lease| lease.fence.0));
-        // A broker that was started anew knows none of these fences; reports are found by them.
+        // A restarted broker knows none of these fences, which reports are looked up by.
         for lease in resumed.keep.iter().chain(&resumed.cancel) {
             self.leases.insert(lease.fence, lease.key);
             let attempt = JobAttempt {
@@ -137,6 +143,9 @@ impl BrokerCore {
                 stop,
             }),
         );
+        if is_draining {
+            self.order(id, worker_order::Kind::Drain(v1::Empty {}));
+        }
         for lease in &resumed.cancel {
             self.stop_lease(id, lease.fence, v1::Stop::Terminate);
         }
@@ -152,7 +161,7 @@ impl BrokerCore {
         Ok(())
     }
 
-    /// Whether a process of a worker is who it says, and not one of too many.
+    /// Whether a worker process is who it claims to be, and not one too many.
     fn may_register(
         &mut self,
         caller: &CallerPrincipal,
@@ -179,8 +188,8 @@ impl BrokerCore {
         }
     }
 
-    /// The job of this name, if its run is known. A worker that the broker's earlier release had names
-    /// runs by what only clients know now.
+    /// The job of this name, if its run is known. Workers of the previous release name runs by what
+    /// only clients know now.
     fn key(&self, name: &v1::JobName) -> Option<JobKey> {
         let run = RunName::try_from(&*name.run).ok()?;
         let client = self.shown.get(&run).or_else(|| self.runs.get(&run));
@@ -278,7 +287,7 @@ impl BrokerCore {
         }
     }
 
-    /// Ends a worker's connection because of what it said. It need not come back.
+    /// Dismisses a worker because of a message that it sent. It need not reconnect.
     pub(super) fn dismiss(&mut self, id: WorkerId, why: &str) {
         self.send_away(id, Status::invalid_argument(why.to_owned()));
     }
@@ -312,7 +321,7 @@ impl BrokerCore {
             worker: id.0,
             reason: reason.to_owned(),
         };
-        // One that still holds leases may only have lost its connection while it drains.
+        // A worker that still holds leases may only have lost its connection while it drains.
         let has_ended = worker.is_draining && self.book.leases_of(id).is_empty();
         self.emit_all(&session_event::Kind::WorkerLeft(left));
         if has_ended {
@@ -325,7 +334,7 @@ impl BrokerCore {
         }
     }
 
-    /// A worker did not come back.
+    /// A worker did not return.
     pub(super) fn forget_worker(&mut self, id: WorkerId) {
         if let Some(worker) = self.workers.remove(&id) {
             self.departed.push_back((id, worker.name));
@@ -338,7 +347,7 @@ impl BrokerCore {
         self.journal.forget(over.collect());
     }
 
-    /// What people call a worker, one that is gone as well: what it leaves behind names it.
+    /// The display name of a worker, including one that is gone: messages about its jobs name it.
     pub(super) fn worker_name(&self, id: WorkerId) -> String {
         let departed = || self.departed.iter().rev().find(|(other, _)| *other == id);
         match self.workers.get(&id) {
@@ -347,14 +356,14 @@ impl BrokerCore {
         }
     }
 
-    /// Nothing was heard of a worker for as long as leases live. It is welcome to come back: its
-    /// machine slept, or the network did.
+    /// A worker was silent for as long as leases live. It may return: its machine was suspended, or
+    /// the network was down.
     pub(super) fn silent(&mut self, id: WorkerId) {
         let why = "nothing was heard of the worker for as long as leases live";
         self.send_away(id, Status::unavailable(why));
     }
 
-    /// A worker is there. Tells whether the journal knows it.
+    /// A worker registered. Returns whether the journal knows it.
     fn recover_worker(&mut self, instance: WorkerInstance) -> bool {
         let is_known = self.absent.take(instance);
         if is_known && self.absent.is_empty() {
@@ -363,7 +372,7 @@ impl BrokerCore {
         is_known
     }
 
-    /// Who has not come back in time has no lease any more.
+    /// Workers that have not returned in time lose their leases.
     pub(super) fn expire_recovery(&mut self) {
         let gone = self.absent.expire(self.now);
         if gone.is_empty() {

@@ -1,4 +1,4 @@
-//! What the journal is asked to keep, and what it gives back at the next start.
+//! Journal entries, and the state recovered from them.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ pub type RunName = [u8; 16];
 /// A worker process's 16 bytes.
 pub type WorkerInstance = [u8; 16];
 
-/// Something to be written.
+/// A change to the journal.
 #[derive(Clone, Debug)]
 pub enum JournalEntry {
     Run {
@@ -19,14 +19,14 @@ pub enum JournalEntry {
         weight: u32,
         owner: RunOwner,
     },
-    /// A run's template, as it came.
+    /// A template of a run, encoded.
     Template {
         run: RunName,
         /// The template's number in the run.
         number: u32,
         template: Vec<u8>,
     },
-    /// An accepted job, as it came.
+    /// An accepted job, encoded.
     Job {
         run: RunName,
         /// The job's number in the run.
@@ -39,24 +39,24 @@ pub enum JournalEntry {
         /// The job's number in the run.
         job: u64,
     },
-    /// A run of which nothing need be kept.
+    /// A run that need not be kept.
     RunOver { run: RunName },
-    /// A worker that may get jobs from now on.
+    /// A worker that may hold leases from now on.
     Worker { instance: WorkerInstance },
-    /// A worker that has none any more.
+    /// A worker that holds none any more.
     WorkerOver { instance: WorkerInstance },
 }
 
-/// What a broker that ended left unfinished.
+/// The unfinished state of the previous broker.
 #[derive(Debug, Default)]
 pub struct RecoveredState {
-    /// How many times a broker was started on this journal, this one included.
+    /// How many brokers were started on this journal, including this one.
     pub starts: u64,
     pub runs: Vec<RecoveredRun>,
     pub workers: Vec<WorkerInstance>,
 }
 
-/// A run that was not over.
+/// An unfinished run.
 #[derive(Debug)]
 pub struct RecoveredRun {
     pub run: RunName,
@@ -69,7 +69,7 @@ pub struct RecoveredRun {
     pub jobs: Vec<(u64, Box<[u8]>)>,
 }
 
-/// Why there is no journal, or why something is not in it.
+/// Why the journal could not be opened or written.
 #[derive(Debug, thiserror::Error)]
 #[error("the journal {} cannot be {doing}", path.display())]
 pub struct JournalError {
@@ -78,14 +78,14 @@ pub struct JournalError {
     pub source: Box<redb::Error>,
 }
 
-/// Told when what was asked for is safe, or why it is not.
+/// Called once the entries are durable, or with the error.
 pub type CommitCallback = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
-/// Something to be carried out.
+/// A request to write entries.
 pub struct JournalRequest {
     /// What is to be written.
     pub entries: Vec<JournalEntry>,
-    /// Who waits for it, if somebody does.
+    /// Called when they are durable.
     pub done: Option<CommitCallback>,
 }
 

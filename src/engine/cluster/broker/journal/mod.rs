@@ -1,15 +1,15 @@
-//! What must survive the broker: runs, their templates, and jobs that were accepted and have not
-//! been told to be over; and which workers there were, who may still run some of these.
+//! The journal: what must survive a restart of the broker. It holds runs, their templates, accepted
+//! jobs that are not known to be over, and the workers that may still run them.
 //!
 //! - `entries`: what goes in and out. [`records`]: the file.
-//! - A [`Journal`] hands [`JournalRequest`]s to whoever writes it: a thread of its own,
-//!   or what [`Journal::handing_over`] is given.
+//! - A [`Journal`] sends [`JournalRequest`]s to a writer: its own thread, or the function given to
+//!   [`Journal::handing_over`].
 //!
-//! Additions are one transaction for as many as have come together, and are on the disk before they
-//! are acknowledged. Removals are not hurried: a job that comes back after a loss of power is run once
-//! more, and its client, which has heard of it, takes no notice.
+//! Additions that arrive together share a transaction, and are durable before they are
+//! acknowledged. Removals are not urgent: a job that reappears after a power loss runs again, and
+//! its client, which has its outcome, ignores that.
 //!
-//! Absent on purpose: results. They can be had again by running the job.
+//! Results are not in the journal: running the job again reproduces them.
 
 mod entries;
 pub mod records;
@@ -25,21 +25,20 @@ pub use self::entries::{
     RunName, WorkerInstance,
 };
 
-/// At most this many requests become one transaction, so that the first of them need not wait for
-/// ever.
+/// The most requests in one transaction, so that the first of them need not wait forever.
 const BATCH_MAX: usize = 1024;
 
 /// The file's name in the broker's directory.
 const FILE: &str = "journal.redb";
 
-/// The journal's writing end. Dropping it lets the thread write what is left, and waits for that.
+/// The sending end of the journal. Dropping it waits for the thread to write what is left.
 pub struct Journal {
     requests: Option<Box<dyn Fn(JournalRequest) + Send>>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl Journal {
-    /// Opens the journal of a broker's directory, and tells what it holds. Only one broker can.
+    /// Opens the journal in a broker's directory, and returns its content. Only one broker can.
     pub fn open(directory: &Path) -> Result<(Journal, RecoveredState), JournalError> {
         let path = directory.join(FILE);
         let (records, remembered) = JournalFile::open(&path)?;
@@ -49,8 +48,8 @@ impl Journal {
             .spawn(move || {
                 while let Ok(first) = inbox.recv() {
                     let mut batch = vec![first];
-                    // One sync of the disk serves all who wait: it takes far longer than what is
-                    // written.
+                    // One fsync serves all waiting requests, since it takes far longer than writing
+                    // them.
                     batch.extend(inbox.try_iter().take(BATCH_MAX - 1));
                     records.carry_out(batch);
                 }
@@ -76,7 +75,7 @@ impl Journal {
         Ok((journal, remembered))
     }
 
-    /// A journal whose requests somebody else carries out, in their order.
+    /// A journal that passes its requests, in order, to this function.
     pub fn handing_over(requests: impl Fn(JournalRequest) + Send + 'static) -> Journal {
         Journal {
             requests: Some(Box::new(requests)),
@@ -84,17 +83,17 @@ impl Journal {
         }
     }
 
-    /// A journal of a broker that keeps nothing.
+    /// A journal that keeps nothing.
     pub fn none() -> Journal {
         Journal::handing_over(|request| request.finish(Ok(())))
     }
 
-    /// Writes, and calls when it is safe.
+    /// Writes entries, and calls `done` when they are durable.
     pub fn keep(&self, entries: Vec<JournalEntry>, done: CommitCallback) {
         self.request(entries, Some(done));
     }
 
-    /// Writes when there is time.
+    /// Writes entries eventually.
     pub fn forget(&self, entries: Vec<JournalEntry>) {
         self.request(entries, None);
     }
@@ -108,7 +107,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        // The thread ends when nobody can send to it, so this comes before waiting for it.
+        // Closing the channel ends the thread, so this precedes joining it.
         self.requests = None;
         if let Some(writer) = self.writer.take() {
             drop(writer.join());
@@ -203,7 +202,7 @@ mod tests {
             let path = directory.path().join(FILE);
             let mut bytes = std::fs::read(&path).unwrap();
             for (place, byte) in scribbles {
-                // Near the beginning is what tells where everything else is.
+                // The beginning of the file locates everything else.
                 let place = place.index(bytes.len().min(16_384));
                 bytes[place] = byte;
             }

@@ -15,21 +15,21 @@ use maelstrom_container::private;
 use super::{JournalEntry, JournalError, JournalRequest, RecoveredRun, RecoveredState};
 
 const RUNS: TableDefinition<'_, &[u8; 16], (&str, u32)> = TableDefinition::new("runs");
-/// By run: the credential, and the hash of the secret; empty where there is none. Not part of [`RUNS`],
-/// which journals of earlier releases have as it is.
+/// By run: the credential, and the hash of the secret; empty if absent. Separate from [`RUNS`] for
+/// compatibility with the journals of earlier releases.
 const OWNERS: TableDefinition<'_, &[u8; 16], (&str, &[u8])> = TableDefinition::new("owners");
 const TEMPLATES: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("templates");
 const JOBS: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new("jobs");
 const WORKERS: TableDefinition<'_, &[u8; 16], ()> = TableDefinition::new("workers");
 const STARTS: TableDefinition<'_, (), u64> = TableDefinition::new("starts");
 
-/// What the database remembers of its file. Nothing is read after the start, so this needs to hold
-/// little more than what is being written; by default it would grow to a gigabyte.
+/// The database's page cache. Nothing is read after the start, so it needs to hold little more than
+/// what is being written; by default it would grow to a gigabyte.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Batches that nobody waits for between two that are synced to the disk all the same. Only then are
-/// pages of the file used again: without it, a client that does nothing but open and end runs lets the
-/// file grow for ever.
+/// How many batches that nobody waits for are written before one is synced to disk. Only a sync
+/// makes freed pages reusable: without it, a client that only opens and ends runs would let the
+/// file grow without bound.
 const UNSYNCED_MAX: u32 = 64;
 
 /// An open file.
@@ -41,7 +41,8 @@ pub struct JournalFile {
 }
 
 impl JournalFile {
-    /// Opens a file, counts one start more, and tells what is in it. Only one program can.
+    /// Opens a file, increments its number of starts, and returns its content. Only one program
+    /// can.
     pub fn open(path: &Path) -> Result<(JournalFile, RecoveredState), JournalError> {
         let file = private::kept(path);
         let file = file.map_err(|error| DatabaseError::from(StorageError::from(error)));
@@ -51,7 +52,7 @@ impl JournalFile {
         JournalFile::of(database, path)
     }
 
-    /// The same of what lies elsewhere than in a file; `path` is for messages.
+    /// Like [`Self::open`] for another backend than a file; `path` is for error messages.
     pub fn open_on(
         backend: impl StorageBackend,
         path: &Path,
@@ -80,7 +81,7 @@ impl JournalFile {
         Ok((records, remembered))
     }
 
-    /// Writes what requests ask for, in one transaction, and tells those who wait.
+    /// Writes requests in one transaction, and calls their callbacks.
     pub fn carry_out(&self, batch: Vec<JournalRequest>) {
         let is_awaited = batch.iter().any(|request| request.done.is_some());
         let unsynced = match is_awaited {
@@ -96,7 +97,7 @@ impl JournalFile {
         if let Err(error) = &result {
             tracing::error!(path = %self.path.display(), %error, "the journal cannot be written to");
         }
-        // The error cannot be cloned, and each request wants one.
+        // The error cannot be cloned, and each request needs one.
         let message = result.err().map(|error| error.to_string());
         for request in batch {
             request.finish(match &message {
@@ -111,8 +112,8 @@ impl JournalFile {
     }
 }
 
-/// A file that something else has written to must be an error when it is opened: without the check it
-/// would be a panic some time later. What is in it is soon looked through.
+/// Verifies the file when it is opened: a file that was modified from outside would otherwise cause
+/// a panic later. The check is quick.
 fn checking() -> Builder {
     let mut builder = Database::builder();
     builder.set_check_integrity_on_open(true);
@@ -165,8 +166,8 @@ fn write(
                 }
                 JournalEntry::RunOver { run } => {
                     runs.remove(run)?;
-                    // What the run had goes in the same transaction: a template without its run
-                    // would stay for ever.
+                    // The run's template and jobs go in the same transaction: without their run
+                    // they would stay forever.
                     owners.remove(run)?;
                     templates.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
                     jobs.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;
@@ -190,8 +191,7 @@ fn recall(database: &Database) -> Result<RecoveredState, redb::Error> {
         let mut table = transaction.open_table(STARTS)?;
         let before = table.get(())?.map_or(0, |number| number.value());
         table.insert((), before.saturating_add(1))?;
-        // Opening a table in a transaction that writes makes it; one that reads fails where there
-        // is none.
+        // A write transaction creates missing tables; a read transaction fails on them.
         transaction.open_table(RUNS)?;
         transaction.open_table(OWNERS)?;
         transaction.open_table(TEMPLATES)?;

@@ -1,7 +1,7 @@
-//! Whether a broker can be sent work, by HTTP and by `grpc.health.v1`.
+//! The broker's readiness for work, over HTTP and `grpc.health.v1`.
 //!
-//! It cannot while it ends, nor while the disk of its storage is full: uploads would fail. A broker
-//! that is not ready goes on with what it has.
+//! A broker is not ready while it shuts down, and while its storage's disk is full, since uploads
+//! would fail. It still finishes the work that it has.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,19 +13,19 @@ use nix::sys::statvfs::statvfs;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-/// With less than this on its disk a broker takes no work: the journal and uploads that are under
-/// way need some.
+/// With less free disk space than this the broker is not ready: the journal and uploads in progress
+/// need some.
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
 
-/// How often who watches by gRPC is told.
+/// How often the gRPC health status is updated.
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// Whether work can be sent.
+/// Whether the broker is ready for work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrokerReadiness {
     Ready,
     Ending,
-    /// Its disk is full, or gone.
+    /// Its disk is full, or unreadable.
     Disk(String),
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for BrokerReadiness {
     }
 }
 
-/// Knows whether work can be sent. Cloning gives another handle on the same.
+/// The health of the broker. Clones share it.
 #[derive(Clone, Debug)]
 pub struct BrokerHealth {
     directory: PathBuf,
@@ -48,7 +48,7 @@ pub struct BrokerHealth {
 }
 
 impl BrokerHealth {
-    /// Of a broker that keeps its contents in this directory.
+    /// The health of a broker with its storage in this directory.
     pub fn new(directory: PathBuf, free_bytes_min: u64) -> BrokerHealth {
         BrokerHealth {
             directory,
@@ -57,12 +57,12 @@ impl BrokerHealth {
         }
     }
 
-    /// The broker ends.
+    /// The broker shuts down.
     pub fn end(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// At this moment.
+    /// The current readiness.
     pub fn readiness(&self) -> BrokerReadiness {
         if self.ending.load(Ordering::Relaxed) {
             return BrokerReadiness::Ending;
@@ -85,7 +85,7 @@ impl BrokerHealth {
         }
     }
 
-    /// Tells `grpc.health.v1` until the future is dropped.
+    /// Updates `grpc.health.v1` until the future is dropped.
     pub async fn report(&self, reporter: HealthReporter) {
         let mut period = tokio::time::interval(PERIOD);
         loop {
@@ -94,13 +94,13 @@ impl BrokerHealth {
         }
     }
 
-    /// Tells it once.
+    /// Updates it once.
     pub async fn report_once(&self, reporter: &HealthReporter) {
         let status = match self.readiness() {
             BrokerReadiness::Ready => ServingStatus::Serving,
             BrokerReadiness::Ending | BrokerReadiness::Disk(_) => ServingStatus::NotServing,
         };
-        // The empty name is the whole server.
+        // The empty name denotes the whole server.
         reporter.set_service_status("", status).await;
     }
 }

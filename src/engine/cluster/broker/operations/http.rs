@@ -1,5 +1,5 @@
-//! `/metrics`, `/healthz` and `/readyz` by HTTP. Deliberately absent: anything that changes
-//! something, and names of runs, clients or workers, since no credential is asked for.
+//! `/metrics`, `/healthz` and `/readyz` over HTTP. No credential is asked for, so there is nothing
+//! that changes state, and no name of a run, client or worker.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ use crate::broker::cas::CasStorage;
 use crate::broker::connections::{AcceptedConnection, ConnectionRegistry};
 use crate::broker::services::BrokerHandle;
 
-/// What is asked.
+/// What the handlers read.
 #[derive(Clone)]
 pub struct MonitoringState {
     pub door: BrokerHandle,
@@ -28,7 +28,7 @@ pub struct MonitoringState {
     pub health: BrokerHealth,
 }
 
-/// Answers until the future is dropped.
+/// Serves requests until the future is dropped.
 pub async fn serve(listener: TcpListener, sources: MonitoringState) -> std::io::Result<()> {
     let pages = Router::new()
         .route("/metrics", get(figures))
@@ -38,8 +38,8 @@ pub async fn serve(listener: TcpListener, sources: MonitoringState) -> std::io::
     axum::serve(MonitoringListener::new(listener), pages).await
 }
 
-/// Connections of those who watch. Nobody shows a credential here, so each has a limited time, and there
-/// are few at once: who asks every few seconds connects again.
+/// A listener for unauthenticated clients: their connections are few, and limited in time; a client
+/// that polls every few seconds reconnects.
 struct MonitoringListener {
     listener: TcpListener,
     connections: ConnectionRegistry,
@@ -85,7 +85,7 @@ async fn figures(State(sources): State<MonitoringState>) -> Response {
     }
 }
 
-/// The core answers.
+/// Succeeds if the core answers.
 async fn alive(State(sources): State<MonitoringState>) -> Response {
     match sources.door.figures().await {
         Ok(_) => "alive\n".into_response(),

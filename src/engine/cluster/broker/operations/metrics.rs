@@ -1,4 +1,4 @@
-//! Figures as text in the OpenMetrics format, which Prometheus reads.
+//! Encodes metrics in the OpenMetrics text format, which Prometheus reads.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,10 +14,10 @@ use super::snapshot::MetricsSnapshot;
 use crate::broker::scheduler::{Architecture, PoolStatus};
 use maelstrom_wire::v1::WorkerState;
 
-/// How the text says what it is.
+/// The content type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The text for these figures.
+/// Encodes a snapshot.
 pub fn encode(figures: MetricsSnapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("maelstrom");
     registry.register_collector(Box::new(figures));
@@ -92,8 +92,8 @@ impl Collector for MetricsSnapshot {
     }
 }
 
-/// What a pool is called: what its jobs need of workers. Which toolbox it is does not show: they come and
-/// go, and each would be a time series for ever.
+/// The label of a pool: what its jobs need of workers. Toolboxes are not told apart: they come and
+/// go, and each would be a permanent time series.
 fn pool(pool: &PoolStatus) -> String {
     let architecture = match pool.architecture {
         Architecture::X86_64 => "x86_64",
@@ -117,7 +117,7 @@ impl MetricsSnapshot {
             }
             pools.into_iter().collect()
         };
-        // Workers serve many toolboxes with the same slots.
+        // Workers serve several toolboxes with the same slots.
         let (sum, most): (GaugeFold, GaugeFold) = (u64::saturating_add, u64::max);
         let depth = (
             "queue_depth",

@@ -1,7 +1,7 @@
-//! What whoever operates a broker watches it by: figures and health.
+//! What operators monitor a broker by: metrics and health.
 //!
-//! - [`snapshot`]: the figures. [`metrics`]: as text for Prometheus.
-//! - [`health`]: whether the broker can be sent work. [`http`]: both, by HTTP.
+//! - [`snapshot`]: the metrics. [`metrics`]: their encoding for Prometheus.
+//! - [`health`]: the broker's readiness. [`http`]: serves both over HTTP.
 
 pub mod health;
 pub mod http;

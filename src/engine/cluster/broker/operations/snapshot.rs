@@ -1,27 +1,27 @@
-//! The figures of a broker at one moment.
+//! A snapshot of the broker's metrics.
 
 use crate::broker::cas::StorageUsage;
 use crate::broker::scheduler::SchedulerStatus;
 use maelstrom_wire::v1::Cluster;
 
-/// What the core knows.
+/// The metrics of the core.
 #[derive(Clone, Debug)]
 pub struct CoreSnapshot {
-    /// Of jobs and leases.
+    /// Jobs and leases.
     pub book: SchedulerStatus,
-    /// What people are shown.
+    /// The cluster's status.
     pub cluster: Cluster,
-    /// How many contents were asked for because jobs need them and the storage lacked them.
+    /// How many contents were requested because jobs need them and the storage lacked them.
     pub contents_lacking: u64,
 }
 
-/// What is known of a broker.
+/// The metrics of a broker.
 #[derive(Clone, Debug)]
 pub struct MetricsSnapshot {
-    /// What the core knows.
+    /// The metrics of the core.
     pub core: CoreSnapshot,
-    /// How the storage does.
+    /// The storage's usage.
     pub storage: StorageUsage,
-    /// Whether it can be sent work.
+    /// Whether it is ready for work.
     pub is_ready: bool,
 }

@@ -1,5 +1,4 @@
-//! The state that all parts of the lease book share. What changes it is in the files beside this
-//! one, by what it is about.
+//! The scheduler's state. The files beside this one change it, each for one subject.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +10,7 @@ use super::worker_state::ScheduledWorker;
 use super::{BrokerInstant, ClientId, FencingToken, JobKey, SchedulerLimits};
 use maelstrom_model::ids::WorkerId;
 
-/// The lease book. See the [module](self).
+/// The job scheduler. See the [module](self).
 #[derive(Debug)]
 pub struct JobScheduler {
     pub(super) limits: SchedulerLimits,
@@ -20,13 +19,13 @@ pub struct JobScheduler {
     pub(super) leases: BTreeMap<JobKey, LeaseState>,
     pub(super) mishaps: BTreeMap<JobKey, RetryState>,
     pub(super) queue: FairQueue,
-    /// Jobs that wait for a time, by it.
+    /// Delayed jobs, by the time when they return to the queue.
     pub(super) delayed: BTreeSet<(BrokerInstant, JobKey)>,
-    /// When workers are given up, unless they are heard before.
+    /// When workers are given up unless a heartbeat arrives before.
     pub(super) deadlines: BTreeSet<(BrokerInstant, WorkerId)>,
     pub(super) first_fence: FencingToken,
     pub(super) next_fence: FencingToken,
-    /// Fences from before the start that are held again.
+    /// Fences from before a restart that are held again.
     pub(super) old_fences: BTreeSet<FencingToken>,
     pub(super) arrivals: u64,
     pub(super) unfinished: usize,
@@ -34,8 +33,8 @@ pub struct JobScheduler {
 }
 
 impl JobScheduler {
-    /// An empty book. Of fences it gives `first_fence` and those above it, so after a restart this
-    /// must be greater than all that were given before.
+    /// An empty scheduler. It assigns fences from `first_fence` on, which must exceed all that were
+    /// assigned before a restart.
     pub fn new(limits: SchedulerLimits, first_fence: FencingToken) -> JobScheduler {
         JobScheduler {
             limits,

@@ -1,4 +1,4 @@
-//! What is known of a client and of each of its jobs.
+//! The state of a client and of its jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,20 +11,20 @@ use maelstrom_model::priority::QueueKey;
 pub(super) struct ScheduledClient {
     pub(super) presence: ClientPresence,
     pub(super) jobs: BTreeMap<JobId, ScheduledJob>,
-    /// The numbers of those that are over.
+    /// The numbers of jobs that are over.
     pub(super) over: BTreeSet<JobId>,
 }
 
-/// Whether a client is there to be told.
+/// Whether a client is present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientPresence {
     Here,
-    /// Only its leases are still to end.
+    /// Gone; only its leases are yet to end.
     Left,
 }
 
-/// What was submitted. There may be a million of these: no field without need. Where a job is, its
-/// lease and its mishaps say; whatever has neither is queued.
+/// A submitted job. There may be a million of these, so it has no more fields than necessary. Its
+/// lease and its retry state tell where it is; a job with neither is queued.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScheduledJob {
     pub(super) turn: QueueKey,
@@ -32,16 +32,16 @@ pub(super) struct ScheduledJob {
     pub(super) kind: SchedulingClass,
 }
 
-/// What went wrong with a job so far. Most have nothing of the kind.
+/// The failed attempts of a job. Most jobs have none.
 #[derive(Debug, Default)]
 pub(super) struct RetryState {
-    /// Attempts that were lost, in order.
+    /// Lost attempts, in order.
     pub(super) lost: Vec<(WorkerId, FencingToken)>,
-    /// How often it was handed back for nothing.
+    /// How often it was returned without counting as an attempt.
     pub(super) returns: u32,
-    /// When it waits in the queue again; `None` unless it is delayed.
+    /// When it returns to the queue; `None` unless it is delayed.
     pub(super) due: Option<BrokerInstant>,
-    /// Until when it insists on a worker that has not failed it.
+    /// Until when it waits for a worker that has not failed it.
     pub(super) patient_until: BrokerInstant,
 }
 

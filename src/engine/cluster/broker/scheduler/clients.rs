@@ -1,4 +1,4 @@
-//! Clients and their jobs: submitted, cancelled, remembered when they are over.
+//! Clients and their jobs: submission, cancellation, and memory of finished jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,15 +12,15 @@ use maelstrom_model::backend::JobId;
 use maelstrom_model::priority::QueueKey;
 
 impl JobScheduler {
-    /// A client is there, for the first time or again. Its weight counts from here on; 0 counts as
-    /// 1. One that has left stays gone as long as anything of it still runs.
+    /// A client joined, or rejoined. Its weight applies from now on; 0 counts as 1. A client that
+    /// left stays gone as long as any job of it runs.
     pub fn client_joined(&mut self, client: ClientId, weight: u32) {
         self.client_shares(client, weight, 1);
     }
 
-    /// The same of a run that shares what one client has with others: its weight counts among theirs,
-    /// which with its own come to so much. However many runs a client has, together they get no more
-    /// than another's one.
+    /// Like [`Self::client_joined`] for a run that shares one client's part with others: `among` is
+    /// the total weight of these runs, its own included. However many runs a client has, together
+    /// they get no more than another client's single run.
     pub fn client_shares(&mut self, client: ClientId, weight: u32, among: u32) {
         let entry = self
             .clients
@@ -35,13 +35,13 @@ impl JobScheduler {
         }
     }
 
-    /// Whether the client's jobs may start. At first they may.
+    /// Sets whether the client's jobs may start. Initially they may.
     pub fn client_gate(&mut self, client: ClientId, gate: ClientAdmission) {
         self.queue.client_gate(client, gate);
     }
 
-    /// A client is gone for good. Its jobs that wait go with it; these leases are to be stopped, and
-    /// keep their places until their workers say that they are over.
+    /// A client left for good. Its waiting jobs are dropped; the returned leases must be stopped,
+    /// and occupy their slots until their workers report the end.
     pub fn client_left(&mut self, client: ClientId) -> Vec<Lease> {
         self.queue.client_left(client);
         let Some(entry) = self.clients.get_mut(&client) else {
@@ -76,12 +76,12 @@ impl JobScheduler {
             self.clients.remove(&client);
         }
         let keys = left.into_iter().map(|job| JobKey { client, job });
-        // The jobs stay known until their leases end, since a worker is busy with them.
+        // The jobs stay known until their leases end, since they occupy a worker.
         keys.filter_map(|key| self.wish(key, ClientIntent::Abandoned))
             .collect()
     }
 
-    /// Takes a job. Submitting it again changes nothing.
+    /// Submits a job. This is idempotent.
     pub fn submit(
         &mut self,
         key: JobKey,
@@ -108,8 +108,8 @@ impl JobScheduler {
             let limit = limits.kinds_per_client_max;
             return Err(SubmitError::TooManyKinds { limit });
         }
-        // A client gets its guaranteed few beyond the limit of all, or another that fills the
-        // book would keep it out.
+        // A client gets its guaranteed jobs beyond the total limit, or another client that exhausts
+        // the limit would lock it out.
         if self.unfinished >= limits.jobs_max && client.jobs.len() >= limits.jobs_guaranteed {
             let limit = limits.jobs_max;
             return Err(SubmitError::BookFull { limit });
@@ -127,28 +127,29 @@ impl JobScheduler {
         Ok(SubmitOutcome::New)
     }
 
-    /// A job's outcome is known from before the start: it must not run again.
+    /// A job is known to be over from before a restart: it must not run again.
     pub fn remember_over(&mut self, key: JobKey) {
         if self.job(key).is_none() {
             self.remember(key);
         }
     }
 
-    /// The client has this job's outcome for good and will not submit it again: it needs not be
-    /// remembered.
+    /// The client has acknowledged this job's outcome and will not submit it again, so it can be
+    /// forgotten.
     pub fn forget_over(&mut self, key: JobKey) {
         if let Some(client) = self.clients.get_mut(&key.client) {
             client.over.remove(&key.job);
         }
     }
 
-    /// Stops a job that is not over. Doing so twice is fine.
+    /// Cancels a job that is not over. This is idempotent.
     pub fn cancel(&mut self, key: JobKey) -> CancelOutcome {
         let client = self.clients.get(&key.client);
         if !client.is_some_and(ScheduledClient::is_here) {
             return CancelOutcome::Unknown;
         }
-        // The lease goes on until its worker says that the container is gone: then the job is over.
+        // The lease continues until its worker reports that the container is gone: then the job is
+        // over.
         if let Some(lease) = self.wish(key, ClientIntent::Cancelled) {
             return CancelOutcome::Leased(lease);
         }
@@ -161,14 +162,14 @@ impl JobScheduler {
         CancelOutcome::Queued
     }
 
-    /// Whether the broker has these inputs. Until this is said for the first time it has not.
+    /// Sets whether the broker has these inputs. Initially it has not.
     pub fn inputs(&mut self, inputs: InputsId, state: InputAvailability) {
         self.queue.set_inputs(inputs, state);
     }
 
-    /// These inputs are over: no job will name them again.
+    /// These inputs are retired: no job will name them again.
     pub fn inputs_retired(&mut self, inputs: InputsId) {
-        // What is missing and has no jobs and no holders takes no memory.
+        // Missing inputs without jobs and holders take no memory.
         self.queue.set_inputs(inputs, InputAvailability::Missing);
         for worker in self.queue.forget_holders(inputs) {
             if let Some(worker) = self.workers.get_mut(&worker) {
@@ -177,7 +178,7 @@ impl JobScheduler {
         }
     }
 
-    /// What a job needs, if it is not over.
+    /// The inputs of a job, if it is not over.
     pub fn inputs_of(&self, key: JobKey) -> Option<InputsId> {
         self.job(key).map(|job| job.kind.inputs)
     }
@@ -190,13 +191,13 @@ impl JobScheduler {
         self.mishaps.get(&key)
     }
 
-    /// How many attempts at a job were lost.
+    /// The number of lost attempts at a job.
     pub(super) fn lost(&self, key: JobKey) -> u32 {
         let lost = self.mishaps_of(key).map_or(0, |mishaps| mishaps.lost.len());
         u32::try_from(lost).unwrap_or(u32::MAX)
     }
 
-    /// Puts a job that is nowhere into the queue.
+    /// Adds a job to the queue.
     pub(super) fn enqueue(&mut self, key: JobKey) {
         if let Some(mishaps) = self.mishaps.get_mut(&key) {
             mishaps.due = None;
@@ -206,13 +207,13 @@ impl JobScheduler {
         }
     }
 
-    /// Puts a job that is nowhere aside for a time.
+    /// Delays a job until a time.
     pub(super) fn delay(&mut self, key: JobKey, due: BrokerInstant) {
         self.mishaps.entry(key).or_default().due = Some(due);
         self.delayed.insert((due, key));
     }
 
-    /// Takes a job that has no lease out of where it waits.
+    /// Removes a job without a lease from the queue or the delayed jobs.
     pub(super) fn unqueue(&mut self, key: JobKey) {
         let mishaps = self.mishaps.get_mut(&key);
         match mishaps.and_then(|mishaps| mishaps.due.take()) {
@@ -227,7 +228,7 @@ impl JobScheduler {
         }
     }
 
-    /// A job that is in no queue and has no lease is over.
+    /// Ends a job that is neither waiting nor leased.
     pub(super) fn over(&mut self, key: JobKey) {
         let Some(client) = self.clients.get_mut(&key.client) else {
             return;

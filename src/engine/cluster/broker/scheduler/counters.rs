@@ -1,34 +1,34 @@
-//! What the lease book counts.
+//! The scheduler's counters.
 
 use super::lease_state::LossReason;
 
-/// What happened since the start. `submitted` is always the sum of the jobs that wait, those that
-/// are leased, `reported`, `cancelled`, `given_up` and `dropped`.
+/// Events since the start. `submitted` always equals the sum of waiting jobs, leased jobs,
+/// `reported`, `cancelled`, `given_up` and `dropped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SchedulerCounters {
     pub submitted: u64,
     pub granted: u64,
     /// Jobs whose outcome a worker reported.
     pub reported: u64,
-    /// Jobs cancelled before a worker had them, or with the worker that had them lost.
+    /// Jobs cancelled while they waited, or whose worker was lost.
     pub cancelled: u64,
-    /// Jobs that were tried as often as they may.
+    /// Jobs whose attempts were exhausted.
     pub given_up: u64,
     /// Jobs whose client left.
     pub dropped: u64,
-    /// Leases lost because nothing was heard of the worker.
+    /// Leases lost because the worker was silent.
     pub expired: u64,
     /// Leases lost because the worker could not run the job.
     pub failed: u64,
-    /// Leases lost because the worker began anew, or came back without them.
+    /// Leases lost because the worker restarted, or returned without them.
     pub vanished: u64,
-    /// Leases handed back unstarted, or that never arrived.
+    /// Leases returned unstarted, or that never arrived.
     pub unstarted: u64,
-    /// Leases that workers brought along and that count again.
+    /// Leases that returning workers brought along and that were accepted.
     pub adopted: u64,
-    /// Reports that were dropped because their lease was over.
+    /// Reports dropped because their lease was over.
     pub stale: u64,
-    /// Times that a worker claimed more credit than it may have.
+    /// Times that a worker claimed more credit than allowed.
     pub capped: u64,
 }
 

@@ -1,9 +1,9 @@
-//! The next decisions: which job, and which worker.
+//! Grants: which job is next, and on which worker.
 //!
-//! The job is the queue's front. The worker is one with a free slot if there is one, that holds the
-//! inputs if such a one is found among a few, and the emptiest of those. A job that has lost an
-//! attempt goes to a worker that has not failed it; while there is one that is busy, it waits for
-//! it, for a time.
+//! The job is the queue's head. Its worker is, in order of preference, one with a free slot, one
+//! that holds the inputs (among a few candidates), and the least loaded. A job that has lost an
+//! attempt goes to a worker that has not failed it; while all such workers are busy, it waits for
+//! them, for a limited time.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::queue::{PoolKey, QueueHead, WorkerLoad};
 use super::{BrokerInstant, FencingToken, InputsId, JobScheduler, Lease, LeaseGrant};
 use maelstrom_model::ids::WorkerId;
 
-/// Where a job goes.
+/// Where a job is placed.
 enum PlacementDecision {
     On(WorkerId),
     /// Nowhere now: only workers that have failed it have room, and another could have some soon.
@@ -20,8 +20,8 @@ enum PlacementDecision {
 }
 
 impl JobScheduler {
-    /// Decides who gets what, until nothing can start or `max` leases were given. Each is in the
-    /// book now and must be sent.
+    /// Grants leases until nothing can start or `max` were granted. Each is recorded, and must be
+    /// sent.
     pub fn grants(&mut self, now: BrokerInstant, max: usize) -> Vec<LeaseGrant> {
         let mut grants = Vec::new();
         while grants.len() < max
@@ -32,8 +32,7 @@ impl JobScheduler {
                 Some(PlacementDecision::Later(due)) => {
                     self.queue
                         .remove(front.key().client, front.kind, front.turn);
-                    // It is put aside: in front it would keep everybody behind it from getting a
-                    // lease.
+                    // It is delayed: at the head it would block all others.
                     self.delay(front.key(), due);
                 }
                 None => break,
@@ -79,7 +78,7 @@ impl JobScheduler {
         self.choose(front, None).map(PlacementDecision::On)
     }
 
-    /// The best of the workers that have room, but for those that have failed the job.
+    /// The best worker with room that has not failed the job.
     fn choose(&self, front: &QueueHead, mishaps: Option<&RetryState>) -> Option<WorkerId> {
         let key = PoolKey::from(front.kind);
         let pool = self.queue.pool(key)?;

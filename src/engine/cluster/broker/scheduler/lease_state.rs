@@ -1,4 +1,4 @@
-//! What is known of a lease, and how it can end without an outcome.
+//! The state of a lease, and how it can end without an outcome.
 
 use super::{BrokerInstant, FencingToken, JobKey, Lease, SchedulingClass};
 use maelstrom_model::ids::WorkerId;
@@ -23,7 +23,7 @@ impl LeaseState {
     }
 }
 
-/// What the job's client wants of it.
+/// What the job's client intends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientIntent {
     Wanted,
@@ -32,15 +32,15 @@ pub(super) enum ClientIntent {
     Abandoned,
 }
 
-/// What ends an attempt without an outcome.
+/// Why an attempt ended without an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LossReason {
-    /// Its worker was silent too long.
+    /// Its worker was silent for too long.
     Expired,
-    /// Its worker says that it cannot.
+    /// Its worker reported an infrastructure failure.
     Failed,
-    /// Its worker came back without it, or as another process.
+    /// Its worker returned without it, or as another process.
     Vanished,
-    /// It never began: handed back, or never arrived.
+    /// It never started: returned, or never arrived.
     Unstarted,
 }

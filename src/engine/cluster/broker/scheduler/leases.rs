@@ -1,4 +1,4 @@
-//! How an attempt begins and ends: granted, started, finished, handed back, lost.
+//! Leases: how attempts start and end.
 
 use super::lease_state::{ClientIntent, LeaseState, LossReason};
 use super::{
@@ -7,9 +7,9 @@ use super::{
 };
 use maelstrom_model::ids::WorkerId;
 
-/// What becomes of a job whose attempt is lost.
+/// What happens to a job whose attempt was lost.
 pub(super) enum RetryDecision {
-    /// It waits again and has lost nothing.
+    /// It returns to the queue without penalty.
     Queued,
     Retry(RetrySchedule),
     GivenUp(Vec<WorkerId>),
@@ -18,7 +18,7 @@ pub(super) enum RetryDecision {
 }
 
 impl JobScheduler {
-    /// A worker has put a job into a slot. Saying it twice is fine.
+    /// A worker has put a job into a slot. This is idempotent.
     pub fn started(
         &mut self,
         worker: WorkerId,
@@ -30,7 +30,7 @@ impl JobScheduler {
             self.counters.stale += 1;
             return LeaseStatus::Stale;
         };
-        // A worker that came back says it again, and the job has had its slot since the first time.
+        // A returning worker repeats it; the job has had its slot since the first report.
         lease.started.get_or_insert(now);
         let standing = match lease.wish {
             ClientIntent::Wanted => LeaseStatus::Current,
@@ -41,7 +41,7 @@ impl JobScheduler {
         standing
     }
 
-    /// A worker says how an attempt ended; the container is gone. Says what to do about it.
+    /// A worker reports how an attempt ended; the container is gone. Returns what to do about it.
     pub fn finished(
         &mut self,
         worker: WorkerId,
@@ -54,7 +54,7 @@ impl JobScheduler {
             self.counters.stale += 1;
             return ReportDisposition::Stale;
         };
-        // One that failed counts, too: it had the slot for as long.
+        // A failed attempt counts, too: it occupied the slot as long.
         if let Some(started) = lease.started {
             let took_ms = now.ms_since(started);
             self.queue
@@ -74,12 +74,12 @@ impl JobScheduler {
             RetryDecision::Retry(retry) => ReportDisposition::Retry(retry),
             RetryDecision::GivenUp(workers) => ReportDisposition::GivenUp { workers },
             RetryDecision::Abandoned => ReportDisposition::Abandoned,
-            // Only what was never started is queued for nothing, and a cancelled job was reported.
+            // Only unstarted jobs return without penalty, and a cancelled one was reported.
             RetryDecision::Queued | RetryDecision::Cancelled => ReportDisposition::Stale,
         }
     }
 
-    /// A worker hands a job back that it has not started, as when it drains.
+    /// A worker returns a job that it has not started, for instance when it drains.
     pub fn returned(
         &mut self,
         worker: WorkerId,
@@ -105,7 +105,7 @@ impl JobScheduler {
         self.leases.get(&key).map(|lease| lease.of(key))
     }
 
-    /// The lease that a worker speaks of, if it is the job's lease.
+    /// The lease that a worker reports on, if it is the job's current one.
     fn current(
         &mut self,
         worker: WorkerId,
@@ -116,7 +116,7 @@ impl JobScheduler {
         (lease.worker == worker && lease.fence == fence).then_some(lease)
     }
 
-    /// Gives a job that is in no queue to a worker.
+    /// Leases a job that is in no queue to a worker.
     pub(super) fn lease(
         &mut self,
         lease: Lease,
@@ -131,7 +131,7 @@ impl JobScheduler {
             wish: ClientIntent::Wanted,
         };
         self.leases.insert(lease.key, state);
-        // Who had a fence from before the start is not known, so each of these is believed once.
+        // The holders of fences from before a restart are unknown, so each is accepted once.
         if lease.fence < self.first_fence {
             self.old_fences.insert(lease.fence);
         }
@@ -141,7 +141,7 @@ impl JobScheduler {
         self.refresh(lease.worker);
     }
 
-    /// What a client wants of a job that is leased; an abandoned one stays so.
+    /// Sets the client's intent for a leased job; an abandoned one stays so.
     pub(super) fn wish(&mut self, key: JobKey, wish: ClientIntent) -> Option<Lease> {
         let lease = self.leases.get_mut(&key)?;
         if lease.wish != ClientIntent::Abandoned {
@@ -150,7 +150,7 @@ impl JobScheduler {
         Some(lease.of(key))
     }
 
-    /// Ends a lease; the worker can take another.
+    /// Removes a lease, which gives its worker room for another.
     fn release(&mut self, key: JobKey) -> Option<LeaseState> {
         let lease = self.leases.remove(&key)?;
         self.old_fences.remove(&lease.fence);
@@ -161,7 +161,7 @@ impl JobScheduler {
         Some(lease)
     }
 
-    /// Ends a lease that has no outcome, and decides what becomes of the job.
+    /// Ends a lease without an outcome, and decides what happens to the job.
     pub(super) fn lose(
         &mut self,
         key: JobKey,
@@ -201,8 +201,7 @@ impl JobScheduler {
             self.enqueue(key);
             return RetryDecision::Queued;
         }
-        // The fence is kept, too: a worker that comes back with this very attempt may go on with
-        // it.
+        // The fence is kept, too: a worker that returns with this very attempt may continue it.
         mishaps.lost.push((lease.worker, lease.fence));
         let lost = u32::try_from(mishaps.lost.len()).unwrap_or(u32::MAX);
         if lost >= limits.attempts_max {
@@ -217,7 +216,7 @@ impl JobScheduler {
         RetryDecision::Retry(RetrySchedule { lost, not_before })
     }
 
-    /// [`JobScheduler::lose`], told as an event.
+    /// [`JobScheduler::lose`], reported as an event.
     pub(super) fn lose_event(
         &mut self,
         lease: Lease,
@@ -240,7 +239,7 @@ impl JobScheduler {
     }
 }
 
-/// How long a job waits that has lost this many attempts: twice as long each time.
+/// The delay of a job with this many lost attempts: it doubles each time.
 fn backoff_ms(limits: &SchedulerLimits, lost: u32) -> u64 {
     let doubled = 1_u64
         .checked_shl(lost.saturating_sub(1))

@@ -1,10 +1,10 @@
-//! The named limits of the lease book, each with its reason.
+//! The scheduler's limits, each with its reason.
 
-/// What the book keeps to.
+/// The scheduler's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchedulerLimits {
-    /// How long a worker may be silent before its leases are over. Four heartbeats of 5 s: three may
-    /// be lost or late without harm, and a dead worker's jobs don't wait long.
+    /// How long a worker may be silent before its leases are over. Four heartbeats of 5 s: three
+    /// may be lost or late without harm, and a dead worker's jobs don't wait long.
     pub lease_ttl_ms: u64,
     /// How often a job is tried before it is given up. A job that kills its workers should not go
     /// through all of them; twice could still be bad luck.
@@ -23,23 +23,24 @@ pub struct SchedulerLimits {
     pub prefetch_per_worker: u32,
     /// Slots of a worker that count. More than any machine has processors; whoever says more lies.
     pub slots_per_worker_max: u32,
-    /// How often a job may be handed back unstarted for nothing. Each worker of a cluster that is
-    /// being replaced may do so once; a worker that does it for ever must not keep a job for ever.
+    /// How often a job may be returned unstarted without penalty. Each worker of a cluster that is
+    /// being replaced may do so once; a worker that does it forever must not keep a job forever.
     pub returns_free_max: u32,
     /// Unfinished jobs of one client: more than the largest suites have tests, and a bound on the
     /// memory that one client takes.
     pub jobs_per_client_max: usize,
     /// Unfinished jobs of all clients.
     pub jobs_max: usize,
-    /// So many jobs a client may have although all together are at their limit: others cannot keep it
+    /// So many jobs a client may have although all together are at their limit: others cannot keep
+    /// it
     pub jobs_guaranteed: usize,
     /// Kinds of queued jobs of one client: each has a queue of its own.
     pub kinds_per_client_max: usize,
     /// Finished jobs of one client that are remembered, so that they don't run again when they are
     /// submitted again. The lowest numbers, which are the oldest, are forgotten first.
     pub over_per_client_max: usize,
-    /// Toolboxes of one worker that count: a slot that becomes free is told to each one's queue. Those
-    /// that nobody wants any more don't count, and a client may want few.
+    /// Toolboxes of one worker that count: a slot that becomes free is told to each one's queue.
+    /// Those that nobody wants any more don't count, and a client may want few.
     pub kits_per_worker_max: usize,
     /// Inputs that a worker is remembered to hold; it is only a preference.
     pub inputs_per_worker_max: usize,
@@ -51,8 +52,8 @@ pub struct SchedulerLimits {
     pub charge_max_ms: u64,
     /// What a lease of a client is charged as long as nothing is known of its jobs.
     pub charge_unknown_ms: u64,
-    /// How far a client's account may stay behind the others', as slot time at weight 1: what it may
-    /// catch up on when the workers it waited for are free at last.
+    /// How far a client's account may stay behind the others', as slot time at weight 1: what it
+    /// may catch up on when the workers it waited for are free at last.
     pub lag_max_ms: u64,
     /// How many workers are looked at for one that holds the inputs.
     pub placement_probes: usize,

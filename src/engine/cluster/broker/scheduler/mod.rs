@@ -1,8 +1,8 @@
-//! The lease book: which jobs wait, who holds which, and who gets the next.
+//! The job scheduler: which jobs wait, which worker holds which, and which job is next.
 //!
-//! Pure: no clock, no I/O, no randomness, no order of a hash map; the same calls give the same
-//! answers. The server around it owns one, tells it what clients and workers say and what time it
-//! is, and does what it answers.
+//! Pure: no clock, no I/O, no randomness, no hash map order; equal calls give equal answers. The
+//! core owns it, passes it what clients and workers report along with the time, and carries out its
+//! decisions.
 //!
 //! ```text
 //!                 submit                    grants                    finished
@@ -12,26 +12,28 @@
 //!                               └─ delayed ◀─ lost, failed ┘  (the last attempt: over)
 //! ```
 //!
-//! - [`types`](self): the values that go in and out. [`SchedulerLimits`]: what is kept to.
-//! - `book`: the state; `client_state`, `worker_state`, `lease_state`, `counters`: what it is made of.
-//! - `clients`: submissions and cancellations. `workers`: who is there, and who was.
-//!   `resume`: workers that come back. `leases`: how attempts begin and end.
-//! - `queue`: what waits, in order. `grants`: the next decisions. `status`: figures for people.
+//! - [`types`](self): inputs and outputs. [`SchedulerLimits`]: the limits.
+//! - `book`: the state; `client_state`, `worker_state`, `lease_state`, `counters`: its parts.
+//! - `clients`: submissions and cancellations. `workers`: present and absent workers. `resume`:
+//!   returning workers. `leases`: how attempts start and end.
+//! - `queue`: the waiting jobs. `grants`: the next decisions. `status`: statistics.
 //!
 //! Invariants:
-//! - A job that was taken is queued, delayed or leased until it is over, and then never again. Its
-//!   outcome is told exactly once: see [`ReportDisposition::Report`].
-//! - A job has at most one lease. A report counts only with the fence of that lease, from the worker
-//!   that holds it. A fence is never given twice.
-//! - A worker never has more leases than it said it takes, nor more than its slots and
+//! - An accepted job is queued, delayed or leased until it is over, and never again after that. Its
+//!   outcome is reported exactly once: see [`ReportDisposition::Report`].
+//! - A job has at most one lease. A report counts only with the fence of that lease, from the
+//!   worker that holds it. A fence is never reused.
+//! - A worker never has more leases than its credit, nor more than its slots and
 //!   [`SchedulerLimits::prefetch_per_worker`].
-//! - A worker that drains, is silent or gone gets no lease.
-//! - Among the jobs of a client: [`JobPriority`](maelstrom_model::priority::JobPriority), then arrival. Among
-//!   clients: slot time by weight (`queue::share`). A job that cannot start is in nobody's way.
-//! - Each call is O(log n) in the number of jobs, but for [`JobScheduler::status`], [`JobScheduler::client_left`],
-//!   and what loses many leases at once, which take a step for each.
+//! - A worker that drains, is silent or is gone gets no lease.
+//! - Jobs of one client are ordered by [`JobPriority`](maelstrom_model::priority::JobPriority),
+//!   then by arrival. Clients share slot time by weight (`queue::fair_share`). A job that cannot
+//!   start blocks no other.
+//! - Each call is O(log n) in the number of jobs, except [`JobScheduler::status`],
+//!   [`JobScheduler::client_left`] and calls that lose many leases at once, which take a step for
+//!   each.
 //!
-//! Absent on purpose: what jobs are, their outcomes, and whom to tell; connections; the journal.
+//! The contents of jobs, their outcomes, connections and the journal are the core's concern.
 
 mod book;
 mod client_state;
@@ -66,8 +68,8 @@ pub use self::types::{
 };
 
 impl JobScheduler {
-    /// Lets time pass: workers that were silent too long lose their leases, and jobs whose delay is
-    /// over wait in the queue again.
+    /// Advances time: silent workers lose their leases, and jobs whose delay is over return to the
+    /// queue.
     pub fn tick(&mut self, now: BrokerInstant) -> Vec<LeaseEvent> {
         let mut events = Vec::new();
         while let Some(&(deadline, worker)) = self.deadlines.first()
@@ -80,14 +82,14 @@ impl JobScheduler {
             && due <= now
         {
             self.delayed.remove(&(due, key));
-            // It keeps its turn: of its client's jobs of the same rank, those that came later wait
-            // for it.
+            // It keeps its place: jobs of the same client and priority that arrived later wait for
+            // it.
             self.enqueue(key);
         }
         events
     }
 
-    /// When [`JobScheduler::tick`] will have something to do, if nothing else happens before.
+    /// When [`JobScheduler::tick`] will have something to do if nothing happens before.
     pub fn next_tick(&self) -> Option<BrokerInstant> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let due = self.delayed.first().map(|(at, _)| *at);

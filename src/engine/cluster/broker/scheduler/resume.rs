@@ -1,5 +1,5 @@
-//! Workers that come back, after their connection broke or the broker began anew, with leases that
-//! went on meanwhile.
+//! Workers that return, after their connection broke or the broker restarted, with leases that
+//! continued meanwhile.
 
 use super::lease_state::{ClientIntent, LossReason};
 use super::worker_state::cap;
@@ -10,12 +10,12 @@ use super::{
 use maelstrom_model::ids::WorkerId;
 
 impl JobScheduler {
-    /// A worker's process is there again, or is new here but not new (the broker was restarted), and
-    /// names what it holds: all leases whose end it has not seen settled.
+    /// A worker process returned, or is known from before a restart of the broker, and names the
+    /// leases that it holds: all whose end was not acknowledged.
     ///
-    /// What it holds rightly goes on. So does a job that waits: its lease had expired here, or is
-    /// from before the restart. The rest is to be stopped. What it should hold and does not waits
-    /// again, at no cost if it was never started, since the lease may never have arrived.
+    /// Rightful leases continue. So does a waiting job whose lease had expired, or is from before
+    /// the restart. The rest must be stopped. Leases that the worker should hold and does not name
+    /// return to the queue, without penalty if never started, since they may not have arrived.
     pub fn worker_resumed(
         &mut self,
         worker: WorkerId,
@@ -29,8 +29,7 @@ impl JobScheduler {
         // Of two attempts at one job the later one is kept.
         held.sort_unstable_by_key(|(key, fence)| (std::cmp::Reverse(*fence), *key));
         held.dedup();
-        // This comes first, so that the places of lost leases are free for those that are adopted
-        // below.
+        // This comes first, so that the slots of lost leases are free for those adopted below.
         self.drop_unheld(worker, &held, now, &mut resumed);
         self.drop_excess(worker, now, &mut resumed);
         for (key, fence) in held {
@@ -60,7 +59,7 @@ impl JobScheduler {
         resumed
     }
 
-    /// What the worker has here but did not name.
+    /// Loses leases that the worker did not name.
     fn drop_unheld(
         &mut self,
         worker: WorkerId,
@@ -79,7 +78,7 @@ impl JobScheduler {
         }
     }
 
-    /// What is more than its slots allow, if it came back with fewer.
+    /// Loses leases beyond its slots, if it returned with fewer.
     fn drop_excess(&mut self, worker: WorkerId, now: BrokerInstant, resumed: &mut ResumePlan) {
         let room = self.room(worker);
         for lease in self.leases_of(worker).into_iter().skip(room) {
@@ -103,9 +102,9 @@ impl JobScheduler {
         slots.map_or(0, |slots| cap(&self.limits, slots) as usize)
     }
 
-    /// Of a job that has no lease: its kind, if this one can be put into the book. The job waits, the
-    /// worker had it and has room for it. Which fences were whose before the start is not known, so
-    /// of those each is believed once.
+    /// The class of a job without a lease, if this lease can be adopted: the job waits, and its
+    /// worker had it and has room for it. Who held fences from before a restart is unknown, so each
+    /// of those is accepted once.
     fn adoptable(&self, lease: Lease) -> Option<SchedulingClass> {
         let job = self.job(lease.key)?;
         let was_given = match lease.fence < self.first_fence {

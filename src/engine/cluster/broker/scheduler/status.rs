@@ -1,4 +1,4 @@
-//! Figures for metrics and for people.
+//! Statistics for metrics and for people.
 
 use std::collections::BTreeMap;
 
@@ -10,28 +10,28 @@ use super::{
 };
 use maelstrom_model::ids::WorkerId;
 
-/// The whole book at a glance.
+/// The status of the scheduler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchedulerStatus {
     /// By what jobs need of workers.
     pub pools: Vec<PoolStatus>,
-    /// Everybody who is known.
+    /// All known workers.
     pub workers: Vec<WorkerStatus>,
-    /// Everybody who has not left, or of whom something still runs.
+    /// All clients that have not left, or of which a job still runs.
     pub clients: Vec<ClientStatus>,
     /// Jobs in the queue.
     pub queued: usize,
-    /// Jobs that wait for a time after a lost attempt.
+    /// Jobs that are delayed after a lost attempt.
     pub delayed: usize,
     /// Jobs that workers hold.
     pub leased: usize,
-    /// How long the oldest of the queued and delayed jobs has been here.
+    /// The age of the oldest waiting job.
     pub oldest_ms: Option<u64>,
     /// Slots of workers that take leases.
     pub slots: u64,
-    /// Slots, of all workers, that have a lease.
+    /// Slots with a lease, of all workers.
     pub busy: u64,
-    /// What happened since the start.
+    /// Events since the start.
     pub counters: SchedulerCounters,
 }
 
@@ -39,11 +39,11 @@ pub struct SchedulerStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStatus {
     pub architecture: Architecture,
-    /// What these must have, if anything.
+    /// The required toolbox, if any.
     pub kit: Option<ToolboxId>,
     /// Jobs in the queue.
     pub queued: usize,
-    /// Those of them that would start if a slot were free: inputs there, client not held.
+    /// Those that would start if a slot were free: inputs present, client not held.
     pub ready: usize,
     /// Slots of the workers that take leases.
     pub slots: u64,
@@ -53,11 +53,11 @@ pub struct PoolStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerStatus {
     pub worker: WorkerId,
-    /// What it is for.
+    /// Its architecture.
     pub architecture: Architecture,
     /// How many jobs it runs at a time.
     pub slots: u32,
-    /// How many it holds, those it has fetched ahead included.
+    /// How many jobs it holds, including prefetched ones.
     pub leases: usize,
     /// Whether it gets more.
     pub state: WorkerAvailability,
@@ -69,9 +69,9 @@ pub enum WorkerAvailability {
     Serving,
     /// It asked for none, or was told to end.
     Draining,
-    /// It is connected but says nothing.
+    /// It is connected but silent.
     Silent,
-    /// Its connection is gone; it may come back.
+    /// It is disconnected; it may return.
     Gone,
 }
 
@@ -79,17 +79,17 @@ pub enum WorkerAvailability {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientStatus {
     pub client: ClientId,
-    /// Its jobs that wait, queued or delayed.
+    /// Its queued and delayed jobs.
     pub waiting: usize,
-    /// Its jobs that workers hold.
+    /// Its leased jobs.
     pub leased: usize,
     /// Its gate and weight; `None` when it has left.
     pub access: Option<(ClientAdmission, u32)>,
 }
 
 impl JobScheduler {
-    /// The whole book at a glance. Takes a step for each job, so ask once in a second, not for each
-    /// event; [`JobScheduler::counters`] costs nothing.
+    /// The status of the scheduler. Takes a step for each job, so call it about once per second,
+    /// not for each event; [`JobScheduler::counters`] costs nothing.
     pub fn status(&self, now: BrokerInstant) -> SchedulerStatus {
         let clients: Vec<ClientStatus> = self.client_statuses();
         let workers: Vec<WorkerStatus> = self.worker_statuses();
@@ -115,7 +115,7 @@ impl JobScheduler {
         }
     }
 
-    /// What happened since the start.
+    /// Events since the start.
     pub fn counters(&self) -> SchedulerCounters {
         self.counters
     }
@@ -178,7 +178,7 @@ impl JobScheduler {
             .collect()
     }
 
-    /// When the job was submitted that waits the longest.
+    /// When the oldest waiting job was submitted.
     fn oldest_waiting(&self) -> Option<BrokerInstant> {
         let mut leased = self.leases.keys().peekable();
         let clients = self.clients.iter();
@@ -191,7 +191,7 @@ impl JobScheduler {
                 (key, state.since)
             })
         });
-        // Both go up, and every lease has its job.
+        // Both are sorted, and every lease has its job.
         let waiting = jobs.filter(|(key, _)| leased.next_if(|other| *other == key).is_none());
         waiting.map(|(_, since)| since).min()
     }

@@ -1,4 +1,4 @@
-//! What the lease book is told and what it answers: plain values, no behavior.
+//! The scheduler's inputs and outputs: plain values, no behavior.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::priority::JobPriority;
 
-/// A point in time: milliseconds of the broker's own monotonic clock, which begins anew with each
-/// start of the broker.
+/// A point in time: milliseconds of the broker's own monotonic clock, which restarts with the
+/// broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BrokerInstant(pub u64);
 
 impl BrokerInstant {
-    /// So much later, or the end of time.
+    /// This much later, or the end of time.
     pub fn plus_ms(self, ms: u64) -> BrokerInstant {
         BrokerInstant(self.0.saturating_add(ms))
     }
 
-    /// Milliseconds since then; 0 if that is yet to come.
+    /// Milliseconds since `earlier`; 0 if that is in the future.
     pub fn ms_since(self, earlier: BrokerInstant) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// One run of one client. It stays through reconnects, and is never given to another.
+/// One run of one client. It survives reconnects, and is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(pub u64);
 
@@ -31,24 +31,24 @@ pub struct ClientId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobKey {
     pub client: ClientId,
-    /// The client's own number of it.
+    /// The client's number for it.
     pub job: JobId,
 }
 
-/// The fencing token of one attempt at a job. Counts up and is never given twice, nor after a
-/// restart of the broker: see [`Book::new`](super::JobScheduler::new).
+/// The fencing token of one attempt at a job. Increases, and is never reused, not even after a
+/// restart of the broker: see [`JobScheduler::new`](super::JobScheduler::new).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FencingToken(pub u64);
 
-/// What jobs with the same inputs have in common: a container template. Numbered by the server.
+/// The inputs that jobs have in common: a container template. Numbered by the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InputsId(pub u32);
 
-/// A toolbox of the host that a worker must have. Numbered by the server.
+/// A toolbox that a worker must provide. Numbered by the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ToolboxId(pub u32);
 
-/// For which processors programs are made.
+/// A processor architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Architecture {
     /// Intel's and AMD's, 64 bits.
@@ -66,7 +66,7 @@ impl fmt::Display for Architecture {
 }
 
 impl Architecture {
-    /// By the name that Rust has for it (`std::env::consts::ARCH`).
+    /// By Rust's name for it (`std::env::consts::ARCH`).
     pub fn from_rust_name(name: &str) -> Option<Architecture> {
         match name {
             "x86_64" => Some(Architecture::X86_64),
@@ -76,26 +76,26 @@ impl Architecture {
     }
 }
 
-/// Jobs of one kind can run at the same places.
+/// Jobs of one class can run in the same places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SchedulingClass {
     pub architecture: Architecture,
-    /// What these must have, if anything.
+    /// The required toolbox, if any.
     pub kit: Option<ToolboxId>,
     /// What is fetched before it runs.
     pub inputs: InputsId,
 }
 
-/// What a job asks for.
+/// A job's requirements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobDemand {
-    /// Its place among the jobs of its client.
+    /// Its priority among the jobs of its client.
     pub rank: JobPriority,
     /// Where it can run.
     pub kind: SchedulingClass,
 }
 
-/// What a worker has.
+/// A worker's capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerCapacity {
     /// How many jobs it runs at a time. At most
@@ -108,19 +108,19 @@ pub struct WorkerCapacity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAdmission {
     Open,
-    /// None until it is open again. Those that run go on.
+    /// None until it is opened again. Running jobs continue.
     Held,
 }
 
-/// Whether the broker has all of the inputs of a kind of jobs.
+/// Whether the broker has all inputs of a class of jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputAvailability {
     Ready,
-    /// Something is yet to be uploaded: the jobs wait without being in anybody's way.
+    /// Something is yet to be uploaded: the jobs wait without blocking others.
     Missing,
 }
 
-/// Whether a worker has a toolbox.
+/// Whether a worker provides a toolbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolboxPresence {
     Yes,
@@ -128,25 +128,25 @@ pub enum ToolboxPresence {
     No,
 }
 
-/// What came of a worker's toolbox.
+/// The result of registering a worker's toolbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolboxRegistration {
-    /// It counts, or it is no news.
+    /// It counts, or was known.
     Taken,
-    /// The worker has as many as count: jobs for it do not go to this worker.
+    /// The worker is at its limit of toolboxes: jobs for this one do not go to it.
     TooMany { limit: usize },
 }
 
-/// Whether a worker has the inputs of a kind of jobs in its store.
+/// Whether a worker has the inputs of a class of jobs in its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputLocality {
     Yes,
-    /// It has thrown them away.
+    /// It has evicted them.
     No,
 }
 
-/// A job given to a worker, until its outcome is reported, it is handed back, or the worker is
-/// given up.
+/// A job leased to a worker, until its outcome is reported, it is returned, or the worker is given
+/// up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     pub key: JobKey,
@@ -162,21 +162,22 @@ pub struct LeaseGrant {
     pub attempt: u32,
 }
 
-/// What became of a submission.
+/// The result of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubmitOutcome {
     /// The job waits now.
     New,
-    /// It is queued or leased already; nothing has changed.
+    /// It is queued or leased already; nothing changed.
     Known,
     /// It is over and its outcome was reported; it does not run again.
     Over,
 }
 
-/// Why a submission was not taken.
+/// Why a submission was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    /// [`Book::client_joined`](super::JobScheduler::client_joined) was not called, or the client has left.
+    /// [`JobScheduler::client_joined`](super::JobScheduler::client_joined) was not called, or the
+    /// client has left.
     #[error("the run is not known here, or is over")]
     UnknownClient,
     #[error("the run has {limit} unfinished jobs, which is the most that one run may have")]
@@ -187,30 +188,31 @@ pub enum SubmitError {
     BookFull { limit: usize },
 }
 
-/// What became of a cancellation.
+/// The result of a cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelOutcome {
-    /// The job waited and is gone. Report it now.
+    /// The job was waiting, and is removed. Report it now.
     Queued,
-    /// The worker must be told to stop it. [`Book::finished`](super::JobScheduler::finished) acknowledges,
-    /// or [`LeaseEvent::Cancelled`] if the worker is lost first.
+    /// The worker must be told to stop it.
+    /// [`JobScheduler::finished`](super::JobScheduler::finished) acknowledges that, or
+    /// [`LeaseEvent::Cancelled`] if the worker is lost first.
     Leased(Lease),
-    /// No such job, or not any more.
+    /// There is no such job, or not any more.
     Unknown,
 }
 
-/// Whether a lease is what its holder thinks.
+/// Whether a lease is current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseStatus {
     Current,
-    /// It was cancelled: the worker is to stop it, and then to report.
+    /// It was cancelled: the worker must stop it and then report.
     Cancelled,
-    /// It is over: the job is finished, or waits again, or another has it. The worker is to stop it,
-    /// and what it says of it is dropped.
+    /// It is over: the job is finished, waits again, or is leased to another worker. The worker
+    /// must stop it, and its reports are dropped.
     Stale,
 }
 
-/// How an attempt ended, as its worker says.
+/// How an attempt ended, according to its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptResult {
     /// The job has an outcome, good or bad.
@@ -222,19 +224,19 @@ pub enum AttemptResult {
 /// What to do with the report of an attempt's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportDisposition {
-    /// It is the job's outcome: tell the client. There is exactly one of these, of
-    /// [`ReportDisposition::GivenUp`], [`LeaseEvent::GivenUp`], [`LeaseEvent::Cancelled`] and [`CancelOutcome::Queued`] for
-    /// each job of a client that has not left.
+    /// It is the job's outcome: report it to the client. For each job of a client that has not left
+    /// there is exactly one of these, of [`ReportDisposition::GivenUp`], [`LeaseEvent::GivenUp`],
+    /// [`LeaseEvent::Cancelled`] and [`CancelOutcome::Queued`].
     Report,
     /// Drop it: the lease is not current any more.
     Stale,
     /// Drop it: the job's client has left. The slot is free again.
     Abandoned,
-    /// It failed for reasons of its own and will be tried again.
+    /// It was an infrastructure failure, and will be retried.
     Retry(RetrySchedule),
-    /// It failed for reasons of its own as often as it may: tell the client.
+    /// It was an infrastructure failure, and the attempts are exhausted: report it to the client.
     GivenUp {
-        /// Who tried, in order. One that tried twice is there twice.
+        /// The workers that tried, in order, with repetitions.
         workers: Vec<WorkerId>,
     },
 }
@@ -247,59 +249,60 @@ pub struct RetrySchedule {
     pub not_before: BrokerInstant,
 }
 
-/// What [`Book::returned`](super::JobScheduler::returned) made of a job that was handed back.
+/// What [`JobScheduler::returned`](super::JobScheduler::returned) did with a returned job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReturnOutcome {
     Queued,
     /// It was cancelled meanwhile, so this is its end: report it.
     Cancelled,
-    /// Its client has left; nobody to tell.
+    /// Its client has left; there is nobody to report to.
     Abandoned,
-    /// It was handed back so often that each time counts as a lost attempt. It waits again.
+    /// It was returned so often that each time counts as a lost attempt. It waits again.
     Retry(RetrySchedule),
-    /// That was the last attempt it had: tell the client.
+    /// That was its last attempt: report it to the client.
     GivenUp {
-        /// Who tried, in order.
+        /// The workers that tried, in order.
         workers: Vec<WorkerId>,
     },
     /// The lease was not current.
     Stale,
 }
 
-/// Something that happened because time went by or a worker was lost.
+/// Something that happened because time passed or a worker was lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseEvent {
-    /// Nothing was heard for as long as leases live of a worker that is connected. All of its leases
-    /// follow, each with its own event; tell it to stop them. It gets no further one until it is
+    /// Nothing was heard for as long as leases live of a worker that is connected. All of its
+    /// leases follow, each with its own event; tell it to stop them. It gets no further one until
+    /// it is
     WorkerSilent(WorkerId),
-    /// A worker whose connection was gone for as long as leases live is forgotten. All of its leases
-    /// follow, each with its own event.
+    /// A worker whose connection was gone for as long as leases live is forgotten. All of its
+    /// leases follow, each with its own event.
     WorkerForgotten(WorkerId),
     /// A lease is over without an outcome; its job waits again.
     Lost {
         lease: Lease,
-        /// When it is tried again.
+        /// When it is retried.
         retry: RetrySchedule,
     },
-    /// A lease is over without an outcome, and the job had no further attempt: report an
+    /// A lease is over without an outcome, and its job's attempts are exhausted: report an
     /// infrastructure error that names the workers.
     GivenUp {
         lease: Lease,
-        /// Who tried, in order. One that tried twice is there twice.
+        /// The workers that tried, in order, with repetitions.
         workers: Vec<WorkerId>,
     },
     /// A lease is over whose job was cancelled: report it as cancelled.
     Cancelled { lease: Lease },
-    /// A lease is over whose client has left; nobody to tell.
+    /// A lease is over whose client has left; there is nobody to report to.
     Abandoned { lease: Lease },
 }
 
-/// What a worker's credit came to.
+/// The effect of a worker's credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreditOutcome {
-    /// As much as it said.
+    /// It applies as given.
     Taken,
-    /// It said more than its slots and what it may fetch ahead allow; this much counts.
+    /// It exceeds slots plus prefetch; this much applies.
     Capped {
         /// The most leases it gets at a time.
         leases: u32,
@@ -307,20 +310,20 @@ pub enum CreditOutcome {
     UnknownWorker,
 }
 
-/// What a worker that came back is to do with the leases it named.
+/// What a returning worker must do with the leases it named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResumePlan {
-    /// Go on with these.
+    /// Continue these.
     pub keep: Vec<Lease>,
     /// Stop these and report: they were cancelled, and their end is the acknowledgement.
     pub cancel: Vec<Lease>,
     /// Stop these and forget them: stale, unknown, or more than the worker may hold.
     pub stop: Vec<Lease>,
-    /// What became of leases that the worker should hold and does not.
+    /// What happened to leases that the worker should hold and did not name.
     pub events: Vec<LeaseEvent>,
 }
 
-/// In the words of reports.
+/// As it appears in reports.
 impl fmt::Display for JobKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "job {} of run {:016x}", self.job, self.client.0)

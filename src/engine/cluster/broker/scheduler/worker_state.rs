@@ -1,4 +1,4 @@
-//! What is known of a worker, and what that means to the pools.
+//! The state of a worker, and its effect on the pools.
 
 use std::collections::BTreeSet;
 
@@ -10,23 +10,23 @@ pub(super) struct ScheduledWorker {
     pub(super) offer: WorkerCapacity,
     pub(super) presence: WorkerPresence,
     pub(super) intake: DrainState,
-    /// The most leases it takes, as it said; never above [`cap`].
+    /// Its credit; never above [`cap`].
     pub(super) ceiling: u32,
     pub(super) deadline: Option<BrokerInstant>,
     pub(super) leases: BTreeSet<JobKey>,
     pub(super) kits: BTreeSet<ToolboxId>,
     pub(super) inputs: BTreeSet<InputsId>,
-    /// What the pools were told last.
+    /// What the pools were last told.
     pub(super) told: PoolMembership,
 }
 
-/// Whether anything is heard of a worker.
+/// Whether a worker is present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerPresence {
     Here,
-    /// Connected, but it said nothing for too long.
+    /// Connected, but silent for too long.
     Silent,
-    /// Its connection is gone. It may come back until its deadline.
+    /// Disconnected. It may return until its deadline.
     Gone,
 }
 
@@ -37,12 +37,12 @@ pub(super) enum DrainState {
     Draining,
 }
 
-/// What a worker means to the pools.
+/// A worker's part in the pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PoolMembership {
     /// Its slots, if it serves at all.
     pub(super) slots: Option<u32>,
-    /// How full it is, if it can take a lease now.
+    /// Its load, if it has room for a lease now.
     pub(super) load: Option<WorkerLoad>,
 }
 
@@ -87,7 +87,7 @@ impl ScheduledWorker {
             && pool.kit.is_none_or(|kit| self.kits.contains(&kit))
     }
 
-    /// How full it is, if it can take a lease now.
+    /// Its load, if it has room for a lease now.
     pub(super) fn load(&self) -> Option<WorkerLoad> {
         self.told.load
     }

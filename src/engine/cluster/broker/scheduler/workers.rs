@@ -1,4 +1,4 @@
-//! Workers: who is there, what they can take, and when they are given up.
+//! Workers: which are present, what they can take, and when they are given up.
 
 use super::lease_state::LossReason;
 use super::queue::PoolKey;
@@ -10,8 +10,8 @@ use super::{
 use maelstrom_model::ids::WorkerId;
 
 impl JobScheduler {
-    /// A process of a worker is there that was not before: it holds nothing. Whatever was known
-    /// under its number is over, and the leases with it.
+    /// A new worker process joined, which holds nothing. The previous worker of this number is
+    /// gone, and its leases with it.
     pub fn worker_joined(
         &mut self,
         worker: WorkerId,
@@ -25,9 +25,9 @@ impl JobScheduler {
         events
     }
 
-    /// Puts a worker down as present, with an offer; what is known of it otherwise stays.
+    /// Marks a worker as present, with this capacity; its other state is kept.
     pub(super) fn enter(&mut self, id: WorkerId, offer: WorkerCapacity, now: BrokerInstant) {
-        // Pools are keyed by the architecture, which may be another now.
+        // Pools are keyed by architecture, which may have changed.
         self.withdraw(id);
         let offer = WorkerCapacity {
             slots: offer.slots.min(self.limits.slots_per_worker_max),
@@ -39,12 +39,12 @@ impl JobScheduler {
             .or_insert_with(|| ScheduledWorker::new(offer));
         worker.offer = offer;
         worker.presence = WorkerPresence::Here;
-        // Its credit was of the last connection; until it says otherwise it takes what it may.
+        // Its credit belonged to the last connection; until it sets one, it gets the maximum.
         worker.ceiling = cap(&self.limits, offer.slots);
         self.extend_deadline(id, now);
     }
 
-    /// A worker lives. Any message says so.
+    /// A worker is alive. Any message says so.
     pub fn heartbeat(&mut self, worker: WorkerId, now: BrokerInstant) {
         let Some(state) = self.workers.get_mut(&worker) else {
             return;
@@ -54,7 +54,7 @@ impl JobScheduler {
                 state.presence = WorkerPresence::Here;
                 self.extend_deadline(worker, now);
             }
-            // Word from a connection that is over.
+            // A message from a closed connection.
             WorkerPresence::Gone => {}
         }
     }
@@ -64,7 +64,7 @@ impl JobScheduler {
             return;
         };
         let deadline = now.plus_ms(self.limits.lease_ttl_ms);
-        // Word that was held up on its way doesn't shorten what later word has given.
+        // A delayed message must not shorten the deadline set by a later one.
         let deadline = worker.deadline.map_or(deadline, |old| old.max(deadline));
         if let Some(old) = worker.deadline.replace(deadline) {
             self.deadlines.remove(&(old, id));
@@ -73,8 +73,7 @@ impl JobScheduler {
         self.refresh(id);
     }
 
-    /// Whether a worker has a toolbox. What was said of it stays until it joins anew or is
-    /// forgotten.
+    /// Sets whether a worker provides a toolbox. This stays until it joins again or is forgotten.
     pub fn worker_offers(
         &mut self,
         worker: WorkerId,
@@ -102,8 +101,8 @@ impl JobScheduler {
         ToolboxRegistration::Taken
     }
 
-    /// Whether a worker has inputs in its store already: it is preferred for jobs that need them.
-    /// Starting such a job says so, too.
+    /// Sets whether a worker has inputs in its store: it is preferred for jobs that need them.
+    /// Starting such a job implies it.
     pub fn worker_holds(&mut self, worker: WorkerId, inputs: InputsId, holds: InputLocality) {
         match holds {
             InputLocality::Yes => self.note_holder(worker, inputs),
@@ -127,8 +126,8 @@ impl JobScheduler {
         }
     }
 
-    /// How many leases a worker takes at most, those it holds included; replaces what it said
-    /// before. Until it says something it is as much as it may.
+    /// Sets a worker's credit: the most leases that it takes, including those it holds. Until it is
+    /// set, it is the maximum.
     pub fn credit(&mut self, worker: WorkerId, leases: u32) -> CreditOutcome {
         let Some(state) = self.workers.get_mut(&worker) else {
             return CreditOutcome::UnknownWorker;
@@ -143,7 +142,7 @@ impl JobScheduler {
         CreditOutcome::Capped { leases: cap }
     }
 
-    /// A worker gets no further lease until it joins anew.
+    /// A worker gets no further lease until it joins again.
     pub fn worker_draining(&mut self, worker: WorkerId) {
         if let Some(state) = self.workers.get_mut(&worker) {
             state.intake = DrainState::Draining;
@@ -151,8 +150,7 @@ impl JobScheduler {
         self.refresh(worker);
     }
 
-    /// A worker's connection is gone. It keeps its leases for as long as they live, since it may
-    /// come back.
+    /// A worker disconnected. It keeps its leases until they expire, since it may return.
     pub fn worker_left(&mut self, worker: WorkerId) {
         let Some(state) = self.workers.get_mut(&worker) else {
             return;
@@ -160,12 +158,12 @@ impl JobScheduler {
         state.presence = WorkerPresence::Gone;
         match state.deadline {
             Some(_) => self.refresh(worker),
-            // It was silent, so its leases are lost already.
+            // It was silent, so its leases are already lost.
             None => self.forget_worker(worker),
         }
     }
 
-    /// A worker's deadline has come, and was taken off the list.
+    /// A worker's deadline has come, and was removed from the list.
     pub(super) fn give_up_worker(
         &mut self,
         id: WorkerId,
@@ -175,7 +173,7 @@ impl JobScheduler {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        // A silent one that says something gets a new one; until then there is nothing to wait for.
+        // A silent worker gets a new one when it sends a message; until then nothing is due.
         worker.deadline = None;
         match worker.presence {
             WorkerPresence::Here | WorkerPresence::Silent => {
@@ -204,15 +202,15 @@ impl JobScheduler {
         }
     }
 
-    /// What a worker holds, in the order of the jobs.
+    /// A worker's leases, ordered by job.
     pub fn leases_of(&self, worker: WorkerId) -> Vec<Lease> {
         let keys = self.workers.get(&worker).map(|state| &state.leases);
         let keys = keys.into_iter().flatten();
         keys.filter_map(|key| self.lease_of(*key)).collect()
     }
 
-    /// How many slots there are for jobs that need this. If there are none they wait, which is worth
-    /// telling their client.
+    /// The number of slots for jobs with these requirements. If there are none the jobs wait, which
+    /// is worth reporting to their client.
     pub fn slots_for(&self, architecture: Architecture, kit: Option<ToolboxId>) -> u64 {
         self.queue.slots(PoolKey { architecture, kit })
     }
@@ -231,14 +229,14 @@ impl JobScheduler {
         }
     }
 
-    /// Tells the pools what has changed about a worker.
+    /// Updates the pools after a change of a worker.
     pub(super) fn refresh(&mut self, id: WorkerId) {
         if let Some(worker) = self.workers.get(&id) {
             self.update_membership(id, worker.supply());
         }
     }
 
-    /// Takes a worker out of the pools, before what decides in which it belongs changes.
+    /// Removes a worker from the pools, before a change of what determines its pools.
     fn withdraw(&mut self, id: WorkerId) {
         self.update_membership(id, PoolMembership::default());
     }

@@ -1,4 +1,4 @@
-//! The way to the core, as every connection has it: who hands over what, and who waits for what.
+//! The handle through which connections pass inputs to the core.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,32 +13,32 @@ use crate::broker::core::{CoreInput, SessionId};
 use crate::broker::limits::HELLO_MAX;
 use crate::broker::operations::snapshot::CoreSnapshot;
 
-/// How often those who watch are told how the cluster does.
+/// How often clients are sent the cluster's status.
 pub const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 
-/// The way to the core.
+/// A handle to the core.
 #[derive(Clone, Debug)]
 pub struct BrokerHandle {
     pub(super) inbox: Sender<CoreInput>,
     pub(super) own: UnboundedSender<CoreInput>,
     pub(super) sessions: Arc<AtomicU64>,
-    /// For those messages that take much memory.
+    /// Limits queued messages that take much memory.
     pub(super) large: Arc<Semaphore>,
     pub(super) end: Arc<Notify>,
 }
 
 impl BrokerHandle {
-    /// Waits until an operator orders the broker to end.
+    /// Waits until an operator orders the broker to stop.
     pub async fn ordered_to_end(&self) {
         self.end.notified().await;
     }
 
-    /// The storage has lost something. Tells whether anybody is there to hear it.
+    /// The storage has lost a blob. Returns whether the core is still running.
     pub fn contents_lost(&self) -> bool {
         self.own.send(CoreInput::ContentsLost).is_ok()
     }
 
-    /// What metrics tell.
+    /// The core's metrics.
     pub async fn figures(&self) -> Result<CoreSnapshot, Status> {
         let (answer, answered) = oneshot::channel();
         self.send(CoreInput::Figures(answer)).await?;
@@ -55,7 +55,7 @@ impl BrokerHandle {
         sent.map_err(|_| ending())
     }
 
-    /// Introduces somebody to the core, which may not want the connection.
+    /// Registers a connection with the core, which may refuse it.
     pub(super) async fn introduce(
         &self,
         input: impl FnOnce(oneshot::Sender<Result<SessionId, Status>>) -> CoreInput,
@@ -65,7 +65,7 @@ impl BrokerHandle {
         answered.await.map_err(|_| ending())?.map(drop)
     }
 
-    /// Reads a connection to its end, and says so.
+    /// Reads a stream to its end, which is reported to the core.
     pub(super) fn read<M: Send + 'static>(
         &self,
         session: SessionId,
@@ -77,11 +77,11 @@ impl BrokerHandle {
         tokio::spawn(async move {
             while let Ok(Some(message)) = messages.message().await {
                 let is_large = is_large(&message);
-                // A kind of message that a newer version has is passed over.
+                // A kind of message from a newer version is skipped.
                 let Some(mut input) = input(message) else {
                     continue;
                 };
-                // Reading stops meanwhile, so that flow control makes the sender wait.
+                // Reading stops meanwhile, so flow control blocks the sender.
                 if is_large && let Ok(permit) = Arc::clone(&door.large).acquire_owned().await {
                     input = CoreInput::Large(Box::new(input), permit);
                 }
@@ -89,13 +89,13 @@ impl BrokerHandle {
                     return;
                 }
             }
-            // It goes the same way as the messages, so that it comes after them.
+            // It takes the same path as the messages, so that it comes after them.
             drop(door.inbox.send(CoreInput::Gone(session)).await);
         });
     }
 }
 
-/// What a stream begins with. Whoever does not say it has no use for a connection.
+/// The first message of a stream. A peer that does not send it in time is disconnected.
 pub(super) async fn first<M>(
     messages: &mut Streaming<M>,
     expected: &str,

@@ -1,4 +1,4 @@
-//! Sessions of clients.
+//! The service for clients.
 
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
@@ -10,7 +10,7 @@ use crate::broker::core::outbox::{OutboxReceiver, outbox};
 use maelstrom_wire::v1::jobs_server::Jobs;
 use maelstrom_wire::v1::{ClientMessage, SessionEvent, client_message};
 
-/// Jobs, and bytes, of a message that is not worth a thought: a thousand such messages may wait.
+/// Jobs, and bytes, of a message that counts as small: a thousand such messages may be queued.
 const JOBS_SMALL: usize = 64;
 const BYTES_SMALL: usize = 64 * 1024;
 
@@ -20,7 +20,7 @@ pub struct JobsService {
 }
 
 impl JobsService {
-    /// Through this door.
+    /// A service that uses this handle.
     pub fn new(door: BrokerHandle) -> JobsService {
         JobsService { door }
     }
@@ -36,7 +36,7 @@ fn is_large(message: &ClientMessage) -> bool {
         Some(client_message::Kind::Acknowledge(acknowledge)) => {
             acknowledge.jobs.len() > BYTES_SMALL / size_of::<u64>()
         }
-        // A template may carry files, and there are few.
+        // A template may contain files, and there are few templates.
         Some(client_message::Kind::Template(_)) => true,
         _ => false,
     }

@@ -1,9 +1,9 @@
-//! The broker's own services: connections on one side, the core's inputs on the other.
+//! The broker's gRPC services: they pass messages between connections and the core.
 //!
-//! Each connection has a task that reads it and hands over what it says. The inbox is bounded, so a
-//! connection that says more than the core can take waits, and so does whoever sends on it.
+//! Each connection has a task that reads it and passes its messages on. The inbox is bounded, so a
+//! connection that sends more than the core can handle waits, and so does its sender.
 //!
-//! [`handle`]: the way to the core. [`jobs`], [`workers`], [`operator`]: those who go it.
+//! [`handle`]: the way to the core. [`jobs`], [`workers`], [`operator`]: the services.
 
 mod handle;
 mod jobs;
@@ -33,21 +33,21 @@ use maelstrom_wire::v1::workers_server::WorkersServer;
 
 pub use self::handle::{BrokerHandle, SAMPLE_PERIOD};
 
-/// Messages that wait for the core: enough that it is never idle while there are some.
+/// Messages queued for the core: enough that it is never idle while there are some.
 const INBOX_MAX: usize = 1024;
 
-/// Large messages among them, each of which may have 4 MiB: whoever sends more waits.
+/// Large messages among them, each of up to 4 MiB; further ones wait.
 const LARGE_MAX: usize = 16;
 
 /// Inputs between two rounds of decisions.
 const BATCH_MAX: usize = 256;
 
-/// How often a silent connection is tried, and for how long: a client's machine that vanished says
-/// no goodbye, and what it wanted must not be kept for ever.
+/// The interval and the timeout of keepalive pings: a vanished client says no goodbye, and its jobs
+/// must not be kept forever.
 const KEEP_ALIVE_PERIOD: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_MAX: Duration = Duration::from_secs(10);
 
-/// The core and what it hears, ready to run.
+/// The core and its inbox, ready to run.
 pub struct BrokerTask {
     core: BrokerCore,
     inbox: Receiver<CoreInput>,
@@ -55,7 +55,7 @@ pub struct BrokerTask {
     began: Instant,
 }
 
-/// A core that nobody has spoken to yet. Must be called on a runtime.
+/// A core without connections. Must be called within a runtime.
 pub fn open(
     policy: BrokerConfig,
     journal: (Journal, RecoveredState),
@@ -81,18 +81,18 @@ pub fn open(
 }
 
 impl BrokerTask {
-    /// Runs until every way to the core is closed, or the future is dropped.
+    /// Runs until every handle is dropped, or the future is.
     pub async fn run(mut self) {
         let mut sampling = tokio::time::interval(SAMPLE_PERIOD);
-        // After a pause, as of a machine that slept, one sample is enough.
+        // After a pause, such as a suspended machine, one sample is enough.
         sampling.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut inputs, mut others) = (Vec::new(), Vec::new());
         loop {
             let due = self.core.next_tick();
             let due = due.map(|moment| self.began + Duration::from_millis(moment.0));
             tokio::select! {
-                // What the core has started itself comes first: it is little, and clients wait for
-                // what follows.
+                // Inputs from the core itself come first: they are few, and clients wait for what
+                // follows.
                 biased;
                 count = self.own.recv_many(&mut inputs, BATCH_MAX) => {
                     if count == 0 {
@@ -129,7 +129,7 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
-/// How the broker listens, whatever carries it.
+/// The configured server, independent of the transport.
 pub fn server() -> Server {
     Server::builder()
         .tcp_nodelay(true)
@@ -141,7 +141,7 @@ pub fn server() -> Server {
         .http2_max_local_error_reset_streams(Some(RESETS_MAX))
 }
 
-/// Adds the broker's services, each for those who may call it.
+/// Adds the broker's services, each with its guard.
 pub fn add_to(routes: &mut RoutesBuilder, door: &BrokerHandle, access: &AccessPolicy) {
     let jobs = JobsServer::new(jobs::JobsService::new(door.clone()))
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -159,6 +159,6 @@ pub fn add_to(routes: &mut RoutesBuilder, door: &BrokerHandle, access: &AccessPo
             workers,
             access.guard(&[ClusterRole::Worker]),
         ))
-        // What of it is for administrators alone, it finds out itself.
+        // It checks itself for what is reserved to administrators.
         .add_service(InterceptedService::new(operator, for_clients));
 }

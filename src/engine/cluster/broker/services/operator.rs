@@ -1,4 +1,4 @@
-//! What operators ask and order.
+//! The service for operators.
 
 use tokio::sync::mpsc::channel;
 use tokio::sync::oneshot;
@@ -19,7 +19,7 @@ pub struct OperatorService {
 }
 
 impl OperatorService {
-    /// Through this door.
+    /// A service that uses this handle.
     pub fn new(door: BrokerHandle) -> OperatorService {
         OperatorService { door }
     }
@@ -49,7 +49,7 @@ impl Operator for OperatorService {
         &self,
         _request: Request<StatusRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        // One that is not taken yet is enough: the next is newer.
+        // One that is not consumed yet is enough: the next is newer.
         let (sender, receiver) = channel(1);
         let door = self.door.clone();
         tokio::spawn(async move {

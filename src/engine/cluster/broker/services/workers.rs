@@ -1,4 +1,4 @@
-//! Connections of workers.
+//! The service for workers.
 
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -10,7 +10,7 @@ use crate::broker::core::CoreInput;
 use maelstrom_wire::v1::workers_server::Workers;
 use maelstrom_wire::v1::{WorkerMessage, WorkerOrder, worker_message};
 
-/// Reports of a message that is not worth a thought.
+/// Reports of a message that counts as small.
 const REPORTS_SMALL: usize = 64;
 
 /// See `proto/maelstrom/v1/worker.proto`.
@@ -19,13 +19,13 @@ pub struct WorkersService {
 }
 
 impl WorkersService {
-    /// Through this door.
+    /// A service that uses this handle.
     pub fn new(door: BrokerHandle) -> WorkersService {
         WorkersService { door }
     }
 }
 
-/// Whether a message may take much memory: many reports, or one with much that was written.
+/// Whether a message may take much memory: many reports, or one with much output.
 fn is_large(message: &WorkerMessage) -> bool {
     match &message.kind {
         Some(worker_message::Kind::Reports(reports)) => reports.reports.len() > REPORTS_SMALL,
@@ -35,8 +35,8 @@ fn is_large(message: &WorkerMessage) -> bool {
 
 #[tonic::async_trait]
 impl Workers for WorkersService {
-    /// Unbounded by itself: a worker is sent leases up to its slots and a few more, and what they
-    /// need.
+    /// Unbounded by type, but a worker is sent only leases up to its slots plus prefetch, and what
+    /// they need.
     type WorkStream = UnboundedReceiverStream<Result<WorkerOrder, Status>>;
 
     async fn work(

@@ -1,4 +1,4 @@
-//! What a worker is told when it begins, and what it tells those who watch it.
+//! The configuration of a worker, and the events that it reports.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,41 +14,41 @@ use crate::worker::inputs::{CONTENT_PATIENCE, TreeLimits};
 use maelstrom_model::backend::BackendLost;
 use maelstrom_wire::from_proto::text;
 
-/// Leases beyond the slots, so that the next job is there when one ends; its inputs are fetched
+/// Leases beyond the slots, so that the next job is present when one ends; its inputs are fetched
 /// meanwhile.
 pub const LEASES_AHEAD: u32 = 2;
 
-/// What a worker is told.
+/// The configuration of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// Its name: where jobs are said to have run.
+    /// Its name, which is reported with each job.
     pub name: String,
-    /// 16 random bytes that name this process.
+    /// 16 random bytes that identify this process.
     pub instance: [u8; 16],
     /// How many jobs run at a time.
     pub slots: u32,
-    /// How long jobs may go on when it ends.
+    /// How long running jobs may continue when it drains.
     pub drain_timeout: Duration,
-    /// Files and directories of the machine that jobs may be shown.
+    /// Host paths that jobs may mount.
     pub lent: Vec<PathBuf>,
-    /// Files and directories that no job may see, besides the store, whatever is lent.
+    /// Host paths that no job may mount, apart from the store, even below a lent directory.
     pub private: Vec<PathBuf>,
-    /// What jobs may ask for beyond what every job gets.
+    /// Privileges that jobs may request.
     pub allowed: BTreeSet<JobAllowance>,
-    /// How long a content is asked for that the storage has lost.
+    /// How long to retry fetching a blob that the storage has lost.
     pub content_patience: Duration,
-    /// What inputs may be.
+    /// Limits on input trees.
     pub tree_limits: TreeLimits,
-    /// What a job may write.
+    /// How much output a job may produce.
     pub output_bytes_max: u64,
-    /// With less room than this it takes no jobs.
+    /// With less free disk space than this it takes no jobs.
     pub disk_free_bytes_min: u64,
-    /// Whether the broker hears how busy the machine is.
+    /// Whether heartbeats report how busy the machine is.
     pub vitals: ResourceReporting,
 }
 
 impl WorkerConfig {
-    /// The usual ones. Nothing of the machine is lent, and nothing special allowed.
+    /// Defaults: no host path is lent, and no privilege allowed.
     pub fn new(name: String, instance: [u8; 16], slots: u32) -> WorkerConfig {
         WorkerConfig {
             name,
@@ -67,24 +67,24 @@ impl WorkerConfig {
     }
 }
 
-/// What those who watch a worker are told.
+/// An event of a worker, for observers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkerEvent {
-    /// The broker has given it this number.
+    /// The broker has assigned it this number.
     Registered(u32),
-    /// The broker is not to be reached.
+    /// The broker cannot be reached.
     Down(Disconnected),
-    /// It takes no more jobs, and ends.
+    /// It takes no more jobs, and will end.
     Draining,
 }
 
-/// Why a worker ends before it is asked to.
+/// Why a worker ends by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The broker does not take it.
+    /// The broker refuses it.
     #[error("the broker refuses this worker: {}", text(.0.message()))]
     Refused(Box<Status>),
-    /// The broker is of another version.
+    /// The broker has an incompatible version.
     #[error("{0}")]
     Version(String),
     /// No job can be run any more.

@@ -1,16 +1,16 @@
-//! What is to be said to the broker besides reports.
+//! The queue of outgoing messages other than reports.
 
 use std::collections::VecDeque;
 
 use maelstrom_wire::v1::{self, worker_message};
 
-/// What is to be said besides reports, the most urgent first.
+/// Outgoing messages other than reports, the most urgent first.
 #[derive(Debug, Default)]
 pub(super) struct ControlQueue {
     words: VecDeque<worker_message::Kind>,
-    /// The latest is enough.
+    /// Only the latest counts.
     heartbeat: Option<v1::Heartbeat>,
-    /// What was said last.
+    /// The credit that was sent last.
     credit: Option<u32>,
 }
 
@@ -33,8 +33,7 @@ impl ControlQueue {
         self.heartbeat = Some(heartbeat);
     }
 
-    /// Says how many leases are wanted, if it is not what was said last; what that was, if it was
-    /// something.
+    /// Queues a credit if it differs from the last one. Returns the last one, if there was one.
     pub(super) fn credit_now(&mut self, leases: u32) -> Option<u32> {
         let before = self.credit.replace(leases);
         if before == Some(leases) {

@@ -1,5 +1,5 @@
-//! How a worker ends: it takes no more jobs, hands back those that have not started, lets the others
-//! finish for a while, and leaves when the broker knows of every end.
+//! Graceful shutdown: a worker takes no more jobs, returns those that have not started, lets the
+//! others finish for a while, and leaves when the broker has acknowledged every end.
 //!
 //! ```text
 //! Serving ─▶ Draining ─ time is up, or a second signal ─▶ Stopping ─▶ Leaving ─▶ end
@@ -17,11 +17,11 @@ use crate::worker::executor::Executor;
 use maelstrom_model::backend::StopMode;
 use maelstrom_wire::v1::{self, worker_message};
 
-/// How long the broker may take to confirm the last ends. It does so at once.
+/// How long the broker may take to acknowledge the last ends. It does so at once.
 const LEAVE_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
-    /// Takes no more jobs and will end.
+    /// Starts draining.
     pub(super) fn drain(&mut self) {
         match self.duty {
             WorkerLifecycle::Serving => {}
@@ -38,7 +38,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             "takes no more jobs, and ends when those that run are over"
         );
         let now = Instant::now();
-        // Only a time beyond any calendar is none.
+        // Overflows only beyond any calendar.
         let until = now.checked_add(self.settings.drain_timeout).unwrap_or(now);
         self.duty = WorkerLifecycle::Draining(until);
         if self.is_registered() {
@@ -48,7 +48,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         (self.watcher)(&WorkerEvent::Draining);
     }
 
-    /// Somebody wants this worker to end: first in peace, then at once.
+    /// Handles a signal: the first drains the worker, the second stops it at once.
     pub(super) fn on_interrupt(&mut self) {
         match self.duty {
             WorkerLifecycle::Serving => self.drain(),
@@ -59,7 +59,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         }
     }
 
-    /// The time of what it is at is over.
+    /// The deadline of the current stage has come.
     pub(super) fn on_deadline(&mut self) {
         match self.duty {
             WorkerLifecycle::Draining(_) => self.stop_all(),
@@ -76,7 +76,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         self.duty = WorkerLifecycle::Stopping;
     }
 
-    /// Whether there is nothing left to do, ever.
+    /// Whether nothing is left to do.
     pub(super) fn is_done(&mut self) -> bool {
         match self.duty {
             WorkerLifecycle::Serving => return false,
@@ -99,7 +99,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             let leases = self.ledger.len();
             tracing::warn!(leases, "ends although the broker may not know of all ends");
         }
-        // Without a connection nobody would confirm anything, so it does not wait for that.
+        // Without a connection nobody would acknowledge anything, so it does not wait for that.
         is_late || self.ledger.is_empty() && !self.speech.has_messages() || !self.line.is_up()
     }
 }

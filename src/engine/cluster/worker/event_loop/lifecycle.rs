@@ -1,23 +1,23 @@
-//! What a worker is at: whether it takes jobs, and if not, how far it is from its end.
+//! The lifecycle of a worker: whether it takes jobs, and if not, how close it is to its end.
 
 use std::future::pending;
 
 use tokio::time::{Instant, sleep_until};
 
-/// What a worker is at.
+/// The stage of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerLifecycle {
     Serving,
     /// Letting jobs finish until then.
     Draining(Instant),
-    /// Waiting until killed jobs are gone.
+    /// Waiting for killed jobs to end.
     Stopping,
-    /// Waiting until then for the broker to know.
+    /// Waiting until then for the broker's acknowledgements.
     Leaving(Instant),
 }
 
 impl WorkerLifecycle {
-    /// Waits until its time is over; for ever if it has none.
+    /// Waits for the stage's deadline; forever if it has none.
     pub(super) async fn wait_deadline(self) {
         match self {
             WorkerLifecycle::Draining(until) | WorkerLifecycle::Leaving(until) => {

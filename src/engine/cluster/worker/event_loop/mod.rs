@@ -1,13 +1,14 @@
-//! The loop: takes one event after the other, from the broker, the backend, the fetching of inputs,
-//! the clocks and the signals.
+//! The event loop: handles one event after another, from the broker, the backend, input fetching,
+//! timers and signals.
 //!
-//! - [`orders`]: what the broker orders. [`drain`]: how a worker ends; [`lifecycle`]: how far it is.
-//! - [`control_queue`]: what is said besides reports.
-//! - [`config`]: what a worker is told and tells. [`state`]: what it knows.
+//! - [`orders`]: handles the broker's orders. [`drain`]: graceful shutdown; [`lifecycle`]: its
+//!   stages.
+//! - [`control_queue`]: outgoing messages other than reports.
+//! - [`config`]: configuration and observer events. [`state`]: the state.
 //!
-//! Owner of the state: [`Worker`]. What is sent to the broker is decided when there is room for it
-//! on the line, so nothing piles up when the broker is slow or away, but for the output that jobs
-//! have written, which is on disk.
+//! Owner of the state: [`Worker`]. What is sent to the broker is decided when the connection has
+//! room for it, so nothing accumulates while the broker is slow or away, except the output of jobs,
+//! which is on disk.
 
 mod config;
 mod control_queue;
@@ -38,10 +39,10 @@ use maelstrom_wire::versions::VERSIONS;
 pub use self::config::{LEASES_AHEAD, WorkerConfig, WorkerError, WorkerEvent};
 pub use self::state::Worker;
 
-/// Reports that go into one message, about.
+/// The approximate size of a message with reports.
 const REPORTS_BYTES: usize = 256 * 1024;
 
-/// Everything that can happen.
+/// An event of the loop.
 enum LoopEvent {
     Backend(BackendEvent),
     Line(ConnectionEvent),
@@ -55,7 +56,7 @@ enum LoopEvent {
 }
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
-    /// Works until it is told to end, and nothing of any job is left.
+    /// Runs until the worker is told to end, and no job is left.
     pub async fn run(mut self) -> Result<(), WorkerError> {
         let end = loop {
             self.start_jobs();
@@ -81,9 +82,9 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         };
         let has_words = self.speech.has_messages() || reports == FlushTime::Now;
         let room = self.line.room();
-        // What is rare and urgent first. Last is what jobs write, of which there may be no end: it is
-        // taken only when all of what was taken before is on its way, and in a fixed order the same
-        // happenings have the same consequences.
+        // Rare and urgent events come first. Output of jobs comes last, since it may be endless: it
+        // is read only when what was read before is on its way. The fixed order makes the loop
+        // deterministic.
         tokio::select! {
             biased;
             () = beat(&mut self.heart) => LoopEvent::Heartbeat,
@@ -106,8 +107,8 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 self.line.dial(worker_message::Kind::Register(register));
             }
             LoopEvent::Line(ConnectionEvent::Up) => {
-                // What waited was meant for the last connection. The broker asks anew, and what it
-                // must know is said after the registration.
+                // Pending messages were meant for the last connection. The broker asks again, and
+                // what it must know is sent after the registration.
                 self.speech = ControlQueue::default();
                 self.ledger.report_again();
             }
@@ -117,9 +118,9 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 return Err(WorkerError::Refused(Box::new(status)));
             }
             LoopEvent::Room(permit) => self.send_next(permit),
-            // What came of it is with the template.
+            // The template has the result.
             LoopEvent::Prepared => {}
-            // There is something to say from now on.
+            // The next iteration sends them.
             LoopEvent::ReportsDue => {}
             LoopEvent::Answered(answer) => {
                 self.speech.enqueue(worker_message::Kind::Toolbox(answer));
@@ -131,10 +132,10 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         Ok(())
     }
 
-    /// Gives the backend as many jobs as there are free slots.
+    /// Starts as many jobs as there are free slots.
     fn start_jobs(&mut self) {
         if self.shelf.freed() == FreedTrees::Trees {
-            // Containers that are kept have seen trees that may be evicted now.
+            // Idle containers use trees that may be evicted now.
             self.backend.files_changed();
         }
         let host = &self.settings.name;
@@ -191,7 +192,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 self.ledger.discarded(LeaseToken(job.0), files);
             }
             BackendEvent::Restarted { .. } => {}
-            // Heartbeats tell how the machine does.
+            // Heartbeats report the machine's state.
             BackendEvent::Fact(_) => {}
             BackendEvent::Lost(lost) => {
                 let text = maelstrom_model::error::with_causes(&lost);
@@ -199,7 +200,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 let host = &self.settings.name;
                 let reason = format!("the worker {host} can run no job any more: {text}");
                 self.ledger.backend_lost(&reason);
-                // The broker still hears how each lease ended; then the loop ends with this.
+                // The broker is still told how each lease ended; then the loop returns this.
                 self.lost = Some(lost);
                 self.drain();
             }
@@ -234,9 +235,9 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         (self.watcher)(&WorkerEvent::Down(down));
     }
 
-    /// Says the most urgent thing there is.
+    /// Sends the most urgent message.
     fn send_next(&mut self, permit: OwnedPermit<WorkerMessage>) {
-        // Reports may be endless, so what is short and urgent goes before them.
+        // Reports may be endless, so short and urgent messages precede them.
         let kind = self.speech.next().or_else(|| {
             let reports = self.ledger.next_reports(REPORTS_BYTES);
             (!reports.is_empty()).then_some(worker_message::Kind::Reports(v1::Reports { reports }))
@@ -260,7 +261,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
     }
 }
 
-/// Waits for the next heartbeat; for ever as long as there are none.
+/// Waits for the next heartbeat; forever while there are none.
 async fn beat(heart: &mut Option<Interval>) {
     match heart {
         Some(heart) => {

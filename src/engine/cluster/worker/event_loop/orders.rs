@@ -1,7 +1,6 @@
-//! What the broker orders.
+//! Handles the broker's orders.
 //!
-//! An order that makes no sense costs the lease that it is about, or the connection; never the
-//! worker.
+//! An invalid order costs its lease, or the connection; never the worker.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,13 +23,13 @@ use maelstrom_wire::from_proto;
 use maelstrom_wire::v1::{self, worker_message, worker_order};
 use maelstrom_wire::versions;
 
-/// Heartbeats more often than this help nobody.
+/// More frequent heartbeats are of no use.
 const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
 
-/// Heartbeats less often than this are none.
+/// Less frequent heartbeats keep no lease alive.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(600);
 
-/// Questions that are being looked into at a time: one for each kind of toolbox in use.
+/// Concurrent toolbox checks: one for each toolbox in use.
 const QUESTIONS_MAX: usize = 256;
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
@@ -43,7 +42,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             return Ok(());
         }
         let obeyed = match order {
-            // Is handled above.
+            // Handled above.
             worker_order::Kind::Registered(_) => Ok(()),
             worker_order::Kind::Template(message) => self.template(message),
             worker_order::Kind::Leases(message) => {
@@ -107,7 +106,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         if !degraded.is_empty() {
             tracing::warn!("takes no jobs: {degraded}");
         }
-        // A broker that hears of no credit gives as many leases as there are slots, and a few more.
+        // A broker that gets no credit grants as many leases as there are slots, and a few more.
         let credit = self.credit(&degraded);
         self.speech.credit_now(credit);
         (self.watcher)(&WorkerEvent::Registered(worker));
@@ -134,7 +133,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             .ok_or("it gives a lease without a job")?;
         let name = RunJobId { run, job: job.id };
         let (run, job_id) = (ShortRun(&name.run), JobId(name.job));
-        // Each lease takes memory, and the broker is not trusted to keep to what was asked for.
+        // Each lease takes memory, and the broker is not trusted to keep to the credit.
         if self.ledger.len() >= self.leases_max() {
             return Err("it gives more leases than this worker has asked for".to_owned());
         }
@@ -174,8 +173,8 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         Ok(())
     }
 
-    /// What it can hold at all: what it asks for, and as many again whose ends are on their way to
-    /// the broker.
+    /// The most leases that it can hold: its credit, and as many again whose ends are being
+    /// reported.
     fn leases_max(&self) -> usize {
         let credit = self.settings.slots.saturating_add(LEASES_AHEAD) as usize;
         credit.saturating_mul(2).saturating_add(64)
@@ -233,7 +232,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             .push(Box::pin(Abortable::new(preparation, abort)));
     }
 
-    /// Breaks a connection over which nonsense comes.
+    /// Closes a connection that delivers invalid messages.
     fn disconnect(&mut self, reason: &str) {
         tracing::error!("the connection to the broker is given up: {reason}");
         self.heart = None;

@@ -1,4 +1,4 @@
-//! The state of a worker, which the loop and what it calls share.
+//! The state of a worker, shared by the event loop and its handlers.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,8 +28,8 @@ use maelstrom_wire::from_proto::JobOrder;
 use maelstrom_wire::linger::LingerTimer;
 use maelstrom_wire::v1;
 
-/// How long reports linger: a test of a millisecond is told of in one message, and people don't see
-/// so short a time.
+/// How long reports linger: a job of a millisecond is reported in one message, and people don't
+/// notice so short a delay.
 const LINGER_TIME: Duration = Duration::from_millis(5);
 
 /// See the module's documentation.
@@ -52,17 +52,17 @@ pub struct Worker<C, E> {
     pub(super) lost: Option<BackendLost>,
 }
 
-/// What starts a job.
+/// What is needed to start a job.
 pub(super) type LeasePayload = (Rc<ReceivedTemplate>, JobOrder);
 
-/// A template whose inputs are being fetched.
+/// Fetches a template's inputs.
 pub(super) type PreparationFuture = Pin<Box<dyn Future<Output = Result<(), Aborted>>>>;
 
-/// A question about the machine's toolbox, and why it has not what was asked for.
+/// Checks whether the host provides a toolbox.
 pub(super) type ToolboxCheckFuture = Pin<Box<dyn Future<Output = v1::ToolboxAnswer>>>;
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
-    /// A worker that has done nothing yet. Signs are told to `watcher` at once.
+    /// A worker that is not connected yet. `watcher` is called with its events.
     pub fn new(
         settings: WorkerConfig,
         backend: E,

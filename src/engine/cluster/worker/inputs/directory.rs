@@ -1,6 +1,6 @@
-//! The Remote Execution API's `Directory`, checked.
+//! Parses and validates `Directory` messages of the Remote Execution API.
 //!
-//! What comes out of here names nothing outside its directory, and nothing twice.
+//! A result names nothing outside its directory, and nothing twice.
 
 use bazel_remote_apis::build::bazel::remote::execution::v2;
 use prost::Message;
@@ -17,40 +17,40 @@ const NAME_BYTES_MAX: usize = 255;
 /// A link's target, as the kernel has it (`PATH_MAX`).
 const TARGET_BYTES_MAX: usize = 4095;
 
-/// What is in a directory.
+/// The entries of a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DirectoryListing {
-    /// Directories, each with the digest of its own description.
+    /// Subdirectories, each with the digest of its message.
     pub directories: Vec<(String, Digest)>,
     pub files: Vec<(String, Digest, ExecutePermission)>,
     /// Symbolic links and their targets.
     pub links: Vec<(String, String)>,
 }
 
-/// Why a content describes no directory.
+/// Why a blob is no valid directory.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// It is no such message.
     #[error("it is no `Directory`")]
     Message(#[from] prost::DecodeError),
-    /// A name that can't be one.
+    /// A name is invalid.
     #[error("{name:?} is no file name")]
     Name {
-        /// The name, in part if it is long.
+        /// The name, truncated.
         name: String,
     },
-    /// Names that are not in order, or that are there twice.
+    /// Names are unsorted or occur twice.
     #[error("{name:?} is not in its place: names are sorted, and each is there once")]
     Order { name: String },
-    /// An entry without a digest, or with one that is none.
+    /// An entry's digest is missing or invalid.
     #[error("{name:?} has no valid digest")]
     Digest { name: String },
-    /// A link to nothing, or to what no path can be.
+    /// A link's target is empty or no path.
     #[error("{name:?} has no valid target")]
     Target { name: String },
 }
 
-/// Reads a directory's description.
+/// Parses a directory.
 pub fn parse(content: &[u8]) -> Result<DirectoryListing, DirectoryError> {
     let message = v2::Directory::decode(content)?;
     let directories = message.directories.iter().map(|node| {

@@ -1,4 +1,4 @@
-//! Why a container's inputs are not at hand.
+//! Why a container's inputs are not available.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,78 +10,78 @@ use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{StoreError, TreePathError, TreeWriteError};
 use maelstrom_wire::error::WireError;
 
-/// See the module's documentation. None of these is a test's fault.
+/// Why a container's inputs are not available. None of these is a test failure.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerInputError {
-    /// The template means nothing.
+    /// The template is invalid.
     #[error(transparent)]
     Message(#[from] WireError),
-    /// It is for other machines.
+    /// It is for another architecture.
     #[error("the programs are made for {wanted}, and this machine is {own}")]
     Architecture {
-        /// What they are made for.
+        /// The template's architecture.
         wanted: String,
         own: &'static str,
     },
-    /// It asks for more than is allowed here.
+    /// It requests privileges that are not allowed here.
     #[error(transparent)]
     NotAllowed(#[from] AllowanceError),
-    /// A content cannot be had.
+    /// A blob could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// What should describe a directory does not.
+    /// A blob is no valid directory.
     #[error("the content {digest} describes no directory")]
     Directory {
         digest: Digest,
         source: DirectoryError,
     },
-    /// A tree is beyond a limit.
+    /// A tree exceeds a limit.
     #[error("the tree {root} has more than {max} {what}")]
     TooMuch {
         root: Digest,
         what: &'static str,
-        /// What it may have.
+        /// The limit.
         max: u64,
     },
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A tree could not be made.
+    /// A tree could not be written.
     #[error(transparent)]
     Tree(#[from] TreeWriteError),
-    /// A path in a tree is none.
+    /// A path in a tree is invalid.
     #[error(transparent)]
     Path(#[from] TreePathError),
-    /// The machine should have something and cannot be asked.
+    /// A toolbox path cannot be read.
     #[error("cannot look at `{}`, which the job wants of this machine", path.display())]
     ToolboxUnreadable { path: PathBuf, source: io::Error },
-    /// The machine has something else.
+    /// The host's files differ from the client's.
     #[error("`{}` is not the same here as on the client's machine", path.display())]
     ToolboxDiffers { path: PathBuf },
-    /// The operator does not lend it.
+    /// The operator does not lend the path.
     #[error(
         "this worker does not lend `{}`, or what it leads to; its operator can, with `--lend`",
         path.display()
     )]
     ToolboxNotLent { path: PathBuf },
-    /// The machine does not show this to anybody.
+    /// The path is private to this machine.
     #[error("`{}` holds what is this worker's own, and is shown to no job", path.display())]
     ToolboxPrivate { path: PathBuf },
     #[error("the worker ended before the inputs were at hand")]
     Interrupted,
 }
 
-/// What may help against an error.
+/// What may resolve an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryHint {
-    /// That the content is given anew.
+    /// A new upload of the blob.
     Content,
-    /// That the storage answers again.
+    /// The return of the storage.
     Connection,
     None,
 }
 
 impl WorkerInputError {
-    /// Whether the same again may well succeed.
+    /// Whether a retry may succeed.
     pub fn hope(&self) -> RetryHint {
         match self {
             WorkerInputError::Fetch(error) => match error {

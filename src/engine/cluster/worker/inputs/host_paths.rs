@@ -1,17 +1,18 @@
-//! What of this machine jobs may be shown.
+//! Which paths of this machine jobs may mount.
 //!
-//! A template names paths of the worker's own machine, and whoever wrote it may be anybody. So a path
-//! is shown only if the place that it leads to, all symbolic links followed, lies in a directory that
-//! the operator lends, and neither is nor holds nor lies in something of the worker's own. What is
-//! shown is that place, not the path: a link in a lent directory that leads out of it shows nothing.
+//! A template names paths on the worker's host, and its author may be anybody. So a path is mounted
+//! only if its target, with all symbolic links resolved, lies in a directory that the operator
+//! lends, and is not, does not contain and does not lie in anything private to the worker. What is
+//! mounted is that target: a link in a lent directory that leads out of it exposes nothing.
 //!
-//! What root keeps from other users is lent to nobody, although a worker that is root could read it,
-//! and neither are credentials of the worker's user ([`secrets`](maelstrom_container::secrets)): on one machine
-//! a mount of exactly such a file names it, and shows it, but here whoever wrote the template would.
+//! Files that root keeps from other users are never lent, although a worker that runs as root could
+//! read them, and neither are credentials of the worker's user
+//! ([`secrets`](maelstrom_container::secrets)): locally, a mount of exactly such a file is the
+//! user's own choice, but here it would be that of the template's author.
 //!
-//! Whether a path outside exists at all is nobody's business: it is refused in the same words.
+//! Whether a path elsewhere exists is not revealed: the refusal is the same.
 //!
-//! What is mounted below a lent directory is lent with it, as a container shows it, too.
+//! File systems mounted below a lent directory are lent with it, as containers show them, too.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -26,13 +27,13 @@ use maelstrom_wire::toolbox;
 pub struct HostPathPolicy {
     /// What the operator lends.
     lent: Vec<PathBuf>,
-    /// What no job may see, whatever is lent.
+    /// What no job may mount, even if it is lent.
     private: Vec<PathBuf>,
     secrets: Option<HostSecrets>,
 }
 
 impl HostPathPolicy {
-    /// Lends what is in these places, but for what is private.
+    /// Lends these paths, except private ones.
     pub fn new(lent: Vec<PathBuf>, private: Vec<PathBuf>) -> HostPathPolicy {
         HostPathPolicy {
             lent,
@@ -41,7 +42,7 @@ impl HostPathPolicy {
         }
     }
 
-    /// The same without these.
+    /// Excludes these secrets.
     pub fn without(self, secrets: HostSecrets) -> HostPathPolicy {
         HostPathPolicy {
             secrets: Some(secrets),
@@ -49,7 +50,7 @@ impl HostPathPolicy {
         }
     }
 
-    /// The place that a path leads to, if it is lent.
+    /// The target of a path, if it is lent.
     pub fn place(&self, path: &Path) -> Result<PathBuf, WorkerInputError> {
         let not_lent = || WorkerInputError::ToolboxNotLent {
             path: path.to_owned(),
@@ -79,8 +80,8 @@ impl HostPathPolicy {
         }
     }
 
-    /// Whether a place, which no link leads to, is lent. Links to what is lent may change while a
-    /// worker runs: a toolchain is updated, say.
+    /// Whether a path without links is lent. Links to lent directories may change while a worker
+    /// runs, for instance when a toolchain is updated.
     fn is_allowed(&self, place: &Path) -> bool {
         let is_within = |lent: &PathBuf| match lent.canonicalize() {
             Ok(lent) => place.starts_with(lent),
@@ -89,8 +90,9 @@ impl HostPathPolicy {
         self.lent.iter().any(is_within)
     }
 
-    /// Whether root keeps a place from others, itself or by a directory around it. A worker that is root
-    /// could show it, so that it must not be asked for: `/etc/ssl` is lent, the keys in it are not.
+    /// Whether only root may read a path, because of its own mode or that of a parent. A worker
+    /// that runs as root could mount it, so it must be refused: `/etc/ssl` is lent, the keys in it
+    /// are not.
     fn is_closed(&self, place: &Path) -> bool {
         let within = place
             .ancestors()
@@ -99,8 +101,8 @@ impl HostPathPolicy {
         kept.any(|metadata| toolbox::is_closed(metadata.uid(), metadata.mode()))
     }
 
-    /// Whether what is missing would be lent if it was there: it has a name in a directory that is,
-    /// and is no link to somewhere else.
+    /// Whether a missing path would be lent if it existed: its parent is lent, and it is no link to
+    /// somewhere else.
     fn would_allow(&self, path: &Path) -> bool {
         for there in path.ancestors() {
             if let Ok(place) = there.canonicalize() {
@@ -113,7 +115,7 @@ impl HostPathPolicy {
         false
     }
 
-    /// Whether this machine has this, and lends it.
+    /// Whether this machine provides this path, and lends it.
     pub fn check(&self, wanted: &ToolboxPath) -> Result<(), WorkerInputError> {
         self.place(&wanted.path)?;
         let identity = toolbox::identity(&wanted.path);

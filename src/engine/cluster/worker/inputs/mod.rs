@@ -1,15 +1,15 @@
-//! From a template to a container that can be made: all of its inputs at hand on this machine.
+//! Inputs: turns a template into a container, with all inputs on this machine.
 //!
-//! - [`directory`]: the Remote Execution API's `Directory`, checked. - [`tree`]: from a digest to a
-//!   tree of the store. - [`error`]: why there is none.
-//! - [`host_paths`]: what of this machine is shown.
+//! - [`directory`]: parses `Directory` messages. [`tree`]: from a digest to a tree in the store.
+//!   [`error`]: why that failed.
+//! - [`host_paths`]: which host paths may be mounted.
 //!
-//! Owner of the state: [`InputCache`], which knows the trees that are being fetched or in use, so that
-//! what several templates have in common is fetched once. A tree stays pinned as long as a
-//! [`PreparedInputs`] that has it lives.
+//! Owner of the state: [`InputCache`], which knows the trees that are being fetched or in use, so
+//! that those shared by several templates are fetched once. A tree stays pinned as long as a
+//! [`PreparedInputs`] that uses it lives.
 //!
-//! Invariant: a container shows of this machine only what its operator lends, what its template says
-//! it shows, and what is the same as on the client's machine.
+//! Invariant: a container mounts only host paths that the operator lends, that its template names,
+//! and that equal those of the client's machine.
 
 pub mod directory;
 mod error;
@@ -39,20 +39,19 @@ use maelstrom_wire::from_proto::{self, ContentSource, TemplateSpec, ToolboxPath}
 pub use self::error::WorkerInputError;
 pub use self::tree::TreeLimits;
 
-/// How long a content that is missing or damaged is asked for: its client is told to upload it again.
+/// How long to retry a missing or damaged blob: its client is told to upload it again.
 pub const CONTENT_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a storage may not answer: a broker is started again in far less.
+/// How long a storage may be unavailable: a broker restarts in far less.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// The first pause before a storage that does not answer is asked again, then twice as long each
-/// time.
+/// The first pause before an unavailable storage is retried, then twice as long each time.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
-/// The longest.
+/// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// A tree that is on its way, or here.
+/// A tree that is being fetched, or present.
 type PendingTree = OnceCell<Tree>;
 
 /// See the module's documentation.
@@ -64,20 +63,20 @@ pub struct InputCache<C> {
     allowed: BTreeSet<JobAllowance>,
     content_patience: Duration,
     trees: RefCell<HashMap<ContentSource, Weak<PendingTree>>>,
-    /// Whether trees were given up since somebody asked.
+    /// Whether trees were released since the last query.
     given_up: Rc<Cell<FreedTrees>>,
 }
 
-/// Whether trees that containers have seen may be evicted now.
+/// Whether trees that idle containers use may be evicted now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FreedTrees {
     #[default]
     Nothing,
-    /// Some: containers that are kept for jobs to come must go.
+    /// Some: idle containers must be destroyed.
     Trees,
 }
 
-/// A container whose inputs are at hand. Dropping it lets them be evicted.
+/// A container with its inputs. Dropping it lets them be evicted.
 #[derive(Debug)]
 pub struct PreparedInputs {
     pub container: Arc<ContainerSpec>,
@@ -94,8 +93,8 @@ impl Drop for PreparedInputs {
 }
 
 impl<C: ContentFetcher> InputCache<C> {
-    /// With these contents, and a store to keep them in. Nothing of this machine is shown, and nothing
-    /// special allowed.
+    /// A cache with this source of blobs and this store. No host path is lent, and no privilege
+    /// allowed.
     pub fn new(contents: C, store: Store, limits: TreeLimits) -> Self {
         InputCache {
             contents,
@@ -109,7 +108,7 @@ impl<C: ContentFetcher> InputCache<C> {
         }
     }
 
-    /// Shows jobs what is lent.
+    /// Sets which host paths jobs may mount.
     #[must_use]
     pub fn with_host_paths(self, lending: HostPathPolicy) -> Self {
         InputCache {
@@ -118,13 +117,13 @@ impl<C: ContentFetcher> InputCache<C> {
         }
     }
 
-    /// Lets jobs ask for these.
+    /// Sets which privileges jobs may request.
     #[must_use]
     pub fn allowing(self, allowed: BTreeSet<JobAllowance>) -> Self {
         InputCache { allowed, ..self }
     }
 
-    /// Asks so long for what the storage has lost.
+    /// Sets how long to retry blobs that the storage has lost.
     #[must_use]
     pub fn with_patience(self, content_patience: Duration) -> Self {
         InputCache {
@@ -133,12 +132,12 @@ impl<C: ContentFetcher> InputCache<C> {
         }
     }
 
-    /// Whether trees were given up since the last time.
+    /// Whether trees were released since the last call.
     pub fn freed(&self) -> FreedTrees {
         self.given_up.take()
     }
 
-    /// Gets everything that a template's container is made of.
+    /// Fetches all inputs of a template's container.
     pub async fn prepare(
         &self,
         template: &TemplateSpec,
@@ -178,7 +177,7 @@ impl<C: ContentFetcher> InputCache<C> {
         })
     }
 
-    /// Whether this machine has all of this, and lends it.
+    /// Whether this machine provides and lends all of these.
     pub async fn check_toolbox(&self, paths: Vec<ToolboxPath>) -> Result<(), WorkerInputError> {
         if paths.is_empty() {
             return Ok(());
@@ -187,8 +186,8 @@ impl<C: ContentFetcher> InputCache<C> {
         blocking(move || paths.iter().try_for_each(|path| lending.check(path))).await
     }
 
-    /// Where what a template shows of this machine really is. A path below one that is the same here
-    /// as on the client's machine may still be a link to somewhere else.
+    /// Resolves the host paths of a template. A path below one that equals the client's may still
+    /// be a link to somewhere else.
     async fn resolve_host_paths(
         &self,
         sources: &[ContentSource],
@@ -208,11 +207,11 @@ impl<C: ContentFetcher> InputCache<C> {
         .await
     }
 
-    /// A tree, fetched by whoever asks first.
+    /// A tree, fetched by the first caller.
     async fn tree(&self, source: &ContentSource) -> Result<Rc<PendingTree>, WorkerInputError> {
         let expected = self.expected(source);
         expected
-            // If the first who asks is dropped or fails, the next who waits tries anew.
+            // If the first caller is dropped or fails, the next one retries.
             .get_or_try_init(|| self.fetch_in_the_end(source))
             .await?;
         Ok(expected)
@@ -260,7 +259,7 @@ impl<C: ContentFetcher> InputCache<C> {
             ContentSource::File { digest, execution } => {
                 tree::file(contents, store, *digest, *execution).await
             }
-            // Nobody asks: see `is_fetched`.
+            // Unreachable: see `is_fetched`.
             ContentSource::Toolbox(path) => {
                 Err(WorkerInputError::ToolboxDiffers { path: path.clone() })
             }

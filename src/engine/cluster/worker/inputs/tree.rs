@@ -1,9 +1,8 @@
-//! From the digest of a `Directory`, or of a file, to a tree of the store.
+//! From the digest of a `Directory`, or of a file, to a tree in the store.
 //!
-//! A tree is described level by level, all directories of a level at once; then all of its files
-//! come at once; then it is written. How much a description may ask for is limited before its files
-//! are fetched: equal directories are described once and may stand in many places, so a few
-//! kilobytes could mean more files than there are disks for.
+//! A tree's directories are fetched level by level, then all of its files, and then it is written.
+//! Its size is limited before its files are fetched: equal directories are described once and may
+//! occur many times, so a few kilobytes could describe more files than any disk has room for.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,7 +15,7 @@ use maelstrom_container::store::{
 };
 use maelstrom_wire::from_proto::container::ExecutePermission;
 
-/// What a tree may have. An image with everything in it has some 100,000 files.
+/// Limits on a tree. An image with everything in it has some 100,000 files.
 #[derive(Clone, Copy, Debug)]
 pub struct TreeLimits {
     /// Files, directories and links together.
@@ -37,7 +36,7 @@ impl Default for TreeLimits {
     }
 }
 
-/// What a file's tree calls it: the name does not show, since the file is mounted by itself.
+/// The file's name in its tree; it does not show, since the file is mounted by itself.
 pub const FILE_NAME: &str = "file";
 
 /// Part of the name of a tree of a single file.
@@ -109,7 +108,7 @@ async fn known(store: &Store, name: ContentHash) -> Result<Option<Tree>, WorkerI
     blocking(move || Ok(store.tree(name)?)).await
 }
 
-/// The blobs of these digests. What is empty needs none.
+/// Fetches blobs. Empty ones are not needed.
 async fn fetch(
     contents: &impl ContentFetcher,
     store: &Store,
@@ -128,7 +127,7 @@ async fn fetch(
     }
 }
 
-/// The descriptions of all directories of a tree.
+/// Fetches the messages of all directories of a tree.
 async fn describe(
     contents: &impl ContentFetcher,
     store: &Store,
@@ -163,7 +162,7 @@ async fn describe(
     Err(too_much(root, "levels", limits.depth_max as u64))
 }
 
-/// Reads the descriptions of one level.
+/// Reads the messages of one level.
 async fn read(
     store: &Store,
     level: BTreeSet<Digest>,
@@ -191,7 +190,7 @@ async fn read(
     .await
 }
 
-/// All entries of a tree, each directory before what is in it.
+/// All entries of a tree, parents first.
 fn unfold(
     listings: &HashMap<Digest, DirectoryListing>,
     limits: TreeLimits,
@@ -218,8 +217,8 @@ fn unfold(
             let entry = InputTreeEntry::Link(target.clone());
             entries.push((place.join(name.as_ref())?, entry));
         }
-        // What waits is an entry already, so neither list outgrows the limit by more than one
-        // directory's description.
+        // Pending directories are entries already, so neither list exceeds the limit by more than
+        // one directory's entries.
         if entries.len() as u64 > limits.entries_max {
             return Err(too_much(root, "entries", limits.entries_max));
         }
@@ -249,8 +248,7 @@ async fn write(
         if let Err(WorkerInputError::Fetch(FetchError::Damaged { digest, .. })) = &written
             && let Some(blob) = blobs.remove(digest)
         {
-            // Otherwise the next attempt would find the same damaged blob at hand, and fetch
-            // nothing.
+            // Otherwise the next attempt would find the same damaged blob, and fetch nothing.
             store.discard_blob(blob)?;
         }
         written
@@ -277,14 +275,14 @@ fn write_entry(
         None => writer.file(path, attributes, &mut std::io::empty())?,
     };
     if written != digest {
-        // It was whole when it came: the disk has changed it since.
+        // It was verified when it was fetched: the disk has changed it since.
         let reason = format!("this machine's disk has {written}");
         return Err(FetchError::Damaged { digest, reason }.into());
     }
     Ok(())
 }
 
-/// Runs what reads or writes files where it may block.
+/// Runs blocking work where it may block.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, WorkerInputError> + Send + 'static,
 ) -> Result<T, WorkerInputError> {

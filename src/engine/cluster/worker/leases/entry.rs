@@ -1,4 +1,4 @@
-//! What is known of one lease: how far it has come, and how it ends.
+//! The state of one lease: its stage, and how it ends.
 
 use crate::output_log::{OutputCursor, OutputLog};
 use maelstrom_container::message::DiscardedFiles;
@@ -17,7 +17,7 @@ pub(super) struct LeaseEntry<T> {
     pub(super) name: RunJobId,
     pub(super) stage: LeaseStage<T>,
     pub(super) output: OutputLog,
-    /// What its job wrote over its inputs.
+    /// Its job's discarded writes.
     pub(super) discarded: DiscardedFiles,
     pub(super) told: ReportProgress,
     pub(super) line: ReportQueueState,
@@ -38,15 +38,15 @@ pub(super) enum LeaseStage<T> {
     },
 }
 
-/// What is to become of a job's end.
+/// What to do with the end of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum EndDisposition {
     Tell,
-    /// If it did not end by itself, the job goes back to the broker.
+    /// Unless it ended by itself, the job is returned to the broker.
     HandBack,
-    /// Nobody wants to know.
+    /// The broker does not want a report.
     Forget,
-    /// It is this failure.
+    /// It is reported as this failure.
     Fail(String),
 }
 
@@ -56,7 +56,7 @@ pub(super) enum LeaseEnd {
     Returned,
 }
 
-/// What the broker has been told of a lease on this connection.
+/// What was reported of a lease on this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReportProgress {
     Nothing,
@@ -64,7 +64,7 @@ pub(super) enum ReportProgress {
     End,
 }
 
-/// Whether a lease is among those of which there is something to tell.
+/// Whether a lease is in the queue of pending reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReportQueueState {
     Yes,
@@ -75,7 +75,7 @@ pub(super) fn failure(reason: &str) -> LeaseEnd {
     LeaseEnd::Finished(JobResult::not_run(JobOutcome::Error(shortened(reason))))
 }
 
-/// As much of a text as a message may have.
+/// A text, truncated to the limit of a message.
 pub fn shortened(text: &str) -> String {
     text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
 }

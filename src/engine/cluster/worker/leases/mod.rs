@@ -1,20 +1,19 @@
-//! The leases of a worker: how far each has come, and how much of that the broker has been told.
+//! The lease table: the stage of each lease, and how much of it was reported to the broker.
 //!
 //! ```text
-//! Waiting ─▶ Running ─▶ Over ─▶ (settled: forgotten)
-//!    └───────────────────▲ returned, stopped, or its inputs are not to be had
+//! Waiting ─▶ Running ─▶ Over ─▶ (acknowledged: removed)
+//!    └───────────────────▲ returned, stopped, or its inputs are unavailable
 //! ```
 //!
-//! Nothing of a lease is forgotten before the broker says that its end is safe. When the connection
-//! was lost, all of it is told again from the beginning: [`LeaseTable::report_again`].
+//! No lease is removed before the broker acknowledges its end. After a reconnect everything is
+//! reported again from the beginning: [`LeaseTable::report_again`].
 //!
 //! Invariants:
-//! - A lease has one end. What of a lease is told comes in order: that it started, what it wrote,
-//!   its end.
-//! - A lease that waits has not been given to the backend, so it can be handed back.
+//! - A lease has one end. Its reports are in order: its start, its output, its end.
+//! - The backend does not have a waiting lease, so it can be returned.
 //!
-//! Pure but for the files of [`OutputLog`]; `T` is whatever is needed to start a job and kept while
-//! it runs.
+//! Pure except for the files of [`OutputLog`]; `T` is what is needed to start a job, and is kept
+//! while the job runs.
 
 mod entry;
 mod reports;
@@ -38,12 +37,12 @@ use maelstrom_wire::v1;
 
 pub use self::entry::{RunJobId, shortened};
 
-/// A lease's token. To the backend it is the job's number.
+/// A lease's fencing token. The backend uses it as the job's ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaseToken(pub u64);
 
 impl LeaseToken {
-    /// As the backend knows it.
+    /// The job's ID in the backend.
     pub fn job(self) -> JobId {
         JobId(self.0)
     }
@@ -59,9 +58,9 @@ impl fmt::Display for LeaseToken {
 #[derive(Debug)]
 pub struct LeaseTable<T> {
     leases: BTreeMap<LeaseToken, LeaseEntry<T>>,
-    /// Those that wait, in the order they came.
+    /// Waiting leases, in the order of their arrival.
     waiting: VecDeque<LeaseToken>,
-    /// Those of which there is something to tell, each once.
+    /// Leases with pending reports, each once.
     untold: VecDeque<LeaseToken>,
     /// Whether an end is among them.
     ends_untold: bool,
@@ -73,32 +72,32 @@ pub struct LeaseTable<T> {
 /// Whether a lease was new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseArrival {
-    /// It is taken in.
+    /// It was added.
     New,
-    /// It is here already, and nothing has changed.
+    /// It was known; nothing changed.
     Known,
 }
 
-/// What the caller is to do about a running job.
+/// What the caller must do about a running job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseAction {
     Stop,
     Nothing,
 }
 
-/// What can be done with a lease that waits.
+/// Whether a waiting lease can start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseReadiness {
-    /// Its job can start.
+    /// It can start now.
     Ready,
-    /// It has to wait longer.
+    /// It must wait longer.
     NotYet,
-    /// It can't start, ever.
+    /// It can never start, for this reason.
     Never(String),
 }
 
 impl<T: Clone> LeaseTable<T> {
-    /// An empty ledger that keeps long outputs in files in this directory, so much of each job.
+    /// An empty table that spills output to files in this directory, with this limit for each job.
     pub fn new(directory: PathBuf, output_bytes_max: u64) -> LeaseTable<T> {
         LeaseTable {
             leases: BTreeMap::new(),
@@ -111,28 +110,28 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// How many leases there are, those that are over included.
+    /// The number of leases, including those that are over.
     pub fn len(&self) -> usize {
         self.leases.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no leases.
     pub fn is_empty(&self) -> bool {
         self.leases.is_empty()
     }
 
-    /// How many the backend has.
+    /// The number of leases that the backend has.
     pub fn running(&self) -> usize {
         self.running
     }
 
-    /// Whether there is none that waits or runs.
+    /// Whether no lease waits or runs.
     pub fn is_idle(&self) -> bool {
         self.running == 0 && self.waiting.is_empty()
     }
 
-    /// What there is to tell. For the end of a lease a client waits, and a slot for its next job;
-    /// that jobs have started, and what they write, decides nothing.
+    /// How urgent the pending reports are. Clients wait for the end of a lease, and so does a slot;
+    /// a start and output are not urgent.
     pub fn unreported(&self) -> FlushUrgency {
         match (self.untold.is_empty(), self.ends_untold) {
             (true, _) => FlushUrgency::Nothing,
@@ -146,7 +145,7 @@ impl<T: Clone> LeaseTable<T> {
         self.leases.get(&fence).map(|held| held.name)
     }
 
-    /// All leases, for a broker that may not know any more.
+    /// All leases, for a broker that may have lost track.
     pub fn held(&self) -> Vec<v1::HeldLease> {
         let leases = self.leases.iter();
         leases
@@ -160,7 +159,7 @@ impl<T: Clone> LeaseTable<T> {
             .collect()
     }
 
-    /// A lease came.
+    /// Adds a lease.
     pub fn take_in(&mut self, fence: LeaseToken, name: RunJobId, payload: T) -> LeaseArrival {
         match self.add(fence, name, LeaseStage::Waiting(payload)) {
             LeaseArrival::New => {
@@ -171,12 +170,12 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// A lease came that can't be run.
+    /// Adds a lease that cannot run.
     pub fn refuse(&mut self, fence: LeaseToken, name: RunJobId, reason: &str) -> LeaseArrival {
         self.add_over(fence, name, failure(reason))
     }
 
-    /// A lease came that is not to be run here.
+    /// Adds a lease that is to be returned at once.
     pub fn return_at_once(&mut self, fence: LeaseToken, name: RunJobId) -> LeaseArrival {
         self.add_over(fence, name, LeaseEnd::Returned)
     }
@@ -245,7 +244,7 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// A job has a slot.
+    /// A job got a slot.
     pub fn started(&mut self, fence: LeaseToken, in_slot: u32) {
         if let Some(held) = self.leases.get_mut(&fence)
             && let LeaseStage::Running { slot, .. } = &mut held.stage
@@ -255,7 +254,7 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// A job wrote something.
+    /// A job produced output.
     pub fn wrote(&mut self, fence: LeaseToken, stream: OutputStream, bytes: &[u8]) -> LeaseAction {
         let Some(held) = self.leases.get_mut(&fence) else {
             return LeaseAction::Nothing;
@@ -265,7 +264,7 @@ impl<T: Clone> LeaseTable<T> {
         };
         match wish {
             EndDisposition::Tell | EndDisposition::HandBack => {}
-            // It is being stopped, and writes on until it is.
+            // It is being stopped, and produces output until then.
             EndDisposition::Forget | EndDisposition::Fail(_) => return LeaseAction::Nothing,
         }
         match held.output.push(stream, bytes) {
@@ -293,7 +292,7 @@ impl<T: Clone> LeaseTable<T> {
                 self.forget(fence);
                 return;
             }
-            // One that ended by itself before it could be stopped has a true outcome.
+            // A job that ended by itself before it was stopped has a valid outcome.
             EndDisposition::HandBack if result.end == JobOutcome::Cancelled => LeaseEnd::Returned,
             EndDisposition::Tell | EndDisposition::HandBack => LeaseEnd::Finished(result),
             EndDisposition::Fail(reason) => LeaseEnd::Finished(JobResult {
@@ -320,7 +319,7 @@ impl<T: Clone> LeaseTable<T> {
         self.enqueue_report(fence);
     }
 
-    /// The broker wants this lease ended. One that waits ends at once.
+    /// Stops a lease at the broker's request. A waiting one ends at once.
     pub fn stop(&mut self, fence: LeaseToken) -> LeaseAction {
         match self.leases.get(&fence).map(|held| &held.stage) {
             Some(LeaseStage::Waiting(_)) => {
@@ -336,7 +335,7 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// The broker does not want to hear of this lease again.
+    /// Stops a lease of which the broker wants no report.
     pub fn disown(&mut self, fence: LeaseToken) -> LeaseAction {
         let Some(held) = self.leases.get_mut(&fence) else {
             return LeaseAction::Nothing;
@@ -354,7 +353,7 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// Gives back all leases that wait.
+    /// Returns all waiting leases.
     pub fn return_waiting(&mut self) -> usize {
         let waiting = std::mem::take(&mut self.waiting);
         for fence in &waiting {
@@ -363,12 +362,12 @@ impl<T: Clone> LeaseTable<T> {
         waiting.len()
     }
 
-    /// Will give back all leases that run; the caller is to stop these.
+    /// Marks all running leases to be returned; the caller must stop them.
     pub fn return_running(&mut self) -> Vec<LeaseToken> {
         let mut stopped = Vec::new();
         for (fence, held) in &mut self.leases {
             if let LeaseStage::Running { wish, .. } = &mut held.stage {
-                // One that is to be forgotten or has failed stays what it is.
+                // A lease that is to be forgotten, or has failed, stays so.
                 if *wish == EndDisposition::Tell {
                     *wish = EndDisposition::HandBack;
                 }
@@ -378,7 +377,7 @@ impl<T: Clone> LeaseTable<T> {
         stopped
     }
 
-    /// No job will end by itself any more: those that run have failed, the others go back.
+    /// The backend is lost: running jobs have failed, the others are returned.
     pub fn backend_lost(&mut self, reason: &str) {
         self.return_waiting();
         let running: Vec<LeaseToken> = self.return_running();
@@ -387,12 +386,11 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// A lease's end is safe with the broker.
+    /// The broker has acknowledged a lease's end.
     pub fn acknowledge(&mut self, fence: LeaseToken) {
         match self.leases.get(&fence).map(|held| &held.stage) {
             Some(LeaseStage::Over { .. }) => self.forget(fence),
-            // It means something that it was told and that is no end: a broker's mistake, of which
-            // the end will be told all the same.
+            // The lease is not over: a broker's mistake. The end will be reported all the same.
             Some(LeaseStage::Waiting(_) | LeaseStage::Running { .. }) | None => {}
         }
     }
@@ -403,7 +401,7 @@ impl<T: Clone> LeaseTable<T> {
         self.ends_untold &= !self.untold.is_empty();
     }
 
-    /// A new connection: nothing of what was told counts.
+    /// A new connection: nothing counts as reported.
     pub fn report_again(&mut self) {
         self.untold.clear();
         self.ends_untold = false;

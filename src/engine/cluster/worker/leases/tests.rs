@@ -1,4 +1,4 @@
-//! What a lease looks like from the broker, step by step.
+//! The reports of a lease, step by step.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! A backend in memory whose jobs do what their program's name says.
+//! An in-memory backend whose jobs do what their program's name says.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! A framework that acts by a script.
+//! A scripted framework.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;

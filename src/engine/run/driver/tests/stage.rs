@@ -121,7 +121,7 @@ impl Stage {
         };
         let mut driving = Box::pin(drive(setup));
         // Nothing here waits for time or for another thread: a run that stands still without new
-        // events stands still for ever.
+        // events stands still forever.
         let code = loop {
             if let Some(code) = driving.as_mut().now_or_never() {
                 break code;

@@ -1,4 +1,4 @@
-//! What changed files must come to.
+//! Scenarios with changed files.
 
 use super::*;
 use crate::run::message::ChangedFiles;

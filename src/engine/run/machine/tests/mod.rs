@@ -1,4 +1,4 @@
-//! The machine against a simulated backend, with chance deciding what happens next.
+//! The machine against a simulated backend, with random inputs.
 
 mod following;
 mod scenarios;

@@ -1,4 +1,4 @@
-//! What single situations must come to.
+//! Single scenarios and their expected results.
 
 use super::*;
 use maelstrom_model::exit_code;

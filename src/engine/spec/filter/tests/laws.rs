@@ -1,5 +1,5 @@
-//! What holds for any pattern: reading it never fails without a place, it means what the grammar says,
-//! and what is printed reads back.
+//! Properties of every pattern: errors have a location, the meaning follows the grammar, and the
+//! printed form parses back.
 
 use proptest::prelude::*;
 

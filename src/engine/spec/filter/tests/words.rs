@@ -1,4 +1,4 @@
-//! Every word of every runner's patterns, and how far it may be cut.
+//! Every word of every runner's patterns, and how far it may be abbreviated.
 
 use super::*;
 

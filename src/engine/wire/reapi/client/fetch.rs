@@ -1,4 +1,4 @@
-//! Fetching contents.
+//! Downloads blobs.
 
 use std::collections::HashSet;
 
@@ -15,11 +15,11 @@ use crate::reapi::v2;
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{Blob, IncomingBlob, Store};
 
-/// How often a stream that broke is tried again from where it was.
+/// How often a broken download is resumed.
 const RESUMES_MAX: u32 = 5;
 
 impl CasClient {
-    /// Brings contents into a store, each verified. What is there already is not fetched.
+    /// Downloads blobs into a store and verifies each. Blobs that the store has are skipped.
     pub async fn fetch(&self, wanted: &[Digest], store: &Store) -> Result<Vec<Blob>, CasError> {
         let mut blobs = Vec::with_capacity(wanted.len());
         let mut absent = Vec::new();
@@ -53,7 +53,7 @@ impl CasClient {
         Ok(blobs)
     }
 
-    /// Small contents, in any order, each verified.
+    /// Downloads small blobs, in any order, and verifies each.
     pub async fn contents_of(&self, wanted: &[Digest]) -> Result<Vec<(Digest, Bytes)>, CasError> {
         let request = v2::BatchReadBlobsRequest {
             digests: wanted.iter().map(to_wire).collect(),
@@ -76,7 +76,7 @@ impl CasClient {
             }
             contents.push((digest, response.data.into()));
         }
-        // The storage may leave something out without a word.
+        // The storage may silently omit blobs.
         let came: HashSet<&Digest> = contents.iter().map(|(digest, _)| digest).collect();
         match wanted.iter().find(|digest| !came.contains(digest)) {
             Some(digest) => Err(CasError::Missing { digest: *digest }),
@@ -130,7 +130,7 @@ impl CasClient {
         let request = ReadRequest {
             resource_name: format!("blobs/{}/{}", digest.hash, digest.size_bytes),
             read_offset: i64::try_from(incoming.arrived_bytes()).unwrap_or(i64::MAX),
-            // In the API 0 means that there is no limit.
+            // 0 means no limit in the API.
             read_limit: 0,
         };
         let failed = |status| CasError::of_one(digest, "give", status);

@@ -1,8 +1,7 @@
-//! The calling side of the storage: finds out what is missing, sends it, fetches what is wanted.
+//! The client of a content-addressable storage: finds missing blobs, uploads and downloads.
 //!
-//! Small contents go many in a message, large ones by themselves in a stream, several at once. What
-//! comes is compared with its digest before anybody sees it; a stream that breaks goes on where it
-//! was.
+//! Small blobs are batched; large ones are streamed, several at a time. Every download is verified
+//! against its digest before it becomes visible, and a broken stream resumes where it stopped.
 
 mod fetch;
 mod upload;
@@ -23,45 +22,45 @@ use maelstrom_model::event::untrusted_text::UntrustedText;
 
 pub use self::upload::{BlobMap, BlobSource, UploadCallback};
 
-/// Digests in one question.
+/// Digests per request.
 const DIGESTS_PER_QUESTION: usize = 10_000;
 
-/// Transfers at a time: enough to hide the way to another continent for small files, few enough
-/// that each moves.
+/// Concurrent transfers: enough to hide intercontinental latency for small files, few enough that
+/// each makes progress.
 const TRANSFERS_MAX: usize = 8;
 
-/// A content up to this size goes with others.
+/// Blobs up to this size are batched.
 const SMALL_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The calling side of one broker's storage. Cloning gives another handle.
+/// A client of one broker's storage. Clones share the connection.
 #[derive(Clone, Debug)]
 pub struct CasClient {
     connection: BrokerChannel,
 }
 
-/// Why contents could not be moved.
+/// Why a transfer failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CasError {
-    /// The storage has not got it.
+    /// The storage does not have the blob.
     #[error("the broker's storage has no {digest}")]
     Missing { digest: Digest },
-    /// What came was something else.
+    /// The download does not match its digest.
     #[error("{digest} came damaged: {reason}")]
     Damaged {
-        /// What it should have been.
+        /// The expected digest.
         digest: Digest,
         reason: String,
     },
-    /// The storage did not do it.
+    /// The storage refused the request.
     #[error("the broker's storage could not {doing}: {}", UntrustedText::from(status.message()))]
     Refused { doing: String, status: Box<Status> },
-    /// A file cannot be read.
+    /// A file could not be read.
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// A file is no longer what it was when it was hashed.
+    /// A file changed after it was hashed.
     #[error("{} changed after it was hashed", path.display())]
     Changed { path: PathBuf },
-    /// It could not be kept here.
+    /// The blob could not be stored locally.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -74,7 +73,7 @@ impl CasError {
         }
     }
 
-    /// What a status about one content means.
+    /// Maps the status of a single blob.
     fn of_one(digest: Digest, doing: &str, status: Status) -> CasError {
         match status.code() {
             Code::NotFound => CasError::Missing { digest },
@@ -88,7 +87,7 @@ impl CasError {
 }
 
 impl CasClient {
-    /// Over this connection.
+    /// A client over this connection.
     pub fn new(connection: BrokerChannel) -> CasClient {
         CasClient { connection }
     }
@@ -99,7 +98,7 @@ impl CasClient {
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// Which of these the storage has not got.
+    /// Which of these blobs the storage lacks.
     pub async fn missing(&self, digests: &[Digest]) -> Result<Vec<Digest>, CasError> {
         let mut missing = Vec::new();
         for some in digests.chunks(DIGESTS_PER_QUESTION) {
@@ -122,7 +121,7 @@ impl CasClient {
     }
 }
 
-/// Contents by size: batches of small ones, and large ones.
+/// Splits blobs by size: batches of small ones, and large ones.
 fn by_size(digests: impl IntoIterator<Item = Digest>) -> (Vec<Vec<Digest>>, Vec<Digest>) {
     use crate::reapi::limits::{BATCH_BLOBS_MAX, BATCH_BYTES_MAX, BATCH_ENTRY_BYTES};
     let (mut batches, mut large) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Sending contents.
+//! Uploads blobs.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,24 +20,24 @@ use crate::reapi::v2;
 use maelstrom_container::digest::Digest;
 use maelstrom_model::ids::random_name;
 
-/// Where a content is until it is sent.
+/// Where a blob's content is until it is uploaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobSource {
     Bytes(Bytes),
     File(PathBuf),
 }
 
-/// Contents by digest.
+/// Blobs by digest.
 pub type BlobMap = HashMap<Digest, BlobSource>;
 
-/// Is told how many bytes of how many have been sent.
+/// Called with the bytes sent so far and the total.
 pub type UploadCallback = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
-/// Chunks that wait to be sent.
+/// Chunks that are queued for sending.
 const CHUNKS_MAX: usize = 4;
 
 impl CasClient {
-    /// Sends what the storage has not got of these.
+    /// Uploads those of these blobs that the storage lacks.
     pub async fn upload_missing(
         &self,
         contents: Arc<BlobMap>,
@@ -179,7 +179,7 @@ impl CasClient {
                     data,
                 };
                 if sender.blocking_send(request).is_err() {
-                    // The other side has it already, or says why it does not want it.
+                    // The storage already has the blob, or its response says why it rejects it.
                     return Ok(());
                 }
                 offset = end;
@@ -190,15 +190,14 @@ impl CasClient {
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         let written = client.write(ReceiverStream::new(receiver)).await;
-        // What went wrong on this side comes first: if a file has changed, that is why the storage
-        // refuses what came.
+        // Local errors come first: if a file has changed, that is why the storage rejects it.
         joined(reading.await)??;
         written.map_err(|status| CasError::of_one(digest, "take", status))?;
         Ok(())
     }
 }
 
-/// A small file's content.
+/// Reads a small file.
 fn whole(path: &PathBuf, digest: Digest) -> Result<Vec<u8>, CasError> {
     let read = |source| CasError::Read {
         path: path.clone(),
@@ -206,7 +205,7 @@ fn whole(path: &PathBuf, digest: Digest) -> Result<Vec<u8>, CasError> {
     };
     let mut data = Vec::with_capacity(usize::try_from(digest.size_bytes).unwrap_or(0));
     let file = File::open(path).map_err(read)?;
-    // One byte more than expected is read, so that a file that has grown is noticed.
+    // Reads one byte more than expected, to notice a file that has grown.
     file.take(digest.size_bytes + 1)
         .read_to_end(&mut data)
         .map_err(read)?;

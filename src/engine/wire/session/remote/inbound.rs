@@ -1,4 +1,4 @@
-//! What the broker says of jobs, workers and itself.
+//! Handles the broker's messages about jobs, workers and itself.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ use maelstrom_model::ids::{RunId, WorkerId};
 use maelstrom_model::job::{JobOutcome, JobResult};
 
 impl RemoteJobs {
-    /// The broker said something.
+    /// Handles an event from the broker.
     pub fn event(&mut self, event: session_event::Kind, events: &mut VecDeque<BackendEvent>) {
         match event {
             session_event::Kind::Welcome(_) => {
@@ -99,8 +99,8 @@ impl RemoteJobs {
         let Ok(stream) = from_proto::stream(output.stream) else {
             return;
         };
-        // After a reconnection some output comes again, and that of an attempt that is given up
-        // may still be on its way.
+        // After a reconnect some output is repeated, and output of an abandoned attempt may still
+        // be in flight.
         if let RemoteJobState::Running { attempt, next } = &mut job.progress
             && *attempt == output.attempt
             && *next == output.index
@@ -128,7 +128,7 @@ impl RemoteJobs {
     fn finished(&mut self, finished: v1::Finished, events: &mut VecDeque<BackendEvent>) {
         let id = JobId(finished.job);
         if !self.forget(id) {
-            // It was told before, and the broker has not heard that we know.
+            // A repetition: the broker has not received our acknowledgement.
             self.unacknowledged.push(finished.job);
             return;
         }
@@ -162,7 +162,7 @@ impl RemoteJobs {
         }
     }
 
-    /// Says once why a worker takes no jobs: a run that waits for it would not know.
+    /// Reports once why a worker takes no jobs, or a run that waits for it would not know.
     fn unwell(&mut self, id: WorkerId, worker: &v1::Worker, events: &mut VecDeque<BackendEvent>) {
         if worker.degraded.is_empty() {
             self.unwell.remove(&id);

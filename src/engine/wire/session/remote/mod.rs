@@ -1,10 +1,10 @@
-//! Jobs that are with the broker, or on their way there. Pure: messages come in, and go out through
+//! The state of jobs at the broker or on their way there. Pure: messages come in, and leave through
 //! a channel.
 //!
-//! What was said on a connection counts for that connection only. On a new one everything that is
-//! unfinished is said again, after what is over, so that nothing of it runs once more.
+//! What was sent counts for its connection only. On a new connection all unfinished jobs are sent
+//! again, after the finished ones, so that none of those runs again.
 //!
-//! - [`outbound`]: what is said. [`inbound`]: what is heard.
+//! - [`outbound`]: outgoing messages. [`inbound`]: incoming ones.
 
 mod inbound;
 mod outbound;
@@ -26,17 +26,17 @@ use maelstrom_model::backend::{BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
-/// How long acknowledgements linger. The broker keeps until then what it has told.
+/// How long acknowledgements linger. Until then the broker keeps what it has sent.
 const LINGER_TIME: Duration = Duration::from_millis(20);
 
-/// How often a template's contents are uploaded before that is given up. A broker with too little
-/// room throws out what was just sent.
+/// How often a template's contents are uploaded before giving up. A broker that is short of space
+/// evicts what was just uploaded.
 const UPLOADS_MAX: u32 = 5;
 
-/// This machine's own worker is 0; the cluster's follow.
+/// The local worker is 0; those of the cluster follow.
 const FIRST_WORKER: u32 = 1;
 
-/// Tells templates apart without looking into them: the addresses of what they are made of, and how
+/// Distinguishes templates without looking into them: by the addresses of their parts, and by how
 /// often files have changed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TemplateKey {
@@ -57,16 +57,16 @@ pub struct RemoteJobs {
     jobs: BTreeMap<JobId, RemoteJob>,
     /// Jobs that are over.
     over: BTreeSet<u64>,
-    /// Those of which the broker doesn't know that we know.
+    /// Those whose end the broker does not know to be acknowledged.
     unacknowledged: Vec<u64>,
     acknowledging: LingerTimer,
     workers: BTreeSet<WorkerId>,
-    /// Those of which it was told that they take no jobs.
+    /// Those reported as taking no jobs.
     unwell: BTreeSet<WorkerId>,
 }
 
 struct PendingTemplate {
-    /// Keeps the addresses of the key from being used for something else.
+    /// Keeps the addresses in the key from being reused.
     common: LocalTemplate,
     state: PreparationStage,
     waiting: Vec<JobId>,
@@ -93,7 +93,7 @@ enum TemplateUploadState {
     Wanted,
     Running,
     Done,
-    /// The broker has thrown out something meanwhile, and waits.
+    /// The broker has evicted something since, and waits.
     Again,
 }
 
@@ -104,7 +104,7 @@ struct RemoteJob {
     was_sent: bool,
     progress: RemoteJobState,
     stopping: Option<StopMode>,
-    /// When it is over at the latest, if there is no connection: nobody can say any more that it is.
+    /// When it counts as over if there is no connection, and so no report of its end.
     stopped_by: Option<Instant>,
 }
 
@@ -115,24 +115,24 @@ enum RemoteJobState {
         attempt: u64,
         next: u32,
     },
-    /// It was running, and will again.
+    /// It was running, and will run again.
     Interrupted,
 }
 
-/// The end of a job that could not be run.
+/// The end of a job that could not run.
 pub fn failed(job: JobId, message: String) -> BackendEvent {
     let result = JobResult::not_run(JobOutcome::Error(message));
     BackendEvent::Finished { job, result }
 }
 
-/// The end of a job that nobody wants any more.
+/// The end of a cancelled job.
 pub fn cancelled(job: JobId) -> BackendEvent {
     let result = JobResult::not_run(JobOutcome::Cancelled);
     BackendEvent::Finished { job, result }
 }
 
 impl RemoteJobs {
-    /// Nothing is submitted or connected.
+    /// No jobs, and no connection.
     pub fn new(grace: Duration) -> RemoteJobs {
         RemoteJobs {
             outgoing: None,
@@ -152,18 +152,18 @@ impl RemoteJobs {
         }
     }
 
-    /// Changes how long jobs go on after SIGTERM.
+    /// Changes the time between SIGTERM and SIGKILL.
     pub fn set_grace(&mut self, grace: Duration) {
         self.grace = grace;
     }
 
-    /// Templates of jobs to come are prepared anew.
+    /// Templates of later jobs are prepared again.
     pub fn files_changed(&mut self) {
         self.age += 1;
         self.keys.retain(|_, key| !key.waiting.is_empty());
     }
 
-    /// Takes a job.
+    /// Adds a job.
     pub fn submit(&mut self, id: JobId, job: Job, rank: JobPriority, common: LocalTemplate) {
         let resident = common.resident.as_ref();
         let key = TemplateKey {
@@ -205,7 +205,7 @@ impl RemoteJobs {
         }
     }
 
-    /// Templates that nobody prepares yet.
+    /// Returns templates that await preparation.
     pub fn take_unprepared(&mut self) -> Vec<(TemplateKey, LocalTemplate)> {
         let new = self.keys.iter_mut();
         new.filter(|(_, entry)| entry.state == PreparationStage::New)
@@ -249,7 +249,7 @@ impl RemoteJobs {
         }
     }
 
-    /// A template could not be prepared: gives back its jobs.
+    /// A template could not be prepared: returns its jobs.
     pub fn unprepared(&mut self, key: &TemplateKey) -> Vec<(JobId, Job, JobPriority)> {
         let waiting = match self.keys.get_mut(key) {
             Some(entry) => {
@@ -266,7 +266,7 @@ impl RemoteJobs {
         taken.collect()
     }
 
-    /// Templates whose contents are to be uploaded now.
+    /// Returns templates whose contents are to be uploaded now.
     pub fn take_uploads(&mut self) -> Vec<(u32, Arc<BlobMap>)> {
         if self.outgoing.is_none() {
             return Vec::new();
@@ -294,7 +294,7 @@ impl RemoteJobs {
         }
     }
 
-    /// Uploading failed. Tells whether there is no sense in trying again.
+    /// An upload failed. Returns whether further attempts are pointless.
     pub fn upload_failed(&mut self, number: u32) -> bool {
         let Some(template) = self.template(number) else {
             return false;
@@ -325,17 +325,17 @@ impl RemoteJobs {
         given_up
     }
 
-    /// There is a connection.
+    /// A connection was established.
     pub fn up(&mut self, outgoing: UnboundedSender<v1::ClientMessage>) {
         self.outgoing = Some(outgoing);
         self.was_down = false;
-        // Acknowledgements on the old connection may not have reached the broker.
+        // Acknowledgements on the old connection may have been lost.
         self.unacknowledged = self.over.iter().copied().collect();
         self.acknowledge();
         for template in &mut self.templates {
             template.is_defined = false;
             template.waiting.clear();
-            // What was uploaded to a broker that lost its disk is uploaded again when it says so.
+            // A broker that lost its disk asks for the contents again.
             if template.upload == TemplateUploadState::Again {
                 template.upload = TemplateUploadState::Wanted;
             }
@@ -351,18 +351,18 @@ impl RemoteJobs {
         }
     }
 
-    /// The connection is gone. Tells whether that is news.
+    /// The connection was lost. Returns whether it was up before.
     pub fn down(&mut self) -> bool {
         self.outgoing = None;
         !std::mem::replace(&mut self.was_down, true)
     }
 
-    /// Whether somebody was told that there is no connection.
+    /// Whether the loss of the connection was reported.
     pub fn is_down_reported(&self) -> bool {
         self.was_down
     }
 
-    /// Jobs that were to be killed and of which nobody can say now that they were.
+    /// Jobs that were to be killed, and whose end nobody can report now.
     pub fn killed(&mut self) -> Vec<JobId> {
         let jobs = self.jobs.iter();
         let killed: Vec<JobId> = jobs
@@ -375,7 +375,7 @@ impl RemoteJobs {
         killed
     }
 
-    /// When the next job is to be given up that was to be stopped, if there is no connection then.
+    /// When the next job that was to be stopped becomes overdue, if there is no connection.
     pub fn next_overdue(&self) -> Option<Instant> {
         match self.outgoing {
             Some(_) => None,
@@ -383,8 +383,8 @@ impl RemoteJobs {
         }
     }
 
-    /// Gives up the jobs that were to be stopped, whose grace is over, and of which nobody can say now
-    /// that they were. The broker stops them itself when this run does not come back.
+    /// Gives up jobs that were to be stopped, whose grace period is over, and whose end nobody can
+    /// report now. The broker stops them itself if this run does not reconnect.
     pub fn overdue(&mut self) -> Vec<JobId> {
         if self.outgoing.is_some() {
             return Vec::new();
@@ -401,7 +401,7 @@ impl RemoteJobs {
         overdue
     }
 
-    /// Stops a job. Tells whether it is over already.
+    /// Stops a job. Returns whether it is already over.
     pub fn stop(&mut self, id: JobId, how: StopMode) -> bool {
         let Some(job) = self.jobs.get_mut(&id) else {
             return false;
@@ -414,14 +414,14 @@ impl RemoteJobs {
         if job.stopping != Some(StopMode::Kill) {
             job.stopping = Some(how);
         }
-        // Only a time beyond any calendar is none.
+        // Overflows only beyond any calendar.
         let stopped_by = Instant::now().checked_add(self.grace);
         job.stopped_by = job.stopped_by.or(stopped_by);
         self.send_stop(id, how);
         false
     }
 
-    /// A job is over. Tells whether it was not before.
+    /// Removes a job that is over. Returns whether it was unfinished.
     fn forget(&mut self, id: JobId) -> bool {
         let was_there = self.jobs.remove(&id).is_some();
         if was_there {
@@ -449,7 +449,7 @@ mod tests {
 
     const GRACE: Duration = Duration::from_secs(10);
 
-    /// Two jobs that the broker has.
+    /// Two jobs at the broker.
     fn remote() -> RemoteJobs {
         let mut remote = RemoteJobs::new(GRACE);
         for id in [1, 2] {
@@ -473,7 +473,7 @@ mod tests {
         let (outgoing, _broker) = unbounded_channel();
         remote.up(outgoing);
         assert!(!remote.stop(JobId(1), StopMode::Terminate));
-        // As long as somebody may say how it ends, that is waited for.
+        // As long as the broker may still report the end, the client waits for it.
         assert_eq!(remote.next_overdue(), None);
         advance(GRACE * 2).await;
         assert_eq!(remote.overdue(), []);
@@ -484,7 +484,7 @@ mod tests {
         let stopped = Instant::now();
         assert!(!remote.stop(JobId(2), StopMode::Terminate));
         assert_eq!(remote.overdue(), []);
-        // To be asked again changes nothing.
+        // A repeated request changes nothing.
         advance(GRACE / 2).await;
         remote.stop(JobId(2), StopMode::Terminate);
         let due = remote.next_overdue().unwrap();

@@ -1,4 +1,4 @@
-//! What is said to the broker.
+//! Outgoing messages to the broker.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::to_proto;
 use crate::v1::{self, client_message};
 use maelstrom_model::backend::{JobId, StopMode};
 
-/// Jobs in one message: soon sent, and few messages for many jobs.
+/// Jobs per message: quick to send, and few messages for many jobs.
 const JOBS_PER_MESSAGE: usize = 1_000;
 
 impl RemoteJobs {
-    /// Says what is to be said, if somebody listens, and tells when it is to be called again although
-    /// nothing happens.
+    /// Sends pending messages, if there is a connection, and returns when to call it again if
+    /// nothing happens before.
     pub fn flush(&mut self) -> FlushTime {
         if self.outgoing.is_none() {
             return FlushTime::Never;
@@ -41,7 +41,7 @@ impl RemoteJobs {
         let waiting = match (self.unacknowledged.is_empty(), self.jobs.is_empty()) {
             (true, _) => FlushUrgency::Nothing,
             (false, false) => FlushUrgency::CanLinger,
-            // No job is left whose messages these could go with.
+            // No job is left whose messages could carry these.
             (false, true) => FlushUrgency::Urgent,
         };
         let due = self.acknowledging.due(waiting, Instant::now());
@@ -74,8 +74,8 @@ impl RemoteJobs {
             if !jobs.is_empty() {
                 self.send(client_message::Kind::Submit(v1::Submit { jobs }));
             }
-            // What was said on an earlier connection does not count on this one, and the broker
-            // must know a job before it can stop it.
+            // What was sent on an earlier connection does not count, and the broker must know a job
+            // before it can stop it.
             for (id, how) in stops {
                 self.send_stop(id, how);
             }
@@ -93,13 +93,13 @@ impl RemoteJobs {
         }));
     }
 
-    /// Starts nothing more, or starts jobs again.
+    /// Holds or releases the start of jobs.
     pub fn hold(&mut self, held: bool) {
         self.held = held;
         self.send(client_message::Kind::Hold(v1::Hold { held }));
     }
 
-    /// The run is over.
+    /// Ends the run.
     pub fn goodbye(&mut self) {
         self.flush();
         self.acknowledge();
@@ -109,7 +109,7 @@ impl RemoteJobs {
 
     pub(super) fn send(&mut self, kind: client_message::Kind) {
         if let Some(outgoing) = &self.outgoing {
-            // That a connection is gone is told by the link.
+            // The stream reports a lost connection.
             drop(outgoing.send(v1::ClientMessage { kind: Some(kind) }));
         }
     }
@@ -126,7 +126,7 @@ fn message(id: JobId, template: u32, job: &RemoteJob, grace: Duration) -> v1::Jo
             .iter()
             .map(|argument| to_proto::text(argument))
             .collect(),
-        // All of it is the template's.
+        // The template has all of it.
         environment: Vec::new(),
         timeout: job.job.timeout.map(to_proto::duration),
         grace: Some(to_proto::duration(grace)),

@@ -1,7 +1,7 @@
-//! `ActionCache`: results of actions.
+//! `ActionCache`: serves action results.
 //!
-//! Everybody reads them, and a wrong one would be believed by all: only a writer writes them. What a
-//! worker runs it reports by its lease; the broker could not tell which action that was.
+//! Everybody reads them and trusts them, so only writers may write. Workers report through their
+//! leases instead; the broker could not tell which action a job was.
 
 use tonic::{Request, Response, Status};
 
@@ -11,7 +11,7 @@ use maelstrom_wire::reapi::digest::{check_function, required};
 use maelstrom_wire::reapi::v2::action_cache_server::ActionCache;
 use maelstrom_wire::reapi::v2::{ActionResult, GetActionResultRequest, UpdateActionResultRequest};
 
-/// Answers `ActionCache`.
+/// The `ActionCache` service.
 #[derive(Clone, Debug)]
 pub struct ActionCacheService {
     results: ActionResults,

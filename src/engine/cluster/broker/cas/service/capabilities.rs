@@ -1,4 +1,4 @@
-//! What the storage can do, as `Capabilities` says it.
+//! `Capabilities`: describes what the storage supports.
 
 use bazel_remote_apis::build::bazel::semver::SemVer;
 use tonic::{Request, Response, Status};
@@ -10,7 +10,7 @@ use maelstrom_wire::reapi::v2::{
     compressor, digest_function, symlink_absolute_path_strategy,
 };
 
-/// Answers `Capabilities`.
+/// The `Capabilities` service.
 #[derive(Clone, Copy, Debug)]
 pub struct CapabilitiesService;
 
@@ -42,7 +42,7 @@ impl Capabilities for CapabilitiesService {
                 max_cas_blob_size_bytes: BLOB_BYTES_MAX as i64,
                 ..CacheCapabilities::default()
             }),
-            // Jobs come by the services of `maelstrom.v1`.
+            // Jobs use the services of `maelstrom.v1`.
             execution_capabilities: None,
             low_api_version: version(2, 0),
             high_api_version: version(2, 3),

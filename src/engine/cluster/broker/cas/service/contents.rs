@@ -1,4 +1,4 @@
-//! `ContentAddressableStorage`: many small blobs at once, and trees.
+//! `ContentAddressableStorage`: batches of small blobs, and directory trees.
 
 use std::pin::Pin;
 
@@ -24,10 +24,10 @@ use maelstrom_wire::reapi::v2::{
     batch_update_blobs_request, batch_update_blobs_response, compressor,
 };
 
-/// Directories of one message, unless the client wants fewer.
+/// Directories per response, unless the client wants fewer.
 const TREE_PAGE: usize = 1000;
 
-/// Answers `ContentAddressableStorage`.
+/// The `ContentAddressableStorage` service.
 #[derive(Clone, Debug)]
 pub struct ContentsService {
     storage: CasStorage,
@@ -139,7 +139,7 @@ impl ContentAddressableStorage for ContentsService {
         };
         let walk = TreeWalk::new(self.storage.clone(), [root]);
         let directories = stream::try_unfold(walk, |mut walk| async move {
-            // What is not there is left out, as the API wants it.
+            // Missing directories are omitted, as the API specifies.
             loop {
                 match walk.next().await? {
                     Some(TreeWalkItem::Directory { directory, .. }) => {
@@ -217,14 +217,14 @@ fn check_total<'a>(digests: impl IntoIterator<Item = &'a Digest>) -> Result<(), 
     }
 }
 
-/// Whether contents may be compressed for an answer.
+/// Whether a response may be compressed.
 #[derive(Clone, Copy)]
 enum BatchCompression {
     Never,
     WhereWorthwhile,
 }
 
-/// Unpacks and adds blobs; what became of each.
+/// Decompresses and adds blobs, and returns the status of each.
 async fn update(
     storage: &CasStorage,
     blobs: Vec<(Digest, batch_update_blobs_request::Request)>,

@@ -1,13 +1,12 @@
 //! The Remote Execution API's services over a [`CasStorage`].
 //!
-//! - [`contents`]: `ContentAddressableStorage`. [`stream`]: `ByteStream`, with [`uploads`], the
-//!   uploads that are not over. [`action_cache`]: `ActionCache`. [`capabilities`]: what all of it
-//!   can do.
+//! - [`contents`]: `ContentAddressableStorage`. [`stream`]: `ByteStream`; [`uploads`]: its
+//!   unfinished uploads. [`action_cache`]: `ActionCache`. [`capabilities`]: `Capabilities`.
 //!
-//! An instance's name may be anything. Contents are the same in every instance, since their names
-//! say what they are; results of actions are kept apart by instance, as the API wants it.
+//! Instance names are arbitrary. Blobs are shared by all instances, since their digests identify
+//! them; action results are separate for each instance, as the API specifies.
 //!
-//! Deliberately absent: who may call what, which is for whoever serves these.
+//! Authorization is the caller's concern.
 
 mod action_cache;
 mod capabilities;
@@ -32,7 +31,7 @@ pub use contents::ContentsService;
 pub use stream::StreamService;
 use uploads::UploadRegistry;
 
-/// The services over one storage. Cloning gives further handles on the same ones.
+/// The services over one storage. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ReapiServices {
     storage: CasStorage,
@@ -41,12 +40,12 @@ pub struct ReapiServices {
 }
 
 impl ReapiServices {
-    /// Services over a storage, with the action results that its directory holds.
+    /// Services over a storage, with the action results in its directory.
     pub async fn start(storage: CasStorage) -> Result<ReapiServices, CasStorageError> {
         ReapiServices::within(storage, ResourceBudgets::default()).await
     }
 
-    /// The same, where clients have these budgets.
+    /// Like [`Self::start`], with these client budgets.
     pub async fn within(
         storage: CasStorage,
         budgets: ResourceBudgets,
@@ -59,14 +58,14 @@ impl ReapiServices {
         })
     }
 
-    /// `ContentAddressableStorage`.
+    /// The `ContentAddressableStorage` service.
     pub fn contents(&self) -> ContentAddressableStorageServer<ContentsService> {
         ContentAddressableStorageServer::new(ContentsService::new(self.storage.clone()))
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// `ByteStream`.
+    /// The `ByteStream` service.
     pub fn streams(&self) -> ByteStreamServer<StreamService> {
         let service = StreamService::new(self.storage.clone(), self.uploads.clone());
         ByteStreamServer::new(service)
@@ -74,14 +73,14 @@ impl ReapiServices {
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// `ActionCache`.
+    /// The `ActionCache` service.
     pub fn action_cache(&self) -> ActionCacheServer<ActionCacheService> {
         ActionCacheServer::new(ActionCacheService::new(self.actions.clone()))
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// `Capabilities`.
+    /// The `Capabilities` service.
     pub fn capabilities(&self) -> CapabilitiesServer<CapabilitiesService> {
         CapabilitiesServer::new(CapabilitiesService)
     }

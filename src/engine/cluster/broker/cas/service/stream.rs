@@ -1,4 +1,4 @@
-//! `ByteStream`: blobs of any size, in parts.
+//! `ByteStream`: blobs of any size, in chunks.
 
 use std::io::Write;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use maelstrom_wire::reapi::bytestream::{
 use maelstrom_wire::reapi::compression::{self, ZstdEncoder};
 use maelstrom_wire::reapi::resource::{BlobEncoding, ReadName, WriteName};
 
-/// Answers `ByteStream`.
+/// The `ByteStream` service.
 #[derive(Clone, Debug)]
 pub struct StreamService {
     storage: CasStorage,
@@ -117,7 +117,7 @@ impl ByteStream for StreamService {
                 complete: true,
             }));
         }
-        // An upload that nobody knows begins at 0, as a new one does.
+        // An unknown upload starts at 0, like a new one.
         let arrived = self.uploads.arrived_bytes(&(who, name)).unwrap_or(0);
         Ok(Response::new(QueryWriteStatusResponse {
             committed_size: committed(arrived),
@@ -126,7 +126,7 @@ impl ByteStream for StreamService {
     }
 }
 
-/// What comes next of an upload. One that is silent is given up: another stream may go on with it.
+/// The next request of an upload. A silent stream is abandoned, so that another one may continue.
 async fn next_part(parts: &mut Streaming<WriteRequest>) -> Result<Option<WriteRequest>, Status> {
     match timeout(SILENCE_MAX, parts.message()).await {
         Ok(part) => part,
@@ -137,8 +137,8 @@ async fn next_part(parts: &mut Streaming<WriteRequest>) -> Result<Option<WriteRe
     }
 }
 
-/// What a client is told of a blob that it need not upload. How much of a compressed one has arrived
-/// means nothing then, which the API writes as -1.
+/// The committed size for a blob that need not be uploaded. Of a compressed blob the number of
+/// bytes received is meaningless, which the API expresses as -1.
 fn already_there(name: &WriteName) -> i64 {
     match name.encoding {
         BlobEncoding::Identity => committed(name.digest.size_bytes),
@@ -180,7 +180,7 @@ async fn on_a_thread_that_may_block<T: Send + 'static>(
     }
 }
 
-/// A blob on its way to a client.
+/// A blob being sent to a client.
 enum BlobStream {
     Plain(BlobReader),
     Packed(BlobReader, Box<ZstdEncoder>),
@@ -200,7 +200,7 @@ impl BlobStream {
     }
 }
 
-/// The next compressed part. The packer holds pieces back, so several may go into one part.
+/// The next compressed chunk. The encoder buffers, so several chunks of input may go into one.
 async fn packed(
     mut reader: BlobReader,
     mut packer: Box<ZstdEncoder>,
@@ -232,7 +232,7 @@ fn internal(error: std::io::Error) -> Status {
     Status::internal(format!("cannot compress: {error}"))
 }
 
-/// A number from the wire that can't be negative.
+/// A number from the wire that must not be negative.
 fn unsigned(what: &'static str, number: i64) -> Result<u64, Status> {
     u64::try_from(number)
         .map_err(|_| Status::invalid_argument(format!("{what} is {number}: 0 or more is expected")))

@@ -1,15 +1,15 @@
-//! Uploads that have begun and are not over.
+//! Uploads in progress.
 //!
-//! A client names each upload; when its connection breaks it dials again and goes on under the same
-//! name. So an upload outlives the stream that brought its first part, for a limited time.
+//! A client names each upload, and continues it under the same name after a reconnect. So an upload
+//! outlives the stream that began it, for a limited time.
 //!
 //! Invariants:
-//! - One stream at a time adds to an upload: the one that claimed it last. An earlier one, whose
-//!   connection may be dead without our knowing, is refused with its next part.
-//! - What nobody continues is removed after [`UPLOAD_IDLE`]; what is damaged, at once.
-//! - An upload is its client's: nobody else goes on with it, whatever name he says.
-//! - Each client has a budget of them, and there are at most [`UPLOADS_MAX`]; so many that a client has
-//!   some in any case.
+//! - Only the stream that claimed an upload last adds to it. An earlier one, whose connection may
+//!   be dead unnoticed, is refused with its next chunk.
+//! - An abandoned upload is removed after [`UPLOAD_IDLE`]; a damaged one at once.
+//! - An upload belongs to its client: nobody else can continue it, under whatever name.
+//! - Each client has a budget of uploads, and the total is limited to [`UPLOADS_MAX`], beyond which
+//!   each client is guaranteed a few.
 
 use std::collections::{HashMap, hash_map};
 use std::io::{self, Write};
@@ -29,7 +29,7 @@ use maelstrom_wire::reapi::compression::{self, ZstdDecoder};
 use maelstrom_wire::reapi::limits::UPLOAD_IDLE;
 use maelstrom_wire::reapi::resource::{BlobEncoding, WriteName};
 
-/// How often idle uploads are looked for, as a part of the time that they have.
+/// How often idle uploads are swept, as a fraction of their lifetime.
 const SWEEPS_PER_IDLE: u32 = 4;
 
 /// All uploads of a broker.
@@ -40,7 +40,7 @@ pub(in super::super) struct UploadRegistry {
     budgets: ResourceBudgets,
 }
 
-/// Whose an upload is, and what he calls it.
+/// The owner of an upload, and the owner's name for it.
 type UploadKey = (Principal, WriteName);
 
 #[derive(Debug, Default)]
@@ -58,17 +58,17 @@ struct UploadEntry {
 
 #[derive(Debug)]
 enum UploadState {
-    /// A stream adds to it.
+    /// By the stream with this claim.
     Claimed(u64),
-    /// Nobody has, since then.
+    /// No stream has claimed it since then.
     Idle(Instant),
 }
 
-/// What has arrived.
+/// What has been received.
 struct PartialUpload {
     name: WriteName,
     claim: u64,
-    /// Bytes that came over the wire.
+    /// Bytes received over the wire.
     arrived_bytes: u64,
     sink: UploadSink,
 }
@@ -87,11 +87,11 @@ enum UploadSink {
     Unopened,
     Plain(Box<BlobWriter>),
     Packed(Box<ZstdDecoder<UnpackTarget>>),
-    /// Done, or beyond repair.
+    /// Finished, or failed.
     Over,
 }
 
-/// A stream's claim on an upload. Dropped, the upload waits for the next one.
+/// A stream's claim on an upload. When it is dropped, another stream may claim it.
 #[derive(Debug)]
 pub(in super::super) struct UploadClaim {
     uploads: UploadRegistry,
@@ -100,25 +100,25 @@ pub(in super::super) struct UploadClaim {
     upload: Arc<Mutex<PartialUpload>>,
 }
 
-/// What an upload has become after a part.
+/// The state of an upload after a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum UploadOutcome {
-    /// So many bytes have arrived, and more are expected.
+    /// This many bytes have arrived, and more are expected.
     Arrived(u64),
-    /// It is whole, after so many bytes.
+    /// It is complete, after this many bytes.
     Whole(u64),
 }
 
-/// Where in an upload a part belongs.
+/// Where in its stream a chunk comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum PartPosition {
-    /// It is the first of its stream, and may begin anew.
+    /// First, where the upload may restart.
     First,
     Next,
 }
 
 impl UploadRegistry {
-    /// No upload yet. Must be called in a runtime, on which idle uploads are looked for.
+    /// An empty registry. Must be called within a runtime, on which it sweeps idle uploads.
     pub(super) fn start(storage: CasStorage, budgets: ResourceBudgets) -> Self {
         let table = Arc::default();
         tokio::spawn(sweep_now_and_then(Arc::downgrade(&table)));
@@ -129,7 +129,7 @@ impl UploadRegistry {
         }
     }
 
-    /// Takes up an upload of somebody, or begins one.
+    /// Claims an upload, or begins one.
     pub(super) fn claim(&self, who: Principal, name: WriteName) -> Result<UploadClaim, Status> {
         let key = (who, name);
         let mut table = lock(&self.table);
@@ -161,7 +161,7 @@ impl UploadRegistry {
         })
     }
 
-    /// What an upload more takes of its client's budget, where there are so many of all clients.
+    /// Reserves the budget of one more upload, given the number of all uploads.
     fn afford(&self, (who, name): &UploadKey, count: usize) -> Result<[BudgetPermit; 2], Status> {
         if count >= UPLOADS_MAX
             && self.budgets.used(who, ClientResource::Uploads) >= UPLOADS_GUARANTEED
@@ -179,7 +179,7 @@ impl UploadRegistry {
         ])
     }
 
-    /// How much of an upload has arrived, if there is one.
+    /// How many bytes of an upload have arrived, if it exists.
     pub(super) fn arrived_bytes(&self, key: &UploadKey) -> Option<u64> {
         let upload = Arc::clone(&lock(&self.table).uploads.get(key)?.upload);
         Some(lock(&upload).arrived_bytes)
@@ -187,7 +187,7 @@ impl UploadRegistry {
 }
 
 impl UploadTable {
-    /// What is removed gives its file back when it is dropped.
+    /// Removes idle uploads; each deletes its file when it is dropped.
     fn sweep(&mut self, now: Instant) -> Vec<UploadEntry> {
         let is_over = |_key: &UploadKey, entry: &mut UploadEntry| match entry.state {
             UploadState::Claimed(_) => false,
@@ -219,7 +219,7 @@ async fn sweep_now_and_then(table: Weak<Mutex<UploadTable>>) {
 }
 
 impl UploadClaim {
-    /// Adds a part that begins at `offset`, and ends the upload if it is the last one. Blocks.
+    /// Appends a chunk at `offset`, and finishes the upload if it is the last one. Blocks.
     pub(super) fn write(
         &self,
         part: PartPosition,
@@ -229,7 +229,7 @@ impl UploadClaim {
     ) -> Result<UploadOutcome, Status> {
         let mut upload = lock(&self.upload);
         if part == PartPosition::First {
-            // Two streams may get the lock in either order: the later claim wins.
+            // Two streams may acquire the lock in either order: the later claim wins.
             upload.claim = upload.claim.max(self.number);
         }
         if upload.claim != self.number {
@@ -251,17 +251,17 @@ impl UploadClaim {
         drop(upload);
         match written {
             Ok(UploadOutcome::Arrived(_)) => {}
-            // A decoder that has failed within a part cannot go on, so the upload begins anew.
+            // A decoder that failed within a chunk cannot continue, so the upload restarts.
             Ok(UploadOutcome::Whole(_)) | Err(_) => self.forget(),
         }
         written
     }
 
-    /// The upload is over, or not needed.
+    /// Removes an upload that is finished or not needed.
     pub(super) fn forget(&self) {
         let mut table = lock(&self.uploads.table);
         let ours = table.uploads.get(&self.key);
-        // The name may stand for a new upload by now.
+        // The name may denote a new upload by now.
         if ours.is_some_and(|entry| Arc::ptr_eq(&entry.upload, &self.upload)) {
             table.uploads.remove(&self.key);
         }
@@ -279,7 +279,7 @@ impl Drop for UploadClaim {
     }
 }
 
-/// Whether an upload ends with a part.
+/// Whether a chunk is the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum FinishWrite {
     No,
@@ -290,7 +290,7 @@ impl PartialUpload {
     fn check_offset(&mut self, part: PartPosition, offset: u64) -> Result<(), Status> {
         match (part, offset) {
             (_, offset) if offset == self.arrived_bytes => Ok(()),
-            // The client doesn't know of what has arrived, or doesn't trust it.
+            // The client doesn't know what has arrived, or doesn't trust it.
             (PartPosition::First, 0) => {
                 self.sink = UploadSink::Unopened;
                 self.arrived_bytes = 0;
@@ -350,8 +350,8 @@ fn over(digest: Digest) -> Status {
     ))
 }
 
-/// Where unpacked bytes go. What the storage says travels through the unpacker as the source of an
-/// I/O error.
+/// Receives decompressed bytes. Storage errors pass through the decoder as the source of an I/O
+/// error.
 struct UnpackTarget(BlobWriter);
 
 impl Write for UnpackTarget {

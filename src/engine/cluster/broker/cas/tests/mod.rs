@@ -1,4 +1,4 @@
-//! The storage and its services, as those who use them see them.
+//! The storage and its services, tested through their public interfaces.
 
 mod storage;
 

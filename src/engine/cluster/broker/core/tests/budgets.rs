@@ -1,5 +1,5 @@
-//! Promise 9: each countable thing has a budget for each client, and reaching it is that client's
-//! trouble alone; and what nobody needs is forgotten.
+//! Promise 9: every countable resource has a budget per client, and a client that exhausts it
+//! affects only itself; and what is unused is removed.
 
 use super::*;
 use crate::broker::budgets::Principal;
@@ -48,7 +48,7 @@ fn job_of(id: u64, template: u32) -> client_message::Kind {
 }
 
 impl FakeClient {
-    /// Why it was sent away, if it was.
+    /// Why it was dismissed, if it was.
     fn error(&mut self) -> Option<Status> {
         let events = std::iter::from_fn(|| self.outlet.next().now_or_never().flatten());
         events.filter_map(Result::err).last()
@@ -56,7 +56,7 @@ impl FakeClient {
 }
 
 impl FakeWorker {
-    /// Answers all questions about toolboxes; the leases that came.
+    /// Answers all toolbox queries, and returns the fences of leases that came.
     async fn answer(&mut self, stage: &mut CoreHarness, lacks: &str) -> Vec<u64> {
         let mut fences = Vec::new();
         while let Ok(order) = self.orders.try_recv() {
@@ -94,7 +94,7 @@ fn check(what: ClientResource, refused: &Status) {
     }
 }
 
-/// What a client says until it is refused: everything that it can pile up here.
+/// Uses up every resource that a client can accumulate.
 #[tokio::test]
 async fn a_client_at_its_limit_is_refused_and_another_is_served() {
     type MessageFactory = fn(u32) -> client_message::Kind;
@@ -126,7 +126,7 @@ async fn a_client_at_its_limit_is_refused_and_another_is_served() {
             }
         }
         check(what, &refused.unwrap());
-        // Another run of the same client is no way around it, and another client is none the worse.
+        // Another run of the same client does not help, and another client is not affected.
         let mut again = stage.client_as(2, &caller("a"), b"").await.unwrap();
         stage.send(&again, template_of(5, None)).await;
         stage.send(&again, say(20)).await;
@@ -137,7 +137,7 @@ async fn a_client_at_its_limit_is_refused_and_another_is_served() {
         assert!(b.news().contains(&"accepted [1]".to_owned()), "{what:?}");
         worker.answer(&mut stage, "").await;
 
-        // When all is over nothing is left of anybody.
+        // When all is over nothing is left of any client.
         for (run, name) in [(1, "a"), (2, "a"), (3, "b")] {
             let client = stage.client_as(run, &caller(name), b"").await.unwrap();
             let goodbye = client_message::Kind::Goodbye(v1::Empty {});
@@ -174,7 +174,7 @@ async fn a_client_has_so_many_runs_and_a_machine_so_many_workers() {
     stage.worker_as(2, &caller("b"), &[]).await.unwrap();
 }
 
-/// First no further job of it begins; if those that run go on writing, they end.
+/// First no further job of it starts; if running ones go on writing, they are ended.
 #[tokio::test]
 async fn a_client_that_does_not_read_has_so_much_output() {
     let mut stage = stage_of(ClientResource::OutputBytes, 4_000);
@@ -213,7 +213,7 @@ async fn a_client_that_does_not_read_has_so_much_output() {
     assert_eq!(worker.leases().len(), 1);
 }
 
-/// A broker's life is long, and every project and every update brings another toolbox.
+/// A broker runs for long, and every project and every update brings another toolbox.
 #[tokio::test]
 async fn any_number_of_toolboxes_come_and_go() {
     let mut stage = stage(FakeInventory(None));
@@ -233,7 +233,7 @@ async fn any_number_of_toolboxes_come_and_go() {
     assert_eq!(stage.core.book_status().pools.len(), 1);
 }
 
-/// A job that no worker can run says so, whatever the reason.
+/// A job that no worker can run ends with the reason.
 #[tokio::test]
 async fn a_job_whose_toolbox_nobody_has_ends_at_once() {
     let mut stage = stage(FakeInventory(None));
@@ -261,12 +261,12 @@ async fn a_job_whose_toolbox_nobody_has_ends_at_once() {
             .iter()
             .filter(|line| line.contains("`/usr` is another"));
         ended += told.count();
-        // No more than so many messages are taken at once.
+        // Each yield handles a limited number of messages.
         tokio::task::yield_now().await;
     }
     assert_eq!(ended, 2_000);
 
-    // One that does not answer has it not.
+    // A worker that does not answer counts as lacking it.
     stage.send(&client, template_of(2, Some(8))).await;
     stage.send(&client, job_of(5_000, 2)).await;
     stage.pass_with(65, &worker).await;
@@ -302,7 +302,7 @@ async fn jobs_for_machines_that_are_not_there_say_so_once() {
     assert_eq!(notices, [expected]);
 }
 
-/// What is said again and again costs no more than what is said once.
+/// A repeated message costs no more than one.
 #[tokio::test]
 async fn a_client_that_takes_nothing_has_little_to_take() {
     let mut stage = stage(FakeInventory(None));
@@ -315,7 +315,7 @@ async fn a_client_that_takes_nothing_has_little_to_take() {
     drop(client);
 }
 
-/// A template is looked for once at a time.
+/// At most one check of a template runs at a time.
 #[tokio::test]
 async fn uploads_that_are_said_often_are_looked_for_once_more() {
     use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! The core between clients and workers that are played here, message by message, with a clock that
-//! stands where it is put.
+//! The core against fake clients and workers, message by message, with a manual clock.
 
 mod budgets;
 mod owners;
@@ -79,7 +78,7 @@ fn stage_with(shelf: FakeInventory, policy: BrokerConfig) -> CoreHarness {
     }
 }
 
-/// What a broker with this journal is when it begins.
+/// A broker that starts on this journal.
 fn start(path: &Path) -> CoreHarness {
     let (records, remembered) = JournalFile::open(path).unwrap();
     let journal = Journal::handing_over(move |request| records.carry_out(vec![request]));
@@ -111,12 +110,12 @@ async fn running() -> (CoreHarness, FakeWorker, FakeClient, u64) {
 }
 
 impl CoreHarness {
-    /// Hands over an input, and everything that follows from it.
+    /// Handles an input and everything that follows from it.
     async fn handle(&mut self, input: CoreInput) {
         self.core.handle(input, self.now);
         self.core.tick(self.now);
         loop {
-            // What the core has started is ready at once.
+            // What the core has spawned is ready at once.
             tokio::task::yield_now().await;
             let Ok(input) = self.own.try_recv() else {
                 return;
@@ -131,7 +130,7 @@ impl CoreHarness {
         self.handle(CoreInput::Tick).await;
     }
 
-    /// Time passes, and this worker says that it lives.
+    /// Time passes, and this worker sends heartbeats.
     async fn pass_with(&mut self, seconds: u64, worker: &FakeWorker) {
         for _ in 0..seconds / 5 {
             let beat = worker_message::Kind::Heartbeat(v1::Heartbeat::default());
@@ -252,7 +251,7 @@ impl CoreHarness {
 }
 
 impl FakeClient {
-    /// What came since the last time, without what is the same each time.
+    /// Messages since the last call, without those that always occur.
     fn news(&mut self) -> Vec<String> {
         let mut news = Vec::new();
         while let Some(Some(event)) = self.outlet.next().now_or_never() {
@@ -288,7 +287,7 @@ impl FakeClient {
 }
 
 impl FakeWorker {
-    /// The fences of leases that came since the last time.
+    /// The fences of leases since the last call.
     fn leases(&mut self) -> Vec<u64> {
         let mut fences = Vec::new();
         while let Ok(order) = self.orders.try_recv() {
@@ -299,7 +298,7 @@ impl FakeWorker {
         fences
     }
 
-    /// Fences that it was told to stop or forget since the last time.
+    /// Fences that it was told to stop or forget since the last call.
     fn stops(&mut self) -> Vec<u64> {
         let mut fences = Vec::new();
         while let Ok(order) = self.orders.try_recv() {
@@ -460,7 +459,7 @@ async fn a_silent_worker_loses_its_leases_and_is_not_believed_later() {
     stage.reports(&silent, first, written(0, "half")).await;
     client.news();
     stage.pass(25).await;
-    // It may come back: one that is told anything worse ends.
+    // It may reconnect: a worker that is told anything worse ends.
     let told = std::iter::from_fn(|| silent.orders.try_recv().ok());
     let codes = told.filter_map(|order| Some(order.err()?.code()));
     assert_eq!(codes.collect::<Vec<_>>(), [Code::Unavailable]);
@@ -471,7 +470,7 @@ async fn a_silent_worker_loses_its_leases_and_is_not_believed_later() {
     assert!(news.contains(&requeued), "{news:?}");
     let second = other.leases()[0];
     assert!(second > first);
-    // The first comes back with what it has done meanwhile.
+    // The first returns with what it has done meanwhile.
     let mut returned = stage.worker(1, &[(1, 7, first)]).await;
     assert_eq!(returned.stops(), [first]);
     stage.reports(&returned, first, exited(1)).await;

@@ -1,4 +1,5 @@
-//! Promise 9: a run is its client's, a lease its worker's, and what is shown of either opens nothing.
+//! Promise 9: runs belong to their clients, leases to their workers, and displayed names grant
+//! nothing.
 
 use super::*;
 use crate::broker::budgets::Principal;
@@ -39,7 +40,7 @@ async fn full_privileges_are_for_who_has_the_role() {
             assert_eq!(refused, !expected, "{caller:?} {privileges:?} {told}");
         }
     }
-    // A run that was begun when nobody was asked is no way around it.
+    // A run that was opened without authentication is no way around it.
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");
     let mut stage = start(&path);
@@ -55,14 +56,14 @@ async fn full_privileges_are_for_who_has_the_role() {
     assert_eq!(worker.leases().len(), 0);
 }
 
-/// Whoever says the name of another's run is refused, before a restart and after it, and the run does
-/// not notice.
+/// A client that names another's run is refused, before and after a restart, and the run is not
+/// affected.
 #[tokio::test]
 async fn a_run_is_resumed_by_whoever_opened_it_and_nobody_else() {
     const A: [u8; 16] = [7; 16];
     let nobody = CallerPrincipal::default();
     let (ann, bob) = (member("client ann"), member("client bob"));
-    // Who opened it, and who are others.
+    // The owner, and others.
     type ShownCredential<'a> = (&'a CallerPrincipal, &'a [u8]);
     let rows: [(&CallerPrincipal, &[u8], Vec<ShownCredential<'_>>); 3] = [
         (
@@ -101,7 +102,7 @@ async fn a_run_is_resumed_by_whoever_opened_it_and_nobody_else() {
     }
 }
 
-/// A client of the release before has no secret: it runs as it did, but is not told from others.
+/// A client of the previous release has no secret: its run works, but cannot be resumed.
 #[tokio::test]
 async fn a_run_of_nobody_cannot_be_resumed() {
     let mut stage = stage(FakeInventory(None));
@@ -146,7 +147,7 @@ async fn what_is_shown_of_a_run_opens_nothing() {
     assert_eq!(client.news(), [""; 0]);
 }
 
-/// Leases are their worker's, whoever else names them.
+/// Leases belong to their worker, whoever else names them.
 #[tokio::test]
 async fn a_worker_gets_nothing_that_is_anothers() {
     let mut stage = stage(FakeInventory(None));
@@ -159,10 +160,10 @@ async fn a_worker_gets_nothing_that_is_anothers() {
         .await;
     client.news();
 
-    // Its process is not another credential's.
+    // Its process does not belong to another credential.
     let refused = stage.worker_as(1, &other, &[(1, 7, fence)]).await.err();
     assert_eq!(refused.unwrap().code(), Code::PermissionDenied);
-    // Another process may say that it holds the lease, and report on it.
+    // Another process may claim to hold the lease, and report on it.
     let mut thief = stage.worker_as(2, &other, &[(1, 7, fence)]).await.unwrap();
     assert_eq!(thief.stops(), [fence]);
     for kind in [report::Kind::Started(3), written(0, "forged"), exited(1)] {
@@ -173,7 +174,7 @@ async fn a_worker_gets_nothing_that_is_anothers() {
     assert_eq!(client.news(), ["finished 7: Exited(0)"]);
 }
 
-/// After a restart nobody knows who had which lease, but whom the journal knows.
+/// After a restart only workers in the journal can have leases.
 #[tokio::test]
 async fn a_worker_that_was_never_here_adopts_nothing() {
     let directory = tempfile::tempdir().unwrap();

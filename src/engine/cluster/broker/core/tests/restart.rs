@@ -1,10 +1,10 @@
-//! A broker that goes on where another one ended, with workers that come back or do not.
+//! Restarts of the broker, with workers that return or do not.
 
 use std::path::Path;
 
 use super::*;
 
-/// The journal of a broker that ended while its worker 1 ran job 7 of run 1; the lease.
+/// The journal of a broker that ended while its worker 1 ran job 7 of run 1; returns the fence.
 async fn ended_while_running(path: &Path) -> u64 {
     let mut stage = start(path);
     let mut worker = stage.worker(1, &[]).await;

@@ -1,8 +1,8 @@
-//! What goes otherwise than planned.
+//! Failures and races.
 
 use super::*;
 
-/// Promise 5: a cancellation is acknowledged when the container is gone.
+/// Promise 5: a cancellation is acknowledged once the container is gone.
 #[tokio::test]
 async fn a_cancelled_job_is_over_when_its_worker_says_so() {
     let (mut stage, mut worker, mut client, fence) = running().await;
@@ -25,7 +25,7 @@ async fn a_cancelled_job_is_over_when_its_worker_says_so() {
     assert_eq!(client.news(), ["finished 7: Cancelled(Empty)"]);
 }
 
-/// Its worker has not done anything wrong, either.
+/// Its worker has done nothing wrong either.
 #[tokio::test]
 async fn a_job_that_starts_when_it_was_cancelled_may_write() {
     let mut stage = stage(FakeInventory(None));
@@ -193,4 +193,20 @@ async fn a_worker_that_comes_back_in_time_goes_on() {
     stage.reports(&back, fence, written(1, "b")).await;
     stage.reports(&back, fence, exited(0)).await;
     assert_eq!(client.news(), ["output 1 of 7: b", "finished 7: Exited(0)"]);
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_is_told_again_to_drain() {
+    let (mut stage, worker, _client, fence) = running().await;
+    let (answer, drained) = tokio::sync::oneshot::channel();
+    stage.handle(CoreInput::Drain(String::new(), answer)).await;
+    assert_eq!(drained.await.unwrap().len(), 1);
+    // The connection breaks before the worker has read the order.
+    stage.handle(CoreInput::Gone(worker.session)).await;
+    let mut back = stage.worker(1, &[(1, 7, fence)]).await;
+    let mut is_told = false;
+    while let Ok(order) = back.orders.try_recv() {
+        is_told |= matches!(order.unwrap().kind, Some(worker_order::Kind::Drain(_)));
+    }
+    assert!(is_told, "a lost order is given again");
 }

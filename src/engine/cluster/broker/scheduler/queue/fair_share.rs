@@ -1,16 +1,16 @@
 //! Fairness between clients: start-time fair queueing over slot time.
 //!
-//! Every client has an account for each architecture (workers of different ones are never in
-//! competition). A lease is charged in advance with what the client's jobs took on average, divided
-//! by its weight. The client with the lowest account is next. A newcomer begins one charge above
-//! the clock, which is where the last lease was given: it waits for about one round, not for
-//! anybody's backlog, and an endless stream of newcomers cannot keep the others out.
+//! Every client has an account for each architecture, since workers of different ones never
+//! compete. A lease is charged in advance with the average slot time of the client's jobs, divided
+//! by its weight. The client with the lowest account is next. A new client starts one charge above
+//! the clock, which is where the last lease was granted: it waits for about one round, not for
+//! anybody's backlog, and an endless stream of new clients cannot lock out the others.
 //!
 //! Invariants:
-//! - An account never falls.
-//! - Where the same clients wait all the time, leases times their charge are shared by weight.
-//! - No account that is served stays further behind the clock than [`SchedulerLimits::lag_max_ms`], so what
-//!   a client did not get while its workers were busy does not stop the others for long.
+//! - An account never decreases.
+//! - While the same clients have waiting jobs, leases times their charge are shared by weight.
+//! - No served account stays further behind the clock than [`SchedulerLimits::lag_max_ms`], so what
+//!   a client missed while its workers were busy does not delay the others for long.
 
 use crate::broker::scheduler::SchedulerLimits;
 
@@ -19,27 +19,27 @@ use crate::broker::scheduler::SchedulerLimits;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct VirtualTime(u64);
 
-/// What part of the slot time is a client's.
+/// A client's share of the slot time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ShareWeight {
     pub(super) weight: u32,
-    /// Of how many that weight is meant: 1, or the weights of all runs that share what one has.
+    /// Out of this total: 1, or the weights of all runs that share one client's part.
     pub(super) among: u32,
 }
 
 const MICROS_PER_MILLI: u64 = 1000;
 
-/// A new duration counts for an eighth of the average, so one long job does not change a client's
-/// place, and a suite whose jobs become longer is found out after a few.
+/// A new duration counts for an eighth of the average, so that one long job does not change a
+/// client's place, and a suite whose jobs become longer is noticed after a few.
 const MEMORY: u64 = 8;
 
 /// A client's account.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FairShare {
     account: VirtualTime,
-    /// What its jobs take, in milliseconds, as an average that forgets.
+    /// The exponentially weighted average slot time of its jobs, in milliseconds.
     mean_ms: u64,
-    /// How many of its lanes are listed; none means that the client is idle.
+    /// How many of its ready queues are listed; if none, the client is idle.
     pub(super) lanes: usize,
 }
 
@@ -64,7 +64,7 @@ impl FairShare {
         (charged.saturating_mul(among) / weight).max(1)
     }
 
-    /// The client has something to run again.
+    /// The client has waiting jobs again.
     pub(super) fn begin(
         &mut self,
         clock: VirtualTime,
@@ -75,7 +75,7 @@ impl FairShare {
         self.account = self.account.max(VirtualTime(entry));
     }
 
-    /// The client gets a lease. Moves the clock.
+    /// Charges the client for a lease, and advances the clock.
     pub(super) fn serve(
         &mut self,
         clock: &mut VirtualTime,
@@ -86,16 +86,17 @@ impl FairShare {
         let start = self
             .account
             .max(VirtualTime(clock.0.saturating_sub(lag_max)));
-        // Clients that lag behind are served with accounts below it, and must not turn it back.
+        // Clients that lag behind are served with accounts below the clock, and must not turn it
+        // back.
         *clock = start.max(*clock);
         self.account = VirtualTime(start.0.saturating_add(self.charge(portion, limits)));
     }
 
-    /// A job of the client had a slot for so long.
+    /// A job of the client occupied a slot for this long.
     pub(super) fn learn(&mut self, took_ms: u64, limits: &SchedulerLimits) {
         let took_ms = took_ms.min(limits.charge_max_ms);
         let sum = self.mean_ms * (MEMORY - 1) + took_ms;
-        // Rounded, or short jobs would be taken for a few milliseconds shorter than they are.
+        // Rounded, or short jobs would be estimated a few milliseconds too short.
         self.mean_ms = (sum + MEMORY / 2) / MEMORY;
     }
 }

@@ -1,18 +1,18 @@
-//! The jobs that wait, and the workers that could take them, arranged so that the next decision is
-//! found without looking through either.
+//! The waiting jobs, and the workers that could run them, arranged so that the next decision takes
+//! no search.
 //!
-//! Jobs of one client and one [`SchedulingClass`] are a queue in the order of their [`QueueKey`]s. The heads of
-//! those whose inputs are there make a lane, one for each client and pool; of a pool's lanes the one
-//! whose client has the lowest account is next ([`fair_share`]). What cannot start is in no lane, and so
-//! in nobody's way.
+//! Jobs of one client and one [`SchedulingClass`] form a queue ordered by [`QueueKey`]. The heads
+//! of those whose inputs are present form a [`ReadyQueue`], one for each client and pool; of a
+//! pool's ready queues the one whose client has the lowest account is next ([`fair_share`]). A job
+//! that cannot start is in no ready queue, and so blocks no other.
 //!
-//! Owner: the book. Invariants:
-//! - A lane is listed in its pool exactly when its client's gate is open and it has a head.
-//! - A pool is listed as open exactly when it has a lane and a worker for it.
-//! - Each call is O(log n) in the number of jobs. Opening and closing a client or inputs takes a
-//!   step for each of the client's or the inputs' kinds, not for each job.
+//! Owned by the scheduler. Invariants:
+//! - A ready queue is listed in its pool exactly when its client's gate is open and it has a head.
+//! - A pool is listed as open exactly when it has a ready queue and a worker for it.
+//! - Each call is O(log n) in the number of jobs. Opening or closing a client or inputs takes a
+//!   step for each scheduling class affected, not for each job.
 //!
-//! Absent on purpose: leases, time, and which of a pool's workers gets a job.
+//! Leases, time, and the choice among a pool's workers are not its concern.
 
 mod fair_share;
 mod pool;
@@ -30,13 +30,13 @@ use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::priority::QueueKey;
 
-/// All that waits.
+/// All waiting jobs.
 #[derive(Debug)]
 pub(super) struct FairQueue {
     limits: SchedulerLimits,
     clients: BTreeMap<ClientId, QueueClient>,
     pools: BTreeMap<PoolKey, WorkerPool>,
-    /// Those in which a decision can be made.
+    /// Pools in which a decision can be made.
     open: BTreeSet<PoolKey>,
     inputs: BTreeMap<InputsId, InputsState>,
     clocks: BTreeMap<Architecture, VirtualTime>,
@@ -55,18 +55,18 @@ struct QueueClient {
 #[derive(Debug, Default)]
 struct ReadyQueue {
     heads: BTreeSet<(QueueKey, InputsId)>,
-    /// How many jobs are behind the heads, these included.
+    /// The number of jobs in these queues, including the heads.
     ready: usize,
-    /// As which the pool has it.
+    /// Its key in the pool's list.
     listed: Option<VirtualTime>,
-    /// How many of its jobs are counted in the pool.
+    /// How many of its jobs the pool counts.
     counted: usize,
 }
 
 #[derive(Debug)]
 struct InputsState {
     state: InputAvailability,
-    /// The queues for which it matters.
+    /// The queues that need these inputs.
     kinds: BTreeSet<(ClientId, SchedulingClass)>,
     holders: BTreeSet<WorkerId>,
 }
@@ -81,7 +81,7 @@ impl Default for InputsState {
     }
 }
 
-/// The job whose turn it is.
+/// The next job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct QueueHead {
     account: VirtualTime,
@@ -135,7 +135,7 @@ impl FairQueue {
         }
     }
 
-    /// Takes the client out, with all of its jobs.
+    /// Removes a client with all of its jobs.
     pub(super) fn client_left(&mut self, client: ClientId) {
         self.client_gate(client, ClientAdmission::Held);
         let Some(gone) = self.clients.remove(&client) else {
@@ -154,7 +154,7 @@ impl FairQueue {
         Some((client.gate, client.portion.weight))
     }
 
-    /// How many queues a client has, not counting that of this kind.
+    /// How many queues a client has besides that of this class.
     pub(super) fn kinds_beside(&self, client: ClientId, kind: SchedulingClass) -> usize {
         self.clients.get(&client).map_or(0, |client| {
             client.kinds.len() - usize::from(client.kinds.contains_key(&kind))
@@ -186,13 +186,13 @@ impl FairQueue {
         }
     }
 
-    /// Takes a job out that is not to run from here.
+    /// Removes a job.
     pub(super) fn remove(&mut self, client: ClientId, kind: SchedulingClass, turn: QueueKey) {
         self.take_out(client, kind, turn);
         self.rebalance(client, PoolKey::from(kind));
     }
 
-    /// Takes out the job whose turn it was and charges its client for a lease.
+    /// Removes the next job and charges its client for a lease.
     pub(super) fn serve(&mut self, front: &QueueHead) {
         self.take_out(front.client, front.kind, front.turn);
         let Some(client) = self.clients.get_mut(&front.client) else {
@@ -245,7 +245,7 @@ impl FairQueue {
         }
     }
 
-    /// A job of the client had a slot for so long.
+    /// A job of the client occupied a slot for this long.
     pub(super) fn learn(&mut self, client: ClientId, architecture: Architecture, took_ms: u64) {
         let limits = &self.limits;
         if let Some(client) = self.clients.get_mut(&client) {
@@ -255,7 +255,7 @@ impl FairQueue {
         }
     }
 
-    /// The job whose turn it is, of those for which there is a worker.
+    /// The next job for which there is a worker.
     pub(super) fn front(&self) -> Option<QueueHead> {
         let fronts = self.open.iter().filter_map(|key| {
             let (account, client_id) = *self.pools.get(key)?.waiting.first()?;
@@ -277,7 +277,7 @@ impl FairQueue {
         fronts.min()
     }
 
-    /// Makes the pool's lists say of a lane what is true.
+    /// Updates the pool's lists for a ready queue.
     fn rebalance(&mut self, client_id: ClientId, key: PoolKey) {
         let Some(client) = self.clients.get_mut(&client_id) else {
             return;

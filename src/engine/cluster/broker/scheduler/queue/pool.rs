@@ -1,4 +1,4 @@
-//! Who can run a kind of jobs, and which clients have some.
+//! Pools: which workers can run a class of jobs, and which clients have such jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::fair_share::VirtualTime;
 use crate::broker::scheduler::{Architecture, ClientId, SchedulingClass, ToolboxId};
 use maelstrom_model::ids::WorkerId;
 
-/// Workers that are alike to jobs.
+/// Workers that are equivalent for jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct PoolKey {
     pub architecture: Architecture,
@@ -14,7 +14,7 @@ pub(in super::super) struct PoolKey {
 }
 
 impl PoolKey {
-    /// The first of an architecture.
+    /// The lowest key of an architecture.
     pub(super) fn first(architecture: Architecture) -> PoolKey {
         PoolKey {
             architecture,
@@ -32,14 +32,14 @@ impl From<SchedulingClass> for PoolKey {
     }
 }
 
-/// How full a worker is: leases for each slot. The emptiest comes first.
+/// The load of a worker: leases per slot. The least loaded comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct WorkerLoad(u64);
 
 impl WorkerLoad {
     const ALL_SLOTS: u64 = 1 << 16;
 
-    /// Of this many leases on this many slots.
+    /// The load of this many leases on this many slots.
     pub(in super::super) fn new(leases: usize, slots: u32) -> WorkerLoad {
         let leases = u64::try_from(leases).unwrap_or(u64::MAX);
         WorkerLoad(leases.saturating_mul(WorkerLoad::ALL_SLOTS) / u64::from(slots.max(1)))
@@ -54,15 +54,15 @@ impl WorkerLoad {
 /// A pool: supply and demand.
 #[derive(Debug, Default)]
 pub(in super::super) struct WorkerPool {
-    /// Workers that take leases at all, and their slots.
+    /// Workers that take leases, and their slots.
     pub serving: BTreeMap<WorkerId, u32>,
-    /// Those of them that can take one now.
+    /// Those of them that have room for a lease now.
     pub available: BTreeSet<(WorkerLoad, WorkerId)>,
-    /// All slots of those that serve.
+    /// The total slots of serving workers.
     pub(super) slots: u64,
-    /// Clients that have jobs that could start.
+    /// Clients with jobs that could start.
     pub(super) waiting: BTreeSet<(VirtualTime, ClientId)>,
-    /// How many such jobs.
+    /// The number of such jobs.
     pub(super) ready: usize,
 }
 
@@ -73,8 +73,8 @@ impl WorkerPool {
         !self.waiting.is_empty() && emptiest.is_some_and(|(load, _)| self.takes(*load))
     }
 
-    /// Whether a worker that is so full gets a lease. Leases beyond the slots are given only while
-    /// more jobs wait than there are slots: the last jobs go to whoever is free first.
+    /// Whether a worker with this load gets a lease. Leases beyond its slots are granted only while
+    /// more jobs wait than there are slots: the last jobs go to whichever worker is free first.
     pub(in super::super) fn takes(&self, load: WorkerLoad) -> bool {
         let is_deep = || u64::try_from(self.ready).is_ok_and(|ready| ready > self.slots);
         load.has_free_slot() || is_deep()

@@ -1,4 +1,4 @@
-//! The other side of the queue: inputs, and the workers that serve its pools.
+//! The supply side of the queue: inputs, and the workers that serve its pools.
 
 use super::{
     ClientId, FairQueue, InputAvailability, InputsId, InputsState, PoolKey, SchedulingClass,
@@ -17,7 +17,7 @@ impl InputsState {
 }
 
 impl FairQueue {
-    /// Whether jobs with these inputs can start at all.
+    /// Sets whether jobs with these inputs can start.
     pub(in super::super) fn set_inputs(&mut self, id: InputsId, state: InputAvailability) {
         let inputs = self.inputs.entry(id).or_default();
         if inputs.state == state {
@@ -71,7 +71,7 @@ impl FairQueue {
         self.drop_inputs_if_unused(id);
     }
 
-    /// Some of the workers that hold inputs.
+    /// Some of the workers that hold these inputs.
     pub(in super::super) fn holders(&self, id: InputsId) -> impl Iterator<Item = WorkerId> {
         let inputs = self.inputs.get(&id);
         inputs
@@ -97,8 +97,8 @@ impl FairQueue {
         self.pools.get(&key)
     }
 
-    /// Makes a pool's lists say of a worker what is true: how many slots it serves with, and how
-    /// full it is if it can take a lease now. `before` is what was said last.
+    /// Updates a pool's lists for a worker: the slots it serves with, and its load if it has room
+    /// for a lease. `before` is what was set last.
     pub(in super::super) fn set_supply(
         &mut self,
         key: PoolKey,
@@ -122,7 +122,7 @@ impl FairQueue {
         self.pool_changed(key);
     }
 
-    /// Slots of the workers that serve a pool.
+    /// The slots of the workers that serve a pool.
     pub(in super::super) fn slots(&self, key: PoolKey) -> u64 {
         self.pools.get(&key).map_or(0, |pool| pool.slots)
     }
@@ -133,7 +133,7 @@ impl FairQueue {
         pools.map(|(key, pool)| (*key, (pool.ready, pool.slots)))
     }
 
-    /// How many jobs wait in each queue.
+    /// The number of jobs in each queue.
     pub(in super::super) fn waiting(&self) -> impl Iterator<Item = (SchedulingClass, usize)> {
         let clients = self.clients.values();
         clients.flat_map(|client| {

@@ -1,4 +1,4 @@
-//! Promise 7: clients share by weight, not by who came first, and nobody starves.
+//! Promise 7: clients share by weight, not by order of arrival, and none starves.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Workers that run what they get in virtual time, without ever resting.
+/// Always busy workers, in virtual time.
 struct FairnessSimulation {
     book: JobScheduler,
     now: u64,
     running: BTreeSet<(u64, LeaseTuple)>,
     next_job: BTreeMap<u64, u64>,
-    /// What a job of each client takes, and how much slot time each has had.
+    /// How long a job of each client takes, and how much slot time each client has had.
     takes_ms: BTreeMap<u64, u64>,
     served_ms: BTreeMap<u64, u64>,
     /// Whose jobs were granted, in order.
@@ -52,7 +52,7 @@ impl FairnessSimulation {
         self.book.submit_all(client, range);
     }
 
-    /// Gives what can be given, then lets the next job end. Its client, if one ended.
+    /// Grants what can be granted, then ends the next job. Returns its client, if one ended.
     fn step(&mut self) -> Option<u64> {
         for grant in self.book.grants(at(self.now), usize::MAX) {
             let Lease { key, worker, fence } = grant.lease;
@@ -75,7 +75,7 @@ impl FairnessSimulation {
         Some(client)
     }
 
-    /// Keeps everybody's queue full for so many jobs.
+    /// Keeps every client's queue full for this many jobs.
     fn busy(&mut self, jobs: usize) {
         for _ in 0..jobs {
             let client = self.step().expect("there is always work");
@@ -84,7 +84,7 @@ impl FairnessSimulation {
     }
 }
 
-/// Promise 9: runs are no way to more than others have.
+/// Promise 9: more runs do not get a client more than others.
 #[test]
 fn many_runs_of_one_client_get_what_one_run_of_another_gets() {
     let mut shop = FairnessSimulation::new(1);
@@ -222,7 +222,7 @@ proptest! {
         }
     }
 
-    /// Among jobs of one client the rank decides, then the arrival.
+    /// Jobs of one client are ordered by priority, then by arrival.
     #[test]
     fn jobs_of_a_client_start_in_their_order(
         ranks in prop::collection::vec((-1i8..=1, prop::option::of(0u64..4), 0u32..3), 0..60),

@@ -1,5 +1,5 @@
-//! The lease book held to the cluster's promises: rule by rule, against a model in random
-//! sequences, and in virtual time.
+//! The scheduler against the cluster's promises: rule by rule, against a model in random sequences,
+//! and in virtual time.
 
 mod fairness;
 mod leases;
@@ -60,7 +60,7 @@ fn estimated(seconds: u64) -> JobPriority {
     }
 }
 
-/// A book with inputs 0 ready, and client 1.
+/// A scheduler with inputs 0 present, and client 1.
 fn book() -> JobScheduler {
     book_with(SchedulerLimits::default())
 }
@@ -72,7 +72,7 @@ fn book_with(limits: SchedulerLimits) -> JobScheduler {
     book
 }
 
-/// Without leases beyond the slots, where these would only be in the way.
+/// Without prefetching.
 fn exact() -> SchedulerLimits {
     SchedulerLimits {
         prefetch_per_worker: 0,
@@ -81,7 +81,7 @@ fn exact() -> SchedulerLimits {
 }
 
 impl JobScheduler {
-    /// Submits jobs of a client that need nothing special.
+    /// Submits jobs of a client without special requirements.
     fn submit_all(&mut self, client: u64, jobs: std::ops::Range<u64>) {
         for job in jobs {
             let submitted = self.submit(key(client, job), demand(kind(0)), at(0));
@@ -94,7 +94,7 @@ impl JobScheduler {
         assert_eq!(events, []);
     }
 
-    /// The only lease that can be given now.
+    /// The only lease that can be granted now.
     fn grant_one(&mut self, now: u64) -> Lease {
         let grants = self.grants(at(now), 10);
         assert_eq!(grants.len(), 1, "{grants:?}");

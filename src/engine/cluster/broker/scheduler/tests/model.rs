@@ -1,12 +1,12 @@
-//! What must be true of every answer of the book, kept as plain maps: nothing of how the book finds
-//! its answers is here.
+//! What must hold for every answer of the scheduler, kept as plain maps, independent of how the
+//! scheduler finds its answers.
 
 use std::collections::BTreeMap;
 
 use super::model_worker::{LeaveOutcome, ModelWorker};
 use super::*;
 
-/// Where a job is, as far as was told.
+/// Where a job is, as far as was reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ModelJobState {
     Waiting,
@@ -21,17 +21,17 @@ enum ModelIntent {
     Abandoned,
 }
 
-/// The book's answers up to now.
+/// The scheduler's answers so far.
 #[derive(Default)]
 pub(super) struct SchedulerModel {
     limits: SchedulerLimits,
     jobs: BTreeMap<JobKey, (ModelJobState, SchedulingClass)>,
-    /// Clients that are here, and their gates.
+    /// Present clients, and their gates.
     clients: BTreeMap<ClientId, ClientAdmission>,
     ready: BTreeSet<InputsId>,
     workers: BTreeMap<WorkerId, ModelWorker>,
     last_fence: Option<FencingToken>,
-    /// Jobs whose client was told an outcome.
+    /// Jobs whose outcome was reported.
     told: BTreeSet<JobKey>,
     submitted: usize,
 }
@@ -48,7 +48,7 @@ impl SchedulerModel {
         self.clients.entry(client).or_insert(ClientAdmission::Open);
     }
 
-    /// A client may join only once; the server never gives its number again.
+    /// A client may join only once; the core never reuses its number.
     pub(super) fn gate(&mut self, client: ClientId, gate: ClientAdmission) {
         self.clients.entry(client).and_modify(|old| *old = gate);
     }
@@ -341,7 +341,7 @@ impl SchedulerModel {
             .and_modify(|(place, _)| *place = ModelJobState::Waiting);
     }
 
-    /// Leases that ended without a report, as they may.
+    /// Leases that ended without a report, as is allowed.
     fn lost(&mut self, events: &[LeaseEvent], may: impl Fn(&Lease) -> bool) {
         for event in events {
             let (LeaseEvent::Lost { lease, .. }
@@ -447,7 +447,7 @@ impl SchedulerModel {
             .collect()
     }
 
-    /// What must hold after every step: nothing is lost, nothing is sold twice.
+    /// What must hold after every step: no job is lost, and no slot is used twice.
     pub(super) fn check(&self, book: &JobScheduler, now: BrokerInstant) {
         let status = book.status(now);
         let count =
@@ -470,7 +470,7 @@ impl SchedulerModel {
         }
     }
 
-    /// At the end: every job that was taken, of a client that is still here, was told once.
+    /// At the end: every accepted job of a present client was reported once.
     pub(super) fn all_reported(&self) {
         for (key, (place, _)) in &self.jobs {
             if self.clients.contains_key(&key.client) {
@@ -493,5 +493,5 @@ fn cap(limits: &SchedulerLimits, slots: u32) -> u32 {
     }
 }
 
-/// What the books under test begin with.
+/// The first fence of the schedulers under test.
 pub(super) const FIRST_FENCE: FencingToken = FencingToken(50);

@@ -1,4 +1,4 @@
-//! The model's idea of a worker: whether it is there, and what it takes.
+//! The model's view of a worker: whether it is present, and what it takes.
 
 use super::*;
 
@@ -15,12 +15,12 @@ enum ModelDrainState {
     Draining,
 }
 
-/// What a worker's leaving means.
+/// The effect of a worker's leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LeaveOutcome {
-    /// It may come back.
+    /// It may return.
     Remembered,
-    /// Its leases were over already.
+    /// Its leases were already over.
     Forgotten,
 }
 
@@ -76,14 +76,14 @@ impl ModelWorker {
         }
     }
 
-    /// The book says that nothing was heard of it.
+    /// The scheduler reports it as silent.
     pub(super) fn silent(&mut self, now: BrokerInstant, ttl_ms: u64) {
         assert!(self.is_expired(now, ttl_ms));
         assert_eq!(self.presence, ModelPresence::Here);
         self.presence = ModelPresence::Silent;
     }
 
-    /// The book says that it has forgotten it.
+    /// The scheduler reports it as forgotten.
     pub(super) fn gone(&self, now: BrokerInstant, ttl_ms: u64) {
         assert!(self.is_expired(now, ttl_ms));
         assert_eq!(self.presence, ModelPresence::Gone);

@@ -1,4 +1,4 @@
-//! Which worker gets a job, and which jobs are in nobody's way.
+//! Which worker gets a job, and which jobs block no other.
 
 use super::*;
 
@@ -171,7 +171,7 @@ fn toolboxes_of_a_worker_are_limited() {
     assert_eq!(book.slots_for(X86, Some(ToolboxId(6))), 8);
 }
 
-/// Promise 9: what one client has keeps no other out.
+/// Promise 9: one client's jobs lock no other client out.
 #[test]
 fn a_full_book_has_room_for_who_has_little() {
     let mut book = book_with(SchedulerLimits {

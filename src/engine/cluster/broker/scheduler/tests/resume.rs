@@ -1,5 +1,5 @@
-//! Promise 4: no running job is lost whose worker returns within its lease, and none runs twice for
-//! it.
+//! Promise 4: no running job is lost whose worker returns within its lease, and none runs twice
+//! because of it.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Random sequences of everything that clients and workers may say, true or not, in any order and
-//! again: the book's answers must fit the model's rules, and in the end nothing may be lost.
+//! Random sequences of everything that clients and workers may report, true or not, in any order
+//! and repeatedly: the answers must fit the model's rules, and in the end no job may be lost.
 
 use proptest::prelude::*;
 
@@ -24,11 +24,11 @@ enum SchedulerStep {
     Heartbeat(u32),
     Draining(u32),
     WorkerLeft(u32),
-    /// Of the current lease with this index.
+    /// The current lease with this index.
     Started(usize),
     Finished(usize, AttemptResult),
     Returned(usize),
-    /// Of anything at all.
+    /// Any lease at all.
     StartedLie(Lease),
     FinishedLie(Lease, AttemptResult),
     ReturnedLie(Lease),
@@ -66,7 +66,7 @@ fn an_offer() -> impl Strategy<Value = WorkerCapacity> {
     })
 }
 
-/// Fences that were given, will be, or are from before.
+/// Fences that were assigned, will be, or are from before.
 fn a_fence() -> impl Strategy<Value = u64> {
     prop_oneof![8 => 40u64..70, 1 => any::<u64>()]
 }
@@ -149,14 +149,14 @@ fn limits() -> SchedulerLimits {
     }
 }
 
-/// A book and its model, in virtual time.
+/// A scheduler and its model, in virtual time.
 struct SchedulerSimulation {
     book: JobScheduler,
     model: SchedulerModel,
     now: BrokerInstant,
-    /// Clients that have left; the server gives no number again.
+    /// Clients that have left; the core reuses no number.
     left: BTreeSet<u64>,
-    /// Every answer, in words.
+    /// Every answer, as text.
     answers: Vec<String>,
 }
 
@@ -342,7 +342,7 @@ impl SchedulerSimulation {
         assert!(next.is_none_or(|next| next > self.now), "time stands still");
     }
 
-    /// From here on everybody does what it should: all that was taken must come to an end.
+    /// From here on everybody behaves: all accepted jobs must come to an end.
     fn finish(&mut self) {
         for inputs in 0..3 {
             self.apply(SchedulerStep::Inputs(inputs, InputAvailability::Ready));
@@ -350,7 +350,7 @@ impl SchedulerSimulation {
         for client in self.model.clients() {
             self.apply(SchedulerStep::ClientGate(client.0, ClientAdmission::Open));
         }
-        // The old workers are never heard again.
+        // The old workers are never heard of again.
         for worker in 0..4 {
             self.apply(SchedulerStep::WorkerLeft(worker));
         }
@@ -387,8 +387,9 @@ impl SchedulerSimulation {
 }
 
 proptest! {
-    /// Promises 1 to 5, 7 and 8: no job lost, none reported twice, no slot sold twice, fences unique,
-    /// a drained worker gets nothing, and what was taken is waiting, leased or over.
+    /// Promises 1 to 5, 7 and 8: no job is lost, none is reported twice, no slot is used twice,
+    /// fences are unique, a drained worker gets nothing, and accepted jobs are waiting, leased or
+    /// over.
     #[test]
     fn every_answer_keeps_the_promises(steps in steps()) {
         let mut world = SchedulerSimulation::new();
@@ -398,7 +399,7 @@ proptest! {
         world.finish();
     }
 
-    /// Invariant 6: the same calls give the same answers.
+    /// Invariant 6: equal calls give equal answers.
     #[test]
     fn the_same_calls_give_the_same_answers(steps in steps()) {
         let answers = [(), ()].map(|()| {

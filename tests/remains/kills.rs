@@ -1,8 +1,7 @@
 //! The broker, a worker and the client are killed at random moments and started again: every test
 //! is told once, with the right outcome, and nothing is left of any of them.
 //!
-//! `MAELSTROM_KILLS=100` kills each a hundred times instead of five. There is one test in this
-//! file, since it looks at every process that descends from it.
+//! `MAELSTROM_KILLS=100` kills each a hundred times instead of five.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,7 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::cluster::{Cluster, Running};
-use crate::remains::{Moments, kills, surroundings, wait_for_all};
+use crate::remains::{self, Moments, kills, surroundings, wait_for_all};
 use crate::support::{EXECUTABLE, crates};
 use tempfile::TempDir;
 
@@ -135,6 +134,7 @@ fn storm(cluster: &Cluster, project: &Path, victim: impl Fn() -> Command + Sync,
 
 #[test]
 fn whoever_is_killed_every_test_is_told_once() {
+    let _turn = remains::alone();
     nix::sys::prctl::set_child_subreaper(true).unwrap();
     let project = project();
     let before = surroundings(project.path());

@@ -1,14 +1,13 @@
 //! Nothing outlives the program (invariant 7): killed at random moments, it leaves no process, no
 //! mount and no temporary directory behind.
 //!
-//! `MAELSTROM_KILLS=50` kills it fifty times instead of ten. There is one test in this file, since
-//! it looks at every process that descends from it.
+//! `MAELSTROM_KILLS=50` kills it fifty times instead of ten.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::remains::{Moments, kills, surroundings, wait_for_all};
+use crate::remains::{self, Moments, kills, surroundings, wait_for_all};
 use crate::support::{EXECUTABLE, crates};
 
 /// Tests that last, write, listen and leave daemons.
@@ -28,6 +27,7 @@ mod tests {
 
 #[test]
 fn nothing_is_left_of_a_run_that_was_killed_at_any_moment() {
+    let _turn = remains::alone();
     nix::sys::prctl::set_child_subreaper(true).unwrap();
     let mut moments = Moments::new("client");
     let project = crates::built(SOURCE);

@@ -1,0 +1,12 @@
+//! What programs leave behind that are killed at random moments: nothing. A program by itself, since
+//! its tests wait for every process that descends from it, one test at a time.
+
+#[path = "../support/cluster.rs"]
+mod cluster;
+#[path = "../support/remains.rs"]
+mod remains;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hygiene;
+mod kills;

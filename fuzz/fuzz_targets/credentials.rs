@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
+use maelstrom::program::broker::security::SecurityOptions;
 use maelstrom_cluster::broker::services;
-use maelstrom_spec::config::Address;
 use maelstrom_cluster::security::authority::CertificateAuthority;
-use maelstrom_wire::connection::{ClientSecurity, connect_later};
 use maelstrom_cluster::security::guard;
 use maelstrom_cluster::security::roles::ClusterRole;
 use maelstrom_cluster::security::tokens::TokenFile;
-use maelstrom::program::broker::security::SecurityOptions;
 use maelstrom_fuzz::{Parts, block_on, file, scratch};
+use maelstrom_spec::config::Address;
+use maelstrom_wire::connection::{ClientSecurity, connect_later};
 use tonic::metadata::MetadataMap;
 
 /// Sound files: the authority's certificate and key, a member's, and that certificate without PEM.
@@ -26,13 +26,18 @@ struct Sound {
 static SOUND: LazyLock<Sound> = LazyLock::new(|| {
     let directory = scratch("authority");
     let authority = CertificateAuthority::create(&directory).expect("an authority can be made");
-    let (certificate, key) = authority.member(ClusterRole::Client, "member").expect("a member can be made");
+    let (certificate, key) = authority
+        .member(ClusterRole::Client, "member")
+        .expect("a member can be made");
     let read = |path: PathBuf| std::fs::read(path).expect("a file can be read");
     let member = (read(certificate), read(key));
     let text = String::from_utf8_lossy(&member.0);
     let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
     Sound {
-        authority: (read(directory.join("ca.pem")), read(directory.join("ca.key"))),
+        authority: (
+            read(directory.join("ca.pem")),
+            read(directory.join("ca.key")),
+        ),
         der: base64(&body),
         member,
     }
@@ -52,7 +57,9 @@ fuzz_target!(|data: &[u8]| {
 /// What base64 stands for; what is no letter of it is passed over.
 fn base64(text: &str) -> Vec<u8> {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let values = text.bytes().filter_map(|byte| LETTERS.iter().position(|letter| *letter == byte));
+    let values = text
+        .bytes()
+        .filter_map(|byte| LETTERS.iter().position(|letter| *letter == byte));
     let (mut bytes, mut held, mut bits) = (Vec::new(), 0_usize, 0);
     for value in values {
         held = (held << 6 | value) & 0xffff;
@@ -116,7 +123,10 @@ async fn client(mut parts: Parts<'_>) {
         certificate: (kinds & 2 == 0).then_some((certificate, key)),
         token: (kinds & 4 == 0).then_some(token),
     };
-    let address = Address { host: "localhost".to_owned(), port: 1 };
+    let address = Address {
+        host: "localhost".to_owned(),
+        port: 1,
+    };
     match connect_later(&address, &security) {
         Ok(connection) => drop(connection.service()),
         Err(error) => drop((error.to_string(), error.help())),
@@ -127,12 +137,16 @@ fn broker(mut parts: Parts<'_>) {
     let options = SecurityOptions {
         tls_certificate: Some(file("broker.pem", &mutated(&SOUND.member.0, &mut parts))),
         tls_key: Some(file("broker.key", &mutated(&SOUND.member.1, &mut parts))),
-        client_ca: Some(file("clients.pem", &mutated(&SOUND.authority.0, &mut parts))),
+        client_ca: Some(file(
+            "clients.pem",
+            &mutated(&SOUND.authority.0, &mut parts),
+        )),
         tokens: None,
         insecure_listen: false,
+        open_action_cache: false,
     };
     let address = std::net::Ipv4Addr::LOCALHOST.into();
-    if let Ok(security) = options.settle(address) {
+    if let Ok(security) = options.resolve(address) {
         let tls = security.tls.expect("a certificate was given");
         drop(services::server().tls_config(tls).map(drop));
     }
@@ -149,7 +163,10 @@ fn tokens(mut parts: Parts<'_>) {
     drop(tokens.identify(&token));
     file("tokens", second);
     drop(tokens.identify(&token));
-    let access = guard::AccessPolicy { tokens: Some(Arc::new(tokens)), ..Default::default() };
+    let access = guard::AccessPolicy {
+        tokens: Some(Arc::new(tokens)),
+        ..Default::default()
+    };
     let mut request = tonic::Request::new(());
     if let Ok(value) = tonic::metadata::MetadataValue::try_from(token.as_bytes()) {
         let mut shown = MetadataMap::new();

@@ -5,23 +5,23 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_spec::document::{TextDocument, TextPosition};
-use maelstrom_model::event::{Event, OutputStream};
-use maelstrom_spec::filter::vocabulary;
-use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_engine::job_file;
 use maelstrom_engine::run::history::HistoryStore;
+use maelstrom_fuzz::{Parts, file, scratch};
+use maelstrom_model::event::{Event, OutputStream};
+use maelstrom_model::ids::{Attempt, TestId};
+use maelstrom_runners::run::escape::{EscapeCharacter, EscapeParser};
+use maelstrom_runners::run::split::JsonSplitter;
+use maelstrom_spec::TestSpecification;
+use maelstrom_spec::document::{TextDocument, TextPosition};
+use maelstrom_spec::filter::vocabulary;
 use maelstrom_spec::job::JobFileEntry;
 use maelstrom_spec::read::SpecContext;
-use maelstrom_spec::resolve::{SpecResolver, RunnerLayers};
-use maelstrom_spec::TestSpecification;
-use maelstrom_runners::run::escape::{EscapeParser, EscapeCharacter};
-use maelstrom_runners::run::split::JsonSplitter;
+use maelstrom_spec::resolve::{RunnerLayers, SpecResolver};
 use maelstrom_ui::log::{LogStore, StreamFilter};
 use maelstrom_ui::record::{RecordingReader, write_event};
-use maelstrom_ui::report::{RunReportOptions, PassingOutputDisplay, RunReport, ReportVerbosity};
+use maelstrom_ui::report::{PassingOutputDisplay, ReportVerbosity, RunReport, RunReportOptions};
 use maelstrom_ui::style::OutputColor;
-use maelstrom_fuzz::{Parts, file, scratch};
 
 fuzz_target!(|data: &[u8]| {
     let mut parts = Parts(data);
@@ -55,9 +55,13 @@ fn recording(mut parts: Parts<'_>) {
         write_event(&mut again, &event).expect("memory can be written to");
         let read: Event = serde_json::from_slice(&again).expect("what was written can be read");
         assert_eq!(read, event);
-        report.apply(&event, &mut out).expect("memory can be written to");
+        report
+            .apply(&event, &mut out)
+            .expect("memory can be written to");
         if let Some(wake_us) = report.wake_us() {
-            report.tick(wake_us, &mut out).expect("memory can be written to");
+            report
+                .tick(wake_us, &mut out)
+                .expect("memory can be written to");
         }
     }
 }

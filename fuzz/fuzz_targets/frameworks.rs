@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use maelstrom_fuzz::{Parts, block_on};
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::framework::{CapturedOutput, OutputParser};
 use maelstrom_model::job::{ExitStatus, JobOutcome, JobResult};
@@ -13,7 +14,6 @@ use maelstrom_runners::cargo::{build, listing, location, metadata};
 use maelstrom_runners::go::{listing as go_listing, packages, reader, report};
 use maelstrom_runners::lines::LineReader;
 use maelstrom_runners::pytest::{collection, record};
-use maelstrom_fuzz::{Parts, block_on};
 
 /// A line that is longer is cut.
 const LINE_BYTES_MAX: usize = 256;
@@ -27,7 +27,9 @@ fuzz_target!(|data: &[u8]| {
         3 => {
             let (stdout, stderr) = (parts.part(), parts.0);
             let (workspace, directory) = (Path::new("/w"), Path::new("/w/p"));
-            drop(location::failure_location(stdout, stderr, workspace, directory));
+            drop(location::failure_location(
+                stdout, stderr, workspace, directory,
+            ));
         }
         4 => go_test(parts),
         5 => go_build(parts.0),
@@ -42,7 +44,11 @@ fuzz_target!(|data: &[u8]| {
 fn captured(stdout: &[u8]) -> CapturedOutput {
     let mut result = JobResult::not_run(JobOutcome::Exited(ExitStatus::Code(0)));
     result.ran = Duration::from_secs(1);
-    CapturedOutput { result, stdout: stdout.to_vec(), stderr: Vec::new() }
+    CapturedOutput {
+        result,
+        stdout: stdout.to_vec(),
+        stderr: Vec::new(),
+    }
 }
 
 fn cargo_listing(mut parts: Parts<'_>) {
@@ -64,10 +70,15 @@ async fn cargo_build(stdout: &[u8]) {
 }
 
 fn go_test(mut parts: Parts<'_>) {
-    let name = parts.text();
+    let test = maelstrom_model::job::TestKey {
+        package: "p".into(),
+        artifact: "".into(),
+        name: parts.text().to_string(),
+    };
     let directory = Path::new("/project");
-    let places = maelstrom_runners::go::location::FailureLocations::new(directory, directory, directory);
-    let mut reader = reader::GoTestReader::new(&name, places);
+    let places =
+        maelstrom_runners::go::location::FailureLocations::new(directory, directory, directory);
+    let mut reader = reader::GoTestReader::new(&test, places);
     let mut stream = OutputStream::Stdout;
     while !parts.is_empty() {
         drop(reader.wrote(stream, parts.part().to_vec()));
@@ -80,7 +91,7 @@ fn go_test(mut parts: Parts<'_>) {
 }
 
 fn go_build(text: &[u8]) {
-    drop(go_listing::names(&captured(text)));
+    drop(go_listing::names(&captured(text), None));
     if let Ok(packages) = packages::read(text) {
         drop(packages::directories(&packages));
     }

@@ -6,18 +6,23 @@ use std::os::fd::AsFd;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_layer::{LayerBuilder, LayerSpec, PrefixOptions};
-use maelstrom_container::message::{ContainerRequest, ContainerReply, SpawnerRequest, SpawnerReply, LaunchMode, encode, receive};
+use maelstrom_container::message::{
+    ContainerReply, ContainerRequest, LaunchMode, SpawnerReply, SpawnerRequest, encode, receive,
+};
 use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_container::sys::socket;
+use maelstrom_fuzz::{Parts, file, scratch};
+use maelstrom_layer::{LayerBuilder, LayerSpec, PrefixOptions};
 use maelstrom_runners::go::links;
 use maelstrom_runners::go::run_pattern::RunPattern;
-use maelstrom_fuzz::{Parts, file, scratch};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 static BUILDER: LazyLock<LayerBuilder> = LazyLock::new(|| {
-    let options = StoreOptions { root: scratch("store"), size_target_bytes: 1 << 20 };
+    let options = StoreOptions {
+        root: scratch("store"),
+        size_target_bytes: 1 << 20,
+    };
     let store = Store::open(&options).expect("a store can be opened");
     let project = scratch("project");
     std::fs::create_dir_all(project.join("b/c")).expect("a directory can be made");
@@ -65,8 +70,13 @@ fn layer(mut parts: Parts<'_>) {
     let text = String::from_utf8_lossy(parts.0).into_owned();
     let prefix = PrefixOptions::default();
     let spec = match choice % 2 {
-        0 => LayerSpec::Stubs { stubs: text.lines().map(str::to_owned).collect() },
-        _ => LayerSpec::Glob { pattern: text, prefix },
+        0 => LayerSpec::Stubs {
+            stubs: text.lines().map(str::to_owned).collect(),
+        },
+        _ => LayerSpec::Glob {
+            pattern: text,
+            prefix,
+        },
     };
     match BUILDER.resolve(&spec) {
         Ok(layer) => drop(layer),

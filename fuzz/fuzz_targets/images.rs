@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libfuzzer_sys::fuzz_target;
 use maelstrom_container::digest::ContentHash;
-use maelstrom_image::{TlsVerification, CredentialFiles, ImageCache, ImageCacheOptions, ImageUri, RetryPolicy, Platform, ProgressCallback};
-use maelstrom_layer::{LayerBuilder, LayerSpec};
 use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_fuzz::{Parts, block_on, file, scratch};
+use maelstrom_image::{
+    CredentialFiles, ImageCache, ImageCacheOptions, ImageUri, Platform, ProgressCallback,
+    RetryPolicy, TlsVerification,
+};
+use maelstrom_layer::{LayerBuilder, LayerSpec};
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -21,20 +24,30 @@ fuzz_target!(|data: &[u8]| {
     // A store of its own each time, so that nothing is known already.
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let root = scratch(&format!("store-{number}"));
-    let options = StoreOptions { root: root.clone(), size_target_bytes: u64::MAX };
+    let options = StoreOptions {
+        root: root.clone(),
+        size_target_bytes: u64::MAX,
+    };
     let store = Store::open(&options).expect("a store can be opened");
     match parts.byte() % 6 {
         0 => layer(store, parts.0),
         1 => image(store, "oci-archive", &file("image.tar", parts.0)),
         2 => image(store, "docker-archive", &file("image.tar", parts.0)),
         3 => image(store, "oci", &layout(parts.0, None, None, None)),
-        4 => image(store, "oci", &layout(&[], Some(parts.part()), Some(parts.part()), None)),
+        4 => image(
+            store,
+            "oci",
+            &layout(&[], Some(parts.part()), Some(parts.part()), None),
+        ),
         _ => image(store, "oci", &layout(&[], None, None, Some(parts.0))),
     }
     // Directories of layers may be closed to their owner.
     let permissions = |entry: &Path| {
         use std::os::unix::fs::PermissionsExt;
-        drop(std::fs::set_permissions(entry, PermissionsExt::from_mode(0o700)));
+        drop(std::fs::set_permissions(
+            entry,
+            PermissionsExt::from_mode(0o700),
+        ));
     };
     permissions(&root);
     drop(std::fs::remove_dir_all(&root));
@@ -75,15 +88,18 @@ fn layout(
     // A manifest can name what is there.
     let manifest = manifest.map(|text| {
         let text = String::from_utf8_lossy(text);
-        text.replace("@C", &configuration).replace("@L", &layer).into_bytes()
+        text.replace("@C", &configuration)
+            .replace("@L", &layer)
+            .into_bytes()
     });
     let manifest = add(manifest.as_deref().unwrap_or(right.as_bytes()));
-    let right = format!(
-        r#"{{"schemaVersion":2,"manifests":[{{"digest":"sha256:{manifest}","size":1}}]}}"#
-    );
+    let right =
+        format!(r#"{{"schemaVersion":2,"manifests":[{{"digest":"sha256:{manifest}","size":1}}]}}"#);
     let index = match index.is_empty() {
         true => right.into_bytes(),
-        false => String::from_utf8_lossy(index).replace("@M", &manifest).into_bytes(),
+        false => String::from_utf8_lossy(index)
+            .replace("@M", &manifest)
+            .into_bytes(),
     };
     std::fs::write(directory.join("index.json"), index).expect("an index can be written");
     directory

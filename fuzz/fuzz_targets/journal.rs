@@ -8,12 +8,12 @@ use std::sync::mpsc::channel;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
-use maelstrom_cluster::broker::scheduler::BrokerInstant;
-use maelstrom_cluster::broker::core::{InventoryCheck, BrokerCore, ContentInventory, BrokerConfig};
-use maelstrom_cluster::broker::journal::{JournalEntry, Journal, RecoveredState, RecoveredRun};
+use maelstrom_cluster::broker::core::{BrokerConfig, BrokerCore, ContentInventory, InventoryCheck};
+use maelstrom_cluster::broker::journal::{Journal, JournalEntry, RecoveredRun, RecoveredState};
 use maelstrom_cluster::broker::owner::RunOwner;
-use maelstrom_wire::from_proto::ContentSource;
+use maelstrom_cluster::broker::scheduler::BrokerInstant;
 use maelstrom_fuzz::{Parts, block_on, scratch};
+use maelstrom_wire::from_proto::ContentSource;
 use tokio::sync::mpsc::unbounded_channel;
 
 const RUN: [u8; 16] = [7; 16];
@@ -25,11 +25,29 @@ static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
     std::fs::create_dir_all(&directory).expect("a directory can be made");
     let (journal, _) = Journal::open(&directory).expect("a journal can be made");
     let (sender, receiver) = channel();
-    let mut entries = vec![JournalEntry::Run { run: RUN, client: "somebody".to_owned(), weight: 1, owner: RunOwner::default() }];
-    entries.push(JournalEntry::Template { run: RUN, number: 1, template: vec![1; 300] });
-    entries.extend((0..50).map(|job| JournalEntry::Job { run: RUN, job, description: vec![2; 40].into() }));
-    entries.extend((0..3).map(|number| JournalEntry::Worker { instance: [number; 16] }));
-    journal.keep(entries, Box::new(move |done| sender.send(done.is_ok()).expect("somebody waits")));
+    let mut entries = vec![JournalEntry::Run {
+        run: RUN,
+        client: "somebody".to_owned(),
+        weight: 1,
+        owner: RunOwner::default(),
+    }];
+    entries.push(JournalEntry::Template {
+        run: RUN,
+        number: 1,
+        template: vec![1; 300],
+    });
+    entries.extend((0..50).map(|job| JournalEntry::Job {
+        run: RUN,
+        job,
+        description: vec![2; 40].into(),
+    }));
+    entries.extend((0..3).map(|number| JournalEntry::Worker {
+        instance: [number; 16],
+    }));
+    journal.keep(
+        entries,
+        Box::new(move |done| sender.send(done.is_ok()).expect("somebody waits")),
+    );
     assert_eq!(receiver.recv(), Ok(true));
     drop(journal);
     std::fs::read(directory.join(FILE)).expect("a journal can be read")
@@ -38,7 +56,10 @@ static SOUND: LazyLock<Vec<u8>> = LazyLock::new(|| {
 struct Shelf;
 
 impl ContentInventory for Shelf {
-    fn check(&self, _contents: Vec<ContentSource>) -> BoxFuture<'static, Result<InventoryCheck, String>> {
+    fn check(
+        &self,
+        _contents: Vec<ContentSource>,
+    ) -> BoxFuture<'static, Result<InventoryCheck, String>> {
         async move { Ok(InventoryCheck::Complete(Box::new(()))) }.boxed()
     }
 
@@ -81,7 +102,11 @@ fn scribbled(mut parts: Parts<'_>) {
 async fn remembered(mut parts: Parts<'_>) {
     let starts = u64::from_le_bytes(std::array::from_fn(|_| parts.byte()));
     let workers = (0..parts.byte() % 4).map(|_| [parts.byte(); 16]).collect();
-    let mut remembered = RecoveredState { starts, runs: Vec::new(), workers };
+    let mut remembered = RecoveredState {
+        starts,
+        runs: Vec::new(),
+        workers,
+    };
     while !parts.is_empty() {
         let mut run = RecoveredRun {
             run: [parts.byte(); 16],
@@ -103,7 +128,7 @@ async fn remembered(mut parts: Parts<'_>) {
     let journal = (Journal::none(), remembered);
     let mut core = BrokerCore::new(BrokerConfig::default(), journal, Box::new(Shelf), own);
     for now in [BrokerInstant(0), BrokerInstant(u64::from(u32::MAX))] {
-        core.settle(now);
+        core.tick(now);
         tokio::task::yield_now().await;
         while let Ok(input) = heard.try_recv() {
             core.handle(input, now);

@@ -6,8 +6,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_layer::LoaderCache;
 use maelstrom_fuzz::{Parts, file};
+use maelstrom_layer::LoaderCache;
 
 const OLD_MAGIC: &[u8] = b"ld.so-1.7.0\0";
 const NEW_MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
@@ -47,7 +47,9 @@ fn table(mut parts: Parts<'_>) -> Vec<u8> {
     let entries = parts.byte();
     let told = match parts.byte() {
         0 => u32::MAX,
-        other => u32::from(entries).wrapping_add(u32::from(other)).wrapping_sub(1),
+        other => u32::from(entries)
+            .wrapping_add(u32::from(other))
+            .wrapping_sub(1),
     };
     let mut table = NEW_MAGIC.to_vec();
     table.extend(told.to_le_bytes());

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use libfuzzer_sys::fuzz_target;
+use maelstrom_fuzz::Parts;
 use maelstrom_wire::error::WireError;
 use maelstrom_wire::v1::{self, client_message, session_event, worker_message, worker_order};
 use maelstrom_wire::{from_proto, to_proto, versions};
-use maelstrom_fuzz::Parts;
 use prost::Message;
 
 fuzz_target!(|data: &[u8]| {
@@ -49,31 +49,43 @@ fn template(message: &v1::Template) -> Option<from_proto::TemplateSpec> {
 
 fn result(message: &v1::JobResult) {
     if let Ok(result) = from_proto::job_result(message) {
-        let said = to_proto::result(&result);
+        let said = to_proto::result(&result, &Default::default());
         let again = from_proto::job_result(&said).expect("what is said is understood");
-        assert_eq!(to_proto::result(&again), said);
+        assert_eq!(to_proto::result(&again, &Default::default()), said);
     }
 }
 
 fn client(data: &[u8]) {
     use client_message::Kind;
-    match v1::ClientMessage::decode(data).ok().and_then(|message| message.kind) {
+    match v1::ClientMessage::decode(data)
+        .ok()
+        .and_then(|message| message.kind)
+    {
         Some(Kind::Hello(hello)) => drop(versions::agree(hello.versions.as_ref(), "client")),
-        Some(Kind::Submit(submit)) => submit.jobs.iter().for_each(|job| drop(from_proto::job::rank(job))),
+        Some(Kind::Submit(submit)) => submit
+            .jobs
+            .iter()
+            .for_each(|job| drop(from_proto::job::rank(job))),
         Some(_) | None => {}
     }
 }
 
 fn session(data: &[u8]) {
     use session_event::Kind;
-    match v1::SessionEvent::decode(data).ok().and_then(|event| event.kind) {
+    match v1::SessionEvent::decode(data)
+        .ok()
+        .and_then(|event| event.kind)
+    {
         Some(Kind::Finished(finished)) => {
             if let Some(message) = &finished.result {
                 result(message);
             }
         }
         Some(Kind::Missing(missing)) => {
-            missing.digests.iter().for_each(|one| drop(from_proto::digest(one)));
+            missing
+                .digests
+                .iter()
+                .for_each(|one| drop(from_proto::digest(one)));
         }
         Some(_) | None => {}
     }
@@ -81,7 +93,10 @@ fn session(data: &[u8]) {
 
 fn worker(data: &[u8]) {
     use worker_message::Kind;
-    match v1::WorkerMessage::decode(data).ok().and_then(|message| message.kind) {
+    match v1::WorkerMessage::decode(data)
+        .ok()
+        .and_then(|message| message.kind)
+    {
         Some(Kind::Reports(reports)) => {
             for report in &reports.reports {
                 match &report.kind {
@@ -103,7 +118,10 @@ fn worker(data: &[u8]) {
 
 fn order(data: &[u8]) {
     use worker_order::Kind;
-    match v1::WorkerOrder::decode(data).ok().and_then(|order| order.kind) {
+    match v1::WorkerOrder::decode(data)
+        .ok()
+        .and_then(|order| order.kind)
+    {
         Some(Kind::Registered(registered)) => {
             drop(from_proto::optional_duration(registered.lease.as_ref()));
             drop(from_proto::optional_duration(registered.heartbeat.as_ref()));

@@ -6,14 +6,16 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use libfuzzer_sys::fuzz_target;
-use maelstrom_cluster::broker::scheduler::BrokerInstant;
-use maelstrom_cluster::broker::core::outbox::{OutboxReceiver, outbox};
 use maelstrom_cluster::broker::budgets::CallerPrincipal;
-use maelstrom_cluster::broker::core::{InventoryCheck, BrokerCore, CoreInput, ContentInventory, BrokerConfig, SessionId};
+use maelstrom_cluster::broker::core::outbox::{OutboxReceiver, outbox};
+use maelstrom_cluster::broker::core::{
+    BrokerConfig, BrokerCore, ContentInventory, CoreInput, InventoryCheck, SessionId,
+};
 use maelstrom_cluster::broker::journal::{Journal, RecoveredState};
+use maelstrom_cluster::broker::scheduler::BrokerInstant;
+use maelstrom_fuzz::{Parts, block_on, scratch};
 use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::v1;
-use maelstrom_fuzz::{Parts, block_on, scratch};
 use prost::Message;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
@@ -26,10 +28,13 @@ const SESSIONS: u8 = 6;
 struct Shelf;
 
 impl ContentInventory for Shelf {
-    fn check(&self, contents: Vec<ContentSource>) -> BoxFuture<'static, Result<InventoryCheck, String>> {
+    fn check(
+        &self,
+        contents: Vec<ContentSource>,
+    ) -> BoxFuture<'static, Result<InventoryCheck, String>> {
         let checked = match contents.len() % 2 {
             0 => InventoryCheck::Complete(Box::new(())),
-            _ => InventoryCheck::Lacking(Vec::new()),
+            _ => InventoryCheck::Lacking(Vec::new(), Box::new(())),
         };
         async move { Ok(checked) }.boxed()
     }
@@ -63,14 +68,18 @@ async fn play(mut parts: Parts<'_>) {
         if let Some(input) = input(&mut parts, &mut ends) {
             core.handle(input, now);
         }
-        core.settle(now);
+        core.tick(now);
         tokio::task::yield_now().await;
         while let Ok(input) = heard.try_recv() {
             core.handle(input, now);
-            core.settle(now);
+            core.tick(now);
         }
         for outlet in &mut ends.clients {
-            while futures_util::StreamExt::next(outlet).now_or_never().flatten().is_some() {}
+            while futures_util::StreamExt::next(outlet)
+                .now_or_never()
+                .flatten()
+                .is_some()
+            {}
         }
         for orders in &mut ends.workers {
             while orders.try_recv().is_ok() {}
@@ -88,7 +97,13 @@ fn input(parts: &mut Parts<'_>, ends: &mut Ends) -> Option<CoreInput> {
             let hello = v1::Hello::decode(parts.part()).ok()?;
             let answer = oneshot::channel().0;
             let caller = CallerPrincipal::default();
-            CoreInput::Hello { hello, caller, outbox, answer, session }
+            CoreInput::Hello {
+                hello,
+                caller,
+                outbox,
+                answer,
+                session,
+            }
         }
         1 => {
             let (orders, receiver) = unbounded_channel();
@@ -96,7 +111,13 @@ fn input(parts: &mut Parts<'_>, ends: &mut Ends) -> Option<CoreInput> {
             let register = v1::Register::decode(parts.part()).ok()?;
             let answer = oneshot::channel().0;
             let caller = CallerPrincipal::default();
-            CoreInput::Register { register, caller, orders, answer, session }
+            CoreInput::Register {
+                register,
+                caller,
+                orders,
+                answer,
+                session,
+            }
         }
         2 | 3 => CoreInput::Client(session, v1::ClientMessage::decode(parts.part()).ok()?.kind?),
         4 | 5 => CoreInput::Worker(session, v1::WorkerMessage::decode(parts.part()).ok()?.kind?),

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_layer::shared_libraries;
 use maelstrom_fuzz::{Parts, file, scratch};
+use maelstrom_layer::shared_libraries;
 
 fuzz_target!(|data: &[u8]| {
     let mut parts = Parts(data);

@@ -9,9 +9,12 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_image::{TlsVerification, CredentialFiles, ImageCache, ImageCacheOptions, ImageUri, RetryPolicy, Platform, ProgressCallback};
 use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_fuzz::{Parts, file, scratch};
+use maelstrom_image::{
+    CredentialFiles, ImageCache, ImageCacheOptions, ImageUri, Platform, ProgressCallback,
+    RetryPolicy, TlsVerification,
+};
 use tokio::runtime::{Builder, Runtime};
 
 /// Whoever waits longer has found something.
@@ -35,12 +38,20 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 /// One for all inputs: setting up a client takes longer than what it is to be asked.
 static DEPOT: LazyLock<ImageCache> = LazyLock::new(|| {
-    let options = StoreOptions { root: scratch("store"), size_target_bytes: 1 << 20 };
+    let options = StoreOptions {
+        root: scratch("store"),
+        size_target_bytes: 1 << 20,
+    };
     let store = Store::open(&options).expect("a store can be opened");
     let options = ImageCacheOptions {
         credentials: CredentialFiles::new(vec![scratch("logins1"), scratch("logins2")]),
         certificates: TlsVerification::Checked,
-        patience: RetryPolicy { connect: SILENCE, silence: SILENCE, attempts: 1, pause: SILENCE },
+        patience: RetryPolicy {
+            connect: SILENCE,
+            silence: SILENCE,
+            attempts: 1,
+            pause: SILENCE,
+        },
         platform: Platform::host(),
     };
     ImageCache::new(store, options)

@@ -7,17 +7,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_spec::config::{self, ConfigError, ConfigSchema, ConfigEnvironment};
-use maelstrom_model::framework::WatchPaths;
-use maelstrom_engine::run::watch::ignores::{IgnoreRules, WatchedPathKind};
 use maelstrom::program::{broker, worker};
+use maelstrom_engine::run::watch::ignores::{IgnoreRules, WatchedPathKind};
+use maelstrom_fuzz::{Parts, file, scratch};
+use maelstrom_model::framework::WatchPaths;
 use maelstrom_runners::cargo::manifest::CargoManifest;
 use maelstrom_runners::cargo::{self, environment, progress};
 use maelstrom_runners::sandbox::container::mountinfo;
-use maelstrom_runners::{go, run, pytest};
+use maelstrom_runners::{go, pytest, run};
+use maelstrom_spec::config::{self, ConfigEnvironment, ConfigError, ConfigSchema};
 use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
 use maelstrom_ui::dashboard::theme::ColorChoice;
-use maelstrom_fuzz::{Parts, file, scratch};
 
 fuzz_target!(|data: &[u8]| {
     let mut parts = Parts(data);
@@ -51,7 +51,10 @@ impl ConfigEnvironment for Given {
     }
 
     fn read(&self, path: &Path) -> io::Result<String> {
-        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -67,7 +70,10 @@ fn programs(mut parts: Parts<'_>) {
 }
 
 fn settle<P: clap::Parser>(program: &ConfigSchema, mut parts: Parts<'_>) {
-    let mut given = Given { variables: BTreeMap::new(), files: BTreeMap::new() };
+    let mut given = Given {
+        variables: BTreeMap::new(),
+        files: BTreeMap::new(),
+    };
     given.variables.insert("HOME".to_owned(), "/home".into());
     for base in ["/home/.config", "/etc/xdg"] {
         for directory in program.directories {
@@ -78,10 +84,16 @@ fn settle<P: clap::Parser>(program: &ConfigSchema, mut parts: Parts<'_>) {
     let names: Vec<&str> = program.values().map(|value| value.name).collect();
     while !parts.is_empty() {
         let name = names[usize::from(parts.byte()) % names.len()];
-        let name = format!("{}_{}", program.prefix, name.replace('-', "_").to_uppercase());
-        given.variables.insert(name, parts.text().replace('\0', " ").into());
+        let name = format!(
+            "{}_{}",
+            program.prefix,
+            name.replace('-', "_").to_uppercase()
+        );
+        given
+            .variables
+            .insert(name, parts.text().replace('\0', " ").into());
     }
-    match config::settle::<P>(program, &[program.name.into()], &given) {
+    match config::resolve::<P>(program, &[program.name.into()], &given) {
         Ok(settled) => drop(settled),
         // The parser's own, of its own form.
         Err(ConfigError::CommandLine(error)) => drop(error.to_string()),
@@ -97,7 +109,10 @@ fn dashboard(mut parts: Parts<'_>) {
     let theme = file("theme.toml", parts.part());
     let text = String::from_utf8_lossy(parts.0);
     let text = text.replace("@T", &theme.display().to_string());
-    if let Err(error) = DashboardSettings::read(&file("dashboard.toml", text.as_bytes()), &ThemeChoice::dark(color)) {
+    if let Err(error) = DashboardSettings::read(
+        &file("dashboard.toml", text.as_bytes()),
+        &ThemeChoice::dark(color),
+    ) {
         drop(error.to_string());
     }
 }
@@ -124,8 +139,18 @@ fn git(mut parts: Parts<'_>) {
         std::fs::write(root.join(name), content).expect("a file can be written");
     };
     let (pointer, common) = (parts.part(), parts.part());
-    write(".git", if pointer.is_empty() { b"gitdir: own" } else { pointer });
-    write("own/commondir", if common.is_empty() { b"." } else { common });
+    write(
+        ".git",
+        if pointer.is_empty() {
+            b"gitdir: own"
+        } else {
+            pointer
+        },
+    );
+    write(
+        "own/commondir",
+        if common.is_empty() { b"." } else { common },
+    );
     write("own/info/exclude", parts.part());
     write(".gitignore", parts.part());
     let list = WatchPaths {
@@ -137,7 +162,13 @@ fn git(mut parts: Parts<'_>) {
     let mut ignores = IgnoreRules::new(&list);
     ignores.enter_root(&root);
     for name in String::from_utf8_lossy(parts.0).split('\0') {
-        let _ = ignores.ignores(&root.join(name.trim_start_matches('/')), WatchedPathKind::File);
-        let _ = ignores.ignores(&root.join(name.trim_start_matches('/')), WatchedPathKind::Directory);
+        let _ = ignores.ignores(
+            &root.join(name.trim_start_matches('/')),
+            WatchedPathKind::File,
+        );
+        let _ = ignores.ignores(
+            &root.join(name.trim_start_matches('/')),
+            WatchedPathKind::Directory,
+        );
     }
 }

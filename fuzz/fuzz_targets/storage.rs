@@ -6,22 +6,25 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use maelstrom_container::digest::{ContentHash, Digest};
 use maelstrom_cluster::broker::cas::actions::ActionResults;
 use maelstrom_cluster::broker::cas::{CasStorage, CasStorageOptions, closure};
-use maelstrom_model::event::OutputStream;
 use maelstrom_cluster::output_log::{BYTES_MAX, CHUNK_BYTES_MAX, OutputCursor, OutputLog};
+use maelstrom_cluster::worker::inputs::directory;
+use maelstrom_container::digest::{ContentHash, Digest};
+use maelstrom_fuzz::{Parts, block_on, scratch};
+use maelstrom_model::event::OutputStream;
 use maelstrom_wire::reapi::resource::{ReadName, WriteName};
 use maelstrom_wire::reapi::{compression, digest, v2};
-use maelstrom_cluster::worker::inputs::directory;
-use maelstrom_fuzz::{Parts, block_on, scratch};
 use prost::Message;
 
 /// What an unpacked blob may have.
 const UNPACKED_BYTES: u64 = 1 << 20;
 
 static STORAGE: LazyLock<CasStorage> = LazyLock::new(|| {
-    let options = CasStorageOptions { root: scratch("storage"), size_target_bytes: 1 << 20 };
+    let options = CasStorageOptions {
+        root: scratch("storage"),
+        size_target_bytes: 1 << 20,
+    };
     CasStorage::open(&options).expect("a storage can be opened")
 });
 
@@ -68,7 +71,12 @@ async fn trees(mut parts: Parts<'_>) {
     }
     if let Ok(closure) = closure(&STORAGE, root).await {
         drop(STORAGE.pin(closure.present));
-        assert!(closure.missing.iter().all(|digest| !STORAGE.contains(digest)));
+        assert!(
+            closure
+                .missing
+                .iter()
+                .all(|digest| !STORAGE.contains(digest))
+        );
     }
 }
 
@@ -82,12 +90,22 @@ async fn results(mut parts: Parts<'_>) {
     let Ok(result) = v2::ActionResult::decode(parts.0) else {
         return;
     };
-    let action = Digest { hash: ContentHash::of(action), size_bytes: action.len() as u64 };
+    let action = Digest {
+        hash: ContentHash::of(action),
+        size_bytes: action.len() as u64,
+    };
     let Ok(results) = ActionResults::open(STORAGE.clone()).await else {
         return;
     };
-    if results.update(&instance, action, result.clone()).await.is_ok() {
-        let kept = results.get(&instance, action).await.expect("what was taken can be asked for");
+    if results
+        .update(&instance, action, result.clone())
+        .await
+        .is_ok()
+    {
+        let kept = results
+            .get(&instance, action)
+            .await
+            .expect("what was taken can be asked for");
         assert!(kept.is_none_or(|kept| kept == result));
     }
 }
@@ -104,7 +122,11 @@ fn output(mut parts: Parts<'_>) {
         };
         let bytes = parts.part().repeat(usize::from(parts.byte()));
         log.push(stream, &bytes).expect("there is room");
-        written.extend(bytes.chunks(CHUNK_BYTES_MAX).map(|chunk| (stream, chunk.to_vec())));
+        written.extend(
+            bytes
+                .chunks(CHUNK_BYTES_MAX)
+                .map(|chunk| (stream, chunk.to_vec())),
+        );
         if parts.byte() % 2 == 0 {
             let chunk = log.read(&mut cursor).expect("it can be read");
             read.extend(chunk.map(|chunk| (chunk.stream, chunk.bytes)));

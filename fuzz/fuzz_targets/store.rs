@@ -8,10 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libfuzzer_sys::fuzz_target;
 use maelstrom_container::digest::{ContentHash, Digest};
-use maelstrom_container::store::{FileAttributes, TreeCheckLevel, FileStamp, Store, StoreError, StoreOptions, FileTime, TreeWriteError, TreePath, BlobLookup};
+use maelstrom_container::store::{
+    BlobLookup, FileAttributes, FileStamp, FileTime, Store, StoreError, StoreOptions,
+    TreeCheckLevel, TreePath, TreeWriteError,
+};
 use maelstrom_fuzz::{Parts, file, scratch};
 
-const ATTRIBUTES: FileAttributes = FileAttributes { mode: 0o755, mtime: FileTime::NEUTRAL };
+const ATTRIBUTES: FileAttributes = FileAttributes {
+    mode: 0o755,
+    mtime: FileTime::NEUTRAL,
+};
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -22,7 +28,10 @@ static SOUND: LazyLock<(ContentHash, Vec<u8>)> = LazyLock::new(|| {
     let hash = ContentHash::of(b"tree");
     build(&store, hash);
     let manifest = root.join(format!("trees/{hash}/manifest"));
-    (hash, std::fs::read(manifest).expect("a manifest can be read"))
+    (
+        hash,
+        std::fs::read(manifest).expect("a manifest can be read"),
+    )
 });
 
 #[derive(Debug)]
@@ -59,7 +68,10 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn open(root: &Path) -> Result<Store, StoreError> {
-    let options = StoreOptions { root: root.to_owned(), size_target_bytes: 1 << 16 };
+    let options = StoreOptions {
+        root: root.to_owned(),
+        size_target_bytes: 1 << 16,
+    };
     Store::open(&options)
 }
 
@@ -91,7 +103,9 @@ fn tree(root: &Path, manifest: &[u8]) {
     }
     // Whatever it was, it can be had again.
     build(&store, hash);
-    store.shrink().expect("a store can be made smaller");
+    store
+        .collect_garbage()
+        .expect("a store can be made smaller");
 }
 
 /// The sound manifest with other bytes in some places.
@@ -115,7 +129,8 @@ fn records(root: &Path, mut parts: Parts<'_>) {
         other => u64::from(other) * u64::from(parts.byte()),
     };
     let records = ContentHash::of(parts.0);
-    let summary = format!(r#"{{"entries":{entries},"size_bytes":{entries},"records":"{records}"}}"#);
+    let summary =
+        format!(r#"{{"entries":{entries},"size_bytes":{entries},"records":"{records}"}}"#);
     let manifest = [summary.as_bytes(), b"\n", parts.0].concat();
     tree(root, &manifest);
 }
@@ -131,7 +146,10 @@ fn digests(root: &Path, mut parts: Parts<'_>) {
         let choice = parts.byte();
         let line = String::from_utf8_lossy(parts.part());
         let line = line.replace("@S", &format!("{} {}", stamp.device, stamp.inode));
-        let line = line.replace("@T", &format!("{} {} {}", stamp.size_bytes, stamp.modified, stamp.changed));
+        let line = line.replace(
+            "@T",
+            &format!("{} {} {}", stamp.size_bytes, stamp.modified, stamp.changed),
+        );
         text.extend(line.as_bytes());
         if choice % 4 != 0 {
             let sum = ContentHash::of(line.as_bytes()).to_string();
@@ -156,7 +174,9 @@ fn partial(root: &Path, mut parts: Parts<'_>) {
         BlobLookup::Whole(_) => panic!("it has not been checked"),
         BlobLookup::Partial(mut partial) => {
             let arrived = usize::try_from(partial.arrived_bytes()).expect("it is short");
-            let rest = content.get(arrived..).expect("no more than all of it has arrived");
+            let rest = content
+                .get(arrived..)
+                .expect("no more than all of it has arrived");
             partial.write(rest).expect("it can be written");
             if partial.finish().is_ok() {
                 let kept = store.content(digest.hash).expect("it can be read");
@@ -169,8 +189,18 @@ fn partial(root: &Path, mut parts: Parts<'_>) {
 /// Files and directories where there may be others.
 fn places(root: &Path, mut parts: Parts<'_>) {
     const NAMES: [&str; 12] = [
-        "CACHEDIR.TAG", "version", "digests", "pins", "builds", "scratches", "blobs", "partial",
-        "trees", "scratch", "trees/0", "maelstrom.lock",
+        "CACHEDIR.TAG",
+        "version",
+        "digests",
+        "pins",
+        "builds",
+        "scratches",
+        "blobs",
+        "partial",
+        "trees",
+        "scratch",
+        "trees/0",
+        "maelstrom.lock",
     ];
     let hash = SOUND.0;
     if parts.byte() % 2 == 0 {
@@ -199,7 +229,7 @@ fn places(root: &Path, mut parts: Parts<'_>) {
         Ok(store) => {
             drop(store.tree(hash).map_err(|error| error.to_string()));
             drop(store.blobs().map_err(|error| error.to_string()));
-            drop(store.shrink().map_err(|error| error.to_string()));
+            drop(store.collect_garbage().map_err(|error| error.to_string()));
         }
         Err(error) => drop((error.to_string(), error.help())),
     }

@@ -4,17 +4,19 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use maelstrom_image::{ImageUri, ImageLockFile};
+use maelstrom_cluster::security::tokens::TokenFile;
+use maelstrom_fuzz::{Parts, file};
+use maelstrom_image::{ImageLockFile, ImageUri};
+use maelstrom_runners::run::mount::mount;
 use maelstrom_spec::config::{Address, ByteSize};
 use maelstrom_spec::document::TextDocument;
-use maelstrom_spec::filter::subject::{CargoSubject, GoSubject, PytestSubject, SubjectTarget, TargetKind};
+use maelstrom_spec::filter::subject::{
+    CargoSubject, GoSubject, PytestSubject, SubjectTarget, TargetKind,
+};
 use maelstrom_spec::filter::{TestPattern, vocabulary};
-use maelstrom_cluster::security::tokens::TokenFile;
 use maelstrom_spec::read::SpecContext;
-use maelstrom_spec::resolve::{SpecResolver, RunnerLayers};
+use maelstrom_spec::resolve::{RunnerLayers, SpecResolver};
 use maelstrom_spec::{TestSpecification, explain};
-use maelstrom_runners::run::mount::mount;
-use maelstrom_fuzz::{Parts, file};
 
 fuzz_target!(|data: &[u8]| {
     let mut parts = Parts(data);
@@ -36,9 +38,19 @@ fuzz_target!(|data: &[u8]| {
 
 fn pattern(text: &str) {
     if let Ok(pattern) = TestPattern::parse(text, &vocabulary::CARGO) {
-        for target in [None, Some(SubjectTarget { name: "t", kind: TargetKind::Test })] {
+        for target in [
+            None,
+            Some(SubjectTarget {
+                name: "t",
+                kind: TargetKind::Test,
+            }),
+        ] {
             let case = target.map(|_| "m::case");
-            pattern.evaluate(&CargoSubject { package: "p", target, case });
+            pattern.evaluate(&CargoSubject {
+                package: "p",
+                target,
+                case,
+            });
         }
         // A pattern's text is a pattern of the same meaning.
         let again = TestPattern::parse(&pattern.to_string(), &vocabulary::CARGO);
@@ -46,11 +58,21 @@ fn pattern(text: &str) {
         assert_eq!(again.to_string(), pattern.to_string());
     }
     if let Ok(pattern) = TestPattern::parse(text, &vocabulary::GO) {
-        pattern.evaluate(&GoSubject { import_path: "e.com/p", path: "p", name: "p", case: None });
+        pattern.evaluate(&GoSubject {
+            import_path: "e.com/p",
+            path: "p",
+            name: "p",
+            case: None,
+        });
     }
     if let Ok(pattern) = TestPattern::parse(text, &vocabulary::PYTEST) {
         let markers = ["slow".to_owned()];
-        let subject = PytestSubject { file: "f.py", name: "n", node_id: "f.py::n", markers: &markers };
+        let subject = PytestSubject {
+            file: "f.py",
+            name: "n",
+            node_id: "f.py::n",
+            markers: &markers,
+        };
         pattern.evaluate(&subject);
     }
 }
@@ -65,7 +87,11 @@ fn specification(text: &str) {
     match TestSpecification::read(&document, &context) {
         Ok(specification) => {
             let mut resolver = SpecResolver::new(specification.clone(), None, RunnerLayers::None);
-            let subject = CargoSubject { package: "p", target: None, case: Some("c") };
+            let subject = CargoSubject {
+                package: "p",
+                target: None,
+                case: Some("c"),
+            };
             match resolver.resolve(&subject) {
                 Ok(resolution) => {
                     drop(explain::explain("test", &specification, &resolution));

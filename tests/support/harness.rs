@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // Each user of this file uses a part of it.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use maelstrom_model::event::{Event, UiCommand};
 use maelstrom_ui::dashboard::app::{
     App, AppEffect, AppMessage, AppOptions, EventSource, OnFinish, PlaybackState,
@@ -87,6 +87,19 @@ impl Harness {
         self.app.prepare(self.now_us);
         let msg = AppMessage::Key(KeyEvent::new(code, modifiers));
         let effects = self.app.update(msg, self.now_us);
+        self.effects.extend(effects);
+        self.app.prepare(self.now_us);
+    }
+
+    /// Clicks on a place of the screen.
+    pub fn click(&mut self, column: u16, row: u16) {
+        let event = MouseEvent {
+            kind: MouseEventKind::Down(MouseButton::Left),
+            column,
+            row,
+            modifiers: KeyModifiers::NONE,
+        };
+        let effects = self.app.update(AppMessage::Mouse(event), self.now_us);
         self.effects.extend(effects);
         self.app.prepare(self.now_us);
     }

@@ -208,3 +208,67 @@ impl JobTimer {
         self.cause.unwrap_or(JobOutcome::Exited(status))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::convert::Infallible;
+
+    use maelstrom_model::testing::job;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Signals(RefCell<Vec<JobSignal>>);
+
+    impl SignalTarget for Signals {
+        type Error = Infallible;
+
+        fn send_signal(&self, signal: JobSignal) -> Result<(), Infallible> {
+            self.0.borrow_mut().push(signal);
+            Ok(())
+        }
+    }
+
+    const GRACE: Duration = Duration::from_secs(5);
+
+    /// Lets time pass in which the job stands still.
+    async fn stand_still(timer: &mut JobTimer, control: &JobControl, seconds: u64) {
+        control.suspend();
+        let Ok(()) = timer.apply_control(control, &Signals::default());
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        control.resume();
+        let Ok(()) = timer.apply_control(control, &Signals::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_a_job_stands_still_within_its_grace_makes_that_longer() {
+        for within in [0, 7] {
+            let (control, signals) = (JobControl::default(), Signals::default());
+            let mut timer = JobTimer::start(&job(), GRACE);
+            stand_still(&mut timer, &control, 3600).await;
+            let asked = Instant::now();
+            control.stop(StopMode::Terminate);
+            let Ok(()) = timer.apply_control(&control, &signals);
+            stand_still(&mut timer, &control, within).await;
+            timer.wait_until_due(&control).await;
+            assert_eq!(asked.elapsed().as_secs(), GRACE.as_secs() + within);
+            let Ok(()) = timer.escalate(&control, &signals);
+            assert_eq!(signals.0.take(), [JobSignal::Terminate, JobSignal::Kill]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_job_stands_still_is_no_part_of_its_time() {
+        let control = JobControl::default();
+        let timed = Job {
+            timeout: Some(Duration::from_secs(10)),
+            ..job()
+        };
+        let began = Instant::now();
+        let mut timer = JobTimer::start(&timed, GRACE);
+        stand_still(&mut timer, &control, 60).await;
+        timer.wait_until_due(&control).await;
+        assert_eq!(began.elapsed().as_secs(), 70);
+    }
+}

@@ -10,6 +10,7 @@
 use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 
+use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 
@@ -287,6 +288,24 @@ fn read_output(line: StreamLine) -> Option<CargoBuildMessage> {
     }
 }
 
+/// Where cargo puts what it builds with these options, below its target directory.
+pub fn output_directory(options: &CargoBuildOptions) -> Utf8PathBuf {
+    // Two of the built-in profiles share the directory of another.
+    let profile = match (options.release, options.profile.as_deref()) {
+        (true, _) | (false, Some("bench")) => "release",
+        (false, None | Some("dev" | "test")) => "debug",
+        (false, Some(profile)) => profile,
+    };
+    let mut directory = Utf8PathBuf::new();
+    if let Some(target) = &options.target {
+        // Of a target that a file describes, cargo takes the file's name.
+        let named = Utf8Path::new(target).file_stem();
+        let named = named.filter(|_| target.ends_with(".json"));
+        directory.push(named.unwrap_or(target));
+    }
+    directory.join(profile)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -419,5 +438,31 @@ mod tests {
         let mut rest = Vec::new();
         std::io::Read::read_to_end(&mut reader, &mut rest).unwrap();
         assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn what_is_built_lies_where_profile_and_target_say() {
+        for (release, profile, target, expected) in [
+            (false, None, None, "debug"),
+            (true, None, None, "release"),
+            (false, Some("test"), None, "debug"),
+            (false, Some("bench"), None, "release"),
+            (false, Some("small"), None, "small"),
+            (
+                false,
+                None,
+                Some("x86_64-unknown-linux-gnu"),
+                "x86_64-unknown-linux-gnu/debug",
+            ),
+            (true, None, Some("targets/own.json"), "own/release"),
+        ] {
+            let options = CargoBuildOptions {
+                release,
+                profile: profile.map(str::to_owned),
+                target: target.map(str::to_owned),
+                ..CargoBuildOptions::default()
+            };
+            assert_eq!(output_directory(&options), Utf8Path::new(expected));
+        }
     }
 }

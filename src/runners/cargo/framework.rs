@@ -10,18 +10,17 @@ use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::keep_alive::KeepAlive;
 use crate::sandbox::project_spec::{ProjectSpec, ProjectSpecError, SpecSource, ToolboxUse, files};
-use cargo_metadata::camino::Utf8Path;
 use maelstrom_model::event::{EventKind, IsolationMode, OutputText, SourceLocation};
 use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost, OutputParser};
 use maelstrom_model::job::TestKey;
 use maelstrom_spec::{RunnerLayers, TemplateVariable};
 
-use super::build::{CargoBuild, CargoBuildMessage, build_arguments};
+use super::build::{CargoBuild, CargoBuildMessage, build_arguments, output_directory};
 use super::discovery::CargoDiscovery;
 use super::environment::config;
 use super::error::CargoError;
 use super::location;
-use super::metadata::{CargoWorkspace, TARGET_DIR};
+use super::metadata::CargoWorkspace;
 use super::notices;
 use super::options::{CargoAction, CargoBuildOptions, CargoSettings, VOCABULARY};
 use super::project::CargoProject;
@@ -139,19 +138,8 @@ impl CargoFramework {
 
     /// Where cargo puts what it builds.
     fn build_directory(&self, workspace: &CargoWorkspace) -> String {
-        let build = &self.settings.build;
-        let profile = match (build.release, build.profile.as_deref()) {
-            (true, _) | (false, Some("bench")) => "release",
-            (false, None | Some("dev" | "test")) => "debug",
-            (false, Some(profile)) => profile,
-        };
-        let mut directory = workspace.target_directory.clone();
-        if let Some(target) = &build.target {
-            // Of a target that a file describes, cargo names the directory after the file.
-            let name = Utf8Path::new(target).file_stem();
-            directory.push(name.filter(|_| target.ends_with(".json")).unwrap_or(target));
-        }
-        directory.join(profile).into_string()
+        let below = output_directory(&self.settings.build);
+        workspace.target_directory.join(below).into_string()
     }
 
     async fn wanted(&self) -> Result<(CargoWorkspace, CargoSelection), CargoError> {
@@ -193,11 +181,7 @@ impl CargoFramework {
             return Ok(None);
         };
         let options = CargoBuildOptions {
-            // The workspace's directories may hold this option again, which cargo takes only once.
-            target_dir: match workspace.directories.iter().all(|word| word != TARGET_DIR) {
-                true => self.settings.build.target_dir.clone(),
-                false => None,
-            },
+            target_dir: workspace.target_dir_option(&self.settings.build),
             ..self.settings.build.clone()
         };
         let colors = self.invocation.colors;

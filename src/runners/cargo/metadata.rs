@@ -19,7 +19,7 @@ use super::target::PackageTarget;
 use super::toolchain;
 
 /// Cargo's option for the directory that it builds into.
-pub(super) const TARGET_DIR: &str = "--target-dir";
+const TARGET_DIR: &str = "--target-dir";
 
 /// A workspace.
 #[derive(Clone, Debug)]
@@ -133,6 +133,13 @@ impl CargoWorkspace {
             self.build_directory = direct;
         }
         self
+    }
+
+    /// The user's `--target-dir`, unless [`directories`](Self::directories) hold that option again,
+    /// which cargo takes only once.
+    pub fn target_dir_option(&self, options: &CargoBuildOptions) -> Option<PathBuf> {
+        let again = self.directories.iter().any(|word| word == TARGET_DIR);
+        options.target_dir.clone().filter(|_| !again)
     }
 
     /// Reads what `cargo metadata` printed.
@@ -277,6 +284,39 @@ pub fn local_directory(artifact: &Artifact) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A workspace without packages, as `cargo metadata` prints it.
+    const EMPTY: &[u8] = br#"{
+        "packages": [], "workspace_members": [], "resolve": null, "target_directory": "/w/target",
+        "version": 1, "workspace_root": "/w", "metadata": null
+    }"#;
+
+    #[test]
+    fn the_target_directory_is_named_once_whichever_directory_climbs() {
+        let options = CargoBuildOptions {
+            target_dir: Some("chosen".into()),
+            ..CargoBuildOptions::default()
+        };
+        for (target, build, expected) in [
+            ("/w/chosen", "/w/chosen", Some("chosen")),
+            ("/w/chosen", "/w/a/../build", Some("chosen")),
+            ("/w/a/../chosen", "/w/build", None),
+        ] {
+            let workspace = CargoWorkspace {
+                target_directory: target.into(),
+                build_directory: build.into(),
+                ..CargoWorkspace::read(EMPTY).unwrap()
+            };
+            let workspace = workspace.with_direct_paths();
+            let option = workspace.target_dir_option(&options);
+            assert_eq!(option, expected.map(PathBuf::from), "{target} {build}");
+            let named = workspace
+                .directories
+                .iter()
+                .filter(|word| *word == TARGET_DIR);
+            assert_eq!(named.count(), usize::from(expected.is_none()), "{target}");
+        }
+    }
 
     #[test]
     fn a_path_that_climbs_is_told_without() {

@@ -170,3 +170,26 @@ fn check_20_frozen_rows_stand_still_while_events_are_counted_and_one_frame_catch
         "{caught_up}"
     );
 }
+
+#[test]
+fn a_click_in_a_list_of_workers_selects_what_is_shown_there() {
+    let mut script = Script::broker();
+    for number in 0..60 {
+        script.worker(number, &format!("build-{number:02}"), 4);
+    }
+    let mut harness = shown(script, 120, 36);
+    harness.keys("4G");
+    let screen = harness.screen();
+    let list = screen.lines().enumerate();
+    let mut rows = list.filter(|(_, line)| line.contains(" build-") && line.contains("online"));
+    let (row, line) = rows.nth(1).expect("some workers are listed");
+    let at = line.find("build-").unwrap();
+    let name = &line[at..at + "build-00".len()];
+    assert_ne!(name, "build-01", "the list is scrolled: {screen}");
+    harness.click(10, row as u16);
+    let slots = harness.screen();
+    assert!(slots.contains(&format!("Slots of {name}")), "{name}: {slots}");
+    // The heading is no worker.
+    harness.click(10, row as u16 - 2);
+    assert_eq!(harness.screen(), slots);
+}

@@ -1,7 +1,7 @@
 //! What the terminal is given, and how it is left: frames, other programs, sizes, stops and ends.
 
 use crate::executable;
-use crate::terminal::{FRAME_BEGIN, FRAME_END, program, showing};
+use crate::terminal::{ENDS_WHILE_STOPPED, FRAME_BEGIN, FRAME_END, program, showing};
 use crate::tmux::Tmux;
 use std::time::{Duration, Instant};
 
@@ -222,4 +222,15 @@ fn check_30_help_lists_every_key_and_quitting_leaves_the_failures_behind() {
     ] {
         assert!(left.contains(part), "{part:?} is not in\n{left}");
     }
+}
+
+#[test]
+fn a_run_that_ends_while_the_dashboard_is_stopped_closes_it_afterwards() {
+    let mut tmux = showing(ENDS_WHILE_STOPPED);
+    tmux.press("C-z");
+    tmux.wait_for("the shell", |screen| screen.contains("Stopped"));
+    tmux.type_line("fg");
+    tmux.wait_for("what is left behind", |screen| {
+        screen.contains("failures:") && screen.trim_end().ends_with('$')
+    });
 }

@@ -26,6 +26,8 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const ROLE: &str = "MAELSTROM_TEST_ROLE";
+/// The role of a run whose round ends while the dashboard is being stopped.
+const ENDS_WHILE_STOPPED: &str = "ends-while-stopped";
 const TOLD: &str = "MAELSTROM_TEST_TOLD";
 const FRAME_BEGIN: &[u8] = b"\x1b[?2026h";
 const FRAME_END: &[u8] = b"\x1b[?2026l";
@@ -47,6 +49,10 @@ fn the_program_in_the_terminal() {
     let (commands, queue) = unbounded_channel();
     let settings = DashboardSettings::standard(&ThemeChoice::dark(ColorChoice::Color))
         .expect("the built-in themes are right");
+    let on_finish = match role == ENDS_WHILE_STOPPED {
+        true => OnFinish::Exit,
+        false => OnFinish::Auto,
+    };
     let engine = std::thread::spawn(move || match role.as_str() {
         "endless-flood" => endless_flood(&sender, queue),
         "flood-and-tell" => {
@@ -65,7 +71,7 @@ fn the_program_in_the_terminal() {
     let options = DashboardOptions {
         settings,
         glyphs: GlyphSet::Unicode,
-        on_finish: OnFinish::Auto,
+        on_finish,
         source: EventSource::Live,
         playback: PlaybackState::Going,
         step: None,
@@ -115,6 +121,10 @@ fn answer(sender: &EventSender, mut commands: UnboundedReceiver<UiCommand>, role
             UiCommand::Resume => tell(EventKind::Resumed),
             UiCommand::Suspend => {
                 suspended = Instant::now();
+                if role == ENDS_WHILE_STOPPED {
+                    let summary = RoundSummary::default();
+                    tell(EventKind::RoundFinished { round: 1, summary });
+                }
                 tell(EventKind::Suspended);
             }
             UiCommand::Continue => {

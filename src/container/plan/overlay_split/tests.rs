@@ -189,6 +189,24 @@ fn copies_are_limited_in_all() {
     assert_eq!(bound.count(), 3, "{shown}");
 }
 
+#[test]
+fn what_a_directory_that_is_not_split_would_have_taken_is_there_for_others() {
+    let mut host = Host::new(&["/w/a/", "/w/a/disk/"], &[("/w/a/disk", "ext4")]);
+    for number in 0..COPIES_BYTES_MAX / COPY_BYTES_MAX {
+        let file = HostEntryKind::File(COPY_BYTES_MAX);
+        host.entries.insert(format!("/w/a/{number}").into(), file);
+    }
+    for number in 0..MOUNTS_MAX {
+        let path = format!("/w/a/many{number}").into();
+        host.entries.insert(path, HostEntryKind::Directory);
+    }
+    let file = HostEntryKind::File(COPY_BYTES_MAX);
+    host.entries.insert("/w/file".into(), file);
+    let shown = host.shown(&[("/w", overlay("/w"))]);
+    assert!(shown.contains("bind /w/a of the host read-only"), "{shown}");
+    assert!(!shown.contains("/w/file of the host"), "{shown}");
+}
+
 /// A tree of directories, each with a file, and file systems mounted on some of them.
 fn any_host() -> impl Strategy<Value = Host> {
     let name = prop::sample::select(vec!["a", "b", "c"]);

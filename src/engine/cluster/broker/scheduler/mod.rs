@@ -35,11 +35,11 @@
 //!
 //! The contents of jobs, their outcomes, connections and the journal are the core's concern.
 
-mod book;
 mod client_state;
 mod clients;
 mod counters;
 mod grants;
+mod job_scheduler;
 mod lease_state;
 mod leases;
 mod limits;
@@ -53,8 +53,8 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-pub use self::book::JobScheduler;
 pub use self::counters::SchedulerCounters;
+pub use self::job_scheduler::JobScheduler;
 pub use self::limits::SchedulerLimits;
 pub use self::status::{
     ClientStatus, PoolStatus, SchedulerStatus, WorkerAvailability, WorkerStatus,

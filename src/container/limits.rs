@@ -56,8 +56,8 @@ const PSEUDOTERMINALS_MIN: u64 = 16;
 const PENDING_SIGNALS_MIN: u64 = 1024;
 
 impl ContainerLimits {
-    /// Those of each of so many containers that run at a time, of which all together hold so many
-    /// bytes of files.
+    /// The limits of each container if `containers` of them run at a time and their files may take
+    /// `scratch_bytes` together.
     pub fn shared(containers: u32, scratch_bytes: u64) -> ContainerLimits {
         let read = |name: &str| {
             let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;

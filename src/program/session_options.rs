@@ -34,7 +34,7 @@ pub struct SessionOptions<'a> {
     pub cluster: &'a RunnerClusterOptions,
     /// How often each runs.
     pub repeat: NonZeroU32,
-    /// After so many failures the run stops.
+    /// The number of failures after which the run stops.
     pub stop_after: Option<NonZeroU32>,
     /// Whether passing tests' output is shown.
     pub passing_output: PassingTestOutput,

@@ -41,8 +41,8 @@ use super::super::sys::socket::{self, MESSAGE_BYTES_MAX, memory_file, read_memor
 use super::super::sys::state::{ProcessAttributes, attributes_of};
 use super::build::StepFailed;
 
-/// After so many forks a fork server is replaced, whatever it looks like: the kernel's own
-/// bookkeeping of its memory (shared page tables, reverse mappings) grows with them.
+/// The number of forks after which a fork server is replaced, whatever it looks like: the kernel's
+/// own bookkeeping of its memory (shared page tables, reverse mappings) grows with them.
 const FORKS_MAX: u32 = 5000;
 
 /// A fork server that has grown by so much since it was ready is replaced. It does nothing but

@@ -34,7 +34,7 @@ pub fn set(limits: &ContainerLimits, proc: &OwnedFd) {
 }
 
 /// What is left at the end is too little to write anything: a job that is refused a page leaves
-/// less than this, since files are written in pieces of up to so many bytes.
+/// less than this, since files are written in pieces of at most this size.
 const ROOM_BYTES: u64 = 128 * 1024;
 
 /// Whether a file system has no room left.

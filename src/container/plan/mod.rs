@@ -38,7 +38,7 @@ use super::spec::{
 };
 use super::step::ContainerStep;
 
-/// The user to whom the root of a container belongs.
+/// The user that owns the root of a container.
 const ROOT: u32 = 0;
 
 /// Makes the plan for a container, of directories of the host below which nothing is mounted.

@@ -85,7 +85,7 @@ impl StoreDirectory {
                 }
             }
         }
-        // Also where the version is right: somebody may have removed a part of the cache by hand.
+        // Also where the version is right: a part of the cache may have been removed by hand.
         for name in DIRECTORIES {
             ensure_directory(&root.join(name))?;
         }

@@ -103,7 +103,7 @@ impl LockFile {
             match fcntl(&self.file, argument) {
                 Ok(_) => return Ok(LockAttempt::Granted),
                 Err(Errno::EINTR) => {}
-                // Either stands for a lock that somebody else holds (fcntl(2)).
+                // Either means that another process holds the lock (fcntl(2)).
                 Err(Errno::EAGAIN | Errno::EACCES) => return Ok(LockAttempt::Refused),
                 Err(errno) => {
                     return Err(StoreError::Lock {

@@ -64,8 +64,8 @@ pub enum WaitMode {
 }
 
 /// Waits for a child's end (`wait4(2)`).
-pub fn wait(whom: WaitTarget, patience: WaitMode) -> nix::Result<WaitOutcome> {
-    let pid = match whom {
+pub fn wait(target: WaitTarget, patience: WaitMode) -> nix::Result<WaitOutcome> {
+    let pid = match target {
         WaitTarget::One(pid) => pid.as_raw(),
         WaitTarget::Any => -1,
     };

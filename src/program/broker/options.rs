@@ -199,7 +199,7 @@ pub struct BrokerSettings {
     pub directory: PathBuf,
     /// What they should take up at most.
     pub size_target_bytes: u64,
-    /// How long it waits for whom.
+    /// How long the broker waits for a worker and for a client.
     pub policy: BrokerConfig,
 }
 

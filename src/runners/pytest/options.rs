@@ -209,7 +209,7 @@ pub struct PytestSettings {
     pub processes: TestProcessMode,
     /// How often each test runs.
     pub repeat: NonZeroU32,
-    /// After so many failures the run stops.
+    /// The number of failures after which the run stops.
     pub stop_after: Option<NonZeroU32>,
     /// How long a test may take; `None` means as long as it likes.
     pub timeout: Option<Duration>,

@@ -188,7 +188,10 @@ fn a_click_in_a_list_of_workers_selects_what_is_shown_there() {
     assert_ne!(name, "build-01", "the list is scrolled: {screen}");
     harness.click(10, row as u16);
     let slots = harness.screen();
-    assert!(slots.contains(&format!("Slots of {name}")), "{name}: {slots}");
+    assert!(
+        slots.contains(&format!("Slots of {name}")),
+        "{name}: {slots}"
+    );
     // The heading is no worker.
     harness.click(10, row as u16 - 2);
     assert_eq!(harness.screen(), slots);

@@ -1,6 +1,6 @@
 //! Authentication and authorization in a cluster.
 //!
-//! - [`guard`]: decides whom a broker admits.
+//! - [`guard`]: decides which callers a broker admits.
 //! - [`roles`]: what each role may do. [`tokens`]: the tokens that identify members.
 //! - [`authority`]: issues certificates and tokens for a team.
 

@@ -50,7 +50,7 @@ pub struct CargoSettings {
     pub toolbox: Toolbox,
     /// How often each test runs.
     pub repeat: NonZeroU32,
-    /// After so many failures the run stops.
+    /// The number of failures after which the run stops.
     pub stop_after: Option<NonZeroU32>,
     /// How long a test may take; `None` means as long as it likes.
     pub timeout: Option<Duration>,

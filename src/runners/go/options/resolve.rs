@@ -53,7 +53,7 @@ pub struct GoSettings {
     pub toolbox: Toolbox,
     /// How often each test runs.
     pub repeat: NonZeroU32,
-    /// After so many failures the run stops.
+    /// The number of failures after which the run stops.
     pub stop_after: Option<NonZeroU32>,
     /// After how long a test is ended from outside.
     pub timeout: Option<Duration>,

@@ -49,7 +49,7 @@ pub enum SpawnerRequest {
     /// The ids of its user namespace are mapped: go on, and let jobs make these system calls.
     Mapped(IdMapping, SystemCalls),
     /// Start a container init. Comes with its socket and a memory file of the plan.
-    StartSlot,
+    StartContainer,
 }
 
 /// A message from the spawner to the program.

@@ -13,7 +13,7 @@
 //!        ── Mapped ───────────▶ fork ────────────────────────▶ unshare mounts, mount /proc,
 //!                                                              control groups, system call filter
 //!        ◀───────────────────────────────────────── Ready ──
-//! start_container ── StartSlot ──────────────────────────────▶ fork ──▶ container init (PID 1)
+//! start_container ── StartContainer ──────────────────────────────▶ fork ──▶ container init (PID 1)
 //! close the socket              exit after it ◀─────────────── exit
 //! ```
 //!
@@ -174,7 +174,7 @@ impl SpawnerProcess {
         let descriptors = [theirs.as_fd(), plan.as_fd()];
         message::send(
             self.control.as_fd(),
-            &SpawnerRequest::StartSlot,
+            &SpawnerRequest::StartContainer,
             &descriptors,
         )?;
         Ok(ours)
@@ -281,7 +281,7 @@ fn start_spawner(control: &OwnedFd) -> Result<HelperRole, StepFailed> {
     message::send(control.as_fd(), &SpawnerReply::Unshared, &[]).map_err(lost)?;
     let (mapping, calls) = match message::receive(control.as_fd()).map_err(lost)?.0 {
         SpawnerRequest::Mapped(mapping, calls) => (mapping, calls),
-        SpawnerRequest::StartSlot => {
+        SpawnerRequest::StartContainer => {
             return Err(StepFailed::new("talk to the program", Errno::EPROTO));
         }
     };
@@ -324,7 +324,7 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
     let kernel_files = KernelFiles::read();
     loop {
         let descriptors = match message::receive(control.as_fd()) {
-            Ok((SpawnerRequest::StartSlot, descriptors)) => descriptors,
+            Ok((SpawnerRequest::StartContainer, descriptors)) => descriptors,
             Ok((SpawnerRequest::Mapped(..), _)) | Err(_) => return 0,
         };
         let mut descriptors = descriptors.into_iter();
@@ -389,7 +389,7 @@ fn start_container(
         }
         None => {
             drop(ready);
-            let _ = nix::sys::prctl::set_name(c"mael-slot");
+            let _ = nix::sys::prctl::set_name(c"mael-init");
             reset_signals();
             // Without the byte the spawner has failed, and says so itself.
             match nix::unistd::read(&go, &mut [0]) {

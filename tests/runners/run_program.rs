@@ -260,7 +260,7 @@ fn a_container_can_be_made_of_layers_alone() {
     let output = shell.run(&["--cache-root=cache"], job);
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
-        "as it was\nmael-slot\n",
+        "as it was\nmael-init\n",
         "{output:?}"
     );
     let stderr = shell.run(

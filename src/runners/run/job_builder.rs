@@ -84,7 +84,7 @@ impl JobBuilderError {
 
 impl std::fmt::Debug for JobBuilder {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Workshop").finish_non_exhaustive()
+        formatter.debug_struct("JobBuilder").finish_non_exhaustive()
     }
 }
 

@@ -331,7 +331,7 @@ mod tests {
             ("a/target", None),
             ("a/../x", Some("x")),
             ("a/b/../../x/y", Some("x/y")),
-            // Where the system goes.
+            // The kernel follows the link before `..`.
             ("link/../x", Some("elsewhere/x")),
             ("missing/../x/./y", Some("x/y")),
         ] {

@@ -68,7 +68,7 @@ impl CargoFramework {
         }
     }
 
-    /// The settings.
+    /// Returns the settings of the run.
     pub fn settings(&self) -> &CargoSettings {
         &self.settings
     }

@@ -39,7 +39,7 @@ pub struct CargoWorkspace {
     pub directories: Vec<OsString>,
 }
 
-/// A package of the workspace.
+/// A package as `cargo metadata` describes it.
 #[derive(Clone, Debug)]
 pub struct CargoPackage {
     /// The package as cargo describes it.

@@ -80,7 +80,7 @@ impl GoFramework {
         }
     }
 
-    /// The settings.
+    /// Returns the settings of the run.
     pub fn settings(&self) -> &GoSettings {
         &self.settings
     }

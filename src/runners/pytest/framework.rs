@@ -160,7 +160,7 @@ impl PytestFramework {
         Ok(own)
     }
 
-    /// The settings.
+    /// Returns the settings of the run.
     pub fn settings(&self) -> &PytestSettings {
         &self.settings
     }

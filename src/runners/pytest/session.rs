@@ -47,9 +47,9 @@ const RUN_NOTHING: [&str; 5] = [
     "--setup-plan",
 ];
 
-/// Returns the effects of these options. Returns an error for options of [`RUN_NOTHING`] and for
-/// unsupported options on the command line. Unsupported options in `addopts`, which is for pytest
-/// itself, only lead to a notice.
+/// Returns the effects of these options. Returns an error for options that run no tests or run them
+/// interactively, and for unsupported options on the command line. Unsupported options in
+/// `addopts`, which is for pytest itself, only lead to a notice.
 pub fn session_settings(settled: &[SessionOption]) -> Result<SessionSettings, PytestError> {
     let mut heeded = SessionSettings::default();
     for SessionOption {

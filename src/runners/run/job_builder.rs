@@ -1,7 +1,7 @@
 //! Builds runnable jobs from their descriptions.
 //!
-//! A [`JobBuilder`] owns the layers and images of its jobs, and so must outlive them. It caches
-//! containers: a stream has thousands of jobs, but few different containers.
+//! A [`JobBuilder`] keeps the layers and images of its jobs from being evicted, and so must outlive
+//! them. It caches containers: a stream has thousands of jobs, but few different containers.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};

@@ -1,8 +1,8 @@
 //! Keeps the directories that jobs refer to by path (trees of layers and images, directories of
-//! test binaries) from being deleted while jobs may run.
+//! test binaries) from being deleted or evicted while jobs may run.
 //!
 //! In watch mode, each round has its own discovery. A complete discovery defines a new job for
-//! every remaining test, so the directories of earlier discoveries can be deleted. After an
+//! every remaining test, so the directories of earlier discoveries are no longer needed. After an
 //! incomplete one, tests that it did not reach may still be run or inspected as an earlier
 //! discovery found them.
 
@@ -11,7 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use maelstrom_model::framework::DiscoverySummary;
 
-/// Owns the values whose destructors delete the directories. See the module documentation.
+/// Owns the values that delete or release these directories when they are dropped. See the module
+/// documentation.
 #[derive(Debug, Default)]
 pub struct KeepAlive(Mutex<KeepAliveItems>);
 

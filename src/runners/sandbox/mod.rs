@@ -11,7 +11,7 @@
 //!   expect.
 //! - [`project_spec`]: applies the project's specification file (`cargo-maelstrom.toml` and the
 //!   like).
-//! - [`keep_alive`]: directories that must not be deleted while jobs may use them.
+//! - [`keep_alive`]: keeps directories that jobs may use from being deleted.
 //! - [`project_directories`]: the directories for a runner's state and caches.
 //! - [`hints`]: guesses from a failed test's output what the container lacks.
 //! - [`notices`]: notices to the user that every runner can show.

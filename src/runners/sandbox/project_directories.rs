@@ -36,7 +36,7 @@ const IGNORE_ALL: &str = "*\n";
 /// The directories of one runner for one project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectDirectories {
-    /// Records of earlier runs, such as test durations.
+    /// Records of earlier runs: outcomes and durations of tests.
     pub state: PathBuf,
     /// Files that this project's runs need while they last.
     pub cache: PathBuf,

@@ -67,10 +67,9 @@ impl LibraryPath {
     /// The dynamic loader searches about a dozen places below each directory every time it starts a
     /// program, which takes an eighth of the duration of an empty test.
     ///
-    /// The names of the toolchain's libraries contain a hash, so a program cannot open them by
-    /// name, and `needed` lists all that it uses. A library among the build outputs may be one that
-    /// a test opens by name, so their directories stay as long as they contain one whose name has
-    /// no hash.
+    /// Programs link to the toolchain's libraries by the names that the compiler gave them, so
+    /// `needed` lists all that are used. A library among the build outputs may be one that a test
+    /// opens by name, so their directories stay as long as they contain one whose name has no hash.
     pub fn without_needless(
         mut self,
         needed: &[PathBuf],

@@ -153,9 +153,9 @@ fn system() -> Vec<HostPath> {
     resolved(names).collect()
 }
 
-/// Returns the directories on `PATH` and those that variables such as `JAVA_HOME` name
-/// ([`INSTALLATIONS`]). Directories that contain the home directory are left out: they would show
-/// tests the files of all users.
+/// Returns the directories on `PATH`, the parents of directories of shims, and the directories that
+/// variables such as `NVM_DIR` name ([`INSTALLATIONS`]). Directories that contain the home
+/// directory are left out: they would show tests the files of all users.
 fn search_path(invocation: &Invocation, home: Option<&HostPath>) -> impl Iterator<Item = HostPath> {
     let path = invocation.variable("PATH").map(std::env::split_paths);
     let on_path = path.into_iter().flatten().flat_map(|directory| {

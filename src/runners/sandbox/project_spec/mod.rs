@@ -10,8 +10,8 @@
 //! test's container ([`TestContainer`]) in return. Without a file there is no [`ProjectSpec`], and
 //! this module costs nothing.
 //!
-//! A [`ProjectSpec`] belongs to one discovery. Its [`LayerCache`] owns the directories that jobs
-//! use, so it must live as long as the jobs; see [`ProjectSpec::materials`].
+//! A [`ProjectSpec`] belongs to one discovery. Its [`LayerCache`] keeps the directories that jobs
+//! use from being evicted, so it must live as long as the jobs; see [`ProjectSpec::materials`].
 
 mod compose;
 mod error;
@@ -192,8 +192,8 @@ impl ProjectSpec {
         }
     }
 
-    /// Returns the layer cache, which owns the directories that jobs use. They are deleted when the
-    /// last reference is dropped.
+    /// Returns the layer cache. The directories that jobs use are not evicted while a reference to
+    /// it exists.
     pub fn materials(&self) -> Arc<LayerCache> {
         Arc::clone(&self.materials)
     }
@@ -241,8 +241,7 @@ impl ProjectSpec {
         }
     }
 
-    /// Resolves the specification of a test. `test` must know all of its properties, not only some
-    /// of them.
+    /// Resolves the specification of a test. No property of `test` may be unknown.
     pub fn resolve(&self, test: &impl FilterSubject) -> Result<SpecResolution, ProjectSpecError> {
         Ok(self.resolver.borrow_mut().resolve(test)?)
     }

@@ -26,8 +26,8 @@ pub struct TestContainerOptions {
 }
 
 impl TestContainerOptions {
-    /// Returns the options of the layer cache. `own` is the runner's directory for data that all
-    /// projects share; it also holds images for a user without a home directory.
+    /// Returns the options of the layer cache. `own` is the runner's own directory, which holds the
+    /// cache of layers. For a user without a home directory, it also holds the images.
     pub fn sources(
         &self,
         invocation: &Invocation,

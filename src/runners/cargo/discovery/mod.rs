@@ -172,8 +172,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         !self.listings.is_empty()
     }
 
-    /// Waits for the next listing or container and processes it. Cancel safe: dropping the future
-    /// loses nothing.
+    /// Waits for the next listing or container and processes it. Cancel safe.
     pub async fn listed(&mut self) -> Result<(), CargoError> {
         match self.listings.next().await {
             None => {}
@@ -188,8 +187,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         Ok(())
     }
 
-    /// Starts preparing the containers of listed binaries, if everything that their layers may
-    /// contain has been built.
+    /// Starts preparing the containers of listed binaries, if their layers' inputs are built.
     fn equip(&mut self) {
         let all_built = self.programs.ready_for_layers();
         if !all_built && self.project.layers_are_built() {

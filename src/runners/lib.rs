@@ -1,6 +1,6 @@
-//! The test frameworks: how each builds, lists and runs its tests.
+//! The test frameworks, which build, list and run the tests of each language.
 //!
-//! A framework turns a project into [`maelstrom_model::job::TestCase`]s; the engine runs them.
+//! A framework finds the [`maelstrom_model::job::TestCase`]s of a project; the engine runs them.
 
 pub mod cargo;
 pub mod framework;

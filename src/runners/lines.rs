@@ -1,44 +1,46 @@
-//! Splits a stream into lines, which may end in a carriage return, as progress bars do.
+//! Splits a stream into lines, which may end in a carriage return, as those of progress bars do.
 //!
-//! Invariant: at most the given number of bytes is held; a longer line comes in pieces.
+//! A line longer than the limit is returned in pieces, so that a stream without newlines uses a
+//! bounded amount of memory. A piece may exceed the limit by what one read returns.
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// How much is read at once.
+/// The number of bytes for which the buffer has room before each read.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Reads a stream by lines.
+/// Reads a stream line by line.
 #[derive(Debug)]
 pub struct LineReader<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// So much of the buffer holds no line's end.
+    /// The number of bytes at the start of the buffer that contain no line ending.
     searched: usize,
     line_bytes_max: usize,
     ended: bool,
 }
 
-/// A line, without what ended it.
+/// A line without its line ending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamLine {
     pub bytes: Vec<u8>,
     pub end: LineEnding,
 }
 
-/// What ended a line.
+/// The kind of a line's ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineEnding {
     Newline,
-    /// A carriage return: the next line is to be written over this one.
+    /// A carriage return: the next line overwrites this one.
     Return,
-    /// The stream's end, or the limit for a line.
+    /// The end of the stream, or the length limit.
     None,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
-    /// Reads from a stream, with this limit for a line.
+    /// Returns a reader for a stream. A line of at least `line_bytes_max` bytes is returned in
+    /// pieces.
     pub fn new(reader: R, line_bytes_max: usize) -> LineReader<R> {
         LineReader {
             reader,
@@ -49,7 +51,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
-    /// The next line; `None` at the end. Dropping the future loses nothing.
+    /// Returns the next line, or `None` at the end of the stream. Cancel safe: dropping the future
+    /// loses nothing.
     pub async fn next(&mut self) -> io::Result<Option<StreamLine>> {
         loop {
             if let Some(line) = self.take() {
@@ -65,7 +68,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
-    /// Takes a line out of the buffer, if there is one.
+    /// Removes the first line from the buffer, if it is complete.
     fn take(&mut self) -> Option<StreamLine> {
         let end = self
             .buffer
@@ -77,7 +80,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         match end {
             Some(at) => {
                 let crlf = self.buffer.get(at..at + 2) == Some(b"\r\n");
-                // A newline that follows belongs to the same line's end, and may not have come yet.
+                // A newline after a carriage return belongs to the same ending, and may not have
+                // been read yet.
                 let undecided = self.buffer.get(at) == Some(&b'\r')
                     && at + 1 == self.buffer.len()
                     && !self.ended;

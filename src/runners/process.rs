@@ -1,23 +1,23 @@
-//! Build tools as child processes, which never outlive their owner.
+//! Child processes for build tools, which never outlive their owner.
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::Child;
 
-/// A process group, killed when it is dropped while its leader has not been waited for.
+/// A process group that is killed on drop, unless its leader has been waited for.
 #[derive(Debug)]
 pub struct ProcessGroup {
-    /// Its leader, started as such.
+    /// The leader of the process group.
     pub leader: Child,
 }
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // The id is there until the leader was waited for, so it can't be somebody else's yet.
+        // The id is available until the leader has been waited for, so it cannot have been reused.
         let Some(id) = self.leader.id().and_then(|id| i32::try_from(id).ok()) else {
             return;
         };
-        // The group is gone already if its last member died just now, which is as good.
+        // An error means that the last member of the group has already exited.
         let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
     }
 }

@@ -1,8 +1,8 @@
 //! Builds the tests with `cargo test --no-run`, and parses cargo's messages.
 //!
-//! Cargo's JSON messages on standard output report what was built; its human-readable output on
-//! standard error is passed through. Cargo is made to draw its progress bar there, the only source
-//! of the total number of units; the bar itself becomes [`CargoBuildMessage::Progress`].
+//! Cargo's JSON messages on stdout report what was built. Its human-readable output on stderr is
+//! passed through. `CARGO_TERM_PROGRESS_WHEN` makes cargo write its progress bar there, the only
+//! source of the total number of units; the bar becomes [`CargoBuildMessage::Progress`].
 //!
 //! The build runs in its own process group. Dropping an unfinished [`CargoBuild`] kills the whole
 //! group.
@@ -23,14 +23,14 @@ use super::options::{CargoBuildOptions, TargetOptions};
 use super::progress::{CargoProgress, parse_progress};
 use super::toolchain;
 
-/// The longest message of cargo that is understood. They hold paths and features only, since the
-/// compiler's own messages come rendered on standard error.
+/// The maximum length of a JSON message. Messages contain only paths and features, since the
+/// compiler's diagnostics are rendered on stderr.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The longest line of what a person reads that is passed on in one piece.
+/// The maximum length of a line of output that is passed on in one piece.
 const OUTPUT_LINE_BYTES_MAX: usize = 256 * 1024;
 
-/// A build that runs.
+/// A running build.
 #[derive(Debug)]
 pub struct CargoBuild {
     group: ProcessGroup,
@@ -39,41 +39,41 @@ pub struct CargoBuild {
     open: OpenStreams,
 }
 
-/// Which of the build's streams have not ended.
+/// Which of the build's output streams are still open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct OpenStreams {
     messages: bool,
     output: bool,
 }
 
-/// What a build says.
+/// A message from a build.
 #[derive(Debug)]
 pub enum CargoBuildMessage {
-    /// Something was built, or was there already.
+    /// A unit was built, or is up to date.
     Artifact(Box<Artifact>),
-    /// A build script ran, now or earlier.
+    /// A build script ran, in this build or an earlier one.
     Script(Box<BuildScript>),
-    /// Something for a person to read, whole lines.
+    /// Human-readable output, in whole lines.
     Output(Vec<u8>),
-    /// How far it has come.
+    /// The build's progress.
     Progress(CargoProgress),
     Finished(ExitStatus),
 }
 
-/// Which packages are built.
+/// The packages to build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackageArguments {
-    /// Those that cargo chooses.
+    /// The packages that cargo selects by default.
     Default,
-    /// All of the workspace.
+    /// All members of the workspace.
     Workspace,
-    /// Those that the user named, in the user's words.
+    /// The packages that the user named, as on the command line.
     Named(Vec<String>),
-    /// These, and no others of the same name.
+    /// Packages by id, which is unique, unlike names.
     Exactly(Vec<PackageId>),
 }
 
-/// The arguments of cargo that build what is wanted.
+/// Returns cargo's arguments for the build.
 pub fn build_arguments(
     packages: &PackageArguments,
     targets: &TargetOptions,
@@ -83,8 +83,7 @@ pub fn build_arguments(
     let mut arguments: Vec<OsString> = vec![
         "test".into(),
         "--no-run".into(),
-        // With plain `json` cargo puts diagnostics into its messages, and a person sees none of
-        // them.
+        // With plain `json`, cargo puts diagnostics into its messages and prints none of them.
         "--message-format=json-render-diagnostics".into(),
         match colors {
             ColorMode::Wanted => "--color=always".into(),
@@ -98,7 +97,7 @@ pub fn build_arguments(
 }
 
 impl PackageArguments {
-    /// The arguments of cargo that name the packages.
+    /// Returns cargo's arguments that select the packages.
     pub fn to_arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
         match self {
@@ -115,12 +114,12 @@ impl PackageArguments {
 }
 
 impl TargetOptions {
-    /// Whether any choice was made.
+    /// Returns whether any target is selected.
     pub fn any(&self) -> bool {
         !self.to_arguments().is_empty()
     }
 
-    /// The arguments of cargo that say the same.
+    /// Returns cargo's arguments for these options.
     pub fn to_arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
         flags(
@@ -143,7 +142,7 @@ impl TargetOptions {
 }
 
 impl CargoBuildOptions {
-    /// The arguments of cargo that say the same.
+    /// Returns cargo's arguments for these options.
     pub fn to_arguments(&self) -> Vec<OsString> {
         let mut arguments = Vec::new();
         flags(
@@ -189,7 +188,7 @@ fn pairs<T: AsRef<std::ffi::OsStr>>(arguments: &mut Vec<OsString>, option: &str,
 }
 
 impl CargoBuild {
-    /// Starts cargo with these arguments.
+    /// Starts cargo with these arguments. Fails if the program cannot be started.
     pub fn start(
         invocation: &Invocation,
         arguments: &[OsString],
@@ -211,8 +210,8 @@ impl CargoBuild {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Cargo starts compilers and build scripts, which end with it only if the whole group
-            // is killed.
+            // Cargo starts compilers and build scripts. Killing cargo alone would leave them
+            // running.
             .process_group(0)
             .spawn()?;
         let gone = || std::io::Error::other("a pipe of the build is missing");
@@ -229,8 +228,8 @@ impl CargoBuild {
         })
     }
 
-    /// What the build says next; [`CargoBuildMessage::Finished`] is the last thing. Dropping the
-    /// future loses nothing.
+    /// Returns the next message of the build. The last one is [`CargoBuildMessage::Finished`].
+    /// Cancel safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<CargoBuildMessage, CargoError> {
         while self.open.messages || self.open.output {
             tokio::select! {
@@ -259,7 +258,7 @@ impl CargoBuild {
     }
 }
 
-/// What a line on cargo's standard output means; nothing, if it is of no interest.
+/// Parses a line of cargo's stdout. Returns `None` for messages that are not needed.
 pub fn read_message(line: StreamLine) -> Option<CargoBuildMessage> {
     match serde_json::from_slice(&line.bytes) {
         Ok(Message::CompilerArtifact(artifact)) => {
@@ -269,16 +268,16 @@ pub fn read_message(line: StreamLine) -> Option<CargoBuildMessage> {
             Some(CargoBuildMessage::Script(Box::new(script)))
         }
         Ok(_) => None,
-        // Whatever is no message comes from another program that shares the stream.
+        // A line that is not a message comes from another program that shares the stream.
         Err(_) => read_output(line),
     }
 }
 
-/// What a line on cargo's standard error means; nothing, if there is nothing on it.
+/// Parses a line of cargo's stderr. Returns `None` if it contains nothing to show.
 fn read_output(line: StreamLine) -> Option<CargoBuildMessage> {
     match (parse_progress(&line.bytes), line.end) {
         (Some(progress), _) => Some(CargoBuildMessage::Progress(progress)),
-        // An overwritten line that is no progress bar is what erased one.
+        // A line that ends with a carriage return and is not a progress bar erases one.
         (None, LineEnding::Return) => None,
         (None, LineEnding::Newline | LineEnding::None) => {
             let mut bytes = line.bytes;
@@ -288,9 +287,9 @@ fn read_output(line: StreamLine) -> Option<CargoBuildMessage> {
     }
 }
 
-/// Where cargo puts what it builds with these options, below its target directory.
+/// Returns the directory of build outputs with these options, relative to the target directory.
 pub fn output_directory(options: &CargoBuildOptions) -> Utf8PathBuf {
-    // Two of the built-in profiles share the directory of another.
+    // The built-in profiles `bench` and `test` use the directories of `release` and `dev`.
     let profile = match (options.release, options.profile.as_deref()) {
         (true, _) | (false, Some("bench")) => "release",
         (false, None | Some("dev" | "test")) => "debug",
@@ -298,7 +297,7 @@ pub fn output_directory(options: &CargoBuildOptions) -> Utf8PathBuf {
     };
     let mut directory = Utf8PathBuf::new();
     if let Some(target) = &options.target {
-        // Of a target that a file describes, cargo takes the file's name.
+        // For a target specification file, cargo uses the file's name.
         let named = Utf8Path::new(target).file_stem();
         let named = named.filter(|_| target.ends_with(".json"));
         directory.push(named.unwrap_or(target));
@@ -420,8 +419,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_build_takes_its_children_along() {
-        // The grandchild holds the write end of a pipe that is not read: it ends when everybody
-        // who has it is dead.
+        // The grandchild holds the write end of a pipe that nobody reads. The pipe is closed when
+        // all processes that have it are dead.
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut command = Command::new("sh");
         command

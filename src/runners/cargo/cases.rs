@@ -1,6 +1,6 @@
-//! Turns a listing into test cases: their names, their jobs, and which are excluded.
+//! Turns a binary's list of tests into test cases with names and jobs.
 //!
-//! Pure. The caller decides which tests are selected.
+//! Pure. The caller decides which tests are selected or ignored.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::selection::SelectionOutcome;
 use super::target::PackageTarget;
 use super::titles::TargetTitles;
 
-/// How the tests of one binary are called; what they have in common is shared.
+/// Names the tests of one binary. The common parts of the names are shared.
 #[derive(Debug)]
 pub struct TestNaming {
     package: Arc<str>,
@@ -23,19 +23,19 @@ pub struct TestNaming {
     titles: TargetTitles,
 }
 
-/// The tests of a binary.
+/// The test cases of a binary.
 #[derive(Debug, Default)]
 pub struct BinaryTests {
-    /// Those that run or are reported as ignored.
+    /// The tests that run or are reported as ignored.
     pub tests: Vec<TestCase>,
-    /// How many others there are.
+    /// The number of tests that are not selected.
     pub deselected: u32,
-    /// What the user should know about them.
+    /// Notices about the tests.
     pub notices: Vec<UserNotice>,
 }
 
 impl TestNaming {
-    /// The names of a target's tests.
+    /// Returns the naming of a target's tests.
     pub fn new(package: &CargoPackage, target: &PackageTarget) -> TestNaming {
         TestNaming {
             package: package.name().into(),
@@ -44,22 +44,23 @@ impl TestNaming {
         }
     }
 
-    /// The package's name and the target's, as they are in the keys of tests.
+    /// Returns the names of the package and the target as in [`TestKey`].
     pub fn binary(&self) -> (Arc<str>, Arc<str>) {
         (self.package.clone(), self.artifact.clone())
     }
 
-    /// What the binary itself is called on one line.
+    /// Returns the title of the binary.
     pub fn of_target(&self) -> String {
         self.titles.of_target()
     }
 
-    /// What a test is called on one line.
+    /// Returns the title of a test.
     pub fn title(&self, name: &str) -> String {
         self.titles.of_case(name)
     }
 
-    /// The tests in a listing.
+    /// Returns the test cases of a listing. `jobs` returns the jobs for a test's name, and `wanted`
+    /// decides whether a test runs.
     pub fn cases<'a>(
         &self,
         listing: BinaryListing,
@@ -102,7 +103,7 @@ impl TestNaming {
                 return;
             }
             SelectionOutcome::Run => (None, &[]),
-            // libtest leaves an ignored test out even if it is named, unless it gets this argument.
+            // libtest skips an ignored test even if it is named, unless it gets this argument.
             SelectionOutcome::RunIgnored => (None, &[IGNORED]),
             SelectionOutcome::Ignore => (Some(IgnoredTest { reason: None }), &[]),
         };
@@ -118,7 +119,7 @@ impl TestNaming {
         });
     }
 
-    /// What stands for a binary whose tests can't be told.
+    /// Returns the entry for a binary whose tests cannot be listed.
     pub fn broken(&self, message: String, captured: Option<CapturedOutput>) -> BrokenEntry {
         let (stdout, stderr) = captured
             .map(|captured| (captured.stdout, captured.stderr))
@@ -142,7 +143,7 @@ impl TestNaming {
     }
 }
 
-/// Says that tests can't be told apart.
+/// Returns the warning that several tests have the same name.
 fn namesakes(count: u32, title: &str) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Warning,

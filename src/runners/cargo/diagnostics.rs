@@ -1,8 +1,8 @@
 //! Parses compiler errors from cargo's human-readable output.
 //!
-//! Cargo can print each diagnostic as JSON, but then it neither orders them nor counts them, nor
-//! omits duplicates. So the text that the user sees is parsed here, too: an error's first line, and
-//! the line after it with the location. Anything else is plain text.
+//! Cargo can print each diagnostic as JSON, but then it doesn't order or count diagnostics or omit
+//! duplicates. So this parser reads the text that the user sees: an error's first line, and the
+//! following line with the location. It ignores all other text.
 
 use std::path::{Path, PathBuf};
 
@@ -11,25 +11,25 @@ use maelstrom_model::event::SourceLocation;
 use maelstrom_model::framework::BrokenEntry;
 use maelstrom_model::job::TestKey;
 
-/// An error in a place of the source.
+/// A compiler error with a location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileError {
-    /// Its first line: `error[E0308]: mismatched types`.
+    /// The error's first line: `error[E0308]: mismatched types`.
     pub message: String,
     pub location: SourceLocation,
 }
 
-/// Reads a build's output line by line.
+/// Parses a build's output line by line.
 #[derive(Debug, Default)]
 pub struct DiagnosticParser {
     message: Option<String>,
-    /// What was found so far, each once: a library and its tests have the same errors.
+    /// The errors found so far, without duplicates: a library and its tests have the same errors.
     found: Vec<CompileError>,
 }
 
 impl DiagnosticParser {
-    /// Takes in a line of what cargo writes. `root` is where the compiler runs, and what is found
-    /// is told from `shown_from`.
+    /// Parses the next line of cargo's output. `root` is the directory where the compiler runs.
+    /// Locations below `shown_from` become relative to it.
     pub fn line(&mut self, line: &[u8], root: &Path, shown_from: &Path) {
         let Ok(text) = std::str::from_utf8(line) else {
             return;
@@ -44,12 +44,12 @@ impl DiagnosticParser {
         };
         let place = text.trim_start().strip_prefix("--> ").and_then(place);
         let Some((path, line, column)) = place else {
-            // A message has as many lines as it wants before the one that says where.
+            // A message may have any number of lines before the line with the location.
             let is_over =
                 text.is_empty() || text.starts_with("error") || text.starts_with("warning");
             match is_over {
                 false => self.message = Some(message),
-                // This line may begin the next error itself.
+                // This line may be the start of the next error.
                 true => self.line(text.as_bytes(), root, shown_from),
             }
             return;
@@ -70,7 +70,7 @@ impl DiagnosticParser {
         }
     }
 
-    /// What was found.
+    /// Returns the errors found.
     pub fn errors(self) -> Vec<CompileError> {
         self.found
     }
@@ -86,7 +86,7 @@ pub fn broken(error: CompileError) -> BrokenEntry {
             artifact: format!("{path}:{line}").into(),
             name: message.clone(),
         },
-        // Where there is little room, the end is shown.
+        // A title that is too long is truncated at the start, so the location comes last.
         title: format!("{message} at {path}:{line}"),
         message: "it does not compile".to_owned(),
         stdout: Vec::new(),
@@ -95,7 +95,7 @@ pub fn broken(error: CompileError) -> BrokenEntry {
     }
 }
 
-/// Reads `src/lib.rs:3:5`.
+/// Parses `src/lib.rs:3:5`.
 fn place(text: &str) -> Option<(&str, u32, u32)> {
     let (rest, column) = text.rsplit_once(':')?;
     let (path, line) = rest.rsplit_once(':')?;

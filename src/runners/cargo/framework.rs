@@ -1,4 +1,4 @@
-//! The test framework for cargo, as the engine drives it.
+//! The implementation of [`Framework`] for cargo.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ use super::transcript::LibtestFormat;
 use super::unresponsive::UnresponsivePrograms;
 use super::watchlist;
 
-/// The template variable that stands for where cargo puts what it builds.
+/// The name of the template variable for the directory of build outputs.
 const BUILD_DIRECTORY: &str = "build-dir";
 
 /// Builds, lists and reads the tests of a Cargo workspace.
@@ -39,21 +39,22 @@ const BUILD_DIRECTORY: &str = "build-dir";
 pub struct CargoFramework {
     settings: CargoSettings,
     invocation: Invocation,
-    /// Where the compiler's relative paths start; known once discovery has begun.
+    /// The root directory of the workspace, where the compiler's relative paths start. Set when
+    /// discovery begins.
     root: OnceLock<PathBuf>,
-    /// Where cargo puts what it builds.
+    /// The target directory and the build directory. Set when discovery begins.
     built: OnceLock<[PathBuf; 2]>,
     kept: KeepAlive,
-    /// What was said of the tests that are to be explained.
+    /// The output of `--explain`, one text for each test.
     explained: Mutex<Vec<String>>,
-    /// What is known of the test binaries.
+    /// What the test binaries listed, for the parsers of their tests' output.
     listed: ListedBinaries,
-    /// Of all packages that were built from a path so far, the directories.
+    /// The directories of all packages that have been built from a path so far.
     built_from: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl CargoFramework {
-    /// With these settings, called so.
+    /// Returns a framework with these settings for this invocation.
     pub fn new(settings: CargoSettings, invocation: Invocation) -> CargoFramework {
         CargoFramework {
             settings,
@@ -67,19 +68,19 @@ impl CargoFramework {
         }
     }
 
-    /// The settings.
+    /// Returns the settings of the run.
     pub fn settings(&self) -> &CargoSettings {
         &self.settings
     }
 
-    /// The lines of `--list-packages`. Nothing is built.
+    /// Returns the lines that `--list-packages` prints. Builds nothing.
     pub async fn list_packages(&self) -> Result<Vec<String>, CargoError> {
         let (_, wanted) = self.wanted().await?;
         let names = wanted.packages.iter().map(|package| package.name());
         Ok(names.map(str::to_owned).collect())
     }
 
-    /// The lines of `--list-binaries`. Nothing is built.
+    /// Returns the lines that `--list-binaries` prints. Builds nothing.
     pub async fn list_binaries(&self) -> Result<Vec<String>, CargoError> {
         let (_, wanted) = self.wanted().await?;
         let mut lines = Vec::new();
@@ -91,20 +92,20 @@ impl CargoFramework {
         Ok(lines)
     }
 
-    /// The directory of the workspace, where the project's own file belongs.
+    /// Returns the root directory of the workspace, where the project's specification file belongs.
     pub async fn project_directory(&self) -> Result<PathBuf, CargoError> {
         let (invocation, options) = (&self.invocation, &self.settings.build);
         let workspace = CargoWorkspace::load(invocation, options).await?;
         Ok(workspace.root.into_std_path_buf())
     }
 
-    /// What was said of the tests that are to be explained.
+    /// Returns what `--explain` prints, one text for each test.
     pub fn explanations(&self) -> Vec<String> {
         let explained = self.explained.lock();
         explained.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What the workspace's own file says of containers, if there is one.
+    /// Loads the project's specification file, if there is one.
     fn specified(
         &self,
         workspace: &CargoWorkspace,
@@ -136,7 +137,8 @@ impl CargoFramework {
         Ok(specified)
     }
 
-    /// Where cargo puts what it builds.
+    /// Returns the directory of build outputs for the selected profile and target, the value of the
+    /// template variable `build-dir`.
     fn build_directory(&self, workspace: &CargoWorkspace) -> String {
         let below = output_directory(&self.settings.build);
         workspace.target_directory.join(below).into_string()
@@ -148,10 +150,11 @@ impl CargoFramework {
         Ok((workspace, wanted))
     }
 
-    /// What is wanted, and what the compiler says, when both can be asked at once.
+    /// Runs `cargo metadata` and the compiler, concurrently if possible. The toolchain is `None` if
+    /// the compiler has to be run later.
     ///
-    /// Proxies of rustup install a toolchain that is missing, and two of them would do so side by
-    /// side: then the compiler is left for later, when cargo has been asked.
+    /// rustup's proxies install a missing toolchain, and two proxies at once would both install it.
+    /// If the toolchain may be missing, the compiler must run after cargo.
     async fn asked(
         &self,
     ) -> (
@@ -211,7 +214,7 @@ impl CargoFramework {
         }
     }
 
-    /// Says what the user should know about the tests that were handed over.
+    /// Emits notices about the tests that were found.
     fn notify<H: FrameworkHost>(
         &self,
         host: &H,
@@ -256,7 +259,8 @@ impl Framework for CargoFramework {
                 let text = OutputText(said.as_bytes().to_vec());
                 host.emit(EventKind::BuildOutput { text });
             }
-            // After an earlier round the workspace is watched already, and better known than now.
+            // After an earlier round the workspace is already being watched, based on better
+            // information.
             if self.root.get().is_none() {
                 host.watch(watchlist::of_unknown(
                     &self.invocation,
@@ -265,7 +269,7 @@ impl Framework for CargoFramework {
             }
         });
         let (workspace, wanted) = wanted?;
-        // A second discovery is of the same workspace.
+        // A second discovery has the same workspace, so an error can be ignored.
         let _ = self.root.set(workspace.root.as_std_path().to_owned());
         let built = [&workspace.target_directory, &workspace.build_directory];
         let built = built.map(|directory| directory.as_std_path().to_owned());
@@ -328,8 +332,8 @@ impl Framework for CargoFramework {
         host.emit(EventKind::BuildFinished {
             succeeded: status.success(),
         });
-        // The build has told of packages outside the workspace. Where it failed, a change of theirs
-        // may be what helps.
+        // The build has reported packages outside the workspace. If it failed, a change in one of
+        // them may fix it.
         self.watch(host, &workspace);
         if !status.success() {
             discovery.build_failed();

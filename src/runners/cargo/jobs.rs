@@ -1,4 +1,5 @@
-//! The jobs of a test binary: one container for all of them, one process for each test.
+//! The jobs of a test binary: all tests share a container definition, and each test has its own
+//! process.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -25,31 +26,31 @@ use super::project::CargoProject;
 use super::target::{TestBinary, TestHarness};
 use super::toolchain;
 
-/// Makes a test binary run one test, and write what it writes as it writes it.
+/// The arguments that make a test binary run one test and not capture its output.
 const ONE_TEST: [&str; 2] = ["--exact", "--nocapture"];
 
-/// Keeps libtest from finding out how many processors there are, by reading the control groups and
-/// every mount of the container, which takes longer than many a test. With more threads than one it
-/// names a test after it ran.
+/// Keeps libtest from determining the number of processors: it reads the control groups and every
+/// mount of the container, which takes longer than many tests. With more than one thread, libtest
+/// prints a test's name after running it.
 const THREADS: &str = "--test-threads=2";
 
-/// After this, a test binary takes every argument for a name.
+/// The argument after which a test binary takes every argument as a test name.
 const NAMES_FOLLOW: &str = "--";
 
-/// The containers of a project's tests. Next to the toolbox there is one, but each directory of
-/// sources outside the workspace that turns up while cargo builds makes it grow; without it there
-/// is one for each set of shared libraries.
+/// The containers of a project's tests. With the toolbox there is one for all binaries; it is
+/// replaced when a directory of sources outside the workspace appears during the build. Without the
+/// toolbox there is one for each set of shared libraries.
 #[derive(Debug)]
 pub struct CargoContainers {
     sources: BTreeSet<PathBuf>,
     made: HashMap<(Toolbox, BTreeSet<PathBuf>), Arc<ContainerSpec>>,
     host: Option<HostFacts>,
-    /// What the containers made so far need on other machines.
+    /// The host files that the containers made so far need on other machines.
     inputs: JobInputs,
 }
 
 impl CargoContainers {
-    /// Those of a workspace.
+    /// Returns the containers of a workspace, with the directories of its packages.
     pub fn new(project: &CargoProject<'_>) -> CargoContainers {
         let packages = project.workspace.packages.iter();
         CargoContainers {
@@ -68,15 +69,15 @@ impl CargoContainers {
         }
     }
 
-    /// Shows another directory to the tests of every binary from now on.
+    /// Adds a directory of sources to all containers that are returned from now on.
     pub fn add_sources(&mut self, directory: PathBuf) {
         if self.sources.insert(directory) {
             self.made.clear();
         }
     }
 
-    /// The container as it is now, for programs that need these shared libraries besides the
-    /// toolbox.
+    /// Returns the current container for programs that need these shared libraries. Creates it if
+    /// necessary.
     pub fn get(
         &mut self,
         project: &CargoProject<'_>,
@@ -92,7 +93,7 @@ impl CargoContainers {
         Ok(container)
     }
 
-    /// Of these files and directories, those that no container shows yet.
+    /// Returns those of `paths` that no container shows yet.
     pub fn outside(
         &mut self,
         project: &CargoProject<'_>,
@@ -115,7 +116,7 @@ impl CargoContainers {
         let is_outside = |path: &PathBuf| {
             let real = path.canonicalize().unwrap_or_else(|_| path.clone());
             let holds_home = home.as_ref().is_some_and(|home| home.starts_with(&real));
-            // A link must be shown both where it stands and where it leads.
+            // A symbolic link must be shown both at its own path and at its target's.
             let is_shown = shown
                 .iter()
                 .any(|place| real.starts_with(place) && path.starts_with(place));
@@ -124,7 +125,8 @@ impl CargoContainers {
         paths.into_iter().filter(is_outside).collect()
     }
 
-    /// Where jobs in these containers can run, if they need these files besides the sources.
+    /// Returns where jobs in these containers can run, if they need these build outputs in addition
+    /// to the sources.
     pub fn placement(&self, isolation: IsolationMode, built: &[PathBuf]) -> PlacementConstraint {
         match isolation {
             IsolationMode::Container => {
@@ -149,7 +151,7 @@ impl CargoContainers {
         };
         match settings.isolation {
             IsolationMode::Container => {}
-            // Nothing will look at it.
+            // A plain process does not use it.
             IsolationMode::Process => {
                 let (workspace, host) = (WorkspaceFacts::default(), HostFacts::default());
                 let made = container(&workspace, &host, toolbox, &libraries);
@@ -164,7 +166,8 @@ impl CargoContainers {
                 let downloads = toolchain::downloads(project.toolchain);
                 let downloads = downloads.filter_map(|path| HostPath::resolve(&path).ok());
                 let mounts = mountinfo::of_this_host();
-                // The kernel takes no directory with mounts of the host's in it for an overlay.
+                // The kernel does not accept a directory that contains mounts of the host for an
+                // overlay.
                 let (caches, others): (Vec<_>, Vec<_>) = downloads
                     .partition(|path| mountinfo::below(&mounts, &path.canonical).is_empty());
                 facts.caches.extend(caches);
@@ -176,7 +179,7 @@ impl CargoContainers {
         let made = container(&workspace, &host, toolbox, &libraries);
         let built = built_directories(project);
         let inputs = inputs(&workspace, &host, &libraries, &built);
-        // Earlier containers still serve their jobs, so nothing that they need goes.
+        // Jobs in earlier containers may still run, so their inputs stay.
         for carried in inputs.carried {
             if !self.inputs.carried.contains(&carried) {
                 self.inputs.carried.push(carried);
@@ -205,7 +208,7 @@ impl CargoContainers {
     }
 }
 
-/// Where cargo puts what it builds.
+/// Returns the target directory and the build directory.
 fn built_directories(project: &CargoProject<'_>) -> [PathBuf; 2] {
     let workspace = project.workspace;
     [&workspace.target_directory, &workspace.build_directory]
@@ -216,20 +219,20 @@ fn built_directories(project: &CargoProject<'_>) -> [PathBuf; 2] {
 #[derive(Clone, Debug)]
 pub struct CargoBinaryJobs {
     container: Arc<ContainerSpec>,
-    /// What starts the program, if anything does.
+    /// The command that starts the program, or nothing to start it directly.
     runner: Arc<[OsString]>,
     program: Arc<OsStr>,
     harness: TestHarness,
     environment: Arc<ProcessEnvironment>,
     working_directory: Arc<Path>,
     extra_arguments: Arc<[OsString]>,
-    /// What selects among all tests, where libtest itself does.
+    /// The arguments that select tests, for binaries whose harness is libtest.
     selection: Arc<[OsString]>,
     timeout: Option<Duration>,
 }
 
 impl CargoBinaryJobs {
-    /// Those of a package's test binary.
+    /// Returns the jobs of a package's test binary.
     pub fn new(
         project: &CargoProject<'_>,
         container: Arc<ContainerSpec>,
@@ -257,7 +260,7 @@ impl CargoBinaryJobs {
         }
     }
 
-    /// The same for tests that get something else.
+    /// Returns the jobs for tests with the container, environment and limits in `given`.
     pub fn with(&self, given: &TestContainer) -> CargoBinaryJobs {
         let program = given.program.as_ref();
         CargoBinaryJobs {
@@ -273,7 +276,7 @@ impl CargoBinaryJobs {
         }
     }
 
-    /// What a test binary's tests get by default.
+    /// Returns the default container of a binary's tests.
     pub fn standard(
         &self,
         binary: &TestBinary,
@@ -290,17 +293,17 @@ impl CargoBinaryJobs {
         }
     }
 
-    /// Lists the tests, or some of them.
+    /// Returns the job that lists the tests, or those that `which` selects.
     pub fn list(&self, which: &[&str], timeout: Duration) -> Job {
         let arguments = LIST.iter().chain(which).map(OsString::from).collect();
         Job {
-            // Its standard output is read.
+            // Its stdout is parsed.
             output: OutputPipes::Separate,
             ..self.job(arguments, Some(timeout))
         }
     }
 
-    /// Runs one test.
+    /// Returns the job that runs one test.
     pub fn test(&self, name: &str, which: &[&str]) -> Job {
         let mut arguments: Vec<OsString> =
             ONE_TEST.iter().chain(which).map(OsString::from).collect();
@@ -309,7 +312,7 @@ impl CargoBinaryJobs {
             TestHarness::Own => {}
         }
         arguments.extend(self.extra_arguments.iter().cloned());
-        // Only where it is needed: a `main` of the project's own may not know this argument.
+        // Only if necessary: a project's own `main` may not know this argument.
         if name.starts_with('-') {
             arguments.push(NAMES_FOLLOW.into());
         }
@@ -317,7 +320,7 @@ impl CargoBinaryJobs {
         self.job(arguments, self.timeout)
     }
 
-    /// Runs the whole program.
+    /// Returns the job that runs the whole program.
     pub fn whole(&self) -> Job {
         let arguments = [&*self.extra_arguments, &*self.selection].concat();
         self.job(arguments, self.timeout)
@@ -332,8 +335,8 @@ impl CargoBinaryJobs {
             }
         };
         Job {
-            // A listing runs here. Tests get their placement when they are handed over, since only
-            // then it is known what was built for them.
+            // A listing runs on this machine. Tests get their placement when they are handed over
+            // to the engine: only then is it known which build outputs they need.
             placement: PlacementConstraint::Here,
             container: self.container.clone(),
             process: Arc::new(ProcessSpec {

@@ -1,4 +1,4 @@
-//! The listing of one test binary, until its tests can be emitted.
+//! The listing of one test binary, until its tests are handed over to the engine.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,29 +15,30 @@ use super::overrides::{CargoOverride, explain, override_jobs};
 use super::project::CargoProject;
 use super::target::TestBinary;
 
-/// How far a test binary has come.
+/// The state of a test binary during discovery.
 pub enum ListingStage {
-    /// It was asked for its tests.
+    /// The binary has listed its tests.
     Listed(ListedBinary),
-    /// What the project's own file gives to its tests is there.
+    /// The containers from the project's specification file are prepared. The map has an entry per
+    /// test name.
     Equipped(ListedBinary, HashMap<String, CargoOverride>),
 }
 
-/// A test binary, and what it said when it was asked for its tests.
+/// A test binary and its answer to the request for its tests.
 pub struct ListedBinary {
     pub package: Arc<CargoPackage>,
     pub binary: TestBinary,
-    /// Its jobs, as they are without a file.
+    /// Its jobs, without the specification file.
     pub jobs: CargoBinaryJobs,
-    /// What its tests get without a file.
+    /// The default container of its tests.
     pub standard: DefaultContainer,
-    /// What it said, if it was asked.
+    /// Its captured output, if it was run.
     pub all: Option<CapturedOutput>,
     pub listing: Result<BinaryListing, CargoListingError>,
 }
 
 impl ListedBinary {
-    /// Writes down what is to be said of its tests, if they are to be explained.
+    /// Records the explanations of its tests for `--explain`.
     pub fn explain_to(&self, project: CargoProject<'_>) -> Result<(), CargoError> {
         match (&self.listing, project.settings.goal) {
             (Ok(listing), CargoAction::Explain) => {
@@ -47,7 +48,8 @@ impl ListedBinary {
         }
     }
 
-    /// Has made what the project's own file gives to its tests, if they are to be run.
+    /// Prepares the containers of its tests according to the specification file, if the tests are
+    /// to run.
     pub async fn equip<H: FrameworkHost>(
         self,
         project: CargoProject<'_>,

@@ -1,27 +1,27 @@
 //! Finds the source location of a failure in a test's panic message.
 //!
-//! libtest reports only what the panic handler prints: `thread 'name' (42) panicked at
-//! src/lib.rs:7:9:`; compilers before 1.73 print `thread 'name' panicked at 'message',
-//! src/lib.rs:7:9`. The last panic in the project's own sources counts: a test may catch earlier
-//! ones deliberately.
+//! libtest reports no location; it is only in the panic handler's message:
+//! `thread 'name' (42) panicked at src/lib.rs:7:9:`. Compilers before 1.73 print
+//! `thread 'name' panicked at 'message', src/lib.rs:7:9`. The last panic in the project's own
+//! sources counts, since a test may catch earlier ones deliberately.
 
 use std::path::{Component, Path};
 
 use maelstrom_model::event::SourceLocation;
 
-/// What stands before the place.
+/// The text before the location.
 const PANICKED: &str = " panicked at ";
 
-/// Finds the last panic in what a test wrote. Paths start at the workspace's root, as the compiler
-/// was called there, unless they are absolute; the result is relative to `directory` if it lies
-/// below it.
+/// Returns the location of the last panic in a test's output. Relative paths in the output start at
+/// the workspace's root, where the compiler runs. The returned path is relative to `directory` if
+/// it is below it.
 pub fn failure_location(
     stdout: &[u8],
     stderr: &[u8],
     workspace: &Path,
     directory: &Path,
 ) -> Option<SourceLocation> {
-    // The panic handler writes to standard error.
+    // The panic handler writes to stderr.
     [stderr, stdout]
         .into_iter()
         .find_map(|output| last_panic(&String::from_utf8_lossy(output)))
@@ -41,7 +41,7 @@ fn last_panic(output: &str) -> Option<SourceLocation> {
     })
 }
 
-/// Reads `path:line:column`.
+/// Parses `path:line:column`.
 fn read_place(place: &str) -> Option<SourceLocation> {
     let (rest, column) = place.rsplit_once(':')?;
     let (path, line) = rest.rsplit_once(':')?;
@@ -52,7 +52,7 @@ fn read_place(place: &str) -> Option<SourceLocation> {
     })
 }
 
-/// Whether a path belongs to the standard library or to a downloaded package.
+/// Returns whether a path belongs to the standard library or to a downloaded package.
 fn is_foreign(path: &str) -> bool {
     path.starts_with("/rustc/")
         || path.contains("/lib/rustlib/src/rust/")
@@ -69,7 +69,7 @@ fn placed(location: SourceLocation, workspace: &Path, directory: &Path) -> Sourc
     }
 }
 
-/// The path with `.` and `..` resolved by name alone.
+/// Returns the path with `.` and `..` resolved lexically.
 fn normalized(path: &Path) -> std::path::PathBuf {
     let mut result = std::path::PathBuf::new();
     for component in path.components() {

@@ -1,6 +1,6 @@
 //! Reads from a package's manifest which targets have their own `main`.
 //!
-//! `cargo metadata` omits `harness`.
+//! `cargo metadata` does not report `harness`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::target::{PackageTarget, TargetKind, TestHarness};
 
-/// The targets that a manifest mentions.
+/// The targets that a manifest declares.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct CargoManifest {
     #[serde(default)]
@@ -30,28 +30,27 @@ struct ManifestTarget {
     harness: Option<bool>,
 }
 
-/// A manifest that cargo could read and we can't.
+/// The manifest cannot be read, although cargo has read it.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// It is not there any more, say.
+    /// The file cannot be read; it may have been deleted.
     #[error("can't read {}: {source}", path.display())]
     Read {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    /// It is no manifest any more.
+    /// The file is no longer a valid manifest.
     #[error("can't read {}: {source}", path.display())]
     Form {
         path: PathBuf,
-        /// What is wrong with it.
         #[source]
         source: toml::de::Error,
     },
 }
 
 impl CargoManifest {
-    /// Reads a manifest.
+    /// Reads and parses a manifest.
     pub fn load(path: &Path) -> Result<CargoManifest, ManifestError> {
         let text = std::fs::read_to_string(path).map_err(|source| ManifestError::Read {
             path: path.to_owned(),
@@ -63,7 +62,7 @@ impl CargoManifest {
         })
     }
 
-    /// What answers the arguments of this target's test binary.
+    /// Returns the harness of this target's test binary.
     pub fn harness(&self, target: &PackageTarget) -> TestHarness {
         let mentioned = match target.kind {
             TargetKind::Library => return ManifestTarget::harness(Some(&self.lib)),
@@ -84,8 +83,7 @@ impl ManifestTarget {
     fn harness(mentioned: Option<&ManifestTarget>) -> TestHarness {
         match mentioned.and_then(|target| target.harness) {
             Some(false) => TestHarness::Own,
-            // This is also for targets that cargo finds by their files, and that no manifest
-            // mentions.
+            // This includes targets that cargo finds by their files and that no manifest declares.
             Some(true) | None => TestHarness::Libtest,
         }
     }

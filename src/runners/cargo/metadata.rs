@@ -18,35 +18,37 @@ use super::options::CargoBuildOptions;
 use super::target::PackageTarget;
 use super::toolchain;
 
-/// Cargo's option for the directory that it builds into.
+/// Cargo's option for the target directory.
 const TARGET_DIR: &str = "--target-dir";
 
-/// A workspace.
+/// A Cargo workspace.
 #[derive(Clone, Debug)]
 pub struct CargoWorkspace {
-    /// The directory of the workspace's own manifest.
+    /// The directory of the workspace's root manifest.
     pub root: Utf8PathBuf,
-    /// Where finished programs and libraries go.
+    /// The target directory, with finished programs and libraries.
     pub target_directory: Utf8PathBuf,
-    /// Where everything in between goes; usually the same.
+    /// The build directory, with intermediate files; usually the same as the target directory.
     pub build_directory: Utf8PathBuf,
     pub packages: Vec<Arc<CargoPackage>>,
-    /// The members that `cargo test` would test from where we were called: the package there, or
+    /// The members that `cargo test` would test in the working directory: the package there, or the
+    /// workspace's default members.
     pub default_members: Vec<PackageId>,
-    /// What is to be said to a build, so that no path of what it makes has a `..` in it.
+    /// Options for the build that pass the target and build directories without `..`, so that no
+    /// path of a build output contains one.
     pub directories: Vec<OsString>,
 }
 
-/// A package.
+/// A package as `cargo metadata` describes it.
 #[derive(Clone, Debug)]
 pub struct CargoPackage {
-    /// What cargo says of it.
+    /// The package as cargo describes it.
     pub metadata: cargo_metadata::Package,
-    /// The `rust-version` as its author wrote it; cargo's own form is normalized.
+    /// The `rust-version` as it is in the manifest; cargo normalizes its own.
     pub rust_version: Option<String>,
 }
 
-/// The same JSON, for what [`Metadata`] changes.
+/// The fields of the JSON that [`Metadata`] does not preserve.
 #[derive(Deserialize)]
 struct RawMetadata {
     packages: Vec<RawPackage>,
@@ -59,7 +61,7 @@ struct RawPackage {
 }
 
 impl CargoWorkspace {
-    /// Asks cargo about the workspace of the manifest that the options lead to.
+    /// Runs `cargo metadata` for the workspace of the manifest that the options select.
     pub async fn load(
         invocation: &Invocation,
         options: &CargoBuildOptions,
@@ -67,7 +69,8 @@ impl CargoWorkspace {
         CargoWorkspace::ask(invocation, options, options.manifest_path.as_deref()).await
     }
 
-    /// Asks cargo about one package that is no member of the workspace.
+    /// Runs `cargo metadata` for a package that is not a member of the workspace. Returns `None` if
+    /// cargo does not describe a package with this id or manifest.
     pub async fn load_package(
         invocation: &Invocation,
         options: &CargoBuildOptions,
@@ -77,8 +80,8 @@ impl CargoWorkspace {
         let workspace =
             CargoWorkspace::ask(invocation, options, Some(manifest.as_std_path())).await?;
         let mut packages = workspace.packages.into_iter();
-        // The id of a package from a registry names the registry; the same package looked at by
-        // its path does not.
+        // The id of a package from a registry names the registry, but cargo describes the package
+        // by its path here.
         Ok(packages.find(|package| {
             package.metadata.id == *id || package.metadata.manifest_path == manifest
         }))
@@ -91,8 +94,8 @@ impl CargoWorkspace {
     ) -> Result<CargoWorkspace, CargoError> {
         let cargo = toolchain::cargo(invocation);
         let mut command = invocation.command(cargo);
-        // With dependencies cargo would resolve them, which may take the network and write
-        // `Cargo.lock`.
+        // Without `--no-deps`, cargo would resolve dependencies, which may use the network and
+        // write `Cargo.lock`.
         command.args(["metadata", "--format-version=1", "--no-deps"]);
         command.args(["--color", "never"]);
         command.args(metadata_arguments(options));
@@ -100,7 +103,7 @@ impl CargoWorkspace {
             command.arg("--manifest-path").arg(manifest);
         }
         if let Some(directory) = &options.target_dir {
-            // `cargo metadata` has no such option, but reads the variable; a test does not see it.
+            // `cargo metadata` has no such option, but reads this variable. Tests don't see it.
             command.env("CARGO_TARGET_DIR", invocation.directory.join(directory));
         }
         let output = command.output().await.map_err(|source| CargoError::Start {
@@ -118,8 +121,8 @@ impl CargoWorkspace {
         Ok(workspace.with_direct_paths())
     }
 
-    /// The same with directories whose paths have no `..`: nothing can be mounted there, and it
-    /// would be in the way of every comparison of paths.
+    /// Replaces directories whose paths contain `..`: nothing can be mounted at such a path, and
+    /// paths could not be compared.
     fn with_direct_paths(mut self) -> CargoWorkspace {
         if let Some(direct) = direct(&self.target_directory) {
             let option = [TARGET_DIR.into(), direct.as_str().into()];
@@ -135,14 +138,14 @@ impl CargoWorkspace {
         self
     }
 
-    /// The user's `--target-dir`, unless [`directories`](Self::directories) hold that option again,
-    /// which cargo takes only once.
+    /// Returns the user's `--target-dir`, unless [`directories`](Self::directories) contains that
+    /// option: cargo accepts it only once.
     pub fn target_dir_option(&self, options: &CargoBuildOptions) -> Option<PathBuf> {
         let again = self.directories.iter().any(|word| word == TARGET_DIR);
         options.target_dir.clone().filter(|_| !again)
     }
 
-    /// Reads what `cargo metadata` printed.
+    /// Parses the output of `cargo metadata`.
     pub fn read(json: &[u8]) -> Result<CargoWorkspace, serde_json::Error> {
         let metadata: Metadata = serde_json::from_slice(json)?;
         let raw: RawMetadata = serde_json::from_slice(json)?;
@@ -152,7 +155,7 @@ impl CargoWorkspace {
             .map(|package| (package.id, package.rust_version))
             .collect();
         let members = metadata.workspace_members;
-        // Cargo before 1.71 does not tell which members are the default ones.
+        // Cargo before 1.71 does not report the default members.
         let default_members = match metadata.workspace_default_members.is_available() {
             true => metadata.workspace_default_members.to_vec(),
             false => members.clone(),
@@ -179,12 +182,12 @@ impl CargoWorkspace {
         })
     }
 
-    /// Where the program keeps what it wants to find again; tests don't see it.
+    /// Returns the directory for Maelstrom's own files, which tests don't see.
     pub fn own_directory(&self) -> PathBuf {
         self.target_directory.join("maelstrom").into_std_path_buf()
     }
 
-    /// The member with this id.
+    /// Returns the member with this id.
     pub fn package(&self, id: &PackageId) -> Option<&Arc<CargoPackage>> {
         self.packages
             .iter()
@@ -193,12 +196,12 @@ impl CargoWorkspace {
 }
 
 impl CargoPackage {
-    /// The package's name.
+    /// Returns the package's name.
     pub fn name(&self) -> &str {
         self.metadata.name.as_str()
     }
 
-    /// The directory of the package's manifest.
+    /// Returns the directory of the package's manifest.
     pub fn directory(&self) -> &Utf8Path {
         self.metadata
             .manifest_path
@@ -206,7 +209,7 @@ impl CargoPackage {
             .unwrap_or(Utf8Path::new("/"))
     }
 
-    /// The targets that have tests on.
+    /// Returns the targets whose `test` setting is on.
     pub fn tested_targets(&self) -> impl Iterator<Item = PackageTarget> {
         self.metadata
             .targets
@@ -215,7 +218,7 @@ impl CargoPackage {
             .map(PackageTarget::from_metadata)
     }
 
-    /// The names of the package's programs.
+    /// Returns the names of the package's binary targets.
     pub fn binaries(&self) -> impl Iterator<Item = &str> {
         self.metadata
             .targets
@@ -224,14 +227,14 @@ impl CargoPackage {
             .map(|target| target.name.as_str())
     }
 
-    /// Whether `cargo test` would look for tests in the package's documentation.
+    /// Returns whether `cargo test` would run doctests of the package.
     pub fn has_doctests(&self) -> bool {
         self.metadata.targets.iter().any(|target| target.doctest)
     }
 }
 
-/// The path without `..`, if it has one: links on the way to it are followed, as far as there are
-/// any.
+/// Returns the path without `..`, or `None` if it has no such component. Resolves symbolic links
+/// before each `..`, as far as the path exists.
 fn direct(path: &Utf8Path) -> Option<Utf8PathBuf> {
     let is_up = |component: &Utf8Component<'_>| *component == Utf8Component::ParentDir;
     path.components()
@@ -240,7 +243,7 @@ fn direct(path: &Utf8Path) -> Option<Utf8PathBuf> {
     let mut direct = Utf8PathBuf::new();
     for component in path.components() {
         if is_up(&component) {
-            // Nothing that is not there can be a link.
+            // A path that does not exist cannot be a link.
             direct = direct.canonicalize_utf8().unwrap_or(direct);
             direct.pop();
         } else {
@@ -250,7 +253,7 @@ fn direct(path: &Utf8Path) -> Option<Utf8PathBuf> {
     Some(direct)
 }
 
-/// What of the build's options `cargo metadata` understands.
+/// Returns the build options that `cargo metadata` understands.
 fn metadata_arguments(options: &CargoBuildOptions) -> Vec<String> {
     let mut arguments = Vec::new();
     for features in &options.features {
@@ -272,10 +275,10 @@ fn metadata_arguments(options: &CargoBuildOptions) -> Vec<String> {
     arguments
 }
 
-/// The directory of a package whose sources are somewhere on this machine and not in cargo's own
-/// directory.
+/// Returns the directory of an artifact's package, if the package is from a local path rather than
+/// cargo's home directory.
 pub fn local_directory(artifact: &Artifact) -> Option<PathBuf> {
-    // In ids of cargo before 1.77 this stands behind the package's name and version.
+    // In package ids of cargo before 1.77, the URL comes after the name and version.
     let is_local = artifact.package_id.repr.contains("path+file://");
     let directory = artifact.manifest_path.parent().filter(|_| is_local)?;
     Some(directory.as_std_path().to_owned())
@@ -285,7 +288,7 @@ pub fn local_directory(artifact: &Artifact) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    /// A workspace without packages, as `cargo metadata` prints it.
+    /// Returns the output of `cargo metadata` for a workspace without packages.
     const EMPTY: &[u8] = br#"{
         "packages": [], "workspace_members": [], "resolve": null, "target_directory": "/w/target",
         "version": 1, "workspace_root": "/w", "metadata": null
@@ -328,7 +331,7 @@ mod tests {
             ("a/target", None),
             ("a/../x", Some("x")),
             ("a/b/../../x/y", Some("x/y")),
-            // Where the system goes.
+            // The kernel follows the link before `..`.
             ("link/../x", Some("elsewhere/x")),
             ("missing/../x/./y", Some("x/y")),
         ] {

@@ -1,4 +1,4 @@
-//! `cargo maelstrom`: Rust projects.
+//! The runner for Rust projects, `cargo maelstrom`.
 //!
 //! ```text
 //! options ─▶ metadata ─▶ selection ─▶ build ─▶ discovery ─▶ listing ─▶ TestCase
@@ -6,21 +6,22 @@
 //!               sandbox::container ──────────────┘
 //! ```
 //!
-//! - [`options`]: the command line.
-//! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: the workspace.
-//! - [`selection`]: which packages and tests are selected.
-//! - [`build`], [`progress`]: runs cargo.
-//! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: from built programs to tests.
-//!   [`titles`]: the names of tests.
-//! - [`environment`]: a test's environment, as under `cargo test`; [`super::sandbox`] adds what
-//!   tests of every language get.
-//! - [`reader`], [`transcript`]: whether a test reported that it ran.
-//! - [`unresponsive`]: programs that do not answer when asked for their tests.
-//! - [`location`]: where a test failed. [`notices`]: notices to the user.
-//! - [`framework`]: the framework that the engine drives. [`error`]: its errors.
+//! - [`options`]: parses the command line.
+//! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: describe the workspace and the
+//!   toolchain.
+//! - [`selection`]: selects packages and tests.
+//! - [`build`], [`progress`]: run cargo and read its output.
+//! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: turn built programs into tests
+//!   and their jobs. [`titles`]: names tests.
+//! - [`environment`]: builds a test's environment as under `cargo test`; [`super::sandbox`] adds
+//!   what is the same for tests of every language.
+//! - [`reader`], [`transcript`]: read a test's output and determine its result.
+//! - [`unresponsive`]: remembers programs that did not answer when asked to list their tests.
+//! - [`location`]: finds the source location of a failure. [`notices`]: notices to the user.
+//! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
 //!
-//! Slots, order, repeats and results are the engine's concern. Doctests are counted and named, but
-//! not run.
+//! The engine is responsible for slots, order, repeats and results. Doctests are counted and named
+//! in a notice, but not run.
 
 pub mod build;
 pub mod cases;

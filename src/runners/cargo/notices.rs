@@ -1,4 +1,4 @@
-//! Notices to the user about a run.
+//! Notices to the user about a run of `cargo maelstrom`.
 
 use std::ffi::OsString;
 
@@ -8,17 +8,17 @@ use super::build::PackageArguments;
 use super::options::{CargoBuildOptions, TargetOptions};
 use super::selection::CargoSelection;
 
-/// So many packages are named.
+/// The maximum number of packages that a notice names.
 const NAMES_MAX: usize = 5;
 
-/// Says whose doctests were not run, and how to run them. Nothing, if `cargo test` would not run
-/// any either.
+/// Returns the notice that names packages whose doctests were not run, and the command that runs
+/// them. Returns `None` if `cargo test` would not run any either.
 pub fn doctests(
     wanted: &CargoSelection,
     targets: &TargetOptions,
     build: &CargoBuildOptions,
 ) -> Option<UserNotice> {
-    // With a choice of targets, cargo leaves doctests out, too.
+    // With target options, cargo runs no doctests either.
     if targets.any() {
         return None;
     }
@@ -46,7 +46,7 @@ pub fn doctests(
     })
 }
 
-/// Says that something was to be left out that there is not.
+/// Returns the warning that `--exclude` names a package that does not exist.
 pub fn unknown_package(name: &str) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Warning,
@@ -56,7 +56,7 @@ pub fn unknown_package(name: &str) -> UserNotice {
     }
 }
 
-/// Says that the tests of a binary could not be told from what else it prints.
+/// Returns the warning that the list of a binary's tests is mixed with other output.
 pub fn noisy(binary: &str) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Warning,
@@ -68,7 +68,7 @@ pub fn noisy(binary: &str) -> UserNotice {
     }
 }
 
-/// The command that runs the doctests.
+/// Returns the command that runs the doctests.
 fn doctest_command(packages: &PackageArguments, build: &CargoBuildOptions) -> String {
     let mut words = vec![
         OsString::from("cargo"),
@@ -84,7 +84,7 @@ fn doctest_command(packages: &PackageArguments, build: &CargoBuildOptions) -> St
     words.join(" ")
 }
 
-/// A word as a shell needs it.
+/// Quotes a word for a shell, if necessary.
 fn quoted(word: &str) -> String {
     let harmless =
         |character: char| character.is_alphanumeric() || "-_./=:,@+%#".contains(character);

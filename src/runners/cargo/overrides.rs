@@ -1,5 +1,5 @@
-//! Applies the workspace's own file to a binary's tests: jobs that differ from the default, and
-//! explanations.
+//! Applies the workspace's specification file to a binary's tests: jobs that differ from the
+//! default, and the output of `--explain`.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -18,13 +18,13 @@ use super::project::CargoProject;
 use super::selection::{SelectionOutcome, subject};
 use super::target::TestBinary;
 
-/// What a test gets that the project's file gives something of its own.
+/// The jobs of a test according to the specification file.
 pub struct CargoOverride {
     pub jobs: CargoBinaryJobs,
     pub attention: RunOrIgnore,
 }
 
-/// The names of a listing's tests that are wanted.
+/// Returns the names of the tests in a listing that are selected to run.
 fn wanted_names<'l>(
     project: &CargoProject<'_>,
     package: &CargoPackage,
@@ -54,7 +54,7 @@ fn wanted_names<'l>(
     }
 }
 
-/// What the project's file gives to the tests of a binary.
+/// Returns the jobs of a binary's tests according to the specification file, by test name.
 pub async fn override_jobs<H: FrameworkHost>(
     project: CargoProject<'_>,
     host: &H,
@@ -83,7 +83,7 @@ pub async fn override_jobs<H: FrameworkHost>(
     Ok(own.collect())
 }
 
-/// Writes down what is to be said of the tests that are to be explained.
+/// Records the explanations of a binary's tests that `--explain` selects.
 pub fn explain(
     project: CargoProject<'_>,
     package: &CargoPackage,

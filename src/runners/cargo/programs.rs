@@ -1,13 +1,14 @@
-//! Which programs must exist before tests may run.
+//! Tracks which programs must be built before tests may run.
 //!
-//! Cargo reports a test binary as built before the programs that it runs; under `cargo test` this
-//! goes unnoticed, since nothing runs before everything is built. Here integration tests and
-//! benchmarks wait for the programs of all packages, and other tests for those of their own
-//! package, so that no test finds an outdated program or none.
+//! Cargo reports a test binary as built before the programs that it runs. `cargo test` hides this,
+//! since it runs nothing before everything is built. Here integration tests and benchmarks wait for
+//! the programs of all packages, and other tests for those of their own package, so that no test
+//! finds an outdated program or none.
 //!
-//! Unless targets are selected, cargo builds the programs of a package that has integration tests
-//! or benchmarks, and examples always. A program that it doesn't build after all (because of a
-//! missing feature, for instance) is awaited until the build is over, which costs only time.
+//! Unless targets are selected, cargo always builds examples, and it builds the programs of a
+//! package that has integration tests or benchmarks. A program that cargo doesn't build after all
+//! (because of a missing feature, for instance) is awaited until the build is over, which costs
+//! only time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,14 +18,14 @@ use super::options::TargetOptions;
 use super::selection::CargoSelection;
 use super::target::{PackageTarget, TargetKind};
 
-/// The programs that are still to be built.
+/// The programs that are not built yet.
 #[derive(Clone, Debug, Default)]
 pub struct MissingPrograms {
     missing: HashMap<PackageId, HashSet<PackageTarget>>,
 }
 
 impl MissingPrograms {
-    /// Those that the build may make.
+    /// Returns the programs that the build may produce.
     pub fn expected(wanted: &CargoSelection, options: &TargetOptions) -> MissingPrograms {
         let mut missing = HashMap::new();
         for package in &wanted.packages {
@@ -52,7 +53,7 @@ impl MissingPrograms {
         MissingPrograms { missing }
     }
 
-    /// This one was built.
+    /// Marks a program as built.
     pub fn built(&mut self, package: &PackageId, target: &PackageTarget) {
         if let Some(missing) = self.missing.get_mut(package) {
             missing.remove(target);
@@ -62,17 +63,18 @@ impl MissingPrograms {
         }
     }
 
-    /// No others will be built.
+    /// Marks the end of the build: no further programs will be built.
     pub fn all_built(&mut self) {
         self.missing.clear();
     }
 
-    /// Whether layers may be made of what the build makes: a file may name programs of any package.
+    /// Returns whether layers may be created from build outputs: the specification file may name
+    /// programs of any package.
     pub fn ready_for_layers(&self) -> bool {
         self.missing.is_empty()
     }
 
-    /// Whether tests of this kind of target of a package may run.
+    /// Returns whether the tests of a package's targets of this kind may run.
     pub fn ready(&self, package: &PackageId, kind: TargetKind) -> bool {
         match kind {
             TargetKind::Test | TargetKind::Benchmark => self.missing.is_empty(),

@@ -1,21 +1,21 @@
 //! Parses cargo's progress bar.
 //!
 //! Nothing else reports the number of units in a build. Cargo does not guarantee the format, so a
-//! line that looks different is simply no progress.
+//! line that does not match is ordinary output.
 
-/// How far a build has come.
+/// The progress of a build, in units of compilation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CargoProgress {
     pub done: u32,
     pub total: u32,
-    /// What is being built.
+    /// The names of the units that are being built.
     pub current: String,
 }
 
-/// Reads a line such as `    Building [===>    ] 3/57: serde, toml(build)`, with or without
+/// Parses a line such as `    Building [===>    ] 3/57: serde, toml(build)`, with or without
 /// colors.
 pub fn parse_progress(line: &[u8]) -> Option<CargoProgress> {
-    // A bar may follow what erases the one before.
+    // The bar may follow escape sequences that erase the previous one.
     let text = without_colors(std::str::from_utf8(line).ok()?);
     let bar = text.trim_start().strip_prefix("Building")?;
     let (_, after) = bar.trim_start().strip_prefix('[')?.split_once(']')?;
@@ -31,7 +31,7 @@ pub fn parse_progress(line: &[u8]) -> Option<CargoProgress> {
     })
 }
 
-/// The text without the escape sequences that color it or erase a line.
+/// Returns the text without the escape sequences that color it or erase a line.
 pub(super) fn without_colors(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;

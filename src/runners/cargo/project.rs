@@ -1,4 +1,4 @@
-//! What stays constant while a project is built and listed.
+//! The data that stays constant while a project is built and its tests are listed.
 
 use std::ffi::OsString;
 use std::sync::Mutex;
@@ -14,34 +14,35 @@ use super::selection::CargoSelection;
 use super::toolchain::RustToolchain;
 use super::unresponsive::UnresponsivePrograms;
 
-/// See the module's documentation.
+/// The inputs of one discovery. See the module documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct CargoProject<'a> {
-    /// What is wanted in general.
+    /// The settings of the run.
     pub settings: &'a CargoSettings,
-    /// How we were called.
+    /// The working directory and environment of the invocation.
     pub invocation: &'a Invocation,
     pub workspace: &'a CargoWorkspace,
-    /// What of it is wanted.
+    /// The selected packages and tests.
     pub wanted: &'a CargoSelection,
-    /// The toolchain that builds.
+    /// The toolchain that builds the tests.
     pub toolchain: &'a RustToolchain,
-    /// `[env]` of cargo's configuration.
+    /// The variables of `[env]` in cargo's configuration.
     pub configured: &'a [ConfiguredVariable],
-    /// What stands before a test binary when it is started: a program that starts it, or nothing.
+    /// The command that starts test binaries (cargo's `runner` setting), or nothing to start them
+    /// directly.
     pub runner: &'a [OsString],
-    /// What the project's own file says of containers, if there is one.
+    /// The project's specification file, if there is one.
     pub specified: Option<&'a ProjectSpec>,
-    /// What is said of the tests that are to be explained.
+    /// Collects the output of `--explain`.
     pub explained: &'a Mutex<Vec<String>>,
-    /// What is known of the test binaries, for whoever reads what their tests say.
+    /// What the test binaries listed, for the parsers of their tests' output.
     pub listed: &'a ListedBinaries,
-    /// Which programs are not asked for their tests.
+    /// The programs that are not asked to list their tests.
     pub remembered: &'a UnresponsivePrograms,
 }
 
 impl CargoProject<'_> {
-    /// Whether what tests are given may be something that the build makes.
+    /// Returns whether the layers of tests may contain build outputs.
     pub fn layers_are_built(&self) -> bool {
         let CargoWorkspace {
             root,

@@ -1,7 +1,7 @@
-//! Reads a test's output as it is written, and judges it by what its test binary reports
-//! ([`transcript`]).
+//! Parses a test's output as it is written, and determines the result from what the test binary
+//! reports ([`transcript`]).
 //!
-//! The user sees everything as written, except for libtest's framing ([`framing`]).
+//! The user sees all output as it is written, except for libtest's framing ([`framing`]).
 //!
 //! [`transcript`]: super::transcript
 //! [`framing`]: super::framing
@@ -23,31 +23,31 @@ use super::location;
 use super::target::TestHarness;
 use super::transcript::{LibtestFormat, LibtestTranscript, ReportedOutcome, RequestedTest};
 
-/// What is known of the test binaries that were listed, for whoever reads what their tests say.
+/// What the listed test binaries said about their tests, for the parsers of the tests' output.
 #[derive(Debug, Default)]
 pub struct ListedBinaries(Mutex<HashMap<BinaryKey, ResultProtocol>>);
 
-/// A package's name and a target's.
+/// The names of a package and a target.
 type BinaryKey = (Arc<str>, Arc<str>);
 
-/// How a test binary answers when it is asked to run one test.
+/// How the result of a test's process is determined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum ResultProtocol {
-    /// Not at all: it runs whole.
+    /// By the exit status alone: the binary runs as a whole.
     ByStatus,
     InWords {
-        /// How many tests it has, where that is certain.
+        /// The number of the binary's tests, if it is certain.
         count: Option<u32>,
-        /// How many tests there are of a name, where it is not one.
+        /// The number of tests for each name that several tests share.
         namesakes: HashMap<String, u32>,
-        /// Whether it is libtest itself.
+        /// Whether the harness is libtest.
         harness: TestHarness,
     },
 }
 
 impl ListedBinaries {
-    /// Takes note of what a binary has listed. Arguments of the user's own may change which tests a
-    /// binary leaves out.
+    /// Records the listing of a binary. `plain` is false if the user passes extra arguments, which
+    /// may change the tests that a binary filters out.
     pub fn note(
         &self,
         binary: BinaryKey,
@@ -73,7 +73,8 @@ impl ListedBinaries {
         let mut known = self.known();
         let twins = known.get(&binary).is_some_and(|known| *known != answers);
         let answers = match (twins, answers) {
-            // Of another version of the package, or of an earlier round.
+            // A different answer comes from another version of the package, or from an earlier
+            // round.
             (
                 true,
                 ResultProtocol::InWords {
@@ -89,8 +90,8 @@ impl ListedBinaries {
         known.insert(binary, answers);
     }
 
-    /// What is to be known of a test before its process says anything; nothing, if it is a whole
-    /// program, which says what it likes.
+    /// Returns what the parser has to know about a test before its process runs. Returns `None` for
+    /// a binary that runs as a whole, whose output has no known format.
     pub fn asked(&self, test: &TestKey, form: LibtestFormat) -> Option<RequestedTest> {
         let binary = (test.package.clone(), test.artifact.clone());
         let (total, count) = match self.known().get(&binary) {
@@ -110,7 +111,7 @@ impl ListedBinaries {
         })
     }
 
-    /// What a test's process writes around the test's own output, if that is known.
+    /// Returns the framing of a test's output, if it has a known format.
     pub fn framing(&self, test: &TestKey, asked: &RequestedTest) -> Option<LibtestFraming> {
         let binary = (test.package.clone(), test.artifact.clone());
         match self.known().get(&binary) {
@@ -122,7 +123,7 @@ impl ListedBinaries {
         }
     }
 
-    /// Nothing is known any more.
+    /// Forgets all listings.
     pub fn forget(&self) {
         self.known().clear();
     }
@@ -132,26 +133,27 @@ impl ListedBinaries {
     }
 }
 
-/// Reads what one attempt of a test writes.
+/// Parses the output of one attempt of a test.
 pub struct CargoTestReader {
     transcript: LibtestTranscript,
     framing: Option<LibtestFraming>,
-    /// The stream that the process answers on.
+    /// The stream on which the binary reports results.
     answers: OutputStream,
     tails: StreamTails,
-    /// What selects the test's binary among `--whole`.
+    /// The pattern for `--whole` that selects the test's binary.
     pattern: String,
-    /// Where the compiler's relative paths start.
+    /// The directory where the compiler's relative paths start.
     root: PathBuf,
-    /// Where we were called.
+    /// The working directory of the invocation.
     directory: PathBuf,
-    /// What keeps tests apart.
+    /// Whether the test runs in a container.
     isolation: IsolationMode,
 }
 
 impl CargoTestReader {
-    /// Of this test; the pattern selects its binary, and the places are where the compiler's
-    /// relative paths start and where we were called.
+    /// Returns the parser for a test. `pattern` selects the test's binary. `places` are the
+    /// directory where the compiler's relative paths start and the working directory of the
+    /// invocation.
     pub fn new(
         asked: RequestedTest,
         framing: Option<LibtestFraming>,
@@ -185,7 +187,7 @@ impl CargoTestReader {
 }
 
 impl CargoTestReader {
-    /// What the test's container may lack.
+    /// Returns a hint about what the test's container may lack.
     fn hint(&self) -> Option<String> {
         match self.isolation {
             IsolationMode::Container => {
@@ -217,7 +219,7 @@ impl OutputParser for CargoTestReader {
 
     fn ended(&mut self, status: Option<ExitStatus>) -> ParsedOutput {
         let judgement = self.judge(status);
-        // A test that passed, or that was ended from outside, may have survived panics.
+        // A test that passed, or that was stopped from outside, may have caught panics.
         let location = match (status, &judgement) {
             (None | Some(ExitStatus::Code(0)), FrameworkVerdict::ByStatus) => None,
             _ => location::failure_location(
@@ -239,7 +241,7 @@ impl OutputParser for CargoTestReader {
     }
 }
 
-/// The pattern that selects a test's binary.
+/// Returns the pattern that selects a test's binary.
 pub fn whole_pattern(test: &TestKey) -> String {
     let package = &test.package;
     let artifact = test.artifact.strip_suffix(')');
@@ -249,7 +251,8 @@ pub fn whole_pattern(test: &TestKey) -> String {
     }
 }
 
-/// How a test did whose process exited with 0 and has said this. The pattern selects its binary.
+/// Returns the verdict on a test whose process exited with 0 and reported `said`. `pattern` selects
+/// the test's binary.
 fn judgement(said: ReportedOutcome, pattern: &str) -> FrameworkVerdict {
     let whole = format!("To run its binary whole: --whole '{pattern}'");
     let unproven = |why: &str| FrameworkVerdict::Error {

@@ -1,7 +1,7 @@
 //! Selects packages to build, and tests to run.
 //!
-//! `cargo test` and the original Maelstrom disagree about `--exclude`: a package next to
-//! `--workspace`, or a pattern. Here a value next to `--workspace` is a package if a workspace
+//! `cargo test` and the original Maelstrom interpret `--exclude` differently: as a package next to
+//! `--workspace`, or as a pattern. Here a value next to `--workspace` is a package if a workspace
 //! member has that name (`*` and `?` are wildcards, as in cargo), and a pattern otherwise. Without
 //! `--workspace` it is a pattern.
 
@@ -18,14 +18,15 @@ use super::metadata::{CargoPackage, CargoWorkspace};
 use super::options::{CargoSettings, IgnoredTests, NameFilter, PackageChoice, VOCABULARY};
 use super::target::{PackageTarget, TestBinary, TestHarness};
 
-/// Which packages are built, and which of their tests are wanted.
+/// The packages to build and the tests to run.
 #[derive(Clone, Debug)]
 pub struct CargoSelection {
-    /// The members of the workspace that are tested.
+    /// The workspace members whose tests are run.
     pub packages: Vec<Arc<CargoPackage>>,
-    /// How cargo is told so; `None` if there is nothing to build.
+    /// Cargo's arguments that select these packages; `None` if there is nothing to build.
     pub arguments: Option<PackageArguments>,
-    /// What was to be left out, and is no package. Cargo warns of it, too.
+    /// Values of `--exclude` that could be names of packages and match none. Cargo warns about
+    /// them, too.
     pub unknown: Vec<String>,
     patterns: TestSelection,
     whole: Vec<TestPattern>,
@@ -33,20 +34,21 @@ pub struct CargoSelection {
     ignored: IgnoredTests,
 }
 
-/// What happens to a test.
+/// Whether a test runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelectionOutcome {
     Run,
-    /// It runs though its author ignores it.
+    /// The test runs although it is marked as ignored.
     RunIgnored,
-    /// It is reported as ignored.
+    /// The test does not run and is reported as ignored.
     Ignore,
-    /// It is left out.
+    /// The test does not run and is only counted.
     Deselect,
 }
 
 impl CargoSelection {
-    /// Decides for a workspace.
+    /// Selects packages and tests of a workspace. Returns an error if a value of `--exclude` is
+    /// neither a package nor a valid pattern.
     pub fn decide(
         settings: &CargoSettings,
         workspace: &CargoWorkspace,
@@ -58,7 +60,7 @@ impl CargoSelection {
             match packages_called(value, workspace) {
                 ids if ids.is_empty() => match TestPattern::parse(value, VOCABULARY) {
                     Ok(pattern) => patterns.exclude.push(pattern),
-                    // Cargo only warns of a package that is not there.
+                    // Cargo only warns about an excluded package that does not exist.
                     Err(_) if is_name(value) => unknown.push(value.clone()),
                     Err(error) => return Err(error),
                 },
@@ -66,7 +68,7 @@ impl CargoSelection {
             }
         }
         let unchosen = patterns.include.is_empty() && patterns.exclude.is_empty();
-        // A pattern means the whole workspace.
+        // Patterns select among the tests of the whole workspace.
         let all = settings.packages == PackageChoice::Default && !patterns.include.is_empty();
         let chosen = |package: &CargoPackage| match &settings.packages {
             PackageChoice::Workspace => true,
@@ -86,8 +88,8 @@ impl CargoSelection {
             .cloned()
             .collect();
         let arguments = match &settings.packages {
-            // The user's own words may name packages outside the workspace, and cargo says what is
-            // wrong with them.
+            // Names as given by the user may select packages outside the workspace, and cargo
+            // reports mistakes in them.
             PackageChoice::Named(specs) if unchosen => Some(PackageArguments::Named(specs.clone())),
             PackageChoice::Default if unchosen => {
                 (!packages.is_empty()).then_some(PackageArguments::Default)
@@ -113,21 +115,21 @@ impl CargoSelection {
         })
     }
 
-    /// Whether any test of a target may be wanted.
+    /// Returns whether the patterns select tests of a target.
     pub fn target(&self, package: &CargoPackage, target: &PackageTarget) -> TruthValue {
         self.patterns
             .evaluate(&subject(package, Some(target), None))
     }
 
-    /// Whether a target's test binary runs whole.
+    /// Returns whether a target's test binary runs as a whole.
     pub fn runs_whole(&self, package: &CargoPackage, target: &PackageTarget) -> bool {
         let subject = subject(package, Some(target), None);
         let mut patterns = self.whole.iter();
         patterns.any(|pattern| pattern.evaluate(&subject) == TruthValue::True)
     }
 
-    /// What happens to a test binary that runs whole, as one test of this name. libtest selects
-    /// among its tests by itself: [`NameFilter::to_arguments`].
+    /// Returns whether a test binary that runs as a whole is selected, as one test called `name`.
+    /// With libtest, names select tests within the binary instead: [`NameFilter::to_arguments`].
     pub fn whole(
         &self,
         package: &CargoPackage,
@@ -145,7 +147,7 @@ impl CargoSelection {
         }
     }
 
-    /// What happens to a test.
+    /// Returns whether a test is selected.
     pub fn test(
         &self,
         package: &CargoPackage,
@@ -172,7 +174,7 @@ impl CargoSelection {
     }
 }
 
-/// A test, as patterns see it.
+/// Returns a test as filter patterns see it.
 pub fn subject<'a>(
     package: &'a CargoPackage,
     target: Option<&'a PackageTarget>,
@@ -185,7 +187,7 @@ pub fn subject<'a>(
     }
 }
 
-/// The members whose names a value of cargo's `--exclude` matches.
+/// Returns the members whose names match a value of `--exclude`.
 fn packages_called(value: &str, workspace: &CargoWorkspace) -> Vec<PackageId> {
     workspace
         .packages
@@ -195,8 +197,8 @@ fn packages_called(value: &str, workspace: &CargoWorkspace) -> Vec<PackageId> {
         .collect()
 }
 
-/// Whether a package specification means this package: its id, its name with or without version,
-/// or a pattern for its name.
+/// Returns whether a package specification matches a package: by its id, by its name with or
+/// without version, or by a glob pattern for its name.
 fn is_called(spec: &str, package: &CargoPackage) -> bool {
     let name = package.name();
     let version = &package.metadata.version;
@@ -207,13 +209,13 @@ fn is_called(spec: &str, package: &CargoPackage) -> bool {
         || glob(spec).is_some_and(|glob| glob.is_match(name))
 }
 
-/// Whether a value may be the name of a package, or a pattern for such names.
+/// Returns whether a value may be the name of a package or a glob pattern for names.
 fn is_name(value: &str) -> bool {
     let of_name = |character: char| character.is_alphanumeric() || "-_@.*?[]".contains(character);
     !value.is_empty() && value.chars().all(of_name)
 }
 
-/// A value with wildcards.
+/// Compiles a value with wildcards. Returns `None` if it has none or is invalid.
 fn glob(spec: &str) -> Option<GlobMatcher> {
     if !spec.contains(['*', '?', '[']) {
         return None;

@@ -14,7 +14,7 @@ pub struct PackageTarget {
     pub kind: TargetKind,
 }
 
-/// A target's kind as words.
+/// Returns the name of a target's kind.
 pub fn kind_word(kind: TargetKind) -> &'static str {
     match kind {
         TargetKind::Library => "library",
@@ -25,27 +25,28 @@ pub fn kind_word(kind: TargetKind) -> &'static str {
     }
 }
 
-/// A program that holds tests.
+/// A program that contains tests.
 #[derive(Clone, Debug)]
 pub struct TestBinary {
-    /// The target it was built from.
+    /// The target from which it is built.
     pub target: PackageTarget,
-    /// How it understands its arguments.
+    /// How it interprets its arguments.
     pub harness: TestHarness,
     pub executable: Utf8PathBuf,
 }
 
-/// What answers a test binary's arguments.
+/// The code that interprets a test binary's arguments and runs its tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestHarness {
-    /// libtest, which comes with the compiler.
+    /// libtest, which is part of the Rust distribution.
     Libtest,
-    /// A `main` of the project's own (`harness = false`), which may understand libtest's arguments
+    /// A `main` of the project's own (`harness = false`), which may or may not understand libtest's
+    /// arguments.
     Own,
 }
 
 impl PackageTarget {
-    /// A target as cargo describes it.
+    /// Converts a target from cargo's description.
     pub fn from_metadata(target: &cargo_metadata::Target) -> PackageTarget {
         let kind = if target.is_bin() {
             TargetKind::Binary
@@ -64,7 +65,7 @@ impl PackageTarget {
         }
     }
 
-    /// The form in which patterns ask about it.
+    /// Returns the target as filter patterns see it.
     pub fn as_subject(&self) -> filter::SubjectTarget<'_> {
         filter::SubjectTarget {
             name: &self.name,
@@ -74,7 +75,7 @@ impl PackageTarget {
 }
 
 impl fmt::Display for PackageTarget {
-    /// The artifact in a test's key: `cli(test)`.
+    /// Writes the artifact of a test's key: `cli(test)`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}({})", self.name, kind_word(self.kind))
     }

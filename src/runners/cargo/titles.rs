@@ -4,9 +4,9 @@ use super::metadata::CargoPackage;
 use super::target::{PackageTarget, TargetKind, kind_word};
 
 impl PackageTarget {
-    /// How this target of a package is called in the titles of its tests: not at all when it has
-    /// the package's name, by its name otherwise. Where two targets of the package would be called
-    /// the same, all but the library also name their kind.
+    /// Returns the name of this target in the titles of its tests: `None` if it has the package's
+    /// name. If two targets of the package would have the same name, all but the library include
+    /// their kind.
     pub fn label(&self, package: &CargoPackage) -> Option<String> {
         let called = |target: &PackageTarget| same_name(&target.name, package.name());
         let alike = package
@@ -19,7 +19,7 @@ impl PackageTarget {
         }
     }
 
-    /// A line of `--list-binaries`.
+    /// Returns the line of `--list-binaries` for this target.
     pub fn listing_line(&self, package: &CargoPackage) -> String {
         let kind = kind_word(self.kind);
         if same_name(&self.name, package.name()) {
@@ -30,12 +30,13 @@ impl PackageTarget {
     }
 }
 
-/// Whether a target has its package's name. A crate's name has `_` where the package has `-`.
+/// Returns whether a target has its package's name. A crate's name has `_` where the package's has
+/// `-`.
 fn same_name(target: &str, package: &str) -> bool {
     target.replace('-', "_") == package.replace('-', "_")
 }
 
-/// How the tests of one target are called.
+/// Makes the titles of one target's tests.
 #[derive(Clone, Debug)]
 pub struct TargetTitles {
     package: String,
@@ -44,7 +45,7 @@ pub struct TargetTitles {
 }
 
 impl TargetTitles {
-    /// Those of a package's target.
+    /// Returns the titles of a package's target.
     pub fn new(package: &CargoPackage, target: &PackageTarget) -> TargetTitles {
         TargetTitles {
             package: package.name().to_owned(),
@@ -53,8 +54,8 @@ impl TargetTitles {
         }
     }
 
-    /// The title of a test: package, target if it needs to be named, case. A case with a space
-    /// could be taken for a target and a case, so there the target is always named.
+    /// Returns the title of a test: package, target if necessary, case. A case with a space could
+    /// be mistaken for a target and a case, so then the target is always included.
     pub fn of_case(&self, case: &str) -> String {
         let package = &self.package;
         match &self.label {
@@ -66,7 +67,7 @@ impl TargetTitles {
         }
     }
 
-    /// The title of the target itself.
+    /// Returns the title of the target itself.
     pub fn of_target(&self) -> String {
         format!("{} {}", self.package, self.artifact)
     }

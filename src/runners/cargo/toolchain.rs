@@ -1,4 +1,4 @@
-//! The Rust toolchain that builds the tests, and its location.
+//! Finds the Rust toolchain that builds the tests.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -7,28 +7,28 @@ use crate::sandbox::invocation::Invocation;
 
 use super::error::CargoError;
 
-/// What tests need of cargo's own directory.
+/// Files and directories in cargo's home directory that tests need.
 pub const CARGO_HOME: [&str; 4] = ["bin", "config", "config.toml", "env"];
 
-/// What cargo itself writes to in its directory, even where it downloads nothing.
+/// Directories in cargo's home directory that cargo writes to, even if it downloads nothing.
 pub const DOWNLOADS: [&str; 2] = ["git", "registry"];
 
 /// The Rust toolchain that builds the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RustToolchain {
-    /// The cargo program itself, not a proxy for it: what `CARGO` is in a test.
+    /// The cargo program itself, not rustup's proxy for it. Tests get it as `CARGO`.
     pub cargo: PathBuf,
-    /// The compiler's own directory.
+    /// The compiler's sysroot.
     pub sysroot: PathBuf,
-    /// The standard library's shared objects for the platform that is built for.
+    /// The directory of the standard library's shared objects for the target platform.
     pub target_libdir: PathBuf,
-    /// Cargo's directory of downloaded sources and installed programs.
+    /// Cargo's home directory, with downloaded sources and installed programs.
     pub cargo_home: Option<PathBuf>,
-    /// Where rustup keeps its toolchains, if this is one of them.
+    /// The toolchain's location in rustup, if rustup manages it.
     pub rustup: Option<RustupToolchain>,
 }
 
-/// A toolchain's place in rustup.
+/// The location of a toolchain that rustup manages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RustupToolchain {
     pub home: PathBuf,
@@ -36,16 +36,16 @@ pub struct RustupToolchain {
     pub toolchain: OsString,
 }
 
-/// Whether it is known that the toolchain is there.
+/// Whether the toolchain is known to be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolchainPresence {
-    /// Its cargo has called us.
+    /// The toolchain's cargo has started this program.
     Installed,
-    /// Nobody has asked for it yet.
+    /// Not known: rustup may have to install the toolchain.
     Unknown,
 }
 
-/// What is known of the toolchain before the compiler is asked.
+/// Returns whether the toolchain is known to be installed, without running the compiler.
 pub fn chosen(invocation: &Invocation) -> ToolchainPresence {
     match invocation.variable("CARGO") {
         Some(_) => ToolchainPresence::Installed,
@@ -53,12 +53,12 @@ pub fn chosen(invocation: &Invocation) -> ToolchainPresence {
     }
 }
 
-/// The cargo to call: the one that called us, else the one on `PATH`.
+/// Returns the cargo program to run: the one that started this program, or `cargo` on `PATH`.
 pub fn cargo(invocation: &Invocation) -> &OsStr {
     invocation.variable("CARGO").unwrap_or(OsStr::new("cargo"))
 }
 
-/// What the compiler prints when it is asked for these things.
+/// Runs `rustc --print` for each of `things` and returns its stdout.
 async fn printed(
     invocation: &Invocation,
     target: Option<&str>,
@@ -84,13 +84,14 @@ async fn printed(
     }
 }
 
-/// What holds for the platform that is built for, a line for each thing.
+/// Returns the output of `rustc --print cfg` for the target platform: one configuration option per
+/// line.
 pub async fn cfgs(invocation: &Invocation, target: Option<&str>) -> Result<String, CargoError> {
     printed(invocation, target, &["cfg"]).await
 }
 
 impl RustToolchain {
-    /// Asks the compiler.
+    /// Runs the compiler to find the toolchain.
     pub async fn find(
         invocation: &Invocation,
         target: Option<&str>,
@@ -107,18 +108,20 @@ impl RustToolchain {
         ))
     }
 
-    /// The platform that is built for: the standard library is in `lib/rustlib/TRIPLE/lib`.
+    /// Returns the target triple of the platform: the standard library is in
+    /// `lib/rustlib/TRIPLE/lib`.
     pub fn triple(&self) -> String {
         let directory = self.target_libdir.parent().and_then(Path::file_name);
         directory.unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Where the toolchain's own programs find their libraries; rustup's proxies name it.
+    /// Returns the directory of the shared libraries of the toolchain's own programs. rustup's
+    /// proxies add it to the library path.
     pub fn programs_libdir(&self) -> PathBuf {
         self.sysroot.join("lib")
     }
 
-    /// The toolchain in this place.
+    /// Returns the toolchain with these directories.
     fn at(invocation: &Invocation, sysroot: &Path, target_libdir: &Path) -> RustToolchain {
         let below_home = |name| invocation.path_variable("HOME").map(|home| home.join(name));
         let rustup_home = invocation
@@ -137,10 +140,11 @@ impl RustToolchain {
 }
 
 impl RustupToolchain {
-    /// The place of a toolchain below rustup's directory, if it is there.
+    /// Returns the location of the toolchain with this sysroot, if it is in rustup's home
+    /// directory.
     fn holding(home: PathBuf, sysroot: &Path) -> Option<RustupToolchain> {
         let toolchains = home.join("toolchains");
-        // Either path may lead through links, and then only the real ones can be compared.
+        // Either path may lead through symbolic links; only canonical paths can be compared.
         let canonical = std::fs::canonicalize(&toolchains).unwrap_or(toolchains);
         let below = std::fs::canonicalize(sysroot)
             .unwrap_or_else(|_| sysroot.to_owned())
@@ -152,27 +156,29 @@ impl RustupToolchain {
     }
 }
 
-/// Where the downloaded packages are.
+/// Returns the directories of downloaded packages.
 pub fn downloads(toolchain: &RustToolchain) -> impl Iterator<Item = PathBuf> {
     let cargo_home = toolchain.cargo_home.iter();
     cargo_home.flat_map(|home| DOWNLOADS.iter().map(|name| home.join(name)))
 }
 
-/// What of a toolchain tests are lent, besides the downloaded packages.
+/// Returns the files and directories of the toolchain that tests can use, besides downloaded
+/// packages.
 pub fn lent(toolchain: &RustToolchain) -> Vec<PathBuf> {
     let cargo_home = toolchain.cargo_home.iter();
     let of_cargo = cargo_home.flat_map(|home| CARGO_HOME.iter().map(|name| home.join(name)));
     let rustup = toolchain.rustup.iter().map(|rustup| rustup.home.clone());
     rustup
-        // The compiler may be one of a distribution, or linked into rustup from elsewhere.
+        // The compiler may come from a distribution, or be linked into rustup from elsewhere.
         .chain([toolchain.sysroot.clone()])
         .chain(toolchain.cargo.parent().map(Path::to_owned))
         .chain(of_cargo)
         .collect()
 }
 
-/// The cargo that a test's `CARGO` names. When cargo called us, it has said so; otherwise it is the
-/// one next to the compiler, past any proxy, or else the one that `PATH` leads to.
+/// Returns the cargo program for a test's `CARGO`. If cargo started this program, it is the one
+/// that `CARGO` names. Otherwise it is the one next to the compiler, which is no proxy, or else the
+/// first on `PATH`.
 fn cargo_itself(invocation: &Invocation, sysroot: &Path) -> PathBuf {
     if let Some(cargo) = invocation.path_variable("CARGO") {
         return cargo;

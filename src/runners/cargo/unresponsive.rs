@@ -1,8 +1,8 @@
-//! Remembers programs that did not answer in time when asked for their tests: they are not asked
-//! again until they are rebuilt, since the timeout is all that they cost.
+//! Remembers programs that did not answer in time when asked to list their tests. They are not
+//! asked again until they are rebuilt, since all that they would do is use up the timeout.
 //!
-//! One line per program in the project's state directory: its modification time, size and path.
-//! Errors are treated as an absent file.
+//! The file in the project's state directory has a line per program: its modification time, size
+//! and path. Errors are treated like an absent file.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,13 +13,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use maelstrom_container::private;
 
-/// Where they are remembered.
+/// The name of the file.
 const FILE: &str = "without-answer";
 
-/// The most programs that are remembered.
+/// The maximum number of programs that are remembered.
 const PROGRAMS_MAX: usize = 1000;
 
-/// See the module's documentation.
+/// The set of programs. See the module documentation.
 #[derive(Debug)]
 pub struct UnresponsivePrograms {
     file: PathBuf,
@@ -27,7 +27,7 @@ pub struct UnresponsivePrograms {
 }
 
 impl UnresponsivePrograms {
-    /// Those of this directory.
+    /// Loads the set from the file in `directory`.
     pub fn load(directory: &Path) -> UnresponsivePrograms {
         let file = directory.join(FILE);
         let text = fs::read_to_string(&file).unwrap_or_default();
@@ -38,19 +38,19 @@ impl UnresponsivePrograms {
         }
     }
 
-    /// Whether this program did not answer, as it is now.
+    /// Returns whether the program, in its current version, did not answer.
     pub fn holds(&self, program: &Path) -> bool {
         mark(program).is_some_and(|mark| self.programs().contains(&mark))
     }
 
-    /// This program did not answer.
+    /// Adds a program that did not answer, and writes the file.
     pub fn add(&self, program: &Path) {
         let Some(mark) = mark(program) else {
             return;
         };
         let mut programs = self.programs();
         programs.insert(mark);
-        // What was built anew since is of no use.
+        // Drop entries of programs that have been rebuilt or deleted since.
         programs.retain(|known| {
             let path = known.splitn(3, ' ').nth(2);
             path.and_then(mark_of).as_deref() == Some(known)
@@ -82,7 +82,7 @@ fn mark_of(path: &str) -> Option<String> {
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let directory = file.parent().unwrap_or(Path::new("/"));
     private::directory(directory)?;
-    // Another run may read the file meanwhile, so it changes in one step.
+    // Another run may read the file at the same time, so replace it atomically.
     let mut written = tempfile::NamedTempFile::new_in(directory)?;
     written.write_all(text.as_bytes())?;
     written.persist(file).map_err(|error| error.error)?;

@@ -1,8 +1,8 @@
-//! Which files affect the tests of a workspace: its own, and those of path dependencies outside of
-//! it.
+//! Determines the files that affect the tests of a workspace: its own, and those of path
+//! dependencies outside it.
 //!
-//! Members name their path dependencies themselves; transitive ones and patches are known from what
-//! cargo builds.
+//! The manifests of members name their path dependencies. Transitive ones and patches are known
+//! from the build's messages.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,14 @@ use maelstrom_model::framework::WatchPaths;
 use super::metadata::CargoWorkspace;
 use super::options::CargoBuildOptions;
 
-/// How the id of a package begins that is built from a path (cargo's package id specifications).
+/// The prefix of the id of a package that is built from a path (see cargo's package id
+/// specifications).
 const BUILT_FROM_PATH: &str = "path+";
 
-/// The lock file of container images, which a round may write.
+/// The lock file of container images, which Maelstrom itself may write during a round.
 const IMAGE_LOCK: &str = "maelstrom-container-tags.lock";
 
-/// The files of a workspace, and of packages in these directories.
+/// Returns the files to watch for a workspace, including the packages in `more`.
 pub fn of_workspace(workspace: &CargoWorkspace, more: &BTreeSet<PathBuf>) -> WatchPaths {
     let root = workspace.root.as_std_path();
     let mut directories = vec![root.to_owned()];
@@ -49,7 +50,8 @@ pub fn of_workspace(workspace: &CargoWorkspace, more: &BTreeSet<PathBuf>) -> Wat
     }
 }
 
-/// The files of a workspace that cargo could not make out: those of the package that was meant.
+/// Returns the files to watch if `cargo metadata` fails: those of the package that the options or
+/// the working directory select.
 pub fn of_unknown(invocation: &Invocation, options: &CargoBuildOptions) -> WatchPaths {
     let here = &invocation.directory;
     let named = options.manifest_path.as_deref().map(|path| here.join(path));
@@ -72,7 +74,7 @@ pub fn of_unknown(invocation: &Invocation, options: &CargoBuildOptions) -> Watch
     }
 }
 
-/// The directory of a package that was built from a path.
+/// Returns the directory of an artifact's package, if it was built from a path.
 pub fn directory_of(artifact: &Artifact) -> Option<&Path> {
     let from_path = artifact.package_id.repr.starts_with(BUILT_FROM_PATH);
     let manifest = from_path.then_some(artifact.manifest_path.as_std_path())?;

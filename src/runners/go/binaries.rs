@@ -1,5 +1,5 @@
-//! Where test binaries are kept during a run: a directory per run below `test-binaries` in the
-//! runner's project cache, which mirrors the import paths.
+//! Stores test binaries during a run: in a directory per run below `test-binaries` in the runner's
+//! cache for the project, which mirrors the import paths.
 //!
 //! ```text
 //! test-binaries/RUN/            removed after the run; locked until then
@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Each run has its own directory, since concurrent runs may build differently (`-race`, `-tags`),
-//! and a binary must not change while tests run. The next run removes what a killed one left, which
-//! nobody locks. It is next to Go's temporary files, so that binaries are moved and not copied.
+//! and a binary must not change while tests run. A killed run leaves its directory behind,
+//! unlocked; the next run removes it. The directory is next to Go's temporary files, so that
+//! binaries are moved rather than copied.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,10 +21,10 @@ use tempfile::TempDir;
 
 use maelstrom_container::private;
 
-/// Names the file in a run's directory that is locked.
+/// The name of the lock file in a run's directory.
 const LOCK: &str = ".lock";
 
-/// The test binaries of one run.
+/// The directory of one run's test binaries, which is removed when this value is dropped.
 #[derive(Debug)]
 pub struct GoBinaryDirectory {
     directory: TempDir,
@@ -32,7 +33,8 @@ pub struct GoBinaryDirectory {
 }
 
 impl GoBinaryDirectory {
-    /// Makes room in the runner's cache for the project. An error comes with the path at fault.
+    /// Creates the directory in the runner's cache for the project, and removes those that killed
+    /// runs left behind. An error comes with the path at fault.
     pub fn new(cache: &Path) -> Result<GoBinaryDirectory, (PathBuf, io::Error)> {
         let parent = cache.join("test-binaries");
         let at = |path: &Path| {
@@ -55,21 +57,21 @@ impl GoBinaryDirectory {
         })
     }
 
-    /// Where they are.
+    /// Returns the directory of test binaries.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// For Go's own temporary files.
+    /// Returns the directory for Go's own temporary files.
     pub fn build_directory(&self) -> &Path {
         &self.build
     }
 
-    /// Takes a package's test binary; returns where it is now, from
+    /// Moves a package's test binary into the directory. Returns its path relative to
     /// [`GoBinaryDirectory::directory`].
     pub fn take(&self, import_path: &str, program: &Path) -> io::Result<PathBuf> {
         let name = program.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        // Import paths hold no `..`, but who knows what the next Go prints.
+        // Import paths contain no `..`, but a future Go may print something else.
         let package = import_path.split('/').filter(|part| *part != "..");
         let place = package.collect::<PathBuf>().join(name);
         let whole = self.directory().join(&place);
@@ -81,20 +83,20 @@ impl GoBinaryDirectory {
     }
 }
 
-/// Removes the directories of runs that are over and could not do it themselves.
+/// Removes the directories that killed runs left behind.
 fn remove_left_behind(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else {
         return;
     };
     for entry in entries.flatten() {
         let directory = entry.path();
-        // One that has no lock yet is being made right now.
+        // A directory without a lock file is being created at this moment.
         let Ok(file) = File::open(directory.join(LOCK)) else {
             continue;
         };
         if let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             drop(fs::remove_dir_all(&directory));
-            // Until here nobody else removes the same directory.
+            // Holding the lock until here keeps other runs from removing the same directory.
             drop(lock);
         }
     }

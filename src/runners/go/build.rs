@@ -1,9 +1,9 @@
-//! Runs `go test` to build everything and run nothing.
+//! Builds tests with `go test`, without running them.
 //!
-//! Go is made to pass each test binary to the [collector](super::collector) instead of running it.
-//! So packages are built, vetted and linked exactly as by `go test`, with its own parallelism, and
-//! a package's tests can start while the next one is compiled. A package that can't be built does
-//! not stop the others.
+//! `-exec` makes Go pass each test binary to the [collector](super::collector) instead of running
+//! it. So packages are built, vetted and linked exactly as by `go test`, with its own parallelism,
+//! and a package's tests can start while the next one is compiled. A package that can't be built
+//! does not stop the others.
 //!
 //! Go runs in its own process group. Dropping an unfinished [`GoBuild`] kills the whole group.
 
@@ -26,10 +26,10 @@ use super::options::GoSettings;
 use super::report::{PackageResult, package_end};
 use super::toolchain::GO;
 
-/// The longest line that is passed on in one piece.
+/// The maximum length of a line that is passed on in one piece.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// A build that is under way.
+/// A running build.
 #[derive(Debug)]
 pub struct GoBuild {
     group: ProcessGroup,
@@ -38,31 +38,31 @@ pub struct GoBuild {
     stderr: Option<LineReader<ChildStderr>>,
 }
 
-/// What becomes of test binaries that were linked before.
+/// Whether linked test binaries are cached.
 #[derive(Clone, Copy, Debug)]
 pub enum LinkCachePolicy<'a> {
-    /// They are linked again.
+    /// Every binary is linked.
     Again,
-    /// They are kept in this directory.
+    /// Linked binaries are cached in this directory.
     Kept(&'a Path),
 }
 
-/// What a build says.
+/// A message from a build.
 #[derive(Debug)]
 pub enum GoBuildMessage {
-    /// A line for a person from standard error, without its end.
+    /// A line of stderr for the user, without its newline.
     Said(Vec<u8>),
-    /// A line for a person from standard output, without its end.
+    /// A line of stdout for the user, without its newline.
     Output(Vec<u8>),
-    /// A package is done with.
+    /// Go has finished with a package.
     Package(PackageResult),
     Call(UnixStream),
-    /// Go is done with everything.
+    /// Go has exited.
     Finished(ExitStatus),
 }
 
 impl GoBuildMessage {
-    /// How Go ended, if it is done with everything.
+    /// Returns Go's exit status, if Go has exited.
     pub fn finished(&self) -> Option<ExitStatus> {
         match self {
             GoBuildMessage::Finished(status) => Some(*status),
@@ -74,12 +74,12 @@ impl GoBuildMessage {
     }
 }
 
-/// The arguments of Go, for a person as well: `-exec` is not among them.
+/// Returns the arguments of Go to show to the user; they lack `-exec` and `-toolexec`.
 pub fn arguments(settings: &GoSettings, packages: &[String]) -> Vec<String> {
     let words = [&settings.build_flags, &settings.go_test_flags];
     let mut arguments = vec!["test".to_owned()];
     arguments.extend(words.into_iter().flatten().cloned());
-    // What tests said the last time is of no interest to those who want to run them.
+    // Disable Go's cache of test results.
     arguments.push("-count=1".to_owned());
     arguments.extend(packages.iter().cloned());
     arguments.extend(settings.test_flags.iter().cloned());
@@ -87,7 +87,7 @@ pub fn arguments(settings: &GoSettings, packages: &[String]) -> Vec<String> {
 }
 
 impl GoBuild {
-    /// Starts Go with these arguments. Its temporary files go into that directory.
+    /// Starts Go with these arguments. Go's temporary files go into `temporary`.
     pub fn start(
         invocation: &Invocation,
         arguments: &[String],
@@ -96,8 +96,8 @@ impl GoBuild {
     ) -> Result<GoBuild, GoError> {
         let desk = CollectorListener::open().map_err(|source| GoError::Listen { source })?;
         let own = std::env::current_exe().map_err(|source| GoError::Listen { source })?;
-        // Our own flags come right after `test`: behind the packages they may be taken for the test
-        // binaries'.
+        // Flags of this program come right after `test`: after the packages, Go may pass them to
+        // the test binaries.
         let (first, rest) = match arguments.split_first() {
             Some((first, rest)) => (first.as_str(), rest),
             None => ("test", arguments),
@@ -118,7 +118,7 @@ impl GoBuild {
             .arg(exec)
             .args(rest)
             .env(collector::VARIABLE, desk.socket())
-            // This is on the file system that keeps test binaries, so that taking one is a rename.
+            // On the same file system as the stored test binaries, so that storing one is a rename.
             .env("GOTMPDIR", temporary)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -139,12 +139,13 @@ impl GoBuild {
         })
     }
 
-    /// What the build says next; [`GoBuildMessage::Finished`] is the last thing. Dropping the
-    /// future loses nothing.
+    /// Returns the next message of the build. The last one is [`GoBuildMessage::Finished`]. Cancel
+    /// safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<GoBuildMessage, GoError> {
         loop {
             let line = tokio::select! {
-                // What was said of a package comes before the line that it failed.
+                // Read stderr first: errors in a package come before the line on stdout that it
+                // failed.
                 biased;
                 line = next_line(&mut self.stderr) => match line {
                     Ok(Some(line)) => return Ok(GoBuildMessage::Said(line)),
@@ -159,7 +160,7 @@ impl GoBuild {
                     Ok(Some(line)) => return Ok(read_line(line)),
                     ended => ended.map(|_| self.stdout = None),
                 },
-                // Go's end is told after all that it has said.
+                // Report Go's exit after all of its output.
                 ended = self.group.leader.wait(), if self.is_silent() => {
                     return ended
                         .map(GoBuildMessage::Finished)
@@ -175,7 +176,7 @@ impl GoBuild {
     }
 }
 
-/// `None` at the stream's end; pending once that has been told.
+/// Returns the next line, or `None` at the stream's end. Pending once the stream has ended.
 async fn next_line<R>(lines: &mut Option<LineReader<R>>) -> io::Result<Option<Vec<u8>>>
 where
     R: tokio::io::AsyncRead + Unpin,
@@ -194,8 +195,8 @@ fn read_line(line: Vec<u8>) -> GoBuildMessage {
     }
 }
 
-/// Go splits such a flag's value at spaces; quotes keep a word together, and nothing escapes a
-/// quote.
+/// Quotes a program for `-exec` or `-toolexec`. Go splits the value at spaces; quotes keep a word
+/// together, and nothing escapes a quote.
 fn quoted(program: &OsStr) -> OsString {
     let quote = match program.as_encoded_bytes().contains(&b'\'') {
         true => "\"",

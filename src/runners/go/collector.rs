@@ -1,14 +1,14 @@
 //! Receives test binaries from `go test`.
 //!
 //! `go test -exec PROGRAM` builds and vets packages as usual, and then calls
-//! `PROGRAM TEST-BINARY ARGUMENTS…` in each package's directory instead of the test binary. That
-//! program is this one: called with [`VARIABLE`] set, it sends its arguments to the socket named
-//! there, waits until the binary was taken, and exits.
+//! `PROGRAM TEST-BINARY ARGUMENTS…` in each package's directory instead of the test binary.
+//! `PROGRAM` is this program: called with [`VARIABLE`] set, it sends its arguments to the socket at
+//! that path, waits until the binary has been accepted, and exits.
 //!
 //! ```text
 //! runner ──starts──▶ go test ──starts──▶ collector
 //!    ◀───────────────{directory, arguments, PATH}──┘
-//!    └─── one byte: taken; end of file: failed ────▶
+//!    └─── one byte: accepted; end of file: failed ─▶
 //! ```
 //!
 //! The socket is in a directory that only the user can enter.
@@ -26,27 +26,27 @@ use tokio::net::{UnixListener, UnixStream};
 
 use maelstrom_container::private;
 
-/// Names the socket, for the collector.
+/// The environment variable with the path of the socket.
 pub const VARIABLE: &str = "MAELSTROM_GO_TEST_COLLECTOR";
 
-/// What the collector may say at most. An argument list is limited to 2 MiB by the kernel.
+/// The maximum length of a collector's message. The kernel limits an argument list to 2 MiB.
 const MESSAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Answers that the binary was taken.
+/// The answer that the binary has been accepted.
 const TAKEN: u8 = b'y';
 
-/// A test binary that `go test` would run now.
+/// A test binary that `go test` would run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfferedBinary {
     pub directory: OsString,
     pub program: OsString,
-    /// What it would be called with.
+    /// The arguments that `go test` passes to it.
     pub arguments: Vec<OsString>,
-    /// The path along which it would find programs: Go puts its own in front.
+    /// Its `PATH`, to which Go adds its own directory at the front.
     pub path: Option<OsString>,
 }
 
-/// The collector's `main`, if this process is one: returns its exit code.
+/// The `main` of the collector: if this process is one, returns its exit status.
 pub fn run_if_collector() -> Option<u8> {
     let socket = std::env::var_os(VARIABLE)?;
     let mut words = std::env::args_os().skip(1);
@@ -57,7 +57,7 @@ pub fn run_if_collector() -> Option<u8> {
     Some(match offered {
         Ok(()) => 0,
         Err(error) => {
-            // `go test` shows it next to the package.
+            // `go test` prints it with the package's other output.
             let _ = writeln!(
                 io::stderr(),
                 "the test binary can't be handed over: {error}"
@@ -76,7 +76,7 @@ fn offer(socket: &Path, program: OsString, arguments: Vec<OsString>) -> io::Resu
     };
     let mut stream = StdStream::connect(socket)?;
     stream.write_all(&serde_json::to_vec(&offer)?)?;
-    // The runner reads up to the end of the stream before it answers.
+    // The runner reads to the end of the stream before it answers.
     stream.shutdown(Shutdown::Write)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
@@ -86,7 +86,7 @@ fn offer(socket: &Path, program: OsString, arguments: Vec<OsString>) -> io::Resu
     }
 }
 
-/// Where collectors call.
+/// The socket to which collectors connect.
 #[derive(Debug)]
 pub struct CollectorListener {
     listener: UnixListener,
@@ -94,16 +94,16 @@ pub struct CollectorListener {
     _directory: TempDir,
 }
 
-/// A collector that waits for its answer. Dropping it says that there is trouble.
+/// A collector that waits for its answer. Dropping it reports an error to the collector.
 #[derive(Debug)]
 pub struct WaitingCollector {
     stream: UnixStream,
 }
 
 impl CollectorListener {
-    /// Opens one.
+    /// Creates the socket in a new temporary directory.
     pub fn open() -> io::Result<CollectorListener> {
-        // The path of a socket has at most 107 bytes, and that of a project's cache may be longer.
+        // A socket's path is limited to 107 bytes, and the path of a project's cache may be longer.
         let directory = private::temporary_directory("maelstrom-go-", &std::env::temp_dir())?;
         let socket = directory.path().join("collector");
         Ok(CollectorListener {
@@ -113,19 +113,19 @@ impl CollectorListener {
         })
     }
 
-    /// What [`VARIABLE`] must be.
+    /// Returns the value for [`VARIABLE`].
     pub fn socket(&self) -> &OsStr {
         self.socket.as_os_str()
     }
 
-    /// The next collector that calls. Dropping the future loses none.
+    /// Waits for the next collector to connect. Cancel safe: dropping the future loses none.
     pub async fn next(&self) -> io::Result<UnixStream> {
         let (stream, _) = self.listener.accept().await?;
         Ok(stream)
     }
 }
 
-/// Hears a collector out.
+/// Reads a collector's message.
 pub async fn read_offer(mut stream: UnixStream) -> io::Result<(OfferedBinary, WaitingCollector)> {
     let mut message = Vec::new();
     (&mut stream)
@@ -137,7 +137,7 @@ pub async fn read_offer(mut stream: UnixStream) -> io::Result<(OfferedBinary, Wa
 }
 
 impl WaitingCollector {
-    /// Says that the binary was taken.
+    /// Reports to the collector that the binary has been accepted.
     pub async fn taken(mut self) -> io::Result<()> {
         self.stream.write_all(&[TAKEN]).await
     }

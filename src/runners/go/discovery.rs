@@ -1,8 +1,8 @@
 //! Discovers the tests in packages.
 //!
-//! As soon as Go passes on a package's test binary, it is listed in its container, and its tests
-//! may start while Go continues with other packages. A package that can't be built, or whose binary
-//! can't be listed, becomes one broken entry; the others continue.
+//! As soon as Go passes on a package's test binary, the binary is listed in its container, and its
+//! tests may start while Go continues with other packages. A package that can't be built, or whose
+//! binary can't be listed, becomes one broken entry; the others continue.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -31,15 +31,14 @@ use super::packages::GoPackage;
 use super::report::{PackageOutputs, PackageResult, PackageStatus};
 use super::{location, run_pattern};
 
-/// How long a binary may take to list its tests, if a test may not take less. It takes
-/// milliseconds, unless `init` or `TestMain` take longer; one that hangs there should not hang the
-/// run.
+/// The timeout for a binary to list its tests, unless a test's is shorter. It takes milliseconds,
+/// unless `init` or `TestMain` take longer; the timeout is for a binary that hangs there.
 const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The artifact of every Go test: a package has one test binary.
 const ARTIFACT: &str = "test";
 
-/// What is known so far.
+/// The state of a discovery.
 pub struct GoDiscovery<'a, H> {
     project: GoProject<'a>,
     host: &'a H,
@@ -49,36 +48,36 @@ pub struct GoDiscovery<'a, H> {
     total: u32,
     done: u32,
     blocks: PackageOutputs,
-    /// Packages that could not be built, and Go's names for them. Reported when Go is done, since
-    /// compiler output comes on another stream, and may come later.
+    /// Packages that could not be built, and Go's reasons. They are reported when Go has exited,
+    /// since compiler output comes on another stream and may come later.
     unbuilt: Vec<(String, String)>,
     listings: FuturesUnordered<LocalBoxFuture<'a, Result<ListedPackage, GoError>>>,
     deselected: u32,
     found: PackagePresence,
 }
 
-/// Whether there was anything at all.
+/// Whether Go has reported any package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PackagePresence {
-    /// Go has not spoken of any package.
+    /// Go has not reported any package.
     Nothing,
     Packages,
 }
 
-/// A test binary, and what it said when it was asked for its tests.
+/// A test binary and its list of tests.
 struct ListedPackage {
     package: NamedPackage,
     jobs: GoBinaryJobs,
     captured: CapturedOutput,
-    /// The tests that it named.
+    /// The names of its tests.
     names: Result<Vec<String>, GoListingError>,
-    /// Whether its sources define tests that a `TestMain` may keep from being listed.
+    /// Whether its sources define tests and a `TestMain`, which may keep it from listing them.
     has_main: bool,
-    /// What tests get that get something of their own.
+    /// The containers of its tests according to the specification file, by test name.
     given: HashMap<String, TestContainer>,
 }
 
-/// A package, as far as tests need it.
+/// A package and its import path in the keys of tests.
 #[derive(Clone, Debug)]
 struct NamedPackage {
     import_path: Arc<str>,
@@ -86,7 +85,7 @@ struct NamedPackage {
 }
 
 impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
-    /// Nothing is known yet.
+    /// Returns a discovery that has found nothing yet.
     pub fn new(
         project: GoProject<'a>,
         host: &'a H,
@@ -112,17 +111,17 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         })
     }
 
-    /// Tests that filters left out.
+    /// Returns the number of tests that the filters exclude.
     pub fn deselected(&self) -> u32 {
         self.deselected
     }
 
-    /// Whether there was anything at all.
+    /// Returns whether Go has reported any package.
     pub fn found(&self) -> PackagePresence {
         self.found
     }
 
-    /// Takes in what the build says.
+    /// Processes a message from the build.
     pub async fn build_message(&mut self, message: GoBuildMessage) -> Result<(), GoError> {
         match message {
             GoBuildMessage::Said(line) => {
@@ -130,7 +129,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                 self.output(line);
             }
             GoBuildMessage::Output(line) => {
-                // The verdict on everything, which is ours to give.
+                // Go's verdict on the whole run; this program reports its own.
                 if line != b"FAIL" {
                     self.output(line);
                 }
@@ -142,12 +141,12 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         Ok(())
     }
 
-    /// Whether a test binary is being listed.
+    /// Returns whether a test binary is being listed.
     pub fn is_listing(&self) -> bool {
         !self.listings.is_empty()
     }
 
-    /// Waits for the next listing and takes it in. Dropping the future loses nothing.
+    /// Waits for the next listing and processes it. Cancel safe: dropping the future loses nothing.
     pub async fn listed(&mut self) -> Result<(), GoError> {
         if let Some(listed) = self.listings.next().await {
             self.take_listing(&listed?);
@@ -188,9 +187,10 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         }
     }
 
-    /// Takes what a collector offers.
+    /// Accepts a test binary from a collector.
     async fn call(&mut self, stream: UnixStream) -> Result<(), GoError> {
-        // One that hangs up, or says nothing sensible, makes Go say that its package failed.
+        // If a collector disconnects or sends an invalid message, Go reports that its package
+        // failed.
         let Ok((offer, waiting)) = collector::read_offer(stream).await else {
             return Ok(());
         };
@@ -201,7 +201,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                 import_path: package.import_path.as_str().into(),
                 package: (*package).clone(),
             },
-            // Go would have to list other packages than it tests.
+            // Only if Go tests packages that it does not list.
             None => NamedPackage {
                 import_path: directory.to_string_lossy().into(),
                 package: GoPackage::default(),
@@ -215,7 +215,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                 path: self.binaries.directory().to_owned(),
                 source,
             })?;
-        // If Go was killed meanwhile, its end tells.
+        // If Go has been killed, its exit status reports that.
         drop(waiting.taken().await);
         match self.project.settings.goal {
             GoAction::Run | GoAction::ListTests | GoAction::Explain => {
@@ -262,7 +262,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         let timeout = timeout.map_or(LISTING_TIMEOUT, |test| test.min(LISTING_TIMEOUT));
         self.listings.push(Box::pin(async move {
             let captured = host.run(jobs.list(timeout)).await;
-            // With an overlay other files are compiled than those that stand there.
+            // With an overlay, the compiled files differ from those on disk.
             let has_overlay = project.has_overlay();
             let defined = Some(&package.package).filter(|_| !has_overlay);
             let defined = defined.and_then(DefinedTests::of);
@@ -326,7 +326,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         }
     }
 
-    /// A test, if it is wanted.
+    /// Returns the test case of a test, if the test is selected.
     fn test(
         &mut self,
         package: &NamedPackage,
@@ -368,14 +368,14 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
     }
 }
 
-/// The directory without links on the way, as processes are told theirs.
+/// Returns the directory without symbolic links, as in the working directory of processes.
 fn real(directory: &Path) -> PathBuf {
     directory
         .canonicalize()
         .unwrap_or_else(|_| directory.to_owned())
 }
 
-/// Says that a package has tests, and that none of them will run.
+/// Returns the warning that a package has tests and none of them will run.
 fn none_listed(package: &str) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Warning,

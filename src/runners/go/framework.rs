@@ -1,4 +1,4 @@
-//! The test framework for Go, as the engine drives it.
+//! The implementation of [`Framework`] for Go.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ use super::packages::{self, GoPackage};
 use super::reader::GoTestReader;
 use super::toolchain::{GO, GoToolchain};
 
-/// Names the directory of linked test binaries, in the runner's cache for the project.
+/// The name of the directory of linked test binaries, in the runner's cache for the project.
 const LINKS: &str = "links";
 
 /// Builds, lists and reads the tests of Go packages.
@@ -40,31 +40,33 @@ const LINKS: &str = "links";
 pub struct GoFramework {
     settings: GoSettings,
     invocation: Invocation,
-    /// The same for Go, whose `GOFLAGS` may be less.
+    /// The invocation for `go` commands, whose `GOFLAGS` lacks the flags that this program handles
+    /// itself.
     building: Invocation,
     known: Mutex<PackageDirectories>,
     kept: KeepAlive,
-    /// What was said of the tests that are to be explained.
+    /// The output of `--explain`, one text for each test.
     explained: Mutex<Vec<String>>,
 }
 
-/// What a run needs as long as tests run, after discovery is over.
+/// The directories that parsers of output need after discovery.
 #[derive(Debug, Default)]
 struct PackageDirectories {
-    /// Where packages are, by their import paths.
+    /// The directories of packages, by import path.
     directories: HashMap<String, PathBuf>,
     root: PathBuf,
 }
 
 impl GoFramework {
-    /// With these settings, called so.
+    /// Returns a framework with these settings for this invocation.
     pub fn new(settings: GoSettings, mut invocation: Invocation) -> GoFramework {
         if let Some(directory) = &settings.directory {
             invocation.directory = invocation.directory.join(directory);
         }
         let mut building = invocation.clone();
         if let Some(rest) = &settings.go_flags {
-            // An empty variable counts as none, and then a file does.
+            // Go treats an empty variable as unset and uses the value in its environment file
+            // instead, so the value is at least a space.
             let rest = format!(" {rest}").into();
             building.environment.insert("GOFLAGS".into(), rest);
         }
@@ -78,20 +80,20 @@ impl GoFramework {
         }
     }
 
-    /// The settings.
+    /// Returns the settings of the run.
     pub fn settings(&self) -> &GoSettings {
         &self.settings
     }
 
-    /// The lines of `--list-packages`. Nothing is built.
+    /// Returns the lines that `--list-packages` prints. Builds nothing.
     pub async fn list_packages(&self) -> Result<Vec<String>, GoError> {
-        // Tells of a Go that is missing or too old.
+        // Reports a missing or outdated Go.
         self.toolchain().await?;
         let packages = self.wanted(packages::list(&self.building, &self.settings).await?);
         Ok(packages.into_iter().map(|p| p.import_path).collect())
     }
 
-    /// The directory of the module, where its own file belongs.
+    /// Returns the directory of the module, where its specification file belongs.
     pub fn project_directory(&self) -> Result<PathBuf, GoError> {
         let directory = &self.invocation.directory;
         overrides::module_directory(directory).ok_or_else(|| GoError::NoModule {
@@ -99,13 +101,13 @@ impl GoFramework {
         })
     }
 
-    /// What was said of the tests that are to be explained.
+    /// Returns what `--explain` prints, one text for each test.
     pub fn explanations(&self) -> Vec<String> {
         let explained = self.explained.lock();
         explained.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What the module's own file says of containers, if there is one.
+    /// Loads the module's specification file, if there is one.
     fn specified(
         &self,
         root: &Path,
@@ -132,10 +134,10 @@ impl GoFramework {
         Ok(specified)
     }
 
-    /// Go, which has a module to work on where it needs one.
+    /// Returns the toolchain. Returns an error if there is no module and the packages need one.
     async fn toolchain(&self) -> Result<GoToolchain, GoError> {
         let here = &self.invocation.directory;
-        // Without this check a directory that is not there looks as if there were no Go.
+        // Without this check, a missing working directory would be reported as a missing Go.
         std::fs::read_dir(here).map_err(|source| GoError::Directory {
             directory: here.clone(),
             source,
@@ -155,14 +157,14 @@ impl GoFramework {
         Ok(toolchain)
     }
 
-    /// The packages that filters do not rule out.
+    /// Returns the packages that the filters do not exclude.
     fn wanted(&self, packages: Vec<GoPackage>) -> Vec<GoPackage> {
         let mut packages = packages;
         packages.retain(|package| package.is_wanted(&self.settings.patterns, None));
         packages
     }
 
-    /// Whether the user wants Go's tools to be called through something.
+    /// Returns whether the user sets `-toolexec`.
     fn has_toolexec(&self, toolchain: &GoToolchain) -> bool {
         let typed = self.settings.build_flags.iter().map(String::as_str);
         links::is_taken(toolchain.flags().chain(typed))
@@ -172,8 +174,8 @@ impl GoFramework {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How Go is told which packages to test: in the best order, unless there are none, or some
-    /// have no name but the one that was used.
+    /// Returns the packages as arguments of Go: sorted for the build, or as the user wrote them if
+    /// none is selected or if some are files without an import path.
     fn named(&self, wanted: &[GoPackage]) -> Vec<String> {
         if wanted.is_empty() || !wanted.iter().all(GoPackage::has_name) {
             return self.settings.packages.clone();
@@ -185,7 +187,8 @@ impl GoFramework {
     fn remember(&self, packages: &[GoPackage], root: &Path) {
         let mut known = self.known();
         known.root = root.to_owned();
-        // Tests of an earlier round may run again though their packages are not found now.
+        // Tests of an earlier round may run again although this discovery has not found their
+        // packages.
         known.directories.extend(
             packages
                 .iter()
@@ -245,7 +248,7 @@ impl GoFramework {
         host.emit(EventKind::BuildFinished {
             succeeded: status.success(),
         });
-        // Go also fails if only some packages do; then their entries tell of it.
+        // Go also fails if only some packages do; then their entries report it.
         if !status.success() && discovery.found() == PackagePresence::Nothing {
             return Err(GoError::Build { status });
         }
@@ -268,7 +271,7 @@ impl Framework for GoFramework {
             self.toolchain(),
             packages::list(&self.building, &self.settings)
         );
-        // What is wrong with Go itself is told first.
+        // Errors of the toolchain take precedence.
         let (toolchain, packages) = (toolchain?, packages?);
         let listed = packages.len();
         let packages = self.wanted(packages);
@@ -285,7 +288,8 @@ impl Framework for GoFramework {
             ..WatchPaths::default()
         });
         self.remember(&packages, &root);
-        // Filters have left out all packages. Go would test those that were typed.
+        // The filters exclude all packages. Without this check, Go would test those on the command
+        // line.
         if packages.is_empty() && listed > 0 {
             return Ok(DiscoverySummary::default());
         }
@@ -294,8 +298,7 @@ impl Framework for GoFramework {
         let specified = self.specified(&root, &own)?;
         let binaries = GoBinaryDirectory::new(&own.cache).map_err(keep)?;
         let named = self.named(&packages);
-        // A person recognizes the words that were typed, and not the order in which Go gets the
-        // packages.
+        // Show the packages as the user wrote them rather than in the order in which Go gets them.
         let shown = match packages.len() == listed {
             true => &self.settings.packages,
             false => &named,
@@ -325,7 +328,7 @@ impl Framework for GoFramework {
         let building = self.build(host, &arguments, &binaries, linking, discovery);
         let summary = building.await;
         links::tidy(&kept);
-        // Tests that were found run on, whatever became of the rest.
+        // Tests that were found can run even if the build fails.
         self.kept.keep(binaries);
         let summary = summary?;
         self.kept.discovery_is_over(&summary);
@@ -334,7 +337,7 @@ impl Framework for GoFramework {
     }
 
     fn failure_location(&self, _stdout: &[u8], _stderr: &[u8]) -> Option<SourceLocation> {
-        // Every test has a follower, which tells.
+        // The parser from [`Framework::follow`] reports locations.
         None
     }
 
@@ -355,7 +358,7 @@ impl Framework for GoFramework {
     }
 }
 
-/// The module or workspace, and what of the packages' own is outside of it.
+/// Returns the root of the module or workspace, and the directories of packages outside it.
 fn watched(root: &Path, directories: &[PathBuf]) -> Vec<PathBuf> {
     let outside = directories.iter().filter(|path| !path.starts_with(root));
     std::iter::once(root.to_owned())
@@ -363,7 +366,7 @@ fn watched(root: &Path, directories: &[PathBuf]) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The root of the workspace or of the first module, or else where we are.
+/// Returns the root of the workspace or of the first module, or else `here`.
 fn root(toolchain: &GoToolchain, packages: &[GoPackage], here: &Path) -> PathBuf {
     let modules = packages
         .iter()

@@ -1,8 +1,9 @@
-//! The jobs of a test binary: one container for all of a project's packages, one process for each
-//! test.
+//! The jobs of a test binary: all of a project's packages share a container definition, and each
+//! test has its own process.
 //!
-//! The test binaries are mounted read-only at [`PLACE`]; nothing else in a container is ours. All
-//! packages share one container definition, so that a container can be reused across packages.
+//! The test binaries are mounted read-only at [`PLACE`], the only addition of Maelstrom's to the
+//! container. Since all packages share one container definition, a container can be reused across
+//! packages.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -29,11 +30,11 @@ use super::listing::LIST;
 use super::options::GoSettings;
 use super::toolchain::GoToolchain;
 
-/// Where test binaries stand in a container.
+/// The mount point of test binaries in a container.
 const PLACE: &str = "/run/maelstrom-go-test";
 
-/// What `go test` tells a test binary that means nothing here: which tests to run, what to write
-/// about them, and where to put what else they give.
+/// Arguments of `go test` for a test binary that are dropped: they select tests or control output,
+/// which this program does itself.
 const DROPPED: [&str; 7] = [
     "-test.count",
     "-test.failfast",
@@ -44,33 +45,33 @@ const DROPPED: [&str; 7] = [
     "-test.v",
 ];
 
-/// Makes a test binary write what [`super::reader`] understands.
+/// The argument that makes a test binary write output for [`super::reader`].
 const FRAMED: &str = "-test.v=test2json";
 
-/// Where a project is.
+/// The inputs of one discovery.
 #[derive(Clone, Debug)]
 pub struct GoProject<'a> {
     pub settings: &'a GoSettings,
-    /// How we were called.
+    /// The working directory and environment of the invocation.
     pub invocation: &'a Invocation,
-    /// The toolchain that builds.
+    /// The toolchain that builds the tests.
     pub toolchain: &'a GoToolchain,
-    /// The root of its module or workspace.
+    /// The root of the module or workspace.
     pub root: &'a Path,
-    /// Its modules and packages.
+    /// The directories of its modules and packages.
     pub directories: &'a [PathBuf],
-    /// Our own directories for it.
+    /// Maelstrom's own directories for the project.
     pub own: &'a ProjectDirectories,
-    /// Where test binaries are.
+    /// The directory of test binaries on the host.
     pub binaries: &'a Path,
-    /// What the project's own file says of containers, if there is one.
+    /// The project's specification file, if there is one.
     pub specified: Option<&'a ProjectSpec>,
-    /// What is said of the tests that are to be explained.
+    /// Collects the output of `--explain`.
     pub explained: &'a Mutex<Vec<String>>,
 }
 
 impl GoProject<'_> {
-    /// Whether the build may compile other files than those that stand where Go lists them.
+    /// Returns whether `-overlay` makes the build compile other files than those that Go lists.
     pub fn has_overlay(&self) -> bool {
         let typed = self.settings.build_flags.iter().map(String::as_str);
         let mut flags = typed.chain(self.toolchain.flags());
@@ -78,7 +79,8 @@ impl GoProject<'_> {
     }
 }
 
-/// The containers of a project: one, or without the toolbox one for each set of shared libraries.
+/// The containers of a project. With the toolbox there is one; without it there is one for each set
+/// of shared libraries.
 #[derive(Debug)]
 pub struct GoContainers {
     workspace: WorkspaceFacts,
@@ -86,28 +88,28 @@ pub struct GoContainers {
     toolbox: Toolbox,
     isolation: IsolationMode,
     made: HashMap<(Toolbox, BTreeSet<PathBuf>), Arc<ContainerSpec>>,
-    /// Variables that the project's file names.
+    /// The environment variables that the specification file names.
     named: BTreeSet<OsString>,
 }
 
-/// Why a test binary has no container.
+/// The reason why no container can be made for a test binary.
 #[derive(Debug, thiserror::Error)]
 pub enum GoContainerError {
-    /// What it needs can't be told.
+    /// The shared libraries that it needs cannot be determined.
     #[error("can't be run without the toolbox: {0}; {help}", help = .0.help())]
     Libraries(#[from] ElfError),
-    /// There is none for the project.
+    /// No container can be made for the project.
     #[error(transparent)]
     Project(#[from] GoError),
 }
 
 impl GoContainers {
-    /// Finds out what a project's containers are made from.
+    /// Gathers the facts about the project and the host that determine the containers.
     pub fn new(project: &GoProject<'_>) -> Result<GoContainers, GoError> {
         let settings = project.settings;
         let (workspace, host) = match settings.isolation {
             IsolationMode::Container => (workspace_facts(project)?, host_facts(project)),
-            // Nothing will look at them.
+            // Plain processes do not use them.
             IsolationMode::Process => (WorkspaceFacts::default(), HostFacts::default()),
         };
         Ok(GoContainers {
@@ -123,12 +125,12 @@ impl GoContainers {
         })
     }
 
-    /// The container for a test binary.
+    /// Returns the container for a test binary.
     pub fn get(&mut self, binary: &Path) -> Result<Arc<ContainerSpec>, GoContainerError> {
         self.with(self.toolbox, binary)
     }
 
-    /// Where the tests of a binary can run.
+    /// Returns where the tests of a binary can run.
     pub fn placement(&self, binary: &Path) -> PlacementConstraint {
         match self.isolation {
             IsolationMode::Container => {
@@ -148,7 +150,7 @@ impl GoContainers {
         }
     }
 
-    /// The container for a test binary whose tests do without this machine's programs.
+    /// Returns the container for a test binary without this machine's programs.
     pub fn without_toolbox(
         &mut self,
         binary: &Path,
@@ -222,7 +224,7 @@ pub struct GoBinaryJobs {
 }
 
 impl GoBinaryJobs {
-    /// Those of a test binary that was taken to `place` among the binaries.
+    /// Returns the jobs of a test binary at the path `place` in the directory of test binaries.
     pub fn new(
         project: &GoProject<'_>,
         (container, placement): (Arc<ContainerSpec>, PlacementConstraint),
@@ -247,7 +249,7 @@ impl GoBinaryJobs {
         }
     }
 
-    /// The same for tests that get something else.
+    /// Returns the jobs for tests with the container, environment and limits in `given`.
     pub fn with(&self, given: &TestContainer) -> GoBinaryJobs {
         let program = given.program.as_ref();
         GoBinaryJobs {
@@ -261,7 +263,7 @@ impl GoBinaryJobs {
         }
     }
 
-    /// What a test binary's tests get by default. It is here, on this machine.
+    /// Returns the default container of a test binary's tests. `binary` is its path on the host.
     pub fn standard(
         &self,
         binary: PathBuf,
@@ -281,18 +283,18 @@ impl GoBinaryJobs {
         }
     }
 
-    /// Lists the tests.
+    /// Returns the job that lists the tests.
     pub fn list(&self, timeout: Duration) -> Job {
         Job {
-            // Short work on which everything waits.
+            // Listing is short, and everything waits for it.
             placement: PlacementConstraint::Here,
-            // Its standard output is read.
+            // Its stdout is parsed.
             output: OutputPipes::Separate,
             ..self.job(vec![LIST.into()], Some(timeout))
         }
     }
 
-    /// Runs what of one test the pattern selects.
+    /// Returns the job that runs the parts of one test that the pattern `run` selects.
     pub fn test(&self, run: &str, skip: Option<&str>) -> Job {
         let mut own = vec![FRAMED.into(), format!("-test.run={run}").into()];
         own.extend(skip.map(|skip| format!("-test.skip={skip}").into()));
@@ -300,7 +302,7 @@ impl GoBinaryJobs {
     }
 
     fn job(&self, mut arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
-        // The others come last, since the user's own may hold a word that ends Go's flags.
+        // The other arguments come last, since the user's may contain one that ends Go's flags.
         arguments.extend(self.arguments.iter().cloned());
         Job {
             placement: self.placement.clone(),
@@ -324,8 +326,8 @@ fn is_dropped(word: &OsStr) -> bool {
     DROPPED.contains(&name)
 }
 
-/// What `go test` would give the test: our environment, Go's programs on the path, and the
-/// directory.
+/// Returns the environment that `go test` would set: that of the invocation, with Go's programs on
+/// `PATH` and the test's directory as `PWD`.
 fn environment(
     project: &GoProject<'_>,
     directory: &Path,
@@ -336,8 +338,8 @@ fn environment(
     if let Some(path) = &offer.path {
         variables.insert("PATH".into(), path.clone());
     }
-    // As `go test` does it. `os.Getwd` believes `PWD`, so an inherited one with links in it would
-    // be its answer.
+    // As `go test` does. `os.Getwd` returns `PWD` if it is valid, so an inherited one with symbolic
+    // links would be its result.
     variables.insert("PWD".into(), directory.into());
     go_offline(&mut variables, project.settings.isolation);
     variables

@@ -1,25 +1,25 @@
-//! Reuses linked test binaries where Go would link the same ones again.
+//! Caches linked test binaries.
 //!
-//! `go build` does not relink a program that is up to date; `go test` links every test binary in
-//! every run, which takes longer than most suites. So Go is made to call its tools through this
-//! program (`-toolexec`): the linker's output is cached, and a binary that was linked from the same
-//! inputs before is copied instead.
+//! `go build` does not relink a program that is up to date, but `go test` links every test binary
+//! in every run, which takes longer than most test suites. `-toolexec` makes Go call its tools
+//! through this program: it caches the linker's output, and copies a binary that was linked from
+//! the same inputs before.
 //!
 //! ```text
 //! go test ──▶ this program ──▶ compile, vet, asm, cgo, …
 //!                    └───────▶ link -buildid=ID …   unless its output is cached
 //! ```
 //!
-//! The cache key is Go's own: the build id that it passes to the linker is a digest of everything
-//! that is linked, of the linker, and of its flags, and is what `go build` relies on. The flags are
-//! part of the key as well. Binaries linked by the system's linker (packages with C code, `-race`)
-//! are linked every time: the build id does not cover the system's libraries.
+//! The cache key is Go's own: the build id that Go passes to the linker is a digest of all of the
+//! linker's inputs, of the linker, and of its flags; `go build` relies on it, too. The flags are
+//! also part of the key directly. Binaries linked by the system's linker (packages with C code,
+//! `-race`) are linked every time: the build id does not cover the system's libraries.
 //!
-//! The linker's output is cached before Go stamps it, in the runner's project cache, up to a limit;
-//! the least recently used is evicted first. Each run gets a copy, so that no run can affect the
-//! cache.
+//! The linker's output is cached before Go writes its build id into it. The cache is in the
+//! runner's cache for the project, up to a size limit; the least recently used binary is evicted
+//! first. Each run gets a copy, so that no run can modify the cache.
 //!
-//! Disabled if the user has their own `-toolexec`, which takes precedence.
+//! The cache is disabled if the user sets `-toolexec`, which takes precedence.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -34,20 +34,20 @@ use sha2::{Digest, Sha256};
 
 use maelstrom_container::private;
 
-/// Names the directory of what is kept, for the tools.
+/// The environment variable with the path of the cache, for the tools.
 pub const VARIABLE: &str = "MAELSTROM_GO_TEST_LINKS";
 
-/// Comes before the tool on the command line.
+/// The argument before the tool on the command line.
 const MARK: &str = "tool";
 
-/// The size limit of the cache: some hundred binaries of the usual size. If one build has more, the
-/// rest is linked every time.
+/// The size limit of the cache, enough for about a hundred binaries of typical size. If one build
+/// has more, the rest is linked every time.
 const KEPT_BYTES_MAX: u64 = 1 << 30;
 
-/// The sections that only the system's linker makes, of the files that start a C program.
+/// Sections that only the system's linker creates, from the startup files of C programs.
 const FOREIGN_SECTIONS: [&str; 2] = [".init", ".comment"];
 
-/// The value of `-toolexec`, by the program that is to be called, as Go quotes it.
+/// Returns the flag `-toolexec` for this program, whose path is quoted for Go.
 pub fn toolexec(quoted: &OsStr) -> OsString {
     let mut value = OsString::from("-toolexec=");
     value.push(quoted);
@@ -56,13 +56,13 @@ pub fn toolexec(quoted: &OsStr) -> OsString {
     value
 }
 
-/// Whether anybody asks for a `-toolexec` already.
+/// Returns whether the flags include `-toolexec`.
 pub fn is_taken<'a>(flags: impl IntoIterator<Item = &'a str>) -> bool {
     let name = |flag: &str| flag.trim_start_matches('-').starts_with("toolexec");
     flags.into_iter().any(name)
 }
 
-/// Does what Go calls a tool for, if Go called this process for one: returns its exit code.
+/// If Go has called this process as a tool, runs the tool and returns its exit status.
 pub fn run_if_tool() -> Option<u8> {
     let kept = std::env::var_os(VARIABLE)?;
     let mut words = std::env::args_os().skip(1);
@@ -71,7 +71,7 @@ pub fn run_if_tool() -> Option<u8> {
     let (tool, arguments) = words.split_first()?;
     let code = match LinkerInvocation::read(tool, arguments) {
         Some(link) => link.make(Path::new(&kept), Command::new(tool).args(arguments)),
-        // It takes this process's place, unless it can't be started.
+        // `exec` only returns if the tool can't be started.
         None => Err(Command::new(tool).args(arguments).exec()),
     };
     Some(code.unwrap_or_else(|error| {
@@ -81,28 +81,28 @@ pub fn run_if_tool() -> Option<u8> {
     }))
 }
 
-/// A call of the linker.
+/// An invocation of the linker.
 #[derive(Debug, PartialEq, Eq)]
 struct LinkerInvocation {
     output: PathBuf,
-    /// Stands for all that decides about the output.
+    /// The cache key: a digest of everything that determines the output.
     key: String,
 }
 
 impl LinkerInvocation {
-    /// Reads a tool's command line; `None` if it is not one that links a program.
+    /// Parses a tool's command line. Returns `None` if it does not link a program.
     fn read(tool: &OsStr, arguments: &[OsString]) -> Option<LinkerInvocation> {
         if Path::new(tool).file_stem()? != "link" {
             return None;
         }
-        // The archive comes last. Where it and the list of the others are is no matter: the id
-        // names what is in them.
+        // The archive comes last. Its path and that of the list of the others don't matter: the
+        // build id covers their content.
         let (_, flags) = arguments.split_last()?;
         let mut output = None;
         let mut id = None;
         let mut hash = Sha256::new();
         let mut counted = |word: &OsStr| {
-            // The length tells `ab` `c` from `a` `bc`.
+            // The length distinguishes `ab` `c` from `a` `bc`.
             hash.update(word.len().to_le_bytes());
             hash.update(word.as_encoded_bytes());
         };
@@ -126,18 +126,18 @@ impl LinkerInvocation {
         })
     }
 
-    /// Copies what was kept, or links and keeps it. Returns the exit code.
+    /// Copies the cached output, or runs the linker and caches its output. Returns the exit status.
     fn make(&self, kept: &Path, linker: &mut Command) -> io::Result<u8> {
         let place = kept.join(&self.key);
-        // Go writes its stamp into this file afterwards, so a hard link would not do.
+        // Go writes its build id into this file later, so a hard link would modify the cache.
         if fs::copy(&place, &self.output).is_ok() {
-            // If it can't be noted, it only goes earlier.
+            // If updating the time fails, the binary is only evicted earlier.
             drop(File::open(&place).and_then(|file| file.set_modified(SystemTime::now())));
             return Ok(0);
         }
         let status = linker.status()?;
         if status.success() {
-            // A build does not fail for what is only kept.
+            // An error of the cache must not fail the build.
             drop(self.keep(kept, &place));
         }
         Ok(exit_code(status))
@@ -152,14 +152,15 @@ impl LinkerInvocation {
         io::copy(&mut File::open(&self.output)?, &mut copy)?;
         let permissions = fs::metadata(&self.output)?.permissions();
         copy.as_file().set_permissions(permissions)?;
-        // A file that has its name has its content, whatever happens to the machine.
+        // After this, a file with the final name has its complete content, even after a power
+        // failure.
         copy.as_file().sync_data()?;
         copy.persist(place)?;
         Ok(())
     }
 }
 
-/// Whether the system's linker had a hand in it. What can't be read may be anything.
+/// Returns whether the system's linker was involved. A file that cannot be parsed counts as well.
 pub fn is_foreign(binary: &Path) -> io::Result<bool> {
     let cache = object::ReadCache::new(File::open(binary)?);
     let Ok(file) = object::File::parse(&cache) else {
@@ -175,7 +176,8 @@ fn exit_code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-/// Removes what is more than may be kept, and what a killed tool left.
+/// Removes the least recently used files beyond the size limit, including temporary files of killed
+/// tools.
 pub fn tidy(kept: &Path) {
     tidy_to(kept, KEPT_BYTES_MAX);
 }
@@ -191,7 +193,7 @@ fn tidy_to(kept: &Path, bytes_max: u64) {
             Some((metadata.modified().ok()?, metadata.len(), entry.path()))
         })
         .collect();
-    // The latest first.
+    // Most recently used first.
     files.sort_by(|a, b| b.cmp(a));
     let mut bytes = 0_u64;
     for (_, length, path) in files {
@@ -269,7 +271,7 @@ mod tests {
             output: output.clone(),
             key: "key".to_owned(),
         };
-        // This test is of the system's linker, and a text is of nobody's.
+        // The system's linker has linked this test, and a text file has not been linked at all.
         for source in ["/proc/self/exe", "/proc/self/stat"] {
             fs::copy(source, &output).unwrap();
             assert_eq!(link.make(&kept, &mut Command::new("true")).unwrap(), 0);

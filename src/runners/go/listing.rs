@@ -2,8 +2,8 @@
 //!
 //! `init` and `TestMain` run before the list is printed and may print anything: lines that look
 //! like a test's name, and text without a newline right before the first name. So the list is
-//! compared with the names that the package's sources define. Benchmarks are listed as well, and
-//! left out.
+//! compared with the names that the package's sources define. Benchmarks are also listed, and are
+//! ignored.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -15,42 +15,43 @@ use maelstrom_model::job::{ExitStatus, JobOutcome};
 
 use super::packages::GoPackage;
 
-/// Makes a test binary list what it holds.
+/// The argument that makes a test binary list its tests.
 pub const LIST: &str = "-test.list=.";
 
-/// What tests' names begin with. Fuzz targets run their seed corpus.
+/// The prefixes of tests' names. Fuzz targets run their seed corpus.
 const PREFIXES: [&str; 3] = ["Test", "Example", "Fuzz"];
 
-/// What decides whether a package's tests run.
+/// The function that can run code before a package's tests, or skip them.
 const MAIN: &str = "TestMain";
 
-/// Why a binary could not be listed. Each message goes on after the package's name.
+/// The reason why a binary could not be listed. The messages continue a sentence that begins with
+/// the package.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GoListingError {
-    /// It failed: `init` or `TestMain` did, most likely.
+    /// The program failed, most likely in `init` or `TestMain`.
     #[error("exited with code {0} before it could list its tests")]
     Failed(i32),
-    /// A signal ended it.
+    /// A signal terminated the program.
     #[error("was ended by signal {0} before it could list its tests")]
     Crashed(i32),
-    /// It took too long.
+    /// The program exceeded the timeout.
     #[error("did not list its tests in time")]
     TimedOut,
     #[error("was stopped before it could list its tests")]
     Cancelled,
-    /// It could not be run.
+    /// The program could not be run.
     #[error("can't be listed: {0}")]
     NotRun(String),
 }
 
-/// The tests that a package's sources define, as far as their text shows. Text in comments and
-/// strings counts as well, so that these are the names that there can be, and a few more.
+/// The names of tests that a package's sources may define. Text in comments and strings is not
+/// distinguished, so there may be a few names too many.
 #[derive(Clone, Debug, Default)]
 pub struct DefinedTests(HashSet<String>);
 
 impl DefinedTests {
-    /// Reads a package's test files. `None` if one of them can't be read, as when the build puts
-    /// another in its place: then nothing is known.
+    /// Reads a package's test files. Returns `None` if there is none, or if one cannot be read, for
+    /// example because the build uses another in its place: then the names are unknown.
     pub fn of(package: &GoPackage) -> Option<DefinedTests> {
         let mut defined = DefinedTests::default();
         let mut files = package.test_files().peekable();
@@ -62,7 +63,7 @@ impl DefinedTests {
     }
 
     fn add(&mut self, source: &str) {
-        /// `func`, what may stand before a name, and a name that begins as a test's does.
+        /// `func`, whitespace or comments, and a name with a test's prefix.
         static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
             Regex::new(r"\bfunc(?:\s|/\*(?s:.*?)\*/|//[^\n]*\n)+((?:Test|Example|Fuzz)\w*)").ok()
         });
@@ -73,13 +74,13 @@ impl DefinedTests {
         self.0.extend(names.map(|name| name.as_str().to_owned()));
     }
 
-    /// Whether there is a `TestMain`, and a test that it may keep from being listed.
+    /// Returns whether there is a `TestMain`, and a test that it may keep from being listed.
     pub fn is_main_with_tests(&self) -> bool {
         let is_other = |name: &String| name != MAIN && is_test(name);
         self.0.contains(MAIN) && self.0.iter().any(is_other)
     }
 
-    /// The longest name that ends the line.
+    /// Returns the longest name at the end of the line.
     fn at_end_of<'a>(&self, line: &'a str) -> Option<&'a str> {
         PREFIXES
             .iter()
@@ -90,7 +91,8 @@ impl DefinedTests {
     }
 }
 
-/// The names of the tests, in their order, each once. Without `defined` the lines are believed.
+/// Returns the names of the tests, in the order of the list, without duplicates. Without `defined`,
+/// every line that looks like a name counts.
 pub fn names(
     captured: &CapturedOutput,
     defined: Option<&DefinedTests>,
@@ -111,7 +113,7 @@ pub fn names(
     let names = text.lines().filter_map(|line| match defined {
         None => Some(line).filter(|line| is_test(line)),
         Some(defined) if is_test(line) => Some(line).filter(|name| defined.0.contains(*name)),
-        // A name that also has a line of its own is only mentioned here.
+        // A name that also has a line of its own is only mentioned in this one.
         Some(defined) => defined.at_end_of(line).filter(|name| !whole.contains(name)),
     });
     Ok(names
@@ -120,8 +122,8 @@ pub fn names(
         .collect())
 }
 
-/// Whether a line is the name of a test, as Go decides it: an identifier whose prefix no lower-case
-/// letter follows.
+/// Returns whether a line is the name of a test according to Go's rule: an identifier with a test's
+/// prefix, not followed by a lower-case letter.
 fn is_test(line: &str) -> bool {
     let rest = PREFIXES.iter().find_map(|prefix| line.strip_prefix(prefix));
     rest.is_some_and(|rest| {
@@ -183,7 +185,7 @@ mod tests {
                 vec!["TestA", "TestB", "TestC"],
             ),
             ("\u{1b}[32mTestAB\nTestA\n", vec!["TestAB", "TestA"]),
-            // Lines of TestMain's own that look like names.
+            // Lines printed by `TestMain` that look like names.
             ("Test\nTestSetup\nTestA\nTestTeardown\n", vec!["TestA"]),
             // A name that is mentioned before it is listed.
             (

@@ -1,22 +1,22 @@
 //! Finds the source location of a failure in a test's output.
 //!
-//! A failed check prints `    file_test.go:7: what is wrong`, with the file's name alone or, with
-//! `-fullpath`, its whole path; log lines look the same, and the failure is printed last. A panic
-//! prints the stacks of goroutines, of which the first line in the project's own sources counts.
+//! A failed check prints `    file_test.go:7: what is wrong`, with the file's name or, with
+//! `-fullpath`, its whole path. Log lines look the same, and the failure is printed last. A panic
+//! prints the stacks of goroutines; the first line with a file of the project counts.
 
 use std::path::{Path, PathBuf};
 
 use maelstrom_model::event::SourceLocation;
 
-/// Kept of a line of standard error. A line of a stack is shorter.
+/// The maximum length of a line of stderr that is parsed. Lines of a stack are shorter.
 const LINE_BYTES_MAX: usize = 4096;
 
-/// Where a package could not be built, from what the compiler or vet wrote: the first
-/// `./file.go:7:2: what is wrong`, whose path is relative to where the user is.
+/// Returns the location of a build error in the output of the compiler or vet: the first
+/// `./file.go:7:2: what is wrong`, whose path is relative to the working directory.
 pub fn of_build(said: &[u8]) -> Option<SourceLocation> {
     let text = String::from_utf8_lossy(said);
     text.lines().find_map(|line| {
-        // vet puts its name before what it cannot type-check.
+        // vet prefixes type errors with its name.
         let line = line.strip_prefix("vet: ").unwrap_or(line);
         let (path, rest) = line.split_once(".go:")?;
         let mut numbers = rest.split(':');
@@ -31,13 +31,13 @@ pub fn of_build(said: &[u8]) -> Option<SourceLocation> {
     })
 }
 
-/// What was found so far in what one test wrote.
+/// Finds the location of a failure in the output of one test.
 #[derive(Clone, Debug)]
 pub struct FailureLocations {
     directory: PathBuf,
-    /// All of the project's sources lie below it.
+    /// The directory that contains all of the project's sources.
     project: PathBuf,
-    /// Where the user is.
+    /// The directory to which reported paths are relative.
     shown_from: PathBuf,
     checked: Option<SourceLocation>,
     panicked: Option<SourceLocation>,
@@ -45,7 +45,8 @@ pub struct FailureLocations {
 }
 
 impl FailureLocations {
-    /// For a test of the package in `directory`. What is found is told from `shown_from`.
+    /// Returns a parser for a test of the package in `directory`. Reported paths are relative to
+    /// `shown_from`.
     pub fn new(directory: &Path, project: &Path, shown_from: &Path) -> FailureLocations {
         FailureLocations {
             directory: directory.to_owned(),
@@ -57,7 +58,7 @@ impl FailureLocations {
         }
     }
 
-    /// Takes in a line of standard output.
+    /// Parses a line of stdout.
     pub fn stdout(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
         if let Some((path, line, _)) = message(&text) {
@@ -65,7 +66,7 @@ impl FailureLocations {
         }
     }
 
-    /// Takes in a piece of standard error.
+    /// Parses a piece of stderr.
     pub fn stderr(&mut self, bytes: &[u8]) {
         // The stack of the goroutine that panicked comes first.
         if self.panicked.is_some() {
@@ -81,17 +82,18 @@ impl FailureLocations {
         }
     }
 
-    /// Where the test failed, if it did: a panic's place is surer than a message's.
+    /// Returns the location of the failure, if one was found. A panic's is more reliable than a
+    /// message's.
     pub fn found(&self) -> Option<SourceLocation> {
         self.panicked.clone().or_else(|| self.checked.clone())
     }
 
-    /// What a line says after its place.
+    /// Returns the text after the location in a line, if the line has one.
     pub fn without<'a>(&self, line: &'a str) -> Option<&'a str> {
         message(line).map(|(_, _, text)| text.trim_end())
     }
 
-    /// Reads a line such as `\t/w/p/a_test.go:12 +0x1d`.
+    /// Parses a line such as `\t/w/p/a_test.go:12 +0x1d`.
     fn stack_line(&mut self, line: &str) {
         let place = line.trim();
         let place = place.split_once(" +0x").map_or(place, |(place, _)| place);
@@ -115,12 +117,12 @@ impl FailureLocations {
     }
 }
 
-/// Takes apart a line such as `    a_test.go:7: what is wrong`.
+/// Parses a line such as `    a_test.go:7: what is wrong` into path, line number and text.
 fn message(line: &str) -> Option<(&str, u32, &str)> {
     let text = line.strip_prefix("    ")?.trim_start();
     let (path, rest) = text.split_once(".go:")?;
     let (number, said) = rest.split_once(": ").or_else(|| {
-        // What is wrong may begin on the next line.
+        // The message may begin on the next line.
         rest.trim_end().strip_suffix(':').map(|number| (number, ""))
     })?;
     let path = text.get(..path.len() + ".go".len())?;
@@ -147,7 +149,7 @@ mod tests {
         for line in stdout {
             places.stdout(line.as_bytes());
         }
-        // In pieces, as it comes.
+        // In pieces that are not aligned with lines.
         for piece in stderr.as_bytes().chunks(7) {
             places.stderr(piece);
         }

@@ -1,21 +1,22 @@
-//! `maelstrom-go-test`: Go packages.
+//! The runner for Go packages, `maelstrom-go-test`.
 //!
 //! ```text
 //! options ─▶ toolchain ─▶ packages ─▶ build ─▶ collector ─▶ discovery ─▶ TestCase ─▶ reader
 //!                          sandbox::container ──────────────────┘
 //! ```
 //!
-//! - [`options`]: the command line. [`run_pattern`]: `-run` and `-skip`.
-//! - [`toolchain`], [`packages`]: the toolchain and the packages. [`order`]: their build order.
-//! - [`build`], [`collector`], [`report`]: runs `go test`, which builds everything and passes each
+//! - [`options`]: parses the command line. [`run_pattern`]: parses `-run` and `-skip`.
+//! - [`toolchain`], [`packages`]: find the toolchain and the packages. [`order`]: sorts packages
+//!   for the build.
+//! - [`build`], [`collector`], [`report`]: run `go test`, which builds everything and passes each
 //!   test binary to this program instead of running it.
-//! - [`binaries`]: where test binaries are kept during a run. [`links`]: reuses linked binaries.
-//! - [`discovery`], [`listing`], [`jobs`]: from test binaries to tests.
-//! - [`reader`], [`location`]: parses a test's output.
-//! - [`framework`]: the framework that the engine drives. [`error`]: its errors.
+//! - [`binaries`]: stores test binaries during a run. [`links`]: caches linked binaries.
+//! - [`discovery`], [`listing`], [`jobs`]: turn test binaries into tests and their jobs.
+//! - [`reader`], [`location`]: parse a test's output.
+//! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
 //!
-//! Slots, order, repeats and results are the engine's concern. Benchmarks, fuzzing, coverage and
-//! profiles are not supported, since they need many tests in one process.
+//! The engine is responsible for slots, order, repeats and results. Benchmarks, fuzzing, coverage
+//! and profiles are not supported, since they need many tests in one process.
 
 pub mod binaries;
 pub mod build;

@@ -1,15 +1,15 @@
-//! The order in which packages are passed to Go.
+//! Sorts packages for the build.
 //!
 //! Go starts a package's tests after those of the package named before it, and a package that waits
-//! for that occupies a build step. In alphabetical order the first package is often the one that
-//! needs all others. So packages are sorted by the number of their dependencies: those with fewer
-//! can be built sooner.
+//! for its turn occupies a build step. In alphabetical order, the first package is often the one
+//! that depends on all others. So packages are sorted by the number of their dependencies: those
+//! with fewer can be built sooner.
 
 use std::collections::{HashMap, HashSet};
 
 use super::packages::GoPackage;
 
-/// The packages, those that can be built first at the front; otherwise in their order.
+/// Returns the packages sorted by the number of their dependencies. The sort is stable.
 pub fn by_need(packages: &[GoPackage]) -> Vec<&GoPackage> {
     let known: HashMap<&str, &GoPackage> = packages
         .iter()
@@ -23,7 +23,7 @@ pub fn by_need(packages: &[GoPackage]) -> Vec<&GoPackage> {
     ordered.into_iter().map(|(_, package)| package).collect()
 }
 
-/// How many of the packages must be compiled before this one's tests.
+/// Returns the number of packages that must be compiled before this one's tests.
 fn needed(package: &GoPackage, known: &HashMap<&str, &GoPackage>) -> usize {
     let mut seen = HashSet::new();
     let mut rest: Vec<&str> = vec![&package.import_path];

@@ -1,4 +1,5 @@
-//! Applies the module's own file to the tests of a package, and explains it.
+//! Applies the module's specification file to the tests of a package: their containers, and the
+//! output of `--explain`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,14 +16,16 @@ use super::error::GoError;
 use super::jobs::GoProject;
 use super::packages::GoPackage;
 
-/// The nearest directory with a module, from here upwards: where the module's own file belongs.
+/// Returns the nearest directory with a `go.mod`, from `here` upward. The specification file
+/// belongs there.
 pub fn module_directory(here: &Path) -> Option<PathBuf> {
     let mut directories = here.ancestors();
     let found = directories.find(|directory| directory.join("go.mod").is_file());
     found.map(Path::to_owned)
 }
 
-/// What the file gives to the tests of a package that may be wanted.
+/// Returns the containers of a package's selected tests according to the specification file, by
+/// test name.
 pub async fn given<H: FrameworkHost>(
     project: &GoProject<'_>,
     host: &H,
@@ -41,7 +44,7 @@ pub async fn given<H: FrameworkHost>(
     Ok(names.into_iter().zip(given).collect())
 }
 
-/// Writes down what is to be said of the tests that are to be explained.
+/// Records the explanations of a package's tests that `--explain` selects.
 pub fn explain(
     project: &GoProject<'_>,
     package: &GoPackage,

@@ -1,7 +1,7 @@
-//! The packages to test, as `go list` describes them.
+//! Lists the packages to test, with `go list`.
 //!
-//! An invalid package is no error here: `go test` explains it better, and continues with the
-//! others.
+//! An invalid package is no error here: `go test` reports it with a better message and continues
+//! with the others.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,25 +15,25 @@ use super::error::GoError;
 use super::options::GoSettings;
 use super::toolchain::GO;
 
-/// The fields that are asked for.
+/// The fields to query with `go list`.
 const FIELDS: &str = "-json=Dir,ImportPath,Name,Module,TestGoFiles,XTestGoFiles,Imports,\
                       TestImports,XTestImports";
 
-/// What Go calls the package of files that were named one by one.
+/// Go's import path for a package of individually named files.
 const OF_FILES: &str = "command-line-arguments";
 
-/// A package.
+/// A Go package.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[derive(Default)]
 pub struct GoPackage {
-    /// What it is called by those who import it.
+    /// Its import path.
     pub import_path: String,
-    /// What it calls itself.
+    /// Its name in the `package` clause.
     pub name: String,
-    /// Where it is; empty if nowhere.
+    /// Its directory; empty if it has none.
     pub dir: PathBuf,
-    /// The module it belongs to; the standard library's belong to none.
+    /// Its module; `None` for packages of the standard library.
     pub module: Option<GoModule>,
     test_go_files: Vec<String>,
     #[serde(rename = "XTestGoFiles")]
@@ -44,47 +44,47 @@ pub struct GoPackage {
     x_test_imports: Vec<String>,
 }
 
-/// A module.
+/// A Go module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct GoModule {
-    /// What it is called.
+    /// Its module path.
     pub path: String,
-    /// Where it is; empty if nowhere.
+    /// Its directory; empty if it has none.
     pub dir: PathBuf,
-    /// Whether it is one of those that are worked on.
+    /// Whether it is a main module: the one in the working directory or one of the workspace.
     pub main: bool,
 }
 
 impl GoPackage {
-    /// Whether it has tests.
+    /// Returns whether the package has tests.
     pub fn has_tests(&self) -> bool {
         !self.test_go_files.is_empty() || !self.x_test_go_files.is_empty()
     }
 
-    /// The files of its tests.
+    /// Returns the package's test files.
     pub fn test_files(&self) -> impl Iterator<Item = PathBuf> {
         let files = self.test_go_files.iter().chain(&self.x_test_go_files);
         files.map(|file| self.dir.join(file))
     }
 
-    /// Whether it has a name by which Go can be told of it.
+    /// Returns whether the package has an import path that can be passed to Go.
     pub fn has_name(&self) -> bool {
         self.import_path != OF_FILES
     }
 
-    /// What it needs, by import paths.
+    /// Returns the import paths of its dependencies.
     pub fn imports(&self) -> impl Iterator<Item = &str> {
         self.imports.iter().map(String::as_str)
     }
 
-    /// What only its tests need.
+    /// Returns the import paths of its tests' dependencies.
     pub fn test_imports(&self) -> impl Iterator<Item = &str> {
         let both = self.test_imports.iter().chain(&self.x_test_imports);
         both.map(String::as_str)
     }
 
-    /// Its directory below its module's.
+    /// Returns its path relative to its module.
     fn path(&self) -> &str {
         let Some(module) = &self.module else {
             return &self.import_path;
@@ -95,12 +95,12 @@ impl GoPackage {
         })
     }
 
-    /// Whether patterns want it, or one of its tests.
+    /// Returns whether the patterns select the package, or one of its tests.
     pub fn is_wanted(&self, patterns: &TestSelection, case: Option<&str>) -> bool {
         patterns.evaluate(&self.subject(case)).possible()
     }
 
-    /// It, or one of its tests, as patterns see it.
+    /// Returns the package, or one of its tests, as filter patterns see it.
     pub fn subject<'a>(&'a self, case: Option<&'a str>) -> GoSubject<'a> {
         GoSubject {
             import_path: &self.import_path,
@@ -111,14 +111,14 @@ impl GoPackage {
     }
 }
 
-/// All packages that were named.
+/// Runs `go list` for the packages in the settings.
 pub async fn list(
     invocation: &Invocation,
     settings: &GoSettings,
 ) -> Result<Vec<GoPackage>, GoError> {
     let mut command = invocation.command(OsStr::new(GO));
     command
-        // With `-e` Go also lists packages that are broken, and does not fail.
+        // With `-e`, Go also lists broken packages, and does not fail.
         .args(["list", "-e", FIELDS])
         .args(&settings.build_flags)
         .arg("--")
@@ -137,7 +137,7 @@ pub async fn list(
     read(&output.stdout)
 }
 
-/// Reads what `go list` says.
+/// Parses the output of `go list`.
 pub fn read(answer: &[u8]) -> Result<Vec<GoPackage>, GoError> {
     serde_json::Deserializer::from_slice(answer)
         .into_iter()
@@ -148,7 +148,8 @@ pub fn read(answer: &[u8]) -> Result<Vec<GoPackage>, GoError> {
         })
 }
 
-/// The directories of the modules that are worked on and, of packages of none of them, their own.
+/// Returns the directories of the main modules and, for packages outside them, their own
+/// directories.
 pub fn directories(packages: &[GoPackage]) -> Vec<PathBuf> {
     let mut directories: Vec<PathBuf> = packages
         .iter()
@@ -163,8 +164,8 @@ pub fn directories(packages: &[GoPackage]) -> Vec<PathBuf> {
     directories
 }
 
-/// The directories that stand in for modules (`replace example.com/lib => ../lib`): as much a
-/// part of what is worked on as the modules themselves.
+/// Returns the directories that replace modules (`replace example.com/lib => ../lib`). They belong
+/// to the project like the main modules.
 pub async fn replacements(
     invocation: &Invocation,
     directories: &[PathBuf],
@@ -178,7 +179,7 @@ pub async fn replacements(
     for (command, directory, file) in modules.chain(workspace) {
         let file = directory.join(file);
         let text = std::fs::read_to_string(&file).unwrap_or_default();
-        // Reading a file is cheaper than calling Go, and few modules replace others.
+        // Reading a file is cheaper than running Go, and few modules have replacements.
         if !text.contains("=>") {
             continue;
         }
@@ -186,7 +187,7 @@ pub async fn replacements(
         edit.args([command, "edit", "-json"]).arg(&file);
         let output = edit.output().await;
         let output = output.map_err(|source| GoError::Start { source })?;
-        // What is wrong with such a file, the build says better.
+        // The build reports errors in such a file with better messages.
         if output.status.success() {
             found.extend(replaced(&output.stdout, directory));
         }
@@ -196,7 +197,7 @@ pub async fn replacements(
     Ok(found)
 }
 
-/// The directories among the replacements that `go mod edit -json` prints.
+/// Returns the directories among the replacements that `go mod edit -json` prints.
 fn replaced(answer: &[u8], base: &Path) -> Vec<PathBuf> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -214,7 +215,7 @@ fn replaced(answer: &[u8], base: &Path) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .map(|replace| replace.new.path);
-    // Go tells a directory from a module by the way it is written.
+    // Go distinguishes a directory from a module by its prefix.
     new.filter(|path| path.starts_with("./") || path.starts_with("../") || path.starts_with('/'))
         .filter_map(|path| base.join(path).canonicalize().ok())
         .collect()

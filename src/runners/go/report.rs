@@ -1,40 +1,40 @@
-//! Parses what `go test` prints about packages while it builds them.
+//! Parses the output of `go test` about packages that it builds.
 //!
-//! Standard output has one line for each package; standard error has the output of compilers and
-//! vet, in blocks that begin with `# PACKAGE` or `# PACKAGE [PACKAGE.test]`. Anything else is for
-//! the user. All supported versions of Go use this format.
+//! stdout has one line per package. stderr has the output of compilers and vet, in blocks that
+//! begin with `# PACKAGE` or `# PACKAGE [PACKAGE.test]`. Anything else is for the user. All
+//! supported versions of Go use this format.
 
-/// Kept of what compilers say, for the packages that could not be built.
+/// The maximum number of bytes of compiler output that are kept for the reports of packages that
+/// could not be built.
 const BLOCKS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What became of a package.
+/// The result of building a package's tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageResult {
-    /// Its import path, or what stands for it when there is none.
+    /// Its import path, or Go's substitute for one.
     pub package: String,
-    /// What became of it.
     pub fate: PackageStatus,
 }
 
-/// What became of a package.
+/// Whether a package's tests were built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackageStatus {
-    /// Its test binary was handed over.
+    /// Its test binary was passed on.
     Built,
     /// It has no tests.
     WithoutTests,
-    /// Its tests could not be built, loaded or handed over; this is what Go calls it.
+    /// Its tests could not be built, loaded or passed on, for this reason in Go's words.
     Failed(String),
 }
 
-/// Reads a line of standard output.
+/// Parses a line of stdout. Returns `None` if it is not a package's result.
 pub fn package_end(line: &str) -> Option<PackageResult> {
     let (package, fate) = if let Some(rest) = line.strip_prefix("ok  \t") {
         (rest, PackageStatus::Built)
     } else if let Some(rest) = line.strip_prefix("?   \t") {
         (rest, PackageStatus::WithoutTests)
     } else if let Some(rest) = line.strip_prefix("\t") {
-        // With coverage this is how a package without tests is told of.
+        // With coverage, Go reports a package without tests like this.
         (
             rest.split_once("\t\tcoverage:")?.0,
             PackageStatus::WithoutTests,
@@ -54,7 +54,7 @@ pub fn package_end(line: &str) -> Option<PackageResult> {
     })
 }
 
-/// What compilers and vet said, by package.
+/// The output of compilers and vet, by package.
 #[derive(Clone, Debug, Default)]
 pub struct PackageOutputs {
     blocks: Vec<PackageOutput>,
@@ -68,7 +68,7 @@ struct PackageOutput {
 }
 
 impl PackageOutputs {
-    /// Takes in a line of standard error, without its end.
+    /// Processes a line of stderr, without its newline.
     pub fn line(&mut self, line: &[u8]) {
         if let Some(package) = headed(line)
             && self
@@ -91,8 +91,8 @@ impl PackageOutputs {
         }
     }
 
-    /// What was said of a package; if nothing, it must have been of one that it needs, so
-    /// everything.
+    /// Returns the output about a package. If there is none, the error is in a dependency, so all
+    /// output is returned.
     pub fn of(&self, package: &str) -> Vec<u8> {
         let own = || self.blocks.iter().filter(|block| block.package == package);
         match own().next() {
@@ -105,7 +105,7 @@ impl PackageOutputs {
     }
 }
 
-/// The package that a block's first line names: its tests' own packages count as itself.
+/// Returns the package in a block's first line. Its test variants count as the package itself.
 fn headed(line: &[u8]) -> Option<String> {
     let line = std::str::from_utf8(line).ok()?;
     let mut words = line.strip_prefix("# ")?.split(' ');
@@ -115,7 +115,7 @@ fn headed(line: &[u8]) -> Option<String> {
             .strip_prefix('[')?
             .strip_suffix(']')?
             .trim_end_matches(".test"),
-        // vet repeats the package's name in brackets.
+        // vet also prints the package's name in brackets.
         None => first
             .strip_prefix('[')
             .and_then(|first| first.strip_suffix(']'))

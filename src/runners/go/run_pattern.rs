@@ -1,12 +1,13 @@
-//! Splits the regular expressions of `-run` and `-skip` as Go's testing package does.
+//! Splits the regular expressions of `-run` and `-skip` like Go's testing package.
 //!
-//! `A/b|C` selects tests that match `A`, and of those the subtests that match `b`; or tests that
-//! match `C`, with all their subtests. A slash or a bar counts only outside of brackets. Each test
-//! has its own process here, so the first elements select tests, and the rest is passed to them.
+//! `A/b|C` selects tests that match `A`, and of those the subtests that match `b`, and tests that
+//! match `C`, with all their subtests. Slashes and bars within brackets or parentheses don't
+//! separate. Each test has its own process here, so the first elements select tests, and the rest
+//! is passed to their processes.
 
 use regex::Regex;
 
-/// What `-run` or `-skip` says.
+/// The parsed value of `-run` or `-skip`.
 #[derive(Clone, Debug)]
 pub struct RunPattern {
     whole: String,
@@ -16,11 +17,11 @@ pub struct RunPattern {
 #[derive(Clone, Debug)]
 struct PatternAlternative {
     test: Regex,
-    /// What its subtests must match, element by element, with the slashes before each.
+    /// The pattern for subtests: each element with the slash before it.
     subtests: String,
 }
 
-/// A pattern that is none.
+/// The error for a pattern that is not a valid regular expression.
 #[derive(Debug, thiserror::Error)]
 #[error("`{pattern}` is no regular expression")]
 pub struct RunPatternError {
@@ -30,7 +31,7 @@ pub struct RunPatternError {
 }
 
 impl RunPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     pub fn parse(pattern: &str) -> Result<RunPattern, RunPatternError> {
         let read = |alternative: &str| {
             let end = element_end(alternative, b"/").unwrap_or(alternative.len());
@@ -58,17 +59,17 @@ impl RunPattern {
         })
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern as the user wrote it.
     pub fn as_written(&self) -> &str {
         &self.whole
     }
 
-    /// For `-run`: the pattern that makes a test binary run what is wanted of this test, if
-    /// anything is.
+    /// For `-run`: returns the pattern that makes a test binary run the selected parts of this
+    /// test, or `None` if nothing of it is selected.
     pub fn selecting(&self, test: &str) -> Option<String> {
         let matching = || self.alternatives.iter().filter(|a| a.test.is_match(test));
         matching().next()?;
-        // One alternative that wants all subtests makes the others moot.
+        // If one alternative selects all subtests, the others make no difference.
         if matching().any(|alternative| alternative.subtests.is_empty()) {
             return Some(exactly(test));
         }
@@ -76,7 +77,7 @@ impl RunPattern {
         Some(parts.collect::<Vec<_>>().join("|"))
     }
 
-    /// For `-skip`: whether the whole test is left out.
+    /// For `-skip`: returns whether the test is skipped with all its subtests.
     pub fn leaves_out(&self, test: &str) -> bool {
         let whole = |a: &&PatternAlternative| a.subtests.is_empty();
         let mut alternatives = self.alternatives.iter().filter(whole);
@@ -84,13 +85,13 @@ impl RunPattern {
     }
 }
 
-/// The pattern for one test with all its subtests. Names of tests are Go identifiers, which hold
-/// nothing that a regular expression could misunderstand.
+/// Returns the pattern for one test with all its subtests. Names of tests are Go identifiers, so
+/// they contain no special characters.
 pub fn exactly(test: &str) -> String {
     format!("^{test}$")
 }
 
-/// Where the first of these separators stands outside of brackets.
+/// Returns the offset of the first of these separators outside brackets and parentheses.
 fn element_end(pattern: &str, separators: &[u8]) -> Option<usize> {
     let (mut classes, mut groups) = (0_u32, 0_i64);
     let mut bytes = pattern.bytes().enumerate();

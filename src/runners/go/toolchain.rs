@@ -1,4 +1,4 @@
-//! The Go toolchain that builds the tests, and its directories.
+//! Finds the Go toolchain that builds the tests.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use super::error::GoError;
 use super::options::variable;
 use super::options::words::is_taken;
 
-/// The program.
+/// The name of the Go program.
 pub const GO: &str = "go";
 
-/// The oldest Go whose tests frame what they write so that it can be told from what the tested code
-/// writes (`-test.v=test2json`).
+/// The minor version of the oldest supported Go: since 1.20, `-test.v=test2json` distinguishes a
+/// test binary's own lines from output of the tested code.
 const OLDEST_MINOR: u32 = 20;
 
-/// What `go env GOMOD` says where there is no module.
+/// The output of `go env GOMOD` if there is no module.
 const NO_MODULE: &str = "/dev/null";
 
-/// What is asked of `go env`.
+/// The variables to query with `go env`.
 const VARIABLES: [&str; 9] = [
     "GOCACHE",
     "GOENV",
@@ -50,7 +50,7 @@ pub struct GoToolchain {
 }
 
 impl GoToolchain {
-    /// Asks Go.
+    /// Runs `go env`. Returns an error if Go is missing, fails, or is too old.
     pub async fn find(invocation: &Invocation) -> Result<GoToolchain, GoError> {
         let mut command = invocation.command(OsStr::new(GO));
         command.args(["env", "-json"]).args(VARIABLES);
@@ -78,38 +78,38 @@ impl GoToolchain {
             Some(minor) if minor < OLDEST_MINOR => Err(GoError::TooOld {
                 version: toolchain.goversion,
             }),
-            // One that was built from Go's own sources has no number, and is newer.
+            // A Go that was built from its repository has no version number, and is newer.
             Some(_) | None => Ok(toolchain),
         }
     }
 
-    /// The flags that every command gets.
+    /// Returns the flags in `GOFLAGS`, which every command gets.
     pub fn flags(&self) -> impl Iterator<Item = &str> {
         variable::split(&self.goflags).into_iter()
     }
 
-    /// A flag in `GOFLAGS` that means something to us and that we have not read there: one that
-    /// Go's installation sets.
+    /// Returns a flag in `GOFLAGS` that this program would have to handle and has not seen: one
+    /// that the Go installation sets.
     pub fn unread_flag(&self) -> Option<&str> {
         self.flags().find(|flag| is_taken(flag))
     }
 
-    /// The directory of the `go.work` in use, if any.
+    /// Returns the directory of the `go.work` file in use, if any.
     pub fn workspace(&self) -> Option<&Path> {
         Path::new(&self.gowork)
             .parent()
-            // This is how Go says that workspaces are turned off; it is no path.
+            // `off` is no path: workspaces are turned off.
             .filter(|_| self.gowork != "off")
     }
 
-    /// Whether Go looked for a module here, and there is neither one nor a workspace. (Where it
-    /// does not look, because it was told to do without modules, it names none.)
+    /// Returns whether Go looked for a module and found neither a module nor a workspace. (If
+    /// modules are turned off, Go does not look for one, and `GOMOD` is empty.)
     pub fn misses_module(&self) -> bool {
         self.gomod == NO_MODULE && self.workspace().is_none()
     }
 
-    /// What tests are lent to read: the toolchain, downloaded modules, installed programs, and the
-    /// user's settings of Go.
+    /// Returns the files and directories that tests can read: the toolchain, downloaded modules,
+    /// installed programs, and the user's Go settings.
     pub fn lent(&self) -> Vec<PathBuf> {
         let programs = std::env::split_paths(&self.gopath).map(|path| path.join("bin"));
         [&self.goroot, &self.gomodcache, &self.goenv]
@@ -120,14 +120,14 @@ impl GoToolchain {
             .collect()
     }
 
-    /// What has been compiled so far, so that a test that runs `go build` does not compile the
-    /// standard library anew.
+    /// Returns the build cache, so that a test that runs `go build` does not compile the standard
+    /// library again.
     pub fn cache(&self) -> &Path {
         Path::new(&self.gocache)
     }
 }
 
-/// The second number of a version such as `go1.26.8`.
+/// Returns the minor version of a version such as `go1.26.8`.
 fn minor(version: &str) -> Option<u32> {
     let rest = version.strip_prefix("go1.")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;

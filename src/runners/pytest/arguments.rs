@@ -1,4 +1,4 @@
-//! The command lines of collection and of tests.
+//! Builds the command lines for the collection and for tests.
 //!
 //! ```text
 //! PYTHON /run/maelstrom/runner.py collect IGNORED SECONDS ARGUMENT...
@@ -7,9 +7,9 @@
 //! PYTHON /run/maelstrom/runner.py serve IGNORED SECONDS ARGUMENT...
 //! ```
 //!
-//! A test's node id depends on pytest's root directory, and pytest determines that and its
-//! configuration file by what it collects. So tests are passed both, as the collection found them.
-//! Pure.
+//! A test's node id depends on pytest's root directory. pytest derives that directory and its
+//! configuration file from the files that it collects, so tests are passed both as the collection
+//! determined them. Pure.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -20,24 +20,25 @@ use crate::sandbox::invocation::ColorMode;
 use super::collection::{CollectionSession, PytestItem};
 use super::options::PytestArguments;
 
-/// What all command lines have in common.
+/// The inputs that all command lines share.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandLines<'a> {
     pub runner: &'a Path,
-    /// What the user wants pytest to be told.
+    /// The user's arguments for pytest.
     pub pytest: &'a PytestArguments,
-    /// Whether pytest should use colors.
+    /// Whether pytest colors its output.
     pub colors: ColorMode,
 }
 
 impl CommandLines<'_> {
-    /// What makes pytest collect, without these files, and within this time for each of the others.
+    /// Returns the arguments that make pytest collect, without the files in `ignored`, and with a
+    /// time limit for each of the others.
     pub fn collect(&self, ignored: &[PathBuf], limit: Option<Duration>) -> Vec<OsString> {
         self.session(self.mode("collect", ignored, limit))
     }
 
-    /// What makes a process collect as [`Self::collect`] does, without these files either, and then
-    /// fork one for each test.
+    /// Returns the arguments that make a process collect like [`Self::collect`] and then fork a
+    /// process for each test.
     pub fn serve(&self, ignored: &[PathBuf], limit: Option<Duration>) -> Vec<OsString> {
         self.session(self.mode("serve", ignored, limit))
     }
@@ -50,7 +51,8 @@ impl CommandLines<'_> {
         words
     }
 
-    /// What makes pytest run a group in one session, starting in this directory.
+    /// Returns the arguments that make pytest run a group of tests in one session, with `directory`
+    /// as its working directory.
     pub fn together(
         &self,
         session: &CollectionSession,
@@ -78,7 +80,8 @@ impl CommandLines<'_> {
         words
     }
 
-    /// What makes a process do nothing: in a fork, all that comes before has been done then.
+    /// Returns the arguments that make a process do nothing: with a fork server, this only starts
+    /// the server.
     pub fn nothing(&self) -> Vec<OsString> {
         vec![self.runner.into(), "nothing".into()]
     }
@@ -94,7 +97,8 @@ impl CommandLines<'_> {
         ]
     }
 
-    /// What makes pytest run one test from this directory.
+    /// Returns the arguments that make pytest run one test, with `directory` as its working
+    /// directory.
     pub fn test(
         &self,
         session: &CollectionSession,
@@ -109,8 +113,9 @@ impl CommandLines<'_> {
         self.one_ends(words, argument(session, &test.node, directory))
     }
 
-    /// What makes pytest run one test where the files of `project` begin in the working directory,
-    /// as far as they are there at all. pytest looks itself for a configuration file.
+    /// Returns the arguments that make pytest run one test in a container where the working
+    /// directory takes the place of `project`, as far as it has the project's files. pytest looks
+    /// for a configuration file itself.
     pub fn displaced_test(
         &self,
         session: &CollectionSession,
@@ -154,7 +159,8 @@ fn color(colors: ColorMode) -> OsString {
     }
 }
 
-/// A node id begins at the project's root, and an argument where pytest is called.
+/// Returns a test as an argument of pytest. A node id is relative to the root directory, but an
+/// argument is relative to the working directory.
 fn argument(session: &CollectionSession, node: &str, directory: &Path) -> OsString {
     if session.root == directory {
         return node.into();

@@ -2,8 +2,8 @@
 //!
 //! `runner.py collect` prints one JSON object per line: files as their import begins, files that
 //! could not be collected, tests, and finally the session. A collection that ends in the middle of
-//! a file (a crash, a hang, `sys.exit`) has no session; [`CollectionReport::stopped_in`] names that
-//! file, and the next collection ignores it. Pure.
+//! a file (by a crash, a hang or `sys.exit`) has no session; [`CollectionReport::stopped_in`] names
+//! that file, and the next collection ignores it. Pure.
 
 use std::path::PathBuf;
 
@@ -17,53 +17,54 @@ use maelstrom_model::job::{ExitStatus, JobOutcome};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PytestItem {
     pub node: String,
-    /// How many tests before it have the same node id.
+    /// The number of tests before it with the same node id.
     pub nth: u32,
-    /// What finds it again among tests of one node id, or where the id is another.
+    /// A word with which `runner.py` finds the test in another process, even if node ids are
+    /// ambiguous or change.
     pub which: String,
-    /// The tests that it runs with, if there are such.
+    /// The group that it runs with, if any.
     #[serde(default)]
     pub group: Option<TestGroup>,
-    /// Its file, from the project directory.
+    /// Its file, relative to the project's directory.
     pub file: String,
     /// pytest's report name, such as `TestBox.test_lid`.
     pub name: String,
-    /// The names of its own markers.
+    /// The names of its own marks.
     pub markers: Vec<String>,
-    /// Why its marks say that it be skipped, if they do.
+    /// The reason why its marks skip it, if they do.
     pub skip: Option<String>,
 }
 
-/// Tests that ask for one another.
+/// A group of tests that depend on one another.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TestGroup {
     pub name: String,
     pub reason: String,
-    /// Whether that is about the whole session, and not about a file.
+    /// Whether the tests depend on the whole session rather than on their files.
     pub whole: bool,
 }
 
-/// An option of pytest's that is about a whole session, and is set.
+/// An option of pytest that is set and concerns a whole session.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SessionOption {
     pub option: String,
     pub value: String,
-    /// On the command line, not in `addopts`.
+    /// Whether it is on the command line rather than in `addopts`.
     pub typed: bool,
 }
 
-/// What holds for all tests of a collection.
+/// The facts about all tests of a collection.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CollectionSession {
-    /// Where node ids start.
+    /// The root directory, to which node ids are relative.
     pub root: PathBuf,
     pub settings: Option<PathBuf>,
-    /// Tests that pytest itself left out (`-k`, `-m`).
+    /// The number of tests that pytest itself deselected (`-k`, `-m`).
     pub deselected: u32,
-    /// What makes another process find the same tests.
+    /// Arguments with which another process collects the same tests.
     #[serde(default)]
     pub again: Vec<String>,
-    /// Options that are about a whole session.
+    /// Options that concern a whole session.
     #[serde(default)]
     pub settled: Vec<SessionOption>,
 }
@@ -71,24 +72,24 @@ pub struct CollectionSession {
 /// A file that could not be collected.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct BrokenFile {
-    /// The file, from the project directory.
+    /// The file, relative to the project's directory.
     pub file: String,
-    /// What pytest says of it.
+    /// pytest's output about it.
     pub text: String,
 }
 
-/// A file that decided to be skipped.
+/// A file that skips itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SkippedFile {
-    /// The file, from the project directory.
+    /// The file, relative to the project's directory.
     pub file: String,
     pub reason: String,
 }
 
-/// What keeps a process from being forked once it has collected.
+/// A reason why a process cannot be forked after it has collected.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ForkObstacle {
-    /// The file whose import is to blame, if it is one.
+    /// The file whose import causes it, if one does.
     pub file: Option<String>,
     pub reason: String,
 }
@@ -106,28 +107,28 @@ enum CollectionRecord {
     End {},
 }
 
-/// What one collection said.
+/// The output of one collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CollectionReport {
     /// The tests, in pytest's order.
     pub tests: Vec<PytestItem>,
     /// Files that could not be collected.
     pub broken: Vec<BrokenFile>,
-    /// Files that decided to be skipped.
+    /// Files that skip themselves.
     pub skipped: Vec<SkippedFile>,
-    /// What keeps a process that has collected all this from being forked.
+    /// Reasons why a process that has collected all files cannot be forked.
     pub unfit: Vec<ForkObstacle>,
-    /// Warnings from before any test.
+    /// Warnings that were issued before the first test.
     pub warnings: Vec<String>,
-    /// What holds for all tests; absent if the collection did not come to its end.
+    /// The facts about all tests; `None` if the collection did not complete.
     pub session: Option<CollectionSession>,
     /// The file that was being imported when the collection ended.
     pub stopped_in: Option<String>,
 }
 
 impl CollectionReport {
-    /// Reads what `runner.py` printed. A line that is cut off is the last one of a process that was
-    /// ended, and says nothing.
+    /// Parses the output of `runner.py`. Ignores a truncated line, the last one of a process that
+    /// was killed.
     pub fn read(stdout: &[u8]) -> CollectionReport {
         let mut listing = CollectionReport::default();
         let lines = stdout.split(|byte| *byte == b'\n');
@@ -150,8 +151,8 @@ impl CollectionReport {
     }
 }
 
-/// How a collection ended that should have gone on, as a person reads it; `limit` is the time that
-/// one file had.
+/// Describes how an incomplete collection ended. `limit` is the time limit for one file, in
+/// seconds.
 pub fn how_it_ended(captured: &CapturedOutput, limit: u64) -> String {
     match &captured.result.end {
         JobOutcome::Exited(ExitStatus::Code(code)) => {

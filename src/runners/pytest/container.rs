@@ -1,8 +1,9 @@
-//! The container of a Python test: the shared default container with the active interpreter, the
-//! project's tree, and our own files.
+//! Defines the container of a Python test: the shared default container with the active
+//! interpreter, the project's tree, and Maelstrom's own files.
 //!
-//! Nothing is copied and no image is needed: interpreter and packages are bound read-only in place.
-//! Where tests are plain processes, our files are in the runner's project cache.
+//! Nothing is copied and no image is needed: the interpreter and packages are bound read-only at
+//! their own paths. If tests are plain processes, Maelstrom's files are in the runner's cache for
+//! the project.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -25,10 +26,10 @@ use super::error::PytestError;
 use super::interpreter::PythonInterpreter;
 use super::project;
 
-/// Where our files are in a container.
+/// The directory of Maelstrom's files in a container.
 pub const PLACE: &str = "/run/maelstrom";
 
-/// The program that every job runs, and what belongs to it.
+/// The program that every job runs, and its modules.
 const FILES: [(&str, &str); 4] = [
     (RUNNER, include_str!("../../../assets/pytest/runner.py")),
     (
@@ -45,22 +46,22 @@ const FILES: [(&str, &str); 4] = [
     ),
 ];
 
-/// The one of them that is run.
+/// The name of the program.
 pub const RUNNER: &str = "runner.py";
 
-/// Where pytest runs.
+/// The container in which pytest runs.
 #[derive(Clone, Debug)]
 pub struct PytestContainer {
-    /// The container of all jobs.
+    /// The default container of all jobs.
     pub container: Arc<ContainerSpec>,
-    /// On which machines tests can run.
+    /// The machines on which tests can run.
     pub placement: PlacementConstraint,
-    /// Where `runner.py` is in it.
+    /// The path of `runner.py` in it.
     pub runner: PathBuf,
 }
 
 impl PytestContainer {
-    /// Lets variables go along to other machines that the project's file names.
+    /// Sends the environment variables that the specification file names to other machines.
     pub fn name(&mut self, named: BTreeSet<OsString>) {
         match &mut self.placement {
             PlacementConstraint::Anywhere(inputs) => Arc::make_mut(inputs).named = named,
@@ -68,7 +69,8 @@ impl PytestContainer {
         }
     }
 
-    /// Those of a project.
+    /// Returns the container of a project. With [`IsolationMode::Process`], writes Maelstrom's
+    /// files into the runner's cache.
     pub fn make(
         invocation: &Invocation,
         own: &ProjectDirectories,
@@ -90,7 +92,7 @@ impl PytestContainer {
                 settled.map_err(|(path, source)| PytestError::Plugin { path, source })?;
                 let place = own.cache.join("plugin");
                 write_files(&place)?;
-                // Nothing will look at it.
+                // Plain processes do not use it.
                 let (none, host) = (WorkspaceFacts::default(), HostFacts::default());
                 let spec = container(&none, &host, Toolbox::Absent, &SharedLibraries::default())?;
                 Ok(PytestContainer {
@@ -123,13 +125,13 @@ fn project_container(
     let host = host::gather(invocation, interpreter.directories.clone());
     let libraries = SharedLibraries::default();
     let made = container(&facts, &host, Toolbox::Present, &libraries)?;
-    // An environment in the project is there for its tests, whether version control knows it or
-    // not.
+    // A virtual environment in the project is an input of its tests, even if version control
+    // ignores it.
     let inputs = inputs(&facts, &host, &libraries, &[]);
     Ok((made, with_built(&inputs, &interpreter.directories)))
 }
 
-/// Our files, as they stand in a container.
+/// Returns the root entries for Maelstrom's files in a container.
 pub fn entries() -> [SkeletonEntry; 4] {
     FILES.map(|(name, text)| SkeletonEntry {
         path: Path::new(PLACE).join(name),
@@ -140,7 +142,7 @@ pub fn entries() -> [SkeletonEntry; 4] {
 fn add_files(spec: &mut ContainerSpec) {
     match &mut spec.root {
         RootKind::Skeleton(known) => known.extend(entries()),
-        // The default container is never made of layers.
+        // The default container never consists of layers.
         RootKind::Layers { .. } => {}
     }
 }

@@ -1,4 +1,4 @@
-//! The test framework for pytest, as the engine drives it.
+//! The implementation of [`Framework`] for pytest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -38,23 +38,23 @@ use super::record;
 use super::session::{self, activate};
 use super::warnings::WarningCounts;
 
-/// pytest's exit code when it has run no test.
+/// pytest's exit status if it has run no test.
 const PYTEST_NO_TESTS: u8 = 5;
 
-/// What Python and pytest write beside the sources.
+/// Patterns for files that Python and pytest write next to the sources.
 const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
 
-/// Finds and reads the tests of a Python project.
+/// Collects and runs the tests of a Python project.
 #[derive(Debug)]
 pub struct PytestFramework {
     settings: PytestSettings,
     invocation: Invocation,
     kept: KeepAlive,
-    /// What was said of the tests that are to be explained.
+    /// The output of `--explain`, one text for each test.
     explained: Mutex<Vec<String>>,
-    /// With which others tests run together.
+    /// The groups of tests that run together.
     members: Mutex<HashMap<TestKey, TestGroupMember>>,
-    /// What this round's tests have warned of.
+    /// The warnings of this round's tests.
     warnings: Mutex<WarningCounts>,
 }
 
@@ -70,7 +70,7 @@ fn unfit_files(unfit: &[ForkObstacle]) -> BTreeSet<String> {
 }
 
 impl PytestFramework {
-    /// With these settings, called so.
+    /// Returns a framework with these settings for this invocation.
     pub fn new(settings: PytestSettings, invocation: Invocation) -> PytestFramework {
         PytestFramework {
             settings,
@@ -82,17 +82,17 @@ impl PytestFramework {
         }
     }
 
-    /// The directory where the project's own file belongs.
+    /// Returns the project's directory, where its specification file belongs.
     pub fn project_directory(&self) -> &Path {
         &self.invocation.directory
     }
 
-    /// What was said of the tests that are to be explained.
+    /// Returns what `--explain` prints, one text for each test.
     pub fn explanations(&self) -> Vec<String> {
         held(&self.explained).clone()
     }
 
-    /// What the project's own file says of containers, if there is one.
+    /// Loads the project's specification file, if there is one.
     fn specified(&self, own: &ProjectDirectories) -> Result<Option<ProjectSpec>, PytestError> {
         let project = &self.invocation.directory;
         let recipe = SpecSource {
@@ -115,7 +115,8 @@ impl PytestFramework {
         Ok(specified)
     }
 
-    /// What the file gives to the tests that may run.
+    /// Returns the containers of the selected tests according to the specification file; for
+    /// `--explain`, records explanations instead.
     async fn overrides<H: FrameworkHost>(
         &self,
         host: &H,
@@ -159,7 +160,7 @@ impl PytestFramework {
         Ok(own)
     }
 
-    /// The settings.
+    /// Returns the settings of the run.
     pub fn settings(&self) -> &PytestSettings {
         &self.settings
     }
@@ -201,7 +202,7 @@ impl PytestFramework {
         })
     }
 
-    /// The project, and what else was named to be collected.
+    /// Returns the files to watch: the project's directory, and those of paths on the command line.
     fn watchlist(&self, own: &ProjectDirectories) -> WatchPaths {
         let here = &self.invocation.directory;
         let mut directories = vec![here.clone()];
@@ -232,7 +233,8 @@ impl PytestFramework {
         self.settings.patterns.evaluate(&subject).possible()
     }
 
-    /// Does what options say that are about a whole session, and refuses those that can't be done.
+    /// Applies the options that concern a whole session. Returns an error if an option is not
+    /// supported.
     fn apply_session_options<H: FrameworkHost>(
         &self,
         host: &H,
@@ -251,7 +253,7 @@ impl PytestFramework {
         Ok(())
     }
 
-    /// Says which tests start a Python each, though forks were wanted.
+    /// Emits a warning for tests that start a Python process each although forks are selected.
     fn emit_unfit<H: FrameworkHost>(&self, host: &H, unfit: &[ForkObstacle]) {
         match (self.settings.goal, self.settings.isolation) {
             (PytestAction::Run, IsolationMode::Container) => {}
@@ -278,7 +280,7 @@ impl PytestFramework {
         }
     }
 
-    /// Says what the user should know about the tests that were handed over.
+    /// Emits notices about the tests that were found.
     fn notify<H: FrameworkHost>(&self, host: &H, specified: Option<&ProjectSpec>) {
         match self.settings.goal {
             PytestAction::Run => {}
@@ -349,7 +351,8 @@ impl Framework for PytestFramework {
             held(&self.warnings).add(warning, 0);
         }
         let mut all = listing.tests;
-        // Patterns leave tests out only after this: a session has to know those as well.
+        // Group the tests before patterns select among them, since a session needs to know all
+        // tests of a group.
         groups::mark(&mut all, &self.settings.together);
         let (wanted, unwanted): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|test| self.wants(test));
@@ -379,12 +382,12 @@ impl Framework for PytestFramework {
             ignored: Some(IgnoredTest {
                 reason: Some(reason),
             }),
-            // Never run, being ignored.
+            // The job never runs, since the test is ignored.
             job: shop.job(Vec::new(), None),
         }));
         let are_many = tests.len() > 1;
         host.found(tests);
-        // Else they have been made ready in vain, and end here.
+        // Otherwise the processes of the other slots are not needed, and end here.
         if are_many && is_the_first && !others.is_terminated() {
             others.await;
         }

@@ -1,6 +1,6 @@
-//! Groups of tests that run together in one pytest session, since they depend on one another.
+//! Groups tests that run together in one pytest session, since they depend on one another.
 //!
-//! `together.py` determines them during collection, along with the user's patterns. A group whose
+//! `together.py` determines the groups during collection; `--together` adds others. A group whose
 //! tests get different containers is split by container. In a container with its own Python, tests
 //! run one by one. Pure.
 
@@ -23,24 +23,24 @@ use maelstrom_spec::filter::TestPattern;
 use super::collection::{PytestItem, TestGroup};
 use super::overrides::{self, PytestOverride, PythonSource};
 
-/// The kernel takes no longer argument (`MAX_ARG_STRLEN`, 128 KiB).
+/// The maximum length of an argument. The kernel's limit is 128 KiB (`MAX_ARG_STRLEN`).
 const WORD_BYTES_MAX: usize = 100_000;
 
-/// Tests that run together.
+/// The tests that run together in one session.
 #[derive(Clone, Debug)]
 pub struct GroupSession<'a> {
-    /// Which of the wanted tests, by their places.
+    /// The indices of its tests among the selected tests.
     pub members: Vec<usize>,
-    /// What tells them apart: words of a command line.
+    /// Arguments that identify its tests.
     pub words: Vec<String>,
-    /// A test of each file, if these are all that has to be collected.
+    /// One test of each file to collect; empty if the whole session has to be collected.
     pub files: Vec<&'a PytestItem>,
-    /// Its name, unique in the run.
+    /// Its name, which is unique in the run.
     pub name: Arc<str>,
 }
 
 impl GroupSession<'_> {
-    /// What the backend is to know of a test of it.
+    /// Returns the backend's description of one of its tests.
     pub fn member(&self, index: usize) -> TestGroupMember {
         TestGroupMember {
             group: Arc::clone(&self.name),
@@ -48,7 +48,7 @@ impl GroupSession<'_> {
         }
     }
 
-    /// How long all of it may take, if each test may take so long.
+    /// Returns the time limit of the whole group, from that of one test.
     pub fn timeout(&self, one: Option<Duration>) -> Option<Duration> {
         let count = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
         one.map(|one| one.saturating_mul(count))
@@ -59,7 +59,8 @@ fn part(index: usize) -> String {
     index.to_string()
 }
 
-/// Lets the tests that a pattern selects be one group, with all that they have by themselves.
+/// Makes the tests that a pattern selects one group, including all tests of the groups that they
+/// are already in.
 pub fn mark(tests: &mut [PytestItem], patterns: &[(String, TestPattern)]) {
     for (number, (text, pattern)) in patterns.iter().enumerate() {
         let mut taken = BTreeSet::new();
@@ -84,7 +85,8 @@ pub fn mark(tests: &mut [PytestItem], patterns: &[(String, TestPattern)]) {
     }
 }
 
-/// The sessions of these tests. `unwanted` are those of their groups that patterns have left out.
+/// Returns the sessions of the groups. `unwanted` are the tests that patterns do not select; those
+/// of the groups are part of the sessions.
 pub fn sessions<'a>(
     tests: &'a [PytestItem],
     unwanted: &'a [PytestItem],
@@ -98,7 +100,7 @@ pub fn sessions<'a>(
         };
         let place = match own.get(index) {
             None => (0, 0),
-            // Addresses will do: tests of which the file says the same share what they get.
+            // Compare addresses: tests with the same specification share a container.
             Some(own) if own.python == PythonSource::Here => (
                 Arc::as_ptr(&own.given.container) as usize,
                 Arc::as_ptr(&own.given.environment) as usize,
@@ -135,10 +137,10 @@ pub fn sessions<'a>(
     found.into_iter().enumerate().map(session).collect()
 }
 
-/// A value, packed, in as many words as it needs, after their number.
+/// Returns a value compressed and encoded as arguments, after their number.
 fn words(value: &serde_json::Value) -> Vec<String> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let written = encoder.write_all(value.to_string().as_bytes());
     let packed = written.and_then(|()| encoder.finish()).unwrap_or_default();
     let text = STANDARD.encode(packed);
@@ -150,7 +152,7 @@ fn words(value: &serde_json::Value) -> Vec<String> {
     words
 }
 
-/// Says what runs together, and why.
+/// Returns notices about which tests run together, and why.
 pub fn notices(tests: &[PytestItem], sessions: &[GroupSession<'_>]) -> Vec<UserNotice> {
     let mut reasons: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for session in sessions {
@@ -181,7 +183,7 @@ pub fn notices(tests: &[PytestItem], sessions: &[GroupSession<'_>]) -> Vec<UserN
     reasons.into_iter().map(said).collect()
 }
 
-/// Where a group starts, which all of its tests share.
+/// Returns the working directory that all tests of a group share.
 pub fn start<'a>(own: Option<&'a PytestOverride>, directory: &'a Path) -> &'a Path {
     own.map_or(directory, |own| &own.given.working_directory)
 }

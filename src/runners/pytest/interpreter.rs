@@ -1,8 +1,8 @@
-//! The active Python interpreter: which one it is, its directories, and whether it is suitable.
+//! Finds the active Python interpreter and its directories, and checks that it is suitable.
 //!
 //! It is the one that the user names, else that of the active virtual environment, else that of the
-//! project's own if it has pytest, else `python3` or `python` on `PATH`. Shims (pyenv's, for
-//! instance) are resolved, since the interpreter itself reports its path.
+//! project's own virtual environment if it has pytest, else `python3` or `python` on `PATH`. Shims
+//! (such as pyenv's) are resolved, since the interpreter itself reports its path.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -14,22 +14,23 @@ use crate::sandbox::invocation::Invocation;
 use super::error::PytestError;
 use super::project;
 
-/// What an interpreter is asked.
+/// The program that makes an interpreter describe itself.
 const QUESTION: &str = include_str!("../../../assets/pytest/interpreter.py");
 
-/// The oldest Python that `runner.py` and `resident.py` run with.
+/// The oldest Python version that `runner.py` and `resident.py` support.
 pub const PYTHON_LEAST: (u32, u32) = (3, 9);
 
-/// The oldest pytest whose hooks they use.
+/// The oldest pytest version that they support.
 pub const PYTEST_LEAST: u32 = 7;
 
-/// A Python with a pytest.
+/// A Python interpreter with pytest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PythonInterpreter {
     pub executable: PathBuf,
-    /// What belongs to it: its library, its packages, and where packages are edited in place.
+    /// Its directories: the standard library, packages, and the sources of packages in editable
+    /// mode.
     pub directories: Vec<PathBuf>,
-    /// The project's virtual environment that it is of, if nobody has activated that.
+    /// The project's virtual environment, if the interpreter is from it and it is not activated.
     pub found: Option<PathBuf>,
 }
 
@@ -43,13 +44,13 @@ struct InterpreterReport {
 }
 
 impl PythonInterpreter {
-    /// Finds the active one.
+    /// Finds the active interpreter. `named` is the user's choice.
     pub async fn find(
         invocation: &Invocation,
         named: Option<&Path>,
     ) -> Result<PythonInterpreter, PytestError> {
         if let Some(prefix) = unactivated(invocation, named) {
-            // One that is broken, or has no pytest, is there for something else.
+            // A broken environment, or one without pytest, is for another purpose.
             if let Ok(interpreter) = ask(invocation, prefix.join("bin/python").as_os_str()).await {
                 let found = Some(prefix);
                 return Ok(PythonInterpreter {
@@ -61,7 +62,7 @@ impl PythonInterpreter {
         let mut missing = None;
         for program in candidates(invocation, named) {
             match ask(invocation, &program).await {
-                // A Python that starts is the one that is meant, whatever is wrong with it.
+                // The first Python that starts is the right one, even if it is not suitable.
                 Err(error @ PytestError::Start { .. }) => {
                     missing.get_or_insert(error);
                 }
@@ -72,7 +73,7 @@ impl PythonInterpreter {
     }
 }
 
-/// Asks a program what it is, and whether it will do.
+/// Runs an interpreter to describe itself, and checks that it is suitable.
 async fn ask(invocation: &Invocation, program: &OsStr) -> Result<PythonInterpreter, PytestError> {
     let output = invocation
         .command(program)
@@ -93,8 +94,8 @@ async fn ask(invocation: &Invocation, program: &OsStr) -> Result<PythonInterpret
     accept(answer)
 }
 
-/// The project's virtual environment, if none is active: neither by `VIRTUAL_ENV`, nor because its
-/// programs come first on the search path.
+/// Returns the project's virtual environment, if none is active: neither by `VIRTUAL_ENV`, nor by
+/// being first on `PATH`.
 fn unactivated(invocation: &Invocation, named: Option<&Path>) -> Option<PathBuf> {
     if named.is_some() || invocation.variable("VIRTUAL_ENV").is_some() {
         return None;
@@ -112,10 +113,10 @@ fn unactivated(invocation: &Invocation, named: Option<&Path>) -> Option<PathBuf>
     project::environment(&invocation.directory, home.as_deref())
 }
 
-/// Where the interpreter may be, the likeliest first.
+/// Returns the programs that may be the interpreter, in order of preference.
 fn candidates(invocation: &Invocation, named: Option<&Path>) -> Vec<OsString> {
     if let Some(named) = named {
-        // A relative path starts where we were called; a bare name is looked up along PATH.
+        // A relative path starts at the working directory; a bare name is looked up on `PATH`.
         let bare = named.components().count() == 1;
         let program = match bare {
             true => named.to_owned(),
@@ -131,7 +132,7 @@ fn candidates(invocation: &Invocation, named: Option<&Path>) -> Vec<OsString> {
         .collect()
 }
 
-/// Whether it will do.
+/// Checks that an interpreter is suitable.
 fn accept(answer: InterpreterReport) -> Result<PythonInterpreter, PytestError> {
     let (major, minor, patch) = answer.version;
     let program = answer.executable.clone();
@@ -161,8 +162,8 @@ fn accept(answer: InterpreterReport) -> Result<PythonInterpreter, PytestError> {
     })
 }
 
-/// The directory of the shims by which tests find an interpreter that pyenv manages: everything in
-/// it, since shims are programs that read it.
+/// Returns pyenv's directory, if it manages the interpreter and has shims: tests find the
+/// interpreter by a shim, and shims read files from the whole directory.
 fn shims(executable: &Path) -> Option<PathBuf> {
     let versions = executable.ancestors().find(|place| {
         let name = place.file_name();

@@ -1,4 +1,4 @@
-//! Builds the jobs of a run: the collection, the tests, and their fork servers.
+//! Builds the jobs of a run: the collection, the tests, and the fork servers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -29,22 +29,22 @@ use super::groups;
 use super::options::{PytestAction, PytestSettings, TestProcessMode};
 use super::overrides::{PytestOverride, PythonSource};
 
-/// How long a whole collection may take: far longer than that of the largest projects, since it is
-/// only there for what hangs where no file is to blame.
+/// The time limit for a whole collection. It is far longer than the largest projects need, since it
+/// is only for a hang outside the import of any file.
 const COLLECTION_MAX: Duration = Duration::from_secs(3600);
 
-/// In so many slots a process is made ready before it is known how many tests there are.
+/// The maximum number of slots whose process is started before discovery knows the number of tests.
 const READY_MAX: u32 = 8;
 
-/// What the jobs of a run have in common.
+/// The data that the jobs of a run share.
 pub struct PytestJobBuilder<'a> {
     pub settings: &'a PytestSettings,
-    /// Whether pytest uses colors.
+    /// Whether pytest colors its output.
     pub colors: ColorMode,
     pub surroundings: PytestContainer,
     pub program: Arc<OsStr>,
     pub environment: Arc<ProcessEnvironment>,
-    /// The project's directory, where it starts.
+    /// The project's directory, which is the working directory of jobs.
     pub directory: Arc<Path>,
 }
 
@@ -57,7 +57,7 @@ impl PytestJobBuilder<'_> {
         }
     }
 
-    /// What tests get of which the project's file says nothing else.
+    /// Returns the default container, for tests without directives in the specification file.
     pub fn standard(&self) -> DefaultContainer {
         DefaultContainer {
             container: Arc::clone(&self.surroundings.container),
@@ -68,7 +68,7 @@ impl PytestJobBuilder<'_> {
         }
     }
 
-    /// A job in the container of all, without forks.
+    /// Returns a job in the default container, without a fork server.
     pub fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
         Job {
             placement: PlacementConstraint::Here,
@@ -85,11 +85,12 @@ impl PytestJobBuilder<'_> {
         }
     }
 
-    /// Collects, leaving out one file after another that ends the collection.
+    /// Collects the tests. A file that ends the collection is reported, and the collection is
+    /// repeated without it.
     ///
-    /// The first time a fork may do it, of the process whose forks are to be the tests: then what
-    /// it has imported is imported once. Where there can't be such a process, it is collected anew,
-    /// which tells why.
+    /// The first attempt is a fork of the fork server for the tests, so that both import modules
+    /// only once. If there cannot be a fork server, the collection is repeated in a process of its
+    /// own, which reports the reason.
     pub async fn collect<H: FrameworkHost>(&self, host: &H) -> Result<CollectedTests, PytestError> {
         let limit = self.settings.collection_timeout;
         let mut ignored: Vec<PathBuf> = Vec::new();
@@ -114,26 +115,27 @@ impl PytestJobBuilder<'_> {
                     host.broken(stopped(&file, message, captured));
                     ignored.push(file.into());
                 }
-                // A process of its own will tell what it is.
+                // A process of its own will report the reason.
                 Some(_) | None if was_fork => {}
                 Some(_) | None => return Err(gave_up(captured)),
             }
         }
     }
 
-    /// Has other slots make ready what the first one lists the tests with, meanwhile.
+    /// Starts fork servers in the other slots while the first one collects.
     pub async fn make_ready<H: FrameworkHost>(&self, host: &H) {
         let Some(resident) = self.first_fork_server() else {
             return;
         };
         let job = self.job(self.command_lines().nothing(), Some(COLLECTION_MAX));
         let job = tried(job, Some(resident));
-        // The first slot is busy with the collection.
+        // The first slot runs the collection.
         let others = 1..self.settings.slots.min(READY_MAX);
         join_all(others.map(|_| host.run(job.clone()))).await;
     }
 
-    /// The process whose forks may be the tests, before anything is known of them.
+    /// Returns the fork server for the tests before they are collected, or `None` if no forks are
+    /// wanted.
     fn first_fork_server(&self) -> Option<Arc<ProcessSpec>> {
         match (self.settings.goal, self.settings.processes) {
             (PytestAction::Run, TestProcessMode::Forked) => {}
@@ -147,7 +149,7 @@ impl PytestJobBuilder<'_> {
             IsolationMode::Process => return None,
         }
         if self.settings.cluster.broker.broker.is_some() {
-            // Tests will hardly run here.
+            // With a broker, few tests run on this machine.
             return None;
         }
         Some(self.server(&[]))
@@ -159,14 +161,14 @@ impl PytestJobBuilder<'_> {
             .process
     }
 
-    /// The process whose forks are tests, unless there can't be one.
+    /// Returns the fork server for the tests, or `None` if there cannot be one.
     pub fn fork_server(&self, collected: &CollectedTests) -> Option<Arc<ProcessSpec>> {
         match self.settings.processes {
             TestProcessMode::Fresh => return None,
             TestProcessMode::Forked => {}
         }
         let listing = &collected.listing;
-        // Leaving out files helps only where a file is to blame.
+        // Ignoring files only helps if a file is the cause.
         if listing.unfit.iter().any(|unfit| unfit.file.is_none()) {
             return None;
         }
@@ -180,7 +182,7 @@ impl PytestJobBuilder<'_> {
         }
     }
 
-    /// The job of a test, with forks of `resident` if there may be forks of one.
+    /// Returns the job of a test, as a fork of `resident` if it is given.
     fn test_job(
         &self,
         session: &CollectionSession,
@@ -223,7 +225,7 @@ impl PytestJobBuilder<'_> {
         }
     }
 
-    /// The job of tests that run together.
+    /// Returns the job of tests that run together.
     fn group_job(
         &self,
         session: &CollectionSession,
@@ -245,7 +247,7 @@ impl PytestJobBuilder<'_> {
         job
     }
 
-    /// The jobs of these groups, for each of their tests by its place.
+    /// Returns the jobs of these groups, by the index of each test.
     pub fn group_jobs(
         &self,
         session: &CollectionSession,
@@ -261,8 +263,8 @@ impl PytestJobBuilder<'_> {
         jobs.collect()
     }
 
-    /// The tests as cases, each with what the project's file gives it; and with which others some
-    /// run together.
+    /// Returns the test cases, with their containers according to the specification file, and the
+    /// groups of those that run together.
     pub fn test_cases(
         &self,
         session: &CollectionSession,
@@ -276,7 +278,7 @@ impl PytestJobBuilder<'_> {
         let mut own = own.iter();
         let mut residents = ForkServers::default();
         let case = |(index, test): (usize, PytestItem)| {
-            // So many tests before it have the same name in the same file.
+            // Count the tests before it with the same name in the same file.
             let place = (test.file.clone(), test.name.clone());
             let same = names.entry(place);
             let same = *same.and_modify(|same| *same += 1).or_insert(0);
@@ -312,15 +314,15 @@ impl PytestJobBuilder<'_> {
     }
 }
 
-/// The processes whose forks are tests, one for each environment.
+/// The fork servers, one per environment.
 #[derive(Default)]
 struct ForkServers {
     made: Vec<Arc<ProcessSpec>>,
 }
 
 impl ForkServers {
-    /// The one for a test that gets this, if it may be a fork: a resident collects where tests
-    /// start, by the paths that were given on the command line.
+    /// Returns the fork server for a test with this container, or `None` if it cannot be forked: a
+    /// fork server collects in the project's directory, with the paths on the command line.
     fn get(
         &mut self,
         own: &PytestOverride,
@@ -344,25 +346,26 @@ impl ForkServers {
     }
 }
 
-/// This job, by a fork if there can be one.
+/// Returns the job as a fork of `resident`, if there is one. If the fork server fails to start, the
+/// job reports the reason itself.
 fn tried(job: Job, resident: Option<Arc<ProcessSpec>>) -> Job {
     let need = ForkServerNeed::Tried;
     let resident = resident.map(|process| ForkServerSpec { process, need });
     Job { resident, ..job }
 }
 
-/// What collection found out.
+/// The result of the collection.
 pub struct CollectedTests {
     pub listing: CollectionReport,
-    /// What holds for all tests.
+    /// The facts about all tests.
     pub session: CollectionSession,
-    /// Files that ended earlier attempts.
+    /// The files that ended earlier attempts.
     pub ignored: Vec<PathBuf>,
-    /// What may have done it, and be there still.
+    /// The fork server that has collected, which may still be running.
     pub resident: Option<Arc<ProcessSpec>>,
 }
 
-/// Two tests of one name are two tests.
+/// Adds a number to a name that several tests share.
 fn numbered(name: &str, same: u32) -> String {
     match same {
         0 => name.to_owned(),
@@ -370,7 +373,7 @@ fn numbered(name: &str, same: u32) -> String {
     }
 }
 
-/// A test's name in the history.
+/// Returns the key of a test.
 pub fn key(file: &str, name: String) -> TestKey {
     TestKey {
         package: PytestSubject::PACKAGE.into(),
@@ -379,7 +382,7 @@ pub fn key(file: &str, name: String) -> TestKey {
     }
 }
 
-/// A file in which a collection ended.
+/// Returns the entry for a file in which the collection ended.
 fn stopped(file: &str, message: String, captured: CapturedOutput) -> BrokenEntry {
     BrokenEntry {
         key: key(file, String::new()),
@@ -391,7 +394,7 @@ fn stopped(file: &str, message: String, captured: CapturedOutput) -> BrokenEntry
     }
 }
 
-/// A file that pytest could not collect.
+/// Returns the entry for a file that pytest could not collect.
 pub fn broken(broken: BrokenFile) -> BrokenEntry {
     BrokenEntry {
         key: key(&broken.file, String::new()),
@@ -403,8 +406,8 @@ pub fn broken(broken: BrokenFile) -> BrokenEntry {
     }
 }
 
-/// Where a file could not be collected: the last line of it that Python names, as
-/// `test_x.py:3: in <module>`, or `File "/p/test_x.py", line 3` where it is no Python.
+/// Returns the location of a collection error: the last line of the file in Python's output, as
+/// `test_x.py:3: in <module>`, or as `File "/p/test_x.py", line 3` for a syntax error.
 fn broken_place(file: &str, text: &str) -> Option<SourceLocation> {
     let places = text.lines().filter_map(|line| {
         let line = line.trim_start_matches("E").trim_start();
@@ -439,7 +442,7 @@ fn gave_up(captured: CapturedOutput) -> PytestError {
     let output = String::from_utf8_lossy(&captured.stderr).into_owned();
     match (code, usage(&output)) {
         (Some(PYTEST_USAGE), Some(said)) => PytestError::Usage { said },
-        // This is what `--version` and `--help` do.
+        // `--version` and `--help` end like this.
         (Some(0), _) => PytestError::NotCollected,
         _ => PytestError::Collection { how, code, output },
     }

@@ -1,28 +1,29 @@
-//! `maelstrom-pytest`: Python projects.
+//! The runner for Python projects, `maelstrom-pytest`.
 //!
 //! ```text
 //! options ─▶ interpreter ─▶ container ─▶ collection (pytest itself, in the container) ─▶ TestCase
 //! ```
 //!
-//! - [`options`]: the command line.
-//! - [`interpreter`]: the active Python, its directories, and whether it is suitable.
-//! - [`container`]: a test's container: that Python, the project, and our own files: `runner.py`
-//!   and others, which run pytest with our plugin.
-//! - [`overrides`]: applies the project's own file.
-//! - [`packages`]: installs `test-requirements.txt` on images of Python.
-//! - [`arguments`]: the command lines of collection and of tests.
+//! - [`options`]: parses the command line.
+//! - [`interpreter`]: finds the active Python and its directories, and checks that it is suitable.
+//! - [`container`]: defines a test's container: that Python, the project, and Maelstrom's own files
+//!   (`runner.py` and others), which run pytest with a plugin.
+//! - [`overrides`]: applies the project's specification file.
+//! - [`packages`]: installs `test-requirements.txt` for images of Python.
+//! - [`arguments`]: builds the command lines for the collection and for tests.
 //! - [`collection`]: parses the collection: tests, and files that could not be collected.
-//! - [`project`]: the files of a project outside of its directory.
-//! - [`session`]: pytest's options that concern a whole session.
-//! - [`groups`]: tests that run together in one session.
+//! - [`project`]: finds files of a project outside its directory.
+//! - [`session`]: handles pytest's options that concern a whole session.
+//! - [`groups`]: groups tests that run together in one session.
 //! - [`job_builder`]: builds the jobs of a run.
-//! - [`record`]: parses pytest's result of a test. [`warnings`]: its warnings.
-//! - [`framework`]: the framework that the engine drives. [`error`]: its errors.
+//! - [`record`]: parses pytest's result of a test. [`warnings`]: collects its warnings.
+//! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
 //!
-//! pytest alone decides what a test is and whether it passed: its configuration files, plugins and
-//! arguments keep their meaning.
+//! pytest alone determines what a test is and whether it passes: its configuration files, plugins
+//! and arguments keep their meaning.
 //!
-//! Coverage and distribution by pytest-xdist are not supported, and turned off in the containers.
+//! Coverage, and distribution by pytest-xdist, are not supported; they are turned off in the
+//! containers.
 
 pub mod arguments;
 pub mod collection;

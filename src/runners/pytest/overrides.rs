@@ -1,14 +1,14 @@
-//! Applies the project's own file to the tests: another container, another Python, a separate job,
-//! and explanations.
+//! Applies the project's specification file to the tests: another container, another Python, a
+//! separate job, and the output of `--explain`.
 //!
 //! ```text
-//! begins with `default`      this machine's Python in the project's place, forked where that is as good
-//! an image, or layers alone  the container's own Python on the files that it has, started for each test
+//! begins with `default`      this machine's Python at the project's path, forked if possible
+//! an image, or layers alone  the container's own Python and files, one process per test
 //! ```
 //!
-//! A container that does not show this machine's files gets our files as a layer, and an image of
-//! Python also the project's requirements. In it the project begins where the test starts, so node
-//! ids are relative to that.
+//! A container that does not show this machine's files gets Maelstrom's files as a layer, and an
+//! image of Python also gets the project's requirements. In it, the test's working directory takes
+//! the place of the project's directory, so node ids are relative to it.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -33,19 +33,19 @@ use super::error::PytestError;
 use super::options::PytestSettings;
 use super::packages::{self, PackageInstaller, PythonEnvironment, is_python};
 
-/// What one test gets.
+/// The container and the Python of one test.
 #[derive(Clone, Debug)]
 pub struct PytestOverride {
-    /// Its container, and what is around its process.
+    /// Its container, environment and limits.
     pub given: TestContainer,
-    /// The Python that runs it.
+    /// The Python that runs the test.
     pub python: PythonSource,
 }
 
-/// Which Python runs a test.
+/// The Python that runs a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PythonSource {
-    /// This machine's, on the project in its place.
+    /// This machine's, with the project at its own path.
     Here,
     Containers {
         program: Arc<OsStr>,
@@ -53,7 +53,7 @@ pub enum PythonSource {
     },
 }
 
-/// A test, as the patterns of a file see it.
+/// Returns a test as filter patterns see it.
 pub fn subject(test: &PytestItem) -> PytestSubject<'_> {
     PytestSubject {
         file: &test.file,
@@ -63,7 +63,7 @@ pub fn subject(test: &PytestItem) -> PytestSubject<'_> {
     }
 }
 
-/// Says which of a file's containers can't be made for Python.
+/// Returns an error if a container of the specification file is impossible with Python.
 pub fn check(specified: &ProjectSpec) -> Result<(), PytestError> {
     match specified.wants_no_toolbox() {
         true => Err(PytestError::Toolbox),
@@ -71,27 +71,27 @@ pub fn check(specified: &ProjectSpec) -> Result<(), PytestError> {
     }
 }
 
-/// Brings our files and packages to the containers of tests that lack them.
+/// Adds Maelstrom's files and the required packages to the containers that lack them.
 pub struct PythonProvisioner<'a, H> {
-    /// What the file says.
+    /// The specification file.
     pub specified: &'a ProjectSpec,
-    /// What keeps tests apart.
+    /// Whether tests run in containers or as plain processes.
     pub isolation: IsolationMode,
     pub installer: PackageInstaller<'a>,
     pub host: &'a H,
 }
 
-/// What was done to one container: itself, its Python, the path to be searched for programs.
+/// A provisioned container, its Python, and its environment.
 type ProvisionedContainer = (Arc<ContainerSpec>, PythonSource, Arc<ProcessEnvironment>);
 
 impl<H: FrameworkHost> PythonProvisioner<'_, H> {
-    /// Finds the Python of each test. The packages that they use come with them.
+    /// Returns the container and the Python of each test, and the packages that they use.
     pub async fn overrides(
         &self,
         tests: &[PytestItem],
         given: Vec<TestContainer>,
     ) -> Result<(Vec<PytestOverride>, Vec<PythonEnvironment>), PytestError> {
-        // By address: tests of which the file says the same share it all.
+        // By address: tests with the same specification share a container.
         let mut made: HashMap<*const ResolvedSpec, ProvisionedContainer> = HashMap::new();
         let (mut all, mut packages) = (Vec::new(), Vec::new());
         for (test, mut given) in tests.iter().zip(given) {
@@ -119,7 +119,7 @@ impl<H: FrameworkHost> PythonProvisioner<'_, H> {
         Ok((all, packages))
     }
 
-    /// The packages for a container that begins with an image of Python.
+    /// Returns the packages for a container whose base is an image of Python.
     async fn packages(
         &self,
         resolved: &ResolvedSpec,
@@ -131,7 +131,7 @@ impl<H: FrameworkHost> PythonProvisioner<'_, H> {
         if !is_python(uri) || !inherited.contains(InheritedFields::LAYERS) {
             return Ok(None);
         }
-        // It is at hand, since the container is.
+        // The image has already been fetched for the container.
         let watcher: ImageProgressCallback = Arc::new(|_| {});
         let image = self.installer.materials.image(uri, &watcher).await;
         let image = image.map_err(|source| PytestError::Equipment { source })?;
@@ -139,7 +139,8 @@ impl<H: FrameworkHost> PythonProvisioner<'_, H> {
         packages.await.map(Some)
     }
 
-    /// A container of the file's with our files in it, and its Python.
+    /// Adds Maelstrom's files and the packages to a container of the specification file. Returns it
+    /// with its Python.
     async fn equip(
         &self,
         given: &TestContainer,
@@ -167,7 +168,7 @@ impl<H: FrameworkHost> PythonProvisioner<'_, H> {
         match &mut container.root {
             RootKind::Layers { trees, .. } => {
                 let ours = self.installer.materials.skeleton(&files).await;
-                // The last tree is the uppermost, so nothing of an image hides our files.
+                // The last tree is on top, so no file of an image hides Maelstrom's.
                 trees.push(ours.map_err(|source| PytestError::Equipment { source })?);
             }
             RootKind::Skeleton(known) => known.extend(files),
@@ -180,7 +181,7 @@ impl<H: FrameworkHost> PythonProvisioner<'_, H> {
     }
 }
 
-/// With the programs of packages before others, where programs are searched for at all.
+/// Adds the packages' programs at the front of `PATH`, if it is set.
 fn with_programs(environment: &ProcessEnvironment) -> ProcessEnvironment {
     let mut environment = environment.clone();
     if let Some(path) = environment.get_mut(OsStr::new("PATH")) {
@@ -202,7 +203,7 @@ fn shows_this_machine(resolved: &ResolvedSpec, isolation: IsolationMode) -> bool
     }
 }
 
-/// What is to be said of the tests that are to be explained.
+/// Returns the explanations of the tests that `--explain` selects.
 pub fn explanations(
     invocation: &Invocation,
     settings: &PytestSettings,

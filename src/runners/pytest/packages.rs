@@ -1,18 +1,17 @@
-//! Packages for images of Python: installs `test-requirements.txt` for the Python of each such
-//! image.
+//! Installs the packages of `test-requirements.txt` for images of Python.
 //!
-//! An image is one of Python's if it comes from a registry under the name `python`. The image's pip
-//! installs into a virtual environment on top of the image's own packages, with this machine's
+//! An image is one of Python if it comes from a registry under the name `python`. The image's pip
+//! installs into a virtual environment on top of the image's own packages, using this machine's
 //! network. The environment has the same path when it is created and when tests use it:
 //!
 //! ```text
 //! cache/pip_packages/KEY        the environment: [`PLACE`] in containers, read-only
-//! cache/pip_packages/KEY.new    the same, while it is being made
-//! cache/pip_packages/KEY.lock   locked exclusively by who makes it, shared by who uses it
+//! cache/pip_packages/KEY.new    the same, while it is being created
+//! cache/pip_packages/KEY.lock   locked exclusively during creation, shared during use
 //! ```
 //!
 //! `KEY` is a digest of the requirements and the image's layers, so an environment is recreated
-//! only when one of them changes. The most recently used ones are kept.
+//! only when one of them changes. The most recently used environments are kept.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -41,50 +40,51 @@ use maelstrom_model::job::{
 
 use super::error::PytestError;
 
-/// Where the environment is in a container.
+/// The path of the environment in a container.
 pub const PLACE: &str = "/run/maelstrom/python";
 
-/// The Python of the environment.
+/// The path of the environment's Python in a container.
 pub const PROGRAM: &str = "/run/maelstrom/python/bin/python";
 
-/// The project's file of requirements.
+/// The name of the project's requirements file.
 pub const REQUIREMENTS: &str = "test-requirements.txt";
 
-/// Where it is while pip reads it.
+/// Its path while pip reads it.
 const REQUIREMENTS_PLACE: &str = "/run/maelstrom/test-requirements.txt";
 
-/// Grows when the same requirements would be installed in another way.
+/// Part of the digest. Increase the number when the same requirements are to be installed
+/// differently.
 const FORMAT: &[u8] = b"maelstrom packages 1";
 
-/// How many environments of one user are kept: as many as a few projects with a few images each
-/// use.
+/// The maximum number of environments that are kept per user, enough for a few projects with a few
+/// images each.
 const KEPT_MAX: usize = 8;
 
-/// How long pip may take, which fetches packages and may compile some.
+/// The time limit for pip, which downloads packages and may compile some.
 const INSTALL_MAX: Duration = Duration::from_secs(3600);
 
-/// How often one looks whether somebody else is done with the same environment.
+/// The interval between attempts to get the lock of an environment.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// An environment that is in use, and stays as long as this lives.
+/// An environment in use. It is not removed while this value exists.
 #[derive(Debug)]
 pub struct PythonEnvironment {
-    /// Where it is on this machine.
+    /// Its path on the host.
     pub directory: PathBuf,
     _lock: Flock<File>,
 }
 
-/// Makes environments.
+/// Creates environments.
 #[derive(Clone, Copy, Debug)]
 pub struct PackageInstaller<'a> {
-    /// How we were called.
+    /// The working directory and environment of the invocation.
     pub invocation: &'a Invocation,
-    /// Where all environments are.
+    /// The directory of all environments.
     pub cache: &'a Path,
     pub materials: &'a LayerCache,
 }
 
-/// Whether an image is one of Python's.
+/// Returns whether an image is one of Python.
 pub fn is_python(uri: &str) -> bool {
     let name = uri.strip_prefix("docker://").unwrap_or_default();
     let name = name.split('@').next().unwrap_or_default();
@@ -93,7 +93,7 @@ pub fn is_python(uri: &str) -> bool {
 }
 
 impl PackageInstaller<'_> {
-    /// The environment for an image, made if it is not there.
+    /// Returns the environment for an image. Creates it if necessary.
     pub async fn packages<H: FrameworkHost>(
         &self,
         host: &H,
@@ -111,16 +111,17 @@ impl PackageInstaller<'_> {
         let lock = lock(&path).await.map_err(|source| failed(&path, source))?;
         if !directory.exists() {
             let new = directory.with_extension("new");
-            // A run that was killed may have left a part of an environment there.
+            // A killed run may have left an incomplete environment there.
             empty(&new).map_err(|source| failed(&new, source))?;
             self.install(host, uri, image, requirements, &new).await?;
             fs::rename(&new, &directory).map_err(|source| failed(&directory, source))?;
         }
-        // The order in which environments go is that in which they were last used.
+        // The lock file's modification time is the time of last use, which determines the order of
+        // removal.
         let used = lock.set_modified(SystemTime::now());
         used.map_err(|source| failed(&path, source))?;
-        // For a moment nobody holds the lock (flock(2)). Nobody removes the environment then, since
-        // it is among those that were used last.
+        // Changing the lock's mode releases it for a moment (flock(2)). The environment is not
+        // removed then, since it is among the most recently used ones.
         let shared = lock.relock(FlockArg::LockShared);
         shared.map_err(|errno| failed(&path, errno.into()))?;
         remove_surplus(self.cache);
@@ -165,7 +166,7 @@ impl PackageInstaller<'_> {
         let container = Arc::new(container(trees, place));
         let environment = Arc::new(self.environment(image));
         let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-        // pip is the image's own; the environment sees it among the system's packages.
+        // pip is the image's; `--system-site-packages` makes it visible in the environment.
         let make = words(&[
             "-m",
             "venv",
@@ -178,7 +179,7 @@ impl PackageInstaller<'_> {
             "pip",
             "install",
             "--no-input",
-            // pip's cache would go with the container.
+            // pip's cache would be discarded with the container.
             "--no-cache-dir",
             "--disable-pip-version-check",
             "--requirement",
@@ -205,7 +206,7 @@ impl PackageInstaller<'_> {
         Ok(())
     }
 
-    /// What pip needs besides the image.
+    /// Returns the files and directories that pip needs in addition to the image.
     fn entries(&self, requirements: Vec<u8>) -> Vec<SkeletonEntry> {
         let entry = |path: &str, kind| SkeletonEntry {
             path: path.into(),
@@ -221,7 +222,8 @@ impl PackageInstaller<'_> {
             .collect();
         let file = SkeletonKind::File(requirements);
         entries.push(entry(REQUIREMENTS_PLACE, file));
-        // Name resolution, and the user's own choice of an index, as pip(1) looks for it.
+        // Files for name resolution, and the user's configuration of pip, at the paths where pip
+        // looks for it.
         let home = self.invocation.path_variable("HOME");
         let own = |path: &str| home.as_ref().map(|home| home.join(path));
         let files = [
@@ -238,7 +240,7 @@ impl PackageInstaller<'_> {
         entries
     }
 
-    /// The image's environment, and what of ours is for pip.
+    /// Returns the image's environment with the caller's variables for pip.
     fn environment(&self, image: &CachedImage) -> ProcessEnvironment {
         let own = image.environment.iter();
         let mut variables: ProcessEnvironment = own
@@ -255,8 +257,8 @@ impl PackageInstaller<'_> {
     }
 }
 
-/// The Python of a container with this environment: the first on its path, or where the images of
-/// Python have it.
+/// Returns the program name or path of the Python in a container with this environment: the first
+/// on `PATH`, or the one at its path in images of Python.
 pub fn program(environment: &ProcessEnvironment) -> &'static OsStr {
     OsStr::new(match environment.contains_key(OsStr::new("PATH")) {
         true => "python3",
@@ -322,7 +324,7 @@ fn succeeded(uri: &str, captured: CapturedOutput) -> Result<(), PytestError> {
     })
 }
 
-/// Whether a requirements file has a line for pytest (PEP 508).
+/// Returns whether a requirements file has a line for pytest (PEP 508).
 fn names_pytest(text: &str) -> bool {
     let line = Regex::new(r"(?im)^\s*pytest\s*([\[<>=!~;@#(]|\r?$)");
     line.is_ok_and(|line| line.is_match(text))
@@ -347,7 +349,7 @@ fn empty(directory: &Path) -> io::Result<()> {
     private::new_directory(directory)
 }
 
-/// Waits until nobody else has the lock.
+/// Waits for the exclusive lock.
 async fn lock(path: &Path) -> io::Result<Flock<File>> {
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -367,7 +369,7 @@ fn try_lock(path: &Path) -> io::Result<Flock<File>> {
     })
 }
 
-/// Removes the environments that nobody has used for the longest time. Those in use stay.
+/// Removes the least recently used environments beyond the limit, except those in use.
 fn remove_surplus(cache: &Path) {
     let Ok(entries) = fs::read_dir(cache) else {
         return;
@@ -382,7 +384,7 @@ fn remove_surplus(cache: &Path) {
     locks.sort();
     let surplus = locks.len().saturating_sub(KEPT_MAX);
     for (_, path) in locks.into_iter().take(surplus) {
-        // Whoever wants it waits until it is gone, and makes it anew.
+        // A run that needs it waits for the lock and then creates it again.
         if let Ok(_lock) = try_lock(&path) {
             drop(fs::remove_dir_all(path.with_extension("")));
         }
@@ -439,7 +441,7 @@ mod tests {
             lock.set_modified(used).unwrap();
             locks.push(lock);
         }
-        // The oldest of all is in use.
+        // The least recently used one is in use.
         let oldest = locks.pop();
         drop(locks);
         remove_surplus(cache.path());

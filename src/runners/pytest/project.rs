@@ -1,11 +1,11 @@
-//! The files of a project outside of the working directory: the parent directories in which pytest
+//! Finds files of a project outside the working directory: the parent directories in which pytest
 //! looks for its configuration, and a virtual environment that is not activated.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where pytest finds its configuration, in the order in which it looks, and what must stand in the
-/// file: nothing, if it is there for pytest alone.
+/// The files that may contain pytest's configuration, in pytest's order, and the text that a line
+/// must start with. `None` is for files of pytest alone, which count without one.
 const SETTINGS: [(&str, Option<&str>); 6] = [
     ("pytest.toml", None),
     ("pytest.ini", None),
@@ -15,14 +15,14 @@ const SETTINGS: [(&str, Option<&str>); 6] = [
     ("setup.cfg", Some("[tool:pytest]")),
 ];
 
-/// What a project's root has, for pytest, that has no configuration.
+/// Files that mark the root of a project without pytest configuration.
 const ROOT: [&str; 2] = ["setup.py", "pyproject.toml"];
 
-/// Names of virtual environments in a project, the likelier first.
+/// Names of virtual environments in a project, in order of preference.
 const ENVIRONMENTS: [&str; 2] = [".venv", "venv"];
 
-/// The directories that may be a project's, nearest first: none that holds the home directory or
-/// anybody's temporary files.
+/// Returns the directories that may belong to the project, nearest first. Directories that contain
+/// the home directory or a shared directory for temporary files do not.
 fn ancestors<'a>(directory: &'a Path, home: Option<&Path>) -> impl Iterator<Item = &'a Path> {
     let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
     directory.ancestors().take_while(move |candidate| {
@@ -32,7 +32,7 @@ fn ancestors<'a>(directory: &'a Path, home: Option<&Path>) -> impl Iterator<Item
     })
 }
 
-/// The directories above this one that pytest would take its configuration from, and Python its
+/// Returns the parent directories from which pytest reads its configuration and Python loads
 /// modules.
 pub fn roots(directory: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let configured = ancestors(directory, home).find(|place| has_settings(place));
@@ -63,7 +63,7 @@ fn has_settings(place: &Path) -> bool {
     })
 }
 
-/// The virtual environment in this directory, or in one above it up to the project's root.
+/// Returns the virtual environment in `directory`, or in one above it up to the project's root.
 pub fn environment(directory: &Path, home: Option<&Path>) -> Option<PathBuf> {
     let is_root = |place: &Path| {
         place.join(".git").exists()
@@ -71,7 +71,8 @@ pub fn environment(directory: &Path, home: Option<&Path>) -> Option<PathBuf> {
             || ROOT.iter().any(|name| place.join(name).is_file())
     };
     let mut within = true;
-    // The directory itself counts even if it holds the home directory or temporary files.
+    // The directory itself counts even if it contains the home directory or a directory for
+    // temporary files.
     let mut places = vec![directory];
     places.extend(ancestors(directory, home).skip(1));
     let places = places.into_iter().take_while(|place| {
@@ -84,7 +85,7 @@ pub fn environment(directory: &Path, home: Option<&Path>) -> Option<PathBuf> {
     candidates.find(|place| is_environment(place))
 }
 
-/// Whether a directory is a virtual environment with a Python.
+/// Returns whether a directory is a virtual environment with a Python.
 pub fn is_environment(place: &Path) -> bool {
     place.join("pyvenv.cfg").is_file() && place.join("bin/python").exists()
 }

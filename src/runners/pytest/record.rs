@@ -1,6 +1,6 @@
-//! Parses pytest's result of a test: the record that `runner.py` appends to standard error.
+//! Parses pytest's result of a test: the record that `runner.py` appends to stderr.
 //!
-//! The record is an application program command (ECMA-48, 8.3.2), an escape sequence that terminals
+//! The record is an Application Program Command (ECMA-48, 8.3.2), an escape sequence that terminals
 //! do not display, so it may stay in the output. Pure.
 
 use std::time::Duration;
@@ -46,7 +46,7 @@ struct PytestPhase {
     seconds: f64,
 }
 
-/// What the end of a test's standard error says of it.
+/// Returns the result in the record at the end of a test's stderr.
 pub fn read(status: ExitStatus, stderr: &[u8]) -> OutputAnalysis {
     let Some(record) = last_record(stderr) else {
         return OutputAnalysis {
@@ -82,7 +82,7 @@ pub fn read(status: ExitStatus, stderr: &[u8]) -> OutputAnalysis {
     }
 }
 
-/// The warnings in a test's record.
+/// Returns the warnings in the record of a test.
 pub fn warnings(stderr: &[u8]) -> Vec<String> {
     last_record(stderr).map_or_else(Vec::new, |record| record.warnings)
 }
@@ -94,7 +94,7 @@ fn failed(reason: &str) -> FrameworkVerdict {
 }
 
 fn last_record(stderr: &[u8]) -> Option<PytestRecord> {
-    // A test may write such a record itself; the one that counts comes last.
+    // A test may write such a record itself; the last one counts.
     let start = stderr
         .windows(START.len())
         .rposition(|window| window == START)?;
@@ -103,7 +103,7 @@ fn last_record(stderr: &[u8]) -> Option<PytestRecord> {
     serde_json::from_slice(rest.get(..end)?).ok()
 }
 
-/// A phase that says something: set-up and tear-down usually go without saying.
+/// Converts a phase of a test to a report. Returns `None` if its duration is invalid.
 fn part(phase: PytestPhase) -> Option<SubtestReport> {
     let outcome = match phase.outcome.as_str() {
         "failed" => TestOutcome::Failed {

@@ -1,5 +1,5 @@
-//! Pytest's options that concern a whole session: each is applied, rejected, or reported as having
-//! no effect. Also the environment of an activated virtual environment. Pure.
+//! Handles pytest's options that concern a whole session: each is applied, rejected, or reported as
+//! having no effect. Also sets up the environment of a virtual environment. Pure.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -11,16 +11,16 @@ use maelstrom_model::event::{NoticeSeverity, UserNotice};
 use super::collection::SessionOption;
 use super::error::PytestError;
 
-/// What is to be done about a session's options.
+/// The effects of a session's options.
 #[derive(Debug, Default)]
 pub struct SessionSettings {
-    /// After so many failures the run stops.
+    /// The number of failures after which the run stops.
     pub stop_after: Option<NonZeroU32>,
-    /// What the user should know.
+    /// Notices about options without effect.
     pub notices: Vec<UserNotice>,
 }
 
-/// What does an option's work here.
+/// Returns the help text about an option's replacement in Maelstrom.
 fn instead(option: &str) -> &'static str {
     match option {
         "--collect-only" => "--list prints the tests",
@@ -38,7 +38,7 @@ fn instead(option: &str) -> &'static str {
     }
 }
 
-/// Options that leave no test to be run.
+/// Options with which pytest runs no tests, or runs them interactively.
 const RUN_NOTHING: [&str; 5] = [
     "--collect-only",
     "--pdb",
@@ -47,8 +47,9 @@ const RUN_NOTHING: [&str; 5] = [
     "--setup-plan",
 ];
 
-/// What these options ask for. Those that would run nothing or can't be done are refused; in
-/// `addopts`, which is there for pytest, those without effect on the tests are only told.
+/// Returns the effects of these options. Returns an error for options that run no tests or run them
+/// interactively, and for unsupported options on the command line. Unsupported options in
+/// `addopts`, which is for pytest itself, only lead to a notice.
 pub fn session_settings(settled: &[SessionOption]) -> Result<SessionSettings, PytestError> {
     let mut heeded = SessionSettings::default();
     for SessionOption {
@@ -58,7 +59,7 @@ pub fn session_settings(settled: &[SessionOption]) -> Result<SessionSettings, Py
     } in settled
     {
         if option == "--maxfail" {
-            // pytest's 0 means never, and is no such number.
+            // 0 means no limit for pytest, and does not parse as a `NonZeroU32`.
             heeded.stop_after = value.parse().ok();
             continue;
         }
@@ -82,7 +83,7 @@ pub fn session_settings(settled: &[SessionOption]) -> Result<SessionSettings, Py
     Ok(heeded)
 }
 
-/// Makes a virtual environment the active one, as its `activate` does.
+/// Changes the environment to activate a virtual environment, like its `activate` script.
 pub fn activate(environment: &mut ProcessEnvironment, prefix: &Path) {
     let mut path = prefix.join("bin").into_os_string();
     if let Some(before) = environment.get(&OsString::from("PATH")) {

@@ -4,27 +4,27 @@ use std::collections::BTreeMap;
 
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
-/// The most distinct warnings that are counted.
+/// The maximum number of distinct warnings that are counted.
 const DISTINCT_MAX: usize = 1000;
 
-/// How many warnings are printed in full.
+/// The maximum number of warnings that are printed in full.
 const TOLD_MAX: usize = 20;
 
-/// What was warned of, and how often.
+/// Warnings, and the number of tests that caused each.
 #[derive(Debug, Default)]
 pub struct WarningCounts {
     tests: BTreeMap<String, u32>,
 }
 
 impl WarningCounts {
-    /// Takes in a warning: one that no test has caused counts once.
+    /// Adds a warning that `tests` tests have caused: 0 for a warning during the collection.
     pub fn add(&mut self, text: String, tests: u32) {
         if self.tests.len() < DISTINCT_MAX || self.tests.contains_key(&text) {
             *self.tests.entry(text).or_default() += tests;
         }
     }
 
-    /// What there is to tell. Nothing is left.
+    /// Returns the notices about all warnings, and clears them.
     pub fn take_notices(&mut self) -> Vec<UserNotice> {
         let warnings = std::mem::take(&mut self.tests);
         let more = warnings.len().saturating_sub(TOLD_MAX);

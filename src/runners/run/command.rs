@@ -1,4 +1,4 @@
-//! Programs with arguments, and the job that a command line defines.
+//! The types for a program with its arguments, and for a job on the command line.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -8,25 +8,24 @@ use maelstrom_spec::ContainerDefinition;
 /// A program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobCommand {
-    /// The program.
     pub program: OsString,
-    /// Its arguments.
     pub arguments: Vec<OsString>,
 }
 
-/// A job named on the command line.
+/// A job that the command line defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedJob {
-    /// The program.
+    /// The program to run and its arguments.
     pub command: JobCommand,
-    /// What it runs in.
+    /// The container in which it runs.
     pub container: ContainerDefinition,
-    /// How long it may run; as long as it likes if `None`.
+    /// The time limit, or `None` for no limit.
     pub timeout: Option<Duration>,
 }
 
 impl JobCommand {
-    /// The best shell that a container has.
+    /// Returns a command that starts the best shell that a container has: `bash` if it exists, or
+    /// else `sh`.
     pub(super) fn shell() -> JobCommand {
         JobCommand {
             program: "sh".into(),

@@ -1,5 +1,5 @@
-//! The options for the container of a program named on the command line, and for the directories of
-//! layers and images.
+//! The command-line options for the container of a program on the command line, and for the
+//! directories of layers and images.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use super::image_mounts::furnish;
 use super::mount::mount;
 use super::options_error::RunCommandOptionsError;
 
-/// What a program named on the command line runs in.
+/// The options for the container of a program on the command line.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "The container of a program named here")]
 pub struct JobContainerOptions {
@@ -67,7 +67,7 @@ pub struct JobContainerOptions {
     pub timeout: Option<u32>,
 }
 
-/// Where layers and images are.
+/// The options for the directories of layers and images.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Layers and images")]
 pub struct RunCacheOptions {
@@ -81,9 +81,9 @@ pub struct RunCacheOptions {
 }
 
 impl RunCacheOptions {
-    /// Where layers and images come from and go.
+    /// Returns the options of the layer cache.
     pub fn sources(&self, invocation: &Invocation) -> LayerCacheOptions {
-        // Who has no home keeps them here.
+        // A user without a home directory has them in `.cache` in the working directory.
         let home = invocation
             .cache_home()
             .unwrap_or_else(|| invocation.directory.join(".cache"))
@@ -100,7 +100,7 @@ impl RunCacheOptions {
     }
 }
 
-/// What of the network a job sees.
+/// The network that a job can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NetworkOption {
     /// Nothing
@@ -111,7 +111,7 @@ pub enum NetworkOption {
     Local,
 }
 
-/// What a job may do.
+/// The privileges of a job within its container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PrivilegesOption {
     /// What an ordinary process may
@@ -121,7 +121,8 @@ pub enum PrivilegesOption {
 }
 
 impl JobContainerOptions {
-    /// Refuses everything: there is no container to which it could apply.
+    /// Returns an error if any of these options is set: with an input of jobs there is no container
+    /// to which they could apply.
     pub(super) fn refuse(&self) -> Result<(), RunCommandOptionsError> {
         let said = [
             ("--image", self.image.is_some()),
@@ -141,7 +142,7 @@ impl JobContainerOptions {
         }
     }
 
-    /// The job of a program. Relative paths of mounts start at `directory`.
+    /// Returns the job of a program. Relative paths of mounts start at `directory`.
     pub(super) fn job(
         &self,
         command: JobCommand,
@@ -200,7 +201,7 @@ impl JobContainerOptions {
     }
 }
 
-/// `NAME=VALUE`, or `NAME` for the value that it has here.
+/// Parses `NAME=VALUE`, or `NAME` for a variable that is copied from this program's environment.
 fn variable(text: &str) -> Result<(String, EnvironmentValue), RunCommandOptionsError> {
     let invalid = || RunCommandOptionsError::Variable {
         text: text.to_owned(),
@@ -208,7 +209,7 @@ fn variable(text: &str) -> Result<(String, EnvironmentValue), RunCommandOptionsE
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, EnvironmentValue::literal(value)),
         None => {
-            // The empty default keeps a variable that is not set here from being an error.
+            // With the empty default, a variable that is not set here is no error.
             let forwarded = format!("$env{{{text}:-}}");
             (text, forwarded.parse().map_err(|_| invalid())?)
         }

@@ -1,4 +1,4 @@
-//! The container of a job that defines none: this machine's programs, read-only, and the working
+//! The container of a job that specifies none: this machine's programs, read-only, and the working
 //! directory at its own path, where writes are discarded.
 
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{ContainerSpec, JobInputs};
 
-/// See the module's documentation.
+/// The default container and the environment of its jobs. See the module documentation.
 #[derive(Clone, Debug)]
 pub struct DefaultJobContainer {
     pub container: Arc<ContainerSpec>,
-    /// What it needs on another machine.
+    /// The host files that it needs on another machine.
     pub inputs: Arc<JobInputs>,
     /// The environment of its jobs.
     pub environment: Arc<ProcessEnvironment>,
@@ -25,7 +25,7 @@ pub struct DefaultJobContainer {
 }
 
 impl DefaultJobContainer {
-    /// Those of a program called like this.
+    /// Returns the default container for an invocation of this program.
     pub fn make(invocation: &Invocation) -> Result<DefaultJobContainer, ContainerError> {
         let directory = &invocation.directory;
         let facts = if is_of_the_system(directory) {
@@ -37,7 +37,7 @@ impl DefaultJobContainer {
                     root: directory,
                     packages: &[],
                     built: &[],
-                    // There is nothing of ours in it.
+                    // None of Maelstrom's directories are in it.
                     own: &[],
                     home: home.as_deref(),
                 },
@@ -58,7 +58,7 @@ impl DefaultJobContainer {
     }
 }
 
-/// Whether a directory is there without being asked for.
+/// Returns whether a directory exists in every container anyway.
 fn is_of_the_system(directory: &Path) -> bool {
     let system = ["/", "/dev", "/proc", "/sys", "/tmp", "/var/tmp"];
     system.iter().any(|place| directory == Path::new(place))

@@ -1,23 +1,23 @@
-//! Escape sequences for a job that has the terminal.
+//! Parses escape sequences for a job that is connected to the terminal.
 //!
-//! After the escape character, `^C` ends this program, `^Z` suspends it, and the escape character
-//! itself is sent to the job. Before any other key, or after a pause, it is sent to the job as
-//! well.
+//! After the escape character, `^C` ends this program, `^Z` suspends it, and a second escape
+//! character is sent to the job. Before any other key, or after a pause, the escape character
+//! itself is sent to the job.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How long this program waits for what follows the escape character.
+/// The time to wait for the key after the escape character.
 pub const SILENCE: Duration = Duration::from_millis(1500);
 
 const CONTROL_C: u8 = 0x03;
 const CONTROL_Z: u8 = 0x1a;
 
-/// The escape character: one of ASCII.
+/// The escape character, which is an ASCII character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EscapeCharacter(pub u8);
 
-/// A text that is no character.
+/// The error for a text that is not a single ASCII character.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not one ASCII character")]
 pub struct EscapeCharacterError {
@@ -53,18 +53,18 @@ impl FromStr for EscapeCharacter {
     }
 }
 
-/// What is to be done with what was typed.
+/// An action that input from the terminal causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EscapeAction {
-    /// It is for the job.
+    /// Send these bytes to the job.
     Pass(Vec<u8>),
-    /// This program is to end.
+    /// End this program.
     End,
-    /// This program is to be suspended.
+    /// Suspend this program.
     Suspend,
 }
 
-/// Looks for escapes in what is typed.
+/// Finds escape sequences in input from the terminal.
 #[derive(Clone, Copy, Debug)]
 pub struct EscapeParser {
     character: EscapeCharacter,
@@ -74,12 +74,12 @@ pub struct EscapeParser {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EscapeState {
     Idle,
-    /// The escape character came last.
+    /// The last byte was the escape character.
     Pending,
 }
 
 impl EscapeParser {
-    /// With this character.
+    /// Returns a parser with this escape character.
     pub fn new(character: EscapeCharacter) -> EscapeParser {
         EscapeParser {
             character,
@@ -87,12 +87,12 @@ impl EscapeParser {
         }
     }
 
-    /// Whether the silence is being waited for.
+    /// Returns whether the parser waits for the key after the escape character.
     pub fn is_pending(&self) -> bool {
         self.state == EscapeState::Pending
     }
 
-    /// Takes in what was typed.
+    /// Processes input; returns the actions that it causes.
     pub fn typed(&mut self, bytes: &[u8]) -> Vec<EscapeAction> {
         let mut actions = Vec::new();
         let mut pass = Vec::new();
@@ -132,7 +132,8 @@ impl EscapeParser {
         actions
     }
 
-    /// Nothing was typed for [`SILENCE`].
+    /// Processes a pause of [`SILENCE`] in the input. An escape character before it is sent to the
+    /// job.
     pub fn silence(&mut self) -> Option<EscapeAction> {
         match self.state {
             EscapeState::Idle => None,

@@ -1,6 +1,6 @@
-//! Drives an input's jobs as the engine drives tests: each is a row of the dashboard.
+//! Runs an input's jobs as the engine runs tests: each is a row of the dashboard.
 //!
-//! No history is kept: a job has no name that would mean the same next time.
+//! No history is kept, since a job has no name that identifies it in the next run.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use super::input::{self, JobInputError};
 use super::job_builder::JobBuilder;
 use super::options::JobInput;
 
-/// See the module's documentation.
+/// The implementation of [`Framework`] for an input of jobs. See the module documentation.
 #[derive(Debug)]
 pub struct JobsFramework {
     input: JobInput,
@@ -25,12 +25,12 @@ pub struct JobsFramework {
     workshop: JobBuilder,
 }
 
-/// Why there are no further jobs.
+/// The reason why no further jobs can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum JobsError {
     #[error(transparent)]
     Input(#[from] JobInputError),
-    /// It cannot be read at all.
+    /// The thread that reads the input cannot be started.
     #[error("cannot start to read the jobs")]
     Thread(#[source] std::io::Error),
 }
@@ -52,7 +52,7 @@ impl DiscoveryError for JobsError {
 }
 
 impl JobsFramework {
-    /// The jobs of an input. Relative paths in it start at `project`.
+    /// Returns a framework for the jobs of an input. Relative paths in it start at `project`.
     pub fn new(input: JobInput, project: PathBuf, workshop: JobBuilder) -> JobsFramework {
         JobsFramework {
             input,
@@ -66,7 +66,7 @@ impl Framework for JobsFramework {
     type Error = JobsError;
 
     async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, JobsError> {
-        // The containers that an input names are that reading's own.
+        // The containers that an input defines apply only to this reading of it.
         let mut workshop = self.workshop.clone();
         let mut entries = input::read(&self.input, &self.project).map_err(JobsError::Thread)?;
         let mut number = 0;
@@ -88,7 +88,7 @@ impl Framework for JobsFramework {
                         title,
                         ignored: None,
                         job: Job {
-                            // Whoever looks on reads both together.
+                            // The dashboard shows both streams together.
                             output: OutputPipes::Joined,
                             ..job
                         },

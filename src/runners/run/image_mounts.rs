@@ -1,7 +1,7 @@
-//! Mounts that a program of an image needs besides the image: the file systems and devices that
-//! images leave to the container engine.
+//! Adds the mounts that a program of an image needs: the file systems and devices that images leave
+//! to the container engine.
 //!
-//! Only for programs named on the command line; jobs of an input define their own mounts.
+//! This is only for programs on the command line; jobs of an input define their own mounts.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use crate::sandbox::devices::{DEVICE_LINKS, DEVICES};
 use maelstrom_model::job::{Mount, MountKind, NetworkMode, WhenForbidden};
 use maelstrom_spec::{ContainerDefinition, Layer, SymlinkSpec};
 
-/// Adds the usual things below the container's own. What its own mounts are about stays out of
-/// the way.
+/// Adds the usual mounts before the container's own, and the usual links. A usual mount is left out
+/// if one of the container's own is at or below its mount point.
 pub(super) fn furnish(container: &mut ContainerDefinition) {
     let network = container.scalars.network;
     let own = container.mounts.iter().map(|own| &own.mount);
@@ -44,7 +44,7 @@ fn file_systems(network: Option<NetworkMode>) -> Vec<Mount> {
         at("/tmp", MountKind::Tmp),
     ];
     match network {
-        // It shows the devices of a network, which must be the container's own.
+        // sysfs shows the devices of a network namespace, which must be the container's own.
         Some(NetworkMode::Local) => {}
         Some(NetworkMode::Disabled | NetworkMode::Loopback) | None => {
             let when_forbidden = WhenForbidden::LeaveEmpty;

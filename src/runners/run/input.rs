@@ -1,5 +1,5 @@
-//! Reads the jobs of an input one after another, on its own thread: an input may be a pipe that is
-//! written to now and then.
+//! Reads the jobs of an input one by one, on its own thread: an input may be a pipe that another
+//! program writes to from time to time.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,27 +16,27 @@ use maelstrom_spec::job::JobFileEntry;
 use super::options::JobInput;
 use super::split::{JsonFragment, JsonSplitter, SplitError};
 
-/// How many objects are read ahead. More would only take room.
+/// The maximum number of objects that are read ahead. More would only use memory.
 const AHEAD: usize = 256;
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Why an input has no further job.
+/// The reason why no further job can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum JobInputError {
-    /// It cannot be read.
+    /// The input cannot be read.
     #[error("cannot read {name}")]
     Read { name: String, source: io::Error },
-    /// It is no stream of objects.
+    /// The input is not a stream of JSON objects.
     #[error("{name}:{}:{}: {source}", source.at().line, source.at().column)]
     Split { name: String, source: SplitError },
-    /// An object describes no job.
+    /// An object is not a valid job.
     #[error(transparent)]
     Job(#[from] DocumentError),
 }
 
 impl JobInputError {
-    /// What to do about it.
+    /// Returns advice on how to fix the error, if there is any.
     pub fn help(&self) -> Option<String> {
         match self {
             JobInputError::Read { .. } => None,
@@ -50,15 +50,15 @@ impl JobInputError {
     }
 }
 
-/// Starts to read an input. Relative paths in it start at `project`. After an error there is
-/// nothing more.
+/// Starts a thread that reads an input, and returns the channel on which it sends the jobs.
+/// Relative paths in the input start at `project`. An error is the last item.
 pub fn read(
     input: &JobInput,
     project: &Path,
 ) -> io::Result<Receiver<Result<JobFileEntry, JobInputError>>> {
     let (sender, receiver) = channel(AHEAD);
     let (input, project) = (input.clone(), project.to_owned());
-    // Nobody waits for its end, since it may be stuck in reading a pipe.
+    // The thread is never joined, since it may block on a pipe.
     thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
@@ -68,7 +68,7 @@ pub fn read(
                 sender,
             };
             if let Err(error) = reader.read(&input) {
-                // Nobody may want to know any more.
+                // Ignore the error: the receiver may be gone.
                 drop(reader.sender.blocking_send(Err(error)));
             }
         })?;
@@ -122,7 +122,7 @@ impl JobInputReader {
                 .map_err(|source| self.no_object(source))?
             {
                 let entry = self.entry(piece)?;
-                // The run is over, and nobody waits for more.
+                // The receiver is gone, since the run is over.
                 if self.sender.blocking_send(Ok(entry)).is_err() {
                     return Ok(());
                 }

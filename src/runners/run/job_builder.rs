@@ -1,7 +1,7 @@
 //! Builds runnable jobs from their descriptions.
 //!
-//! A [`JobBuilder`] pins the layers and images of its jobs, and so must outlive them. It caches
-//! containers: a stream has thousands of jobs with few different ones.
+//! A [`JobBuilder`] keeps the layers and images of its jobs from being evicted, and so must outlive
+//! them. It caches containers: a stream has thousands of jobs, but few different containers.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -30,19 +30,19 @@ use maelstrom_spec::{
 use super::default_container::DefaultJobContainer;
 use super::options::{JobCommand, NamedJob};
 
-/// Where a job stands that no input describes.
+/// The place of a job that the command line defines, for error messages.
 const PLACE: &str = "the command line";
 
-/// How many containers are remembered.
+/// The maximum number of cached containers.
 const KNOWN_MAX: usize = 16;
 
-/// What a job gets, and what it needs on another machine.
+/// The container of a job, and the host files that it needs on another machine.
 type ContainerAndInputs = (TestContainer, Arc<JobInputs>);
 
-/// Called once for each image that is being fetched. From any thread.
+/// A callback that is called once for each image that is being downloaded, on any thread.
 pub type FetchCallback = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// See the module's documentation.
+/// Builds jobs. See the module documentation.
 #[derive(Clone)]
 pub struct JobBuilder {
     resolver: SpecResolver,
@@ -53,10 +53,10 @@ pub struct JobBuilder {
     tell: FetchCallback,
 }
 
-/// Why a job cannot be run.
+/// The reason why a job cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum JobBuilderError {
-    /// What it says of its container makes none.
+    /// The specification of its container is contradictory.
     #[error(transparent)]
     Specification(#[from] SpecError),
     /// Its container is invalid or unavailable.
@@ -65,7 +65,7 @@ pub enum JobBuilderError {
 }
 
 impl JobBuilderError {
-    /// What to do about it.
+    /// Returns advice on how to fix the error, if there is any.
     pub fn help(&self) -> Option<String> {
         match self {
             JobBuilderError::Specification(error) => Some(error.help()),
@@ -73,7 +73,7 @@ impl JobBuilderError {
         }
     }
 
-    /// The program's exit code, if there is no other job.
+    /// Returns the program's exit status, if this is the only job.
     pub fn exit_code(&self) -> u8 {
         match self {
             JobBuilderError::Specification(_) => exit_code::USAGE,
@@ -89,7 +89,7 @@ impl std::fmt::Debug for JobBuilder {
 }
 
 impl JobBuilder {
-    /// A builder for jobs of a program with this invocation.
+    /// Returns a builder for the jobs of an invocation of this program.
     pub fn new(
         invocation: &Invocation,
         surroundings: DefaultJobContainer,
@@ -112,17 +112,17 @@ impl JobBuilder {
         }
     }
 
-    /// What the user should know about how the jobs so far are kept apart.
+    /// Returns a warning about the isolation of the jobs so far, if one is due.
     pub fn notice(&self) -> Option<UserNotice> {
         self.specified.notice()
     }
 
-    /// Names containers for the jobs after this.
+    /// Defines named containers for the following jobs.
     pub fn define(&mut self, containers: BTreeMap<String, ContainerDefinition>) {
         self.resolver.define(containers);
     }
 
-    /// The job that the command line names. Its mounts get what they are mounted on.
+    /// Returns the job that the command line defines. Adds the mount points of its mounts.
     pub async fn named(&self, job: &NamedJob) -> Result<Job, JobBuilderError> {
         let mut container = job.container.clone();
         let missing = container
@@ -140,7 +140,7 @@ impl JobBuilder {
         self.make(resolved, PLACE, &job.command).await
     }
 
-    /// A job of an input, with another program if there is one.
+    /// Returns a job of an input, with `command` in place of its program if given.
     pub async fn job(
         &self,
         job: &JobSpecification,
@@ -155,7 +155,8 @@ impl JobBuilder {
         self.make(resolved, &job.place, &command).await
     }
 
-    /// Whether a mount point is ours to make: below what is mounted, things are as they are.
+    /// Returns whether the mount point of `mount` has to be created. Below another mount, nothing
+    /// can be created.
     fn is_to_be_made(&self, base: &ContainerBase, mount: &Mount) -> bool {
         match base {
             ContainerBase::Nothing | ContainerBase::Image { .. } => true,
@@ -221,7 +222,7 @@ impl JobBuilder {
     }
 }
 
-/// What stands where something is mounted: a file for a file, else a directory.
+/// Returns the stub for a mount point: a file for a file, otherwise a directory.
 fn stub(mount: &Mount) -> String {
     let stub = stub_of(&mount.mount_point.to_string_lossy());
     match &mount.kind {
@@ -235,7 +236,7 @@ fn is_file(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.is_dir())
 }
 
-/// Says once that an image is being fetched.
+/// Returns a callback that calls `tell` once when an image is being downloaded.
 fn once(tell: FetchCallback, uri: &str) -> ImageProgressCallback {
     let (uri, told) = (uri.to_owned(), AtomicBool::new(false));
     Arc::new(move |_| {

@@ -1,19 +1,19 @@
-//! `maelstrom-run`: any program.
+//! The runner for any program, `maelstrom-run`.
 //!
 //! ```text
 //! command line ─▶ one job ────────────────────────┐
 //! input ─split─▶ objects ─▶ containers, jobs ─────┴─▶ JobBuilder ─▶ Job
 //! ```
 //!
-//! - [`options`]: the command line; `options_error`: its errors.
+//! - [`options`]: parses the command line; `options_error`: its errors.
 //! - [`container_options`]: the options for the container. `command`: the job that they define.
-//! - [`mount`]: mounts on the command line.
+//! - [`mount`]: parses mounts on the command line.
 //! - [`split`]: splits an input into objects. [`input`]: parses them.
-//! - [`default_container`]: the container of a job that defines none.
-//! - `image_mounts`: mounts that a program of an image needs.
+//! - [`default_container`]: defines the container of a job that specifies none.
+//! - `image_mounts`: adds the mounts that a program of an image needs.
 //! - [`job_builder`]: builds runnable jobs from their descriptions.
-//! - [`framework`]: an input's jobs as rows of the dashboard.
-//! - [`escape`]: escape sequences for a job that has the terminal.
+//! - [`framework`]: shows an input's jobs as rows of the dashboard.
+//! - [`escape`]: parses escape sequences for a job that is connected to the terminal.
 
 pub mod container_options;
 pub mod default_container;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use maelstrom_model::job::{BindAccess, Mount, MountKind, WhenForbidden};
 
-/// The types, by all their names.
+/// The types of mounts by name.
 const TYPES: [(&str, MountOptionType); 7] = [
     ("bind", MountOptionType::Bind),
     ("devpts", MountOptionType::New(MountKind::DevPts)),
@@ -26,28 +26,28 @@ enum MountOptionType {
     New(MountKind),
 }
 
-/// Why a text is no mount.
+/// The reason why a text is not a valid mount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MountError {
     #[error("there is no type `{name}` of mounts")]
     Type { name: String },
     #[error("`{part}` is no part of a mount")]
     Part { part: String },
-    /// A part is missing.
+    /// A required part is missing.
     #[error("a mount of type `{kind}` needs a `{part}`")]
     Missing {
         kind: &'static str,
         part: &'static str,
     },
-    /// A part that only bind mounts have.
+    /// A part that only bind mounts have, in a mount of another type.
     #[error("only a mount of type `bind` has a `{part}`")]
     Surplus { part: &'static str },
-    /// A mount point that cannot be one.
+    /// The mount point is not an absolute path below the root.
     #[error("`{}` cannot be a mount point, which is an absolute path below the root", path.display())]
     Target { path: PathBuf },
 }
 
-/// Reads a mount. Relative sources start at `directory`.
+/// Parses a mount. Relative sources start at `directory`.
 pub fn mount(text: &str, directory: &Path) -> Result<Mount, MountError> {
     let mut kind = "bind";
     let (mut source, mut target, mut access) = (None, None, None);

@@ -1,43 +1,44 @@
 //! Splits a stream of JSON text into objects as it arrives, so that each job can start before the
 //! next one is written.
 //!
-//! Only brackets and quotation marks are examined; the receiver parses each object. Invariant:
-//! nothing after an object is needed to find its end.
+//! The splitter only examines brackets and quotation marks; the receiver parses each object.
+//! Invariant: the splitter recognizes the end of an object by its last byte, without reading
+//! further.
 
 use maelstrom_spec::document::TextPosition;
 
-/// The largest object, in bytes: far more than any job has to say, and a bound on what a stream
-/// without an end can make us keep.
+/// The maximum size of an object in bytes. It is far more than any job needs, and limits the memory
+/// that a stream without an end can use.
 pub const OBJECT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// One object's text.
+/// The text of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonFragment {
-    /// Where it begins in the stream.
+    /// The position of its first byte in the stream.
     pub start: TextPosition,
-    /// From its first bracket to its last.
+    /// The text from the opening to the closing brace.
     pub text: String,
 }
 
-/// Why there is no object.
+/// The reason why no further object can be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
-    /// Something stands between objects.
+    /// There is other text between objects.
     #[error("expected a job, which begins with `{{`, found `{found}`")]
     NotAnObject { at: TextPosition, found: char },
     /// The stream ends inside an object.
     #[error("the input ends inside the job that begins here")]
     Truncated { at: TextPosition },
-    /// An object without an end.
+    /// An object exceeds [`OBJECT_BYTES_MAX`].
     #[error("the job that begins here is longer than {} MiB", OBJECT_BYTES_MAX >> 20)]
     TooLong { at: TextPosition },
-    /// Bytes that are no text.
+    /// An object is not valid UTF-8.
     #[error("the job that begins here is not UTF-8")]
     NotUtf8 { at: TextPosition },
 }
 
 impl SplitError {
-    /// The place.
+    /// Returns the position of the error.
     pub fn at(&self) -> TextPosition {
         match self {
             SplitError::NotAnObject { at, .. }
@@ -48,10 +49,10 @@ impl SplitError {
     }
 }
 
-/// Takes a stream in and gives objects out.
+/// Splits a stream that is passed to it in pieces.
 #[derive(Debug)]
 pub struct JsonSplitter {
-    /// Of the next byte.
+    /// The position of the next byte.
     position: TextPosition,
     object: Vec<u8>,
     start: TextPosition,
@@ -59,12 +60,12 @@ pub struct JsonSplitter {
     string: JsonStringState,
 }
 
-/// Whether a byte is part of a string.
+/// Whether the next byte is part of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum JsonStringState {
     No,
     Yes,
-    /// The byte before was a backslash.
+    /// The previous byte was a backslash within a string.
     Escaped,
 }
 
@@ -82,7 +83,8 @@ impl Default for JsonSplitter {
 }
 
 impl JsonSplitter {
-    /// Takes bytes from the front of `input` up to the end of the next object, if it is there.
+    /// Consumes bytes from the front of `input` up to the end of the next object, and returns the
+    /// object if it is complete.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<JsonFragment>, SplitError> {
         while let Some((&byte, rest)) = input.split_first() {
             *input = rest;
@@ -121,7 +123,7 @@ impl JsonSplitter {
         Ok(None)
     }
 
-    /// The stream is over.
+    /// Marks the end of the stream. Returns an error if an object is incomplete.
     pub fn end(&self) -> Result<(), SplitError> {
         match self.depth {
             0 => Ok(()),
@@ -137,7 +139,7 @@ impl JsonSplitter {
                     column: 1,
                 }
             }
-            // The first byte of a character counts for all of it.
+            // Continuation bytes of UTF-8: only the first byte of a character counts.
             0x80..=0xbf => {}
             _ => self.position.column += 1,
         }
@@ -149,7 +151,7 @@ impl JsonSplitter {
                 self.string = JsonStringState::Yes
             }
             (JsonStringState::No, b'{' | b'[') => self.depth += 1,
-            // Within an object the depth is at least 1, so this does not wrap.
+            // Within an object the depth is at least 1, so this cannot underflow.
             (JsonStringState::No, b'}' | b']') => self.depth -= 1,
             (JsonStringState::Yes, b'"') => self.string = JsonStringState::No,
             (JsonStringState::Yes, b'\\') => self.string = JsonStringState::Escaped,
@@ -170,7 +172,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// All objects, when the stream arrives in parts of so many bytes.
+    /// Returns all objects of a stream that arrives in pieces of `part` bytes.
     fn split(text: &[u8], part: usize) -> Result<Vec<(usize, usize, String)>, SplitError> {
         let mut splitter = JsonSplitter::default();
         let mut pieces = Vec::new();

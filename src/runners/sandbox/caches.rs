@@ -1,4 +1,4 @@
-//! The options for layers and images that every program has.
+//! The command-line options for the caches of layers and images, which every program has.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,11 @@ use super::invocation::Invocation;
 use maelstrom_engine::layer_cache::{LayerCacheOptions, TlsVerification};
 use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind};
 
-/// What the caches take up unless somebody says otherwise.
+/// The default of `--cache-size`.
 const SIZE_DEFAULT: &str = "1 GB";
 
-/// Which of [`RunnerCacheOptions`] are configuration values.
+/// The options in [`RunnerCacheOptions`] that can also be set in configuration files and
+/// environment variables.
 pub const CACHE_VALUES: [ConfigOption; 4] = [
     ConfigOption::new("cache-size", ConfigOptionKind::Size),
     ConfigOption::new("inline-limit", ConfigOptionKind::Size),
@@ -22,7 +23,7 @@ pub const CACHE_VALUES: [ConfigOption; 4] = [
     ),
 ];
 
-/// How much is kept, where images are, and which registries are trusted.
+/// Options for the size of the caches, the directory of images, and trust in registries.
 #[derive(Clone, Debug, Args)]
 pub struct RunnerCacheOptions {
     /// What the cache of layers, and that of images, should take up at most
@@ -43,20 +44,20 @@ pub struct RunnerCacheOptions {
     pub inline_limit: ByteSize,
 }
 
-/// Where a program's layers are.
+/// The directories from which [`RunnerCacheOptions::sources`] derives a program's layer cache.
 #[derive(Clone, Debug)]
 pub struct LayerDirectories {
-    /// The project's directory.
+    /// The project's directory, where relative paths in layers start.
     pub project: PathBuf,
-    /// The cache of layers.
+    /// The directory of the layer cache.
     pub cache: PathBuf,
-    /// Where images are for somebody who has no home.
+    /// The directory of images for a user without a home directory.
     pub homeless_depot: PathBuf,
 }
 
 impl RunnerCacheOptions {
-    /// Where layers and images come from and go. Relative paths that were said start where the
-    /// program was called.
+    /// Returns the options of the layer cache. A relative `--container-image-depot-root` starts at
+    /// the working directory of the invocation.
     pub fn sources(&self, invocation: &Invocation, places: LayerDirectories) -> LayerCacheOptions {
         let LayerDirectories {
             project,

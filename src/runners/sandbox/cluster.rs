@@ -9,7 +9,8 @@ use maelstrom_engine::local::ScratchMemory;
 use maelstrom_spec::config::{Address, ConfigOption, ConfigOptionKind};
 use maelstrom_wire::connection::ClientSecurity;
 
-/// Which of [`BrokerOptions`] are configuration values.
+/// The options in [`BrokerOptions`] that can also be set in configuration files and environment
+/// variables.
 pub const BROKER_VALUES: [ConfigOption; 6] = [
     ConfigOption::new("broker", ConfigOptionKind::Text),
     ConfigOption::new("broker-ca", ConfigOptionKind::Text),
@@ -19,18 +20,19 @@ pub const BROKER_VALUES: [ConfigOption; 6] = [
     ConfigOption::new("cluster-communication-strategy", ConfigOptionKind::Text),
 ];
 
-/// Which values [`RunnerClusterOptions`] has besides.
+/// The options that [`RunnerClusterOptions`] adds to [`BROKER_VALUES`] for configuration files and
+/// environment variables.
 pub const CLUSTER_VALUES: [ConfigOption; 3] = [
     ConfigOption::new("local-slots", ConfigOptionKind::Number),
     ConfigOption::new("forward-environment", ConfigOptionKind::List),
     SCRATCH_MEMORY,
 ];
 
-/// The configuration value of [`MachineOptions`].
+/// The option in [`MachineOptions`] for configuration files and environment variables.
 pub const SCRATCH_MEMORY: ConfigOption =
     ConfigOption::new("scratch-memory", ConfigOptionKind::Text);
 
-/// Where jobs run, if not only here.
+/// Options for running jobs on a cluster in addition to, or instead of, this machine.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct RunnerClusterOptions {
@@ -53,7 +55,7 @@ pub struct RunnerClusterOptions {
     pub machine: MachineOptions,
 }
 
-/// What of this machine jobs may take.
+/// Limits on the resources of this machine that jobs may use.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "This machine")]
 pub struct MachineOptions {
@@ -63,7 +65,7 @@ pub struct MachineOptions {
     pub scratch_memory: Option<ScratchMemory>,
 }
 
-/// Which broker, and what to show it.
+/// The broker's address and the credentials for it.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct BrokerOptions {
@@ -97,7 +99,7 @@ pub struct BrokerOptions {
     pub cluster_communication_strategy: CommunicationStrategy,
 }
 
-/// How members of a cluster reach one another.
+/// The transport between the members of a cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum CommunicationStrategy {
     /// By TCP.
@@ -106,7 +108,7 @@ pub enum CommunicationStrategy {
 }
 
 impl BrokerOptions {
-    /// What to trust and what to show.
+    /// Returns the certificate authority to trust and the certificate and token to present.
     pub fn security(&self) -> ClientSecurity {
         ClientSecurity {
             authority: self.broker_ca.clone(),

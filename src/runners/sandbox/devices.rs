@@ -1,8 +1,8 @@
-//! The devices that every Linux program expects, and the links to them.
+//! The device files that programs on Linux expect in `/dev`, and the symbolic links to them.
 
 use maelstrom_model::job::DeviceKind;
 
-/// The devices.
+/// The device files of every container.
 pub const DEVICES: [DeviceKind; 6] = [
     DeviceKind::Full,
     DeviceKind::Null,
@@ -12,7 +12,7 @@ pub const DEVICES: [DeviceKind; 6] = [
     DeviceKind::Zero,
 ];
 
-/// The links, each with its target.
+/// The symbolic links in `/dev`: the link's path and its target.
 pub const DEVICE_LINKS: [(&str, &str); 5] = [
     ("/dev/fd", "/proc/self/fd"),
     ("/dev/ptmx", "pts/ptmx"),

@@ -1,9 +1,10 @@
 //! The caller's environment, filtered for tests.
 //!
 //! Variables that name parts of the caller's session that no container has (sockets, displays, a
-//! job server) are omitted, and so are those that vary between shells without meaning
-//! ([`WITHHELD`]); a directory for temporary files becomes `/tmp`. Tools that download packages are
-//! told that there is no network ([`OFFLINE`]). Where tests are plain processes, everything stays.
+//! job server) are omitted, and so are those that differ between shells without affecting tests
+//! ([`WITHHELD`]). Variables that name a directory for temporary files become `/tmp`. Further
+//! variables tell tools that download packages that there is no network ([`OFFLINE`]). For tests
+//! that run as plain processes, the environment stays unchanged.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -13,9 +14,9 @@ use maelstrom_model::forwarding::EnvironmentForwarding;
 
 use super::invocation::{Invocation, ProcessEnvironment};
 
-/// Variables that are withheld from containers.
+/// Variables that are not passed into containers.
 pub const WITHHELD: [&str; 34] = [
-    // Sockets and other things of the session.
+    // Sockets and other resources of the session.
     "DBUS_SESSION_BUS_ADDRESS",
     "DBUS_SYSTEM_BUS_ADDRESS",
     "DESKTOP_STARTUP_ID",
@@ -42,11 +43,11 @@ pub const WITHHELD: [&str; 34] = [
     "WAYLAND_DISPLAY",
     "XAUTHORITY",
     "XDG_RUNTIME_DIR",
-    // Descriptors of make's job server.
+    // File descriptors of make's job server.
     "CARGO_MAKEFLAGS",
     "MAKEFLAGS",
     "MFLAGS",
-    // What differs between two shells of one user.
+    // Variables that differ between two shells of one user.
     "OLDPWD",
     "SHLVL",
     "WINDOWID",
@@ -57,14 +58,15 @@ pub const WITHHELD: [&str; 34] = [
 /// Variables that name a directory for temporary files.
 const TEMPORARY_DIRECTORY: [&str; 4] = ["TEMP", "TEMPDIR", "TMP", "TMPDIR"];
 
-/// Where temporary files go in a container.
+/// The directory for temporary files in a container.
 const TEMPORARY: &str = "/tmp";
 
-/// Tells tools that fetch packages not to try in a container, where they would do so for a long
-/// time: what they have at hand they then use, or they fail at once. An index or a proxy on
-/// loopback, which a test may have started, works as ever where a tool makes a difference.
+/// Variables that tell tools that fetch packages not to use the network. In a container, which has
+/// none, they would otherwise retry for a long time; with these variables they use what is already
+/// downloaded, or fail at once. An index or a proxy on loopback, which a test may have started,
+/// still works with tools that make this distinction.
 ///
-/// Go is not told `-mod=mod`: it refuses that in workspaces, and leaves vendored packages aside.
+/// `-mod=mod` is not set for Go: Go refuses it in workspaces and ignores vendored packages with it.
 pub const OFFLINE: [(&str, &str); 5] = [
     ("CARGO_NET_OFFLINE", "true"),
     ("GOPROXY", "off"),
@@ -73,7 +75,7 @@ pub const OFFLINE: [(&str, &str); 5] = [
     ("PIP_RETRIES", "0"),
 ];
 
-/// Adds [`OFFLINE`] to a test's environment, as far as it says nothing of that.
+/// Adds the variables of [`OFFLINE`] that `variables` lacks, if tests run in containers.
 pub fn go_offline(variables: &mut ProcessEnvironment, isolation: IsolationMode) {
     match isolation {
         IsolationMode::Process => {}
@@ -85,8 +87,8 @@ pub fn go_offline(variables: &mut ProcessEnvironment, isolation: IsolationMode) 
     }
 }
 
-/// Takes [`OFFLINE`] from the environment of a test that has the host's network, but for what the
-/// invoking environment says.
+/// Removes the variables of [`OFFLINE`] from the environment of a test that uses the host's
+/// network, except for variables that are set in the invoking environment.
 pub fn go_online(variables: &mut ProcessEnvironment, invoking: &ProcessEnvironment) {
     for (name, value) in OFFLINE {
         let name = OsStr::new(name);
@@ -96,7 +98,8 @@ pub fn go_online(variables: &mut ProcessEnvironment, invoking: &ProcessEnvironme
     }
 }
 
-/// The invoking environment, as far as it means something to a test.
+/// Returns the invoking environment without [`WITHHELD`] and with `/tmp` for temporary files. With
+/// [`IsolationMode::Process`], returns all of it unchanged.
 pub fn invoking(all: &ProcessEnvironment, isolation: IsolationMode) -> ProcessEnvironment {
     match isolation {
         IsolationMode::Process => all.clone(),
@@ -116,8 +119,8 @@ pub fn invoking(all: &ProcessEnvironment, isolation: IsolationMode) -> ProcessEn
     }
 }
 
-/// What of the invoking environment goes along to a cluster, as comments below what else is
-/// explained.
+/// Returns a comment for the output of `--explain` that lists which variables of the invoking
+/// environment are sent to a cluster's workers and which are withheld.
 pub fn explain_forwarding(
     invocation: &Invocation,
     patterns: &[String],

@@ -1,12 +1,12 @@
-//! Hints at what a container may lack when a test fails, based on the test's output. At most one
-//! line, and none without evidence.
+//! Guesses from a failed test's output what its container lacks. A hint is at most one line, and
+//! there is none without evidence.
 
 use std::path::Path;
 
-/// So much of the end of each stream is looked at.
+/// The number of bytes at the end of each output stream that are searched.
 const LOOKED_AT_BYTES: usize = 16 * 1024;
 
-/// What programs and libraries say that want to leave the machine.
+/// Error messages of programs and libraries that need a network.
 const NETWORK: [&str; 8] = [
     "Network is unreachable",
     "Temporary failure in name resolution",
@@ -14,41 +14,45 @@ const NETWORK: [&str; 8] = [
     "failed to lookup address information",
     "network is unreachable",
     "dns error",
-    // Go, which asks the name server of `/etc/resolv.conf` itself.
+    // Go's resolver queries the name server in `/etc/resolv.conf` itself.
     " on 127.0.0.1:53: ",
     "module lookup disabled by GOPROXY=off",
 ];
 
-/// What cargo says of a package that was never downloaded; containers set it to work offline.
+/// Cargo's error messages about a package that was never downloaded. Containers set
+/// `CARGO_NET_OFFLINE`.
 const NOT_FETCHED: [&str; 2] = ["you're using offline mode", "but --offline was specified"];
 
-/// What Git says whose configuration is in a home directory.
+/// Git's error messages if `user.name` and `user.email` are missing, which are usually configured
+/// in the home directory.
 const IDENTITY: [&str; 3] = [
     "Please tell me who you are",
     "Author identity unknown",
     "unable to auto-detect email address",
 ];
 
-/// What is said of a file that is not there.
+/// Error messages about a file that does not exist.
 const ABSENCE: [&str; 3] = [
     "No such file or directory",
     "no such file or directory",
     "cannot execute: required file not found",
 ];
 
-/// Directories that containers have, as they are here or in a form of their own.
+/// Directories that every container has, as on the host or private. A missing path below them is
+/// not a sign that a mount is missing.
 const SHOWN: [&str; 11] = [
     "/bin", "/dev", "/lib", "/lib64", "/nix", "/opt", "/proc", "/sbin", "/sys", "/tmp", "/usr",
 ];
 
-/// What shells say of a program that is not on `PATH`.
+/// Error messages of shells about a program that is not on `PATH`.
 const NO_COMMAND: [&str; 2] = [": command not found", ": not found"];
 
-/// What Go says of the same, with the program's name in quotes before it.
+/// Go's error message about a program that is not on `PATH`, after the program's name in quotes.
 const NO_EXECUTABLE: &str = "\": executable file not found in $PATH";
 
-/// What the container may lack, and how to give it; `file` is the project's own file about
-/// containers, and `exists` tells whether there is a file on this machine.
+/// Returns a hint about what the container may lack and how to add it. `outputs` are the captured
+/// stdout and stderr, `file` is the name of the project's specification file, and `exists` returns
+/// whether a file exists on the host.
 pub fn hint(outputs: [&[u8]; 2], file: &str, exists: impl Fn(&Path) -> bool) -> Option<String> {
     let texts = outputs.map(|bytes| {
         let end = bytes.len().saturating_sub(LOOKED_AT_BYTES);
@@ -107,7 +111,7 @@ pub fn hint(outputs: [&[u8]; 2], file: &str, exists: impl Fn(&Path) -> bool) -> 
     })
 }
 
-/// The absolute paths on a line.
+/// Returns the absolute paths in a line of output.
 fn paths(line: &str) -> impl Iterator<Item = &Path> {
     let ends = |character: char| character.is_whitespace() || "\"'`,;:()[]{}<>".contains(character);
     line.split(ends)

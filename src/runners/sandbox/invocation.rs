@@ -1,7 +1,7 @@
-//! The program's working directory, arguments and environment.
+//! The working directory and environment with which the program was started.
 //!
-//! Everything that depends on the calling process goes through here, so that the rest can be tested
-//! with any process.
+//! All access to the state of the calling process goes through this module, so that tests can
+//! replace it.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -9,20 +9,20 @@ use std::path::PathBuf;
 
 use tokio::process::Command;
 
-/// A process's environment.
+/// The environment variables of a process.
 pub type ProcessEnvironment = BTreeMap<OsString, OsString>;
 
-/// Where and with what the program was called.
+/// The working directory and environment of the program's invocation.
 #[derive(Clone, Debug)]
 pub struct Invocation {
     /// The working directory, absolute.
     pub directory: PathBuf,
     pub environment: ProcessEnvironment,
-    /// Whether what the build writes should have colors.
+    /// Whether the build's output should be colored.
     pub colors: ColorMode,
 }
 
-/// Whether colors are wanted.
+/// Whether output should be colored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorMode {
     Wanted,
@@ -30,7 +30,8 @@ pub enum ColorMode {
 }
 
 impl Invocation {
-    /// This process's own.
+    /// Returns the invocation of the current process. Fails if the working directory does not exist
+    /// or its path cannot be determined.
     pub fn of_this_process(colors: ColorMode) -> std::io::Result<Invocation> {
         Ok(Invocation {
             directory: std::env::current_dir()?,
@@ -39,7 +40,7 @@ impl Invocation {
         })
     }
 
-    /// The value of a variable, unless it is unset or empty.
+    /// Returns the value of a variable, or `None` if it is unset or empty.
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
         self.environment
             .get(OsStr::new(name))
@@ -47,19 +48,19 @@ impl Invocation {
             .filter(|value| !value.is_empty())
     }
 
-    /// A variable that holds a path, made absolute.
+    /// Returns the value of a variable that holds a path, made absolute.
     pub fn path_variable(&self, name: &str) -> Option<PathBuf> {
         self.variable(name).map(|value| self.directory.join(value))
     }
 
-    /// Where programs keep what they can make again (XDG base directories); `None` for a user
-    /// without a home.
+    /// Returns the user's cache directory (XDG Base Directory Specification), or `None` for a user
+    /// without a home directory.
     pub fn cache_home(&self) -> Option<PathBuf> {
         self.base_directory("XDG_CACHE_HOME", ".cache")
     }
 
-    /// Where programs keep what they have seen (XDG base directories); `None` for a user without a
-    /// home.
+    /// Returns the user's state directory (XDG Base Directory Specification), or `None` for a user
+    /// without a home directory.
     pub fn state_home(&self) -> Option<PathBuf> {
         self.base_directory("XDG_STATE_HOME", ".local/state")
     }
@@ -67,14 +68,14 @@ impl Invocation {
     fn base_directory(&self, variable: &str, in_home: &str) -> Option<PathBuf> {
         let home = || {
             let home = self.path_variable("HOME")?;
-            // Users that exist for one service are often given a home that is not there.
+            // Service accounts often have a home directory that does not exist.
             home.is_dir().then(|| home.join(in_home))
         };
         self.path_variable(variable).or_else(home)
     }
 
-    /// A program to be run just as the user would run it: same place, same environment, and
-    /// nothing to read.
+    /// Returns a command that runs `program` as you would: in the same working directory, with the
+    /// same environment, and with an empty stdin.
     pub fn command(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
         command
@@ -82,7 +83,7 @@ impl Invocation {
             .env_clear()
             .envs(&self.environment)
             .stdin(std::process::Stdio::null())
-            // Dropping a discovery cancels it, and this ends what it has started.
+            // Dropping the discovery's future cancels it. This kills the processes that it started.
             .kill_on_drop(true);
         command
     }

@@ -1,39 +1,41 @@
-//! Keeps alive what jobs use by path alone, for as long as they may run: trees of layers and
-//! images, directories of test binaries.
+//! Keeps the directories that jobs refer to by path (trees of layers and images, directories of
+//! test binaries) from being deleted or evicted while jobs may run.
 //!
-//! In watch mode, each round has its own discovery. A complete one defines a new job for every
-//! remaining test, so what earlier ones created can be removed; after any other, tests that are out
-//! of sight may still be run or inspected as they were found before.
+//! In watch mode, each round has its own discovery. A complete discovery defines a new job for
+//! every remaining test, so the directories of earlier discoveries are no longer needed. After an
+//! incomplete one, tests that it did not reach may still be run or inspected as an earlier
+//! discovery found them.
 
 use std::fmt::Debug;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use maelstrom_model::framework::DiscoverySummary;
 
-/// See the module's documentation.
+/// Owns the values that delete or release these directories when they are dropped. See the module
+/// documentation.
 #[derive(Debug, Default)]
 pub struct KeepAlive(Mutex<KeepAliveItems>);
 
 #[derive(Debug, Default)]
 struct KeepAliveItems {
     all: Vec<Box<dyn Debug + Send>>,
-    /// So many of them, the first ones, are of earlier discoveries.
+    /// The number of items at the start of `all` that belong to earlier discoveries.
     earlier: usize,
 }
 
 impl KeepAlive {
-    /// What is kept from here on is of a new discovery.
+    /// Marks the start of a discovery: items kept from now on belong to it.
     pub fn discovery_begins(&self) {
         let mut things = self.items();
         things.earlier = things.all.len();
     }
 
-    /// Keeps something as long as the jobs of this discovery may run.
+    /// Keeps `thing` as long as the jobs of the current discovery may run.
     pub fn keep(&self, thing: impl Debug + Send + 'static) {
         self.items().all.push(Box::new(thing));
     }
 
-    /// The discovery that began last is over.
+    /// Marks the end of the current discovery. If it was complete, drops the items of earlier ones.
     pub fn discovery_is_over(&self, summary: &DiscoverySummary) {
         if summary.failure.is_none() {
             let mut things = self.items();
@@ -73,7 +75,7 @@ mod tests {
         let first = discover(None);
         let broken = discover(Some(101));
         assert_eq!(there(&[&first, &broken]), [true, true]);
-        // One that gave up is not told to be over.
+        // A canceled discovery never calls `discovery_is_over`.
         kept.discovery_begins();
         assert_eq!(there(&[&first, &broken]), [true, true]);
         let whole = discover(None);

@@ -1,20 +1,20 @@
-//! What the runners share: the container, the environment and the calling process.
+//! Code that all runners share: the container, the environment and the calling process.
 //!
-//! Each language's runner knows the project's directories and the toolchain that built its tests;
-//! everything else is the same for all.
+//! A language's runner supplies the project's directories and the toolchain that built its tests.
+//! Everything else is the same for all languages and lives here.
 //!
-//! - [`invocation`]: the program's working directory, arguments and environment.
+//! - [`invocation`]: the program's working directory and environment.
 //! - [`environment`]: the caller's environment, filtered for tests.
-//! - [`caches`]: the directories of layers and images.
+//! - [`caches`]: the options for the caches of layers and images.
 //! - [`cluster`]: the options for a cluster.
-//! - [`container`]: the default container. [`devices`]: those that every program expects.
-//! - [`project_spec`]: applies a project's own file.
-//! - [`keep_alive`]: what must stay as long as jobs may run.
-//! - [`project_directories`]: where a runner keeps its own files.
-//! - [`hints`]: what a container may lack when a test fails.
-//! - [`notices`]: notices to the user.
-//!
-//! Nothing here is specific to one language.
+//! - [`container`]: the default container. [`devices`]: the device files in `/dev` that programs
+//!   expect.
+//! - [`project_spec`]: applies the project's specification file (`cargo-maelstrom.toml` and the
+//!   like).
+//! - [`keep_alive`]: keeps directories that jobs may use from being deleted.
+//! - [`project_directories`]: the directories for a runner's state and caches.
+//! - [`hints`]: guesses from a failed test's output what the container lacks.
+//! - [`notices`]: notices to the user that every runner can show.
 
 pub mod caches;
 pub mod cluster;

@@ -1,8 +1,8 @@
-//! Notices to the user that apply to every run in a container, whatever the language.
+//! Notices to the user that don't depend on the language of the tests.
 
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
-/// Says that tests could use the host's programs, and this toolchain.
+/// Returns the notice that tests could read the host's programs and libraries, and `toolchain`.
 pub fn toolbox(toolchain: &str) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Info,
@@ -12,7 +12,8 @@ pub fn toolbox(toolchain: &str) -> UserNotice {
     }
 }
 
-/// Says that jobs could reach what containers do not keep apart.
+/// Returns the notice that jobs with full privileges could reach resources of the host that no
+/// container isolates.
 pub fn full_privileges() -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Warning,

@@ -1,17 +1,17 @@
-//! Where a runner keeps its own files about a project: outside of it, so that the project's tree
-//! stays unchanged and tests see nothing of ours.
+//! The directories in which a runner keeps its own files about a project. They are outside the
+//! project, so that its tree stays unchanged and tests don't see them.
 //!
 //! ```text
-//! $XDG_STATE_HOME/maelstrom/PROGRAM/NAME-DIGEST/   what is known of earlier runs
-//! $XDG_CACHE_HOME/maelstrom/PROGRAM/NAME-DIGEST/   what a run needs as long as it lasts
-//! $XDG_CACHE_HOME/maelstrom/PROGRAM/               what can be made again, for all projects
+//! $XDG_STATE_HOME/maelstrom/PROGRAM/NAME-DIGEST/   records of earlier runs
+//! $XDG_CACHE_HOME/maelstrom/PROGRAM/NAME-DIGEST/   files of this project's runs
+//! $XDG_CACHE_HOME/maelstrom/PROGRAM/               files that can be recreated, for all projects
 //! ```
 //!
-//! `NAME` is that of the project's directory, for people; `DIGEST` distinguishes projects of one
-//! name. Without a home directory all of that is in `.PROGRAM` in the project, which Git ignores
-//! and tests do not see.
+//! `NAME` is the name of the project's directory, for readability. `DIGEST` is derived from its
+//! path and distinguishes projects of the same name. Without a home directory, all of this is in
+//! `.PROGRAM` in the project, which Git ignores and tests don't see.
 //!
-//! Directories are created by those who write into them, not here.
+//! This module only determines paths. The code that writes into a directory creates it.
 
 use std::ffi::OsStr;
 use std::io;
@@ -24,38 +24,38 @@ use maelstrom_container::private;
 
 use super::invocation::Invocation;
 
-/// Of the digest of a project's path, so many bytes tell it from all others.
+/// The number of bytes of the path's SHA-256 digest in the name of a project's directories.
 const DIGEST_BYTES: usize = 8;
 
-/// The longest part of a directory's name that is repeated in ours.
+/// The maximum number of characters of the project's name in the name of its directories.
 const NAME_CHARS_MAX: usize = 40;
 
-/// Keeps everything of ours out of version control.
+/// The content of the `.gitignore` in `.PROGRAM`: Git ignores everything there.
 const IGNORE_ALL: &str = "*\n";
 
-/// A runner's own directories, for one project.
+/// The directories of one runner for one project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectDirectories {
-    /// What is known of earlier runs.
+    /// Records of earlier runs: outcomes and durations of tests.
     pub state: PathBuf,
-    /// What this project's runs need while they last.
+    /// Files that this project's runs need while they last.
     pub cache: PathBuf,
-    /// What all projects share, and what can be made again.
+    /// Files that can be recreated, shared by all projects.
     pub shared: PathBuf,
     home: StateLocation,
 }
 
-/// Where a user's own files go.
+/// The location of the state and cache directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum StateLocation {
-    /// Outside of the project.
+    /// In the user's XDG base directories.
     Users,
-    /// There is no such place, so this directory in the project must do.
+    /// In this directory of the project, because the user has no home directory.
     InProject(PathBuf),
 }
 
 impl ProjectDirectories {
-    /// Those of `program` for the project in this directory.
+    /// Returns the directories of `program` for the project in the directory `project`.
     pub fn of(invocation: &Invocation, program: &str, project: &Path) -> ProjectDirectories {
         let name = project_name(project);
         match (invocation.state_home(), invocation.cache_home()) {
@@ -81,7 +81,8 @@ impl ProjectDirectories {
         }
     }
 
-    /// All that no test should see, and whose changes are nobody else's.
+    /// Returns the directories that tests must not see and whose changes don't count as changes of
+    /// the project.
     pub fn hidden(&self) -> Vec<PathBuf> {
         match &self.home {
             StateLocation::Users => vec![self.state.clone(), self.shared.clone()],
@@ -89,7 +90,8 @@ impl ProjectDirectories {
         }
     }
 
-    /// Makes what lies in the project ignore itself. An error comes with the path at fault.
+    /// Writes a `.gitignore` that ignores everything into `.PROGRAM` in the project, if the
+    /// directories are there. An error comes with the path of the `.gitignore` file.
     pub fn write_gitignore(&self) -> Result<(), (PathBuf, io::Error)> {
         let StateLocation::InProject(own) = &self.home else {
             return Ok(());
@@ -104,7 +106,7 @@ impl ProjectDirectories {
     }
 }
 
-/// What a project is called among others.
+/// Returns the `NAME-DIGEST` of a project.
 fn project_name(project: &Path) -> String {
     let path = project
         .canonicalize()

@@ -1,9 +1,9 @@
 //! Discovers the tests in built programs.
 //!
 //! Each test binary is listed in its own container as soon as cargo reports it, while the build
-//! continues. Its tests are emitted as soon as the programs that they may run exist
-//! ([`super::programs`]). Their containers from the project's own file are prepared immediately,
-//! too, unless one of their layers may contain something that is still being built.
+//! continues. Its tests are handed over to the engine as soon as the programs that they may run
+//! exist ([`super::programs`]). Their containers from the specification file are prepared
+//! immediately, too, unless a layer may contain something that is still being built.
 //!
 //! A binary that can't be listed becomes one broken entry; the others continue.
 
@@ -45,42 +45,42 @@ use super::target::{PackageTarget, TargetKind, TestBinary, TestHarness};
 
 mod needs;
 
-/// What is known so far.
+/// The state of a discovery.
 pub struct CargoDiscovery<'a, H> {
     project: CargoProject<'a>,
     host: &'a H,
     containers: CargoContainers,
-    /// Packages that are tested and no members of the workspace.
+    /// Tested packages that are not members of the workspace.
     strangers: HashMap<PackageId, Arc<CargoPackage>>,
     manifests: HashMap<PackageId, CargoManifest>,
     scripts: HashMap<PackageId, BuildScript>,
     script_directories: BTreeSet<Utf8PathBuf>,
     programs: MissingPrograms,
     executables: Vec<Utf8PathBuf>,
-    /// Shared libraries that were built, which programs may load by themselves.
+    /// Shared libraries from the build, which programs may load at run time.
     loadable: Vec<Utf8PathBuf>,
-    /// What programs need, as far as somebody has asked.
+    /// The shared libraries that programs need, for the programs examined so far.
     libraries: HashMap<Utf8PathBuf, Vec<PathBuf>>,
     waiting: Vec<(Arc<CargoPackage>, TestBinary)>,
     units: UnitProgress,
     listings: FuturesUnordered<LocalBoxFuture<'a, Result<ListingStage, CargoError>>>,
-    /// What waits for programs that a layer may be made of.
+    /// Listed binaries that wait for programs that a layer may contain.
     unequipped: Vec<ListedBinary>,
     held: Vec<PendingTests>,
     diagnostics: DiagnosticParser,
     deselected: u32,
-    /// How many tests were found, and binaries that can't be listed.
+    /// The number of tests found, plus the binaries that could not be listed.
     selected: usize,
 }
 
-/// How far the build has come.
+/// The progress of the build in units of compilation.
 #[derive(Clone, Copy, Debug, Default)]
 struct UnitProgress {
     done: u32,
     total: Option<u32>,
 }
 
-/// Tests that wait for programs.
+/// Listed tests that wait for programs to be built.
 struct PendingTests {
     package: PackageId,
     kind: TargetKind,
@@ -89,7 +89,7 @@ struct PendingTests {
 }
 
 impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
-    /// Nothing is known yet.
+    /// Returns a discovery that has found nothing yet.
     pub fn new(project: CargoProject<'a>, host: &'a H) -> CargoDiscovery<'a, H> {
         CargoDiscovery {
             host,
@@ -114,9 +114,9 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         }
     }
 
-    /// What discovery has to say when it is over.
+    /// Returns the summary at the end of discovery.
     pub fn summary(&self) -> DiscoverySummary {
-        // A project without any test is no failure, as for `cargo test`.
+        // A project without tests is not a failure, as with `cargo test`.
         let nothing = self.selected == 0 && self.deselected > 0;
         DiscoverySummary {
             deselected: self.deselected,
@@ -126,7 +126,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         }
     }
 
-    /// Takes in what the build says.
+    /// Processes a message from the build.
     pub async fn build_message(&mut self, message: CargoBuildMessage) -> Result<(), CargoError> {
         match message {
             CargoBuildMessage::Output(text) => {
@@ -153,26 +153,26 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         Ok(())
     }
 
-    /// Not everything was built: hands over what the compiler found wrong.
+    /// Reports the compiler's errors of a failed build.
     pub fn build_failed(self) {
         for error in self.diagnostics.errors() {
             self.host.broken(diagnostics::broken(error));
         }
     }
 
-    /// Everything was built.
+    /// Processes the end of a successful build.
     pub fn build_finished(&mut self) -> Result<(), CargoError> {
         self.programs.all_built();
         self.release();
         self.list_waiting()
     }
 
-    /// Whether a test binary is being listed, or its tests' containers are being made.
+    /// Returns whether a test binary is being listed or containers of tests are being prepared.
     pub fn is_listing(&self) -> bool {
         !self.listings.is_empty()
     }
 
-    /// Waits for the next of these and takes it in. Dropping the future loses nothing.
+    /// Waits for the next listing or container and processes it. Cancel safe.
     pub async fn listed(&mut self) -> Result<(), CargoError> {
         match self.listings.next().await {
             None => {}
@@ -187,7 +187,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         Ok(())
     }
 
-    /// Has made what the project's file gives to tests, as far as it can be.
+    /// Starts preparing the containers of listed binaries, if their layers' inputs are built.
     fn equip(&mut self) {
         let all_built = self.programs.ready_for_layers();
         if !all_built && self.project.layers_are_built() {
@@ -201,7 +201,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
 
     fn progress(&mut self, progress: CargoProgress) {
         self.units.total = Some(progress.total);
-        // Messages and the progress bar come on two streams, so either may be ahead.
+        // Messages and the progress bar come on different streams, so either may be ahead.
         self.units.done = self.units.done.max(progress.done);
         self.emit_progress(progress.current);
     }
@@ -281,7 +281,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
                 let container = self.containers.get(&self.project, toolbox, libraries)?;
                 self.list(package, binary, environment, (container, None));
             }
-            // The libraries of programs can't be told before there are all programs.
+            // The shared libraries are known only when all programs have been built.
             Toolbox::Present | Toolbox::Absent => self.waiting.push((package, binary)),
         }
         Ok(())
@@ -297,7 +297,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         }
     }
 
-    /// Lists what has waited for all programs.
+    /// Lists the binaries that have waited for all programs.
     fn list_waiting(&mut self) -> Result<(), CargoError> {
         for (package, binary) in std::mem::take(&mut self.waiting) {
             let environment = self.environment(&package, &binary);
@@ -330,7 +330,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         Ok(())
     }
 
-    /// The package that an artifact belongs to.
+    /// Returns the package of an artifact.
     async fn package(
         &mut self,
         artifact: &Artifact,
@@ -481,7 +481,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         self.release();
     }
 
-    /// Hands over the tests that need not wait any longer.
+    /// Hands over the tests whose programs have all been built.
     fn release(&mut self) {
         self.equip();
         let programs = &self.programs;

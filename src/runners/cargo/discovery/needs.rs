@@ -1,4 +1,5 @@
-//! What a binary's tests need: variables, shared libraries, and input files on other machines.
+//! Determines what a binary's tests need: variables, shared libraries, and input files on other
+//! machines.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,8 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         let project = self.project;
         let id = &package.metadata.id;
         let finished = library_path::finished_directory(project.workspace, &binary.executable);
-        // Cargo names a package's programs to its integration tests and benchmarks only.
+        // Cargo passes the paths of a package's programs only to its integration tests and
+        // benchmarks.
         let programs: BTreeMap<String, Utf8PathBuf> = match binary.target.kind {
             TargetKind::Test | TargetKind::Benchmark => package
                 .binaries()
@@ -48,7 +50,7 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         }))
     }
 
-    /// Where a test binary finds shared libraries.
+    /// Returns the search path for a test binary's shared libraries.
     fn library_path(&self, binary: &TestBinary) -> LibraryPath {
         LibraryPath::new(
             self.project.workspace,
@@ -58,17 +60,18 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         )
     }
 
-    /// The same without what makes no difference to it and the programs built so far.
+    /// Returns the search path without the directories that make no difference to the test binary
+    /// and the programs built so far.
     fn short_library_path(&mut self, binary: &TestBinary) -> LibraryPath {
         let path = self.library_path(binary);
         match self.needed_libraries(binary) {
             Ok(libraries) => path.without_needless(&libraries, self.project.toolchain),
-            // What can't be read may need anything.
+            // A program that cannot be read may need anything.
             Err(_) => path,
         }
     }
 
-    /// The shared libraries that a test binary and the programs built so far need.
+    /// Returns the shared libraries that a test binary and the programs built so far need.
     pub(super) fn needed_libraries(
         &mut self,
         binary: &TestBinary,
@@ -87,15 +90,15 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         Ok(needed)
     }
 
-    /// The shared libraries, and the directories of such, that a test binary may look for and that
-    /// lie neither among the sources nor in the toolbox: by the paths that it was linked with, and
-    /// by `LD_LIBRARY_PATH`, be it the caller's or a build script's.
+    /// Returns the shared libraries, and directories of shared libraries, that a test binary may
+    /// use and that are neither among the sources nor in the toolbox: those on the paths that it
+    /// was linked with, and those on `LD_LIBRARY_PATH`, from the caller or from a build script.
     pub(super) fn libraries_elsewhere(
         &mut self,
         binary: &TestBinary,
         environment: &ProcessEnvironment,
     ) -> BTreeSet<PathBuf> {
-        // What can't be found is looked for in vain by whoever needs it, too.
+        // If a library cannot be found here, the program cannot find it either.
         let needed = self.needed_libraries(binary).unwrap_or_default();
         let path = environment.get(OsStr::new(library_path::VARIABLE));
         let directories = path.map(std::env::split_paths).into_iter().flatten();
@@ -106,10 +109,10 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
             .outside(&project, needed.into_iter().chain(directories))
     }
 
-    /// Where tests can run whose programs are all there.
+    /// Returns where tests can run whose programs have all been built.
     pub(super) fn placement(&self, held: &PendingTests) -> PlacementConstraint {
         let scripts = self.scripts.values().map(|script| &script.out_dir);
-        // This is `CARGO_TARGET_TMPDIR`, whose path is compiled into tests.
+        // The directory `CARGO_TARGET_TMPDIR`, whose path is compiled into tests.
         let temporary = self.project.workspace.target_directory.join("tmp");
         let built = self.executables.iter().chain(&self.loadable);
         let built = built.chain(scripts).chain([&held.executable, &temporary]);
@@ -119,12 +122,13 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
     }
 }
 
-/// What marks a directory that can be made again. Cargo writes the first only into a directory that
-/// it has made itself; the second lies in each of its build directories.
+/// Files that mark a directory whose content can be recreated. Cargo writes the first only into a
+/// directory that it has created itself; the second is in each of its build directories.
 const MADE_MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
 
-/// Whether a directory lies in what can be made again. Whoever is called by `cargo run` or
-/// `cargo test` has all of that build's directories on the path, which no test means.
+/// Returns whether a directory is in one whose content can be recreated. If `cargo run` or
+/// `cargo test` started this program, the path contains all directories of that build, which tests
+/// don't need.
 fn is_made(directory: &Path) -> bool {
     let mut around = directory.ancestors();
     around.any(|directory| MADE_MARKS.iter().any(|mark| directory.join(mark).exists()))

@@ -1,7 +1,8 @@
-//! `[env]` and the runners of test binaries in cargo's configuration files.
+//! Reads `[env]` and the runners of test binaries from cargo's configuration files.
 //!
-//! Cargo reads `.cargo/config.toml` (or `.cargo/config`) of the current directory and of every
-//! directory above it, then that of its home; the nearer file wins, variable by variable.
+//! Cargo reads `.cargo/config.toml` (or `.cargo/config`) in the current directory and in every
+//! directory above it, then the one in its home directory. The nearest file takes precedence,
+//! variable by variable.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -19,16 +20,16 @@ use crate::sandbox::invocation::ProcessEnvironment;
 pub struct ConfiguredVariable {
     pub name: OsString,
     pub value: OsString,
-    /// Whether it wins against the environment.
+    /// Whether it overrides the environment.
     pub strength: VariablePrecedence,
 }
 
-/// Whether a configured variable wins against the environment.
+/// Whether a configured variable overrides the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariablePrecedence {
-    /// It does not: it is set only if the environment lacks it.
+    /// It is set only if the environment lacks it.
     Default,
-    /// It does (`force = true`).
+    /// It overrides the environment (`force = true`).
     Forced,
 }
 
@@ -40,12 +41,12 @@ struct CargoConfigFile {
     target: BTreeMap<String, TargetTable>,
 }
 
-/// What cargo's configuration says of tests.
+/// The parts of cargo's configuration that affect tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CargoConfig {
-    /// The variables that they get.
+    /// The variables of `[env]`.
     pub variables: Vec<ConfiguredVariable>,
-    /// The programs that start them.
+    /// The programs that start test binaries.
     pub runners: TargetRunners,
 }
 
@@ -63,7 +64,7 @@ enum EnvEntry {
 }
 
 impl ConfiguredVariable {
-    /// Sets the variable, if it is to be set.
+    /// Sets the variable according to its precedence.
     pub fn apply(&self, variables: &mut ProcessEnvironment) {
         match self.strength {
             VariablePrecedence::Forced => {
@@ -78,7 +79,8 @@ impl ConfiguredVariable {
     }
 }
 
-/// What cargo's configuration says for a call from this directory.
+/// Reads cargo's configuration for a working directory. Returns an error if a file cannot be read
+/// or parsed.
 pub fn load(directory: &Path, cargo_home: Option<&Path>) -> Result<CargoConfig, CargoError> {
     let above = directory.ancestors().map(|parent| parent.join(".cargo"));
     let mut found = BTreeMap::new();
@@ -92,7 +94,7 @@ pub fn load(directory: &Path, cargo_home: Option<&Path>) -> Result<CargoConfig, 
                 path: path.clone(),
                 source: Box::new(source),
             })?;
-        // Relative values start where the directory of the configuration file stands.
+        // Relative values start at the parent of the `.cargo` directory.
         let base = place.parent().unwrap_or(Path::new("/"));
         runners.add(file.target, base);
         for (name, entry) in file.env {
@@ -132,8 +134,8 @@ fn variable(name: &str, entry: EnvEntry, base: &Path) -> ConfiguredVariable {
     }
 }
 
-/// The configuration file in a directory, if there is one. Of two, cargo takes the one without
-/// extension.
+/// Reads the configuration file in a directory, if there is one. If there are two, cargo uses the
+/// one without extension.
 fn read(directory: &Path) -> Result<Option<(PathBuf, String)>, CargoError> {
     for name in ["config", "config.toml"] {
         let path = directory.join(name);

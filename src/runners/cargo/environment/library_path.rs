@@ -1,6 +1,6 @@
 //! The search path for a test's shared libraries.
 //!
-//! Cargo's order: the build scripts' directories below the target directory, sorted; the final
+//! Cargo's order is: the build scripts' directories below the target directory, sorted; the final
 //! artifacts; the intermediate artifacts; the standard library; then the caller's path.
 
 use std::collections::BTreeSet;
@@ -15,20 +15,21 @@ use crate::cargo::toolchain::RustToolchain;
 /// The variable that the dynamic loader reads.
 pub const VARIABLE: &str = "LD_LIBRARY_PATH";
 
-/// Of cargo's hashes in file names.
+/// The length of cargo's hashes in file names.
 const HASH_LENGTH: usize = 16;
 
-/// Where a test finds shared libraries, and which of these places need not be searched.
+/// The directories where a test finds shared libraries, and those of them that need not be
+/// searched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LibraryPath {
-    /// Cargo's directories, before those of the invoking environment.
+    /// Cargo's directories. Those of the invoking environment come after them.
     directories: Vec<PathBuf>,
-    /// Directories in which nothing is found that a test could ask for.
+    /// Directories that contain nothing that a test could load.
     needless: BTreeSet<PathBuf>,
 }
 
 impl LibraryPath {
-    /// Cargo's directories for a test binary in this place, all of them.
+    /// Returns all of cargo's directories for a test binary.
     pub fn new(
         workspace: &CargoWorkspace,
         executable: &Utf8Path,
@@ -41,7 +42,7 @@ impl LibraryPath {
         let of_scripts = build_scripts
             .iter()
             .filter(|directory| directory.starts_with(profile) || directory.starts_with(&finished));
-        // Rustup's proxies add this directory to the path.
+        // rustup's proxies add this directory to the path.
         let of_rustup = toolchain.rustup.iter().map(|_| toolchain.programs_libdir());
         LibraryPath {
             directories: of_scripts
@@ -57,18 +58,18 @@ impl LibraryPath {
         }
     }
 
-    /// The directories.
+    /// Returns cargo's directories.
     pub fn directories(&self) -> &[PathBuf] {
         &self.directories
     }
 
-    /// Leaves out the directories that can make no difference to a program that needs these
-    /// libraries. The dynamic loader looks into each of a dozen places below each directory, every
-    /// time it starts a program: an eighth of what an empty test costs.
+    /// Leaves out the directories that make no difference to a program that needs these libraries.
+    /// The dynamic loader searches about a dozen places below each directory every time it starts a
+    /// program, which takes an eighth of the duration of an empty test.
     ///
-    /// What the toolchain holds is asked for by the names that the compiler gave it, so that
-    /// `needed` tells. A library among the built files may be one that a test opens by its name:
-    /// their directories stay as long as they hold one with a name that can be known beforehand.
+    /// Programs link to the toolchain's libraries by the names that the compiler gave them, so
+    /// `needed` lists all that are used. A library among the build outputs may be one that a test
+    /// opens by name, so their directories stay as long as they contain one whose name has no hash.
     pub fn without_needless(
         mut self,
         needed: &[PathBuf],
@@ -90,15 +91,15 @@ impl LibraryPath {
         self
     }
 
-    /// The variable's value, if it is to be set.
+    /// Returns the value of `LD_LIBRARY_PATH`, or `None` if it is not to be set.
     pub fn value(&self, inherited: Option<&OsString>) -> Option<OsString> {
         let inherited: Vec<PathBuf> = inherited
-            // An empty value splits into one empty path, which the dynamic loader takes for the
+            // An empty value splits into one empty path, which the dynamic loader interprets as the
             // current directory.
             .filter(|value| !value.is_empty())
             .map(|value| std::env::split_paths(value).collect())
             .unwrap_or_default();
-        // Cargo leaves a path alone that begins with its directories already.
+        // Cargo does not change a path that already begins with its directories.
         let own: &[PathBuf] = if inherited.starts_with(&self.directories) {
             &[]
         } else {
@@ -114,7 +115,7 @@ impl LibraryPath {
     }
 }
 
-/// Where the finished programs of the build are that made a test binary in this place.
+/// Returns the directory of the finished programs of the build that produced this test binary.
 pub fn finished_directory(workspace: &CargoWorkspace, executable: &Utf8Path) -> Utf8PathBuf {
     let profile = profile_directory(executable);
     match profile.strip_prefix(&workspace.build_directory) {
@@ -123,13 +124,14 @@ pub fn finished_directory(workspace: &CargoWorkspace, executable: &Utf8Path) -> 
     }
 }
 
-/// The directory above the one that holds the test binaries.
+/// Returns the parent of the directory of test binaries.
 fn profile_directory(executable: &Utf8Path) -> &Utf8Path {
     let deps = executable.parent().unwrap_or(Utf8Path::new("/"));
     deps.parent().unwrap_or(deps)
 }
 
-/// The directories that a build script adds to the linker's path and that hold shared libraries.
+/// Returns the directories that a build script adds to the linker's path and that contain shared
+/// libraries.
 pub fn script_directories(linked_paths: &[Utf8PathBuf]) -> impl Iterator<Item = Utf8PathBuf> {
     linked_paths
         .iter()
@@ -138,7 +140,7 @@ pub fn script_directories(linked_paths: &[Utf8PathBuf]) -> impl Iterator<Item = 
         .map(Utf8Path::to_owned)
 }
 
-/// The path in a linker's search path such as `native=/x/out`.
+/// Returns the path in an entry of the linker's search path, such as `native=/x/out`.
 fn without_kind(path: &str) -> &str {
     ["native=", "crate=", "dependency=", "framework=", "all="]
         .iter()
@@ -159,7 +161,7 @@ fn is_shared_library(name: &str) -> bool {
     name.ends_with(".so") || name.contains(".so.")
 }
 
-/// Whether it is a shared library without a hash of the compiler's in its name.
+/// Returns whether a file is a shared library without a compiler's hash in its name.
 fn has_plain_name(name: &str) -> bool {
     let stem = name.split(".so").next().unwrap_or(name);
     let has_hash = stem.rsplit_once('-').is_some_and(|(_, hash)| {
@@ -216,7 +218,8 @@ mod tests {
         }
     }
 
-    /// What stays of a build's directories, when these files are there and these libraries needed.
+    /// Returns the path that remains of a build's directories, if these files exist and these
+    /// libraries are needed.
     fn kept(files: &[&str], needed: &[&str], inherited: &str) -> Option<String> {
         let directory = tempfile::tempdir().unwrap();
         let built = directory.path().join("debug");
@@ -247,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_directory_stays_as_long_as_a_test_may_find_something_in_it() {
-        // A procedural macro's library is the compiler's business.
+        // Only the compiler loads a procedural macro's library.
         let macros = "deps/libserde_derive-0123456789abcdef.so";
         assert_eq!(kept(&[macros, "tool", "deps/tool-1.d"], &[], ""), None);
         assert_eq!(kept(&[macros], &[macros], "").as_deref(), Some("B/deps"));

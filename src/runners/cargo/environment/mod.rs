@@ -1,17 +1,18 @@
-//! A test's environment: what `cargo test` would give it.
+//! Builds a test's environment, as `cargo test` would.
 //!
-//! On top of the environment it was called with, cargo sets the package's variables, those of its
-//! build script, `[env]` of its configuration files ([`config`]), and the search path for shared
-//! libraries ([`library_path`]). This module does the same, with these differences:
+//! In addition to the environment that it is started with, cargo sets the package's variables,
+//! those of its build script, `[env]` of its configuration files ([`config`]), and the search path
+//! for shared libraries ([`library_path`]). This module does the same, with these differences:
 //!
-//! - Variables that mean nothing in a container are omitted, see [`invoking`].
-//! - In a container cargo itself is made to work offline, see [`go_offline`].
-//! - `CARGO_BIN_EXE_*` is set with every cargo; cargo itself sets it at run time since 1.94.
-//! - The path for shared libraries has only the directories in which a test may find one: the
-//!   others affect only its speed, and which of the build scripts' directories are known when a
-//!   test starts depends on the progress of the build.
+//! - Variables that have no meaning in a container are omitted; see [`invoking`].
+//! - In a container, cargo is set to work offline; see [`go_offline`].
+//! - `CARGO_BIN_EXE_*` is set for every version of cargo; cargo itself sets it at run time since
+//!   1.94.
+//! - The search path for shared libraries contains only the directories in which a test may find
+//!   one. The others affect only its speed, and the progress of the build determines which of the
+//!   build scripts' directories are known when a test starts.
 //!
-//! Invariant: pure, except for looking into the directories for shared libraries.
+//! Invariant: pure, except for reading the directories of shared libraries.
 
 pub mod config;
 pub mod library_path;
@@ -35,45 +36,47 @@ use super::toolchain::RustToolchain;
 use crate::sandbox::environment::{go_offline, invoking};
 use crate::sandbox::invocation::ProcessEnvironment;
 
-/// What the environments of one package's test binaries are made from.
+/// The inputs for the environments of one package's test binaries.
 #[derive(Clone, Copy, Debug)]
 pub struct EnvironmentSources<'a> {
-    /// The environment the program was called with.
+    /// The environment with which this program was started.
     pub invoking: &'a ProcessEnvironment,
-    /// What keeps tests apart.
+    /// Whether tests run in containers or as plain processes.
     pub isolation: IsolationMode,
-    /// The toolchain that builds.
+    /// The toolchain that builds the tests.
     pub toolchain: &'a RustToolchain,
-    /// `[env]` of cargo's configuration.
+    /// The variables of `[env]` in cargo's configuration.
     pub configured: &'a [ConfiguredVariable],
     pub package: &'a CargoPackage,
-    /// What the package's build script said, if it has one.
+    /// The output of the package's build script, if it has one.
     pub script: Option<&'a BuildScript>,
-    /// The package's programs, for its integration tests and benchmarks; nothing for the others.
+    /// The package's programs, for its integration tests and benchmarks; empty for other targets.
     pub programs: &'a BTreeMap<String, Utf8PathBuf>,
-    /// Where shared libraries are found, before what the invoking environment adds.
+    /// Cargo's part of the search path for shared libraries; the invoking environment's comes after
+    /// it.
     pub library_path: &'a LibraryPath,
 }
 
-/// A test's environment.
+/// Returns a test's environment.
 pub fn environment(sources: &EnvironmentSources<'_>) -> ProcessEnvironment {
     let mut variables = invoking(sources.invoking, sources.isolation);
     toolchain_variables(&mut variables, sources.toolchain);
     let inherited = variables.remove(OsStr::new(library_path::VARIABLE));
     let cargos = cargo_variables(sources, inherited.as_ref());
-    // What cargo sets wins even against `force = true`.
+    // Variables that cargo sets take precedence even over `force = true`.
     for configured in sources.configured {
         if !cargos.contains_key(&configured.name) {
             configured.apply(&mut variables);
         }
     }
     variables.extend(cargos);
-    // This comes last: it sets only what nobody else has set.
+    // Last, since it sets only variables that are not set otherwise.
     go_offline(&mut variables, sources.isolation);
     variables
 }
 
-/// What cargo itself sets. What it tells of the package wins against the build script.
+/// Returns the variables that cargo itself sets. Those of the package take precedence over the
+/// build script's.
 fn cargo_variables(
     sources: &EnvironmentSources<'_>,
     library_path: Option<&OsString>,
@@ -103,7 +106,8 @@ fn set(variables: &mut ProcessEnvironment, name: impl AsRef<OsStr>, value: impl 
     variables.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
 }
 
-/// What rustup's proxy for cargo sets. Nothing changes when it has been at work already.
+/// Adds the variables that rustup's proxy for cargo sets. Changes nothing if the proxy has already
+/// set them.
 fn toolchain_variables(variables: &mut ProcessEnvironment, toolchain: &RustToolchain) {
     let Some(rustup) = &toolchain.rustup else {
         return;
@@ -123,7 +127,7 @@ fn toolchain_variables(variables: &mut ProcessEnvironment, toolchain: &RustToolc
     set_if_missing("RUSTUP_TOOLCHAIN", &rustup.toolchain);
 }
 
-/// The variables that cargo sets for a package.
+/// Adds the variables that cargo sets for a package.
 fn package_variables(variables: &mut ProcessEnvironment, package: &CargoPackage) {
     let metadata = &package.metadata;
     let version = &metadata.version;

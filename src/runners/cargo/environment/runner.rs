@@ -1,8 +1,8 @@
-//! The program that starts test binaries, if configured: `[target.….runner]` in cargo's
-//! configuration, or its variable.
+//! Determines the program that starts test binaries, if one is configured: `[target.….runner]` in
+//! cargo's configuration, or the corresponding environment variable.
 //!
-//! Cargo's order: the variable `CARGO_TARGET_TRIPLE_RUNNER`, the table of the triple, then the
-//! table of a matching expression (`cfg(unix)`); among files the nearer one wins.
+//! Cargo's order is: the variable `CARGO_TARGET_TRIPLE_RUNNER`, the table of the triple, then the
+//! table of a matching expression (`cfg(unix)`). Among files, the nearest one takes precedence.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,7 +33,8 @@ enum ProgramAndArguments {
 pub struct TargetRunners(BTreeMap<String, Vec<OsString>>);
 
 impl TargetRunners {
-    /// Takes in the tables of a file that stands below `base`. What nearer files said stays.
+    /// Adds the tables of a configuration file. Relative paths start at `base`. Tables that are
+    /// already present, from nearer files, take precedence.
     pub fn add(&mut self, tables: BTreeMap<String, TargetTable>, base: &Path) {
         for (key, table) in tables {
             if let Some(words) = table.runner.map(|words| split(words, base))
@@ -44,13 +45,14 @@ impl TargetRunners {
         }
     }
 
-    /// Whether it matters what holds for a triple.
+    /// Returns whether any table has a `cfg(…)` expression, so that the output of
+    /// `rustc --print cfg` is needed.
     pub fn have_expressions(&self) -> bool {
         self.0.keys().any(|key| key.starts_with("cfg("))
     }
 
-    /// The words that stand before a test binary of this triple, for which these lines of
-    /// `rustc --print cfg` hold.
+    /// Returns the command that starts test binaries of this triple, or nothing to start them
+    /// directly. `cfgs` is the output of `rustc --print cfg`.
     pub fn of(&self, invocation: &Invocation, triple: &str, cfgs: &str) -> Vec<OsString> {
         let name = triple.to_uppercase().replace(['-', '.'], "_");
         let variable = invocation.variable(&format!("CARGO_TARGET_{name}_RUNNER"));
@@ -74,7 +76,7 @@ impl TargetRunners {
             let expression = expression.and_then(|text| CfgExpr::from_str(text).ok());
             expression.is_some_and(|expression| expression.matches(&cfgs))
         };
-        // Cargo refuses to build where several expressions hold, so there is at most one.
+        // Cargo refuses to build if several expressions match, so there is at most one.
         let mut found = self.0.iter().filter(|(key, _)| holds(key));
         found
             .next()
@@ -83,15 +85,15 @@ impl TargetRunners {
     }
 }
 
-/// The words; a program with a directory starts at `base`.
+/// Splits a command into words. The path of a program that contains a `/` is relative to `base`.
 fn split(words: ProgramAndArguments, base: &Path) -> Vec<OsString> {
     let words: Vec<String> = match words {
-        // Cargo knows no quotes and no escapes here either.
+        // Cargo does not interpret quotes or escapes here either.
         ProgramAndArguments::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
         ProgramAndArguments::List(list) => list,
     };
     let mut words = words.into_iter();
-    // As in cargo, a name without a slash is looked up along `PATH`.
+    // As in cargo, a name without a slash is looked up on `PATH`.
     let program = words.next().map(|program| match program.contains('/') {
         true => base.join(PathBuf::from(program)).into_os_string(),
         false => program.into(),

@@ -1,4 +1,4 @@
-//! Environments, compared with cargo's documentation.
+//! Tests that compare environments with cargo's documentation.
 
 use super::config::VariablePrecedence;
 use super::*;

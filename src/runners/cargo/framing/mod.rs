@@ -1,15 +1,15 @@
-//! Hides libtest's framing of a single test's output from the user. Pure.
+//! Hides libtest's framing of a single test's output. Pure.
 //!
 //! ```text
 //!                                                   shown?
-//! running 1 test                                    no, nor the empty line before it
-//! ...                                               what the test writes: yes, at once
+//! running 1 test                                    no, and neither is the empty line before it
+//! ...                                               output of the test: yes, at once
 //! test NAME ... FAILED                              no
 //!
 //! failures:                                         no
 //!
 //! ---- NAME stdout ----                             no
-//! note: test did not panic as expected at ...       yes: nothing else says it
+//! note: test did not panic as expected at ...       yes: no other line reports this
 //!
 //! failures:                                         no
 //!     NAME                                          no
@@ -18,87 +18,86 @@
 //! ```
 //!
 //! A test may print the same text. So only the first header is libtest's, and only the last trailer
-//! that matches in full. A trailer is held back until the process has ended, together with what
-//! follows it (a destructor's output, or that of a test that printed another test's trailer).
+//! that matches completely. A trailer is held back until the process has ended, together with the
+//! output after it (of a destructor, or of a test that printed another test's trailer).
 //!
-//! Invariants: anything but framing comes out unchanged and in order; at most one trailer and
+//! Invariants: all output except framing comes out unchanged and in order; at most one trailer and
 //! [`AFTER_BYTES_MAX`] are held back.
 
 use memchr::memmem;
 
 use super::transcript::{LibtestFormat, RequestedTest, counts, header, without_escapes};
 
-/// So much may follow an end before it is taken for the test's own words.
+/// If more bytes than this follow a trailer, it was output of the test.
 const AFTER_BYTES_MAX: usize = 64 * 1024;
 
-/// An end is shorter, but for what libtest itself has to say of the test.
+/// The maximum length of a trailer. Only libtest's own message about the test can make it long.
 const END_BYTES_MAX: usize = 64 * 1024;
 
-/// The header is shorter.
+/// The maximum length of the header line.
 const HEADER_BYTES_MAX: usize = 80;
 
-/// How libtest runs a test, which it says after its name.
+/// The texts after a test's name that report how libtest runs it.
 const MODES: [&[u8]; 4] = [b" - should panic", b" - compile fail", b" - compile", b""];
 
-/// See the module's documentation.
+/// Removes libtest's framing from a test's output. See the module documentation.
 #[derive(Clone, Debug)]
 pub struct LibtestFraming {
     name: Vec<u8>,
     needle: Vec<u8>,
     stage: FramingStage,
-    /// What was written and is not settled.
+    /// Output that may turn out to be framing.
     pending: Vec<u8>,
-    /// The newest end, before what is pending.
+    /// The latest trailer, which precedes the pending output.
     end: Option<LibtestTrailer>,
     shown: ShownPosition,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FramingStage {
-    /// The header is to come; whether a line begins here.
+    /// Before the header. `at_line_start` is true if a line begins here.
     Header {
         at_line_start: bool,
     },
     Test,
-    /// It was none that we know: everything is shown.
+    /// The header was not of a known form: all output is shown.
     Foreign,
 }
 
-/// How what was shown ends.
+/// Whether the shown output ends with a complete line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ShownPosition {
     WithLine,
     WithinLine,
 }
 
-/// What libtest writes when the test is over.
+/// libtest's output after the test.
 #[derive(Clone, Debug)]
 struct LibtestTrailer {
     text: Vec<u8>,
-    /// What of it is shown.
+    /// The part of it that is shown.
     message: Vec<u8>,
 }
 
-/// What some text is the beginning of.
+/// The result of comparing text with a trailer.
 #[derive(Debug, PartialEq, Eq)]
 enum TrailerMatch {
     Nothing,
-    /// Perhaps of something that is not all there.
+    /// The text may be the beginning of a trailer.
     Some,
-    /// A whole end, and what of it is shown.
+    /// A complete trailer, and the part of it that is shown.
     End {
         length: usize,
         message: Vec<u8>,
     },
-    /// A line that says nothing of the test.
+    /// A line of libtest's without information about the test's result.
     Noise {
         length: usize,
     },
 }
 
 impl LibtestFraming {
-    /// Of a process that is asked for one test. Nothing, if it does not frame what that writes in
-    /// the known way.
+    /// Returns the framing of a process that runs one test, or `None` if its format is not known.
     pub fn of(asked: &RequestedTest) -> Option<LibtestFraming> {
         match asked.form {
             LibtestFormat::Pretty if asked.count == 1 => {}
@@ -120,7 +119,7 @@ impl LibtestFraming {
         })
     }
 
-    /// Takes in what was written; returns what of it, and of what was held back, is shown.
+    /// Processes output; returns the part of it, and of output held back before, that is shown now.
     pub fn wrote(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut shown = Vec::with_capacity(bytes.len());
         self.pending.extend_from_slice(bytes);
@@ -141,12 +140,12 @@ impl LibtestFraming {
         shown
     }
 
-    /// The process has ended; returns what is shown after all.
+    /// Processes the end of the output; returns the output held back that is shown after all.
     pub fn ended(&mut self) -> Vec<u8> {
         let mut shown = Vec::new();
         if let Some(end) = self.end.take() {
             let follows = !end.message.is_empty() || !self.pending.is_empty();
-            // The end, which is not shown, has also ended the test's last line.
+            // The hidden trailer also ended the test's last line.
             if follows && self.shown == ShownPosition::WithinLine {
                 shown.push(b'\n');
             }
@@ -160,7 +159,7 @@ impl LibtestFraming {
         if self.pending.is_empty() {
             return FramingProgress::Waits;
         }
-        // The empty line before the header is its own.
+        // The empty line before the header is part of it.
         let blank = match self.pending.as_slice() {
             [b'\r', b'\n', ..] if at_line_start => 2,
             [b'\n', ..] if at_line_start => 1,
@@ -190,10 +189,10 @@ impl LibtestFraming {
                 self.pending.drain(..blank + newline + 1);
                 self.stage = FramingStage::Test;
             }
-            // Where another number of tests runs, the end has a form that is unknown here.
+            // If another number of tests runs, the trailer has an unknown form.
             Some(_) => self.stage = FramingStage::Foreign,
             None => {
-                // A second empty line may be the header's.
+                // The second empty line may be part of the header.
                 let length = match (blank, newline) {
                     (1.., 0) => blank,
                     _ => blank + newline + 1,
@@ -211,7 +210,7 @@ impl LibtestFraming {
         let mut from = 0;
         loop {
             let Some(at) = self.next_candidate(from) else {
-                // Nothing of what is pending can be framing.
+                // No part of the pending output can be framing.
                 self.flush_pending(self.pending.len(), shown);
                 return;
             };
@@ -236,13 +235,14 @@ impl LibtestFraming {
         }
     }
 
-    /// The first place from there where an end could begin, with what is pending so far.
+    /// Returns the first offset, at or after `from`, where a trailer could begin in the pending
+    /// output.
     fn next_candidate(&self, from: usize) -> Option<usize> {
         let rest = self.pending.get(from..)?;
         if let Some(found) = memmem::find(rest, &self.needle) {
             return Some(from + found);
         }
-        // The needle may be cut off at the end of what was written so far.
+        // The output so far may end in the middle of the needle.
         let longest = rest.len().min(self.needle.len().saturating_sub(1));
         let mut starts = (rest.len() - longest..rest.len()).filter(|start| {
             let end = rest.get(*start..).unwrap_or_default();
@@ -251,7 +251,7 @@ impl LibtestFraming {
         starts.next().map(|start| from + start)
     }
 
-    /// Shows so much of what is pending, unless it follows an end.
+    /// Shows `length` bytes of the pending output, unless a trailer precedes it.
     fn flush_pending(&mut self, length: usize, shown: &mut Vec<u8>) {
         if self.end.is_some() {
             if self.pending.len() <= AFTER_BYTES_MAX {
@@ -262,7 +262,7 @@ impl LibtestFraming {
         self.show(length, shown);
     }
 
-    /// Shows an end: it was the test's own words.
+    /// Shows a trailer that was output of the test.
     fn flush_end(&mut self, shown: &mut Vec<u8>) {
         if let Some(end) = self.end.take() {
             shown.extend(end.text);
@@ -280,7 +280,7 @@ impl LibtestFraming {
         }
     }
 
-    /// Reads text that begins with `test NAME`, or is the beginning of that.
+    /// Parses text that begins with `test NAME`, or with the beginning of that.
     fn read(&self, text: &[u8]) -> TrailerMatch {
         let Some(after) = text.strip_prefix(self.needle.as_slice()) else {
             return match self.needle.starts_with(text) {
@@ -340,13 +340,13 @@ impl LibtestFraming {
         Ok(message)
     }
 
-    /// Reads what stands between the name of a failed test and the result; returns what libtest has
-    /// to say of it.
+    /// Parses the text between the name of a failed test and the result; returns libtest's message
+    /// about the test.
     fn read_failures(&self, text: &mut TextCursor<'_>) -> Result<Vec<u8>, TextMismatch> {
         text.expect(b"failures:\n\n")?;
         let again = [b"failures:\n    ", self.name.as_slice(), b"\n\n"].concat();
         let header = [b"---- ", self.name.as_slice(), b" stdout ----\n"].concat();
-        // With `--nocapture` libtest has captured nothing, and names the failed test again at once.
+        // With `--nocapture`, libtest has captured nothing and lists the failed test immediately.
         let Err(mismatch) = text.expect(&again) else {
             return Ok(Vec::new());
         };
@@ -363,27 +363,27 @@ impl LibtestFraming {
     }
 }
 
-/// Whether anything was done.
+/// Whether the parser made progress.
 enum FramingProgress {
     Made,
-    /// More has to come.
+    /// It needs more output.
     Waits,
 }
 
-/// Text that is read from its front.
+/// A text and its part that is not parsed yet.
 struct TextCursor<'a> {
     whole: &'a [u8],
     rest: &'a [u8],
 }
 
-/// Why text is not what was expected.
+/// The reason why text does not match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TextMismatch {
-    /// It may become so.
+    /// The text is too short to decide.
     Short,
-    /// It is another line of libtest's, which says nothing of the test.
+    /// It is a line of libtest's without information about the test's result.
     Noise,
-    /// It is something else.
+    /// The text differs.
     Other,
 }
 
@@ -399,7 +399,7 @@ impl<'a> TextCursor<'a> {
         }
     }
 
-    /// The line that begins here, without its end.
+    /// Returns the next line, without its newline.
     fn line(&mut self) -> Result<&'a [u8], TextMismatch> {
         let end = memchr::memchr(b'\n', self.rest).ok_or(TextMismatch::Short)?;
         let (line, rest) = self.rest.split_at(end);

@@ -1,4 +1,4 @@
-//! Actual output of libtest, output of tests that resembles it, and what the user sees of both.
+//! Tests with actual output of libtest, and with output of tests that resembles it.
 
 use proptest::prelude::*;
 
@@ -41,7 +41,7 @@ const FAILED: &str = "test io::reads ... FAILED\n\nfailures:\n\nfailures:\n    i
                       result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out; \
                       finished in 0.00s\n\n";
 
-/// A test of `#[should_panic]` that did not panic.
+/// libtest's output for a test with `#[should_panic]` that did not panic.
 const CALM: &str = "test io::reads - should panic ... FAILED\n\nfailures:\n\n---- io::reads stdout \
                     ----\nnote: test did not panic as expected at src/lib.rs:3:4\n\nfailures:\n    \
                     io::reads\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; \
@@ -69,7 +69,7 @@ fn a_person_sees_what_the_test_wrote() {
             format!("{HEADER}no newline{CALM}"),
             "no newline\nnote: test did not panic as expected at src/lib.rs:3:4\n".to_owned(),
         ),
-        // Constructors before, destructors and threads after.
+        // Output of constructors before, and of destructors and threads after the test.
         (
             format!("begins\n\n{HEADER}hello{OK}bye"),
             "begins\n\nhello\nbye".to_owned(),
@@ -79,13 +79,13 @@ fn a_person_sees_what_the_test_wrote() {
             format!("{HEADER}test io::reads has been running for over 60 seconds\n{OK}"),
             String::new(),
         ),
-        // The output of another run, and one of the same name.
+        // The test prints the output of another run, and that of a test with the same name.
         (
             format!("{HEADER}{HEADER}{other}{OK}"),
             format!("{HEADER}{other}"),
         ),
         (format!("{HEADER}{HEADER}{OK}{OK}"), format!("{HEADER}{OK}")),
-        // What is not framing of the known kind is shown whole.
+        // Output that is not framing of a known form is shown completely.
         (
             "\nrunning 0 tests\n\ntest result: ok. 0 passed\n".to_owned(),
             "\nrunning 0 tests\n\ntest result: ok. 0 passed\n".to_owned(),
@@ -137,7 +137,7 @@ fn no_more_is_held_back_than_has_to_be() {
     }
 }
 
-/// Pieces of what a test may write.
+/// Pieces of output that a test may print.
 fn words() -> impl Strategy<Value = String> {
     let known = [
         HEADER,

@@ -3,8 +3,8 @@
 //! `--list --format terse` prints one line per test: `NAME: test` or `NAME: benchmark`. A name may
 //! contain anything but a newline, so the output of a constructor or destructor can look like a
 //! test, or become the beginning of a name. A third listing, of a test that doesn't exist, reveals
-//! such output; it is made only if the other two leave a doubt, see [`is_doubtful`]. If tests can't
-//! be told from other output, the whole binary is one test.
+//! such output. It is made only if the other two are ambiguous; see [`is_doubtful`]. If tests
+//! cannot be distinguished from other output, the whole binary becomes one test.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,59 +14,59 @@ use maelstrom_model::job::{ExitStatus, JobOutcome};
 
 use super::target::TestHarness;
 
-/// How long libtest may take to list its tests. It takes milliseconds; a program that hangs before
-/// it reaches libtest should not hang the run.
+/// The timeout for libtest to list its tests. It takes milliseconds; the timeout is for a program
+/// that hangs before it reaches libtest.
 const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a `main` of the project's own may take to answer. One that doesn't know `--list` runs
-/// its tests instead; what takes longer than this is taken to do just that.
+/// The timeout for a `main` of the project's own to list its tests. One that doesn't know `--list`
+/// runs its tests instead, and one that exceeds the timeout is assumed to do so.
 const OWN_LISTING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The arguments that make a test binary list its tests.
 pub const LIST: [&str; 3] = ["--list", "--format", "terse"];
 
-/// The argument that makes it list only those that their author ignores.
+/// The argument that makes it list only ignored tests.
 pub const IGNORED: &str = "--ignored";
 
-/// The arguments that make it list nothing: no test is called so.
+/// The arguments that make it list nothing: no test has this name.
 pub const NONE: [&str; 2] = ["--exact", "maelstrom: no test has this name"];
 
-/// The name of the only test of a program that can't list its tests.
+/// The name of the test for a program that runs as a whole.
 pub const WHOLE: &str = "main";
 
-/// What a test binary holds.
+/// The tests of a test binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BinaryListing {
     Tests(Vec<ListedTest>),
-    /// One test: the whole program.
+    /// One test that runs the whole program.
     Whole,
 }
 
-/// A test in a listing.
+/// A test from a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedTest {
     pub name: String,
-    /// Whether its author ignores it.
+    /// Whether the test is marked as ignored.
     pub attention: IgnoreStatus,
-    /// How often it is listed. Tests of one name can't be run one by one.
+    /// How many times the name is listed. Tests of the same name cannot run separately.
     pub count: u32,
 }
 
-/// Whether a test's author wants it run.
+/// Whether a test is marked as ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IgnoreStatus {
     Wanted,
-    /// Only on demand (`#[ignore]`).
+    /// Runs only on request (`#[ignore]`).
     Ignored,
 }
 
-/// Why a listing can't be used.
+/// The reason why a listing cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CargoListingError {
     /// The program could not be run.
     #[error("can't be listed: {0}")]
     NotRun(String),
-    /// It took too long.
+    /// The program exceeded the timeout.
     #[error("did not list its tests in time")]
     TimedOut,
     #[error("was stopped while it listed its tests")]
@@ -75,18 +75,19 @@ pub enum CargoListingError {
     Failed(i32),
     #[error("was ended by signal {0} while it listed its tests")]
     Crashed(i32),
-    /// It printed something else.
+    /// The program printed a line that is not a test.
     #[error("printed a line that is no test's while it listed its tests: {0:?}")]
     Garbage(String),
 }
 
-/// In so many ways at most noise is divided into what stands before and what stands after a list.
+/// The maximum number of ways that are tried to divide other output into the parts before and after
+/// a list.
 const SPLITS_MAX: usize = 1000;
 
-/// So much of a garbage line is shown.
+/// The maximum number of characters of an unexpected line in an error message.
 const GARBAGE_CHARACTERS_MAX: usize = 200;
 
-/// How long a program may take to list its tests.
+/// Returns the timeout for a program to list its tests.
 pub fn timeout(harness: TestHarness) -> Duration {
     match harness {
         TestHarness::Libtest => LISTING_TIMEOUT,
@@ -94,20 +95,19 @@ pub fn timeout(harness: TestHarness) -> Duration {
     }
 }
 
-/// Whether the two listings of a test binary, that of all its tests and that of the ignored ones,
-/// may hold something else. What is printed besides stands at the beginning or at the end of both.
+/// Returns whether the listings of all tests and of the ignored tests may contain other output.
+/// Such output is at the beginning or the end of both.
 pub fn is_doubtful(harness: TestHarness, all: &CapturedOutput, ignored: &CapturedOutput) -> bool {
     let (Ok(all), Ok(ignored)) = (output(all), output(ignored)) else {
         return false;
     };
     let (Ok(names), Ok(of_ignored)) = (parse(all), parse(ignored)) else {
-        // A `main` that prints something else is not asked a third time.
+        // A `main` of the project's own that prints other output is not run a third time.
         return harness == TestHarness::Libtest;
     };
     let ends = |names: &[String]| (names.first().cloned(), names.last().cloned());
     let ((first, last), (first_ignored, last_ignored)) = (ends(&names), ends(&of_ignored));
-    // Whatever else is printed stands in both listings, so an empty one proves that there is
-    // nothing.
+    // Other output is in both listings, so an empty one proves that there is none.
     let (Some(first_ignored), Some(last_ignored)) = (first_ignored, last_ignored) else {
         return false;
     };
@@ -117,19 +117,20 @@ pub fn is_doubtful(harness: TestHarness, all: &CapturedOutput, ignored: &Capture
         || of_ignored.iter().any(|name| !known.contains(name))
 }
 
-/// Puts the two listings of a test binary together, that of all its tests and that of the ignored
-/// ones, without what stands in the listing of none.
+/// Combines the listings of all tests and of the ignored tests, without the output that is also in
+/// the listing of none.
 ///
-/// A program with a `main` of its own that doesn't answer like libtest is one test. So is one that
-/// lists nothing, since a program that ignores its arguments and prints nothing looks just so; and
-/// every program whose tests can't be told apart from what else it prints.
+/// The whole program becomes one test in these cases: it has a `main` of its own that doesn't
+/// answer like libtest; it has a `main` of its own and lists nothing, as would a program that
+/// ignores its arguments and prints nothing; or its tests cannot be distinguished from its other
+/// output.
 pub fn combine(
     harness: TestHarness,
     all: &CapturedOutput,
     ignored: &CapturedOutput,
     none: Option<&CapturedOutput>,
 ) -> Result<BinaryListing, CargoListingError> {
-    // A `main` of its own may not know that a name selects tests.
+    // A `main` of the project's own may not know that a name selects tests.
     let is_list = |none: &&CapturedOutput| {
         harness == TestHarness::Own && none.stdout == all.stdout && ignored.stdout != all.stdout
     };
@@ -149,7 +150,7 @@ pub fn combine(
 }
 
 impl CargoListingError {
-    /// Whether the program ran, and did what a program may do that doesn't know these arguments.
+    /// Returns whether the program ran and behaved like one that doesn't know these arguments.
     fn is_an_answer(&self) -> bool {
         match self {
             CargoListingError::TimedOut
@@ -161,7 +162,7 @@ impl CargoListingError {
     }
 }
 
-/// What a program printed that ended as it should.
+/// Returns the stdout of a program that exited with 0.
 fn output(captured: &CapturedOutput) -> Result<&[u8], CargoListingError> {
     match &captured.result.end {
         JobOutcome::Exited(ExitStatus::Code(0)) => Ok(&captured.stdout),
@@ -175,7 +176,7 @@ fn output(captured: &CapturedOutput) -> Result<&[u8], CargoListingError> {
     }
 }
 
-/// The names in a listing. The noise is what the program prints when it lists nothing.
+/// Returns the names in a listing. `noise` is the program's output when it lists nothing.
 fn read(listing: &[u8], noise: &[u8]) -> Result<Vec<String>, CargoListingError> {
     let alike = |one: &[u8], other: &[u8]| {
         let pairs = one.iter().zip(other);
@@ -184,7 +185,7 @@ fn read(listing: &[u8], noise: &[u8]) -> Result<Vec<String>, CargoListingError> 
     let reversed = |bytes: &[u8]| bytes.iter().rev().copied().collect::<Vec<u8>>();
     let before = alike(listing, noise);
     let after = alike(&reversed(listing), &reversed(noise));
-    // Some of it stands before the list and the rest after it.
+    // Part of it may be before the list and the rest after it.
     let splits = (noise.len().saturating_sub(after)..=before).rev();
     let lists = splits.filter_map(|split| {
         let after = listing.len().checked_sub(noise.len() - split)?;
@@ -198,8 +199,8 @@ fn read(listing: &[u8], noise: &[u8]) -> Result<Vec<String>, CargoListingError> 
     }
 }
 
-/// The listing without the lines that are no test's, if there are as many as in the noise: it may
-/// hold the time, say, and so never be the same.
+/// Returns the listing without the lines that are not tests, if there are as many of them as in the
+/// noise. Other output may differ from run to run, for example because it contains the time.
 fn without_lines_of(noise: &[u8], listing: &[u8]) -> Result<Vec<u8>, CargoListingError> {
     let lines = |bytes: &'_ [u8]| -> Vec<Vec<u8>> {
         let lines = bytes.split_inclusive(|byte| *byte == b'\n');
@@ -218,7 +219,7 @@ fn without_lines_of(noise: &[u8], listing: &[u8]) -> Result<Vec<u8>, CargoListin
     Ok(tests.flatten().collect())
 }
 
-/// Reads a listing.
+/// Parses a listing into names.
 fn parse(stdout: &[u8]) -> Result<Vec<String>, CargoListingError> {
     let text = std::str::from_utf8(stdout).map_err(|error| {
         let line = stdout
@@ -227,7 +228,7 @@ fn parse(stdout: &[u8]) -> Result<Vec<String>, CargoListingError> {
             .map(String::from_utf8_lossy);
         CargoListingError::Garbage(line.map_or_else(|| error.to_string(), |line| shortened(&line)))
     })?;
-    // libtest says `benchmark`, and libtest-mimic says `bench`.
+    // libtest prints `benchmark`, libtest-mimic prints `bench`.
     let kinds = [": test", ": benchmark", ": bench"];
     text.split('\n')
         .filter(|line| !line.is_empty())
@@ -244,7 +245,7 @@ fn shortened(line: &str) -> String {
     line.chars().take(GARBAGE_CHARACTERS_MAX).collect()
 }
 
-/// Each name once, in the order of the listing.
+/// Returns each name once, in the order of the listing.
 fn merge(all: Vec<String>, ignored: Vec<String>) -> Vec<ListedTest> {
     let ignored: HashSet<String> = ignored.into_iter().collect();
     let mut places = std::collections::HashMap::new();

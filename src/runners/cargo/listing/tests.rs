@@ -1,4 +1,4 @@
-//! Listings, with and without other output of the program.
+//! Tests of listings with and without other output of the program.
 
 use super::*;
 use maelstrom_model::job::{JobResult, ResourceUsage};
@@ -105,8 +105,8 @@ fn a_main_of_its_own_that_does_not_understand_is_one_test() {
     );
 }
 
-/// What a program lists that holds these tests, the last of them ignored, and prints this before
-/// and after.
+/// Returns the output of a program that lists these tests, the last of them ignored, and prints
+/// this before and after.
 fn noisy(harness: TestHarness, tests: &[&str], before: &str, after: &str) -> BinaryListing {
     let lines = |names: &[&str]| -> CapturedOutput {
         let lines = names.iter().map(|name| format!("{name}: test\n"));
@@ -144,7 +144,7 @@ fn what_a_program_prints_besides_its_list_is_told_apart() {
     ] {
         for tests in [&["a", "b::c", "d: e"][..], &["only"], &[]] {
             let listing = noisy(TestHarness::Libtest, tests, before, after);
-            // Where both begin alike, it can't be told which of them is which.
+            // If both begin alike, they cannot be distinguished.
             let names = |listing| match listing {
                 BinaryListing::Tests(mut tests) => {
                     tests.sort_by(|one, other| one.name.cmp(&other.name));
@@ -226,13 +226,13 @@ fn a_main_of_its_own_that_knows_only_some_of_the_arguments() {
             Some(&listed(none)),
         )
     };
-    // It lists its tests, whatever name is asked for.
+    // It lists all its tests for any name.
     let listing = vec![
         test("a", IgnoreStatus::Ignored, 1),
         test("b", IgnoreStatus::Wanted, 1),
     ];
     assert_eq!(combined(one, all), Ok(BinaryListing::Tests(listing)));
-    // It prints the same, whatever it is asked for.
+    // It prints the same for all arguments.
     assert_eq!(combined(all, all), Ok(BinaryListing::Whole));
 }
 

@@ -1,88 +1,88 @@
-//! Parses what a test binary reports about the one test that it was asked to run. Pure.
+//! Parses a test binary's report about the one test that it was asked to run. Pure.
 //!
 //! An exit code of 0 does not mean that the test passed: a test binary without a test of the given
 //! name prints `running 0 tests` and exits with 0, and so does a process in which a test calls
 //! `exit(0)`. So a test passes only if its process reports that it ran:
 //!
 //! ```text
-//! running 1 test                                   before anything of the test's own
-//! ...                                              what the test writes
-//! test NAME ... ok                                 not in terse form
+//! running 1 test                                   before any output of the test
+//! ...                                              output of the test
+//! test NAME ... ok                                 not in terse format
 //!
 //! test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.01s
 //! ```
 //!
-//! A test may print the same text (a test of a test runner, for instance), and output may occur in
-//! the middle of such a line, from a thread that is still writing, or anywhere if standard error is
-//! the same pipe. So the first header and the last result count; a result must have consistent
-//! numbers and follow the test's own name. If the number of tests in the binary is known, the
-//! number of filtered tests must match, too. These numbers decide whether the test passed: libtest
-//! writes them in one call, so nothing can come between them.
+//! A test may print the same text (a test of a test runner, for instance). Other output may occur
+//! in the middle of such a line, from a thread that is still writing, or anywhere if stderr is the
+//! same pipe. So the first header and the last result count. A result must have consistent numbers
+//! and follow the test's own name. If the number of tests in the binary is known, the number of
+//! filtered tests must match, too. These numbers decide whether the test passed: libtest writes
+//! them in one call, so nothing can come between them.
 //!
-//! libtest's formats (pretty, terse, JSON, JUnit) are supported, and the output of Criterion when
-//! it tests a benchmark.
+//! The parser supports libtest's formats (pretty, terse, JSON, JUnit) and the output of Criterion
+//! when it tests a benchmark.
 //!
-//! Invariant: holds at most [`LINE_BYTES_MAX`] of a line, and the test's name.
+//! Invariant: the parser holds at most [`LINE_BYTES_MAX`] of a line, and the test's name.
 
 use std::ffi::OsString;
 
 use memchr::memmem;
 use serde_json::{Deserializer, Value};
 
-/// So much of the end of a line is looked at.
+/// The number of bytes at the end of a line that are examined.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// What is known of a test before its process says anything.
+/// The facts about a test that are known before its process runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedTest {
-    /// The name that its process was given.
+    /// The name that was passed to the process.
     pub name: String,
-    /// How many tests of its binary have this name.
+    /// The number of tests in the binary with this name.
     pub count: u32,
-    /// How many others the binary has, where that is certain.
+    /// The number of other tests in the binary, if it is certain.
     pub others: Option<u32>,
-    /// The form in which the process answers.
+    /// The output format of the process.
     pub form: LibtestFormat,
 }
 
-/// A form in which libtest answers.
+/// An output format of libtest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LibtestFormat {
-    /// A line for each test, with its name.
+    /// One line per test, with its name.
     #[default]
     Pretty,
-    /// A character for each test.
+    /// One character per test.
     Terse,
-    /// A JSON object on each line.
+    /// One JSON object per line.
     Json,
-    /// A document of JUnit's.
+    /// A JUnit XML document.
     Junit,
 }
 
-/// What became of a test, as far as its process has said so.
+/// The outcome of a test according to its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportedOutcome {
-    /// It ran and passed.
+    /// The test ran and passed.
     Passed,
-    /// It did not run, as its author wished.
+    /// The test did not run because it is marked as ignored.
     Ignored {
-        /// Why, if that was said.
+        /// The reason, if the process reported one.
         reason: Option<String>,
     },
-    /// It ran and failed.
+    /// The test ran and failed.
     Failed,
-    /// That no test has the name.
+    /// No test ran, since none has the name.
     NothingRan,
-    /// That another number of tests ran than there are of the name.
+    /// The number of tests that ran differs from the number of tests with the name.
     OthersRan(u32),
-    /// That it would run the test, and not that it did.
+    /// The test started, but did not finish.
     Begun,
-    /// Nothing that is understood.
+    /// The process reported nothing in a known format.
     Nothing,
 }
 
 impl LibtestFormat {
-    /// The form that these arguments make a test binary use.
+    /// Returns the format that these arguments of a test binary select.
     pub fn asked_for(arguments: &[OsString]) -> LibtestFormat {
         let mut form = LibtestFormat::Pretty;
         let mut rest = arguments.iter().filter_map(|argument| argument.to_str());
@@ -104,11 +104,11 @@ impl LibtestFormat {
     }
 }
 
-/// Reads what one process writes to its standard output, or to both streams in one.
+/// Parses the stdout of one process, or both streams in one pipe.
 #[derive(Clone, Debug)]
 pub struct LibtestTranscript {
     asked: RequestedTest,
-    /// `test NAME`, with no more than one space in a row.
+    /// `test NAME`, with runs of spaces collapsed.
     needle: Vec<u8>,
     line: Vec<u8>,
     begun: Option<u32>,
@@ -117,18 +117,18 @@ pub struct LibtestTranscript {
     criterion: CriterionProgress,
 }
 
-/// What was said of the test by its name.
+/// The report about the test by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum NamedOutcome {
     #[default]
     Not,
-    /// The name, with something else after it than an outcome.
+    /// The name, followed by something other than an outcome.
     Alone,
     Ended,
     Ignored(Option<String>),
 }
 
-/// What was said of all tests that ran.
+/// The summary of all tests that ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct LibtestSummary {
     counts: SummaryCounts,
@@ -144,7 +144,7 @@ pub(super) struct SummaryCounts {
     filtered: u32,
 }
 
-/// How far Criterion's lines have come.
+/// The progress through Criterion's lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum CriterionProgress {
     #[default]
@@ -154,7 +154,7 @@ enum CriterionProgress {
 }
 
 impl LibtestTranscript {
-    /// Nothing was said yet.
+    /// Returns a parser that has read nothing yet.
     pub fn new(asked: RequestedTest) -> LibtestTranscript {
         let needle = single_spaced(format!("test {}", asked.name).as_bytes());
         LibtestTranscript {
@@ -168,7 +168,7 @@ impl LibtestTranscript {
         }
     }
 
-    /// Takes in what was written.
+    /// Parses the next piece of output.
     pub fn wrote(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.hold(piece);
@@ -178,7 +178,7 @@ impl LibtestTranscript {
         }
     }
 
-    /// What all that means.
+    /// Returns the outcome according to all output. Call it when the process has ended.
     pub fn said(&mut self) -> ReportedOutcome {
         self.end_line();
         if self.criterion == CriterionProgress::Success {
@@ -205,12 +205,12 @@ impl LibtestTranscript {
         let in_all = in_all.iter().fold(0u32, |sum, n| sum.saturating_add(*n));
         let is_named = match self.asked.form {
             LibtestFormat::Pretty | LibtestFormat::Json => end.named != NamedOutcome::Not,
-            // In these forms nothing that is read here names the test.
+            // In these formats, nothing that is parsed here contains the test's name.
             LibtestFormat::Terse | LibtestFormat::Junit => true,
         };
         let others = self.asked.others.is_none_or(|others| others == filtered);
         match (&end.named, in_all == count && is_named && others) {
-            // Another one's result.
+            // The result of another run.
             (_, false) => ReportedOutcome::Begun,
             (_, true) if failed > 0 => ReportedOutcome::Failed,
             (NamedOutcome::Ignored(reason), true) if ignored == count => ReportedOutcome::Ignored {
@@ -221,12 +221,12 @@ impl LibtestTranscript {
         }
     }
 
-    /// Keeps the end of the line that is being written.
+    /// Appends to the current line, keeping only its end.
     fn hold(&mut self, piece: &[u8]) {
         let most = LINE_BYTES_MAX + self.needle.len();
         let newest = piece.split_at(piece.len().saturating_sub(most)).1;
-        // Twice the limit may come together before the beginning goes, so that a long line is not
-        // moved with every piece of it.
+        // The buffer may reach twice the limit before its beginning is dropped, so that a long line
+        // is not moved with every piece.
         if self.line.len() + newest.len() > 2 * most {
             let surplus = (self.line.len() + newest.len()).saturating_sub(most);
             self.line.drain(..surplus.min(self.line.len()));
@@ -244,7 +244,7 @@ impl LibtestTranscript {
             LibtestFormat::Json => self.json(&line),
             LibtestFormat::Junit => self.junit(&line),
         }
-        // The next line gets the same buffer.
+        // Reuse the buffer for the next line.
         line.clear();
         self.line = line;
     }
@@ -254,8 +254,8 @@ impl LibtestTranscript {
             self.begun = header(line);
         }
         self.criterion(line);
-        // This comes before the search for the name: libtest names a test before it writes the
-        // result, so a name on the same line comes too late for it.
+        // Check this before searching for the name: libtest prints a test's name before the result,
+        // so a name on the same line comes too late for it.
         if let Some(counts) = counts(line) {
             let named = self.named.clone();
             self.end = Some(LibtestSummary { counts, named });
@@ -265,7 +265,7 @@ impl LibtestTranscript {
         {
             self.named = outcome(after);
         } else if self.named == NamedOutcome::Alone {
-            // Somebody else wrote between the name and the outcome.
+            // Other output came between the name and the outcome.
             match outcome(line) {
                 NamedOutcome::Not | NamedOutcome::Alone => {}
                 named => self.named = named,
@@ -283,7 +283,7 @@ impl LibtestTranscript {
     }
 
     fn json(&mut self, line: &[u8]) {
-        // A test may have begun the line, and may go on with it.
+        // A test may have written to the start of the line, and may write to its end.
         let Some(from) = memmem::rfind(line, br#"{ "type""#).or_else(|| memchr::memchr(b'{', line))
         else {
             return;
@@ -350,7 +350,7 @@ impl LibtestTranscript {
                 failed,
                 ignored,
                 measured: 0,
-                // It does not say; nobody else can tell either.
+                // JUnit has no number of filtered tests, so it cannot be compared.
                 filtered: self.asked.others.unwrap_or_default(),
             },
             named: NamedOutcome::default(),
@@ -358,7 +358,7 @@ impl LibtestTranscript {
     }
 }
 
-/// Reads `running 1 test`.
+/// Parses `running 1 test`.
 pub(super) fn header(line: &[u8]) -> Option<u32> {
     let rest = line.strip_prefix(b"running ")?;
     let (number, rest) = leading_number(rest)?;
@@ -367,8 +367,8 @@ pub(super) fn header(line: &[u8]) -> Option<u32> {
     (rest.is_empty() || rest.starts_with(b" (shuffle seed: ")).then_some(number)
 }
 
-/// Reads `. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out`, the last on the line.
-/// libtest writes it in one piece.
+/// Parses the last `. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out` on a line. libtest
+/// writes it in one call.
 pub(super) fn counts(line: &[u8]) -> Option<SummaryCounts> {
     let last = memmem::rfind(line, b" passed; ")?;
     let start = line.split_at(last).0;
@@ -397,8 +397,8 @@ fn leading_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((number, rest))
 }
 
-/// What stands after `test NAME ... `, the last on the line. libtest says between the two how the
-/// test is run, and others fill up with spaces.
+/// Returns the text after the last `test NAME ... ` on the line. Between the two, libtest prints
+/// how it runs the test; other harnesses pad with spaces.
 fn after_name<'a>(line: &'a [u8], needle: &[u8]) -> Option<&'a [u8]> {
     let found = memmem::rfind_iter(line, needle);
     let mut afters = found.filter_map(|at| line.get(at + needle.len()..));
@@ -410,7 +410,7 @@ fn after_name<'a>(line: &'a [u8], needle: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// The outcome that a line ends or begins with.
+/// Parses the outcome at the beginning or the end of a line.
 fn outcome(line: &[u8]) -> NamedOutcome {
     let plain = without_escapes(line);
     let plain = plain.trim_ascii();
@@ -424,7 +424,7 @@ fn outcome(line: &[u8]) -> NamedOutcome {
     } else if [b"ok".as_slice(), b"bench", b"FAILED"]
         .iter()
         .any(|word| begins(word))
-        // What the test writes may stand between its name and the outcome.
+        // Output of the test may come between its name and the outcome.
         || plain.ends_with(b"ok")
         || plain.ends_with(b"FAILED")
     {
@@ -434,7 +434,7 @@ fn outcome(line: &[u8]) -> NamedOutcome {
     }
 }
 
-/// The bytes without the sequences that color them.
+/// Returns the bytes without the escape sequences that color them.
 pub(super) fn without_escapes(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -444,8 +444,8 @@ pub(super) fn without_escapes(bytes: &[u8]) -> Vec<u8> {
                 let end = after.iter().position(u8::is_ascii_alphabetic);
                 end.and_then(|end| after.get(end + 1..)).unwrap_or_default()
             }
-            // Terminfo's reset of colors is `ESC ( B ESC [ m` for many terminals, and libtest
-            // writes it.
+            // In terminfo, the sequence that resets colors is `ESC ( B ESC [ m` for many terminals,
+            // and libtest writes it.
             (0x1b, Some(b'(')) => after.get(2..).unwrap_or_default(),
             (_, _) => {
                 plain.push(*first);
@@ -456,7 +456,7 @@ pub(super) fn without_escapes(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The same with no more than one space in a row.
+/// Returns the bytes with runs of spaces collapsed.
 fn single_spaced(bytes: &[u8]) -> Vec<u8> {
     let mut spaced = Vec::with_capacity(bytes.len());
     for byte in bytes {

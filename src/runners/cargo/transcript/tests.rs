@@ -1,4 +1,4 @@
-//! Actual output of harnesses, output of tests that resembles it, and how the two are told apart.
+//! Tests with actual output of harnesses, and with output of tests that resembles it.
 
 use proptest::prelude::*;
 
@@ -23,11 +23,11 @@ fn said(output: &str) -> ReportedOutcome {
     said_of(asked(), output.as_bytes())
 }
 
-/// The end of what libtest prints for a test that passed.
+/// The end of libtest's output for a test that passed.
 const OK: &str = "test io::reads ... ok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored; \
                   0 measured; 7 filtered out; finished in 0.00s\n\n";
 
-/// Such an end for other counts.
+/// Returns the end of libtest's output for other counts.
 fn ended(how: &str, counts: &str) -> String {
     format!(
         "\nrunning 1 test\ntest io::reads ... {how}\n\ntest result: ok. {counts}; finished in 0s\n"
@@ -46,20 +46,20 @@ fn a_test_passes_if_its_process_says_that_it_ran() {
         format!("begins\nrunning 1 test\n{OK}bye: test\n"),
         format!("begins\n\nrunning 1 test\n{OK}bye"),
         format!("\nrunning 1 test (shuffle seed: 123)\n{OK}"),
-        // What the test writes, also without a newline.
+        // Output of the test, with and without a newline at its end.
         format!("\nrunning 1 test\nhello\nworld{OK}"),
         named("test io::reads - should panic ... ok"),
         named("test io::reads ... ok <0.010s>"),
         named("test io::reads            ... ok"),
         named("test io::reads ... bench:         123 ns/iter (+/- 4)"),
-        // Written before the test runs, in the middle of what it writes.
+        // Output before the test runs, in the middle of a line of libtest's.
         named("test io::reads ... hello\nok"),
         named("test io::reads ... hello, world: ok"),
         named("test io::reads has been running for over 60 seconds\ntest io::reads ... ok"),
         "\nrunning 1 test\ntest io::reads ... \u{1b}[32mok\u{1b}(B\u{1b}[m\n\ntest result: \
          \u{1b}[32mok\u{1b}(B\u{1b}[m. 1 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out"
             .to_owned(),
-        // A thread that goes on writing.
+        // A thread that continues to write.
         "\nrunning 1 test\ntest io::reads ... tick\ntick\nok\n\ntest result: tick\nok. 1 passed; \
          0 failed; 0 ignored; 0 measured; 7 filtered outtick\n; finished in 0.00s\n\n"
             .to_owned(),
@@ -86,7 +86,7 @@ fn a_process_that_says_anything_else_has_not_run_it() {
             format!("\nrunning 0 tests\n\n{nothing}\n"),
             ReportedOutcome::NothingRan,
         ),
-        // The test's own words about other tests.
+        // Output of the test itself about other tests.
         (
             format!("\nrunning 0 tests\n\n{nothing}\nrunning 1 test\n{OK}"),
             ReportedOutcome::NothingRan,
@@ -101,7 +101,7 @@ fn a_process_that_says_anything_else_has_not_run_it() {
             format!("\nrunning 1 test\n{nothing}\n"),
             ReportedOutcome::Begun,
         ),
-        // It showed the output of another run and called `exit(0)`.
+        // The test printed the output of another run and called `exit(0)`.
         (
             format!("\nrunning 1 test\n\nrunning 1 test\n{other}"),
             ReportedOutcome::Begun,
@@ -118,7 +118,7 @@ fn a_process_that_says_anything_else_has_not_run_it() {
             format!("\nrunning 1 test\ntest result: ok. {PASSED}\n"),
             ReportedOutcome::Begun,
         ),
-        // Harnesses that succeed although a test failed.
+        // Harnesses that exit with 0 although a test failed.
         (
             ended(
                 "FAILED",
@@ -170,7 +170,7 @@ fn names_may_hold_anything_but_a_newline() {
             "{name}"
         );
     }
-    // The name of one is the beginning of another's.
+    // One test's name is a prefix of another's.
     let shorter = RequestedTest {
         name: "io::read".to_owned(),
         ..asked()
@@ -284,8 +284,8 @@ fn criterion_says_that_a_benchmark_works_in_its_own_way() {
     assert_eq!(said("Success\n"), ReportedOutcome::Nothing);
 }
 
-/// What is written to standard error comes between what is written to standard output, where both
-/// are one pipe. libtest's lines and parts of lines are whole, whoever else writes.
+/// If both streams are one pipe, writes to stderr come between those to stdout. Each of libtest's
+/// writes stays whole.
 #[test]
 fn what_standard_error_says_neither_passes_nor_fails_a_test() {
     let noises = [
@@ -314,11 +314,12 @@ fn what_standard_error_says_neither_passes_nor_fails_a_test() {
         "\n\n",
     ];
     for noise in noises {
-        // Before libtest has said how the test did.
+        // Before libtest has reported the result.
         for before in 0..=parts.len() {
             let (earlier, later) = parts.split_at(before);
             let output = format!("{}{noise}{}", earlier.concat(), later.concat());
-            // A whole result after libtest's own is a destructor's, say: nobody can tell.
+            // A complete result after libtest's own (a destructor's, for instance) cannot be
+            // detected.
             let misleads = before > 6 && noise.starts_with("test result");
             let expected = if misleads {
                 ReportedOutcome::Failed
@@ -326,7 +327,7 @@ fn what_standard_error_says_neither_passes_nor_fails_a_test() {
                 ReportedOutcome::Passed
             };
             assert_eq!(said(&output), expected, "{noise:?} before part {before}");
-            // Without libtest's own result it has not passed.
+            // Without libtest's own result, the test has not passed.
             let without = output.replace("1 passed; 0 failed", "");
             assert_ne!(
                 said(&without),
@@ -341,7 +342,7 @@ fn what_standard_error_says_neither_passes_nor_fails_a_test() {
             );
         }
     }
-    // In JSON, too.
+    // The same for JSON.
     let suite = "{ \"type\": \"suite\", \"event\": \"started\", \"test_count\": 1 }\n";
     let test = "{ \"type\": \"test\", \"name\": \"io::reads\", \"event\": \"ok\" }";
     let result = "{ \"type\": \"suite\", \"event\": \"ok\", \"passed\": 1, \"failed\": 0, \
@@ -357,7 +358,7 @@ fn what_standard_error_says_neither_passes_nor_fails_a_test() {
     }
 }
 
-/// Lines of a test's own that look like the harness's.
+/// Lines that a test prints and that look like the harness's.
 fn imitations() -> impl Strategy<Value = String> {
     let lines = [
         "running 0 tests\n",

@@ -1,11 +1,11 @@
-//! Reads a test's output as it is written.
+//! Parses a test's output as it is written.
 //!
-//! With `-test.v=test2json` a test binary puts a control character before each of its own lines,
-//! and only there: `=== RUN`, `--- PASS` and the like can't be confused with output of the tested
-//! code. The user sees everything else, and of the framing that a subtest failed.
+//! With `-test.v=test2json`, a test binary writes a control character before each of its own lines,
+//! so that `=== RUN`, `--- PASS` and the like cannot be confused with output of the tested code.
+//! The user sees all other output, and of the binary's own lines only those that a subtest failed.
 //!
-//! Invariants: output between the frames is passed on at once and unchanged; at most one line is
-//! held back, and never more than [`FRAME_BYTES_MAX`].
+//! Invariants: output between the binary's lines is passed on immediately and unchanged; at most
+//! one line is held back, and never more than [`FRAME_BYTES_MAX`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,40 +22,41 @@ use maelstrom_model::job::TestKey;
 
 use super::location::FailureLocations;
 
-/// Stands before each line of the test binary's own (`cmd/internal/test2json`).
+/// The byte before each line of the test binary's own (`cmd/internal/test2json`).
 const MARKER: u8 = 0x16;
 
-/// Longer than any frame: names of subtests are cut to shorter ones by nobody, so there has to be
-/// some end.
+/// The maximum length of a frame. Go does not limit the length of a subtest's name, so there has to
+/// be some limit.
 const FRAME_BYTES_MAX: usize = 64 * 1024;
 
-/// So many parts of one test are told of.
+/// The maximum number of subtests that are reported per test.
 const PARTS_MAX: usize = 10_000;
 
-/// Kept of a line: the reason for a skip, and where a test failed.
+/// The number of bytes of a line that are kept, for the reason of a skip and the location of a
+/// failure.
 const LINE_BYTES_MAX: usize = 1024;
 
-/// Reads what one test writes.
+/// Parses the output of one test.
 #[derive(Debug)]
 pub struct GoTestReader {
     test: String,
     package: Arc<str>,
     places: FailureLocations,
-    /// Where the test binary writes its frames.
+    /// The stream on which the test binary writes its frames.
     framed: OutputStream,
-    /// The beginning of a frame whose end is still to come, without its marker.
+    /// The beginning of an incomplete frame, without its marker.
     frame: Option<Vec<u8>>,
     line: Vec<u8>,
-    /// The last line by which the test said something of itself.
+    /// The last line with a location, from `t.Log`, `t.Skip` and the like.
     last_message: Vec<u8>,
     parts: Vec<SubtestReport>,
     own: GoTestStatus,
     tails: StreamTails,
-    /// The root of the sources of a test in a container, which may lack something.
+    /// The root of the sources, for a test in a container, which may lack something.
     contained: Option<PathBuf>,
 }
 
-/// What the test binary said of the test itself.
+/// The test binary's report about the test itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum GoTestStatus {
     Unseen,
@@ -65,16 +66,16 @@ enum GoTestStatus {
     Skipped(Option<String>),
 }
 
-/// A line of the test binary's own.
+/// A frame: a line of the test binary's own.
 #[derive(Clone, Debug, PartialEq)]
 enum GoTestFrame<'a> {
     Running {
         name: &'a str,
     },
     Ended(EndedTest<'a>),
-    /// `=== NAME`, `=== PAUSE` and the like, and the whole binary's `PASS` and `FAIL`.
+    /// `=== NAME`, `=== PAUSE` and the like, and the `PASS` or `FAIL` of the whole binary.
     Other,
-    /// No frame at all: the tested code wrote the control character itself.
+    /// Not a frame: the tested code wrote the control character.
     None,
 }
 
@@ -93,7 +94,7 @@ enum GoTestOutcome {
 }
 
 impl GoTestReader {
-    /// Of one attempt of this test; `places` tells where failures are.
+    /// Returns the parser for one attempt of a test. `places` finds the locations of failures.
     pub fn new(test: &TestKey, places: FailureLocations) -> GoTestReader {
         GoTestReader {
             test: test.name.clone(),
@@ -110,7 +111,7 @@ impl GoTestReader {
         }
     }
 
-    /// The same of a test in a container that shows the sources below this directory.
+    /// Returns the parser for a test in a container that shows the sources below `root`.
     pub fn in_container(self, root: PathBuf) -> GoTestReader {
         GoTestReader {
             contained: Some(root),
@@ -118,7 +119,7 @@ impl GoTestReader {
         }
     }
 
-    /// What the test's container may lack.
+    /// Returns a hint about what the test's container may lack.
     fn hint(&self) -> Option<String> {
         let root = self.contained.as_ref()?;
         let outputs = [self.tails.stdout(), self.tails.stderr()];
@@ -161,7 +162,7 @@ impl GoTestReader {
         }
     }
 
-    /// Takes in what stands between frames.
+    /// Processes output between frames.
     fn plain(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
@@ -180,7 +181,7 @@ impl GoTestReader {
         }
     }
 
-    /// Takes in a frame; returns what of it is shown.
+    /// Processes a frame; returns the part of it that is shown.
     fn take_frame(&mut self, frame: Vec<u8>, is_whole: bool) -> Vec<u8> {
         let text = String::from_utf8_lossy(&frame).into_owned();
         let end: &[u8] = if is_whole { b"\n" } else { b"" };
@@ -213,15 +214,15 @@ impl GoTestReader {
             self.places.without(&line).map(str::to_owned)
         };
         if ended.name == self.test {
-            // The last word is the process's own: a test may run its own binary again and pass on
-            // what that writes.
+            // The last report is the process's own: a test may run its own binary and pass on its
+            // output.
             self.own = match ended.how {
                 GoTestOutcome::Failed => GoTestStatus::Failed,
                 GoTestOutcome::Passed => GoTestStatus::Passed,
                 GoTestOutcome::Skipped => GoTestStatus::Skipped(reason()),
             };
         } else if self.parts.len() < PARTS_MAX {
-            // Tests of the testing of tests run others, whose names need not be below their own.
+            // A test of test tooling may run other tests, whose names need not begin with its own.
             let below = ended.name.strip_prefix(&self.test);
             let name = below.and_then(|below| below.strip_prefix('/'));
             let outcome = match ended.how {
@@ -295,7 +296,7 @@ impl OutputParser for GoTestReader {
             OutputStream::Joined => {
                 self.framed = OutputStream::Joined;
                 let shown = self.stdout(&bytes);
-                // The stack of a panic is in the same stream.
+                // The same stream contains the stack of a panic.
                 self.places.stderr(&shown);
                 shown
             }
@@ -322,7 +323,7 @@ fn split_at_first(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
 }
 
 fn read_frame(frame: &str) -> GoTestFrame<'_> {
-    // The ends of subtests are indented below those of their tests.
+    // The results of subtests are indented.
     let frame = frame.trim_end_matches('\r').trim_start();
     if let Some(rest) = frame.strip_prefix("--- ") {
         return ended(rest).map_or(GoTestFrame::None, GoTestFrame::Ended);
@@ -334,7 +335,7 @@ fn read_frame(frame: &str) -> GoTestFrame<'_> {
     }
 }
 
-/// Reads `PASS: TestX/sub (0.02s)`.
+/// Parses `PASS: TestX/sub (0.02s)`.
 fn ended(text: &str) -> Option<EndedTest<'_>> {
     let (how, rest) = text.split_once(": ")?;
     let how = match how {

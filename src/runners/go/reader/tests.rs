@@ -1,4 +1,4 @@
-//! Output of test binaries, split in arbitrary places.
+//! Tests with output of test binaries, split at arbitrary positions.
 
 use super::*;
 use proptest::prelude::*;
@@ -87,7 +87,7 @@ fn how_a_test_did_is_what_its_binary_said_and_how_it_ended() {
             0,
             failed("the test failed, but its process succeeded"),
         ),
-        // It never said that it runs.
+        // It never reported that the test runs.
         (String::new(), 0, unproven()),
         (
             "testing: warning: no tests to run\n\x16PASS\n".to_owned(),
@@ -184,7 +184,7 @@ fn why_a_test_was_skipped_is_what_it_said_last_of_itself() {
     let expected = FrameworkVerdict::Ignored {
         reason: Some("why".to_owned()),
     };
-    // What is cleaned up says its own, on either stream.
+    // Cleanup functions may print to either stream.
     for after in ["", "closing\n", "no newline"] {
         assert_eq!(skipped(after), expected, "{after:?}");
     }

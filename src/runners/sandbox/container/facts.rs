@@ -1,4 +1,4 @@
-//! The inputs of the default container, as plain data.
+//! The facts that determine the default container, as plain data.
 
 use std::path::PathBuf;
 
@@ -6,69 +6,71 @@ use maelstrom_model::job::DeviceKind;
 
 use super::host_path::HostPath;
 
-/// What is known of the project.
+/// Facts about the project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkspaceFacts {
-    /// Directories with sources and built files. They may lie in one another.
+    /// Directories of sources and build outputs. They may be nested.
     pub roots: Vec<HostPath>,
-    /// File systems that are mounted below the roots, outermost first.
+    /// File systems mounted below the roots, outermost first.
     pub nested: Vec<HostPath>,
-    /// Files elsewhere that links below the roots lead to.
+    /// Files outside the roots that links below the roots lead to.
     pub linked: Vec<HostPath>,
-    /// Directories below the roots that no test should see: our own.
+    /// Maelstrom's own directories below the roots, which tests must not see.
     pub masked: Vec<PathBuf>,
-    /// What was built elsewhere, read-only.
+    /// Directories of build outputs to mount read-only at another path.
     pub lent: Vec<BindDirectory>,
 }
 
-/// A directory of the host in a place of its own.
+/// A directory of the host and its mount point in the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindDirectory {
-    /// Where in the container.
+    /// The mount point in the container.
     pub place: PathBuf,
     pub source: PathBuf,
 }
 
-/// What is known of the host.
+/// Facts about the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
     pub user: u32,
-    /// The invoking user's group.
+    /// The invoking user's effective group.
     pub group: u32,
-    /// The home directory, unless it can't be replaced by an empty one.
+    /// The home directory. `None` if there is none, or if it contains files that tests need, so
+    /// that an empty directory cannot replace it.
     pub home: Option<HostPath>,
     /// Programs, libraries and toolchains.
     pub toolbox: Vec<HostPath>,
-    /// What of the toolbox is written to when it is used. What a test writes is thrown away.
+    /// Directories of the toolbox that its programs write to, such as caches. Writes of a test are
+    /// discarded.
     pub caches: Vec<HostPath>,
-    /// What of the toolbox the user may install programs in. What a test writes is thrown away.
+    /// Directories of the toolbox that users install programs in. Writes of a test are discarded.
     pub installed: Vec<HostPath>,
-    /// What stands below `/etc` next to the toolbox.
+    /// The entries of `/etc` in containers with the toolbox.
     pub etc: Vec<EtcEntry>,
-    /// What stands below `/etc` without it.
+    /// The entries of `/etc` in containers without the toolbox.
     pub etc_least: Vec<EtcEntry>,
-    /// The devices that the host has.
+    /// The device files that the host has.
     pub devices: Vec<DeviceKind>,
 }
 
-/// Something below `/etc`.
+/// A file or directory in `/etc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EtcEntry {
     pub path: PathBuf,
     pub content: EtcContent,
 }
 
-/// What something below `/etc` is.
+/// The content of an entry in `/etc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EtcContent {
-    /// A file of these bytes.
+    /// A file with this content.
     File(Vec<u8>),
     Symlink(PathBuf),
     /// The host's own file or directory.
     Bind(HostPath),
 }
 
-/// The shared libraries that programs need which have no toolbox.
+/// The shared libraries of the test's programs, for containers without a toolbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharedLibraries {
     /// The libraries and the dynamic loader.

@@ -1,4 +1,4 @@
-//! Detects which host paths tests can use.
+//! Detects the facts about the host: which of its files tests can use.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,20 @@ use super::facts::{EtcContent, EtcEntry, HostFacts};
 use super::host_path::HostPath;
 use super::reach;
 
-/// Directories of the root that hold programs and libraries, besides all that begin with `lib`.
+/// Directories in the root directory that hold programs and libraries, besides those whose names
+/// begin with `lib`.
 const SYSTEM: [&str; 6] = ["bin", "gnu", "nix", "opt", "sbin", "usr"];
 
-/// Where root installs what the distribution does not.
+/// The directory for programs that the administrator installs, rather than the distribution.
 const INSTALLED: &str = "/usr/local";
 
-/// A directory of this name on `PATH` holds scripts that look for everything beside it.
+/// The name of directories on `PATH` whose scripts need the files in the parent directory (as with
+/// pyenv).
 const SHIMS: &str = "shims";
 
-/// What stands below `/etc` next to the toolbox, if the host has it: what programs and libraries
-/// read to work at all, and nothing that tells one host or its secrets from another.
+/// The entries of `/etc` that containers with the toolbox have, if the host has them: files that
+/// programs and libraries need to work at all, and none that identify the host or contain its
+/// secrets.
 const ETC: [&str; 35] = [
     "alternatives",
     "bash.bashrc",
@@ -64,32 +67,35 @@ const ETC: [&str; 35] = [
     "timezone",
 ];
 
-/// The largest file that is copied into the root. Larger ones are bound, which costs every
+/// The size limit of files that are copied into the root. Larger files are bound, which costs every
 /// container a mount.
 const COPY_BYTES_MAX: u64 = 64 * 1024;
 
-/// Names of the container itself and of the loopback addresses.
+/// The lines of `/etc/hosts` for the loopback addresses.
 const HOSTS_LOOPBACK: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
-/// No name server answers in a container: queries are refused at once.
+/// The content of `/etc/resolv.conf`. No name server answers in a container: queries are refused at
+/// once.
 const RESOLV_CONF: &str = "nameserver 127.0.0.1\n";
 
-/// `localhost` has both addresses.
+/// The content of `/etc/host.conf` without the toolbox: `localhost` has an IPv4 and an IPv6
+/// address.
 const HOST_CONF_LEAST: &str = "multi on\n";
 
-/// Name resolution that reads files only.
+/// The content of `/etc/nsswitch.conf` without the toolbox: all lookups read files only.
 const NSSWITCH_LEAST: &str = "passwd: files\ngroup: files\nhosts: files\nservices: files\n\
                               protocols: files\n";
 
-/// Gathers what is known of the host. The toolchain is what a language's own tests may use; what of
-/// it does not exist is left out.
+/// Gathers the facts about the host. `toolchain` lists the files of the toolchain that tests of the
+/// language may use; missing ones are left out.
 pub fn gather(invocation: &Invocation, toolchain: Vec<PathBuf>) -> HostFacts {
     let user = Uid::effective();
     let group = Gid::effective();
     let home = invocation.path_variable("HOME");
     let home = home.and_then(|home| HostPath::resolve(&home).ok());
     let system = system();
-    // Whoever runs a single program, without a language's tools, has no time to look for it.
+    // An empty toolchain means `maelstrom-run`, which runs a single program: the search would take
+    // too long.
     let linked = match toolchain.is_empty() {
         true => BTreeSet::new(),
         false => reach::configuration(),
@@ -129,7 +135,7 @@ pub fn gather(invocation: &Invocation, toolchain: Vec<PathBuf>) -> HostFacts {
     }
 }
 
-/// The host's programs and libraries.
+/// Returns the directories of the host's programs and libraries.
 fn system() -> Vec<HostPath> {
     let Ok(entries) = std::fs::read_dir("/") else {
         return Vec::new();
@@ -147,8 +153,9 @@ fn system() -> Vec<HostPath> {
     resolved(names).collect()
 }
 
-/// The other directories along `PATH`, and those of the installations that they are part of; but
-/// none that holds the home directory: with it everything of everybody would come along.
+/// Returns the directories on `PATH`, the parents of directories of shims, and the directories that
+/// variables such as `NVM_DIR` name ([`INSTALLATIONS`]). Directories that contain the home
+/// directory are left out: they would show tests the files of all users.
 fn search_path(invocation: &Invocation, home: Option<&HostPath>) -> impl Iterator<Item = HostPath> {
     let path = invocation.variable("PATH").map(std::env::split_paths);
     let on_path = path.into_iter().flatten().flat_map(|directory| {
@@ -177,16 +184,16 @@ fn resolved(paths: Vec<PathBuf>) -> impl Iterator<Item = HostPath> {
         .filter_map(|path| HostPath::resolve(&path).ok())
 }
 
-/// Whether a home directory can be replaced by an empty one without taking away what everybody
-/// needs. Daemons have homes such as `/usr/sbin` or `/`.
+/// Returns whether an empty directory can replace a home directory without hiding files that all
+/// programs need. Daemons have homes such as `/usr/sbin` or `/`.
 fn is_replaceable(home: &Path, system: &[HostPath]) -> bool {
     let needed = system.iter().map(|path| path.canonical.as_path());
     let needed = needed.chain(["/dev", "/etc", "/proc", "/sys"].map(Path::new));
     home.parent().is_some() && !needed.into_iter().any(|place| place.starts_with(home))
 }
 
-/// The lines of `/etc/passwd` and `/etc/group` for the invoking user, which the host may keep
-/// elsewhere.
+/// The lines of `/etc/passwd` and `/etc/group` for the invoking user. The host may keep accounts
+/// elsewhere, such as in LDAP.
 struct EtcAccounts {
     user: u32,
     group: u32,
@@ -225,7 +232,7 @@ impl EtcAccounts {
     }
 }
 
-/// Adds a line to a table of accounts that lacks this id.
+/// Appends `line` to a table of accounts that has no line for `id`.
 fn complete(mut table: Vec<u8>, id: u32, line: &str) -> Vec<u8> {
     let id = id.to_string();
     let known = table
@@ -240,7 +247,7 @@ fn complete(mut table: Vec<u8>, id: u32, line: &str) -> Vec<u8> {
     table
 }
 
-/// What stands below `/etc` next to the toolbox.
+/// Returns the entries of `/etc` for containers with the toolbox.
 fn etc(
     directory: &Path,
     system: &[HostPath],
@@ -268,7 +275,7 @@ fn etc(
     entries
 }
 
-/// The host's file, in the cheapest form that works in a container.
+/// Returns the host's file, in the cheapest form that works in a container.
 fn etc_content(path: &Path, system: &[HostPath]) -> Option<EtcContent> {
     let resolved = HostPath::resolve(path).ok()?;
     let is_link = std::fs::symlink_metadata(path).ok()?.is_symlink();
@@ -291,7 +298,7 @@ fn etc_content(path: &Path, system: &[HostPath]) -> Option<EtcContent> {
     usable.then_some(EtcContent::Bind(resolved))
 }
 
-/// What stands below `/etc` without the toolbox.
+/// Returns the entries of `/etc` for containers without the toolbox.
 fn etc_least(accounts: &EtcAccounts) -> Vec<EtcEntry> {
     let file = |name: &str, bytes: Vec<u8>| EtcEntry {
         path: Path::new("/etc").join(name),

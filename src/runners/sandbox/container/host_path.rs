@@ -1,19 +1,19 @@
-//! Host paths, and the symbolic links on the way to them.
+//! Resolves paths on the host and records the symbolic links on the way.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// As many links as the kernel follows (`path_resolution(7)`).
+/// The maximum number of symbolic links in a path, the same as the kernel's (`path_resolution(7)`).
 const LINKS_MAX: usize = 40;
 
-/// A file or directory of the host.
+/// A resolved path of a file or directory of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPath {
-    /// Where it is, without any link on the way.
+    /// The path without symbolic links.
     pub canonical: PathBuf,
-    /// The links on the way to it, each where it really is.
+    /// The symbolic links on the way, in order.
     pub links: Vec<HostSymlink>,
     pub kind: FileKind,
 }
@@ -21,12 +21,12 @@ pub struct HostPath {
 /// A symbolic link of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostSymlink {
-    /// Where it is, without any link on the way to it.
+    /// The path of the link itself, without links on the way to it.
     pub path: PathBuf,
     pub target: PathBuf,
 }
 
-/// What kind of mount point something needs.
+/// The kind of mount point that a mount of the file needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     Directory,
@@ -34,8 +34,8 @@ pub enum FileKind {
 }
 
 impl HostPath {
-    /// Follows an absolute path. An error means that nothing is there, or that it can't be
-    /// reached.
+    /// Resolves an absolute path. Returns an error if the file does not exist or cannot be
+    /// accessed.
     pub fn resolve(path: &Path) -> io::Result<HostPath> {
         let mut links = Vec::new();
         let mut canonical = PathBuf::from("/");
@@ -43,7 +43,7 @@ impl HostPath {
         push_components(&mut rest, path);
         while let Some(name) = rest.pop_front() {
             if name == ".." {
-                // There is no link in it any more, so its parent is where `..` leads.
+                // `canonical` contains no links, so its parent is where `..` leads.
                 canonical.pop();
                 continue;
             }
@@ -73,7 +73,7 @@ impl HostPath {
         })
     }
 
-    /// A directory without links on the way.
+    /// Returns a directory whose path has no symbolic links.
     #[cfg(test)]
     pub fn directory(path: &str) -> HostPath {
         HostPath {
@@ -84,7 +84,7 @@ impl HostPath {
     }
 }
 
-/// Puts a path's names in front of what is still to follow.
+/// Puts the components of a path in front of those that remain to be resolved.
 fn push_components(rest: &mut VecDeque<OsString>, path: &Path) {
     for component in path.components().rev() {
         match component {

@@ -1,8 +1,8 @@
-//! What the default container needs on another machine. Pure.
+//! The host files that the default container needs on another machine. Pure.
 //!
-//! The project is uploaded, without build outputs except those that are needed; the toolbox must
-//! exist on the other machine. Without a toolbox, its shared libraries and the few files of `/etc`
-//! are uploaded, too.
+//! The project is uploaded, without build outputs except those that the job needs. The toolbox must
+//! exist on the other machine. For containers without a toolbox, the shared libraries and the few
+//! files of `/etc` are uploaded as well.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use maelstrom_model::job::{InputPath, JobInputs};
 
 use super::facts::{EtcContent, EtcEntry, HostFacts, SharedLibraries, WorkspaceFacts};
 
-/// What containers of a project need. Whether there is a toolbox makes no difference: what a
-/// container does not show is not looked at.
+/// Returns the input files of a project's containers. The list is the same with and without a
+/// toolbox, since inputs that a container does not mount are ignored.
 pub fn inputs(
     workspace: &WorkspaceFacts,
     host: &HostFacts,
@@ -29,7 +29,7 @@ pub fn inputs(
     });
     let below = workspace.nested.iter().chain(&workspace.linked);
     let nested = below.map(|path| path.canonical.clone());
-    // Of what was built elsewhere, each job needs its own.
+    // Each job needs only its own file from a directory of build outputs; see [`with_built`].
     let lent = workspace.lent.iter().map(|lent| InputPath {
         source: lent.source.clone(),
         left_out: vec![lent.source.clone()],
@@ -48,7 +48,7 @@ pub fn inputs(
     }
 }
 
-/// The same for programs that need these files besides.
+/// Returns `inputs` with these build outputs added, for programs that need them.
 pub fn with_built(inputs: &JobInputs, built: &[PathBuf]) -> JobInputs {
     let carried = inputs.carried.iter().map(|carried| InputPath {
         built: built.to_vec(),

@@ -1,22 +1,22 @@
-//! The default container: everything that a test finds under its language's own tool, and nothing
-//! that another test could have left there.
+//! The default container: it shows a test everything that the test finds under its language's own
+//! tool, and nothing that another test could have left behind.
 //!
-//! [`container`] is a pure function of what is known about the project and the host, which [`host`]
-//! and [`workspace`] detect:
+//! [`container`] is a pure function of the facts about the project and the host, which [`host`] and
+//! [`workspace`] detect:
 //!
 //! - The sources, all build outputs and file systems mounted below them are overlays at their own
 //!   paths: read-only below, writable above, and discarded.
 //! - The home directory, `/tmp`, `/var/tmp` and `/dev/shm` are private to the test and empty.
 //! - The toolbox (the host's programs, the toolchain, downloaded packages, and the files of `/etc`
-//!   that they need) is bound read-only, unless disabled; then there are only the shared libraries
-//!   that the programs need.
-//! - For tests that run as root, what root expects to be writable is writable: the root with
-//!   `/run`, `/etc` and `/var`, and `/usr/local`.
-//! - Deeper mounts come later. For a path that several mounts claim, the project takes precedence,
-//!   then the test's private directories, then the toolbox.
+//!   that they need) is bound read-only. If it is disabled, the container has only the shared
+//!   libraries that the test's own programs need.
+//! - For tests that run as root, the directories that root expects to be writable are writable: the
+//!   root with `/run`, `/etc` and `/var`, and `/usr/local`.
+//! - Deeper mounts are made later. If several mounts claim a path, the project takes precedence
+//!   over the test's private directories, and those over the toolbox.
 //!
 //! Invariants: every mount has its mount point in the read-only root; a host path that leads
-//! through symbolic links is found under both names.
+//! through symbolic links exists in the container under both names.
 
 pub mod facts;
 pub mod host;
@@ -44,42 +44,42 @@ use self::host_path::FileKind;
 use self::plan::MountPlanner;
 use super::devices::{DEVICE_LINKS, DEVICES};
 
-/// The name of every container's host.
+/// The host name in every container.
 pub const HOSTNAME: &str = "maelstrom";
 
-/// Anybody's directory for temporary files, sticky.
+/// The mode of directories for temporary files: writable for everyone, sticky.
 const TEMPORARY_MODE: u32 = 0o1777;
 
-/// A home directory.
+/// The mode of a home directory.
 const HOME_MODE: u32 = 0o755;
 
-/// Links that every Linux has besides those among devices.
+/// Symbolic links that every Linux system has, besides those in `/dev`.
 const LINKS: [(&str, &str); 2] = [("/etc/mtab", "/proc/self/mounts"), ("/var/run", "/run")];
 
-/// Directories that are empty but for what is mounted there.
+/// Directories that exist in every container and are empty except for mounts below them.
 const EMPTY_DIRECTORIES: [&str; 6] = ["/mnt", "/run", "/var/cache", "/var/lib", "/var/log", "/srv"];
 
 /// Whether tests see this machine's programs and toolchain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Toolbox {
     Present,
-    /// They see only what they were built from and what was built.
+    /// They see only the sources and the build outputs.
     Absent,
 }
 
-/// Why there is no container for a project.
+/// The reason why no container can be made for a project.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContainerError {
-    /// A project in a place that the container needs for itself.
+    /// The project is in a directory that the container needs for other purposes.
     #[error("tests can't be kept apart for a project in {}", path.display())]
     Place { path: PathBuf },
-    /// A directory of the project can't be reached.
+    /// A directory of the project cannot be accessed.
     #[error("can't find {}: {message}", path.display())]
     Unreachable { path: PathBuf, message: String },
 }
 
 impl ContainerError {
-    /// What to do about it.
+    /// Returns advice on how to fix the error, if there is any.
     pub fn help(&self) -> Option<String> {
         match self {
             ContainerError::Place { .. } => Some(
@@ -92,7 +92,7 @@ impl ContainerError {
     }
 }
 
-/// Makes the container of the project's tests.
+/// Returns the default container of the project's tests.
 pub fn container(
     workspace: &WorkspaceFacts,
     host: &HostFacts,
@@ -100,8 +100,8 @@ pub fn container(
     libraries: &SharedLibraries,
 ) -> Result<ContainerSpec, ContainerError> {
     let mut plan = MountPlanner::default();
-    // Who comes first wins a place, so this order decides between the project, what is the test's
-    // own, and the toolbox.
+    // The first mount at a path wins, so this order gives precedence to the project, then to the
+    // test's private directories, then to the toolbox.
     project(&mut plan, workspace)?;
     own_places(&mut plan, host);
     devices(&mut plan, host);
@@ -132,7 +132,7 @@ pub fn container(
     })
 }
 
-/// The project's own files.
+/// Adds the project's files.
 fn project(plan: &mut MountPlanner, workspace: &WorkspaceFacts) -> Result<(), ContainerError> {
     for root in &workspace.roots {
         let path = &root.canonical;
@@ -147,7 +147,7 @@ fn project(plan: &mut MountPlanner, workspace: &WorkspaceFacts) -> Result<(), Co
     for path in &workspace.nested {
         match path.kind {
             FileKind::Directory => plan.mount_overlay(path),
-            // The overlay around it has it, writable as all the others.
+            // The overlay around it contains it, writable like all other files.
             FileKind::File => {}
         }
     }
@@ -167,7 +167,7 @@ fn project(plan: &mut MountPlanner, workspace: &WorkspaceFacts) -> Result<(), Co
     Ok(())
 }
 
-/// What every test has for itself.
+/// Adds the directories and file systems that are private to each test.
 fn own_places(plan: &mut MountPlanner, host: &HostFacts) {
     let scratch = |mode| MountKind::Scratch { mode };
     for place in ["/tmp", "/var/tmp", "/dev/shm"] {

@@ -1,17 +1,17 @@
-//! Links in the sources that lead out of them: their targets belong to the sources, too.
+//! Finds symbolic links in the sources whose targets are outside: those count as sources, too.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The most files and directories that are looked at; in a larger tree the links that are deeper
-/// than others are not found. Looking at them takes some 10 ms.
+/// The maximum number of directory entries that are examined. In a larger tree, links in the
+/// deepest directories are not found. Examining this many takes about 10 ms.
 const ENTRIES_MAX: usize = 20_000;
 
-/// The most links that are followed.
+/// The maximum number of links that are followed.
 const LINKS_MAX: usize = 200;
 
-/// Directories that hold no sources, wherever they are.
+/// Names of directories that contain no sources.
 const WITHOUT_SOURCES: [&str; 8] = [
     ".git",
     ".hg",
@@ -23,14 +23,14 @@ const WITHOUT_SOURCES: [&str; 8] = [
     "target",
 ];
 
-/// Marks a directory whose content can be made again.
+/// The file that marks a directory of a cache (<https://bford.info/cachedir/>).
 const CACHE_MARK: &str = "CACHEDIR.TAG";
 
-/// Directories that every container has in a form of its own.
+/// Directories of which every container has its own version.
 const EVERYWHERE: [&str; 5] = ["/dev", "/etc", "/proc", "/run", "/sys"];
 
-/// Where the links below these directories lead to that lead out of all of them. Nothing is among
-/// it that holds one of the directories, or the home directory.
+/// Returns the targets of links below `roots` that lead outside all of `roots`. Leaves out targets
+/// that contain one of `roots` or the home directory.
 pub fn targets(roots: &[PathBuf], home: Option<&Path>) -> Vec<PathBuf> {
     let mut waiting: VecDeque<PathBuf> = roots.iter().cloned().collect();
     let mut found = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! Plans mounts and root entries: which candidate gets a path, what exists anyway, and what needs a
-//! mount point.
+//! Plans the mounts and root entries of a container: which candidate gets a path, which files are
+//! visible without a mount, and which mounts need a mount point.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use maelstrom_model::job::{BindAccess, Mount, MountKind, SkeletonEntry, Skeleton
 
 use super::host_path::{FileKind, HostPath, HostSymlink};
 
-/// Mounts and entries as they come; the first to name a place has it.
+/// Collects mounts and root entries. The first mount or entry for a path wins.
 #[derive(Clone, Debug, Default)]
 pub struct MountPlanner {
     mounts: BTreeMap<PathBuf, MountCandidate>,
@@ -23,7 +23,7 @@ struct MountCandidate {
     need: MountRequirement,
 }
 
-/// Whether a mount may be left out where its place shows the host's files anyway.
+/// Whether a mount may be left out if the same files are already visible at its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MountRequirement {
     Always,
@@ -31,12 +31,12 @@ enum MountRequirement {
 }
 
 impl MountPlanner {
-    /// Mounts something in a place.
+    /// Adds a mount at the path `place`.
     pub fn mount(&mut self, place: PathBuf, kind: MountKind, point: FileKind) {
         self.plan(place, kind, point, MountRequirement::Always);
     }
 
-    /// Mounts something where a directory of the host is.
+    /// Adds a mount at the path of a host directory, which it hides.
     pub fn mount_at(&mut self, path: &HostPath, kind: MountKind) {
         self.plan(
             path.canonical.clone(),
@@ -47,12 +47,13 @@ impl MountPlanner {
         self.link(path);
     }
 
-    /// Shows a directory of the host, writable, unless it lies in another that is shown so.
+    /// Adds a writable overlay of a host directory, unless it is part of another overlay.
     pub fn overlay(&mut self, path: &HostPath) {
         self.plan_overlay(path, MountRequirement::UnlessShown);
     }
 
-    /// Shows a directory of the host, writable, on a file system of its own.
+    /// Adds a writable overlay of a host directory that is on a file system of its own, so that
+    /// overlays around it don't contain it.
     pub fn mount_overlay(&mut self, path: &HostPath) {
         self.plan_overlay(path, MountRequirement::Always);
     }
@@ -65,7 +66,7 @@ impl MountPlanner {
         self.link(path);
     }
 
-    /// Shows a file or directory of the host, read-only, unless its place shows it anyway.
+    /// Adds a read-only bind mount of a host file or directory, unless it is visible without one.
     pub fn bind(&mut self, path: &HostPath) {
         let kind = MountKind::Bind {
             source: path.canonical.clone(),
@@ -80,7 +81,7 @@ impl MountPlanner {
         self.link(path);
     }
 
-    /// Puts an entry into the root.
+    /// Adds an entry to the root.
     pub fn entry(&mut self, place: PathBuf, kind: SkeletonKind) {
         self.entries.entry(place).or_insert(kind);
     }
@@ -98,9 +99,9 @@ impl MountPlanner {
         self.links.extend(links.map(|link| (link, path.clone())));
     }
 
-    /// The mounts, outermost first, and the root's entries.
+    /// Returns the mounts, outermost first, and the root's entries.
     pub fn finish(mut self) -> (Vec<Mount>, Vec<SkeletonEntry>) {
-        // Links may add mounts, and a mount that is left out needs no mount point.
+        // In this order: links may add mounts, and a mount that is left out needs no mount point.
         self.place_links();
         self.leave_out_what_is_shown();
         self.make_mount_points();
@@ -112,14 +113,14 @@ impl MountPlanner {
                 kind: planned.kind,
             })
             .collect();
-        // Stable: places of one depth stay in the order of their names.
+        // The sort is stable: mounts of the same depth stay ordered by path.
         mounts.sort_by_key(|mount| mount.mount_point.components().count());
         let entries = self.entries.into_iter();
         let entries = entries.map(|(path, kind)| SkeletonEntry { path, kind });
         (mounts, entries.collect())
     }
 
-    /// What of the host is found through a link is found in the container, too.
+    /// Makes host paths that lead through symbolic links work in the container, too.
     fn place_links(&mut self) {
         for (link, path) in std::mem::take(&mut self.links) {
             let around = self.around(&link.path).map(|(_, planned)| planned);
@@ -128,9 +129,9 @@ impl MountPlanner {
                     let link_entry = SkeletonKind::Symlink(link.target);
                     self.entries.insert(link.path, link_entry);
                 }
-                // The link itself is among the host's files there.
+                // The mount contains the link itself.
                 Some(MountKind::Overlay { .. } | MountKind::Bind { .. }) => {}
-                // Everything there is the test's own; what the link leads to takes its place.
+                // The mount hides the link, so mount the link's target in its place.
                 Some(
                     MountKind::Scratch { .. }
                     | MountKind::Mask
@@ -146,7 +147,7 @@ impl MountPlanner {
     }
 
     fn bind_behind(&mut self, link: &HostSymlink, path: &HostPath) {
-        // A link in the middle of the way would need everything it leads to.
+        // A link to a parent directory would need everything below its target.
         let leads_to_it = path.links.last() == Some(link);
         if leads_to_it {
             let kind = MountKind::Bind {
@@ -158,8 +159,8 @@ impl MountPlanner {
     }
 
     fn leave_out_what_is_shown(&mut self) {
-        // All are compared before any goes: what shows one of them may go as well, and is then
-        // shown itself.
+        // Collect all before removing any: the mount that shows one of them may be removed as well,
+        // but then it is itself shown by another.
         let shown: Vec<PathBuf> = self
             .mounts
             .iter()
@@ -173,7 +174,8 @@ impl MountPlanner {
         }
     }
 
-    /// Whether the place has the same files, and the same access to them, without this mount.
+    /// Returns whether the same files, with the same access, are visible at `place` without this
+    /// mount.
     fn is_shown(&self, place: &Path, kind: &MountKind) -> bool {
         let Some((around, planned)) = self.around(place) else {
             return false;
@@ -199,7 +201,7 @@ impl MountPlanner {
         }
     }
 
-    /// The innermost mount that a place lies in, other than one in the place itself.
+    /// Returns the innermost mount that contains `place`, not counting a mount at `place` itself.
     fn around(&self, place: &Path) -> Option<(&Path, &MountCandidate)> {
         place.ancestors().skip(1).find_map(|parent| {
             self.mounts
@@ -208,8 +210,8 @@ impl MountPlanner {
         })
     }
 
-    /// What is mounted directly in the root needs a mount point there; elsewhere the container
-    /// makes one, or the host has it. Entries that a mount hides are dropped.
+    /// Adds mount points for mounts directly in the root. Elsewhere the container creates the mount
+    /// point, or the host has it. Drops entries that a mount hides.
     fn make_mount_points(&mut self) {
         for (place, planned) in &self.mounts {
             if self.around(place).is_none() {

@@ -1,36 +1,40 @@
-//! Finds what programs of the toolbox need from elsewhere: behind links, and next to their
-//! directories.
+//! Finds the files outside the toolbox that its programs need: the targets of symbolic links, and
+//! directories next to those on `PATH`.
 //!
-//! - A directory on `PATH` may contain links into installations (`~/.local/bin/tool`, made by an
-//!   installer), and programs that look for their files in `../lib`.
-//! - Packages have links below `/usr` to their configuration in `/etc` (`/usr/lib/jvm/…/conf`).
+//! - A directory on `PATH` may contain links into installations (`~/.local/bin/tool`, created by an
+//!   installer), and programs that load files from `../lib`.
+//! - Distribution packages have links below `/usr` to their configuration in `/etc`
+//!   (`/usr/lib/jvm/…/conf`).
 //!
-//! This search delays every run, so it is limited; if it finds nothing, it reports nothing.
+//! This search delays every run, so its size is limited. It reports no errors: directories that it
+//! cannot read are skipped.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The most links of one directory on `PATH` that are followed.
+/// The maximum number of links that are followed per directory on `PATH`.
 const LINKS_MAX: usize = 500;
 
-/// Names of directories of programs, beside which other directories belong to them.
+/// Names of directories of programs. The directories in [`BESIDE`] next to them belong to the same
+/// installation.
 const PROGRAMS: [&str; 2] = ["bin", "sbin"];
 
-/// What stands beside such a directory.
+/// Files and directories next to a directory of programs that belong to it.
 const BESIDE: [&str; 5] = ["lib", "lib32", "lib64", "libexec", "pyvenv.cfg"];
 
-/// Directories in a home that hold what belongs to many programs, and more.
+/// Directories in the home directory that many programs share, and that contain other files, too.
 const SHARED: [&str; 3] = [".local", ".config", ".cache"];
 
-/// Where packages have links to their configuration, and how deep below.
+/// Directories in which packages have links to their configuration, and the depth to which each is
+/// searched.
 const LINKING: [(&str, usize); 3] = [("/usr/lib", 2), ("/usr/lib/jvm", 5), ("/usr/share", 2)];
 
-/// Directories of [`LINKING`] that hold no programs, and many files.
+/// Directories below those of [`LINKING`] that contain many files and no programs.
 const WITHOUT_PROGRAMS: [&str; 7] = ["doc", "fonts", "icons", "info", "locale", "man", "zoneinfo"];
 
-/// What the programs in a directory on `PATH` need besides it.
+/// Returns the files and directories elsewhere that the programs in a directory on `PATH` need.
 pub fn of_programs(directory: &Path, home: Option<&Path>) -> BTreeSet<PathBuf> {
     let mut found: BTreeSet<PathBuf> = beside(directory).collect();
     let Ok(real) = directory.canonicalize() else {
@@ -49,7 +53,7 @@ pub fn of_programs(directory: &Path, home: Option<&Path>) -> BTreeSet<PathBuf> {
     found
 }
 
-/// What belongs to a directory of programs by its place.
+/// Returns the existing files and directories of [`BESIDE`] next to a directory of programs.
 fn beside(directory: &Path) -> impl Iterator<Item = PathBuf> {
     let around = is_programs(directory).then(|| directory.parent()).flatten();
     let around = around.map(Path::to_owned);
@@ -59,15 +63,15 @@ fn beside(directory: &Path) -> impl Iterator<Item = PathBuf> {
     beside.filter(|path| path.exists())
 }
 
-/// The installation that a program is part of; nothing but the program where that would be
-/// somebody's home, or what many programs share.
+/// Returns the directories of the installation that a program is part of, or only the program if
+/// those would be a home directory or one that many programs share.
 fn installation(program: &Path, holding: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
     let is_shared = |place: &Path| {
         let of_home = home.as_ref().is_some_and(|home| {
             home.starts_with(place) || SHARED.iter().any(|name| *place == home.join(name))
         });
-        // A directory right below the root, such as `/opt`, is many programs'.
+        // Many programs share a directory directly below the root, such as `/opt`.
         of_home || place.components().count() < 3
     };
     let whole = match is_programs(holding) {
@@ -88,8 +92,8 @@ fn is_programs(directory: &Path) -> bool {
     name.is_some_and(|name| PROGRAMS.iter().any(|programs| name == *programs))
 }
 
-/// The names of what stands below `/etc` and is linked to from below `/usr`, if everybody may read
-/// it.
+/// Returns the names of entries in `/etc` that links below `/usr` lead to and that everyone may
+/// read.
 pub fn configuration() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (place, depth) in LINKING {
@@ -116,7 +120,7 @@ fn search(directory: &Path, depth: usize, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The first name below `/etc` of a path that leads there.
+/// Returns the name of the entry in `/etc` that a path leads to, or `None` if it leads elsewhere.
 fn below_etc(path: &Path) -> Option<String> {
     let mut names: Vec<&std::ffi::OsStr> = Vec::new();
     for component in path.components() {
@@ -132,7 +136,7 @@ fn below_etc(path: &Path) -> Option<String> {
     }
 }
 
-/// Whether everybody may read it, and all that is in it.
+/// Returns whether everyone may read a file, or a directory and everything in it.
 fn is_public(path: &Path) -> bool {
     let readable = fs::metadata(path).is_ok_and(|metadata| {
         let needed = if metadata.is_dir() { 0o005 } else { 0o004 };
@@ -140,7 +144,7 @@ fn is_public(path: &Path) -> bool {
     });
     let within = fs::read_dir(path).into_iter().flatten().flatten();
     let mut directories = within.filter(|entry| {
-        // What is behind a link is not here.
+        // A link's target is outside this directory.
         entry.file_type().is_ok_and(|kind| !kind.is_symlink())
     });
     readable && directories.all(|entry| is_public(&entry.path()))
@@ -203,7 +207,7 @@ mod tests {
         ] {
             assert_eq!(below_etc(Path::new(path)).as_deref(), expected, "{path}");
         }
-        // Whatever this machine has, it is no secret and stands there.
+        // The result depends on the machine, but every entry exists and is public.
         assert!(
             configuration()
                 .iter()

@@ -1,4 +1,4 @@
-//! Containers for projects and hosts of different shapes.
+//! Tests of the default container for projects and hosts of different shapes.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ fn directory(path: &str) -> HostPath {
     HostPath::directory(path)
 }
 
-/// A directory that is found through one link.
+/// A directory whose path leads through one symbolic link.
 fn linked(canonical: &str, link: &str, target: &str) -> HostPath {
     HostPath {
         links: vec![HostSymlink {
@@ -32,7 +32,7 @@ fn workspace(roots: &[&str]) -> WorkspaceFacts {
     }
 }
 
-/// A host as distributions make it today: `/usr` merged, rustup in the home directory.
+/// A host with a current distribution: `/usr` merged, rustup in the home directory.
 fn host() -> HostFacts {
     HostFacts {
         user: 1000,
@@ -98,7 +98,7 @@ fn mounts(spec: &ContainerSpec) -> Vec<String> {
     spec.mounts.iter().map(mount_line).collect()
 }
 
-/// The mounts that have nothing to do with the system's own.
+/// Returns the mounts that are not the system's own.
 fn project_mounts(spec: &ContainerSpec) -> String {
     let own = [
         "/dev",
@@ -382,7 +382,7 @@ fn places_that_a_container_needs_for_itself_are_refused() {
     }
 }
 
-/// What [`MountPlanner`] promises: every mount point is there when the mount is made.
+/// Checks the invariant of [`MountPlanner`]: every mount point exists when its mount is made.
 #[test]
 fn every_mount_has_its_mount_point() {
     for roots in [

@@ -1,4 +1,4 @@
-//! Determines which directories a project's tests need.
+//! Detects the facts about the project: which directories its tests need.
 
 use std::path::{Path, PathBuf};
 
@@ -8,23 +8,23 @@ use super::host_path::{FileKind, HostPath};
 use super::mountinfo::{self, HostMount};
 use super::outward;
 
-/// What tells the root of a version-controlled tree.
+/// Names in the root directory of a version-controlled tree.
 const VERSION_CONTROL: [&str; 6] = [".git", ".hg", ".jj", ".svn", ".pijul", "_darcs"];
 
-/// Where the project is.
+/// The directories of a project.
 #[derive(Clone, Debug)]
 pub struct WorkspacePaths<'a> {
     pub root: &'a Path,
-    /// The packages' directories, wherever they are.
+    /// The packages' directories, which may be outside `root`.
     pub packages: &'a [PathBuf],
-    /// Where built files go.
+    /// The directories of build outputs.
     pub built: &'a [PathBuf],
-    /// Our own directories, among them or elsewhere.
+    /// Maelstrom's own directories, inside or outside the others.
     pub own: &'a [PathBuf],
     pub home: Option<&'a Path>,
 }
 
-/// Gathers what is known of a project. Directories for built files that don't exist are left out.
+/// Gathers the facts about a project. Leaves out directories of build outputs that don't exist.
 pub fn gather(
     places: &WorkspacePaths<'_>,
     mounts: &[HostMount],
@@ -38,7 +38,7 @@ pub fn gather(
     let mut roots = vec![resolve(places.root)?];
     let root = roots.first().map(|root| root.canonical.clone());
     let tree = root.and_then(|root| version_controlled_tree(&root, places.home));
-    // A project may be part of a larger tree, and its tests may read files of others there.
+    // A project may be part of a larger tree, and its tests may read files elsewhere in it.
     if let Some(tree) = tree {
         roots.push(resolve(&tree)?);
         let repositories = repositories(&tree);
@@ -69,7 +69,7 @@ pub fn gather(
     })
 }
 
-/// Adds what the links among the sources lead to. The built files are not looked through.
+/// Adds the targets of symbolic links in the sources. Does not search the build outputs.
 pub fn follow_links(facts: &mut WorkspaceFacts, places: &WorkspacePaths<'_>) {
     let built = |path: &Path| places.built.iter().any(|built| path.starts_with(built));
     let roots = facts.roots.iter().map(|root| root.canonical.clone());
@@ -78,13 +78,14 @@ pub fn follow_links(facts: &mut WorkspaceFacts, places: &WorkspacePaths<'_>) {
         match HostPath::resolve(&path) {
             Ok(path) if path.kind == FileKind::Directory => facts.roots.push(path),
             Ok(path) => facts.linked.push(path),
-            // It has vanished just now.
+            // The target was deleted after the search.
             Err(_) => {}
         }
     }
 }
 
-/// What of our own lies in the project, under its real name, since that is where it is mounted.
+/// Returns Maelstrom's own directories below `roots`, by their canonical paths, where they are
+/// mounted.
 fn masked(roots: &[HostPath], own: &[PathBuf]) -> Vec<PathBuf> {
     let real = |path: &PathBuf| {
         HostPath::resolve(path).map_or_else(|_| path.clone(), |resolved| resolved.canonical)
@@ -96,8 +97,9 @@ fn masked(roots: &[HostPath], own: &[PathBuf]) -> Vec<PathBuf> {
     own.iter().map(real).filter(shown).collect()
 }
 
-/// The root of the version-controlled tree that a directory lies in. One that holds the home
-/// directory or anybody's temporary files is no project's.
+/// Returns the root of the version-controlled tree that contains `directory`. A tree that contains
+/// the home directory or a shared directory for temporary files does not belong to the project and
+/// does not count.
 fn version_controlled_tree(directory: &Path, home: Option<&Path>) -> Option<PathBuf> {
     let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
     let shared = [Path::new("/tmp"), Path::new("/var/tmp")];
@@ -115,9 +117,9 @@ fn version_controlled_tree(directory: &Path, home: Option<&Path>) -> Option<Path
         .map(Path::to_owned)
 }
 
-/// Where Git keeps what a tree is a version of, if not in the tree: for a linked worktree or a
-/// submodule, `.git` is a file that names the directory, and that may name others in turn
-/// (gitrepository-layout(5)).
+/// Returns the directories of a tree's Git repository that are not in its own `.git`: in a linked
+/// worktree or a submodule, `.git` is a file that names the directory, and the directory may name
+/// others in turn (gitrepository-layout(5)).
 fn repositories(tree: &Path) -> Vec<PathBuf> {
     let line = |path: &Path| -> Option<String> {
         let text = std::fs::read_to_string(path).ok()?;

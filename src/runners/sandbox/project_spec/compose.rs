@@ -27,7 +27,7 @@ use super::{
     ToolboxUse,
 };
 
-/// What a container begins with, at hand.
+/// The base of a container, with its image fetched.
 enum PreparedBase<'a> {
     Nothing,
     Default(&'a Arc<ContainerSpec>),
@@ -35,7 +35,7 @@ enum PreparedBase<'a> {
 }
 
 impl ProjectSpec {
-    /// What a test gets of which this was resolved.
+    /// Returns the container of a test, from its resolved specification.
     pub async fn give(
         &self,
         resolution: &SpecResolution,
@@ -47,7 +47,8 @@ impl ProjectSpec {
             .await
     }
 
-    /// What a job gets of which this was resolved, and which stands at this place.
+    /// Returns the container of a job, from its resolved specification. `place` is the place of the
+    /// specification in its file, for error messages.
     pub async fn give_resolved(
         &self,
         resolved: &ResolvedSpec,
@@ -68,7 +69,7 @@ impl ProjectSpec {
         };
         match (self.isolation, given.attention) {
             (IsolationMode::Container, RunOrIgnore::Run) => {}
-            // Nothing will look at its container.
+            // Without a container or without a run, nothing uses these fields.
             (IsolationMode::Process, _) | (_, RunOrIgnore::Ignore) => return Ok(given),
         }
         let base = self.base(resolved, standard, place, watcher).await?;
@@ -140,8 +141,8 @@ impl ProjectSpec {
             PreparedBase::Default(_)
                 if inherits && resolved.environment.is_empty() && !is_local =>
             {
-                // It has to be the same `Arc`: pytest's runner knows by the address which tests can
-                // share a process.
+                // Must be the same `Arc`: the pytest runner compares addresses to find tests that
+                // can share a process.
                 return Ok(Arc::clone(&standard.environment));
             }
             PreparedBase::Default(_) if inherits => {
@@ -169,7 +170,8 @@ impl ProjectSpec {
         Ok(Arc::new(expanded))
     }
 
-    /// The container, and where the runner's program is in it.
+    /// Returns the container, and the path of the runner's program in it if that differs from the
+    /// default.
     async fn container(
         &self,
         resolved: &ResolvedSpec,
@@ -253,7 +255,8 @@ impl ProjectSpec {
         })
     }
 
-    /// What stands in the place of the runner's program, and the libraries it needs.
+    /// Creates the layers for the runner's program: an empty file as its mount point, and the
+    /// shared libraries that it needs.
     async fn program_layers(
         &self,
         resolved: &ResolvedSpec,
@@ -261,7 +264,7 @@ impl ProjectSpec {
         place: &str,
     ) -> Result<Vec<PathBuf>, ProjectSpecError> {
         let stub = Layer::Stubs {
-            // Nothing of a program's name is to be expanded.
+            // The name is literal: no brace expansion.
             stubs: vec![escaped(&program.name)],
         };
         let mut layers = vec![stub];
@@ -289,7 +292,8 @@ impl ProjectSpec {
         let mut trees = match base {
             PreparedBase::Default(container) if inherits => match &container.root {
                 RootKind::Skeleton(entries) => {
-                    // It takes the writes of user 0, unless somebody says what it takes.
+                    // The skeleton is writable for user 0, unless the specification sets the access
+                    // to the root.
                     if own.is_empty() && access.is_none() {
                         return Ok(container.root.clone());
                     }
@@ -318,7 +322,7 @@ fn material(place: &str, what: &str, source: LayerCacheError) -> ProjectSpecErro
     }
 }
 
-/// Whether nothing is left to do to the default container.
+/// Returns whether the specification leaves the default container unchanged.
 fn changes_nothing(resolved: &ResolvedSpec) -> bool {
     let scalars = &resolved.scalars;
     let needed = InheritedFields::LAYERS
@@ -345,7 +349,8 @@ fn base_root<'a>(base: &'a PreparedBase<'_>) -> Option<&'a RootKind> {
     }
 }
 
-/// The mounts that the default container lends. Its sources and programs count as layers.
+/// Returns the mounts inherited from the default container. Those of sources and programs are
+/// inherited along with its layers.
 fn inherited_mounts(resolved: &ResolvedSpec, base: &PreparedBase<'_>) -> Vec<Mount> {
     let PreparedBase::Default(container) = base else {
         return Vec::new();
@@ -357,7 +362,7 @@ fn inherited_mounts(resolved: &ResolvedSpec, base: &PreparedBase<'_>) -> Vec<Mou
         MountKind::Bind { .. } | MountKind::Overlay { .. } | MountKind::Mask => {
             inherited.contains(InheritedFields::LAYERS)
         }
-        // It shows the devices of a network, which must be the container's own.
+        // sysfs shows the devices of a network namespace, which must be the container's own.
         MountKind::Sys { .. } => inherited.contains(InheritedFields::MOUNTS) && !is_local,
         MountKind::Scratch { .. }
         | MountKind::Device(_)

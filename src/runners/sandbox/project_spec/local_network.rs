@@ -1,4 +1,4 @@
-//! What a container needs to use the host's network: the files for name resolution. Those in the
+//! Mounts for containers that use the host's network: its files for name resolution. Files in the
 //! container's own layers take precedence.
 
 use std::fs;
@@ -9,19 +9,19 @@ use maelstrom_spec::Layer;
 
 use super::stub::stub_of;
 
-/// The files that say how names become addresses, of which every default container has its own.
+/// The files that configure name resolution. The default container has its own version of each.
 const NAMES: [&str; 3] = ["/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"];
 
-/// Those that images leave to whoever runs them; an image knows best how its own library looks
-/// names up.
+/// The files for name resolution that a container engine provides for an image.
+/// `/etc/nsswitch.conf` is not among them, because it must fit the image's own C library.
 const NAMES_IN_IMAGE: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
 
-/// The host's, in place of the default container's.
+/// Returns mounts of the host's files over those of the default container.
 pub fn names_in_default(layers: &[PathBuf]) -> Vec<Mount> {
     names(&NAMES, layers)
 }
 
-/// The host's, in place of an image's.
+/// Returns mounts of the host's files over those of an image.
 pub fn names_in_image(layers: &[PathBuf]) -> Vec<Mount> {
     names(&NAMES_IN_IMAGE, layers)
 }
@@ -45,7 +45,7 @@ fn names(files: &[&str], layers: &[PathBuf]) -> Vec<Mount> {
     .collect()
 }
 
-/// What these can be mounted on in an image that lacks them.
+/// Returns a layer of stubs as mount points for `mounts`, for images that lack the files.
 pub fn stubs(mounts: &[Mount]) -> Layer {
     let paths = mounts
         .iter()

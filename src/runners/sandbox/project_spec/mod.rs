@@ -1,16 +1,17 @@
-//! Applies a project's own file about containers: from a test to everything its job needs.
+//! Applies the project's specification file: maps each test to the container, environment and
+//! limits of its job.
 //!
 //! ```text
 //! file ─load─▶ ProjectSpec ─resolve(test)─▶ ResolvedSpec ─▶ TestContainer
-//!                                           pure            layers made, images fetched
+//!                                           pure            creates layers, fetches images
 //! ```
 //!
 //! A runner passes the container that it would use by default ([`DefaultContainer`]) and gets the
-//! test's container instead. Without a file there is no [`ProjectSpec`], and this module costs
-//! nothing.
+//! test's container ([`TestContainer`]) in return. Without a file there is no [`ProjectSpec`], and
+//! this module costs nothing.
 //!
-//! A [`ProjectSpec`] belongs to one discovery. Its [`LayerCache`] holds the directories that jobs
-//! use, so they must be kept as long as the jobs; see [`ProjectSpec::materials`].
+//! A [`ProjectSpec`] belongs to one discovery. Its [`LayerCache`] keeps the directories that jobs
+//! use from being evicted, so it must live as long as the jobs; see [`ProjectSpec::materials`].
 
 mod compose;
 mod error;
@@ -47,37 +48,37 @@ pub use self::options::TestContainerOptions;
 pub use self::stub::stub_of;
 pub use init::{InitError, StarterFile};
 
-/// The files of the runners.
+/// The specification files of the runners.
 pub mod files {
     pub use maelstrom_spec::init::{CARGO, GO, PYTEST};
 }
 
-/// How often one looks whether there is something to tell of images.
+/// The interval at which notices about image downloads are delivered.
 const LOOK: Duration = Duration::from_millis(100);
 
 const MEGABYTE: u64 = 1_000_000;
 
-/// What is to be known to read a project's file.
+/// The inputs for reading a project's specification file.
 #[derive(Clone, Copy, Debug)]
 pub struct SpecSource<'a> {
     pub file: &'static StarterFile,
-    /// The directory that it is in.
+    /// The directory that contains the file.
     pub project: &'a Path,
-    /// The words of the runner's patterns.
+    /// The vocabulary of the runner's test filter patterns.
     pub vocabulary: &'static PatternVocabulary,
     /// The runner's template variables.
     pub variables: &'a [TemplateVariable],
-    /// What the configuration says of the timeout, in seconds; 0 is none.
+    /// The timeout from the configuration, in seconds; 0 means none.
     pub timeout_s: Option<u32>,
-    /// Whether the runner puts a program of its own into every container.
+    /// Whether the runner adds a program of its own to every container.
     pub runner_layers: RunnerLayers,
-    /// What keeps tests apart.
+    /// Whether tests run in containers or as plain processes.
     pub isolation: IsolationMode,
-    /// The environment the program was called with.
+    /// The environment with which the program was started.
     pub client: &'a ProcessEnvironment,
 }
 
-/// See the module's documentation.
+/// A project's specification file, ready to be applied to tests. See the module documentation.
 #[derive(Debug)]
 pub struct ProjectSpec {
     file: &'static str,
@@ -86,65 +87,64 @@ pub struct ProjectSpec {
     isolation: IsolationMode,
     client: ProcessEnvironment,
     toolbox: Cell<ToolboxUse>,
-    /// The most that any test was allowed so far.
+    /// The highest privilege level that any test has been given so far.
     privileges: Cell<PrivilegeLevel>,
 }
 
-/// Whether any test was given this machine's programs.
+/// Whether any test has been given this machine's programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolboxUse {
     Unused,
-    /// At least one was.
     Used,
 }
 
-/// What a runner gives a test by itself.
+/// The container and environment that a runner uses for a test without a specification file.
 #[derive(Clone, Debug)]
 pub struct DefaultContainer {
     pub container: Arc<ContainerSpec>,
-    /// The same without this machine's programs, where the file asks for it.
+    /// The same container without this machine's programs, if the specification excludes them from
+    /// any test. If it is `None`, `container` is used instead.
     pub without_toolbox: Option<Arc<ContainerSpec>>,
     pub environment: Arc<ProcessEnvironment>,
-    /// Where the test starts.
+    /// The working directory of the test.
     pub working_directory: Arc<Path>,
-    /// The program that the runner brings along, if it brings one.
+    /// The program that the runner adds to the container, if any.
     pub program: Option<RunnerProgram>,
 }
 
-/// A program that a runner brings along. In the default container it is where it is here; in any
-/// other it stands in the root.
+/// A program that a runner adds to containers. In the default container it has the same path as on
+/// the host; in any other container it is in the root directory.
 #[derive(Clone, Debug)]
 pub struct RunnerProgram {
-    /// Where it is on this machine.
+    /// Its path on the host.
     pub source: PathBuf,
-    /// What it is called in the root of a container.
+    /// Its file name in the root directory of a container.
     pub name: String,
 }
 
-/// What a test gets.
+/// The container, environment and limits of one test's job.
 #[derive(Clone, Debug)]
 pub struct TestContainer {
     pub container: Arc<ContainerSpec>,
     pub environment: Arc<ProcessEnvironment>,
     pub working_directory: Arc<Path>,
-    /// Where the runner's own program is in the container, if it isn't where it is by default.
+    /// The path of the runner's program in the container, if it differs from the default.
     pub program: Option<PathBuf>,
-    /// How long it may run.
+    /// The time limit, or `None` for no limit.
     pub timeout: Option<Duration>,
-    /// Whether it runs at all.
+    /// Whether the test runs or is reported as ignored.
     pub attention: RunOrIgnore,
 }
 
-/// Whether a test runs.
+/// Whether a test runs or is reported as ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunOrIgnore {
     Run,
-    /// It is only reported.
     Ignore,
 }
 
 impl ProjectSpec {
-    /// Reads the project's file, if there is one.
+    /// Reads the project's specification file. Returns `None` if it does not exist.
     pub fn load(
         recipe: &SpecSource<'_>,
         sources: LayerCacheOptions,
@@ -174,7 +174,8 @@ impl ProjectSpec {
         }))
     }
 
-    /// For jobs that say themselves what they want: see [`ProjectSpec::give_resolved`].
+    /// Returns a specification without a file, for jobs that are specified individually: see
+    /// [`ProjectSpec::give_resolved`].
     pub fn without_file(sources: LayerCacheOptions, client: &ProcessEnvironment) -> ProjectSpec {
         ProjectSpec {
             file: "",
@@ -191,35 +192,37 @@ impl ProjectSpec {
         }
     }
 
-    /// The directories that jobs use; they stay as long as somebody holds this.
+    /// Returns the layer cache. The directories that jobs use are not evicted while a reference to
+    /// it exists.
     pub fn materials(&self) -> Arc<LayerCache> {
         Arc::clone(&self.materials)
     }
 
-    /// Whether any container is to do without this machine's programs.
+    /// Returns whether the file excludes this machine's programs from any container.
     pub fn wants_no_toolbox(&self) -> bool {
         self.resolver.borrow().specification().wants_no_toolbox()
     }
 
-    /// Variables that the file names, whosever they are.
+    /// Returns the environment variables that the file names, no matter for which tests.
     pub fn named_variables(&self) -> BTreeSet<OsString> {
         self.resolver.borrow().specification().named_variables()
     }
 
-    /// Whether any layer, of which the relative paths start at `project`, may be made of something
-    /// below this directory.
+    /// Returns whether any layer may contain files from below `directory`. Relative paths in layers
+    /// start at `project`.
     pub fn layers_reach(&self, project: &Path, directory: &Path) -> bool {
         let resolver = self.resolver.borrow();
         resolver.specification().layers_reach(project, directory)
     }
 
-    /// Whether any test was given this machine's programs so far.
+    /// Returns whether any test has been given this machine's programs so far.
     pub fn toolbox_use(&self) -> ToolboxUse {
         self.toolbox.get()
     }
 
-    /// What the user should know about how tests are kept apart: that nothing but processes does
-    /// it, or that some can leave their containers.
+    /// Returns a warning about isolation, if one is due: that only `ignore` and `timeout` of the
+    /// file apply to plain processes, or that tests with full privileges can leave their
+    /// containers.
     pub fn notice(&self) -> Option<UserNotice> {
         match self.isolation {
             IsolationMode::Container => match self.privileges.get() {
@@ -238,12 +241,13 @@ impl ProjectSpec {
         }
     }
 
-    /// What the file says about a test. All of the test must be known.
+    /// Resolves the specification of a test. No property of `test` may be unknown.
     pub fn resolve(&self, test: &impl FilterSubject) -> Result<SpecResolution, ProjectSpecError> {
         Ok(self.resolver.borrow_mut().resolve(test)?)
     }
 
-    /// Which directives apply to a test, and what comes of them, as a file.
+    /// Returns which directives apply to a test and what results from them, in the format of the
+    /// specification file.
     pub fn explain(
         &self,
         title: &str,
@@ -257,8 +261,8 @@ impl ProjectSpec {
         ))
     }
 
-    /// What each of these tests gets, in their order. What is the same is made once. Of an image
-    /// that has to be fetched somebody is told.
+    /// Returns the container of each test, in order. Tests with the same specification share one.
+    /// Calls `tell` with a notice for each image that has to be fetched.
     pub async fn give_all<S: FilterSubject>(
         &self,
         tests: impl Iterator<Item = S>,
@@ -289,7 +293,7 @@ impl ProjectSpec {
         standard: &DefaultContainer,
         watcher: &dyn Fn(&str) -> ImageProgressCallback,
     ) -> Result<Vec<TestContainer>, ProjectSpecError> {
-        // By address: the resolver keeps what it handed out.
+        // By address: equal specifications share one `Arc`, which the resolver keeps alive.
         let mut made: HashMap<*const ResolvedSpec, TestContainer> = HashMap::new();
         let mut given = Vec::new();
         for test in tests {
@@ -308,7 +312,8 @@ impl ProjectSpec {
         Ok(given)
     }
 
-    /// Where a person finds what decided about a test, if nothing more exact is known.
+    /// Returns the place in the file of the last directive that applies to the test, or the file's
+    /// name, for error messages that have no more exact place.
     fn place(&self, resolution: &SpecResolution) -> String {
         let resolver = self.resolver.borrow();
         let last = resolution.applied.last();
@@ -317,7 +322,8 @@ impl ProjectSpec {
     }
 }
 
-/// Says once that an image is being fetched.
+/// Returns a callback that adds a notice to `news` when the download of an image starts, once per
+/// image.
 fn watcher(uri: &str, news: &Arc<Mutex<Vec<UserNotice>>>) -> ImageProgressCallback {
     let (uri, news) = (uri.to_owned(), Arc::clone(news));
     let told = AtomicBool::new(false);
@@ -338,7 +344,7 @@ fn watcher(uri: &str, news: &Arc<Mutex<Vec<UserNotice>>>) -> ImageProgressCallba
     })
 }
 
-/// What holds for a test without a file.
+/// Returns what `--explain` prints for a test without a specification file.
 pub fn explain_built_in(
     title: &str,
     test: &impl FilterSubject,

@@ -1,5 +1,5 @@
-//! Checks, before a container is started, for mounts that would fail or be hidden: the kernel's
-//! errors name neither the file nor the line.
+//! Checks for mounts that would fail or hide files, before a container is started: the kernel's
+//! errors name neither the file nor the line in the specification.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use maelstrom_spec::SpecifiedMount;
 
 use super::ProjectSpecError;
 
-/// Refuses files of layers that the default container's mounts, or its links, would hide.
+/// Returns an error if a mount or a symbolic link of the default container would hide a file of a
+/// layer.
 pub fn check_hidden(
     layers: &[PathBuf],
     root: Option<&RootKind>,
@@ -44,7 +45,9 @@ pub fn check_hidden(
     Ok(())
 }
 
-/// What a layer has at a mount point besides an empty directory.
+/// Returns what the layer contains at a mount point: a file that is not empty, or the first entry
+/// of a directory. Returns `None` for an empty file or directory, since it may be meant as the
+/// mount point.
 fn content(layer: &Path, mount_point: &Path) -> Option<PathBuf> {
     let place = in_tree(layer, mount_point);
     let metadata = fs::symlink_metadata(&place).ok()?;
@@ -67,8 +70,8 @@ fn kind(kind: &MountKind) -> &'static str {
     }
 }
 
-/// Refuses mounts whose mount point or source is certainly not there. Those of no place of their
-/// own are asked for at `place`.
+/// Returns an error for the first mount in `own` whose mount point or source certainly does not
+/// exist. Mounts without a place in the file of their own are reported at `place`.
 pub fn check_mounts(
     root: &RootKind,
     before: &[Mount],
@@ -106,7 +109,7 @@ pub fn check_mounts(
     Ok(())
 }
 
-/// The stub that a mount can be made on.
+/// Returns the stub to add to the layers as the mount point: a directory's ends in `/`.
 fn stub(mount: &Mount) -> String {
     let is_file = match &mount.kind {
         MountKind::Bind { source, .. } => !source.is_dir(),
@@ -124,7 +127,7 @@ fn stub(mount: &Mount) -> String {
     format!("{}{end}", mount.mount_point.display())
 }
 
-/// Whether something stands at a path, or can't be ruled out.
+/// Returns whether a path exists in the container, or may exist.
 fn may_stand<'a>(root: &RootKind, mounts: impl Iterator<Item = &'a Mount>, path: &Path) -> bool {
     let covers = |mount: &&Mount| path.starts_with(&mount.mount_point);
     let depth = |mount: &&Mount| mount.mount_point.components().count();
@@ -155,7 +158,7 @@ fn may_stand_in(mount: &Mount, path: &Path) -> bool {
     }
 }
 
-/// A link on the way may lead anywhere.
+/// Returns whether `path` may exist below `tree`. A symbolic link on the way may lead anywhere.
 fn may_stand_below(tree: &Path, path: &Path) -> bool {
     let mut place = tree.to_owned();
     for component in path.strip_prefix("/").unwrap_or(path).components() {

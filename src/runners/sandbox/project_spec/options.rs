@@ -1,4 +1,4 @@
-//! The options for containers that all runners have.
+//! The command-line options for containers, which all runners have.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::sandbox::caches::{LayerDirectories, RunnerCacheOptions};
 use crate::sandbox::invocation::Invocation;
 use maelstrom_engine::layer_cache::LayerCacheOptions;
 
-/// Containers, layers and images.
+/// Options for the specification file and for the caches of layers and images.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Containers")]
 pub struct TestContainerOptions {
@@ -26,8 +26,8 @@ pub struct TestContainerOptions {
 }
 
 impl TestContainerOptions {
-    /// Where layers and images come from and go. `own` is the runner's own directory in the
-    /// project, where images are as well for somebody who has no home.
+    /// Returns the options of the layer cache. `own` is the runner's own directory, which holds the
+    /// cache of layers. For a user without a home directory, it also holds the images.
     pub fn sources(
         &self,
         invocation: &Invocation,

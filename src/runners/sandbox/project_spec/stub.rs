@@ -1,11 +1,13 @@
-//! Parses stubs: the empty files and directories of a layer that serve as mount points.
+//! Writes the text of stubs: the empty files and directories of a layer that serve as mount points.
 
-/// The stub of an absolute path, by the text of which brace expansion makes it.
+/// Returns the text of a stub for an absolute path, with the characters escaped that brace
+/// expansion would interpret.
 pub fn stub_of(path: &str) -> String {
     escaped(path.trim_start_matches('/'))
 }
 
-/// A text that brace expansion makes this of.
+/// Returns `/` and `name`, with the characters escaped that brace expansion would interpret. Only a
+/// `{` starts an expansion, so a name without it needs no escapes.
 pub fn escaped(name: &str) -> String {
     let special = |character| matches!(character, '{' | '}' | ',' | '\\');
     if !name.contains('{') {

@@ -39,13 +39,13 @@ pub enum FileEventKind {
 /// The combined effect of a file's events in a burst so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileChangeState {
-    /// It was not there when the burst began, and holds nothing yet.
+    /// The file was created in this burst and not written yet.
     New,
-    /// It was not there when the burst began, and was written.
+    /// The file was created and written in this burst.
     NewAndWritten,
-    /// It is another than when the burst began.
+    /// The file existed before the burst and has changed.
     Changed,
-    /// A directory that was not there when the burst began.
+    /// The directory was created in this burst.
     NewDirectory,
 }
 

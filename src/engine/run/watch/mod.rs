@@ -54,7 +54,7 @@ pub struct FileWatcher {
     /// The directory to which reported paths are relative.
     base: PathBuf,
     list: Option<WatchPaths>,
-    /// What rounds write themselves, of the present list.
+    /// The files in the current list that rounds write themselves.
     written: Vec<PathBuf>,
     directories: Option<DirectoryWatcher>,
     coalescer: ChangeDebouncer,
@@ -73,8 +73,9 @@ impl FileWatcher {
         }
     }
 
-    /// Watches this from now on. Needs a runtime. Returns the input for the machine. What is to be
-    /// watched is found out by rounds, so it is a round that goes on meanwhile.
+    /// Starts watching these paths in place of the previous ones. Requires a Tokio runtime. Returns
+    /// the input for the machine. Call it only during a round: pending events are treated as those
+    /// of a round.
     pub fn watch(&mut self, list: WatchPaths) -> Option<RunInput> {
         match self.watching {
             WatchMode::Off => return None,
@@ -171,9 +172,9 @@ impl FileWatcher {
 /// Whether a round is running when an event arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RoundPhase {
-    /// While a round goes on.
+    /// A round is running.
     InRound,
-    /// While the next change is awaited, or a person.
+    /// No round is running.
     Between,
 }
 

@@ -27,9 +27,9 @@ pub enum ContainerStep {
         trees: Vec<CString>,
         writes: RootWrites,
     },
-    /// Make the mount at `/` read-only, leaving what is mounted below as it is.
+    /// Make the mount at `/` read-only, but not the mounts below it.
     SealRoot,
-    /// Detach the host's root: from here on nothing of the host can be reached by name.
+    /// Detach the host's root. From here on, no file of the host can be opened by name.
     LeaveHost,
 
     /// Set the host name.

@@ -71,7 +71,7 @@ impl RestrictedPathScan {
         }
     }
 
-    /// What there is if this directory is shown.
+    /// Returns the restricted paths that a container would see if this directory is shown.
     pub(super) fn below(&self, directory: &Path, shown: DirectoryUse) -> Vec<PathBuf> {
         let places = looked_through(directory, shown).into_iter();
         let found = places.flat_map(|place| {

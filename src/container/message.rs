@@ -1,4 +1,4 @@
-//! The messages between the test runner and its helper processes.
+//! The messages between the main program and its helper processes.
 //!
 //! ```text
 //! program ── SpawnerRequest ──▶ spawner        program ── ContainerRequest ──▶ container init
@@ -43,7 +43,7 @@ pub enum SystemCalls {
     All,
 }
 
-/// A message from the test runner to the spawner.
+/// A message from the main program to the spawner.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SpawnerRequest {
     /// The ids of the user namespace have been mapped. Continue, and let jobs make these system
@@ -53,7 +53,7 @@ pub enum SpawnerRequest {
     StartContainer,
 }
 
-/// A message from the spawner to the test runner.
+/// A message from the spawner to the main program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SpawnerReply {
     /// The spawner has created a user namespace, whose ids must be mapped now.
@@ -63,7 +63,7 @@ pub enum SpawnerReply {
     Failed(StepFailed),
 }
 
-/// A message from the test runner to a container init.
+/// A message from the main program to a container init.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ContainerRequest {
     /// Launch a program. Sent with descriptors for its standard input, output and error, without
@@ -94,7 +94,7 @@ pub enum LaunchMode {
     Fork,
 }
 
-/// A message from a container init to the test runner.
+/// A message from a container init to the main program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ContainerReply {
     /// The container was created and accepts requests.

@@ -93,7 +93,7 @@ pub enum ForkEnd {
     NotStarted(StepFailed),
     /// The process ended by itself or was killed.
     Ended(ExitStatus, ResourceUsage),
-    /// The test runner is gone.
+    /// The main program is gone.
     Abandoned,
     /// The fork server was gone before.
     NoResident,
@@ -285,7 +285,7 @@ impl ForkServer {
     }
 
     /// Waits for the fork's end. `obey` receives and applies a request for the given process, and
-    /// returns `None` if the test runner is gone.
+    /// returns `None` if the main program is gone.
     pub fn follow(&mut self, orders: &OwnedFd, mut obey: impl FnMut(Pid) -> Option<()>) -> ForkEnd {
         let mut fork: Option<(Pid, Option<OwnedFd>)> = None;
         let mut failed = None;

@@ -26,7 +26,7 @@ pub enum JobProcessEnd {
         /// The wall-clock time that it ran.
         ran: Duration,
     },
-    /// The test runner is gone.
+    /// The main program is gone.
     Abandoned,
 }
 

@@ -101,9 +101,10 @@ impl NamespaceLimit {
     }
 }
 
-/// Forbids cgroup namespaces in and below the calling process's user namespace. The owner of one
-/// can mount the tree of control groups below the caller's control group. If that tree belongs to
-/// the caller, the owner could move, freeze and kill everything in it.
+/// Forbids cgroup namespaces in and below the calling process's user namespace. A cgroup namespace
+/// starts at the control group of its creator, here the one in which the program was started, and
+/// its owner can mount the tree below it. If that tree belongs to the program's user, the owner
+/// could move, freeze and kill everything in it.
 pub fn forbid_control_groups() -> nix::Result<()> {
     let file = File::options()
         .write(true)

@@ -110,7 +110,7 @@ impl ContainerInit {
             }
             match verdict {
                 AuditOutcome::Altered(_) => return 0,
-                // If the container init exits, the test runner behaves as if it had never existed
+                // If the container init exits, the main program behaves as if it had never existed
                 // and starts another one.
                 AuditOutcome::Pristine | AuditOutcome::FilesWritten => {
                     if self.restore(verdict).is_err() {
@@ -270,7 +270,7 @@ impl ContainerInit {
         });
         match end {
             ForkEnd::NotStarted(failed) => JobProcessEnd::NotStarted(failed),
-            // Without a reply, the test runner behaves as if the container init had never existed.
+            // Without a reply, the main program behaves as if the container init had never existed.
             ForkEnd::Abandoned | ForkEnd::NoResident => JobProcessEnd::Abandoned,
             ForkEnd::Ended(status, usage) => {
                 let ran = started.elapsed();

@@ -5,13 +5,13 @@
 //! version         the version of the layout
 //! maelstrom.lock  held by users of the directory, and while it is set up
 //! pins            locks of entries in use
-//! builds          locks of entries being made
+//! builds          locks of entries being created
 //! scratches       locks of the entries of scratch/
-//! digests         known digests of files elsewhere, see `digest_cache`
+//! digests         cached digests of files outside the store, see `digest_cache`
 //! blobs/HASH      files by their SHA-256
 //! partial/HASH    incomplete blobs
 //! trees/HASH/     manifest and root/
-//! scratch/NAME    what is being made or removed
+//! scratch/NAME    entries being created or removed
 //! ```
 //!
 //! A directory with a valid `CACHEDIR.TAG` and content of another version is emptied, unless a

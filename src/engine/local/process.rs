@@ -2,7 +2,7 @@
 //!
 //! The job has its own process group, which is killed when its first process ends, so that most
 //! daemons do not outlive their test. There is no further isolation: the job sees this machine, a
-//! process that leaves the group escapes, and if the test runner itself is killed, the jobs keep
+//! process that leaves the group escapes, and if the program itself is killed, the jobs keep
 //! running. The job's container spec is ignored.
 
 use std::fs::File;

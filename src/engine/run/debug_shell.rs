@@ -1,8 +1,7 @@
 //! Builds the commands that open a shell in a test's container.
 //!
 //! Building a command saves the test's job to a file. Failed tests get a command without a request,
-//! but only the first [`TOLD_MAX`] of a run: nobody investigates more failures than that one by
-//! one.
+//! but only the first [`TOLD_MAX`] of a run, because nobody investigates more failures one by one.
 
 use std::path::PathBuf;
 

@@ -102,7 +102,7 @@ pub fn count(number: usize) -> u32 {
 mod tests {
     use super::*;
 
-    /// Invariant 3: infrastructure failures and test failures never pass for one another.
+    /// Invariant 3: infrastructure failures and test failures are never confused.
     #[test]
     fn only_what_the_test_did_counts_against_it() {
         let limit = Some(Duration::from_secs(2));

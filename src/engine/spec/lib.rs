@@ -22,7 +22,7 @@
 //! Without a file, every test gets the runner's own container, see [`TestSpecification::built_in`].
 //! Files can refer to that container by the name [`DEFAULT_CONTAINER`], like any other parent.
 //!
-//! Pure, apart from [`init`] and [`config::environment`]: opens no file and reads no variable. The
+//! Pure, apart from [`init`] and [`config::ThisProcess`]: opens no file and reads no variable. The
 //! contents of the default container are defined by each runner, and images are read elsewhere.
 
 pub mod config;

@@ -77,7 +77,7 @@ pub enum ConfigOptionKind {
     Words,
 }
 
-/// The least important messages that are logged.
+/// The lowest severity that is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
     /// What went wrong

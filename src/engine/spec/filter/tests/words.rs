@@ -78,7 +78,7 @@ fn words_may_be_cut_so_far_and_no_further() {
     check(&(of_pytest, "markers", "markers"), |word| {
         format!("{word}.contains(x)")
     });
-    // A name alone is no test's, and has no meaning.
+    // A selector without a matcher is an error.
     for (runner, vocabulary) in all {
         for word in [
             "name",

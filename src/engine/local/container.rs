@@ -357,7 +357,7 @@ impl ContainerHandle {
     }
 
     /// Requests that a program be run, or forked by the fork server, with these standard streams.
-    /// Without `input`, standard input is the container's null device.
+    /// Without `input`, the program reads from `/dev/null`.
     pub fn run(
         &self,
         image: ProcessImage,

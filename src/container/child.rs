@@ -1,8 +1,8 @@
-//! What happens between the clone of a job's process and the start of its program.
+//! Runs between the clone of a job's process and the start of its program.
 //!
 //! The child shares its parent's memory (`CLONE_VM`) while the parent waits (`CLONE_VFORK`), so the
 //! cost of the clone does not depend on the size of the parent. In return, [`enter`] may only make
-//! system calls on what the parent has prepared: no allocation, no lock, no `Drop`, no panic.
+//! system calls on data that the parent has prepared: no allocation, no lock, no `Drop`, no panic.
 //!
 //! ```text
 //! parent (container init)                   child
@@ -24,13 +24,13 @@ use super::init::build::StepFailed;
 use super::message::ProcessImage;
 use super::sys::process::{CAPABILITY_VERSION, drop_from_bounding_set, make_inheritable};
 
-/// The stack of a child that only makes system calls; the rest is room for the dynamic linker,
-/// which may resolve a symbol there.
+/// The size of the child's stack in bytes. The child only makes system calls; the rest is room for
+/// the dynamic linker, which may resolve a symbol there.
 const STACK_BYTES: usize = 64 * 1024;
 
 /// The capabilities that user 0 of an ordinary container keeps, by number (linux/capability.h):
-/// power over files, ids, its own processes, low ports and raw sockets, as container engines
-/// commonly grant. None of them can alter a namespace.
+/// control over files, user ids, its own processes, low ports and raw sockets, as container engines
+/// commonly grant. None of them allows changing a namespace.
 const ORDINARY_CAPABILITIES: u64 = {
     const CHOWN: u64 = 1 << 0;
     const DAC_OVERRIDE: u64 = 1 << 1;
@@ -62,28 +62,28 @@ const ORDINARY_CAPABILITIES: u64 = {
         | SETFCAP
 };
 
-/// Which capabilities the job's program starts with.
+/// The capabilities with which the job's program starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapabilitySet {
-    /// Those of an ordinary process: [`ORDINARY_CAPABILITIES`] for user 0, none for others.
+    /// Those of an ordinary process: [`ORDINARY_CAPABILITIES`] for user 0, none for other users.
     Ordinary,
-    /// All over its user namespace.
+    /// All capabilities in the container's user namespace.
     All,
-    /// Those of an ordinary process, and the two that enter a mount namespace, which its forks
-    /// need.
+    /// Those of an ordinary process, and the two capabilities for entering a mount namespace, which
+    /// the forks of a fork server need.
     Resident,
 }
 
-/// Whether the job's standard input is a terminal that is to be its own.
+/// Whether the job's standard input is a terminal that becomes its controlling terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessTerminal {
-    /// The job has none.
+    /// The job has no terminal.
     None,
-    /// It is the controlling terminal of the job's session: keys become signals.
+    /// The terminal controls the job's session: keys such as `^C` become signals.
     Controlling,
 }
 
-/// The step a child was at when it failed.
+/// The step at which a child failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ExecStage {
     NewSession,
@@ -95,7 +95,7 @@ enum ExecStage {
     Execute,
 }
 
-/// Everything the child needs, prepared by its parent.
+/// Everything that the child needs, prepared by its parent.
 struct ChildContext {
     streams: [RawFd; 3],
     terminal: ProcessTerminal,
@@ -107,14 +107,15 @@ struct ChildContext {
     failure: Option<(ExecStage, c_int)>,
 }
 
-/// What `setns(2)` asks for to enter a mount namespace: CAP_SYS_CHROOT and CAP_SYS_ADMIN.
+/// The capabilities that `setns(2)` requires to enter a mount namespace: CAP_SYS_CHROOT and
+/// CAP_SYS_ADMIN.
 const NAMESPACE_CAPABILITIES: u64 = 1 << 18 | 1 << 21;
 
-/// Takes the capabilities that an ordinary container's jobs are not to have from all programs that
-/// this process's children will execute. Its own remain.
+/// Removes the capabilities that jobs of an ordinary container must not have from all programs that
+/// this process's children will execute. The process keeps its own capabilities.
 pub fn bound_capabilities() -> nix::Result<()> {
-    // What a fork server needs can be made inheritable only as long as it is within the bounds. All
-    // other children give that up.
+    // The capabilities of fork servers can be made inheritable only while they are in the bounding
+    // set. All other children drop them.
     make_inheritable(NAMESPACE_CAPABILITIES)?;
     for capability in 0..u64::BITS {
         if ORDINARY_CAPABILITIES & (1 << capability) == 0 {
@@ -133,12 +134,12 @@ pub struct ChildStack(Vec<u128>);
 
 impl Default for ChildStack {
     fn default() -> Self {
-        // `u128` is aligned to 16 bytes, as both supported architectures want their stacks.
+        // `u128` is aligned to 16 bytes, as both supported architectures require of stacks.
         ChildStack(vec![0; STACK_BYTES / size_of::<u128>()])
     }
 }
 
-/// A null-terminated array of pointers, as `execve` takes it.
+/// Returns a null-terminated array of pointers, as `execve` takes it.
 fn pointers<'a>(strings: impl IntoIterator<Item = &'a CStr>) -> Vec<*const c_char> {
     strings
         .into_iter()
@@ -147,8 +148,8 @@ fn pointers<'a>(strings: impl IntoIterator<Item = &'a CStr>) -> Vec<*const c_cha
         .collect()
 }
 
-/// Starts a program in the calling process's namespaces, with these standard streams. Returns once
-/// it runs.
+/// Starts a program in the calling process's namespaces, with these standard streams. Returns the
+/// process ID once the program has been executed.
 pub fn start(
     stack: &mut ChildStack,
     image: &ProcessImage,
@@ -169,10 +170,10 @@ pub fn start(
         capabilities,
         failure: None,
     };
-    // SAFETY: the stack is exclusively borrowed, and its end is what `clone` wants, since stacks
+    // SAFETY: the stack is exclusively borrowed, and its end is what `clone` requires, since stacks
     // grow downwards on both architectures. `launch` and everything it points to outlive the
     // child's use of them: CLONE_VFORK keeps this thread waiting until the child has executed a
-    // program or exited. `enter` makes system calls only. Signals cannot run handlers in the child,
+    // program or exited. `enter` makes system calls only. No signal handler can run in the child,
     // since a container init installs none.
     let pid = unsafe {
         let top = stack.0.as_mut_ptr().add(stack.0.len()).cast::<c_void>();
@@ -181,13 +182,13 @@ pub fn start(
     };
     let pid = Errno::result(pid).map_err(|errno| StepFailed::new("clone a process", errno))?;
     let pid = Pid::from_raw(pid);
-    // SAFETY: the child, which has ended or executed, writes to it no more; a volatile read, since
-    // the compiler cannot know that the call above changed it.
+    // SAFETY: the child has exited or executed a program, so it no longer writes to this field. The
+    // read is volatile because the compiler cannot know that the call above changed it.
     match unsafe { ptr::read_volatile(&raw const launch.failure) } {
         None => Ok(pid),
         Some((stage, errno)) => {
-            // The child has exited. As a zombie it would keep its process id, which the next job is
-            // to have.
+            // The child has exited. It must be reaped: as a zombie it would keep its process ID,
+            // which the next job is to get.
             let _ = nix::sys::wait::waitpid(pid, None);
             Err(StepFailed::new(
                 stage_text(stage, image),
@@ -217,11 +218,11 @@ fn stage_text(stage: ExecStage, image: &ProcessImage) -> String {
     }
 }
 
-/// The child. Async-signal-safe and allocation-free throughout.
+/// The child's entry point. Async-signal-safe and allocation-free throughout.
 extern "C" fn enter(launch: *mut c_void) -> c_int {
     let launch = launch.cast::<ChildContext>();
-    // SAFETY: `start` passes a valid `ChildContext`, which nobody else uses until this process has
-    // executed or exited.
+    // SAFETY: `start` passes a valid `ChildContext`, which nothing else uses until this process has
+    // executed a program or exited.
     unsafe {
         let failure = match prepare(&*launch) {
             Err(stage) => (stage, last_errno()),
@@ -235,7 +236,7 @@ extern "C" fn enter(launch: *mut c_void) -> c_int {
 /// # Safety
 /// Only in a process that has just been cloned.
 unsafe fn last_errno() -> c_int {
-    // SAFETY: the location is valid for as long as the thread is.
+    // SAFETY: the location is valid as long as the thread exists.
     unsafe { *libc::__errno_location() }
 }
 
@@ -246,11 +247,11 @@ fn check(stage: ExecStage, result: c_int) -> Result<(), ExecStage> {
 /// # Safety
 /// Only in a process that has just been cloned, with a valid `launch`.
 unsafe fn prepare(launch: &ChildContext) -> Result<(), ExecStage> {
-    // SAFETY: plain system calls on numbers, on locals, and on pointers that `start` prepared.
+    // SAFETY: system calls on numbers, on locals, and on pointers that `start` prepared.
     unsafe {
         check(ExecStage::NewSession, libc::setsid())?;
-        // A container init has SIGCHLD blocked, to read it from a descriptor, and execve(2) hands
-        // the mask on.
+        // A container init blocks SIGCHLD in order to read it from a descriptor, and execve(2)
+        // preserves the signal mask.
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         check(
@@ -258,13 +259,13 @@ unsafe fn prepare(launch: &ChildContext) -> Result<(), ExecStage> {
             libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut()),
         )?;
         for (target, source) in launch.streams.iter().enumerate() {
-            // None of the sources is below 3: the container init keeps 0, 1 and 2 occupied.
-            // Everything else it has open closes by itself.
+            // None of the sources is below 3: the container init keeps 0, 1 and 2 occupied. All its
+            // other descriptors are close-on-exec.
             check(ExecStage::Descriptors, libc::dup2(*source, target as c_int))?;
         }
         match launch.terminal {
             ProcessTerminal::None => {}
-            // The kernel gives a terminal to the leader of a session that has none: hence after
+            // The kernel assigns a terminal only to a session leader without one, hence after
             // `setsid`.
             ProcessTerminal::Controlling => {
                 check(ExecStage::Terminal, libc::ioctl(0, libc::TIOCSCTTY, 0))?
@@ -285,7 +286,7 @@ unsafe fn prepare(launch: &ChildContext) -> Result<(), ExecStage> {
     }
 }
 
-/// Makes capabilities ambient, so that a program without any of its own has them. They must be
+/// Makes capabilities ambient, so that a program without file capabilities has them. They must be
 /// inheritable already.
 ///
 /// # Safety
@@ -295,7 +296,7 @@ unsafe fn keep_across_execution(kept: u64) -> Result<(), ExecStage> {
     while capability < libc::c_ulong::from(u64::BITS) {
         if kept & (1 << capability) != 0 {
             let raise = libc::PR_CAP_AMBIENT_RAISE as libc::c_ulong;
-            // SAFETY: a plain system call on numbers.
+            // SAFETY: a system call on numbers.
             let result = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, capability, 0, 0) };
             check(ExecStage::Capabilities, result)?;
         }
@@ -304,7 +305,8 @@ unsafe fn keep_across_execution(kept: u64) -> Result<(), ExecStage> {
     Ok(())
 }
 
-/// Drops all capabilities but those of an ordinary process and `inherited`, which are inheritable.
+/// Drops all capabilities except those of an ordinary process and `inherited`, which become
+/// inheritable.
 ///
 /// # Safety
 /// Only in a process that has just been cloned.
@@ -314,13 +316,13 @@ unsafe fn drop_capabilities(inherited: u64) -> Result<(), ExecStage> {
     let (low, high) = (kept as u32, (kept >> 32) as u32);
     let (low_inherited, high_inherited) = (inherited as u32, (inherited >> 32) as u32);
     let sets: [u32; 6] = [low, low, low_inherited, high, high, high_inherited];
-    // SAFETY: a plain system call on locals of the layout that linux/capability.h gives for version
-    // 3: a header of two words, and twice three words.
+    // SAFETY: a system call on locals with the layout that linux/capability.h defines for version
+    // 3: a header of two words, and two times three words.
     let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) };
     check(ExecStage::Capabilities, result as c_int)
 }
 
-/// Tries each candidate as `execvp(3)` does; returns the error number if none can be executed.
+/// Tries each candidate like `execvp(3)`. Returns the error number if none can be executed.
 ///
 /// # Safety
 /// Only in a process that has just been cloned, with a valid `launch`.
@@ -333,9 +335,9 @@ unsafe fn execute(launch: &ChildContext) -> c_int {
             libc::execve(*candidate, launch.arguments, launch.environment);
             match last_errno() {
                 libc::ENOENT | libc::ENOTDIR => {}
-                // Another directory may hold one that may be executed; else this is the reason.
+                // Another directory may hold an executable file; otherwise this is the error.
                 libc::EACCES => result = libc::EACCES,
-                // Any other error means that the file that was meant is found and does not execute.
+                // Any other error means that the intended file was found but cannot be executed.
                 // Unlike execvp(3), this tries no shell after ENOEXEC.
                 errno => return errno,
             }

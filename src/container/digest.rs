@@ -1,8 +1,8 @@
-//! SHA-256 digests: the names of everything in the content store.
+//! SHA-256 digests, which name everything in the content store.
 //!
-//! As in the Remote Execution API, a [`Digest`] is a hash and the size of what was hashed. Where
-//! the size is unknown (a reference to an image, a key made of several values), there is only a
-//! [`ContentHash`]. [`super::store::DigestCache`] caches the digests of files.
+//! As in the Remote Execution API, a [`Digest`] consists of a hash and the size of the hashed
+//! content. Where the size is unknown (a reference to an image, a key made of several values), a
+//! [`ContentHash`] is used. [`super::store::DigestCache`] caches the digests of files.
 
 use std::fmt;
 use std::fs::File;
@@ -13,23 +13,23 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Read this much at once when hashing: large enough that the system calls don't show, small
-/// enough for a processor's second-level cache.
+/// The number of bytes to read at once when hashing: large enough that the cost of system calls is
+/// negligible, small enough for a CPU's L2 cache.
 const CHUNK_BYTES: usize = 128 * 1024;
 
-/// A SHA-256 hash, written as 64 lower-case hexadecimal digits.
+/// A SHA-256 hash, formatted as 64 lowercase hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentHash([u8; 32]);
 
-/// A hash and the size of what was hashed.
+/// A hash and the size of the hashed content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Digest {
     pub hash: ContentHash,
-    /// How many bytes were hashed.
+    /// The size of the hashed content, in bytes.
     pub size_bytes: u64,
 }
 
-/// A text that is no hash.
+/// A string is not a hash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no SHA-256 hash: 64 lower-case hexadecimal digits are expected")]
 pub struct ParseHashError {
@@ -37,17 +37,17 @@ pub struct ParseHashError {
 }
 
 impl ContentHash {
-    /// The hash of these bytes.
+    /// Returns the hash of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         ContentHash(Sha256::digest(bytes).into())
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The first eight bytes as a number, spread as evenly as the hash itself.
+    /// Returns the first eight bytes as a number. It is distributed as evenly as the hash.
     pub fn prefix(&self) -> u64 {
         self.0
             .iter()
@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for ContentHash {
 }
 
 impl Digest {
-    /// The digest of these bytes.
+    /// Returns the digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Digest {
             hash: ContentHash::of(bytes),
@@ -119,7 +119,7 @@ impl Digest {
         }
     }
 
-    /// The digest of everything a reader still gives.
+    /// Returns the digest of everything that remains in a reader.
     pub fn of_reader(reader: &mut impl Read) -> io::Result<Self> {
         let mut hasher = DigestHasher::default();
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -133,7 +133,7 @@ impl Digest {
         }
     }
 
-    /// The digest of a file's content.
+    /// Returns the digest of a file's content.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         Digest::of_reader(&mut File::open(path)?)
     }
@@ -145,7 +145,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A digest in the making. Writing to it cannot fail.
+/// Computes a digest incrementally. Writing to it never fails.
 #[derive(Clone, Default)]
 pub struct DigestHasher {
     state: Sha256,
@@ -153,25 +153,25 @@ pub struct DigestHasher {
 }
 
 impl DigestHasher {
-    /// Takes in more bytes.
+    /// Adds bytes to the hashed content.
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.size_bytes += bytes.len() as u64;
     }
 
-    /// Takes in a value of variable length together with its length, so that no two lists of values
-    /// give the same stream of bytes.
+    /// Adds a value of variable length, preceded by its length, so that different lists of values
+    /// never result in the same stream of bytes.
     pub fn update_framed(&mut self, bytes: &[u8]) {
         self.update(&(bytes.len() as u64).to_le_bytes());
         self.update(bytes);
     }
 
-    /// How many bytes it has taken in.
+    /// Returns the number of bytes added so far.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    /// The digest of all that was taken in.
+    /// Returns the digest of all added bytes.
     pub fn finish(self) -> Digest {
         Digest {
             hash: ContentHash(self.state.finalize().into()),

@@ -1,23 +1,23 @@
-//! The resources that a machine can run out of while containers are made, and how to raise the
+//! The resources that a machine can run out of while containers are created, and how to raise each
 //! limit. Pure.
 //!
 //! All of them become available again when something else ends. So a caller that runs out in the
-//! middle of a run waits; one that runs out at the start reports how to allow more.
+//! middle of a run waits; one that runs out at the start reports how to raise the limit.
 
 use nix::errno::Errno;
 
-/// A resource that the machine, or this user, has used up.
+/// A resource that is exhausted for the machine or this user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExhaustedResource {
-    /// Open files of a process.
+    /// The open files of a process.
     Files,
-    /// Open files of all processes.
+    /// The open files of all processes.
     MachinesFiles,
-    /// Descriptors on their way between processes.
+    /// File descriptors in transit between processes.
     Descriptors,
-    /// Keys of the kernel's.
+    /// Keys in the kernel's keyrings.
     Keys,
-    /// Memory, or memory for the kernel's own use.
+    /// Memory, including the kernel's own.
     Memory,
     /// Namespaces of some kind.
     Namespaces,
@@ -25,7 +25,8 @@ pub enum ExhaustedResource {
 }
 
 impl ExhaustedResource {
-    /// What a failed system call that makes part of a container means.
+    /// Returns the resource that is exhausted if a system call for creating a container failed with
+    /// `errno`. Returns `None` for other errors.
     pub fn of(errno: Errno) -> Option<ExhaustedResource> {
         match errno {
             Errno::EMFILE => Some(ExhaustedResource::Files),
@@ -33,14 +34,15 @@ impl ExhaustedResource {
             Errno::ETOOMANYREFS => Some(ExhaustedResource::Descriptors),
             Errno::EDQUOT => Some(ExhaustedResource::Keys),
             Errno::ENOMEM | Errno::ENOBUFS => Some(ExhaustedResource::Memory),
-            // Since Linux 4.9. `EUSERS` is older, and still means nesting too deeply.
+            // Since Linux 4.9. Before, it was `EUSERS`, which still means that namespaces are
+            // nested too deeply.
             Errno::ENOSPC => Some(ExhaustedResource::Namespaces),
             Errno::EAGAIN => Some(ExhaustedResource::Processes),
             _ => None,
         }
     }
 
-    /// What has run out.
+    /// Returns a message that names the exhausted resource.
     pub fn message(self) -> &'static str {
         match self {
             ExhaustedResource::Files => "this program has as many open files as it may have",
@@ -61,7 +63,7 @@ impl ExhaustedResource {
         }
     }
 
-    /// What allows more.
+    /// Returns how to raise the limit.
     pub fn help(self) -> &'static str {
         match self {
             ExhaustedResource::Files => {

@@ -1,8 +1,8 @@
-//! The version of the running kernel, which decides what containers can use.
+//! The version of the running kernel, which determines the features that containers can use.
 
 use std::fs;
 
-/// Major and minor version of the running kernel; zeros if it does not tell.
+/// Returns the major and minor version of the running kernel, or zeros if it is unknown.
 pub fn kernel_version() -> (u32, u32) {
     parse_release(&fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default())
 }

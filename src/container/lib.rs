@@ -1,21 +1,24 @@
 //! Linux containers: namespaces, mounts, layers and the content store.
 //!
-//! This crate knows nothing of tests, queues or screens, and uses no other member of the workspace.
+//! This crate knows nothing about tests, queues or user interfaces, and depends on no other crate
+//! of the workspace.
 //!
 //! ```text
 //! ContainerSpec ── plan ──▶ steps ──▶ spawner ──▶ container init (PID 1) ──▶ child ──▶ program
 //! ```
 //!
 //! - [`spec`]: describes a container, as data.
-//! - [`plan`], [`step`]: the steps that make one, still as data.
-//! - [`mountinfo`]: the mounts of this machine. [`kernel`]: its version.
-//! - [`preflight`]: checks whether this machine allows containers, with help if not.
+//! - [`plan`], [`step`]: the steps that create a container, still as data. [`limits`]: its share of
+//!   the machine's resources.
+//! - [`mountinfo`]: the mounts of this machine. [`kernel`]: the version of its kernel.
+//! - [`preflight`]: checks whether this machine allows containers, and how to allow them.
+//!   [`exhausted`]: the resources that it can run out of.
 //! - [`spawner`], [`init`], [`child`], [`message`]: the processes, from the outermost inwards, and
 //!   the messages between them.
-//! - [`filter`]: which system calls a job can make.
-//! - [`sys`]: wrappers of the system calls.
+//! - [`filter`]: the system calls that a job can make.
+//! - [`sys`]: wrappers of system calls.
 //! - [`digest`], [`store`]: content digests; blobs and trees by digest, in a cache directory.
-//! - [`secrets`]: files for their owner only, which containers hide.
+//! - [`secrets`]: files that containers hide. [`private`]: files that only their owner can access.
 
 pub mod child;
 pub mod digest;

@@ -1,50 +1,52 @@
-//! One container's share of the machine's countable resources: a test that exhausts its share takes
+//! One container's share of the machine's countable resources. A test that exhausts its share takes
 //! nothing from other containers or the machine.
 //!
 //! The kernel counts each resource per user or per machine, and a container's own user namespace
-//! can only lower the limit. So each container gets the limit in force here, divided by the number
-//! of containers that run at a time plus one for everything else, but no less than tests are known
-//! to use.
+//! can only lower the limit. So each container gets the current limit divided by the number of
+//! concurrent containers plus one (for everything else), but at least a minimum that tests are
+//! known to need.
 //!
-//! | what | where the kernel counts it | least |
+//! | resource | where the kernel counts it | minimum |
 //! | --- | --- | --- |
-//! | files' contents in memory | nowhere: each `tmpfs` for itself | |
-//! | pseudo-terminals | the machine, `kernel.pty.max` | 16 |
-//! | inotify instances, watches | the user, `user.max_inotify_*` | 16, 1024 |
-//! | fanotify groups, marks | the user, `user.max_fanotify_*` | 16, 1024 |
-//! | pending signals | the user, `ulimit -i` | 1024 |
-//! | System V shared memory | the IPC namespace, `kernel.shmall` | |
+//! | contents of files in memory | in each `tmpfs` separately | |
+//! | pseudo-terminals | machine, `kernel.pty.max` | 16 |
+//! | inotify instances, watches | user, `user.max_inotify_*` | 16, 1024 |
+//! | fanotify groups, marks | user, `user.max_fanotify_*` | 16, 1024 |
+//! | pending signals | user, `ulimit -i` | 1024 |
+//! | System V shared memory | IPC namespace, `kernel.shmall` | |
 //!
-//! [`super::init::process::PROCESSES_MAX`] limits processes. Not limited: a process's own memory
-//! (which needs a control group), and POSIX message queues, of which all containers of a user
-//! together get no more than the user has (`ulimit -q`), which is ten queues.
+//! [`super::init::process::PROCESSES_MAX`] limits processes. Not limited are the memory of
+//! processes (which would require a control group) and POSIX message queues: all containers of a
+//! user together get no more than the user's limit (`ulimit -q`), enough for ten queues.
 
 use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-/// A `tmpfs` keeps about 1 KiB of the kernel's memory for each file besides its content.
+/// The number of bytes of a `tmpfs` per file that it may hold. Besides the content, each file takes
+/// about 1 KiB of the kernel's memory.
 pub const BYTES_PER_FILE: u64 = 4096;
 
-/// The fewest files that a `tmpfs` of any size holds.
+/// The minimum number of files that a `tmpfs` of any size may hold.
 const FILES_MIN: u64 = 1024;
 
-/// More than this no container needs, however few there are.
+/// The maximum number of pseudo-terminals per container, however few containers there are.
 const PSEUDOTERMINALS_MAX: u64 = 256;
 
-/// What a container may take. Nothing is limited by default.
+/// The limits of a container. By default nothing is limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerLimits {
-    /// Bytes of files that it holds in memory: everything that its jobs write.
+    /// The maximum size in bytes of all files that the container's jobs write. They are kept in
+    /// memory.
     pub scratch_bytes: Option<u64>,
     pub pseudoterminals: Option<u64>,
-    /// Signals that wait to be delivered.
+    /// The maximum number of pending signals.
     pub pending_signals: Option<u64>,
-    /// Files below `/proc/sys`, and what is to stand in them.
+    /// Values to write to files below `/proc/sys`.
     pub settings: Vec<(String, u64)>,
 }
 
-/// Limits of user namespaces, and the least of each.
+/// The limits of user namespaces, with the minimum of each.
 const USER: [(&str, u64); 4] = [
     ("user/max_inotify_instances", 16),
     ("user/max_inotify_watches", 1024),
@@ -56,8 +58,8 @@ const PSEUDOTERMINALS_MIN: u64 = 16;
 const PENDING_SIGNALS_MIN: u64 = 1024;
 
 impl ContainerLimits {
-    /// The limits of each container if `containers` of them run at a time and their files may take
-    /// `scratch_bytes` together.
+    /// Returns the limits of each container if `containers` of them run concurrently and their
+    /// files may take `scratch_bytes` together.
     pub fn shared(containers: u32, scratch_bytes: u64) -> ContainerLimits {
         let read = |name: &str| {
             let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
@@ -86,7 +88,7 @@ impl ContainerLimits {
             let all = read(name)?;
             Some(((*name).to_owned(), share(all, *least)))
         });
-        // In pages.
+        // The unit is pages.
         let shared_memory = ("kernel/shmall".to_owned(), (scratch / 4096).max(1));
         ContainerLimits {
             scratch_bytes: Some(scratch),
@@ -100,7 +102,8 @@ impl ContainerLimits {
         }
     }
 
-    /// Options of a `tmpfs` that takes one of so many equal parts of a container's bytes.
+    /// Returns the mount options of a `tmpfs` that gets one of `parts` equal parts of the
+    /// container's bytes.
     pub fn tmpfs_options(&self, parts: u64) -> String {
         match self.scratch_bytes {
             None => String::new(),
@@ -113,7 +116,8 @@ impl ContainerLimits {
     }
 }
 
-/// The least that a `tmpfs` is given: with nothing, or with a size of 0, it would have no limit.
+/// The minimum size of a `tmpfs` in bytes. Without a size, or with a size of 0, it would be
+/// unlimited.
 const TMPFS_BYTES_MIN: u64 = 64 * 1024;
 
 fn part(bytes: u64, parts: u64) -> u64 {
@@ -128,7 +132,7 @@ mod tests {
         let read = |name: &str| match name {
             "user/max_inotify_instances" => Some(128),
             "user/max_inotify_watches" => Some(1_000_000),
-            // As in another container.
+            // The value in a user namespace, where the kernel sets no limit.
             "user/max_fanotify_groups" => Some(i32::MAX as u64),
             "kernel/pty/max" => Some(4096),
             "kernel/pty/reserve" => Some(1024),

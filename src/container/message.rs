@@ -1,12 +1,12 @@
-//! The messages between a program and its helper processes.
+//! The messages between the main program and its helper processes.
 //!
 //! ```text
 //! program ── SpawnerRequest ──▶ spawner        program ── ContainerRequest ──▶ container init
 //!         ◀── SpawnerReply ────                        ◀── ContainerReply ────
 //! ```
 //!
-//! Each is one message on a seqpacket socket. Both ends are the same executable, so the format has
-//! no version.
+//! Each message is one packet on a seqpacket socket. Both ends are the same executable, so the
+//! format has no version.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,187 +25,188 @@ use super::init::build::StepFailed;
 use super::spec::{ExitStatus, ProcessSpec, ResourceUsage};
 use super::sys::socket;
 
-/// How ids of the host appear in the spawner's user namespace.
+/// How user and group ids of the host are mapped into the spawner's user namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IdMapping {
-    /// Only the invoking user's and group's.
+    /// Only the ids of the invoking user and group are mapped.
     Invoker,
-    /// All that the invoking user, being privileged, could map.
+    /// All ids that the privileged invoking user could map are mapped.
     All,
 }
 
-/// What system calls all jobs of a spawner can make.
+/// The system calls that all jobs of a spawner can make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SystemCalls {
-    /// Those that [`super::filter`] allows.
+    /// The calls that [`super::filter`] allows.
     Filtered,
-    /// All that the kernel has, those included that lead out of the container.
+    /// All calls of the kernel, including those that affect the host.
     All,
 }
 
-/// A message from the program to the spawner.
+/// A message from the main program to the spawner.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SpawnerRequest {
-    /// The ids of its user namespace are mapped: go on, and let jobs make these system calls.
+    /// The ids of the user namespace have been mapped. Continue, and let jobs make these system
+    /// calls.
     Mapped(IdMapping, SystemCalls),
-    /// Start a container init. Comes with its socket and a memory file of the plan.
+    /// Start a container init. Sent with its socket and a memory file that contains the plan.
     StartContainer,
 }
 
-/// A message from the spawner to the program.
+/// A message from the spawner to the main program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum SpawnerReply {
-    /// It has a user namespace, whose ids must be mapped now.
+    /// The spawner has created a user namespace, whose ids must be mapped now.
     Unshared,
     Ready,
-    /// It could not start.
+    /// The spawner could not start.
     Failed(StepFailed),
 }
 
-/// A message from the program to a container init.
+/// A message from the main program to a container init.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ContainerRequest {
-    /// Do this with a program. Comes with its standard input, output and error, or without the
-    /// input, for one that has nothing to read; with none of them for [`LaunchMode::Keep`].
+    /// Launch a program. Sent with descriptors for its standard input, output and error, without
+    /// the input if that is empty, or without descriptors for [`LaunchMode::Keep`].
     Do(LaunchMode, ProcessImage),
-    /// As `Do`; the image is in a memory file, the last descriptor.
+    /// Like `Do`, but the process image is in a memory file, the last descriptor.
     DoLarge(LaunchMode),
     /// Send this signal to the job's process group.
     Signal(i32),
-    /// Kill every process of the job.
+    /// Kill all processes of the job.
     Kill,
-    /// Stop every process of the job.
+    /// Stop all processes of the job.
     Suspend,
-    /// Let them go on.
+    /// Continue all processes of the job.
     Continue,
 }
 
-/// What is to be done with a program.
+/// How to launch a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LaunchMode {
     /// Run it as a job.
     Run,
-    /// Run it as a job whose streams are a terminal of its own.
+    /// Run it as a job whose standard streams are its controlling terminal.
     RunOnTerminal,
-    /// Start it as the fork server, which stays and whose forks are jobs.
+    /// Start it as the fork server, which stays in the container and forks a process for each job.
     Keep,
-    /// Have the fork server fork a job, equivalent to this program freshly started.
+    /// Request a fork for a job from the fork server, equivalent to starting this program.
     Fork,
 }
 
-/// A message from a container init to the program.
+/// A message from a container init to the main program.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ContainerReply {
-    /// The container is made and accepts requests.
+    /// The container was created and accepts requests.
     Ready,
-    /// The container could not be made. The container init is gone.
+    /// The container could not be created. The container init exits.
     NotBuilt(StepFailed),
-    /// The fork server takes requests.
+    /// The fork server accepts requests.
     Kept,
-    /// There is no fork server, for this reason. The container init is gone.
+    /// The fork server could not be started, for this reason. The container init exits.
     NotKept(String),
-    /// The program could not be started. The container is as before.
+    /// The program could not be started. The container is unchanged.
     NotStarted(StepFailed),
-    /// The job is over, and none of its processes is left.
+    /// The job has ended, and none of its processes is left.
     Ended {
         /// How its first process ended.
         status: ExitStatus,
         usage: ResourceUsage,
-        /// From its start to its end.
+        /// The time from its start to its end.
         ran: Duration,
-        /// Whether the container init takes another job.
+        /// Whether the container can run another job.
         fate: ContainerReuse,
-        /// What it wrote over the host's files.
+        /// The files that it wrote over the host's files.
         discarded: DiscardedFiles,
-        /// Whether its files have taken all that they may.
+        /// Whether its files have reached the size limit.
         room: ScratchSpace,
     },
 }
 
-/// Files that a job wrote over the host's, and that are discarded.
+/// Files that a job wrote over the host's files, and that are discarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiscardedFiles {
-    /// Some of them, as the job saw them.
+    /// Some of the files, by their paths in the container.
     pub files: Vec<PathBuf>,
     pub more: u32,
 }
 
-/// Whether a container has room for more files at a job's end.
+/// Whether a container has space for more files at the end of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScratchSpace {
-    /// It has, or has no limit.
+    /// There is space, or no limit.
     Left,
     Exhausted,
 }
 
-/// Whether a container init can be reused after a job.
+/// Whether a container can be reused after a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ContainerReuse {
-    /// It takes the next job.
+    /// It can run the next job.
     Reusable,
-    /// It is gone, for this reason.
+    /// Its init exits, for this reason.
     Retired(RetirementReason),
 }
 
-/// Why a container init takes no further job: a state that the last one left and that can't be
-/// undone, or can't be checked.
+/// Why a container is not reused: the last job left a state that cannot be undone or cannot be
+/// checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum RetirementReason {
-    /// Packets have gone over the container's own network.
+    /// Packets were sent over the container's own network.
     #[error("packets have gone over its network")]
     Packets,
-    /// There are more or fewer sockets than before.
+    /// The number of sockets has changed.
     #[error("a socket is left in a message")]
     Sockets,
-    /// There are System V objects.
+    /// System V objects exist.
     #[error("shared memory, semaphores or message queues of System V are left")]
     SystemV,
-    /// There are, or were, POSIX message queues.
+    /// POSIX message queues exist or were created.
     #[error("message queues were made")]
     Queues,
-    /// Namespaces that a job made within the container are still being taken apart.
+    /// Namespaces that a job created within the container still exist or are being destroyed.
     #[error("nested namespaces are left")]
     Namespaces,
-    /// Later jobs would inherit other limits, priorities or affinities.
+    /// The limits, priorities or affinities that later jobs would inherit have changed.
     #[error("limits or priorities of its first process have changed")]
     Attributes,
     /// The fork server has ended or changed.
     #[error("the process that tests are forked from has ended or changed")]
     Resident,
-    /// Its jobs have full privileges, so no audit is possible.
+    /// The jobs have full privileges, so no audit is possible.
     #[error("its jobs have all privileges")]
     Privileges,
-    /// What is written to its root stays until it ends.
+    /// The root is writable, and writes persist until the container ends.
     #[error("its root is writable")]
     WritableRoot,
-    /// The root, which belongs to the job's user, is not as it was.
+    /// Files were written to the root, which belongs to the job's user.
     #[error("files were written outside of what is made again for each job")]
     Root,
-    /// What a file system of the kernel shows has other modes, owners or times.
+    /// Modes, owners or times in a file system of the kernel have changed.
     #[error("the modes or owners of terminals or queues have changed")]
     Shown,
-    /// Files of `/proc` that are the whole machine's had other modes, owners or times.
+    /// Modes, owners or times of files in `/proc` that are global to the machine have changed.
     #[error("modes or owners of files in /proc were changed")]
     KernelFiles,
-    /// Something that must be compared can't be read.
+    /// A state that must be compared cannot be read.
     #[error("its state can't be read")]
     Unreadable,
 }
 
-/// A [`ProcessSpec`] in the form in which the kernel takes it.
+/// A [`ProcessSpec`] in the form that the kernel takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessImage {
     pub working_directory: CString,
-    /// The paths to try, in this order.
+    /// The paths of the executable to try, in this order.
     pub candidates: Vec<CString>,
-    /// The argument vector, the program's name first.
+    /// The argument vector, beginning with the program's name.
     pub arguments: Vec<CString>,
-    /// The environment, `NAME=value` each.
+    /// The environment, as strings of the form `NAME=value`.
     pub environment: PackedStrings,
 }
 
-/// Many strings as one block of bytes, each with its NUL: what many processes have in common is
-/// then made once, and travels without being taken apart.
+/// Many strings in one block of bytes, each with its NUL byte. Strings that many processes share
+/// are packed once and sent without being split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedStrings(Arc<[u8]>);
 
@@ -223,7 +224,7 @@ impl PackedStrings {
         Ok(PackedStrings(bytes.into()))
     }
 
-    /// Each string.
+    /// Returns the strings.
     pub fn iter(&self) -> impl Iterator<Item = &CStr> {
         self.0
             .split_inclusive(|&byte| byte == 0)
@@ -244,7 +245,7 @@ impl<'de> Deserialize<'de> for PackedStrings {
     }
 }
 
-/// A string of a [`ProcessSpec`] that no process can be given.
+/// A string of a [`ProcessSpec`] contains a NUL byte.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {text:?} contains a NUL byte")]
 pub struct NulByte {
@@ -260,8 +261,9 @@ fn c_string(what: &'static str, text: &OsStr) -> Result<CString, NulByte> {
 }
 
 impl ProcessImage {
-    /// Converts, searching nothing: a program without `/` becomes one candidate for each entry of
-    /// the job's own `PATH`. `environment` is the specification's.
+    /// Converts a specification without searching for the program: a name without `/` results in
+    /// one candidate for each entry of the job's own `PATH`. `environment` is that of the
+    /// specification.
     pub fn new(spec: &ProcessSpec, environment: PackedStrings) -> Result<ProcessImage, NulByte> {
         let program = c_string("the program", &spec.program)?;
         let candidates = if spec.program.as_bytes().contains(&b'/') {
@@ -275,7 +277,7 @@ impl ProcessImage {
             path.as_bytes()
                 .split(|&byte| byte == b':')
                 .map(|directory| {
-                    // An empty entry is the working directory, as execvp(3) has it.
+                    // As in execvp(3), an empty entry means the working directory.
                     let directory = if directory.is_empty() {
                         b"."
                     } else {
@@ -304,25 +306,25 @@ impl ProcessImage {
     }
 }
 
-/// Why a message did not arrive.
+/// Why a message could not be sent or received.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     #[error("the connection to a helper process failed")]
     Socket(#[from] Errno),
-    /// The message is not one of ours.
+    /// The message cannot be decoded.
     #[error("a helper process sent a message that cannot be read")]
     Form(#[from] postcard::Error),
-    /// The other end is gone.
+    /// The other end is closed.
     #[error("a helper process is gone")]
     Closed,
 }
 
-/// The bytes of a message.
+/// Encodes a message.
 pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, MessageError> {
     Ok(postcard::to_stdvec(message)?)
 }
 
-/// Sends one message.
+/// Sends one message with descriptors.
 pub fn send(
     to: BorrowedFd<'_>,
     message: &impl Serialize,
@@ -334,7 +336,7 @@ pub fn send(
     }
 }
 
-/// Receives one message; blocks unless the socket does not.
+/// Receives one message. Blocks, unless the socket is non-blocking.
 pub fn receive<M: DeserializeOwned>(
     from: BorrowedFd<'_>,
 ) -> Result<(M, Vec<OwnedFd>), MessageError> {
@@ -353,7 +355,7 @@ pub fn receive<M: DeserializeOwned>(
 }
 
 thread_local! {
-    /// Where messages arrive. Making room for the largest each time would cost more than most
-    /// messages do.
+    /// The receive buffer, kept because allocating space for the largest message each time would
+    /// cost more than handling most messages.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }

@@ -1,18 +1,18 @@
-//! The host's mounts, from `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`).
+//! Reads the host's mounts from `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`).
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// A file system of the host, where it is mounted.
+/// A mounted file system of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostMount {
     pub mount_point: PathBuf,
-    /// Its type, such as `ext4`.
+    /// The type of the file system, such as `ext4`.
     pub kind: String,
 }
 
-/// Types that hold no files of a project.
+/// The types of file systems that cannot contain a project's files.
 const WITHOUT_FILES: [&str; 12] = [
     "autofs",
     "bpf",
@@ -29,26 +29,26 @@ const WITHOUT_FILES: [&str; 12] = [
 ];
 
 impl HostMount {
-    /// Whether it can hold files of a project.
+    /// Returns whether the file system can contain a project's files.
     pub fn has_files(&self) -> bool {
         !WITHOUT_FILES.contains(&self.kind.as_str())
     }
 }
 
-/// The file systems of this host. Where the table can't be read there are none, and tests see at
-/// least everything on the same file system as their project.
+/// Returns the mounts of this host. If they cannot be read, returns none, and tests see only files
+/// on the same file system as their project.
 pub fn of_this_host() -> Vec<HostMount> {
     parse(&std::fs::read("/proc/self/mountinfo").unwrap_or_default())
 }
 
-/// Reads the table. Lines that are not understood are left out.
+/// Parses the contents of `mountinfo`. Invalid lines are skipped.
 pub fn parse(table: &[u8]) -> Vec<HostMount> {
     table
         .split(|byte| *byte == b'\n')
         .filter_map(|line| {
             let mut fields = line.split(|byte| *byte == b' ');
             let mount_point = unescape(fields.nth(4)?);
-            // Before this mark stands any number of optional fields.
+            // This mark follows any number of optional fields.
             fields.find(|field| *field == b"-")?;
             Some(HostMount {
                 mount_point,
@@ -58,8 +58,8 @@ pub fn parse(table: &[u8]) -> Vec<HostMount> {
         .collect()
 }
 
-/// The file systems with files that are mounted below a directory, outermost first, each place
-/// once.
+/// Returns the mount points of file systems with files below a directory, outermost first, without
+/// duplicates.
 pub fn below(mounts: &[HostMount], directory: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = mounts
         .iter()
@@ -72,7 +72,7 @@ pub fn below(mounts: &[HostMount], directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Everything that is mounted below a directory, in the order in which it was mounted.
+/// Returns all mounts below a directory, in the order in which they were mounted.
 pub fn all_below<'a>(mounts: &'a [HostMount], directory: &Path) -> Vec<&'a HostMount> {
     let mounts = mounts.iter();
     mounts
@@ -82,7 +82,7 @@ pub fn all_below<'a>(mounts: &'a [HostMount], directory: &Path) -> Vec<&'a HostM
         .collect()
 }
 
-/// A path in which space, tab, newline and backslash are written as `\ooo`.
+/// Decodes a path in which space, tab, newline and backslash are written as `\ooo`.
 fn unescape(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;

@@ -1,11 +1,12 @@
 //! Files and directories that only the user can access: state, caches, journals, lock files, logs.
 //!
-//! They hold the output of tests, their environment, and copies of files that others may not be
-//! able to read at their source. So files have mode 0600 and directories 0700, whatever the umask.
-//! What an earlier version left open to others is restricted on its next use, and a directory that
-//! belongs to another user is refused: its owner could read or replace everything in it.
+//! They contain the output of tests, their environment, and copies of files that other users may
+//! not be able to read at their source. So files have mode 0600 and directories 0700, whatever the
+//! umask. Permissions for others that an earlier version left are removed on the next use. A
+//! directory of another user is refused, because its owner could read or replace everything in it.
 //!
-//! Everything that Maelstrom keeps on disk is made by these functions; `tests/tidy.rs` enforces it.
+//! All files that Maelstrom keeps on disk are created by these functions; `tests/tidy.rs` enforces
+//! it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -14,16 +15,16 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-/// Read and write, for the owner.
+/// The mode of files: the owner can read and write.
 const FILE_MODE: u32 = 0o600;
 
-/// All, for the owner.
+/// The mode of directories: the owner has all permissions.
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// The bits of a mode that concern everybody but the owner.
+/// The permission bits of everybody except the owner.
 const OTHERS: u32 = 0o077;
 
-/// A file or directory of another user, where ours should be.
+/// A file or directory belongs to another user.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{} belongs to user {owner}, who could read and replace what is kept there; name a directory of \
@@ -43,8 +44,7 @@ fn foreign(path: &Path, owner: u32) -> io::Error {
     )
 }
 
-/// Ensures that a directory exists and that only the user can access it. Missing parents are made,
-/// too.
+/// Ensures that a directory exists and that only the user can access it. Creates missing parents.
 pub fn directory(path: &Path) -> io::Result<()> {
     match new_directory(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => close(path),
@@ -55,7 +55,7 @@ pub fn directory(path: &Path) -> io::Result<()> {
             };
             make_all(parent)?;
             match new_directory(path) {
-                // Another program was faster.
+                // Another process created it first.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => close(path),
                 other => other,
             }
@@ -64,7 +64,7 @@ pub fn directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a directory and those above it. One that is there already is somebody else's business.
+/// Creates a directory and its missing parents. An existing directory is left as it is.
 fn make_all(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -78,17 +78,17 @@ fn make_all(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a directory that is not there yet.
+/// Creates a directory that must not exist yet.
 pub fn new_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(DIRECTORY_MODE).create(path)?;
-    // The umask may have taken more than others' bits.
+    // The umask may have removed permissions of the owner as well.
     fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
 }
 
-/// Takes others' permissions from a directory of the user's, and refuses one of another user.
+/// Removes the permissions of other users from a directory. Fails if it belongs to another user.
 fn close(path: &Path) -> io::Result<()> {
     let named = fs::symlink_metadata(path)?;
-    // Whoever owns a link decides where it leads. The administrator's are fine.
+    // The owner of a symbolic link determines its target. Links of root are trusted.
     if named.is_symlink() && named.uid() != geteuid().as_raw() && named.uid() != 0 {
         return Err(foreign(path, named.uid()));
     }
@@ -99,7 +99,7 @@ fn close(path: &Path) -> io::Result<()> {
     restrict(&directory, path, DIRECTORY_MODE)
 }
 
-/// Works on the open file, whatever its name leads to meanwhile.
+/// Removes the permissions of other users from an open file, whatever its path refers to meanwhile.
 fn restrict(file: &File, path: &Path, mode: u32) -> io::Result<()> {
     let metadata = file.metadata()?;
     if metadata.uid() != geteuid().as_raw() {
@@ -112,9 +112,9 @@ fn restrict(file: &File, path: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a file that these options may make. An existing one is restricted to the user.
+/// Opens a file with options that may create it. Restricts an existing one to the user.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // A link in the file's place is not ours: it could lead anywhere.
+    // A symbolic link is refused, because it could lead anywhere.
     let file = options
         .mode(FILE_MODE)
         .custom_flags(libc::O_NOFOLLOW)
@@ -123,12 +123,12 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a file that is not there yet, to be written to.
+/// Creates a file that must not exist yet, for writing.
 pub fn new_file(path: &Path) -> io::Result<File> {
     open(path, OpenOptions::new().write(true).create_new(true))
 }
 
-/// Makes a file, or empties it, to be written to.
+/// Creates or truncates a file, for writing.
 pub fn file(path: &Path) -> io::Result<File> {
     open(
         path,
@@ -136,7 +136,7 @@ pub fn file(path: &Path) -> io::Result<File> {
     )
 }
 
-/// Opens a file to read it and to write at its end, and makes it if it isn't there.
+/// Opens a file for reading and appending, and creates it if it is missing.
 pub fn appended(path: &Path) -> io::Result<File> {
     open(
         path,
@@ -144,20 +144,21 @@ pub fn appended(path: &Path) -> io::Result<File> {
     )
 }
 
-/// Opens a file as it is to read and write it, and makes it if it isn't there.
+/// Opens a file for reading and writing without truncating it, and creates it if it is missing.
 pub fn kept(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     open(path, &mut options)
 }
 
-/// Writes a whole file.
+/// Writes a file with this content.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     use std::io::Write;
     file(path)?.write_all(content)
 }
 
-/// Makes a directory of a name that nobody uses, below `parent`. It goes when the value does.
+/// Creates a directory with a unique name below `parent`. It is removed when the returned value is
+/// dropped.
 pub fn temporary_directory(prefix: &str, parent: &Path) -> io::Result<tempfile::TempDir> {
     let directory = tempfile::Builder::new()
         .prefix(prefix)
@@ -192,7 +193,7 @@ mod tests {
         }
         directory(&at("a/b/c")).unwrap();
         assert_eq!(mode(&at("a/b/c")), 0o700);
-        // Only what was asked for: a directory above may be shared on purpose.
+        // A parent directory is left as it is, because it may be shared on purpose.
         assert_eq!(mode(&at("a/b")), 0o777);
 
         let ways: [fn(&Path) -> io::Result<File>; 3] = [file, appended, kept];
@@ -235,7 +236,7 @@ mod tests {
     fn what_is_another_users_is_refused() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
-        // To an ordinary user the machine's own directories are another's; root makes one.
+        // An unprivileged user can use a directory of the machine; root must create one.
         let foreign = match geteuid().is_root() {
             false => PathBuf::from("/usr"),
             true => {

@@ -1,6 +1,6 @@
-//! Containers and jobs, as plain data.
+//! Specifications of containers and processes, as plain data.
 //!
-//! Nothing here touches the system. Paths inside the container are absolute; paths on the host are
+//! Nothing here accesses the system. Paths inside the container are absolute; paths on the host are
 //! any that the invoking process can open.
 
 use std::collections::BTreeMap;
@@ -11,119 +11,121 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that makes one container different from another. Jobs with equal specs may follow one
-/// another in one prepared container, as long as the container proves to be untouched in between.
+/// The complete specification of a container. Jobs with equal specifications may run one after
+/// another in one container, if the audit finds it unchanged after each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerSpec {
-    /// What stands at `/`.
+    /// The root file system.
     pub root: RootKind,
-    /// File systems mounted over the root, in this order.
+    /// The file systems mounted over the root, in this order.
     pub mounts: Vec<Mount>,
-    /// What of the network the job sees.
+    /// The network that jobs see.
     pub network: NetworkMode,
-    /// The name that `uname` reports.
+    /// The host name that `uname` reports.
     pub hostname: String,
-    /// The user id inside the container; it is the invoking user outside.
+    /// The user id inside the container, which is mapped to the invoking user outside.
     pub user: u32,
-    /// The group id inside the container; it is the invoking group outside.
+    /// The group id inside the container, which is mapped to the invoking group outside.
     pub group: u32,
-    /// What the job may do inside its own namespaces.
+    /// The privileges of jobs inside their own namespaces.
     pub privileges: PrivilegeLevel,
 }
 
-/// What stands at `/` of a container.
+/// The root file system of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RootKind {
-    /// A small read-only tree that is written out entry by entry: mount points, and a few files.
+    /// A small tree that is created entry by entry: mount points and a few files. Read-only unless
+    /// the jobs run as user 0.
     Skeleton(Vec<SkeletonEntry>),
-    /// Directories of the host stacked on one another, the first lowest.
+    /// Directories of the host stacked on one another.
     Layers {
-        /// Materialized trees, lowest first. At least one.
+        /// The directories, lowest first. At least one.
         trees: Vec<PathBuf>,
-        /// Whether the job may write, to be thrown away afterwards.
+        /// Whether jobs can write to the root.
         access: RootAccess,
     },
 }
 
-/// Whether a job may write to the root file system.
+/// Whether jobs can write to the root file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RootAccess {
     /// Writes fail with `EROFS`.
     ReadOnly,
-    /// Writes go to a tmpfs that is thrown away after the job.
+    /// Writes go to a tmpfs that is discarded after the job.
     Ephemeral,
 }
 
-/// One entry of [`RootKind::Skeleton`]. Parents are made as needed.
+/// An entry of [`RootKind::Skeleton`]. Missing parent directories are created.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SkeletonEntry {
-    /// Absolute path in the container.
+    /// The absolute path in the container.
     pub path: PathBuf,
     pub kind: SkeletonKind,
 }
 
-/// What a [`SkeletonEntry`] is.
+/// The kind of a [`SkeletonEntry`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SkeletonKind {
     /// An empty directory, mode 0755.
     Directory,
-    /// A file of these bytes, mode 0644.
+    /// A file with these bytes, mode 0644.
     File(Vec<u8>),
     /// A symbolic link to this target.
     Symlink(PathBuf),
 }
 
-/// One file system in the container.
+/// A file system mounted in the container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mount {
-    /// Absolute path in the container; must exist when the mount is made, and may not be `/`.
+    /// The absolute path in the container. It must exist when the file system is mounted, and must
+    /// not be `/`.
     pub mount_point: PathBuf,
     pub kind: MountKind,
 }
 
-/// What a [`Mount`] mounts.
+/// The kind of a [`Mount`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MountKind {
     /// A file or directory of the host, with everything mounted below it.
     Bind {
         /// The path on the host.
         source: PathBuf,
-        /// Whether the job may write to it.
+        /// Whether jobs can write to it.
         access: BindAccess,
     },
-    /// A directory of the host, read-only underneath and writable above; what the job writes is
-    /// thrown away and never reaches the host.
+    /// A directory of the host to which jobs can write without changing the host: writes go to an
+    /// overlay and are discarded.
     Overlay {
-        /// The directory on the host.
+        /// The path on the host.
         source: PathBuf,
     },
-    /// An empty directory of the job's own, thrown away after it.
+    /// An empty directory that is discarded after the job.
     Scratch {
-        /// Permission bits, such as `0o1777` for `/tmp`.
+        /// The permission bits, such as `0o1777` for `/tmp`.
         mode: u32,
     },
-    /// Hides what stands there: a directory behind an empty, read-only one, a file behind
-    /// `/dev/null`. Left out when nothing stands there.
+    /// Hides the mount point: a directory behind an empty, read-only one, a file behind
+    /// `/dev/null`. Skipped if the mount point does not exist.
     Mask,
-    /// A device of the host: the mount point `/dev/NAME` must exist as a file.
+    /// A device of the host. The mount point `/dev/NAME` must exist as a file.
     Device(DeviceKind),
-    /// `devpts`, a new instance.
+    /// A new instance of `devpts`.
     DevPts,
-    /// POSIX message queues of the container's own IPC namespace.
+    /// The POSIX message queues of the container's IPC namespace.
     MessageQueue,
-    /// `proc` of the container's own PID namespace.
+    /// `proc` of the container's PID namespace.
     Proc,
-    /// `sysfs` of the container's own network namespace.
+    /// `sysfs` of the container's network namespace.
     Sys {
-        /// What to do on a host that forbids it (inside another container, say).
+        /// What to do on a host that forbids it, for example inside another container.
         when_forbidden: WhenForbidden,
     },
-    /// An empty tmpfs of its own.
+    /// An empty tmpfs of the container's own.
     Tmp,
 }
 
 impl MountKind {
-    /// What of the host it shows, if anything.
+    /// Returns the path on the host that the mount shows, if any.
     pub fn source(&self) -> Option<&PathBuf> {
         match self {
             MountKind::Bind { source, access: _ } | MountKind::Overlay { source } => Some(source),
@@ -139,7 +141,7 @@ impl MountKind {
     }
 }
 
-/// Whether a bind mount may be written to.
+/// Whether jobs can write to a bind mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BindAccess {
     /// Writes fail with `EROFS`.
@@ -148,16 +150,16 @@ pub enum BindAccess {
     ReadWrite,
 }
 
-/// What to do about a mount that this host does not allow.
+/// What to do about a mount that the host forbids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum WhenForbidden {
     /// The job cannot start.
     Fail,
-    /// The mount point stays an empty directory.
+    /// The mount point remains an empty directory.
     LeaveEmpty,
 }
 
-/// The devices a container can be given.
+/// The devices of the host that a container can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
@@ -172,7 +174,7 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// Every device, by name.
+    /// All devices, sorted by name.
     pub const ALL: [DeviceKind; 8] = [
         DeviceKind::Full,
         DeviceKind::Fuse,
@@ -184,7 +186,7 @@ impl DeviceKind {
         DeviceKind::Zero,
     ];
 
-    /// The name below `/dev`.
+    /// Returns the name of the device below `/dev`.
     pub fn name(self) -> &'static str {
         match self {
             DeviceKind::Full => "full",
@@ -199,54 +201,55 @@ impl DeviceKind {
     }
 }
 
-/// What of the network a job sees.
+/// The network that jobs see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkMode {
-    /// A namespace of its own in which not even loopback is up.
+    /// A new namespace in which not even the loopback interface is up.
     Disabled,
-    /// A namespace of its own with loopback only, see [`crate::sys::network`].
+    /// A new namespace with only a loopback interface, see [`crate::sys::network`].
     #[default]
     Loopback,
     Local,
 }
 
-/// What a job may do inside its own namespaces.
+/// The privileges of jobs inside their own namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PrivilegeLevel {
-    /// What an ordinary process has; user 0 also keeps power over files, users and low ports
-    /// (`container(7)` engines' usual set). Such a job cannot alter the namespaces it runs in.
+    /// The privileges of an ordinary process. User 0 also keeps the capabilities for files, users
+    /// and low ports that container engines usually grant. Such a job cannot change the namespaces
+    /// in which it runs.
     Ordinary,
-    /// Every capability over the container's namespaces (mounting, network set-up, host name), and
-    /// all system calls, those included that no namespace holds ([`super::filter`]). Such a
-    /// container serves one job only.
+    /// All capabilities in the container's namespaces (mounting, network setup, host name) and all
+    /// system calls, including those that affect the host ([`super::filter`]). Such a container
+    /// serves only one job.
     Full,
 }
 
-/// One program to run in a container.
+/// A program to run in a container.
 ///
-/// A run holds one of these for each of perhaps 100,000 tests, so what they have in common is
-/// shared.
+/// A run holds one of these for each of up to 100,000 tests, so the fields that tests have in
+/// common are shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSpec {
-    /// The program. With a `/` it is a path, relative ones starting at the working directory;
-    /// without one it is searched along `PATH` of [`Self::environment`].
+    /// The program. With a `/` it is a path, which may be relative to the working directory.
+    /// Without a `/` it is searched for in `PATH` of [`Self::environment`].
     pub program: Arc<OsStr>,
-    /// Its arguments, without the program itself.
+    /// The arguments, without the program itself.
     pub arguments: Vec<OsString>,
-    /// Its whole environment; nothing is added.
+    /// The complete environment; nothing is added.
     pub environment: Arc<BTreeMap<OsString, OsString>>,
-    /// Where it starts, absolute in the container.
+    /// The working directory, absolute in the container.
     pub working_directory: Arc<Path>,
 }
 
-/// How a job ended, as the kernel tells it.
+/// How a process ended, as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitStatus {
-    /// It exited with this code.
+    /// The process exited with this code.
     Code(i32),
-    /// A signal ended it.
+    /// The process was ended by a signal.
     Signal {
         number: i32,
         /// Whether the kernel wrote a core dump.
@@ -254,13 +257,13 @@ pub enum ExitStatus {
     },
 }
 
-/// What a job used, itself and the children it waited for (`getrusage(2)`).
+/// The resources that a job used, including the children that it waited for (`getrusage(2)`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceUsage {
-    /// Time in user mode.
+    /// CPU time in user mode.
     pub user: Duration,
-    /// Time in the kernel.
+    /// CPU time in the kernel.
     pub system: Duration,
-    /// The largest resident set of any one process, in bytes.
+    /// The largest resident set of any single process, in bytes.
     pub memory_peak_bytes: u64,
 }

@@ -1,7 +1,8 @@
-//! The steps that turn fresh namespaces into a container.
+//! The steps that turn new namespaces into a container.
 //!
-//! A [`ContainerStep`] is data: [`crate::plan`] makes a list of them from a spec without touching
-//! the system, and [`crate::init`] executes it. Error messages show a step by its `Display`.
+//! A [`ContainerStep`] is data: [`crate::plan`] turns a specification into a list of steps without
+//! accessing the system, and [`crate::init`] executes it. Error messages show a step by its
+//! `Display`.
 //!
 //! Relative paths are relative to the stash (see [`ContainerStep::EnterStash`]).
 
@@ -12,145 +13,145 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{BindAccess, WhenForbidden};
 
-/// One thing to do.
+/// A step of creating a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ContainerStep {
-    /// Take the mount namespace out of the host's propagation.
+    /// Make the mounts of the namespace private, so that they do not propagate to the host.
     Privatize,
-    /// Mount a tmpfs as the new root and make it `/`. The host's root stays open to
+    /// Mount a tmpfs as the new root and make it `/`. The host's root remains accessible to
     /// [`ContainerStep::BindHost`] until [`ContainerStep::LeaveHost`].
     EnterEmptyRoot,
-    /// Make one directory of the host, or an overlay of several, `/`.
+    /// Make a directory of the host, or an overlay of several, the new `/`.
     EnterLayers {
-        /// Trees on the host, lowest first.
+        /// The trees on the host, lowest first.
         trees: Vec<CString>,
         writes: RootWrites,
     },
-    /// Make the mount at `/` read-only, leaving what is mounted below as it is.
+    /// Make the mount at `/` read-only, but not the mounts below it.
     SealRoot,
-    /// Detach the host's root: from here on nothing of the host can be reached by name.
+    /// Detach the host's root. From here on, no file of the host can be opened by name.
     LeaveHost,
 
-    /// Give the container its host name.
+    /// Set the host name.
     SetHostName {
         name: CString,
     },
     BringLoopbackUp,
 
-    /// Make a directory, unless there is one.
+    /// Create a directory, unless it exists.
     MakeDirectory {
         path: CString,
         mode: u32,
     },
-    /// Make an empty directory or an empty file, whichever the thing to be mounted there is.
+    /// Create an empty directory or file, depending on what will be mounted there.
     MakeMountPoint {
         path: CString,
-        /// The thing, relative to the stash.
+        /// The source of the mount, relative to the stash.
         of: CString,
     },
-    /// Write a new file.
+    /// Create a file.
     WriteFile {
         path: CString,
         content: Vec<u8>,
     },
-    /// Make a symbolic link.
+    /// Create a symbolic link.
     MakeSymlink {
         path: CString,
         target: CString,
     },
 
-    /// Attach a copy of a mount of the host.
+    /// Attach a copy of a mount tree of the host.
     BindHost {
-        /// The path on the host; symbolic links are followed there.
+        /// The path on the host. Symbolic links are resolved there.
         source: CString,
-        /// Where to, in the container.
+        /// The path in the container.
         target: CString,
-        /// Whether jobs may write.
+        /// Whether jobs can write to it.
         access: BindAccess,
     },
-    /// Attach a copy of a mount of the host in the stash, on a mount point made for it.
+    /// Attach a copy of a mount tree of the host in the stash, on a mount point created for it.
     StashHost {
-        /// The path on the host; symbolic links are followed there.
+        /// The path on the host. Symbolic links are resolved there.
         source: CString,
         /// The name in the stash.
         name: CString,
-        /// Whether jobs may write.
+        /// Whether jobs can write to it.
         access: BindAccess,
     },
-    /// Copy a directory of the host into the stash, without what is in its own directories.
+    /// Copy a directory of the host into the stash, without the contents of its subdirectories.
     StashLevel {
-        /// The path on the host; symbolic links are followed there.
+        /// The path on the host. Symbolic links are resolved there.
         source: CString,
         /// The name in the stash.
         name: CString,
-        /// What of it becomes an empty directory.
+        /// The entries that become empty directories.
         directories: Vec<CString>,
-        /// What of it is copied. What is gone by then, or is of no kind that can be copied, is left
-        /// out.
+        /// The entries that are copied. Entries that no longer exist, or that cannot be copied, are
+        /// skipped.
         copies: Vec<CString>,
-        /// What of it becomes an empty file.
+        /// The entries that become empty files.
         points: Vec<CString>,
     },
-    /// Attach a copy of a mount of the stash.
+    /// Attach a copy of a mount tree of the stash.
     BindStash {
-        /// The path, relative to the stash.
+        /// The path relative to the stash.
         source: CString,
-        /// Where to, in the container.
+        /// The path in the container.
         target: CString,
     },
     /// Mount a new file system.
     Mount {
         file_system: FileSystem,
         target: CString,
-        /// What if the kernel refuses.
+        /// What to do if the kernel refuses.
         when_forbidden: WhenForbidden,
     },
-    /// Make the parts of a `proc` that govern the whole machine read-only, if the job's user could
-    /// write to them: the kernel asks there for the user's id and not for capabilities.
+    /// Make the parts of a `proc` that control the whole machine read-only, if the job's user can
+    /// write to them: there, the kernel checks the user id instead of capabilities.
     GuardProc {
-        /// Where it is mounted.
+        /// Its mount point.
         target: CString,
     },
-    /// Mount an overlay whose three directories lie in the stash.
+    /// Mount an overlay whose directories are in the stash.
     MountOverlay {
-        /// The directory of the host that it shows, for errors.
+        /// The directory of the host that it shows, for error messages.
         source: CString,
-        /// The directory that is read from.
+        /// The lower directory, which is only read.
         lower: CString,
-        /// The directory that takes the writes.
+        /// The upper directory, which receives the writes.
         upper: CString,
-        /// The directory that the kernel works in.
+        /// The work directory of the kernel.
         work: CString,
         target: CString,
-        /// What if the kernel cannot make an overlay of this file system.
+        /// What to do if the kernel does not support overlays of this file system.
         otherwise: OverlayFallback,
     },
-    /// Hide what stands at a path: a directory behind an empty, read-only one, a file behind the
-    /// container's `/dev/null`. Nothing if nothing stands there.
+    /// Hide what is at a path: a directory behind an empty, read-only one, a file behind the
+    /// container's `/dev/null`. Does nothing if the path does not exist.
     Mask {
         target: CString,
     },
 
-    /// Change into the stash: a directory that a later mount will hide, which holds what the
-    /// scratch steps need.
+    /// Change into the stash: a directory with everything that the scratch steps need. A later
+    /// mount hides it.
     EnterStash {
-        /// Where it is before it is hidden.
+        /// Its path before it is hidden.
         path: CString,
     },
 }
 
-/// What becomes of a directory that the kernel makes no overlay of: not every file system can be
-/// read through one.
+/// What to do about a directory that cannot be the lower directory of an overlay, which not every
+/// file system supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OverlayFallback {
-    /// The container cannot be made.
+    /// The container cannot be created.
     Fail,
-    /// It is shown as it is, read-only.
+    /// The directory is bound read-only.
     ReadOnly,
 }
 
 impl ContainerStep {
-    /// Where in the container it does something.
+    /// Returns the path in the container that the step affects.
     pub fn place(&self) -> Option<&CStr> {
         match self {
             ContainerStep::MakeDirectory { path, mode: _ }
@@ -178,30 +179,30 @@ impl ContainerStep {
     }
 }
 
-/// Where writes to a root of layers go.
+/// Where writes to a root made of layers go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RootWrites {
     Refused,
-    /// To a tmpfs that lives as long as the container.
+    /// To a tmpfs that exists as long as the container.
     Tmpfs,
 }
 
-/// A type of file system that a container can mount.
+/// A type of file system that can be mounted in a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileSystem {
-    /// `devpts`, a new instance.
+    /// A new instance of `devpts`.
     DevPts,
     MessageQueue,
     Proc,
     Sys,
-    /// `tmpfs` whose root has these permission bits.
+    /// A `tmpfs` whose root directory has these permission bits.
     Tmp {
         mode: u32,
     },
 }
 
 impl FileSystem {
-    /// The kernel's name of the type.
+    /// Returns the kernel's name of the type.
     pub fn type_name(self) -> &'static CStr {
         match self {
             FileSystem::DevPts => c"devpts",

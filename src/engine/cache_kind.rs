@@ -1,47 +1,48 @@
 //! Marks a cache directory with the kind of program that owns it.
 //!
 //! Brokers, workers and clients store contents in the same format, but each evicts what it does not
-//! need itself. So a directory is marked for one kind of program, and the others refuse it.
+//! need itself. So a directory is marked for one kind of program, and the other kinds refuse to use
+//! it.
 
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The file that says it.
+/// The name of the file that contains the mark.
 const MARK: &str = "kind";
 
-/// A broker's directory from before there were marks has this file.
+/// A file in every broker directory. It identifies directories created before marks existed.
 const BROKER_LOCK: &str = "owner";
 
-/// A program that keeps a cache.
+/// The kind of program that owns a cache directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheKind {
-    /// The broker: everybody's contents, and the journal.
+    /// The broker's cache: the contents of all clients, and the journal.
     Broker,
-    /// A worker: inputs of jobs.
+    /// A worker's cache: the inputs of jobs.
     Worker,
-    /// A test program: layers.
+    /// A test runner's cache: layers and images.
     Client,
 }
 
 /// Why a directory is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheKindError {
-    /// It belongs to another kind of program.
+    /// The directory belongs to another kind of program.
     #[error("the directory {} is {of}'s cache, and {wanted} needs one of its own", path.display())]
     Taken {
         path: PathBuf,
         of: CacheKind,
         wanted: CacheKind,
     },
-    /// Its kind cannot be determined.
+    /// The mark cannot be read or written.
     #[error("cannot see or say whose cache {} is", path.display())]
     File { path: PathBuf, source: io::Error },
 }
 
 impl CacheKindError {
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> &'static str {
         match self {
             CacheKindError::Taken { .. } => "name another with `--cache-root`",
@@ -63,7 +64,7 @@ impl CacheKind {
         }
     }
 
-    /// Whether a directory may be one of this kind. It need not be there.
+    /// Checks that a directory does not belong to another kind. The directory need not exist.
     pub fn check(self, root: &Path) -> Result<(), CacheKindError> {
         match of(root)? {
             Some(of) if of != self => Err(CacheKindError::Taken {
@@ -75,11 +76,12 @@ impl CacheKind {
         }
     }
 
-    /// Marks a directory as one of this kind, unless it is of another.
+    /// Marks a directory for this kind, unless it belongs to another.
     pub fn claim(self, root: &Path) -> Result<(), CacheKindError> {
         self.check(root)?;
         let path = root.join(MARK);
-        // The mark appears whole, and only where there is none: two programs may begin at once.
+        // The mark is created atomically and only if there is none, because two programs may start
+        // at the same time.
         let marked = tempfile::NamedTempFile::new_in(root).and_then(|mut file| {
             file.write_all(self.mark().as_bytes())?;
             match file.persist_noclobber(&path) {
@@ -98,7 +100,7 @@ fn of(root: &Path) -> Result<Option<CacheKind>, CacheKindError> {
     match fs::read_to_string(&path) {
         Ok(text) => {
             let mut kinds = CacheKind::ALL.into_iter();
-            // Of a kind that only another release knows it is nobody's here.
+            // A mark that only another release knows counts as none.
             Ok(kinds.find(|kind| kind.mark() == text))
         }
         Err(error) if is_absent(&error) => match root.join(BROKER_LOCK).is_file() {
@@ -109,7 +111,8 @@ fn of(root: &Path) -> Result<Option<CacheKind>, CacheKindError> {
     }
 }
 
-/// Whatever else is wrong with the directory, whoever opens it says.
+/// Returns whether there is no mark. The code that opens the directory reports a path that is not a
+/// directory.
 fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),

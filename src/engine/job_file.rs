@@ -1,8 +1,9 @@
-//! Job files: a test's job on disk, so that a person can open a shell in the same container, down
-//! to the digests of its layers, long after the run is over.
+//! Job files: store a test's job on disk, so that you can open a shell in the same container, with
+//! the same layers down to their digests, long after the run.
 //!
-//! Each job has one file, overwritten when the job is kept again. A file may hold secrets from the
-//! environment, so only its owner can read it. The newest [`KEPT`] are kept.
+//! Each job has one file, which is overwritten when the same job is saved again. A file may contain
+//! secrets from the environment, so only its owner can read it. Only the newest [`KEPT`] files are
+//! kept.
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,15 +18,15 @@ use maelstrom_container::digest::ContentHash;
 use maelstrom_container::private;
 use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
 
-/// How many files are kept.
+/// The number of files that are kept.
 const KEPT: usize = 64;
 
-/// How much of the digest is in a file's name.
+/// The number of characters of the digest in a file's name.
 const NAME_LENGTH: usize = 12;
 
 const EXTENSION: &str = "job";
 
-/// The form of the files.
+/// The version of the file format.
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -36,43 +37,43 @@ struct JobFile {
     timeout: Option<Duration>,
 }
 
-/// Why a job cannot be read.
+/// Why a job file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum JobFileError {
-    /// There is no such file.
+    /// The file cannot be read.
     #[error("cannot read the job {}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// It is none of ours.
+    /// The file is not a job file.
     #[error("{} is not a job of this version of the program", path.display())]
     Form {
         path: PathBuf,
         source: postcard::Error,
     },
-    /// It is another version's.
+    /// The file has another format version.
     #[error("{} is a job of version {version}, not {VERSION}", path.display())]
     Version { path: PathBuf, version: u32 },
 }
 
 impl JobFileError {
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> String {
         "run the test again: a failure writes a new file".to_owned()
     }
 }
 
-/// A directory of jobs.
+/// A directory of job files.
 #[derive(Clone, Debug)]
 pub struct JobFiles {
     directory: PathBuf,
 }
 
 impl JobFiles {
-    /// In this directory, which need not be there.
+    /// Uses this directory, which need not exist yet.
     pub fn new(directory: PathBuf) -> JobFiles {
         JobFiles { directory }
     }
 
-    /// Writes a job, in place of the same one if it is there; the file.
+    /// Writes a job file, replacing the file of the same job, and returns its path.
     pub fn save(&self, job: &Job) -> io::Result<PathBuf> {
         let digest = ContentHash::of(&encode(&(&job.container, &*job.process))?);
         let name = digest.to_string();
@@ -90,8 +91,8 @@ impl JobFiles {
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(&self.directory)?;
         file.write_all(&encode(&form)?)?;
-        // A job that is there is replaced as well: with the new time it is among the newest, which
-        // stay.
+        // An existing file is replaced as well: the new modification time keeps it among the newest
+        // files.
         file.persist(&path).map_err(|error| error.error)?;
         self.prune()?;
         Ok(path)
@@ -118,12 +119,12 @@ impl JobFiles {
     }
 }
 
-/// Compact, and not limited to UTF-8.
+/// Encodes a value compactly, without limiting paths to UTF-8.
 fn encode(form: &impl Serialize) -> io::Result<Vec<u8>> {
     postcard::to_stdvec(form).map_err(io::Error::other)
 }
 
-/// Reads a job.
+/// Reads a job file.
 pub fn load(path: &Path) -> Result<Job, JobFileError> {
     let bytes = fs::read(path).map_err(|source| JobFileError::Read {
         path: path.to_owned(),
@@ -145,7 +146,7 @@ pub fn load(path: &Path) -> Result<Job, JobFileError> {
         process: Arc::new(form.process),
         resident: None,
         timeout: form.timeout,
-        // It runs where both streams go where the user says.
+        // Each stream is passed on to that of the command which runs the job.
         output: OutputPipes::Separate,
     })
 }

@@ -1,11 +1,11 @@
 //! Runs tests: the run itself, its history, and the backend that runs jobs on this machine.
 //!
 //! - [`run`]: one run, from discovery to exit code.
-//! - [`local`]: runs jobs in containers on this machine; [`schedule`] is its queue, pure.
-//! - [`shared_process`]: tests that share a process, each with its own result.
-//! - [`layer_cache`]: the layers and images of containers.
-//! - [`cache_kind`]: the owner of a cache directory. [`job_file`]: jobs kept for debugging.
-//! - [`libraries`]: the shared libraries that programs need. [`log`]: the program's own log.
+//! - [`local`]: runs jobs in containers on this machine; [`schedule`]: its job queue, pure.
+//! - [`shared_process`]: runs several tests in one process, each with its own result.
+//! - [`layer_cache`]: provides the layers and images of containers.
+//! - [`cache_kind`]: marks the owner of a cache directory. [`job_file`]: saves jobs for debugging.
+//! - [`libraries`]: a layer with the shared libraries of a program. [`log`]: the program's own log.
 
 pub mod cache_kind;
 pub mod job_file;

@@ -1,14 +1,14 @@
-//! The destination of this program's own log: standard error, standard output between the lines of
-//! a report, or a file while the dashboard has the terminal.
+//! The program's own log, and where it goes: to standard error, to standard output between the
+//! lines of a report, or to a file while the dashboard uses the terminal.
 //!
-//! A log starts before its destination is known. Until then its lines are buffered, up to a limit;
-//! if no destination is set, they go to standard error at the end, so that a program that fails
-//! early is not silent about the cause.
+//! A log starts before its destination is known. Until then its lines are buffered, up to a limit.
+//! If no destination is ever set, they go to standard error at the end, so that a program that
+//! fails early does not hide the cause.
 //!
-//! Owner of the state: [`ProgramLog`]; [`LogWriter`]s are handed out to log sources. A writer takes
-//! whole lines, from any thread, and never fails: nothing depends on the log.
+//! [`ProgramLog`] owns the state and hands out [`LogWriter`]s. A writer takes whole lines from any
+//! thread and never fails, because nothing may depend on the log.
 //!
-//! Not here: levels and the format of lines, which the composition root chooses.
+//! Levels and the format of lines are chosen by the composition root.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -18,25 +18,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use maelstrom_container::private;
 
-/// The file's name, in the directory of the run's state.
+/// The name of the log file in the run's state directory.
 pub const FILE_NAME: &str = "log.txt";
 
-/// What may wait: some thousand lines, far more than there are before a run has its directory.
+/// The size limit of the buffer, in bytes: several thousand lines, far more than are logged before
+/// a run knows its state directory.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
-/// What a file may hold: a million lines, beyond which nobody reads and disks fill up.
+/// The size limit of the file, in bytes: about a million lines. A larger log is not read, and fills
+/// the disk.
 const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Stands where lines are missing.
+/// The line that replaces everything beyond the limit.
 const FULL: &[u8] = b"(the log is full; what comes now is left out)\n";
 
-/// See the module documentation.
+/// The program's log; see the module documentation.
 #[derive(Debug, Default)]
 pub struct ProgramLog {
     place: Arc<Mutex<LogDestination>>,
 }
 
-/// Where lines go. Each clone writes to the same place.
+/// Writes lines to the log. All clones have the same destination.
 #[derive(Clone, Debug)]
 pub struct LogWriter {
     place: Arc<Mutex<LogDestination>>,
@@ -46,12 +48,12 @@ pub struct LogWriter {
 enum LogDestination {
     #[default]
     Stderr,
-    /// Standard output, through whoever writes there as long as it takes lines.
+    /// Standard output, through this writer until it returns an error.
     Stdout(Box<dyn Write + Send>),
     Waiting(Vec<u8>),
     File {
         path: PathBuf,
-        /// Made when there is something to write.
+        /// Created when the first line is written.
         file: Option<File>,
         written_bytes: usize,
         bytes_max: usize,
@@ -70,21 +72,21 @@ impl fmt::Debug for LogDestination {
 }
 
 impl ProgramLog {
-    /// A log whose lines wait.
+    /// Creates a log that buffers its lines.
     pub fn waiting() -> ProgramLog {
         ProgramLog {
             place: Arc::new(Mutex::new(LogDestination::Waiting(Vec::new()))),
         }
     }
 
-    /// Something to write lines to.
+    /// Returns a writer to this log.
     pub fn writer(&self) -> LogWriter {
         LogWriter {
             place: Arc::clone(&self.place),
         }
     }
 
-    /// Lets the lines that wait, and all others, go to standard error.
+    /// Sends the buffered and all further lines to standard error, unless a destination is set.
     pub fn to_stderr(&self) {
         let mut place = lock(&self.place);
         if let LogDestination::Waiting(lines) = &*place {
@@ -93,8 +95,8 @@ impl ProgramLog {
         }
     }
 
-    /// Lets the lines that wait, and all others, go to standard output: to what writes there, and
-    /// directly once that takes no more.
+    /// Sends the buffered and all further lines to standard output, unless a destination is set.
+    /// They go through `beside`, or directly once it returns an error.
     pub fn to_stdout(&self, beside: Box<dyn Write + Send>) {
         let mut place = lock(&self.place);
         if let LogDestination::Waiting(lines) = &mut *place {
@@ -104,8 +106,8 @@ impl ProgramLog {
         }
     }
 
-    /// Lets the lines that wait, and all others, go to a file in this directory instead of what an
-    /// earlier run left there. A log that does not wait stays where it is.
+    /// Sends the buffered and all further lines to a file in this directory, replacing that of an
+    /// earlier run. Does nothing if a destination is set.
     pub fn keep_in(&self, directory: &Path) {
         self.keep_up_to(directory, FILE_BYTES_MAX);
     }
@@ -115,7 +117,7 @@ impl ProgramLog {
         if let LogDestination::Waiting(lines) = &mut *place {
             let lines = std::mem::take(lines);
             let path = directory.join(FILE_NAME);
-            // If it can't be removed it is begun again, or can't be written either.
+            // If the file cannot be removed, it is truncated, or cannot be written either.
             drop(fs::remove_file(&path));
             *place = LogDestination::File {
                 path,
@@ -176,8 +178,8 @@ impl LogDestination {
     }
 }
 
-/// What of these lines is to be written where there are so many bytes: once the limit is reached,
-/// what says so, and then nothing.
+/// Returns the lines to write to a destination that already has `present_bytes` bytes: once the
+/// limit is reached, a line that says so, and then nothing.
 fn fitting(lines: &[u8], present_bytes: usize, bytes_max: usize) -> Option<&[u8]> {
     if present_bytes + lines.len() <= bytes_max {
         Some(lines)

@@ -1,7 +1,7 @@
 //! Compiles the table of system calls into a BPF program for the kernel
 //! (`Documentation/userspace-api/seccomp_filter.rst`). Pure.
 //!
-//! The program checks the ABI first, and then searches for the call's number in ranges of numbers
+//! The program checks the ABI first. Then it searches for the call's number in ranges of numbers
 //! that have the same action.
 
 use std::collections::BTreeMap;
@@ -9,44 +9,44 @@ use std::collections::BTreeMap;
 use super::numbers::{self, parse};
 use super::table::{ArgumentRule, SyscallAction, UNKNOWN, ValueMatch, classes};
 
-/// One instruction (`struct sock_filter`, linux/filter.h).
+/// A BPF instruction (`struct sock_filter`, linux/filter.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BpfInstruction {
     pub code: u16,
-    /// How many instructions a comparison that holds skips.
+    /// The number of instructions to skip if a comparison is true.
     pub if_true: u8,
-    /// How many one that does not hold skips.
+    /// The number of instructions to skip if it is false.
     pub if_false: u8,
-    /// What it does it with.
+    /// The operand.
     pub operand: u32,
 }
 
-/// Load a word of the call's description (`struct seccomp_data`).
+/// Opcode: load a word of the call's description (`struct seccomp_data`).
 pub const LOAD: u16 = 0x20;
-/// Keep only these bits.
+/// Opcode: keep only these bits of the loaded word.
 pub const AND: u16 = 0x54;
-/// Skip so many instructions.
+/// Opcode: skip this many instructions.
 pub const SKIP: u16 = 0x05;
-/// Compare: equal.
+/// Opcode: compare for equality.
 pub const IF_EQUAL: u16 = 0x15;
-/// Compare: greater or equal.
+/// Opcode: compare for greater or equal.
 pub const IF_AT_LEAST: u16 = 0x35;
-/// End with this result.
+/// Opcode: end with this result.
 pub const RETURN: u16 = 0x06;
 
-/// Where the call's number stands in its description.
+/// The offset of the call's number in `struct seccomp_data`.
 pub const NUMBER: u32 = 0;
-/// Where its ABI stands.
+/// The offset of the call's ABI.
 pub const INTERFACE: u32 = 4;
-/// Where the lower half of its first argument stands; both processors are little-endian.
+/// The offset of the lower half of its first argument, since both architectures are little-endian.
 pub const ARGUMENTS: u32 = 16;
-/// How long an argument is.
+/// The size of an argument.
 pub const ARGUMENT_BYTES: u32 = 8;
 
-/// An ABI: how programs of one kind make system calls.
+/// An ABI: the convention by which one kind of program makes system calls.
 #[derive(Clone, Copy, Debug)]
 pub struct SyscallAbi {
-    /// The kernel's constant for it (`AUDIT_ARCH_...`, linux/audit.h).
+    /// The kernel's constant for the ABI (`AUDIT_ARCH_...`, linux/audit.h).
     pub constant: u32,
     pub calls: &'static str,
 }
@@ -57,7 +57,7 @@ pub const X86_64: SyscallAbi = SyscallAbi {
     calls: numbers::X86_64,
 };
 
-/// 32-bit programs on x86-64, and `int 0x80` of all.
+/// 32-bit programs on x86-64, and `int 0x80` of all programs.
 pub const I386: SyscallAbi = SyscallAbi {
     constant: 0x4000_0003,
     calls: numbers::I386,
@@ -75,14 +75,14 @@ pub const ARM: SyscallAbi = SyscallAbi {
     calls: numbers::ARM,
 };
 
-/// Numbers of one class, from the first of them to the next range's first.
+/// A range of numbers with the same action. It ends before the next range.
 #[derive(Clone, Copy, Debug)]
 struct SyscallRange {
     first: u32,
     class: SyscallAction,
 }
 
-/// The program for a processor with these ABIs. Calls of any other are unknown.
+/// Compiles the program for an architecture with these ABIs. Calls of any other ABI are unknown.
 pub fn compile(interfaces: &[SyscallAbi]) -> Vec<BpfInstruction> {
     let classes = classes();
     let mut program = vec![load(INTERFACE)];
@@ -100,7 +100,7 @@ pub fn compile(interfaces: &[SyscallAbi]) -> Vec<BpfInstruction> {
     program
 }
 
-/// The classes of all numbers there can be.
+/// Returns the actions of all possible numbers as sorted ranges.
 fn ranges(interface: &SyscallAbi, classes: &BTreeMap<&str, SyscallAction>) -> Vec<SyscallRange> {
     let mut ranges: Vec<SyscallRange> = Vec::new();
     let mut push = |first, class| match ranges.last() {
@@ -119,7 +119,7 @@ fn ranges(interface: &SyscallAbi, classes: &BTreeMap<&str, SyscallAction>) -> Ve
     ranges
 }
 
-/// Finds the number's range by halving, and gives its answer.
+/// Adds a binary search for the call's number, and the action of the range that contains it.
 fn search(program: &mut Vec<BpfInstruction>, ranges: &[SyscallRange]) {
     match ranges {
         [] => {}
@@ -127,8 +127,8 @@ fn search(program: &mut Vec<BpfInstruction>, ranges: &[SyscallRange]) {
         several => {
             let (lower, upper) = several.split_at(several.len() / 2);
             let Some(middle) = upper.first() else { return };
-            // A number of the upper half goes on to the skip over the lower half, any other jumps
-            // over the skip.
+            // A number in the upper half continues with the instruction that skips the lower half;
+            // any other number jumps over that instruction.
             program.push(BpfInstruction {
                 if_false: 1,
                 ..instruction(IF_AT_LEAST, middle.first)
@@ -139,8 +139,8 @@ fn search(program: &mut Vec<BpfInstruction>, ranges: &[SyscallRange]) {
     }
 }
 
-/// Adds an instruction that skips what is then added. The skip of a comparison itself reaches no
-/// further than 255 instructions.
+/// Adds an instruction that skips the instructions added by `add`. The jump of a comparison itself
+/// reaches at most 255 instructions.
 fn skip_over(program: &mut Vec<BpfInstruction>, add: impl FnOnce(&mut Vec<BpfInstruction>)) {
     let skip = program.len();
     program.push(instruction(SKIP, 0));
@@ -164,7 +164,8 @@ fn answer(program: &mut Vec<BpfInstruction>, class: SyscallAction) {
     }
 }
 
-/// Fails if the rule says so, else goes on with the next instruction.
+/// Adds instructions that return the rule's error if it applies, and otherwise continue with the
+/// next instruction.
 fn examine(program: &mut Vec<BpfInstruction>, rule: &ArgumentRule) {
     program.push(load(ARGUMENTS + u32::from(rule.argument) * ARGUMENT_BYTES));
     if rule.mask != u32::MAX {
@@ -173,7 +174,7 @@ fn examine(program: &mut Vec<BpfInstruction>, rule: &ArgumentRule) {
     let mut behind = rule.values.len() as u8;
     for value in rule.values {
         behind -= 1;
-        // The failure stands right behind the last comparison, and what follows the rule behind it.
+        // The error follows the last comparison, and the code after the rule follows the error.
         let if_true = match rule.answered {
             ValueMatch::Listed => behind,
             ValueMatch::Others => behind + 1,

@@ -1,20 +1,19 @@
 //! The system call filter of every job (seccomp(2)).
 //!
-//! Namespaces give a job its own files, processes, network and host name. Features that have no
+//! Namespaces give a job its own files, processes, network and host name. Features without a
 //! namespace would be shared with the host: a user's keyrings, vsock ports, io_uring. The filter
-//! answers these calls as a kernel without the feature does, so programs fall back as they do
-//! there.
+//! fails these calls like a kernel without the feature, so programs use their fallbacks.
 //!
 //! - [`table`]: every system call and its action.
-//! - [`numbers`]: the call numbers of each ABI, 32-bit ones included.
+//! - [`numbers`]: the call numbers of each ABI, including 32-bit ones.
 //! - [`compile`]: compiles the two into a program for the kernel.
 //!
 //! The spawner installs the filter once, before it forks the first container init, and all
-//! processes below inherit it, so it adds no cost per container. For calls that are allowed
-//! whatever their arguments, the kernel does not run the filter at all (Linux 5.11).
+//! descendants inherit it, so it adds no cost per container. For calls that are allowed whatever
+//! their arguments, the kernel does not run the filter at all (Linux 5.11).
 //!
-//! The filter never kills a process: a job cannot tell a container from a machine whose kernel
-//! lacks a feature.
+//! The filter never kills a process: a job cannot distinguish a container from a machine whose
+//! kernel lacks a feature.
 
 pub mod compile;
 pub mod numbers;
@@ -22,13 +21,13 @@ pub mod table;
 
 use self::compile::{BpfInstruction, SyscallAbi, compile};
 
-/// The ABIs of this processor: its own, and that of 32-bit programs.
+/// The ABIs of this architecture: for 64-bit and for 32-bit programs.
 #[cfg(target_arch = "x86_64")]
 const INTERFACES: [SyscallAbi; 2] = [compile::X86_64, compile::I386];
 #[cfg(target_arch = "aarch64")]
 const INTERFACES: [SyscallAbi; 2] = [compile::AARCH64, compile::ARM];
 
-/// The filter for this processor.
+/// Returns the filter for this architecture.
 pub fn filter() -> Vec<BpfInstruction> {
     compile(&INTERFACES)
 }

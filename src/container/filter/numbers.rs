@@ -1,11 +1,12 @@
 //! The numbers of all system calls, one table per ABI.
 //!
-//! Each line counts up from its first number; an indented line continues the one above. A number
+//! Each line counts up from its first number; an indented line continues the previous one. A number
 //! without a name was never assigned. The names are the kernel's (`unistd.h`), up to Linux 6.19.
-//! Calls of later kernels are answered like calls that do not exist, so a new call reaches no job
-//! before it is classified here.
+//! Calls of later kernels fail like calls that do not exist, so a new call is not available to jobs
+//! until it is classified here.
 
-/// 64-bit programs on x86-64. The numbers of x32 are the same with bit 30 set, and so have no name.
+/// 64-bit programs on x86-64. The numbers of x32 are the same with bit 30 set, so they have no name
+/// here.
 pub const X86_64: &str = r#"
 0: read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction
     rt_sigprocmask rt_sigreturn ioctl pread64 pwrite64 readv writev access pipe select sched_yield
@@ -232,7 +233,7 @@ pub const ARM: &str = r#"
 983041: breakpoint cacheflush usr26 usr32 set_tls get_tls
 "#;
 
-/// The numbers and names of a table.
+/// Parses a table into numbers and names.
 pub fn parse(table: &'static str) -> Vec<(u32, &'static str)> {
     let mut next = 0;
     let mut calls = Vec::new();

@@ -1,57 +1,57 @@
 //! The action for each system call. Every call of every ABI is listed; a test fails if one is
 //! missing.
 //!
-//! A call is answered instead of executed if what it reaches has no namespace: the container would
-//! share it with the host and with all other containers. `docs/system-calls.md` documents the same
-//! for users.
+//! A call is rejected instead of executed if it accesses something without a namespace, which the
+//! container would share with the host and all other containers. `docs/system-calls.md` documents
+//! the same for users.
 
 use std::collections::BTreeMap;
 
 use nix::errno::Errno;
 
-/// What a system call gets.
+/// What happens to a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyscallAction {
-    /// The kernel carries it out.
+    /// The kernel executes it.
     Allowed,
-    /// It fails with this error, and nothing else happens.
+    /// It fails with this error and has no effect.
     Answered(Errno),
-    /// These rules are asked in turn; where none has an answer, the kernel carries it out.
+    /// The rules are applied in order. If none returns an error, the kernel executes the call.
     Examined(&'static [ArgumentRule]),
 }
 
-/// Decides by one argument of a call. Only the lower 32 bits are looked at: all arguments named
-/// here are C's `int`, of which the kernel ignores the rest.
+/// Decides by one argument of a call. Only the lower 32 bits are compared: all arguments in these
+/// rules have the C type `int`, whose upper bits the kernel ignores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArgumentRule {
-    /// Which argument, from 0.
+    /// The index of the argument, from 0.
     pub argument: u8,
-    /// The bits of it that are compared.
+    /// The bits of the argument that are compared.
     pub mask: u32,
-    /// What it is compared with.
+    /// The values to compare with.
     pub values: &'static [u32],
-    /// Whether the call is answered if the argument is one of the values, or if it is none.
+    /// Whether the call fails for the listed values or for all others.
     pub answered: ValueMatch,
     pub answer: Errno,
 }
 
-/// Which values of an argument have an answer.
+/// The values of an argument for which the call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueMatch {
-    /// Those that are listed.
+    /// The listed values.
     Listed,
     Others,
 }
 
-/// Which `libc` does not have for every C library.
+/// Defined here because `libc` does not define it for every C library.
 const AF_XDP: u32 = 44;
 
 /// All bits of an argument.
 const WHOLE: u32 = u32::MAX;
 
-/// Address families whose sockets belong to a network namespace. Of all others some do not
-/// (AF_VSOCK, AF_ALG, AF_RDS, AF_BLUETOOTH), and the kernel has most in its first network namespace
-/// only. The answer is that of a kernel without the family.
+/// Address families whose sockets belong to a network namespace. Of the other families, some do not
+/// (AF_VSOCK, AF_ALG, AF_RDS, AF_BLUETOOTH), and most exist only in the kernel's initial network
+/// namespace. The error is that of a kernel without the family.
 const SOCKETS: &[ArgumentRule] = &[ArgumentRule {
     argument: 0,
     mask: WHOLE,
@@ -70,9 +70,9 @@ const SOCKETS: &[ArgumentRule] = &[ArgumentRule {
     answer: Errno::EAFNOSUPPORT,
 }];
 
-/// `SYS_SOCKET` and `SYS_SOCKETPAIR` (linux/net.h), the calls within `socketcall` that make
-/// sockets. Their family is in memory, where a filter can't look, so they are answered as by a
-/// kernel without them; 32-bit programs have `socket` and `socketpair` as well.
+/// `SYS_SOCKET` and `SYS_SOCKETPAIR` (linux/net.h), the functions of `socketcall` that create
+/// sockets. Their family is in memory, which a filter cannot read, so they fail as in a kernel
+/// without them; 32-bit programs can use `socket` and `socketpair` instead.
 const SOCKET_CALLS: &[ArgumentRule] = &[ArgumentRule {
     argument: 0,
     mask: WHOLE,
@@ -81,9 +81,9 @@ const SOCKET_CALLS: &[ArgumentRule] = &[ArgumentRule {
     answer: Errno::ENOSYS,
 }];
 
-/// `F_SETLEASE`, `F_NOTIFY` and `F_SETDELEG` (linux/fcntl.h). A lease holds up whoever opens the
-/// file next, for 45 seconds by default, and the toolbox's files are the host's own. The answer is
-/// that of a file system without leases.
+/// `F_SETLEASE`, `F_NOTIFY` and `F_SETDELEG` (linux/fcntl.h). A lease blocks the next process that
+/// opens the file, for 45 seconds by default, and the toolbox's files are the host's own. The error
+/// is that of a file system without leases.
 const FILE_CONTROLS: &[ArgumentRule] = &[ArgumentRule {
     argument: 1,
     mask: WHOLE,
@@ -94,8 +94,8 @@ const FILE_CONTROLS: &[ArgumentRule] = &[ArgumentRule {
 
 const DEVICE_CONTROLS: &[ArgumentRule] = &[
     // `FS_IOC_ADD_ENCRYPTION_KEY`, `FS_IOC_REMOVE_ENCRYPTION_KEY` and `..._ALL_USERS`
-    // (linux/fscrypt.h): the keyring of a file system of the host, which even a read-only mount
-    // reaches. The answer is that of a file system without encryption.
+    // (linux/fscrypt.h): they modify the keyring of the host's file system, even through a
+    // read-only mount. The error is that of a file system without encryption.
     ArgumentRule {
         argument: 1,
         mask: WHOLE,
@@ -103,9 +103,9 @@ const DEVICE_CONTROLS: &[ArgumentRule] = &[
         answered: ValueMatch::Listed,
         answer: Errno::ENOTTY,
     },
-    // `FS_IOC_SETFLAGS`, the same of 32-bit programs, and `FS_IOC_FSSETXATTR` (linux/fs.h), by
-    // which chattr(1) works: inotify does not report them, so they would stay for the next job. The
-    // answer is that of a file system without such flags.
+    // `FS_IOC_SETFLAGS`, its 32-bit variant, and `FS_IOC_FSSETXATTR` (linux/fs.h), which chattr(1)
+    // uses: inotify does not report them, so their effects would persist for the next job. The
+    // error is that of a file system without such flags.
     ArgumentRule {
         argument: 1,
         mask: WHOLE,
@@ -115,9 +115,9 @@ const DEVICE_CONTROLS: &[ArgumentRule] = &[
     },
 ];
 
-/// Whole processors (process -1) and control groups (`PERF_FLAG_PID_CGROUP`) are measured with
-/// everything that runs there, other containers included; a process's own events are not. The
-/// answer is the kernel's own where `kernel.perf_event_paranoid` is 1 or more.
+/// Events of a whole CPU (process -1) and of control groups (`PERF_FLAG_PID_CGROUP`) measure
+/// everything that runs there, including other containers; a process's own events do not. The error
+/// is the kernel's own if `kernel.perf_event_paranoid` is 1 or more.
 const PERFORMANCE_EVENTS: &[ArgumentRule] = &[
     ArgumentRule {
         argument: 1,
@@ -135,20 +135,20 @@ const PERFORMANCE_EVENTS: &[ArgumentRule] = &[
     },
 ];
 
-/// Calls of one class.
+/// A group of calls with the same action.
 pub struct SyscallGroup {
     pub class: SyscallAction,
     pub calls: &'static str,
 }
 
-/// What a number gets that has no name in the tables, or an unknown ABI: the answer of a kernel
-/// without the call.
+/// The action for a number without a name in the tables, and for an unknown ABI: the error of a
+/// kernel without the call.
 pub const UNKNOWN: SyscallAction = SyscallAction::Answered(Errno::ENOSYS);
 
-/// All calls.
+/// All system calls, in groups.
 pub const GROUPS: &[SyscallGroup] = &[
     SyscallGroup {
-        // Files and what is known of them. The container's mounts decide what they reach.
+        // Files and their attributes. The container's mounts determine which files they reach.
         class: SyscallAction::Allowed,
         calls: "
             _llseek access arm_fadvise64_64 arm_sync_file_range cachestat chdir chmod chown
@@ -183,8 +183,8 @@ pub const GROUPS: &[SyscallGroup] = &[
         ",
     },
     SyscallGroup {
-        // Processes, threads and their attributes, signals, descriptors. The PID namespace decides
-        // which processes they reach.
+        // Processes, threads and their attributes, signals, descriptors. The PID namespace
+        // determines which processes they reach.
         class: SyscallAction::Allowed,
         calls: "
             _newselect arch_prctl breakpoint cacheflush capget capset clone clone3 dup dup2
@@ -212,7 +212,8 @@ pub const GROUPS: &[SyscallGroup] = &[
         ",
     },
     SyscallGroup {
-        // Clocks and timers. The kernel lets nobody in a user namespace set a clock of the machine.
+        // Clocks and timers. The kernel does not let processes in a user namespace set the
+        // machine's clocks.
         class: SyscallAction::Allowed,
         calls: "
             adjtimex alarm clock_adjtime clock_adjtime64 clock_getres clock_getres_time64
@@ -224,7 +225,7 @@ pub const GROUPS: &[SyscallGroup] = &[
         ",
     },
     SyscallGroup {
-        // Sockets that exist already, and messages and memory in the IPC namespace.
+        // Existing sockets, and messages and memory in the IPC namespace.
         class: SyscallAction::Allowed,
         calls: "
             accept accept4 bind connect getpeername getsockname getsockopt ipc listen
@@ -236,8 +237,8 @@ pub const GROUPS: &[SyscallGroup] = &[
         ",
     },
     SyscallGroup {
-        // What sandboxes are made of. The namespaces of the container itself are out of reach for
-        // want of capabilities; nested ones are counted (`init/namespaces.rs`).
+        // The building blocks of sandboxes. Jobs lack the capabilities to change the container's
+        // own namespaces; nested ones are limited (`init/namespaces.rs`).
         class: SyscallAction::Allowed,
         calls: "
             fsconfig fsmount fsopen fspick landlock_add_rule landlock_create_ruleset
@@ -248,24 +249,25 @@ pub const GROUPS: &[SyscallGroup] = &[
         ",
     },
     SyscallGroup {
-        // Keyrings: a user's are the same in every container and on the host. The answer is that of
-        // a kernel without keyrings, for which every program that uses them has a way to go on.
+        // Keyrings: those of a user are shared by all containers and the host. The error is that of
+        // a kernel without keyrings, for which every program that uses them has a fallback.
         class: SyscallAction::Answered(Errno::ENOSYS),
         calls: "
             add_key keyctl request_key
         ",
     },
     SyscallGroup {
-        // A ring makes calls that no filter sees, among them sockets of every family. The answer is
-        // that of a kernel without rings; event loops then use epoll.
+        // A ring makes calls that no filter sees, including sockets of every family. The error is
+        // that of a kernel without io_uring; event loops then use epoll.
         class: SyscallAction::Answered(Errno::ENOSYS),
         calls: "
             io_uring_enter io_uring_register io_uring_setup
         ",
     },
     SyscallGroup {
-        // What belongs to the machine as a whole: its log, disks, modules, quotas, swap, ports, and
-        // programs in its kernel. The answer is the kernel's own to those without capabilities.
+        // Functions that affect the whole machine: its log, disks, modules, quotas, swap, ports,
+        // and programs in its kernel. The error is the kernel's own for processes without
+        // capabilities.
         class: SyscallAction::Answered(Errno::EPERM),
         calls: "
             acct bpf delete_module finit_module init_module ioperm iopl kexec_file_load
@@ -274,7 +276,7 @@ pub const GROUPS: &[SyscallGroup] = &[
         ",
     },
     SyscallGroup {
-        // Calls that are only numbers by now, and those that no kernel in use has.
+        // Calls that are obsolete, or that no kernel in use implements.
         class: SyscallAction::Answered(Errno::ENOSYS),
         calls: "
             _sysctl afs_syscall bdflush break create_module epoll_ctl_old epoll_wait_old
@@ -283,7 +285,7 @@ pub const GROUPS: &[SyscallGroup] = &[
         ",
     },
     SyscallGroup {
-        // As `FS_IOC_SETFLAGS` in [`DEVICE_CONTROLS`]: the answer of a file system without flags.
+        // Like `FS_IOC_SETFLAGS` in [`DEVICE_CONTROLS`]: the error of a file system without flags.
         class: SyscallAction::Answered(Errno::EOPNOTSUPP),
         calls: "file_setattr",
     },
@@ -309,7 +311,7 @@ pub const GROUPS: &[SyscallGroup] = &[
     },
 ];
 
-/// The class of each call, by its name.
+/// Returns the action of each call, by name.
 pub fn classes() -> BTreeMap<&'static str, SyscallAction> {
     let calls = |group: &'static SyscallGroup| {
         let names = group.calls.split_ascii_whitespace();

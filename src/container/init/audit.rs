@@ -1,21 +1,24 @@
-//! Checks after a job that the container is as it was before, or reports what differs.
+//! Checks after each job that the container is as it was before, or reports what differs.
 //!
-//! A job in a container cannot change its mounts, network devices or host name: it has no
-//! capability over the namespaces that own them. The following is the full list of what it can
-//! leave behind; the audit compares it (for the network see [`super::network`]):
+//! A job in a container cannot change its mounts, network devices or host name, because it has no
+//! capabilities in the namespaces that own them. The following is the complete list of what it can
+//! leave behind, and the audit checks each of these (for the network see [`super::network`]):
 //!
-//! | what | how it is detected |
-//! | --- | --- |
-//! | files, directories, attributes | the scratch tmpfs: inodes and blocks in use, and `stat` (change time included) of each directory that existed before |
-//! | the root of user 0, the directories of terminals and queues | inotify and `stat`, by [`super::fixed`] |
-//! | System V objects, POSIX message queues | the namespace's counts; the root of the queue file system |
-//! | nested namespaces, which the kernel destroys with a delay | the count of user namespaces, against a limit of one |
-//! | limits, affinity, priorities, OOM score of PID 1, which later jobs inherit | read back |
+//! - Files, directories and their attributes: the inodes and blocks in use in the scratch tmpfs,
+//!   and `stat` (including the change time) of each directory that existed before.
+//! - The root of user 0, and the directories of terminals and queues: inotify and `stat`, by
+//!   [`super::fixed`].
+//! - System V objects and POSIX message queues: the namespace's counts, and the root of the queue
+//!   file system.
+//! - Nested namespaces, which the kernel destroys with a delay: the count of user namespaces,
+//!   against a limit of one.
+//! - Limits, affinity, priorities and the OOM score of PID 1, which later jobs inherit: read again
+//!   and compared.
 //!
 //! Processes, open files, locks, timers, pseudo-terminals, pipes and unnamed shared memory end with
 //! the job's last process; [`super::process`] waits for that before the audit. Keyrings and vsock
-//! ports are blocked ([`super::super::filter`]). Counters such as inode numbers are not compared:
-//! no test can depend on them.
+//! ports are blocked ([`super::super::filter`]). Counters such as inode numbers are not compared,
+//! because no test can depend on them.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -41,15 +44,15 @@ use super::namespaces::NamespaceLimit;
 /// The result of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditOutcome {
-    /// Nothing has changed: the next job may have the container as it is.
+    /// Nothing has changed. The next job can use the container as it is.
     Pristine,
-    /// Files were written, and nothing else: a new scratch stage makes it as before.
+    /// Files were written, and nothing else changed. A new scratch stage restores the container.
     FilesWritten,
-    /// Something else has changed, or cannot be read: the container serves no further job.
+    /// Something else has changed or cannot be read. The container is not reused.
     Altered(RetirementReason),
 }
 
-/// The state of everything but files, as it was before the first job.
+/// The state of everything except files before the first job.
 pub struct KernelBaseline {
     watched: Vec<WatchedFile>,
     system_v: SystemVObjects,
@@ -58,7 +61,7 @@ pub struct KernelBaseline {
     nesting: NamespaceLimit,
 }
 
-/// A file of `/proc` whose text must stay as it is.
+/// A file in `/proc` whose content must not change.
 pub struct WatchedFile {
     file: File,
     part: ComparedPart,
@@ -66,21 +69,22 @@ pub struct WatchedFile {
     before: Vec<u8>,
 }
 
-/// How much of a [`WatchedFile`] is compared.
+/// The part of a [`WatchedFile`] that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComparedPart {
     Whole,
     FirstLine,
-    /// How many lines it has, as far as it is read.
+    /// The number of lines within the first [`WATCHED_BYTES_MAX`] bytes.
     LineCount,
 }
 
-/// Longer than any of the watched files is in a container: one network device, one number.
+/// The maximum number of bytes that are read of a file. The watched files are shorter in a
+/// container, which has one network device.
 const WATCHED_BYTES_MAX: usize = 4096;
 
 impl WatchedFile {
-    /// `proc` is a descriptor of a `/proc` in which the calling process is visible. A file that
-    /// has changed means that this remains.
+    /// Reads a file's current content as its baseline. `proc` is a descriptor of a `/proc` in which
+    /// the calling process is visible. `means` is the reason to report if the content changes.
     pub fn open(
         proc: &OwnedFd,
         name: &str,
@@ -101,7 +105,7 @@ impl WatchedFile {
 
     fn read(&self) -> io::Result<Vec<u8>> {
         let mut buffer = [0; WATCHED_BYTES_MAX];
-        // The kernel generates a new text for each read from the beginning.
+        // The kernel generates new content for each read from offset 0.
         let length = self.file.read_at(&mut buffer, 0)?;
         let text = buffer.get(..length).unwrap_or_default();
         let mut ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
@@ -115,7 +119,7 @@ impl WatchedFile {
         })
     }
 
-    /// What remains, if the text has changed.
+    /// Returns the reason to report if the content has changed.
     pub fn changed(&self) -> io::Result<Option<RetirementReason>> {
         Ok((self.read()? != self.before).then_some(self.means))
     }
@@ -130,7 +134,7 @@ impl KernelBaseline {
         nesting: NamespaceLimit,
     ) -> io::Result<KernelBaseline> {
         let mut watched = Vec::new();
-        // Absent where the kernel was built without what they control.
+        // A kernel that was built without the corresponding features lacks these files.
         for name in [
             "self/oom_score_adj",
             "self/coredump_filter",
@@ -160,12 +164,12 @@ impl KernelBaseline {
         })
     }
 
-    /// To be called when the calling process has another root directory.
+    /// Must be called after the calling process has changed its root directory.
     pub fn enter_root(&mut self) -> nix::Result<()> {
         self.nesting.enter_root()
     }
 
-    /// The first difference from the baseline.
+    /// Returns the first difference from the baseline.
     pub fn changed(&self) -> Option<RetirementReason> {
         self.compare().unwrap_or(Some(RetirementReason::Unreadable))
     }
@@ -192,7 +196,7 @@ impl KernelBaseline {
     }
 }
 
-/// What `stat` says of an inode that changes whenever the inode does.
+/// The attributes of an inode that change whenever the inode changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InodeStamp {
     mode: u32,
@@ -204,9 +208,9 @@ pub(super) struct InodeStamp {
 }
 
 impl InodeStamp {
-    /// Whether nothing but the use of a terminal has happened since this was taken: that sets the
-    /// time of modification to the current one. The time of change alone does not show everything,
-    /// since what happens within a tick of the kernel's clock has the same.
+    /// Returns whether at most the use of a terminal has changed the inode, which sets its
+    /// modification time to the current time. The change time alone does not reveal every change,
+    /// because changes within one tick of the kernel's clock have the same time.
     pub(super) fn is_only_used(self, now: InodeStamp) -> bool {
         let without_use = |stamp: InodeStamp| InodeStamp {
             size: 0,
@@ -219,12 +223,12 @@ impl InodeStamp {
         without_use(self) == without_use(now) && self.modified <= now.modified && is_past
     }
 
-    /// Of what `stat` said.
+    /// Creates a stamp from the result of `stat`.
     pub(super) fn of(stat: &FileStat) -> InodeStamp {
         InodeStamp {
             mode: stat.st_mode,
             owner: (stat.st_uid, stat.st_gid),
-            // Their width differs between architectures.
+            // The width of the field differs between architectures.
             #[allow(clippy::unnecessary_cast)]
             links: stat.st_nlink as u64,
             size: stat.st_size,
@@ -234,24 +238,26 @@ impl InodeStamp {
     }
 }
 
-/// Directories that are kept open: few, so that a process with a low limit on open files has enough
-/// left for a job.
+/// The maximum number of directories that are kept open: few enough that a process with a low limit
+/// on open files has enough left for a job.
 const OPEN_MAX: usize = 16;
 
-/// The scratch tmpfs as it was before the first job.
+/// The state of the scratch tmpfs before the first job.
 pub struct ScratchBaseline {
     root: OwnedFd,
     usage: (u64, u64),
-    /// Open, since looking each up by its name after each job takes four times as long.
+    /// Kept open, because looking up each directory by name after each job takes four times as
+    /// long.
     directories: Vec<(OwnedFd, InodeStamp)>,
-    /// Further directories, and what the fork server has written: more than a process may have
-    /// open.
+    /// Further directories, and the files that the fork server has written, by path: more than a
+    /// process may have open.
     others: Vec<(CString, InodeStamp)>,
 }
 
 impl ScratchBaseline {
-    /// Takes the baseline of the scratch file system at `path`, whose directories are named
-    /// relative to the working directory, and which holds these other files, named relative to it.
+    /// Takes the baseline of the scratch file system at `path`. `directories` are paths relative to
+    /// the working directory; `others` are further files in the scratch file system, relative to
+    /// its root.
     pub fn take<'a>(
         path: &CString,
         directories: &[CString],
@@ -281,7 +287,7 @@ impl ScratchBaseline {
                     let stamp = InodeStamp::of(&fstat(&directory)?);
                     baseline.directories.push((directory, stamp));
                 }
-                // What the kernel made may be missing in another version of it.
+                // The kernel creates some of the directories, and another version may not.
                 Err(Errno::ENOENT) => {}
                 Err(Errno::EMFILE | Errno::ENFILE) => baseline.name(relative),
                 Err(errno) => return Err(errno),
@@ -296,26 +302,27 @@ impl ScratchBaseline {
     }
 
     fn name(&mut self, relative: CString) {
-        // What the kernel made may be missing in another version of it.
+        // The kernel creates some of the directories, and another version may not.
         if let Ok(stamp) = stamp_at(&self.root, &relative) {
             self.others.push((relative, stamp));
         }
     }
 
-    /// Where the file system can be reached by whoever sees `/proc`, mounted or not.
+    /// Returns a path to the file system that works if `/proc` is visible, even where it is not
+    /// mounted.
     pub fn place(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.root.as_raw_fd()))
     }
 
-    /// Whether there is no room for more.
+    /// Returns whether the file system is full.
     pub fn is_full(&self) -> bool {
         fstatfs(&self.root).is_ok_and(|status| limit::is_full(&status))
     }
 
-    /// Whether no file was made, removed or changed.
+    /// Returns whether no file was created, removed or changed.
     pub fn unchanged(&self) -> nix::Result<bool> {
-        // What was added shows in these counts. What was made and removed again shows only in the
-        // times of the directory that it was in.
+        // Added files change the counts. Files that were created and removed again only change the
+        // times of their directory.
         if usage(&self.root)? != self.usage {
             return Ok(false);
         }
@@ -333,13 +340,13 @@ impl ScratchBaseline {
     }
 }
 
-/// Of what stands at a path, which is not followed if it is a link.
+/// Returns the stamp of a path, without following a symbolic link.
 fn stamp_at(root: &OwnedFd, path: &CString) -> nix::Result<InodeStamp> {
     fstatat(root.as_fd(), path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
         .map(|stat| InodeStamp::of(&stat))
 }
 
-/// Inodes and blocks that are free; a tmpfs counts both at once.
+/// Returns the free inodes and blocks. A tmpfs updates both counts immediately.
 pub(super) fn usage(root: &OwnedFd) -> nix::Result<(u64, u64)> {
     let status = fstatfs(root)?;
     #[allow(clippy::unnecessary_cast)]

@@ -1,7 +1,7 @@
-//! Executes the [`ContainerStep`]s of a plan in the calling process, the first process of fresh
+//! Executes the [`ContainerStep`]s of a plan in the calling process, the first process of new
 //! namespaces.
 //!
-//! The plan decides the order of the steps; each of them is a short sequence of system calls here.
+//! The plan determines the order of the steps; each step is a short sequence of system calls.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -27,18 +27,18 @@ use super::super::sys::mount::{
 use super::super::sys::network::bring_loopback_up;
 use super::level;
 
-/// A step that failed.
+/// A step failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{step}: {errno_text}")]
 pub struct StepFailed {
-    /// The step, as its `Display` tells it.
+    /// The step, as formatted by its `Display`.
     pub step: String,
     pub errno: i32,
     pub errno_text: String,
 }
 
 impl StepFailed {
-    /// From what was being done with files and how it failed.
+    /// Creates an error from an operation on files.
     pub fn of_io(step: impl ToString, error: &std::io::Error) -> StepFailed {
         StepFailed::new(
             step,
@@ -46,7 +46,7 @@ impl StepFailed {
         )
     }
 
-    /// From what was being done and how it failed.
+    /// Creates an error from a failed system call.
     pub fn new(step: impl ToString, errno: Errno) -> StepFailed {
         StepFailed {
             step: step.to_string(),
@@ -56,12 +56,12 @@ impl StepFailed {
     }
 }
 
-/// What `mount(2)` says without a reason.
+/// The explanation of an `EINVAL` of `mount(2)`.
 const NO_OVERLAY: &str = "the kernel makes no overlay of this file system, nor of an overlay of \
                           an overlay: keep the directory on another one";
 
 impl StepFailed {
-    /// With what the error number means for this step, if that is known.
+    /// Replaces the error text by an explanation, if there is one for this step.
     fn with_cause(mut self, step: &ContainerStep) -> StepFailed {
         if matches!(step, ContainerStep::MountOverlay { .. }) && self.errno == Errno::EINVAL as i32
         {
@@ -71,26 +71,27 @@ impl StepFailed {
     }
 }
 
-/// Where the host's root is mounted while the new root is being entered. Any directory serves,
-/// since nothing is looked up below it meanwhile; this one exists everywhere.
+/// The directory where the host's root is mounted while the new root is entered. Any directory
+/// works, because nothing is looked up below it meanwhile; this one exists everywhere.
 const STAGE: &CStr = c"/tmp";
 
-/// The file of the stash that stands for others.
+/// An empty file in the stash that is mounted over files to hide them.
 const HIDDEN: &CStr = c"hidden";
 
-/// Carries out steps, one list after another.
+/// Executes lists of steps.
 #[derive(Default)]
 pub struct StepExecutor {
     host: Option<OwnedFd>,
-    /// What the network was set up with: to be taken by whoever counts its sockets.
+    /// The descriptor used to set up the network. It counts as one of the namespace's sockets.
     pub network_control: Option<OwnedFd>,
     limits: ContainerLimits,
-    /// How many file systems share what [`ContainerLimits::scratch_bytes`] allows.
+    /// The number of file systems that share [`ContainerLimits::scratch_bytes`].
     parts: u64,
 }
 
 impl StepExecutor {
-    /// For a container with these limits, and so many file systems that share them.
+    /// Creates an executor for a container with these limits and `parts` file systems that share
+    /// them.
     pub fn limited(limits: ContainerLimits, parts: u64) -> StepExecutor {
         StepExecutor {
             limits,
@@ -99,7 +100,7 @@ impl StepExecutor {
         }
     }
 
-    /// Carries out a list of steps, up to the first that fails.
+    /// Executes steps up to the first that fails.
     pub fn run(&mut self, steps: &[ContainerStep]) -> Result<(), StepFailed> {
         steps.iter().try_for_each(|step| {
             self.step(step)
@@ -203,11 +204,11 @@ impl StepExecutor {
         }
     }
 
-    /// Mounts a sysfs of the present network namespace in place of another's, unless the kernel
-    /// forbids such mounts and there is none.
+    /// Replaces a sysfs of another network namespace by one of the current namespace. Does nothing
+    /// if the kernel forbids such mounts and there is none.
     pub fn mount_sys_again(&self, target: &CStr) -> nix::Result<()> {
-        // An ordinary user may make such a mount next to another only: the one that goes must
-        // still be there.
+        // An unprivileged user may mount a sysfs only while another one is mounted, so the old one
+        // must still exist.
         match self.mount_new(FileSystem::Sys, target) {
             Err(Errno::EPERM | Errno::EACCES)
                 if statfs(target)?.filesystem_type() != SYSFS_MAGIC =>
@@ -217,13 +218,13 @@ impl StepExecutor {
             other => other?,
         }
         let new = clone_tree(open_directory(target)?.as_fd(), MountRecursion::One)?;
-        // First goes the new mount, of which there is a copy now, and then the old one below it.
+        // Unmounts the new mount, of which `new` is a copy, and then the old one below it.
         umount2(target, MntFlags::MNT_DETACH)?;
         umount2(target, MntFlags::MNT_DETACH)?;
         attach(new.as_fd(), target)
     }
 
-    /// Makes a new root of these detached trees, lowest first, or an empty one, and enters it.
+    /// Creates a new root from these detached trees, lowest first, or an empty one, and enters it.
     fn enter_root(&mut self, trees: Vec<OwnedFd>, writes: RootWrites) -> nix::Result<()> {
         let host = open_directory(c"/")?;
         let tmpfs = Some(c"tmpfs");
@@ -243,11 +244,11 @@ impl StepExecutor {
             attach(tree.as_fd(), &name)?;
             names.push(name);
         }
-        // The kernel's order is the reverse: the first named directory is the uppermost.
+        // The kernel uses the reverse order: the first directory is the uppermost.
         let lower: Vec<&CStr> = names.iter().rev().map(CString::as_c_str).collect();
         match (lower.as_slice(), writes) {
             ([], _) => mount(tmpfs, c"root", tmpfs, flags, options)?,
-            // The kernel makes no overlay of one lower directory without an upper one.
+            // The kernel refuses an overlay of a single lower directory without an upper one.
             ([only], RootWrites::Refused) => {
                 mount(Some(*only), c"root", NONE, MsFlags::MS_BIND, NONE)?;
             }
@@ -257,18 +258,18 @@ impl StepExecutor {
             }
         }
         chdir(c"root")?;
-        // Stacks the old root on the new one: `/` is the new one from here on, and the old one is
-        // reached through its descriptor.
+        // Stacks the old root on the new one: `/` now is the new one, and the old one is accessed
+        // through its descriptor.
         pivot_root(c".", c".")?;
         fchdir(&host)?;
-        // This is the host's `/tmp`, since the working directory is the host's root.
+        // This is the host's `/tmp`, because the working directory is the host's root.
         umount2(c"tmp", MntFlags::MNT_DETACH)?;
         chdir(c"/")?;
         self.host = Some(host);
         Ok(())
     }
 
-    /// A detached copy of what stands at a path of the host.
+    /// Returns a detached copy of the mount tree at a path of the host.
     fn copy_of_host(&self, source: &CStr, access: BindAccess) -> nix::Result<OwnedFd> {
         let host = self.host.as_ref().ok_or(Errno::EBADF)?;
         let source = open_in_root(host.as_fd(), source)?;
@@ -293,7 +294,8 @@ impl StepExecutor {
                 )
             }
             FileSystem::MessageQueue => (nosuid_nodev | MsFlags::MS_NOEXEC | UNTOLD_READING, None),
-            // It keeps no such times by itself, and must be mounted as the host's is.
+            // `proc` does not record such times, and must be mounted with the same flags as the
+            // host's.
             FileSystem::Proc => (nosuid_nodev | MsFlags::MS_NOEXEC, None),
             FileSystem::Sys => (nosuid_nodev | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY, None),
             FileSystem::Tmp { mode } => (
@@ -305,12 +307,12 @@ impl StepExecutor {
         mount(Some(name), target, Some(name), flags, options.as_deref())
     }
 
-    /// Hides what stands at a path, if something does.
+    /// Hides the file or directory at a path, if it exists.
     fn mask(&self, target: &CStr) -> nix::Result<()> {
         match stat(target) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
             Err(errno) => Err(errno),
-            // What cannot be read as a file either.
+            // Includes files that are not regular files.
             Ok(there) if !is_directory(there.st_mode) => {
                 if self.host.is_some() {
                     let null = self.copy_of_host(c"/dev/null", BindAccess::ReadOnly)?;
@@ -318,7 +320,7 @@ impl StepExecutor {
                 }
                 let flags = MsFlags::MS_BIND;
                 match mount(Some(c"/dev/null"), target, NONE, flags, NONE) {
-                    // A container without devices: an empty file of the stash does as well.
+                    // In a container without devices, an empty file of the stash is used instead.
                     Err(Errno::ENOENT) => {
                         match write_file(HIDDEN, &[]) {
                             Ok(()) | Err(Errno::EEXIST) => {}
@@ -348,12 +350,12 @@ impl StepExecutor {
     }
 }
 
-/// Refuses a place that leads out of the container. While the host's root is open, the container's
-/// own `proc` has a link to it: what is mounted behind that link would stand where the host's files
-/// are looked for afterwards, so that a container could be shown any of them.
+/// Refuses a path that leads out of the container. While the host's root is open, the container's
+/// own `proc` contains a link to it. A mount behind that link would appear where the host's files
+/// are looked up afterwards, so that a container could be given any file.
 fn stay_inside(place: &CStr) -> nix::Result<()> {
     match open_by_name(place) {
-        // What is not there yet is made, or missed, by the step itself.
+        // A missing path is created or reported by the step itself.
         Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
         Err(errno) => Err(errno),
     }
@@ -361,7 +363,7 @@ fn stay_inside(place: &CStr) -> nix::Result<()> {
 
 const NONE: Option<&CStr> = None;
 
-/// What `statfs(2)` calls a sysfs.
+/// The file system type of sysfs in `statfs(2)`.
 const SYSFS_MAGIC: FsType = FsType(0x6265_6572);
 
 fn open_directory(path: &CStr) -> nix::Result<OwnedFd> {
@@ -373,7 +375,7 @@ fn open_directory(path: &CStr) -> nix::Result<OwnedFd> {
 }
 
 fn make_directory(path: &CStr, mode: u32) -> nix::Result<()> {
-    // The mode is set apart from the making, which the umask would alter.
+    // The umask would alter the mode, so it is set separately.
     match mkdirat(nix::fcntl::AT_FDCWD, path, Mode::from_bits_truncate(mode)) {
         Ok(()) => nix::sys::stat::fchmodat(
             nix::fcntl::AT_FDCWD,
@@ -390,7 +392,8 @@ fn is_directory(mode: nix::libc::mode_t) -> bool {
     SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) == SFlag::S_IFDIR
 }
 
-/// Makes an empty directory or an empty file, as the mode of what will be mounted there says.
+/// Creates an empty directory or an empty file, depending on the mode of the file to be mounted
+/// there.
 fn make_mount_point(path: &CStr, mode: nix::libc::mode_t) -> nix::Result<()> {
     if is_directory(mode) {
         make_directory(path, 0o755)
@@ -412,25 +415,27 @@ fn write_file(path: &CStr, content: &[u8]) -> nix::Result<()> {
 }
 
 fn bind(source: &CStr, target: &CStr) -> nix::Result<()> {
-    // Recursive, since what lies in the stash may itself be several mounts.
+    // Recursive, because a tree in the stash may consist of several mounts.
     let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
     mount(Some(source), target, NONE, flags, NONE)
 }
 
-/// For everything that a job may list: without it the directory's time of access would tell the
-/// next job that this one listed it, and nothing else that is audited changes.
+/// A flag for all file systems that a job may list. Without it, the access time of a directory
+/// would reveal to the next job that this one listed it, while nothing else that the audit checks
+/// changes.
 const UNTOLD_READING: MsFlags = MsFlags::MS_NODIRATIME;
 
-/// The `lowerdir` option for names that hold no character special to overlayfs, uppermost first.
+/// Returns the `lowerdir` option for names without characters that are special to overlayfs,
+/// uppermost first.
 fn lower_option(names: &[&CStr]) -> String {
     let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
     format!("lowerdir={}", names.join(":"))
 }
 
 fn mount_overlay(lower: &str, upper: Option<(&CStr, &CStr)>, target: &CStr) -> nix::Result<()> {
-    // `userxattr`: the only form of its bookkeeping that an ordinary user may write; with it the
-    // kernel cannot note where a directory has been moved from, so that renaming one of the lower
-    // directory fails (EXDEV). `xino=on`: files have the device number of their directories.
+    // `userxattr` is the only form of metadata that an unprivileged user may write. With it, the
+    // kernel cannot record from where a directory was moved, so renaming a directory of the lower
+    // layer fails (EXDEV). With `xino=on`, files have the same device number as their directories.
     let options = match upper {
         None => format!("{lower},userxattr,xino=on"),
         Some((upper, work)) => format!(
@@ -449,14 +454,14 @@ fn mount_overlay(lower: &str, upper: Option<(&CStr, &CStr)>, target: &CStr) -> n
     )
 }
 
-/// The parts of `proc` that govern the machine, as container engines commonly protect them.
+/// The parts of `proc` that control the machine, as container engines commonly protect them.
 pub(super) const GUARDED: [&str; 7] = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"];
 
 fn guard_proc(target: &CStr) -> nix::Result<()> {
     let path = |name: &str| {
         CString::new([target.to_bytes(), b"/", name.as_bytes()].concat()).map_err(|_| Errno::EINVAL)
     };
-    // Writable for the machine's root, and for user 0 of the IPC namespace.
+    // Writable for root of the host, and for user 0 of the IPC namespace.
     let may_write = |name: &str| Ok(access(path(name)?.as_c_str(), AccessFlags::W_OK).is_ok());
     if !may_write("sys/kernel/core_pattern")? && !may_write("sys/kernel/shmmax")? {
         return Ok(());

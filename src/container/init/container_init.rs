@@ -1,5 +1,5 @@
-//! The state of a container init: what it sets up before its first job, and what it recreates for
-//! later ones.
+//! The state of a container init: its setup before the first job, and what it recreates for later
+//! jobs.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -36,27 +36,27 @@ pub(super) struct ContainerInit {
     pub(super) stack: ChildStack,
     pub(super) children: SignalFd,
     pub(super) baseline: Option<KernelBaseline>,
-    /// Nothing where it is the host's, or jobs may alter it.
+    /// `None` if it is the host's network, or jobs may change it.
     pub(super) network: Option<OwnNetwork>,
     pub(super) scratch: Option<ScratchBaseline>,
-    /// The template's mount namespace, when there is a scratch stage.
+    /// The template's mount namespace, if there is a scratch stage.
     pub(super) template: Option<OwnedFd>,
-    /// The scratch stage's mount namespace, for the fork server's forks.
+    /// The scratch stage's mount namespace, for the forks of the fork server.
     pub(super) namespace: Option<OwnedFd>,
     pub(super) resident: Option<ForkServer>,
     /// The fork server's startup files, which every job gets.
     pub(super) heritage: StartupFiles,
     pub(super) retired: RetirementStatus,
     pub(super) proc: OwnedFd,
-    /// Where the next process id can be set.
+    /// A file to set the next process ID.
     pub(super) last_pid: Option<File>,
     pub(super) null: NullDevice,
-    /// What of the template a job could change, and nobody can make as it was.
+    /// The mounts of the template that a job could change, and that cannot be restored.
     pub(super) fixed: Option<MountBaseline>,
     pub(super) kernel_files: KernelFiles,
 }
 
-/// Whether a container init serves no further job, whatever its audit says.
+/// Whether the container must not be reused, whatever the audit finds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetirementStatus {
     Due,
@@ -64,28 +64,28 @@ pub(super) enum RetirementStatus {
 }
 
 impl ContainerInit {
-    /// Carries out the plan in the calling process, and looks at what has come of it.
+    /// Executes the plan in the calling process and takes the baselines.
     pub(super) fn build(
         plan: ContainerPlan,
         kernel_files: KernelFiles,
     ) -> Result<ContainerInit, StepFailed> {
         let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
-        // What is needed of the host is opened first: the plan's steps leave the host's root.
+        // The host's files are opened first, because the plan's steps leave the host's root.
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let proc = open("/proc", flags, Mode::empty()).map_err(at("open /proc of the host"))?;
         let null = NullDevice::of_host().map_err(at("open /dev/null of the host"))?;
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        // Not every kernel has it; process ids then go on counting.
+        // Not every kernel has this file. Without it, process IDs are not reset.
         let last_pid = openat(&proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
         match plan.privileges {
-            // Its jobs reach no keyring.
+            // The jobs cannot access keyrings.
             PrivilegeLevel::Ordinary => {}
             PrivilegeLevel::Full => join_session_keyring()?,
         }
         limit::set(&plan.limits, &proc);
         let mut builder = StepExecutor::limited(plan.limits.clone(), plan.writable_parts());
-        // The first step keeps the mounts of this namespace from the host, and the second leaves
-        // the host's root. `open_queues` needs both the privacy and a `/tmp`.
+        // The first step makes the mounts of this namespace private, and the second leaves the
+        // host's root. `open_queues` requires both private mounts and a `/tmp`.
         let (privatize, rest) = plan.template.split_at(plan.template.len().min(1));
         builder.run(privatize)?;
         let queues = open_queues().ok();
@@ -104,16 +104,16 @@ impl ContainerInit {
         };
         limit_processes(PROCESSES_MAX);
         limit_process_ids(&proc);
-        // Else a job of the same user could trace this process, and open its descriptors by
-        // `/proc/1/fd`.
+        // Otherwise a job of the same user could trace this process and open its descriptors
+        // through `/proc/1/fd`.
         nix::sys::prctl::set_dumpable(false).map_err(at("forbid inspection"))?;
         let baseline = match plan.privileges {
             PrivilegeLevel::Full => None,
             PrivilegeLevel::Ordinary => {
                 let nesting = limit_nesting(&proc).map_err(at("limit nested namespaces"))?;
                 child::bound_capabilities().map_err(at("limit capabilities"))?;
-                // Without a baseline the audit has nothing to compare with, and the container
-                // serves one job.
+                // Without a baseline the audit cannot compare anything, and the container serves
+                // only one job.
                 KernelBaseline::take(&proc, queues, nesting).ok()
             }
         };
@@ -141,7 +141,7 @@ impl ContainerInit {
         Ok(slot)
     }
 
-    /// Makes everything that is made again for each job, and looks at the rest.
+    /// Creates everything that is recreated for each job, and takes the baseline of the rest.
     pub(super) fn make_scratch(&mut self) -> Result<(), StepFailed> {
         self.carry_out_scratch()?;
         self.null.look();
@@ -156,20 +156,20 @@ impl ContainerInit {
         Ok(())
     }
 
-    /// Carries out the scratch stage in a new copy of the template's mount namespace.
+    /// Executes the scratch stage in a new copy of the template's mount namespace.
     fn carry_out_scratch(&mut self) -> Result<(), StepFailed> {
         let (Some(template), Some(root)) = (&self.template, &self.plan.scratch_file_system) else {
             return Ok(());
         };
-        // The descriptors in it would keep the old file system, and all that the last job wrote, in
-        // memory.
+        // Its descriptors would keep the old file system, with everything that the last job wrote,
+        // in memory.
         self.scratch = None;
         setns(template, CloneFlags::CLONE_NEWNS)
             .and_then(|()| unshare(CloneFlags::CLONE_NEWNS))
             .map_err(|errno| StepFailed::new("copy the mount namespace", errno))?;
         self.builder.run(&self.plan.scratch)?;
-        // Overlays that are mounted later find these files in their upper directories. One that is
-        // mounted already may miss a change behind its back.
+        // Overlays that are mounted later find these files in their upper directories. An overlay
+        // that is already mounted may miss changes to its upper directory.
         self.heritage
             .give(Path::new(OsStr::from_bytes(root.to_bytes())))
             .map_err(|error| StepFailed::of_io("write what the resident has written", &error))?;
@@ -179,7 +179,7 @@ impl ContainerInit {
             .map_err(|errno| StepFailed::new("inspect the scratch directory", errno))?;
         self.scratch = Some(scratch);
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        // Without it there can be no fork server, and everything else works as usual.
+        // Without the namespace no fork server is possible, but everything else works.
         self.namespace = openat(&self.proc, "self/ns/mnt", flags, Mode::empty()).ok();
         nix::unistd::chdir("/").map_err(|errno| StepFailed::new("change into /", errno))
     }

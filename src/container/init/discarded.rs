@@ -1,8 +1,8 @@
-//! Lists what a job wrote to overlays over the host's files, which is discarded with the container:
-//! names only, to be reported.
+//! Lists the files that a job wrote to overlays over the host's files, and that are discarded with
+//! the container. Only their names are reported.
 //!
-//! Directories that hold build outputs or belong to version control are left out, so that a build
-//! in a test does not hide the one file that matters.
+//! Directories of build outputs or version control are skipped, so that a build in a test does not
+//! hide the one file that matters.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -13,13 +13,13 @@ use walkdir::WalkDir;
 use super::super::message::DiscardedFiles;
 use super::super::step::ContainerStep;
 
-/// The maximum number of files of one job that are named.
+/// The maximum number of files of one job that are listed.
 const FILES_MAX: usize = 100;
 
-/// The most files and directories that are looked at after one job.
+/// The maximum number of files and directories that are visited after one job.
 const ENTRIES_MAX: usize = 10_000;
 
-/// Directories that are left out by their names.
+/// The names of directories that are skipped.
 const WITHOUT: [&str; 7] = [
     ".git",
     ".hg",
@@ -30,11 +30,11 @@ const WITHOUT: [&str; 7] = [
     "target",
 ];
 
-/// Marks a directory whose content can be made again.
+/// The name of the file that marks a directory as a cache.
 const CACHE_MARK: &str = "CACHEDIR.TAG";
 
-/// The files that were written to the overlays among these steps, whose scratch file system is
-/// named `name` there and can be reached at `place`.
+/// Returns the files that were written to the overlays of these steps. `name` is the path of the
+/// scratch file system in the steps, `place` a path where it can be accessed.
 pub fn discarded(steps: &[ContainerStep], name: &CStr, place: &Path) -> DiscardedFiles {
     let mut discarded = DiscardedFiles::default();
     let mut entries = 0;

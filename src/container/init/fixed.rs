@@ -1,4 +1,4 @@
-//! Detects a job's changes to mounts outside of the scratch stage, which cannot be undone. See
+//! Detects a job's changes to mounts outside the scratch stage, which cannot be undone. See
 //! [`crate::plan::ContainerPlan::shown`] and [`crate::plan::ContainerPlan::root_watched`].
 
 use std::collections::HashSet;
@@ -25,41 +25,43 @@ pub struct MountBaseline {
     shown: Vec<(OwnedFd, InodeStamp)>,
 }
 
-/// A root that takes writes.
+/// A root file system that jobs can write to.
 struct WritableRoot {
     directory: OwnedFd,
     usage: (u64, u64),
 }
 
-/// How changes are noticed that cannot be compared, or would cost too much to compare.
+/// How changes are detected that cannot be compared, or are too expensive to compare.
 enum MountWatches {
-    /// No job can make any.
+    /// No job can make such changes.
     Unnecessary,
-    /// The kernel reports them. One descriptor is used for all, since the kernel takes some ten
-    /// milliseconds to close it.
+    /// The kernel reports them. All watches share one inotify instance, because the kernel takes
+    /// about ten milliseconds to close one.
     Reported {
         inotify: Inotify,
-        /// Those of the root. Every change is reported but the flags of `chattr`, which the filter
-        /// refuses. Times would not do: a tmpfs changes none for what is written through a mapping.
+        /// The watches of the root. Every change is reported except the flags set by `chattr`,
+        /// which the filter blocks. Times would not suffice: a tmpfs does not update them for
+        /// writes through a mapping.
         of_root: HashSet<WatchDescriptor>,
     },
-    /// The kernel has no more watches to give: a user may have some 128 descriptors. The machine's
-    /// files are compared in the `proc`s at these places; changes to a root cannot be excluded.
+    /// The kernel has no more inotify instances or watches (by default 128 instances per user). The
+    /// machine's files are compared in the `proc` mounted at these paths; changes to a root cannot
+    /// be excluded.
     Exhausted(Vec<PathBuf>),
 }
 
-/// What was reported since the last time.
+/// The changes reported since the last call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportedChanges {
     /// Changes to the machine's files in `proc`.
     pub kernel_files: bool,
-    /// Changes to a root that takes writes.
+    /// Changes to a writable root.
     pub root: bool,
 }
 
 impl MountBaseline {
-    /// Takes it, in the container. `before` is the state that held until the last scratch stage, of
-    /// which the root still is what it was.
+    /// Takes the baseline from within the container. `before` is the baseline of the previous
+    /// scratch stage, whose root is still valid.
     pub fn take(
         plan: &ContainerPlan,
         kernel_files: &KernelFiles,
@@ -88,7 +90,8 @@ impl MountBaseline {
         })
     }
 
-    /// What has been reported since this was called last. Everything, where that is unknown.
+    /// Returns the changes reported since the last call. If they are unknown, reports all as
+    /// changed.
     pub fn reported(&self, kernel_files: &KernelFiles) -> ReportedChanges {
         match &self.watches {
             MountWatches::Unnecessary => ReportedChanges::default(),
@@ -107,13 +110,13 @@ impl MountBaseline {
         }
     }
 
-    /// The first difference from the baseline, besides what was reported.
+    /// Returns the first difference from the baseline, apart from reported changes.
     pub fn changed(&self) -> Option<RetirementReason> {
         self.compare().unwrap_or(Some(RetirementReason::Unreadable))
     }
 
-    /// Whether a file that is still open somewhere can hold a change that is not reported yet: what
-    /// was written through a mapping is when the file is closed.
+    /// Returns whether a file that is still open somewhere can hold a change that was not reported
+    /// yet: writes through a mapping are reported when the file is closed.
     pub fn reports_when_closed(&self) -> bool {
         self.root.is_some()
     }
@@ -163,12 +166,12 @@ impl MountWatches {
         }
     }
 
-    /// After the scratch stage was made again.
+    /// Updates the watches after the scratch stage was recreated.
     fn again(self, plan: &ContainerPlan, kernel_files: &KernelFiles) -> nix::Result<MountWatches> {
         let MountWatches::Reported { inotify, of_root } = self else {
             return Ok(self);
         };
-        // The template's are watched already, and have not been made again.
+        // The mounts of the template are watched already and were not recreated.
         let remade: Vec<PathBuf> = guarded(&plan.scratch_mounts).collect();
         match kernel_files.watch(&inotify, &remade) {
             Ok(()) => Ok(MountWatches::Reported { inotify, of_root }),
@@ -186,11 +189,11 @@ impl MountWatches {
     }
 }
 
-/// What these events say.
+/// Returns the changes that these events report.
 fn reported(events: &[InotifyEvent], of_root: &HashSet<WatchDescriptor>) -> ReportedChanges {
     let mut reported = ReportedChanges::default();
     for event in events {
-        // The kernel has dropped events, and does not say which.
+        // The kernel has dropped events, so anything may have changed.
         if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
             return ReportedChanges {
                 kernel_files: true,
@@ -200,14 +203,14 @@ fn reported(events: &[InotifyEvent], of_root: &HashSet<WatchDescriptor>) -> Repo
         if of_root.contains(&event.wd) {
             reported.root = true;
         } else if event.mask.contains(AddWatchFlags::IN_ATTRIB) {
-            // All others say that a `proc` has gone with its scratch stage.
+            // All other events report that a `proc` was removed with its scratch stage.
             reported.kernel_files = true;
         }
     }
     reported
 }
 
-/// Whatever changes a directory, or something in it.
+/// All events that report a change of a directory or its entries.
 const CHANGES: AddWatchFlags = AddWatchFlags::IN_ATTRIB
     .union(AddWatchFlags::IN_MODIFY)
     .union(AddWatchFlags::IN_CLOSE_WRITE)
@@ -217,15 +220,16 @@ const CHANGES: AddWatchFlags = AddWatchFlags::IN_ATTRIB
     .union(AddWatchFlags::IN_DELETE_SELF)
     .union(AddWatchFlags::IN_MOVE_SELF);
 
-/// Has the kernel report all changes from now on to the directories among these places, relative to
-/// the root, and to what is in them.
+/// Watches the root and those of these paths that are directories, for changes to them and their
+/// entries. The paths are relative to the root.
 fn watch_root(inotify: &Inotify, watched: &[CString]) -> nix::Result<HashSet<WatchDescriptor>> {
     let root = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
     let here = fstat(&root)?.st_dev;
     let is_own_directory = |path: &&CString| {
         fstatat(&root, path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| {
-            // What another file system is mounted on, no job reaches. Sockets and block devices
-            // have the bit of directories among theirs.
+            // A directory covered by another file system is not accessible to jobs. The file type
+            // is compared as a whole, because the types of sockets and block devices include the
+            // bit of directories.
             let kind = stat.st_mode & SFlag::S_IFMT.bits();
             stat.st_dev == here && kind == SFlag::S_IFDIR.bits()
         })
@@ -238,14 +242,14 @@ fn watch_root(inotify: &Inotify, watched: &[CString]) -> nix::Result<HashSet<Wat
         .collect()
 }
 
-/// Where a plan mounts `proc`.
+/// Returns the paths where a plan mounts `proc`.
 fn places(plan: &ContainerPlan) -> Vec<PathBuf> {
     guarded(&plan.template)
         .chain(guarded(&plan.scratch_mounts))
         .collect()
 }
 
-/// Where these steps have found a `proc`.
+/// Returns the paths where these steps guard a `proc`.
 fn guarded(steps: &[ContainerStep]) -> impl Iterator<Item = PathBuf> {
     steps.iter().filter_map(|step| match step {
         ContainerStep::GuardProc { target } => Some(OsStr::from_bytes(target.to_bytes()).into()),

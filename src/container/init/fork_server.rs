@@ -1,12 +1,14 @@
-//! A fork server: a process that stays in a container and forks a process for each job, equivalent
-//! to a freshly started one. For example, an interpreter that has imported everything a job needs.
+//! A fork server: a process that stays in a container and forks a process for each job, which is
+//! equivalent to a freshly started one. An example is an interpreter that has already imported
+//! everything that a job needs.
 //!
 //! The job's process is a child of the fork server. Otherwise it is as if the container init had
 //! started it: it enters the container init's mount namespace, in which nothing has been written
-//! yet, and its network namespace, unless that is the host's, which is unused; it has the job's
+//! yet, and its network namespace, which is unused, unless that is the host's. It has the job's
 //! descriptors and only the capabilities of an ordinary job. After its end the container is audited
-//! as usual, and the fork server with it. What a fork server can't do like this (files written
-//! before it was ready, processes left running) ends it, and with it the container.
+//! as usual, including the fork server. Anything that a fork server cannot handle like this (too
+//! many files written before it was ready, processes left running) ends the fork server and its
+//! container.
 //!
 //! ```text
 //! container init                       fork server
@@ -17,13 +19,13 @@
 //!       ◀── ended STATUS ... ───────   wait4
 //! ```
 //!
-//! All messages are text, one per message of a seqpacket socket, since fork servers are not our own
-//! executables. A fork server's standard output and error are two memory files; they tell its forks
-//! which of their descriptors become the job's.
+//! All messages are text, one per message of a seqpacket socket, because fork servers are other
+//! programs' executables. A fork server's standard output and error are two memory files. They tell
+//! its forks which of their descriptors to replace by the job's.
 //!
-//! Invariants: when a fork server dies, no result is lost, since its forks become children of the
-//! container init; a fork server that was tampered with (stopped, given other limits or priorities)
-//! serves no further job.
+//! Invariants: when a fork server dies, no result is lost, because its forks become children of the
+//! container init. A fork server that was tampered with (stopped, or given other limits or
+//! priorities) serves no further job.
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -41,21 +43,21 @@ use super::super::sys::socket::{self, MESSAGE_BYTES_MAX, memory_file, read_memor
 use super::super::sys::state::{ProcessAttributes, attributes_of};
 use super::build::StepFailed;
 
-/// The number of forks after which a fork server is replaced, whatever it looks like: the kernel's
-/// own bookkeeping of its memory (shared page tables, reverse mappings) grows with them.
+/// The number of forks after which a fork server is replaced in any case, because the kernel's data
+/// structures for its memory (shared page tables, reverse mappings) grow with each fork.
 const FORKS_MAX: u32 = 5000;
 
-/// A fork server that has grown by so much since it was ready is replaced. It does nothing but
-/// fork, so that it should not grow at all.
+/// The growth in kilobytes since it was ready after which a fork server is replaced. It does
+/// nothing but fork, so it should not grow at all.
 const GROWTH_KILOBYTES_MAX: u64 = 64 * 1024;
 
 /// How long a fork server may take to report the end of a fork.
 const REPORT_MAX: Duration = Duration::from_secs(2);
 
-/// The most that it takes at a time, which is what a program can be given as one argument.
+/// The maximum size of a request in bytes: that of a single argument of a program (MAX_ARG_STRLEN).
 const REQUEST_BYTES_MAX: usize = 128 * 1024;
 
-/// A fork server that takes requests.
+/// A fork server that accepts requests.
 pub struct ForkServer {
     pid: Pid,
     socket: OwnedFd,
@@ -65,32 +67,33 @@ pub struct ForkServer {
     before: Option<TamperableState>,
 }
 
-/// What any process of the same user could do to a fork server, and its forks would inherit.
+/// The state that any process of the same user could change in a fork server, and that its forks
+/// would inherit.
 #[derive(PartialEq, Eq)]
 struct TamperableState {
     attributes: ProcessAttributes,
     files: Vec<Option<Vec<u8>>>,
 }
 
-/// A message of a fork server.
+/// A message from a fork server.
 enum ForkServerReply {
     Ready,
-    /// A fork of it would not be as good as a fresh process.
+    /// A fork would not be equivalent to a fresh process.
     Unfit(String),
     Started(Pid),
-    /// The fork could not become what it should be.
+    /// The fork could not be set up for the job.
     Failed(String),
     Ended(ExitStatus, ResourceUsage),
-    /// It is gone, or its message is invalid.
+    /// The fork server is gone, or its message is invalid.
     Gone,
 }
 
 /// How a fork ended.
 pub enum ForkEnd {
     NotStarted(StepFailed),
-    /// By itself, or killed.
+    /// The process ended by itself or was killed.
     Ended(ExitStatus, ResourceUsage),
-    /// The program is gone.
+    /// The main program is gone.
     Abandoned,
     /// The fork server was gone before.
     NoResident,
@@ -127,7 +130,7 @@ impl ForkServer {
         })
     }
 
-    /// Its next message; blocks until there is one.
+    /// Returns the next message. Blocks until there is one.
     fn receive(&mut self) -> ForkServerReply {
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
         let Ok(message) = socket::receive(self.socket.as_fd(), &mut buffer) else {
@@ -168,7 +171,8 @@ impl ForkServer {
         Some(ForkServerReply::Ended(status, usage))
     }
 
-    /// Waits until it takes requests, or says why it never will. `obey` is as in [`Self::follow`].
+    /// Waits until the fork server accepts requests, or returns the reason if it never will. `obey`
+    /// is as in [`Self::follow`].
     pub fn await_readiness(
         &mut self,
         orders: &OwnedFd,
@@ -204,7 +208,7 @@ impl ForkServer {
         }
     }
 
-    /// The last line of what it wrote to standard error.
+    /// Returns the last line that the fork server wrote to standard error.
     fn last_error(&self) -> Option<String> {
         let bytes = read_memory_file(self.errors.try_clone().ok()?).ok()?;
         let text = String::from_utf8_lossy(&bytes);
@@ -212,7 +216,7 @@ impl ForkServer {
         Some(line.trim().to_owned())
     }
 
-    /// To be called when it is ready, before the first fork.
+    /// Must be called when the fork server is ready, before the first fork.
     pub fn take_baseline(&mut self) {
         self.before = self.tamperable();
     }
@@ -228,8 +232,8 @@ impl ForkServer {
         })
     }
 
-    /// Asks for a fork with these descriptors: standard input, output and error, the mount
-    /// namespace, and the network namespace, if it is to enter one.
+    /// Requests a fork with these descriptors: standard input, output and error, the mount
+    /// namespace, and the network namespace if the fork must enter one.
     pub fn request(
         &mut self,
         image: &ProcessImage,
@@ -246,8 +250,8 @@ impl ForkServer {
         socket::send(self.socket.as_fd(), &text, descriptors)
     }
 
-    /// Whether it may serve another job: it waits for one, nobody has changed it, and it has not
-    /// outlived its limits.
+    /// Returns whether the fork server may serve another job: it is waiting for requests, was not
+    /// tampered with, and is within its limits.
     pub fn is_sound(&self) -> bool {
         let grown = self
             .memory_kilobytes
@@ -256,18 +260,19 @@ impl ForkServer {
         self.forks < FORKS_MAX && !grown && !changed && self.waits()
     }
 
-    /// Whether it sleeps, as it does while it waits for a request or is about to: a stopped process
-    /// or a dead one does not.
+    /// Returns whether the fork server sleeps or runs, as it does when it waits for a request or is
+    /// about to. A stopped or dead process does neither.
     fn waits(&self) -> bool {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
         let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
         state.is_some_and(|state| state.starts_with(['S', 'R']))
     }
 
-    /// Whether it and the calling process are the only ones in their PID namespace.
+    /// Returns whether the fork server and the calling process are the only processes in their PID
+    /// namespace.
     ///
-    /// The kernel lists processes by ascending id, and gives new ones ascending ids: one that is
-    /// forked while the list is read is still to come in it.
+    /// The kernel lists processes by ascending ID, and assigns ascending IDs to new ones. So a
+    /// process that is forked while the list is read still appears in it.
     pub fn is_alone(&self) -> bool {
         let Ok(entries) = fs::read_dir("/proc") else {
             return false;
@@ -279,8 +284,8 @@ impl ForkServer {
             .all(|pid| known.contains(&pid))
     }
 
-    /// Waits for the fork's end; `obey` applies a request that has come for this process, and
-    /// returns `None` if the program is gone.
+    /// Waits for the fork's end. `obey` receives and applies a request for the given process, and
+    /// returns `None` if the main program is gone.
     pub fn follow(&mut self, orders: &OwnedFd, mut obey: impl FnMut(Pid) -> Option<()>) -> ForkEnd {
         let mut fork: Option<(Pid, Option<OwnedFd>)> = None;
         let mut failed = None;
@@ -291,8 +296,8 @@ impl ForkServer {
                 PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
                 PollFd::new(orders.as_fd(), PollFlags::POLLIN),
             ];
-            // After the end of its fork a fork server only has to report it. One that is silent for
-            // long is stopped or stuck.
+            // After the fork's end, the fork server only has to report it. If it does not in time,
+            // it is stopped or stuck.
             let patience = match (over, started) {
                 (true, _) => PollTimeout::try_from(REPORT_MAX).unwrap_or(PollTimeout::NONE),
                 (false, None) => PollTimeout::NONE,
@@ -309,8 +314,8 @@ impl ForkServer {
             let ready = |index: usize| watched.get(index).and_then(PollFd::any) == Some(true);
             let (told, ordered) = (ready(0), ready(1));
             drop(watched);
-            // With the fork server gone `receive` does not block: it gives what was said last, or
-            // that there is nothing more.
+            // Once the fork server is dead, `receive` does not block: it returns the last message
+            // or the end of the stream.
             if silent {
                 self.kill();
             }
@@ -331,8 +336,8 @@ impl ForkServer {
                     (_, None) => return ForkEnd::NoResident,
                 }
             } else if ordered {
-                // Only now: what the fork server says may be the id of the process that it
-                // concerns.
+                // Handled only after the messages, because a message may contain the ID of the
+                // process to which the request applies.
                 let target = fork.as_ref().map_or(self.pid, |(pid, _)| *pid);
                 if obey(target).is_none() {
                     return ForkEnd::Abandoned;
@@ -342,7 +347,7 @@ impl ForkServer {
     }
 
     fn kill(&self) {
-        // One that is gone already needs no signal.
+        // A process that is already gone needs no signal.
         let _ = nix::sys::signal::kill(self.pid, nix::sys::signal::Signal::SIGKILL);
         let _ = wait(WaitTarget::One(self.pid), WaitMode::Block);
     }
@@ -353,7 +358,7 @@ fn is_readable(descriptor: &OwnedFd) -> bool {
     matches!(poll(&mut watched, PollTimeout::ZERO), Ok(1))
 }
 
-/// Waits for the fork of a fork server that is gone. It is the calling process's own child now.
+/// Waits for the fork of a dead fork server, which is now a child of the calling process.
 fn adopt(pid: Pid) -> ForkEnd {
     match wait(WaitTarget::One(pid), WaitMode::Block) {
         Ok(WaitOutcome::Ended { status, usage, .. }) => ForkEnd::Ended(status, usage),

@@ -1,4 +1,4 @@
-//! The processes of one job, from its start to the end of the last one.
+//! Manages the processes of one job, from its start to the end of the last process.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -19,19 +19,19 @@ use super::build::StepFailed;
 pub enum JobProcessEnd {
     /// Its program could not be executed.
     NotStarted(StepFailed),
-    /// Its first process has ended.
+    /// Its first process ended.
     Ended {
         status: ExitStatus,
         usage: ResourceUsage,
-        /// How long it ran.
+        /// The wall-clock time that it ran.
         ran: Duration,
     },
-    /// The program is gone.
+    /// The main program is gone.
     Abandoned,
 }
 
-/// Has the kernel report from now on that children have ended, instead of interrupting this
-/// process.
+/// Blocks SIGCHLD and returns a descriptor that reports it, so that the end of a child does not
+/// interrupt this process.
 pub fn watch_children() -> nix::Result<SignalFd> {
     let mut ended = SigSet::empty();
     ended.add(Signal::SIGCHLD);
@@ -39,8 +39,9 @@ pub fn watch_children() -> nix::Result<SignalFd> {
     SignalFd::with_flags(&ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
 
-/// Waits for the job's end while handling requests. `None` when the socket has closed. One
-/// descriptor for all children is cheaper than one for each, which the kernel makes an inode for.
+/// Waits for the job's end while handling requests. Returns `None` when the socket was closed. One
+/// descriptor for all children is cheaper than a pidfd per child, for each of which the kernel
+/// creates an inode.
 pub fn follow(
     socket: &OwnedFd,
     children: &SignalFd,
@@ -57,8 +58,9 @@ pub fn follow(
         }
         let [ended, orders] = watched.map(|fd| fd.any().unwrap_or(false));
         if ended {
-            // Before looking, so that whatever ends later is reported again. An earlier job's may
-            // have been, or that of an orphan, which is left until the job ends.
+            // Read the signal before checking the child, so that later ends are reported again. The
+            // signal may be that of an earlier job or an orphan, which is not reaped until the job
+            // ends.
             let _ = children.read_signal();
             match wait(WaitTarget::One(pid), WaitMode::Poll) {
                 Ok(WaitOutcome::Ended { status, usage, .. }) => return Some((status, usage)),
@@ -73,21 +75,21 @@ pub fn follow(
     }
 }
 
-/// Reaps processes that have ended.
+/// Reaps all processes that have ended.
 pub fn reap() {
     while let Ok(WaitOutcome::Ended { .. }) = wait(WaitTarget::Any, WaitMode::Poll) {}
 }
 
-/// Every process of the namespace but this one.
+/// The `kill` argument for every process of the namespace except this one.
 const EVERYBODY: Pid = Pid::from_raw(-1);
 
-/// Applies a request that concerns a running job.
+/// Applies a request to a running job.
 pub fn apply_request(order: ContainerRequest, pid: Pid) {
-    // A process that is gone already needs no signal.
+    // A process that is already gone needs no signal.
     let _ = match order {
         ContainerRequest::Signal(number) => match Signal::try_from(number) {
             Ok(signal) => match kill(Pid::from_raw(-pid.as_raw()), signal) {
-                // A fork that has just begun leads no group yet.
+                // A new fork may not be the leader of its own process group yet.
                 Err(Errno::ESRCH) => kill(pid, signal),
                 other => other,
             },
@@ -96,26 +98,26 @@ pub fn apply_request(order: ContainerRequest, pid: Pid) {
         ContainerRequest::Kill => kill(EVERYBODY, Signal::SIGKILL),
         ContainerRequest::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
         ContainerRequest::Continue => kill(EVERYBODY, Signal::SIGCONT),
-        // A second job while one runs: the program never asks for that.
+        // A second job while one is running; the program never requests that.
         ContainerRequest::Do(..) | ContainerRequest::DoLarge(_) => Ok(()),
     };
 }
 
-/// Kills what a job has left running, and waits until nothing is left.
+/// Kills the remaining processes of a job and waits until they are gone.
 ///
 /// Every process of the namespace is a descendant of this one, and becomes its child when its own
-/// parent ends: without children there is nobody.
+/// parent ends. So no process is left when there are no children.
 pub fn kill_remaining() {
     while let Ok(WaitOutcome::Ended { .. } | WaitOutcome::NoneYet) =
         wait(WaitTarget::Any, WaitMode::Poll)
     {
-        // One signal reaches them all at once: the kernel lets none of them fork meanwhile.
+        // One signal reaches all of them at once: the kernel prevents them from forking meanwhile.
         let _ = kill(EVERYBODY, Signal::SIGKILL);
         while let Ok(WaitOutcome::Ended { .. }) = wait(WaitTarget::Any, WaitMode::Block) {}
     }
 }
 
-/// What a request asks to run, if it does.
+/// Returns the program that a request asks to run, if any.
 pub fn image_of(
     order: ContainerRequest,
     mut descriptors: Vec<OwnedFd>,

@@ -1,10 +1,10 @@
-//! Files of `proc` that are global to the machine.
+//! Handles files in `proc` that are global to the machine.
 //!
-//! The kernel keeps the modes and owners of `/proc/meminfo` and similar files once, and every
+//! The kernel stores the modes and owners of `/proc/meminfo` and similar files once, and every
 //! `proc` shows them. They belong to the machine's root, so a job that runs as root can change them
-//! for everyone, even from a container. To prevent that, each would need its own read-only mount,
-//! some fifty per container. Instead, the kernel reports when one of them changes; it is then
-//! restored, and the container serves no further job.
+//! for everyone, even from a container. To prevent that, each file would need its own read-only
+//! mount, about fifty per container. Instead, the kernel reports when one of them changes; it is
+//! then restored, and the container is not reused.
 
 use std::ffi::{CString, OsStr};
 use std::fs;
@@ -22,18 +22,18 @@ use nix::unistd::{AccessFlags, Gid, Uid, access, fchownat};
 
 use super::build::GUARDED;
 
-/// How deep such files lie: `tty/driver/serial`.
+/// The maximum depth of such files, as in `tty/driver/serial`.
 const DEPTH_MAX: usize = 3;
 
-/// The files, as they were before any job.
+/// The global files and their state before any job.
 #[derive(Clone, Debug, Default)]
 pub struct KernelFiles {
     files: Vec<KernelFile>,
-    /// Those that are directories, and the root.
+    /// The directories among them, and the root.
     directories: Vec<PathBuf>,
 }
 
-/// One of them; its path is relative to `/proc`.
+/// A global file. Its path is relative to `/proc`.
 #[derive(Clone, Debug)]
 struct KernelFile {
     path: CString,
@@ -42,11 +42,12 @@ struct KernelFile {
 }
 
 impl KernelFiles {
-    /// Reads them from `/proc`; none if the calling user, and so no job, can change them.
+    /// Reads the files from `/proc`. Returns none if the calling user, and so any job, cannot
+    /// change them.
     pub fn read() -> KernelFiles {
         let mut found = KernelFiles::default();
         if access("/proc/sys/kernel/core_pattern", AccessFlags::W_OK).is_ok() {
-            // What cannot be read can't be changed by name either.
+            // A directory that cannot be read contains no files that could be changed by name.
             let _ = found.gather(Path::new(""), 1);
         }
         found
@@ -78,7 +79,7 @@ impl KernelFiles {
         Ok(())
     }
 
-    /// Whether nobody can change any.
+    /// Returns whether no job can change any of the files.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
@@ -89,7 +90,7 @@ impl KernelFiles {
         for place in places {
             for directory in &self.directories {
                 match inotify.add_watch(&place.join(directory), AddWatchFlags::IN_ATTRIB) {
-                    // Hidden, or not in this container.
+                    // The directory is hidden or does not exist in this container.
                     Ok(_) | Err(Errno::ENOENT | Errno::EACCES) => {}
                     Err(errno) => return Err(errno),
                 }
@@ -98,7 +99,7 @@ impl KernelFiles {
         Ok(())
     }
 
-    /// Whether any of them has another mode or owner in one of these places.
+    /// Returns whether a file has another mode or owner in one of these places.
     pub fn differ(&self, places: &[PathBuf]) -> bool {
         let differs = |place: &PathBuf, file: &KernelFile| {
             let path = place.join(OsStr::from_bytes(file.path.to_bytes()));
@@ -111,10 +112,10 @@ impl KernelFiles {
         places.any(|place| self.files.iter().any(|file| differs(place, file)))
     }
 
-    /// Puts them back as they were, by an open `/proc`.
+    /// Restores the modes and owners of all files. `proc` is an open `/proc`.
     pub fn restore(&self, proc: &OwnedFd) {
         for file in &self.files {
-            // One that is gone needs nothing.
+            // A missing file needs no change.
             let _ = chown(proc, file);
             let mode = Mode::from_bits_truncate(file.mode);
             let _ = fchmodat(
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
     use nix::sys::inotify::InitFlags;
 
-    /// Where the kernel gives no more watches, one looks oneself.
+    /// Files are compared if the kernel provides no more watches.
     #[test]
     fn a_file_of_another_mode_is_reported_and_can_be_seen() {
         let place = tempfile::tempdir().unwrap();

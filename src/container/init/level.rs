@@ -1,4 +1,4 @@
-//! Copies a directory of the host without the contents of its subdirectories: see
+//! Copies a directory of the host without the contents of its subdirectories; see
 //! [`crate::plan::overlay_split`].
 
 use std::ffi::{CStr, CString, OsStr};
@@ -18,9 +18,10 @@ use nix::sys::stat::{
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchownat, mkfifo, symlinkat};
 
-/// Makes `name` a copy of `source`, in which `directories` are empty directories, `copies` are
-/// copied and `points` are empty files. What is gone is left out; what may not be read is there all
-/// the same, and may not be read in the copy either.
+/// Creates the directory `name` as a copy of `source`, in which `directories` are empty
+/// directories, `copies` are copied and `points` are empty files. Entries that no longer exist are
+/// omitted. Entries that cannot be read are created nevertheless, and cannot be read in the copy
+/// either.
 pub fn make(
     source: BorrowedFd<'_>,
     name: &CStr,
@@ -49,7 +50,7 @@ pub fn make(
     take_over(&fstat(source)?, name)
 }
 
-/// Whether there was something that can be copied.
+/// Whether an entry could be copied.
 #[derive(PartialEq, Eq)]
 enum CopyOutcome {
     Yes,
@@ -106,7 +107,7 @@ fn copy(
 }
 
 fn open_file(source: BorrowedFd<'_>, name: &CStr) -> nix::Result<OwnedFd> {
-    // It may be something else by now, and a pipe would wait for somebody to write.
+    // It may have been replaced meanwhile, and opening a FIFO would block until there is a writer.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = openat(source, name, flags, Mode::empty())?;
     match kind_of(&fstat(file.as_fd())?) {
@@ -115,10 +116,10 @@ fn open_file(source: BorrowedFd<'_>, name: &CStr) -> nix::Result<OwnedFd> {
     }
 }
 
-/// Gives a copy the owner, as far as that can be, the mode and the times of the original.
+/// Copies the owner (where possible), the mode and the times of the original.
 fn take_over(stat: &FileStat, target: &CStr) -> io::Result<()> {
     let (user, group) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
-    // Only root gives files away, and only to whoever is known in the container.
+    // Only root can change owners, and only to users known in the container.
     let _ = fchownat(
         AT_FDCWD,
         target,
@@ -126,7 +127,7 @@ fn take_over(stat: &FileStat, target: &CStr) -> io::Result<()> {
         Some(group),
         AtFlags::AT_SYMLINK_NOFOLLOW,
     );
-    // Only after the change of the owner, which clears the bits for set-user-ID and set-group-ID.
+    // After the change of the owner, which clears the set-user-ID and set-group-ID bits.
     if kind_of(stat) != SFlag::S_IFLNK {
         let mode = Mode::from_bits_truncate(stat.st_mode & 0o7777);
         fchmodat(AT_FDCWD, target, mode, FchmodatFlags::FollowSymlink)?;

@@ -1,8 +1,8 @@
-//! Sets a container's [`ContainerLimits`] in its own namespaces, and detects whether its files have
-//! reached theirs.
+//! Sets a container's [`ContainerLimits`] in its own namespaces, and detects whether its file
+//! systems are full.
 //!
-//! A limit that the kernel does not have, or that only root may set, is skipped: it protects
-//! others, and a container works without it.
+//! A limit that the kernel does not support, or that only root may set, is skipped: limits protect
+//! others, and a container works without them.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -16,8 +16,8 @@ use nix::sys::statfs::{Statfs, statfs};
 
 use super::super::limits::ContainerLimits;
 
-/// Sets what is not set by mounting. `proc` is the host's, in which the calling process, the first
-/// of its namespaces, finds their settings.
+/// Sets the limits that are not mount options. `proc` is that of the host, through which the
+/// calling process, the first of its namespaces, accesses the settings of these namespaces.
 pub fn set(limits: &ContainerLimits, proc: &OwnedFd) {
     for (name, most) in &limits.settings {
         let path = format!("sys/{name}");
@@ -33,13 +33,13 @@ pub fn set(limits: &ContainerLimits, proc: &OwnedFd) {
     }
 }
 
-/// What is left at the end is too little to write anything: a job that is refused a page leaves
-/// less than this, since files are written in pieces of at most this size.
+/// A file system with less free space, in bytes, is full: files are written in pieces of at most
+/// this size, so a job that cannot get a page leaves less than this.
 const ROOM_BYTES: u64 = 128 * 1024;
 
-/// Whether a file system has no room left.
+/// Returns whether a file system is full.
 pub fn is_full(status: &Statfs) -> bool {
-    // Their width differs between architectures.
+    // The widths of the fields differ between architectures.
     #[allow(clippy::unnecessary_cast)]
     let (free, block, files) = (
         status.blocks_free() as u64,
@@ -49,7 +49,7 @@ pub fn is_full(status: &Statfs) -> bool {
     free.saturating_mul(block) < ROOM_BYTES || files == 0
 }
 
-/// Whether the file system at one of these places has no room left.
+/// Returns whether the file system at one of these paths is full.
 pub fn any_is_full<'a>(mut places: impl Iterator<Item = &'a CStr>) -> bool {
     places.any(|place| statfs(place).is_ok_and(|status| is_full(&status)))
 }

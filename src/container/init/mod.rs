@@ -1,8 +1,9 @@
 //! The container init: PID 1 of one container, which runs one job after another in it.
 //!
-//! Each job gets a container that is indistinguishable from a fresh one. Making a new one for each
+//! Each job gets a container that is indistinguishable from a new one. Creating a new one for each
 //! job would cost more than most tests. So after each job the container init checks that nothing
-//! has changed, recreates what has, and where that is impossible exits, which ends the container:
+//! has changed, recreates what has changed, and exits if that is impossible, which ends the
+//! container:
 //!
 //! ```text
 //!           ┌───────────────── nothing written ────────────────┐
@@ -13,16 +14,17 @@
 //! ```
 //!
 //! - [`build`]: executes the plan. [`level`]: the step that copies a directory of the host.
-//! - [`audit`]: compares the container with its baseline; [`fixed`]: its mounts; [`network`]: its
+//! - [`audit`]: compares the container with its baseline. [`fixed`]: its mounts. [`network`]: its
 //!   network, which is replaced after use.
 //! - [`kernel_files`]: files of `proc` that are global to the machine.
-//! - [`null`]: the standard input of a job that has none.
-//! - [`discarded`]: what a job wrote over the host's files.
-//! - [`container_init`]: the state of a container init; [`prepare`]: its setup besides the plan;
+//! - [`null`]: the standard input of jobs without input.
+//! - [`discarded`]: lists the files that a job wrote over the host's files.
+//! - [`container_init`]: the state of a container init. [`prepare`]: its setup apart from the plan.
 //!   [`process`]: its main loop.
-//! - [`job`]: the processes of one job. [`namespaces`]: limits on nested namespaces.
-//! - [`fork_server`]: a process that stays from job to job and forks them; [`startup_files`]: the
-//!   files that it wrote before it was ready.
+//! - [`job`]: the processes of one job. [`limit`], [`namespaces`]: resource limits, and limits on
+//!   nested namespaces.
+//! - [`fork_server`]: a process that stays from job to job and forks a process for each.
+//!   [`startup_files`]: the files that it wrote before it was ready.
 
 pub mod audit;
 pub mod build;

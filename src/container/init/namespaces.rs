@@ -1,12 +1,13 @@
-//! Limits on the namespaces that a job can make within its container.
+//! Limits the namespaces that a job can create within its container.
 //!
-//! Tests of sandboxes make their own user, mount, PID, network, IPC, UTS and time namespaces. The
-//! kernel keeps each limit per user namespace: the limits set in the container init's hold for all
-//! below it, and only a process with CAP_SYS_RESOURCE over it can raise them, which no job has.
+//! Tests of sandboxes create their own user, mount, PID, network, IPC, UTS and time namespaces. The
+//! kernel keeps each limit per user namespace. The limits set in the container init's user
+//! namespace apply to all below it, and only a process with CAP_SYS_RESOURCE over it can raise
+//! them, which no job has.
 //!
 //! The kernel destroys a namespace, and stops counting it, shortly after its last process has
-//! ended. A container in which some are still counted after a job is not reused: the next job could
-//! make fewer of them.
+//! ended. A container in which some are still counted after a job is not reused, because the next
+//! job could create fewer of them.
 
 use std::fs::File;
 use std::io;
@@ -19,24 +20,24 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::{chroot, fchdir};
 
-/// The maximum number of namespaces of one kind in a container, those of its own included. A
-/// browser has one of some kinds for each of its processes, a test of a container engine a handful;
-/// a network namespace takes some 200 kB of the machine's memory that no limit of a job's covers.
+/// The maximum number of namespaces of one kind in a container, including the container's own. A
+/// browser has one of some kinds for each of its processes, a test of a container engine a handful.
+/// A network namespace takes about 200 kB of the machine's memory, which no limit of a job covers.
 pub const NESTED_MAX: u32 = 256;
 
-/// The kinds, as `/proc/sys/user` calls them.
+/// The kinds of namespaces, as named in `/proc/sys/user`.
 const KINDS: [&str; 7] = ["ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
-/// The limit in force, and the way to see whether any namespace is counted.
+/// The limit on nested namespaces, and the means to detect whether any exist.
 pub struct NamespaceLimit {
     user_namespaces: File,
     proc: OwnedFd,
-    /// The calling process's root.
+    /// The calling process's root directory.
     root: OwnedFd,
 }
 
 /// Limits nested namespaces in the calling process's user namespace. `proc` is a `/proc` that is
-/// not read-only.
+/// not mounted read-only.
 pub fn limit_nesting(proc: &OwnedFd) -> nix::Result<NamespaceLimit> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let limits = openat(proc, "sys/user", flags, Mode::empty())?;
@@ -49,7 +50,7 @@ pub fn limit_nesting(proc: &OwnedFd) -> nix::Result<NamespaceLimit> {
     };
     for kind in KINDS {
         match limit(kind) {
-            // A kernel that has no such namespaces.
+            // The kernel does not have this kind of namespaces.
             Ok(_) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(errno),
         }
@@ -67,21 +68,23 @@ fn open_root() -> nix::Result<OwnedFd> {
 }
 
 impl NamespaceLimit {
-    /// To be called when the calling process has another root directory.
+    /// Must be called after the calling process has changed its root directory.
     pub fn enter_root(&mut self) -> nix::Result<()> {
         self.root = open_root()?;
         Ok(())
     }
 
-    /// Whether a nested user namespace is still counted, and so perhaps one of another kind: each
-    /// keeps the user namespace that it belongs to. For a process that is alone in the container.
+    /// Returns whether a nested user namespace is still counted. Namespaces of other kinds are
+    /// covered, because each keeps a reference to its user namespace. Call it only while no other
+    /// process runs in the container.
     ///
-    /// The kernel tells nobody the count, but compares it with the limit before it looks at
-    /// anything else. So the calling process asks for a user namespace where the limit is one, and
-    /// where it can't have one in any case: with another root directory than its mount namespace's.
+    /// The kernel does not report the count, but compares it with the limit before all other
+    /// checks. So the calling process lowers the limit to one and requests a user namespace in a
+    /// situation that always fails: with a root directory that differs from that of its mount
+    /// namespace.
     pub fn is_left(&self) -> nix::Result<bool> {
-        // A failure on the way leaves this limit in place, and counts as a state that can't be
-        // read: the container then serves no further job.
+        // An error on the way leaves the limit lowered. It counts as an unreadable state, so the
+        // container is not reused.
         write(&self.user_namespaces, 1)?;
         fchdir(&self.proc)?;
         chroot(".")?;
@@ -98,9 +101,10 @@ impl NamespaceLimit {
     }
 }
 
-/// Forbids cgroup namespaces in and below the calling process's user namespace. Whoever owns one
-/// can mount the tree of control groups that it begins with, which is that of the program's caller:
-/// to move, freeze and kill everything in it where it belongs to the caller.
+/// Forbids cgroup namespaces in and below the calling process's user namespace. A cgroup namespace
+/// starts at the control group of its creator, here the one in which the program was started, and
+/// its owner can mount the tree below it. If that tree belongs to the program's user, the owner
+/// could move, freeze and kill everything in it.
 pub fn forbid_control_groups() -> nix::Result<()> {
     let file = File::options()
         .write(true)
@@ -109,7 +113,7 @@ pub fn forbid_control_groups() -> nix::Result<()> {
 }
 
 fn write(file: &File, limit: u32) -> nix::Result<()> {
-    // From the beginning and in one call, as the kernel wants it.
+    // From offset 0 and in one call, as the kernel requires.
     let text = limit.to_string();
     file.write_all_at(text.as_bytes(), 0).map_err(errno_of)
 }

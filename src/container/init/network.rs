@@ -2,20 +2,22 @@
 //!
 //! Little of what sockets leave behind (ports in `TIME_WAIT`, metrics, neighbors, counters) can be
 //! undone, and a namespace costs a fraction of a container. So a used namespace is replaced by a
-//! fresh one, and the container stays.
+//! new one, and the container is kept.
 //!
-//! How to tell that it was not used: whatever an unprivileged program can leave in a network
-//! namespace either needs a packet or lasts as long as a socket. The two exceptions are made
-//! visible:
+//! Almost everything that an unprivileged program can leave in a network namespace either requires
+//! a packet or lasts as long as a socket. Flow labels and multicast memberships are the two
+//! exceptions. So the following shows whether a namespace was used:
 //!
-//! | what | how it is detected |
-//! | --- | --- |
-//! | packets, and with them connections, `TIME_WAIT`, cached metrics and errors | the devices' counters, which no job can reset |
-//! | sockets that live on in a message in flight, and all that is bound to them | the namespace's count of sockets |
-//! | flow labels, which linger | the namespace's list of them |
-//! | multicast memberships, which the kernel still reports for some seconds after they have ended | the kernel is set to the first versions of IGMP and MLD: a membership that ends then leaves nothing, and one of IPv6 sends a packet at once |
+//! - Packets, and with them connections, `TIME_WAIT`, cached metrics and errors: the counters of
+//!   the devices, which no job can reset.
+//! - Sockets that remain in a message in flight, and everything bound to them: the namespace's
+//!   count of sockets.
+//! - Flow labels, which linger: the namespace's list of them.
+//! - Multicast memberships, for which the kernel still sends reports some seconds after they have
+//!   ended: the kernel is set to the first versions of IGMP and MLD. With these, the end of a
+//!   membership leaves nothing in IPv4, and sends a packet immediately in IPv6.
 //!
-//! Where the kernel does not support these settings, every job has its own namespace.
+//! Where the kernel does not support these settings, every job gets its own namespace.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -38,28 +40,28 @@ use super::super::sys::network::bring_loopback_up;
 use super::audit::{ComparedPart, WatchedFile};
 use super::build::{StepExecutor, StepFailed};
 
-/// Where the kernel is told which version of its protocol it is to use for multicast memberships.
+/// The settings that determine the protocol version for multicast memberships.
 const MEMBERSHIP_VERSIONS: [&str; 2] = [
     "sys/net/ipv4/conf/all/force_igmp_version",
     "sys/net/ipv6/conf/all/force_mld_version",
 ];
 
-/// The first, which knows of no reports after a membership has ended.
+/// The first version, which has no reports after the end of a membership.
 const MEMBERSHIP_VERSION: &[u8] = b"1";
 
-/// The container's present namespace.
+/// The container's current network namespace.
 pub struct OwnNetwork {
     namespace: OwnedFd,
     watched: Vec<WatchedFile>,
-    /// One line for each. Nothing in a kernel without them.
+    /// One line per socket. `None` if the kernel does not support UNIX sockets.
     unix_sockets: Option<WatchedFile>,
     memberships: MulticastMemberships,
     view: NetworkMounts,
-    /// What it was set up with. It is counted among the sockets.
+    /// The descriptor used to set up the network, kept open because it counts as a socket.
     _control: Option<OwnedFd>,
 }
 
-/// Whether a multicast membership that has ended has left nothing.
+/// Whether a multicast membership leaves nothing behind when it ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MulticastMemberships {
     EndAtOnce,
@@ -69,30 +71,30 @@ enum MulticastMemberships {
 /// The mounts of the container that show one particular network namespace.
 enum NetworkMounts {
     Mounts {
-        /// Those of the template: sysfs, and what hides parts of it.
+        /// The mounts in the template: sysfs, and those that hide parts of it.
         template: Vec<ContainerStep>,
-        /// Whether the scratch stage has some of its own.
+        /// Whether the scratch stage has such mounts.
         in_scratch: bool,
     },
-    /// Mounts that can't be made again.
+    /// The mounts cannot be recreated.
     Fixed,
 }
 
-/// Whether a namespace has been replaced.
+/// Whether a namespace was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkRenewal {
-    /// It was as before.
+    /// The namespace was unchanged.
     Unnecessary,
     Done {
-        /// Whether the scratch stage shows the old one, and must be made again.
+        /// Whether the scratch stage shows the old namespace and must be recreated.
         scratch_is_stale: bool,
     },
 }
 
 impl OwnNetwork {
-    /// Takes over the calling process's namespace, a fresh one, as this plan made it; nothing where
-    /// it is the host's, or the only job may do with it what it wants. `proc` is an open `/proc` in
-    /// which the calling process is visible.
+    /// Takes over the calling process's namespace, a new one that this plan set up. Returns `None`
+    /// if it is the host's, or if the container's only job may change it. `proc` is an open `/proc`
+    /// in which the calling process is visible.
     pub fn of(
         proc: &OwnedFd,
         plan: &ContainerPlan,
@@ -131,7 +133,8 @@ impl OwnNetwork {
         use RetirementReason::{Packets, Sockets};
         self.watched = vec![
             WatchedFile::open(proc, "self/net/dev", ComparedPart::Whole, Packets)?,
-            // `sockets: used N`; the lines after it count for the whole machine.
+            // The first line is `sockets: used N`; the following lines count the sockets of the
+            // whole machine.
             WatchedFile::open(proc, "self/net/sockstat", ComparedPart::FirstLine, Sockets)?,
         ];
         let unix = WatchedFile::open(proc, "self/net/unix", ComparedPart::LineCount, Sockets);
@@ -145,12 +148,12 @@ impl OwnNetwork {
         Ok(())
     }
 
-    /// For those who are to enter it.
+    /// Returns the namespace, for processes that enter it.
     pub fn namespace(&self) -> BorrowedFd<'_> {
         self.namespace.as_fd()
     }
 
-    /// What has been left in it, if anything has, or can't be excluded.
+    /// Returns a reason if something was left in the namespace, or if that cannot be excluded.
     pub fn changed(&self) -> Option<RetirementReason> {
         if self.memberships == MulticastMemberships::Linger {
             return Some(RetirementReason::Packets);
@@ -159,15 +162,14 @@ impl OwnNetwork {
         watched.find_map(|file| file.changed().unwrap_or(Some(RetirementReason::Unreadable)))
     }
 
-    /// Whether a socket of the UNIX domain lives on in a message in flight, and with it files that
-    /// are open.
+    /// Returns whether a UNIX socket remains in a message in flight, and with it open files.
     pub fn has_sockets_in_flight(&self) -> bool {
         self.unix_sockets
             .as_ref()
             .is_some_and(|sockets| !matches!(sockets.changed(), Ok(None)))
     }
 
-    /// The reason not to reuse the container, if there is one.
+    /// Returns the reason not to reuse the container, if there is one.
     pub fn spent(&self) -> Option<RetirementReason> {
         match self.view {
             NetworkMounts::Mounts { .. } => None,
@@ -175,9 +177,9 @@ impl OwnNetwork {
         }
     }
 
-    /// Gives the namespace up for a fresh one if it was used. The calling process is then in that.
-    /// `mounts` are the mount namespaces that are to show it: the template's, and the scratch
-    /// stage's, if that is not to be made again anyway.
+    /// Replaces the namespace by a new one if it was used. The calling process then is in the new
+    /// one. `mounts` are the mount namespaces that must show it: the template's, and the scratch
+    /// stage's unless that is recreated anyway.
     pub fn renew(
         &mut self,
         proc: &OwnedFd,
@@ -205,7 +207,7 @@ impl OwnNetwork {
     }
 }
 
-/// Sees to it that multicast memberships leave nothing behind when they end.
+/// Configures the kernel so that multicast memberships leave nothing behind when they end.
 fn end_memberships_at_once(proc: &OwnedFd) -> MulticastMemberships {
     let told = MEMBERSHIP_VERSIONS.iter().all(|name| {
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
@@ -232,7 +234,7 @@ fn is_sys(step: &ContainerStep) -> bool {
 }
 
 impl NetworkMounts {
-    /// What a container shows of the network.
+    /// Returns the mounts of a container that show its network.
     fn of(plan: &ContainerPlan) -> NetworkMounts {
         let mut shown = Vec::new();
         let mut places: Vec<&Path> = Vec::new();
@@ -259,8 +261,8 @@ impl NetworkMounts {
         }
     }
 
-    /// Shows the calling process's network namespace in these mount namespaces, or in the only one
-    /// there is. Returns whether the scratch stage does not show it yet.
+    /// Shows the calling process's network namespace in these mount namespaces, or in the current
+    /// one if there is no template. Returns whether the scratch stage does not show it yet.
     fn show_again(
         &self,
         builder: &mut StepExecutor,
@@ -282,7 +284,7 @@ impl NetworkMounts {
             mount_again(builder, steps)?;
             return Ok(false);
         }
-        // The scratch stage's namespace is the last, since the calling process stays there for the
+        // The scratch stage's namespace comes last, because the calling process stays there for the
         // next job.
         for mounts in [template, scratch].into_iter().flatten() {
             setns(mounts, CloneFlags::CLONE_NEWNS)
@@ -293,7 +295,7 @@ impl NetworkMounts {
     }
 }
 
-/// Makes these mounts again, in their places.
+/// Recreates these mounts in their places.
 fn mount_again(builder: &mut StepExecutor, steps: &[ContainerStep]) -> Result<(), StepFailed> {
     for step in steps {
         match step {
@@ -369,7 +371,7 @@ mod tests {
                 vec![at("/run", &scratch), at("/run/sys", &sys)],
                 Some((0, true)),
             ),
-            // Their sources are out of reach when the network is replaced.
+            // The sources are inaccessible when the network is replaced.
             (vec![at("/sys", &sys), at("/sys/kernel", &bind)], None),
             (vec![at("/sys", &sys), at("/sys/kernel", &scratch)], None),
         ] {

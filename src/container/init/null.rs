@@ -1,6 +1,7 @@
-//! The standard input of a job that has none: `/dev/null`, opened separately for each job, so that
-//! flags set on the open file (`O_NONBLOCK`, an owner for signals) do not carry over, and through a
-//! mount that rejects changes to the device's mode, owner and times, which are the host's.
+//! The standard input of jobs without input: `/dev/null`, opened separately for each job, so that
+//! flags set on the open file (`O_NONBLOCK`, an owner for signals) do not carry over. It is opened
+//! through a mount that rejects changes to the device's mode, owner and times, which are the
+//! host's.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,25 +13,25 @@ use nix::sys::statvfs::{FsFlags, fstatvfs};
 
 use super::super::sys::mount::{MountRecursion, clone_tree, make_read_only};
 
-/// The null device on a mount of its own, which is nowhere.
+/// The null device on a detached mount of its own.
 pub struct NullDevice {
     _mount: OwnedFd,
-    /// By this name below `/proc` it is opened.
+    /// The path below `/proc` by which it is opened.
     name: CString,
     place: NullDeviceLocation,
 }
 
-/// Where it is opened.
+/// Where the null device is opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum NullDeviceLocation {
-    /// In the container, where it has a name for the job to see.
+    /// In the container, where jobs see a path for it.
     Container,
-    /// On its own mount.
+    /// On the detached mount.
     Nowhere,
 }
 
 impl NullDevice {
-    /// That of the host, as long as it can be reached by name.
+    /// Opens the null device of the host. Must be called while that is accessible by its path.
     pub fn of_host() -> nix::Result<NullDevice> {
         let device = open("/dev/null", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
         let mount = clone_tree(device.as_fd(), MountRecursion::One)?;
@@ -43,8 +44,8 @@ impl NullDevice {
         })
     }
 
-    /// Finds out whether the container has one. To be called when its mounts have been made; what
-    /// no job can unmount stays.
+    /// Checks whether the container has a null device. Must be called after its mounts were made;
+    /// jobs cannot unmount it.
     pub fn look(&mut self) {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let known = open(NAME, flags, Mode::empty()).and_then(|file| is_null(&file));
@@ -54,8 +55,8 @@ impl NullDevice {
         };
     }
 
-    /// Completes what came with an order to a job's standard input, output and error. `proc` is a
-    /// descriptor of a `/proc` in which the calling process is visible.
+    /// Completes the descriptors of a request to a job's standard input, output and error. `proc`
+    /// is a descriptor of a `/proc` in which the calling process is visible.
     pub fn complete(&self, proc: &OwnedFd, given: Vec<OwnedFd>) -> nix::Result<[OwnedFd; 3]> {
         let open = |mode| self.open(proc, mode | OFlag::O_CLOEXEC);
         let mut given = given.into_iter();
@@ -77,10 +78,10 @@ impl NullDevice {
     }
 }
 
-/// Its name in a container.
+/// The path of the null device in a container.
 const NAME: &str = "/dev/null";
 
-/// Whether this is the null device, on a mount that refuses to change it.
+/// Returns whether this is the null device on a read-only mount.
 fn is_null(file: &OwnedFd) -> nix::Result<bool> {
     let stat = fstat(file)?;
     let is_device = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();

@@ -1,4 +1,4 @@
-//! The setup of a container init before its first job, besides the plan.
+//! The setup of a container init before its first job, apart from the plan.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -13,14 +13,15 @@ use super::super::kernel::kernel_version;
 use super::super::sys::keyring;
 use super::build::StepFailed;
 
-/// The most processes and threads of one job: far above what tests use, far below what brings a
-/// machine down.
+/// The maximum number of processes and threads of one job: far above what tests use, far below what
+/// brings a machine down.
 pub const PROCESSES_MAX: u64 = 8192;
 
-/// Without the filter, jobs would else have the session keyring of whoever started the program.
+/// Joins a new session keyring. Needed without the filter, because jobs would otherwise have the
+/// session keyring of the user who started the program.
 pub fn join_session_keyring() -> Result<(), StepFailed> {
     match keyring::join_new_session() {
-        // Where the kernel has no keyrings, or something around us forbids them, jobs have none.
+        // Without keyrings in the kernel, or if a sandbox around us forbids them, jobs have none.
         Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
         Err(errno) => Err(StepFailed::new(
             "make a session keyring (kernel.keys.maxkeys and maxbytes limit a user's keyrings)",
@@ -29,20 +30,20 @@ pub fn join_session_keyring() -> Result<(), StepFailed> {
     }
 }
 
-/// Since Linux 6.14 a PID namespace has a limit of its own, which also applies to root, unlike
-/// limits on processes. Before, the same file is the whole machine's, and not ours to touch.
+/// Limits the process IDs. Since Linux 6.14 a PID namespace has its own limit, which also applies
+/// to root, unlike limits on processes. Before, the same file sets the limit of the whole machine.
 pub fn limit_process_ids(proc: &OwnedFd) {
     if kernel_version() < (6, 14) {
         return;
     }
     let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
     if let Ok(file) = openat(proc, "sys/kernel/pid_max", flags, Mode::empty()) {
-        // Where it is refused, the limit on processes remains.
+        // If this is refused, the limit on processes remains.
         let _ = File::from(file).write_all_at(PROCESSES_MAX.to_string().as_bytes(), 0);
     }
 }
 
-/// The root of the IPC namespace's message queue file system, mounted nowhere.
+/// Returns the root of the IPC namespace's message queue file system, which is not mounted.
 pub fn open_queues() -> nix::Result<OwnedFd> {
     const POINT: &str = "/tmp";
     mount(

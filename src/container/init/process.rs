@@ -1,7 +1,7 @@
 //! The main loop of a container init, PID 1 of a container.
 //!
 //! It is single-threaded and blocks in one place: on its socket and, while a job runs, also on the
-//! job's end. When the socket closes it exits, and the kernel kills all processes that are left in
+//! job's end. When the socket is closed it exits, and the kernel kills all remaining processes in
 //! the container.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,8 +30,8 @@ use super::network::{NetworkRenewal, OwnNetwork};
 pub use super::prepare::PROCESSES_MAX;
 use super::startup_files::StartupFiles;
 
-/// Serves as a container init until the other end of the socket closes. Returns the process's exit
-/// code.
+/// Serves as a container init until the other end of the socket is closed. Returns the process's
+/// exit code.
 pub fn serve(socket: OwnedFd, plan: ContainerPlan, kernel_files: KernelFiles) -> i32 {
     let reply = match ContainerInit::build(plan, kernel_files) {
         Ok(mut slot) => match message::send(socket.as_fd(), &ContainerReply::Ready, &[]) {
@@ -72,8 +72,8 @@ impl ContainerInit {
                     };
                     match (message::send(socket.as_fd(), &reply, &[]), kept) {
                         (Ok(()), Ok(())) => continue,
-                        // What a start that failed half-way has left behind is not known, so the
-                        // container goes as well.
+                        // What a failed start has left behind is unknown, so the container ends as
+                        // well.
                         (Err(_), _) | (_, Err(_)) => return 0,
                     }
                 }
@@ -104,14 +104,14 @@ impl ContainerInit {
                     )
                 }
             };
-            // The result does not wait until the container is restored.
+            // The result is sent before the container is restored.
             if message::send(socket.as_fd(), &reply, &[]).is_err() {
                 return 0;
             }
             match verdict {
                 AuditOutcome::Altered(_) => return 0,
-                // The program takes a container init that is gone for one that never was, and
-                // starts another.
+                // If the container init exits, the main program behaves as if it had never existed
+                // and starts another one.
                 AuditOutcome::Pristine | AuditOutcome::FilesWritten => {
                     if self.restore(verdict).is_err() {
                         return 1;
@@ -121,13 +121,13 @@ impl ContainerInit {
         }
     }
 
-    /// Makes the container as it was, after a job that has left no more than this verdict says,
-    /// and what it has left in its network.
+    /// Restores the container after a job that left no more than this verdict says, and replaces
+    /// the network if it was used.
     fn restore(&mut self, verdict: AuditOutcome) -> Result<(), StepFailed> {
         let kept = self.namespace.as_ref();
         let mounts = [
             self.template.as_ref(),
-            // A scratch stage that is made again below shows the new network without this.
+            // A scratch stage that is recreated below shows the new network without this.
             kept.filter(|_| verdict == AuditOutcome::Pristine),
         ];
         let renewal = match &mut self.network {
@@ -173,14 +173,14 @@ impl ContainerInit {
             Ok(pid) => pid,
             Err(failed) => return JobProcessEnd::NotStarted(failed),
         };
-        // With a copy in this process, a reader of the job's output would wait for more after its
+        // If this process kept a copy, readers of the job's output would wait for more after its
         // end.
         drop(streams);
         match follow(socket, &self.children, pid) {
             None => JobProcessEnd::Abandoned,
             Some((status, usage)) => {
-                // The job is over when its first process is. The audit needs a container without
-                // any other.
+                // The job is over when its first process ends. The audit requires that no other
+                // process runs.
                 let ran = started.elapsed();
                 kill_remaining();
                 JobProcessEnd::Ended { status, usage, ran }
@@ -188,7 +188,7 @@ impl ContainerInit {
         }
     }
 
-    /// Starts a fork server and waits until it takes requests, or reports why it can't.
+    /// Starts a fork server and waits until it accepts requests. Returns the reason if it cannot.
     fn keep(&mut self, socket: &OwnedFd, image: &ProcessImage) -> Result<(), String> {
         if self.resident.is_some() {
             return Err("the container has a resident already".to_owned());
@@ -196,7 +196,7 @@ impl ContainerInit {
         if self.baseline.is_none() || self.namespace.is_none() {
             return Err("such a container serves one job only".to_owned());
         }
-        // They are counted in the container's network namespace.
+        // The sockets are counted in the container's network namespace.
         let sockets = pair().map_err(|errno| errno.desc().to_owned())?;
         if let Some(network) = &mut self.network {
             network
@@ -232,19 +232,19 @@ impl ContainerInit {
         .map_err(|error| error.to_string())?;
         resident.take_baseline();
         self.resident = Some(resident);
-        // Its own mount namespace is left to it, and its network, if it has used that.
+        // The fork server keeps its own mount namespace, and also its network if it has used that.
         self.restore(AuditOutcome::FilesWritten)
             .map_err(|failed| format!("cannot {failed}"))
     }
 
-    /// Has the fork server fork a job, and follows it to its end.
+    /// Requests a fork for a job from the fork server and follows it to its end.
     fn fork(
         &mut self,
         socket: &OwnedFd,
         image: &ProcessImage,
         descriptors: Vec<OwnedFd>,
     ) -> JobProcessEnd {
-        // The fork server is process 2, so that the job always is process 3.
+        // The fork server is process 2, so the job always is process 3.
         self.number_next_process(b"2");
         let (Some(resident), Some(namespace)) = (&mut self.resident, &self.namespace) else {
             return JobProcessEnd::Abandoned;
@@ -259,7 +259,7 @@ impl ContainerInit {
         handed.push(namespace.as_fd());
         handed.extend(self.network.as_ref().map(OwnNetwork::namespace));
         let started = Instant::now();
-        // Any other failure means that it is gone, which is noticed by listening to it.
+        // Other errors mean that the fork server is gone, which `follow` detects.
         if let Err(errno @ Errno::E2BIG) = resident.request(image, &handed) {
             return JobProcessEnd::NotStarted(StepFailed::new("ask for a fork", errno));
         }
@@ -270,12 +270,12 @@ impl ContainerInit {
         });
         match end {
             ForkEnd::NotStarted(failed) => JobProcessEnd::NotStarted(failed),
-            // Without a reply the program takes the container init for one that never was.
+            // Without a reply, the main program behaves as if the container init had never existed.
             ForkEnd::Abandoned | ForkEnd::NoResident => JobProcessEnd::Abandoned,
             ForkEnd::Ended(status, usage) => {
                 let ran = started.elapsed();
                 // Orphans of the job are children of this process. As zombies they would count as
-                // left running.
+                // running processes.
                 reap();
                 if !resident.is_alone() || !resident.is_sound() {
                     kill_remaining();
@@ -288,14 +288,14 @@ impl ContainerInit {
         }
     }
 
-    /// Sets the id before the next process's. Where it fails, ids count on.
+    /// Sets the process ID that precedes the next one. If that fails, IDs keep counting.
     fn number_next_process(&self, before: &[u8]) {
         if let Some(last_pid) = &self.last_pid {
             let _ = last_pid.write_all_at(before, 0);
         }
     }
 
-    /// What a job with this verdict has written over the host's files.
+    /// Returns the files that a job with this verdict wrote over the host's files.
     fn discarded(&self, verdict: AuditOutcome) -> DiscardedFiles {
         match (verdict, &self.plan.scratch_file_system, &self.scratch) {
             (AuditOutcome::FilesWritten | AuditOutcome::Altered(_), Some(name), Some(scratch)) => {
@@ -307,7 +307,7 @@ impl ContainerInit {
         }
     }
 
-    /// Whether files have taken all that they may.
+    /// Returns whether files have used up the memory limit.
     fn room(&self, verdict: AuditOutcome) -> ScratchSpace {
         if verdict == AuditOutcome::Pristine || self.plan.limits.scratch_bytes.is_none() {
             return ScratchSpace::Left;
@@ -322,7 +322,8 @@ impl ContainerInit {
     }
 
     fn audit(&self) -> AuditOutcome {
-        // Whatever else there is: they are the machine's.
+        // Checked first, because these files belong to the machine and must be restored in any
+        // case.
         let Some(fixed) = &self.fixed else {
             return AuditOutcome::Altered(RetirementReason::Unreadable);
         };
@@ -351,8 +352,8 @@ impl ContainerInit {
         if reported.root {
             return AuditOutcome::Altered(RetirementReason::Root);
         }
-        // Such a socket can hold a file that the job has mapped. What is written through the
-        // mapping is reported when the file is closed, and that may be after the audit.
+        // Such a socket can hold a file that the job has mapped. Writes through the mapping are
+        // reported when the file is closed, which may be after the audit.
         if fixed.reports_when_closed()
             && let Some(network) = &self.network
             && network.has_sockets_in_flight()

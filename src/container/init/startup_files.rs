@@ -1,8 +1,8 @@
-//! The files that a fork server wrote before it was ready: its forks need them, since a freshly
-//! started job would have written them itself.
+//! The files that a fork server wrote before it was ready. Its forks need them, because a job that
+//! starts by itself would have written them.
 //!
-//! They are read once, and written to every later scratch file system before anything is mounted on
-//! it: no overlay sees its upper directory change. If there are too many, or some that can't be
+//! They are read once and written to every later scratch file system before anything is mounted on
+//! it, so no overlay sees its upper directory change. If there are too many, or some that cannot be
 //! recreated (sockets, pipes), no fork server is used.
 //!
 //! Paths are relative to the scratch file system.
@@ -23,13 +23,13 @@ use super::super::plan::ContainerPlan;
 use super::super::step::ContainerStep;
 use super::super::store::whiteout::{self, DirectoryWhiteout};
 
-/// The most files and directories. Each costs every job some 20 µs.
+/// The maximum number of files and directories. Each costs every job about 20 µs.
 const ENTRIES_MAX: usize = 1000;
 
-/// The maximum number of bytes of all files together; a job's container holds a copy.
+/// The maximum size of all files together in bytes. Each job's container holds a copy.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Files and directories, each after the directory it is in.
+/// Files and directories, sorted so that each follows the directory that contains it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct StartupFiles {
     entries: Vec<StartupEntry>,
@@ -49,26 +49,26 @@ enum StartupEntryKind {
     Directory(DirectoryWhiteout),
     File(Vec<u8>),
     Symlink(PathBuf),
-    /// An overlay's mark for a file of the host that was removed.
+    /// The marker of an overlay for a removed file of the host.
     Whiteout,
 }
 
-/// Why the files can't be given to forks.
+/// Why the files cannot be given to forks.
 #[derive(Debug, thiserror::Error)]
 pub enum StartupFilesError {
-    /// It is too much.
+    /// There are too many files or bytes.
     #[error("it writes more than {ENTRIES_MAX} files or {BYTES_MAX} bytes")]
     TooMuch,
-    /// It is neither file nor directory nor symbolic link.
+    /// An entry is neither a file nor a directory nor a symbolic link.
     #[error("it makes {}, which can't be copied", .0.display())]
     Kind(PathBuf),
-    /// It cannot be read.
+    /// A file cannot be read.
     #[error("it writes {}, which can't be read: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
 }
 
 impl StartupFiles {
-    /// What has been written to this plan's scratch file system, which is to be found at `place`.
+    /// Reads the files written to this plan's scratch file system, which is accessible at `place`.
     pub fn of(plan: &ContainerPlan, place: &Path) -> Result<StartupFiles, StartupFilesError> {
         let Some(root) = &plan.scratch_file_system else {
             return Ok(StartupFiles::default());
@@ -88,8 +88,8 @@ impl StartupFiles {
         StartupFiles::take(place, &known, &private)
     }
 
-    /// Reads what the scratch file system at `root` holds but for `known` directories, and for
-    /// everything in those that are `private` to the kernel.
+    /// Reads the contents of the scratch file system at `root`, except the `known` directories, and
+    /// except everything in directories that are `private` to the kernel.
     pub fn take(
         root: &Path,
         known: &[PathBuf],
@@ -116,7 +116,7 @@ impl StartupFiles {
         Ok(heritage)
     }
 
-    /// Writes everything to the scratch file system at `root`.
+    /// Writes all entries to the scratch file system at `root`.
     pub fn give(&self, root: &Path) -> io::Result<()> {
         for entry in &self.entries {
             let path = root.join(&entry.path);
@@ -140,7 +140,7 @@ impl StartupFiles {
             }
             fs::set_permissions(&path, fs::Permissions::from_mode(entry.mode))?;
         }
-        // Last, since a directory's change with what is put in it.
+        // The times come last, because those of a directory change when entries are created in it.
         for entry in &self.entries {
             let time = |(seconds, nanoseconds)| TimeSpec::new(seconds, nanoseconds);
             utimensat(
@@ -154,7 +154,7 @@ impl StartupFiles {
         Ok(())
     }
 
-    /// All paths.
+    /// Returns the paths of all entries.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.entries.iter().map(|entry| entry.path.as_path())
     }

@@ -1,37 +1,39 @@
-//! Brace expansion: `/dev/{null,tty{1..3}}` is `/dev/null`, `/dev/tty1`, `/dev/tty2`, `/dev/tty3`.
+//! Expands braces: `/dev/{null,tty{1..3}}` becomes `/dev/null`, `/dev/tty1`, `/dev/tty2`,
+//! `/dev/tty3`.
 //!
-//! A text without `{` is taken literally, backslashes included. In a text with `{`, a backslash
-//! escapes the next character. Items may be empty; blanks are part of an item; a group without
-//! comma and range is a list of one.
+//! A text without `{` is taken literally, including backslashes. In a text with `{`, a backslash
+//! escapes the next character. Items may be empty, spaces are part of an item, and a group without
+//! comma or range is a list of one item.
 
-/// More than anybody writes by hand, and soon made: an error rather than a machine without memory.
+/// The maximum number of resulting texts, which prevents the use of all memory. More than anybody
+/// writes manually.
 const EXPANSIONS_MAX: usize = 65_536;
 
-/// The same for what all expansions are long together.
+/// The maximum total size of the resulting texts, in bytes.
 const EXPANDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Groups within groups; each takes a little of the stack.
+/// The maximum nesting depth of groups, which limits the use of the stack.
 const DEPTH_MAX: usize = 64;
 
-/// A text that cannot be expanded.
+/// Why a text cannot be expanded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BraceError {
-    /// A `{` without its `}`.
+    /// A `{` without a matching `}`.
     #[error("the `{{` at character {at} is never closed")]
     Unclosed {
-        /// Which character, from 1.
+        /// The position of the character, from 1.
         at: usize,
     },
-    /// A `}` without its `{`.
+    /// A `}` without a matching `{`.
     #[error("the `}}` at character {at} closes nothing")]
     Unopened {
-        /// Which character, from 1.
+        /// The position of the character, from 1.
         at: usize,
     },
-    /// A backslash at the very end.
+    /// A backslash at the end of the text.
     #[error("the `\\` at the end has nothing to escape")]
     TrailingEscape,
-    /// It would become too many texts.
+    /// The result would have too many or too long texts.
     #[error("it expands to more than {EXPANSIONS_MAX} texts, or too long ones")]
     TooMany,
     /// Groups are nested too deeply.
@@ -39,7 +41,7 @@ pub enum BraceError {
     TooDeep,
 }
 
-/// All texts that a text stands for, in order.
+/// Returns all texts to which a text expands, in order.
 pub(super) fn expand(text: &str) -> Result<Vec<String>, BraceError> {
     if !text.contains('{') {
         return Ok(vec![text.to_owned()]);
@@ -78,7 +80,7 @@ impl BraceParser<'_> {
         Some(character)
     }
 
-    /// Literal text and groups, up to the end or to what ends an item.
+    /// Parses literal text and groups, up to the end of the text or item.
     fn sequence(&mut self, context: BraceContext) -> Result<Vec<String>, BraceError> {
         let mut texts = vec![String::new()];
         while let Some(character) = self.peek() {
@@ -127,7 +129,7 @@ impl BraceParser<'_> {
         }
     }
 
-    /// `FROM..TO}`, if that is what follows.
+    /// Parses `FROM..TO}`, if it is next.
     fn range(&mut self) -> Result<Option<Vec<String>>, BraceError> {
         let rest = self.characters.get(self.at..).unwrap_or_default();
         let Some(length) = rest.iter().position(|character| *character == '}') else {
@@ -159,7 +161,8 @@ impl BraceParser<'_> {
     }
 }
 
-/// A number written with leading zeros asks for all to be as wide.
+/// Returns whether a number has leading zeros, so that all numbers of the range are padded to the
+/// same width.
 fn is_padded(text: &str) -> bool {
     let digits = text.trim_start_matches(['-', '+']);
     digits.len() > 1 && digits.starts_with('0')

@@ -1,4 +1,4 @@
-//! The errors of making a layer, one variant per cause.
+//! The errors of building a layer, with one variant per cause.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,75 +7,75 @@ use super::brace::BraceError;
 use super::elf::ElfError;
 use maelstrom_container::store::{HashError, StoreError, TreePath, TreePathError, TreeWriteError};
 
-/// An error of making a layer.
+/// An error of building a layer.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The tree could not be written.
+    /// The tree cannot be written.
     #[error(transparent)]
     Tree(TreeWriteError),
-    /// A named path is not there.
+    /// A path in the specification does not exist.
     #[error("`{}` does not exist", path.display())]
     Missing {
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Something could not be looked at or read.
+    /// A file cannot be examined or read.
     #[error("cannot read `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// A file was written to in the meantime.
+    /// A file was written to while it was being read.
     #[error("`{}` changed while it was being read", path.display())]
     Changed { path: PathBuf },
-    /// A socket, pipe or device.
+    /// A socket, FIFO or device.
     #[error("`{}` is {kind}; a layer holds files, directories and links only", path.display())]
     SpecialFile {
         path: PathBuf,
-        /// What it is, with its article.
+        /// The kind of the file, with its article.
         kind: &'static str,
     },
     /// A directory where a file is expected.
     #[error("`{}` is not a file", path.display())]
     NotAFile { path: PathBuf },
-    /// A destination outside the container.
+    /// A destination outside the container's root.
     #[error("a layer's entry has no place in the container")]
     Destination(#[from] TreePathError),
-    /// Two entries exclude one another.
+    /// Two entries of the layer conflict.
     #[error("`{path}` cannot be in the layer: `{parent}` in it is not a directory")]
     NotADirectory {
         path: TreePath,
-        /// The entry in its way.
+        /// The entry in place of the directory.
         parent: TreePath,
     },
-    /// A stub that is no text to expand.
+    /// A stub whose braces cannot be expanded.
     #[error("the stub `{stub}` cannot be expanded")]
     Brace { stub: String, source: BraceError },
-    /// A pattern that has no meaning.
+    /// An invalid pattern.
     #[error("`{pattern}` is not a glob")]
     Glob {
         pattern: String,
         source: globset::Error,
     },
-    /// An archive that is damaged or none at all.
+    /// The archive is damaged, or not a tar file.
     #[error("`{}` is not a readable tar file", path.display())]
     Tar { path: PathBuf, source: io::Error },
-    /// An entry of an archive that can't be unpacked.
+    /// An entry of an archive that cannot be unpacked.
     #[error("the entry `{entry}` of `{}` {problem}", path.display())]
     TarEntry {
         path: PathBuf,
-        /// The entry's name in it.
+        /// The name of the entry in the archive.
         entry: String,
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// An entry of an archive that has no place in the tree.
+    /// An entry of an archive that cannot be placed in the tree.
     #[error("`{}` cannot be unpacked", path.display())]
     Unpack {
         path: PathBuf,
         source: TreeWriteError,
     },
-    /// A program whose libraries can't be determined.
+    /// The libraries of a program cannot be determined.
     #[error("cannot find the shared libraries of `{}`", binary.display())]
     Libraries { binary: PathBuf, source: ElfError },
 }
@@ -100,7 +100,7 @@ impl LayerError {
         }
     }
 
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> &'static str {
         match self {
             LayerError::Store(error) => error.help(),

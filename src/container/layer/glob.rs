@@ -9,8 +9,8 @@ use walkdir::WalkDir;
 
 use super::error::LayerError;
 
-/// All matching paths below `root`, relative to it, sorted. Links are not walked through. What
-/// disappears while one looks was never there. Nothing below `excluded` is looked at.
+/// Returns all matching paths below `root`, relative to it and sorted. Symbolic links are not
+/// followed, entries that disappear meanwhile are ignored, and nothing below `excluded` is visited.
 pub(super) fn find(
     root: &Path,
     pattern: &str,
@@ -64,8 +64,8 @@ fn is_gone(error: &walkdir::Error) -> bool {
         .is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Where everything that can match is: the directory that the pattern spells out. `None` if nothing
-/// can match.
+/// Returns the deepest directory that contains all possible matches, given by the literal beginning
+/// of the pattern. Returns `None` if nothing can match.
 fn start(root: &Path, pattern: &str) -> Result<Option<PathBuf>, LayerError> {
     let literal = pattern
         .find(['*', '?', '[', '{', '\\'])
@@ -77,8 +77,8 @@ fn start(root: &Path, pattern: &str) -> Result<Option<PathBuf>, LayerError> {
     };
     let mut start = root.to_owned();
     for component in Path::new(directory).components() {
-        // A relative path as the walk gives it has no other kinds of components; nor does it lead
-        // through a link.
+        // The relative paths of the walk contain no other kinds of components, and do not lead
+        // through symbolic links.
         let Component::Normal(name) = component else {
             return Ok(None);
         };

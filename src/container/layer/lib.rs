@@ -1,18 +1,19 @@
-//! Layers: from a specification to a tree in the store.
+//! Builds layers: turns a layer specification into a tree in the store.
 //!
 //! ```text
 //! LayerSpec ──resolve──▶ LayerListing ──digest──▶ the tree's name ──materialize──▶ Tree
 //!            looks at the project                is it in the store?   copies
 //! ```
 //!
-//! [`LayerSpec`] is data. Resolving lists a layer's entries and computes a canonical name: equal
-//! files give equal names, whatever their order and location. Materializing copies only what the
-//! store doesn't have. An archive is named by its own digest and is not listed.
+//! [`LayerSpec`] is data. Resolving it lists the layer's entries and computes a canonical name:
+//! equal files result in equal names, whatever their order and location. Materializing copies the
+//! files only if the store does not have the tree. An archive is named by its own digest and is not
+//! listed.
 //!
-//! This crate owns no state; the store keeps it.
+//! This crate keeps no state; the store does.
 //!
-//! Not here: templates and environment variables, which the caller expands, and images, which bring
-//! their own layers.
+//! The caller expands templates and environment variables. The layers of images are handled
+//! elsewhere.
 
 mod brace;
 mod elf;

@@ -8,31 +8,32 @@ use super::error::LayerError;
 use maelstrom_container::digest::{ContentHash, Digest, DigestHasher};
 use maelstrom_container::store::{FileAttributes, FileStamp, FileTime, TreePath, TreeWriter};
 
-/// Part of every digest; grows when the same listing would make another tree.
+/// Part of every digest. Change it when the same listing results in a different tree.
 const FORMAT: &[u8] = b"maelstrom layer listing 1";
 
-/// A layer's entries by path. Parents that aren't listed are made when the layer is.
+/// The entries of a layer by path. Parent directories that are not listed are created with the
+/// tree.
 ///
-/// Invariant: equal listings have equal digests, and a listing's digest covers everything of its
+/// Invariant: equal listings have equal digests, and a listing's digest covers everything in its
 /// tree that a job can see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerListing {
     entries: BTreeMap<TreePath, LayerEntry>,
 }
 
-/// One entry of a layer.
+/// An entry of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayerEntry {
     Directory {
         mode: u32,
     },
-    /// An empty file that stands for something to be mounted over it.
+    /// An empty file that serves as a mount point.
     Stub,
     /// A copy of a file.
     File {
-        /// Permission bits and time.
+        /// The permission bits and modification time.
         attributes: FileAttributes,
-        /// Where its content is.
+        /// The file with the content.
         source: FileSource,
     },
     Symlink {
@@ -44,37 +45,37 @@ pub enum LayerEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSource {
     pub path: PathBuf,
-    /// By what one sees that it wasn't changed since.
+    /// The stamp of the file, which shows whether it has changed since.
     pub stamp: FileStamp,
-    /// The digest of its content.
+    /// The digest of the content.
     pub digest: Digest,
 }
 
-/// Permission bits of a stub.
+/// The permission bits of a stub.
 const STUB_MODE: u32 = 0o444;
 
 impl LayerListing {
-    /// Adds an entry; of two with one path the later counts.
+    /// Adds an entry, replacing one with the same path.
     pub(super) fn add(&mut self, path: TreePath, entry: LayerEntry) {
         self.entries.insert(path, entry);
     }
 
-    /// The entries, parents before what they hold.
+    /// Returns the entries, sorted so that directories precede their contents.
     pub fn entries(&self) -> impl Iterator<Item = (&TreePath, &LayerEntry)> {
         self.entries.iter()
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Looks for entries in what is no directory, which no order of making could satisfy.
+    /// Fails if a parent of an entry is listed but is not a directory.
     pub(super) fn check(&self) -> Result<(), LayerError> {
         for path in self.entries.keys() {
             let mut ancestor = path.parent();
@@ -96,7 +97,7 @@ impl LayerListing {
         Ok(())
     }
 
-    /// The canonical name of the tree that this becomes.
+    /// Returns the canonical name of the tree with these entries.
     pub fn digest(&self) -> ContentHash {
         let mut hasher = DigestHasher::default();
         hasher.update_framed(FORMAT);
@@ -124,7 +125,7 @@ impl LayerListing {
         hasher.finish().hash
     }
 
-    /// Makes the entries.
+    /// Writes the entries into a tree.
     pub(super) fn write(&self, writer: &mut TreeWriter) -> Result<(), LayerError> {
         for (path, entry) in &self.entries {
             match entry {

@@ -1,4 +1,4 @@
-//! Makes a layer's tree from its specification.
+//! Builds a layer's tree from its specification.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,14 @@ use super::tarball::{self, SpecialFiles};
 use maelstrom_container::digest::{ContentHash, Digest, DigestHasher};
 use maelstrom_container::store::{FileStamp, Store, Tree, TreePath};
 
-/// Part of every archive layer's name; grows when the same archive would make another tree.
+/// Part of the name of every archive layer. Change it when the same archive results in a different
+/// tree.
 const TAR_FORMAT: &[u8] = b"maelstrom tar layer 1";
 
-/// The mode of a directory that is a stub.
+/// The permission bits of a stub directory.
 const STUB_DIRECTORY_MODE: u32 = 0o555;
 
-/// Makes layers for one project.
+/// Builds layers for one project.
 #[derive(Clone, Debug)]
 pub struct LayerBuilder {
     store: Store,
@@ -36,14 +37,14 @@ pub struct ResolvedLayer {
     pub content: LayerContent,
 }
 
-/// What a layer holds.
+/// The contents of a layer.
 #[derive(Clone, Debug)]
 pub enum LayerContent {
     Listing(LayerListing),
-    /// What is in an archive.
+    /// The contents of an archive.
     Tar {
         path: PathBuf,
-        /// By what one sees that it wasn't changed since.
+        /// The stamp of the archive, which shows whether it has changed since.
         stamp: FileStamp,
         /// The digest of the archive itself.
         digest: Digest,
@@ -51,7 +52,7 @@ pub enum LayerContent {
 }
 
 impl LayerBuilder {
-    /// Makes layers whose relative paths start at `project`, into `store`.
+    /// Creates a builder that stores layers in `store`. Relative paths start at `project`.
     pub fn new(store: Store, project: PathBuf) -> Self {
         LayerBuilder {
             store,
@@ -60,13 +61,13 @@ impl LayerBuilder {
         }
     }
 
-    /// Directories in which programs will look for libraries first, as in `LD_LIBRARY_PATH`.
+    /// Sets directories in which programs search for libraries first, as in `LD_LIBRARY_PATH`.
     pub fn with_library_path(mut self, directories: Vec<PathBuf>) -> Self {
         self.library_path = directories;
         self
     }
 
-    /// Resolves a layer. Reads only files that have changed since they were last read.
+    /// Resolves a layer. Reads only files that have changed since they were last hashed.
     pub fn resolve(&self, spec: &LayerSpec) -> Result<ResolvedLayer, LayerError> {
         let mut listing = LayerListing::default();
         match spec {
@@ -101,7 +102,7 @@ impl LayerBuilder {
         })
     }
 
-    /// The layer's tree, made if the store has none of its name.
+    /// Returns the layer's tree, building it if the store does not have it.
     pub fn materialize(&self, layer: &ResolvedLayer) -> Result<Tree, LayerError> {
         self.store
             .tree_or_build(layer.hash, |writer| match &layer.content {
@@ -110,7 +111,8 @@ impl LayerBuilder {
                     let read = |source| LayerError::read(path, source);
                     let file = fs::File::open(path).map_err(read)?;
                     tarball::unpack(path, &file, SpecialFiles::Refuse, writer)?;
-                    // After the unpacking, so that a change in the midst of it is noticed, too.
+                    // Checked after unpacking, so that a change during unpacking is detected as
+                    // well.
                     if FileStamp::of(&file.metadata().map_err(read)?) != *stamp {
                         return Err(LayerError::Changed { path: path.clone() });
                     }
@@ -119,7 +121,7 @@ impl LayerBuilder {
             })
     }
 
-    /// Resolves a layer and makes its tree.
+    /// Resolves a layer and returns its tree.
     pub fn build(&self, spec: &LayerSpec) -> Result<Tree, LayerError> {
         self.materialize(&self.resolve(spec)?)
     }
@@ -150,13 +152,14 @@ impl LayerBuilder {
         prefix: &PrefixOptions,
         listing: &mut LayerListing,
     ) -> Result<(), LayerError> {
-        // The store may lie in the project, and would otherwise hold copies of its own copies.
+        // The store may be inside the project. Without this, a layer could contain copies of the
+        // store.
         let project = fs::canonicalize(&self.project)
             .map_err(|source| LayerError::read(&self.project, source))?;
         for path in glob::find(&project, pattern, self.store.root())? {
             let place = SourceEntry::find(&project, &path, prefix)?;
-            // A pattern may match a socket that happens to be there. Only a special file that is
-            // named is an error.
+            // A pattern may match an existing socket by accident, which is skipped. Only an
+            // explicitly named special file is an error.
             if place.is_ordinary() {
                 place.list(self.store.digests(), listing)?;
             }
@@ -185,7 +188,8 @@ impl LayerBuilder {
         Ok(())
     }
 
-    /// A library's name is often a link. Where links are kept, what they lead to is needed too.
+    /// Adds a library. Its path is often a symbolic link; if links are kept, their targets are
+    /// added too.
     fn list_library(
         &self,
         library: PathBuf,
@@ -200,7 +204,7 @@ impl LayerBuilder {
                 ..prefix.clone()
             };
             let mut link = place.source.clone();
-            // The loader has already opened what it leads to, so that this comes to an end.
+            // The loop ends, because the links were already followed when the library was opened.
             while let Ok(target) = fs::read_link(&link) {
                 link = link.parent().unwrap_or(Path::new("/")).join(target);
                 SourceEntry::find(&self.project, &link, &last)?

@@ -1,4 +1,4 @@
-//! One path on the host: its kind, and its destination in the layer.
+//! A path on the host: its kind, and its destination in the layer.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -9,16 +9,16 @@ use super::listing::{FileSource, LayerEntry, LayerListing};
 use super::spec::{PathForm, PrefixOptions, SymlinkMode};
 use maelstrom_container::store::{DigestCache, FileAttributes, TreePath};
 
-/// A path that has been looked at.
+/// A path on the host and its metadata.
 pub(super) struct SourceEntry {
-    /// Where it is on the host.
+    /// The path on the host.
     pub(super) source: PathBuf,
     destination: TreePath,
     metadata: Metadata,
 }
 
 impl SourceEntry {
-    /// Looks at a path as a layer names it.
+    /// Examines a path of a layer specification.
     pub(super) fn find(
         project: &Path,
         given: &Path,
@@ -45,17 +45,17 @@ impl SourceEntry {
         })
     }
 
-    /// Whether this is a directory, file or link.
+    /// Returns whether this is a directory, a regular file or a symbolic link.
     pub(super) fn is_ordinary(&self) -> bool {
         special_kind(&self.metadata).is_none()
     }
 
-    /// Whether this is a link that is kept as one.
+    /// Returns whether this is a symbolic link that is kept as a link.
     pub(super) fn is_link(&self) -> bool {
         self.metadata.is_symlink()
     }
 
-    /// Adds what stands there; of a directory only itself.
+    /// Adds the entry to a listing. The contents of a directory are not added.
     pub(super) fn list(
         self,
         digests: &DigestCache,
@@ -95,7 +95,7 @@ impl SourceEntry {
     }
 }
 
-/// Where something goes that is called so, after the options that change names.
+/// Returns the destination of a path after applying the prefix options.
 fn destination(named: &Path, prefix: &PrefixOptions) -> Result<TreePath, LayerError> {
     let stripped = match &prefix.strip_prefix {
         Some(strip) => named.strip_prefix(strip).unwrap_or(named),

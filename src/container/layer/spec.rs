@@ -4,81 +4,83 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// One layer of a container's root: a recipe for a tree of files. Later layers hide earlier ones.
+/// The specification of one layer of a container's root, a tree of files. Later layers hide earlier
+/// ones.
 ///
-/// Relative paths start at the project directory; relative destinations at the container's root.
+/// Relative paths start at the project directory; relative destinations start at the container's
+/// root.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LayerSpec {
-    /// The content of a tar file. Whiteouts and opaque directories of the OCI image specification
-    /// are honored.
+    /// The contents of a tar file. Whiteouts and opaque directories of the OCI image specification
+    /// are supported.
     Tar {
         path: PathBuf,
     },
-    /// Files, directories and links below the project directory whose relative path matches; none
-    /// is fine.
+    /// The files, directories and symbolic links below the project directory whose relative paths
+    /// match a pattern. There need not be any.
     Glob {
-        /// The pattern; its wildcards cross `/`.
+        /// The pattern. Its wildcards also match `/`.
         pattern: String,
         prefix: PrefixOptions,
     },
-    /// These files, directories and links; of a directory only itself, empty.
+    /// These files, directories and symbolic links. A directory is added without its contents.
     Paths {
         paths: Vec<PathBuf>,
         prefix: PrefixOptions,
     },
-    /// Empty directories (mode 0555, where the text ends with `/`) and empty files (mode 0444).
+    /// Empty directories (mode 0555, for texts that end with `/`) and empty files (mode 0444).
     Stubs {
-        /// Texts that are brace-expanded first.
+        /// The paths, in which braces are expanded first.
         stubs: Vec<String>,
     },
     Symlinks {
         symlinks: Vec<SymlinkSpec>,
     },
-    /// The shared libraries that these programs need, with the C library and the loader, without
-    /// the programs themselves.
+    /// The shared libraries that these programs need, including the C library and the loader, but
+    /// without the programs themselves.
     SharedLibraryDependencies {
         binaries: Vec<PathBuf>,
-        /// Where the libraries go.
+        /// Determines the destinations of the libraries.
         prefix: PrefixOptions,
     },
 }
 
-/// One link of [`LayerSpec::Symlinks`].
+/// A symbolic link of [`LayerSpec::Symlinks`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SymlinkSpec {
     pub link: PathBuf,
-    /// Where it leads; need not exist.
+    /// The target of the link, which need not exist.
     pub target: PathBuf,
 }
 
-/// How a path on the host becomes a path in the layer. The fields take effect in this order.
+/// How a path on the host is mapped to a path in the layer. The fields are applied in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PrefixOptions {
-    /// What is stored of a link.
+    /// Whether symbolic links are kept or followed.
     pub links: SymlinkMode,
-    /// From which form of the path one starts.
+    /// The form of the path with which the mapping starts.
     pub form: PathForm,
-    /// Dropped from the front, by whole components; paths without it stay as they are.
+    /// A prefix to remove, by whole components. Paths without it are unchanged.
     pub strip_prefix: Option<PathBuf>,
-    /// Put in front; an absolute path loses its leading `/`.
+    /// A prefix to prepend. An absolute path loses its leading `/` first.
     pub prepend_prefix: Option<PathBuf>,
 }
 
-/// What is stored of a symbolic link.
+/// How symbolic links are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SymlinkMode {
     #[default]
     Keep,
-    /// What it leads to, under the link's name.
+    /// The target is stored under the link's name.
     Follow,
 }
 
-/// Which form of a path a destination is made from.
+/// The form of a path from which its destination is derived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PathForm {
-    /// As the layer names it.
+    /// The path as specified.
     #[default]
     AsGiven,
-    /// Absolute, all links resolved.
+    /// The absolute path, with all symbolic links resolved.
     Canonical,
 }

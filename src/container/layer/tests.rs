@@ -1,4 +1,4 @@
-//! Every type of layer as a project's configuration names it, and every error.
+//! Tests every type of layer as specified in a project's configuration, and every error.
 
 use std::error::Error;
 use std::fs::{self, Permissions};
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use maelstrom_container::store::{Store, StoreOptions, Tree, TreeCheckLevel};
 
-/// A project and a cache, outside one another.
+/// A project and a cache in separate directories.
 struct Bench {
     project: tempfile::TempDir,
     cache: tempfile::TempDir,
@@ -54,7 +54,7 @@ impl Bench {
         tree
     }
 
-    /// What a layer lists, one line an entry.
+    /// Returns the entries of a layer, one per line.
     fn list(&self, spec: &LayerSpec) -> Vec<String> {
         let LayerContent::Listing(listing) = self.builder().resolve(spec).unwrap().content else {
             panic!("an archive is not listed")
@@ -70,7 +70,7 @@ impl Bench {
         listing.entries().map(line).collect()
     }
 
-    /// An error's whole text, without the project's place.
+    /// Returns an error's text with its causes, without the project's path.
     fn error(&self, spec: &LayerSpec) -> String {
         let error = self.builder().build(spec).unwrap_err();
         let mut text = error.to_string();
@@ -272,7 +272,7 @@ fn libraries_come_without_the_program_and_their_links_lead_to_them() {
         let tree = bench.build(&libraries(prefix));
         let loader = elf::closure(&program, &[]).unwrap().remove(0);
         let mut place = tree.root().join(loader.strip_prefix("/").unwrap());
-        // As a container would, whose root is this tree.
+        // Resolves the link like a container whose root is this tree.
         while let Ok(target) = fs::read_link(&place) {
             place = match target.strip_prefix("/") {
                 Ok(target) => tree.root().join(target),
@@ -377,7 +377,7 @@ fn every_bad_layer_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn what_may_not_be_read_is_named() {
-    // The file system refuses this to root as well.
+    // The file system refuses this even for root.
     let bench = Bench::new();
     let error = bench.error(&plain_paths(&["/proc/self/mem"]));
     assert!(error.starts_with("cannot read `/proc/self/mem`"), "{error}");
@@ -386,7 +386,8 @@ fn what_may_not_be_read_is_named() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// The same files make the same layer wherever, whenever and in whatever order they were made.
+    /// The same files result in the same layer, wherever, whenever and in whatever order they were
+    /// created.
     #[test]
     fn resolving_is_deterministic(
         files in prop::collection::btree_map("[a-d]{1,3}(/[a-d]{1,2})?", "[xy]{0,3}", 1..8),
@@ -396,7 +397,7 @@ proptest! {
         let make = |order: Vec<(&String, &String)>| {
             let bench = Bench::new();
             for (name, content) in order {
-                // A name that is a directory already, or below a file, is left out on both sides.
+                // A name that is already a directory, or is below a file, is skipped on both sides.
                 let path = bench.path(&format!("{name}.f"));
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(&path, content).unwrap();

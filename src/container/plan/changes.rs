@@ -1,30 +1,30 @@
-//! Classifies what a job can change of a mount, and where the changes go.
+//! Classifies the changes that a job can make to a mount, and where they go.
 //!
 //! The match covers every kind of mount, and the planner relies on it alone: a new kind does not
 //! compile until it is classified here.
 
 use crate::spec::{BindAccess, DeviceKind, MountKind};
 
-/// Permission bits of a directory for everybody, such as `/tmp`.
+/// The permission bits of a directory that everybody can write to, such as `/tmp`.
 const EVERYBODY: u32 = 0o1777;
 
-/// What becomes of a job's changes to a mount.
+/// What happens to a job's changes to a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MountChanges {
-    /// The kernel refuses them all.
+    /// The kernel refuses all changes.
     Refused,
-    /// They go to a directory of the scratch tmpfs, which has these permission bits at first.
+    /// Changes go to a directory of the scratch tmpfs with these initial permission bits.
     Scratch { mode: u32 },
-    /// They go to an overlay's upper directory, on the scratch tmpfs.
+    /// Changes go to the upper directory of an overlay, on the scratch tmpfs.
     Overlay,
-    /// They stay. These paths below the mount point, the empty one for itself, show all of them:
-    /// if one of them has changed, the container serves no further job.
+    /// Changes persist, and each is visible in one of these paths relative to the mount point
+    /// (empty for the mount point itself). If one of them has changed, the container is not reused.
     Shown(&'static [&'static str]),
-    /// They reach the host, since the container was asked to let them.
+    /// Changes reach the host, as the specification requests.
     Host,
 }
 
-/// What becomes of a job's changes to a mount of this kind.
+/// Returns what happens to a job's changes to a mount of this kind.
 pub(super) fn changes(kind: &MountKind) -> MountChanges {
     match kind {
         MountKind::Bind {
@@ -41,9 +41,9 @@ pub(super) fn changes(kind: &MountKind) -> MountChanges {
         // A read-only tmpfs, or a copy of the container's own `/dev/null`.
         MountKind::Mask => MountChanges::Refused,
         MountKind::Device(device) => match device {
-            // The host's own would show jobs each other's files, and the host's.
+            // The host's own would show the files of other jobs and of the host.
             DeviceKind::Shm => MountChanges::Scratch { mode: EVERYBODY },
-            // What a read-only mount refuses is to change the device's file, not to write to the
+            // A read-only mount prevents changes to the device's file, but not writes to the
             // device.
             DeviceKind::Full
             | DeviceKind::Fuse
@@ -53,13 +53,13 @@ pub(super) fn changes(kind: &MountKind) -> MountChanges {
             | DeviceKind::Urandom
             | DeviceKind::Zero => MountChanges::Refused,
         },
-        // Terminals end with the processes that hold them; their directory and the file that makes
-        // them have modes and times, which whoever owns them may change.
+        // Terminals end with the processes that hold them. Their directory and `ptmx` have modes
+        // and times that their owner may change.
         MountKind::DevPts => MountChanges::Shown(&["", "ptmx"]),
         MountKind::MessageQueue => MountChanges::Shown(&[""]),
-        // The directories of processes end with these; the rest is guarded.
+        // The directories of processes disappear with the processes; the rest is guarded.
         MountKind::Proc => MountChanges::Refused,
-        // Read-only.
+        // Mounted read-only.
         MountKind::Sys { when_forbidden: _ } => MountChanges::Refused,
     }
 }

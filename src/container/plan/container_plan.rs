@@ -1,4 +1,4 @@
-//! The result of planning: the steps of both stages, and what the audit checks.
+//! The result of planning: the steps of both stages, and what the audit must check.
 
 use std::ffi::{CStr, CString};
 
@@ -11,43 +11,43 @@ use crate::step::{ContainerStep, FileSystem};
 /// The permission bits of the stash, which no job sees.
 pub(super) const STASH_MODE: u32 = 0o700;
 
-/// What makes a container.
+/// How to create a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerPlan {
-    /// Who the job is inside.
+    /// The user id of jobs in the container.
     pub user: u32,
     pub group: u32,
-    /// The network namespace to be in.
+    /// The network namespace of the container.
     pub network: NetworkMode,
-    /// What the job may do.
+    /// The privileges of jobs.
     pub privileges: PrivilegeLevel,
     pub template: Vec<ContainerStep>,
-    /// The second stage, up to the directories that a job's writes go to; empty when it can write
-    /// nowhere.
+    /// The second stage, up to the directories to which jobs write. Empty if they cannot write
+    /// anywhere.
     pub scratch: Vec<ContainerStep>,
-    /// The rest of the second stage: what is mounted from these directories, and on them.
+    /// The rest of the second stage: mounts from these directories, and mounts on top of them.
     pub scratch_mounts: Vec<ContainerStep>,
-    /// The tmpfs, relative to the stash, that takes everything a job writes.
+    /// The tmpfs for everything that jobs write, relative to the stash.
     pub scratch_file_system: Option<CString>,
-    /// Every directory of [`Self::scratch_file_system`] that exists before a job starts: if none
-    /// of them has changed and no file was added, the job has written nothing.
+    /// All directories in [`Self::scratch_file_system`] that exist before a job starts. If none of
+    /// them has changed and no file was added, the job has written nothing.
     pub scratch_directories: Vec<CString>,
-    /// The root takes writes of its own, so that the container serves one job only.
+    /// Whether jobs can write to the root file system, so that the container serves only one job.
     pub root_is_ephemeral: bool,
-    /// What of the root a job can change, in a container whose root takes the writes of user 0: if
-    /// any of it has changed, or anything was added, the container serves no further job.
+    /// The paths in the root that a job can change, if the root is writable for user 0. If any of
+    /// them has changed, or anything was added, the container is not reused.
     pub root_watched: Option<Vec<CString>>,
-    /// Files and directories of other mounts that show whether a job has changed anything there. If
-    /// one of them has changed, the container serves no further job.
+    /// The files and directories of other mounts whose state shows whether a job has changed
+    /// anything there. If one of them has changed, the container is not reused.
     pub shown: Vec<CString>,
-    /// What the container may take of the machine; whoever starts it knows how many there are.
+    /// The limits of the container. Set by the caller, who knows the number of containers.
     pub limits: ContainerLimits,
 }
 
 impl ContainerPlan {
-    /// Where file systems of the container's own stand that jobs write to, besides
-    /// [`Self::scratch_file_system`]. They share the limit of [`ContainerLimits::scratch_bytes`]
-    /// with it.
+    /// Returns the mount points of the container's own file systems that jobs can write to, apart
+    /// from [`Self::scratch_file_system`]. Together they share the limit
+    /// [`ContainerLimits::scratch_bytes`].
     pub fn writable_file_systems(&self) -> impl Iterator<Item = &CStr> {
         let steps = self.template.iter().chain(&self.scratch_mounts);
         let mounted = steps.filter_map(|step| match step {
@@ -62,7 +62,7 @@ impl ContainerPlan {
         mounted.chain(root.then_some(c"/"))
     }
 
-    /// How many file systems share the limit.
+    /// Returns the number of file systems that share the limit.
     pub fn writable_parts(&self) -> u64 {
         let scratch = u64::from(self.scratch_file_system.is_some());
         self.writable_file_systems().count() as u64 + scratch

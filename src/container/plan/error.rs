@@ -1,19 +1,20 @@
-//! The errors of planning, and the checks of paths that raise them.
+//! The errors of planning, and checks of paths.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// The most trees a root may be stacked of: what one page of mount options holds, with a margin.
+/// The maximum number of trees in a root: as many as fit into one page of mount options, with a
+/// margin.
 pub const LAYERS_MAX: usize = 400;
 
-/// Why there is no plan for a spec.
+/// Why a specification cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// A path with a NUL byte.
+    /// A path contains a NUL byte.
     #[error("the path {0:?} contains a NUL byte")]
     NulByte(PathBuf),
-    /// A mount point that is relative, or holds `.` or `..`.
+    /// A mount point is relative, or contains `.` or `..`.
     #[error("the path {0:?} must be absolute and without \".\" or \"..\"")]
     NotAbsolute(PathBuf),
     #[error("nothing can be mounted on \"/\": the root is what the layers make it")]
@@ -22,7 +23,7 @@ pub enum PlanError {
     NoLayers,
     #[error("{0} layers are more than the {LAYERS_MAX} that one root can be stacked of")]
     TooManyLayers(usize),
-    /// `sys` shows the network's devices, which must be the container's own.
+    /// A `sys` mount shows network devices, so it requires the container's own network.
     #[error("a \"sys\" mount needs a network namespace of its own: the network must not be local")]
     SysWithHostNetwork,
 }
@@ -42,7 +43,7 @@ pub(super) fn check_mount_point(path: &Path) -> Result<(), PlanError> {
     }
 }
 
-/// A path as the kernel takes it.
+/// Converts a path for the kernel.
 pub(super) fn c_path(path: &Path) -> Result<CString, PlanError> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| PlanError::NulByte(path.to_owned()))
 }

@@ -1,18 +1,18 @@
-//! Turns a [`ContainerSpec`] into the steps that make the container. Pure.
+//! Turns a [`ContainerSpec`] into the steps that create the container. Pure.
 //!
-//! A container is made in two stages, since most of it can serve many jobs:
+//! A container is created in two stages, because most of it can serve many jobs:
 //!
 //! - The **template** is everything that no job can change: the root, read-only binds, devices,
-//!   `proc`. It is made once per container.
-//! - The **scratch** stage is everything that a job may write to, and what is mounted on top of
-//!   that. It is made in a copy of the template's mount namespace, and again whenever a job has
+//!   `proc`. It is created once per container.
+//! - The **scratch** stage is everything that a job may write to, and the mounts on top of that. It
+//!   is created in a copy of the template's mount namespace, and recreated whenever a job has
 //!   written something.
 //!
-//! What the scratch stage needs from the host (the lower directories of overlays, binds below a
-//! scratch directory) the template puts in the **stash**: a tmpfs at the mount point of the first
-//! scratch mount, which that mount then hides.
+//! The scratch stage needs directories of the host (the lower directories of overlays, and binds
+//! below a scratch directory). The template puts these into the **stash**: a tmpfs at the mount
+//! point of the first scratch mount, which that mount then hides.
 //!
-//! What a job can change is in the scratch stage, is detected by the audit
+//! Everything that a job can change is either in the scratch stage, or is checked by the audit
 //! ([`ContainerPlan::shown`], [`ContainerPlan::root_watched`]), or ends the container: see
 //! [`changes`].
 
@@ -41,12 +41,12 @@ use super::step::ContainerStep;
 /// The user that owns the root of a container.
 const ROOT: u32 = 0;
 
-/// Makes the plan for a container, of directories of the host below which nothing is mounted.
+/// Plans a container whose overlays have no mounts below their source directories.
 pub fn plan(spec: &ContainerSpec) -> Result<ContainerPlan, PlanError> {
     plan_with_splits(spec, &OverlaySplits::default())
 }
 
-/// Makes the plan for a container, with these splits of directories of the host.
+/// Plans a container with these splits of source directories.
 pub fn plan_with_splits(
     spec: &ContainerSpec,
     divisions: &OverlaySplits,
@@ -67,7 +67,7 @@ pub fn plan_with_splits(
         RootKind::Skeleton(entries) if spec.user == ROOT => {
             root_watched = Some(uncovered(entries, &spec.mounts)?);
         }
-        // The last of the steps: those before it may still make something in the root.
+        // The last step, because the previous ones may still create entries in the root.
         RootKind::Skeleton(_) => planner.template.push(ContainerStep::SealRoot),
         RootKind::Layers { .. } => {}
     }
@@ -95,7 +95,8 @@ pub fn plan_with_splits(
     })
 }
 
-/// Everything of a skeleton, its directories included, that no mount hides; relative to the root.
+/// Returns the entries of a skeleton and their parent directories that no mount hides, relative to
+/// the root.
 fn uncovered(entries: &[SkeletonEntry], mounts: &[Mount]) -> Result<Vec<CString>, PlanError> {
     let paths: BTreeSet<&Path> = entries
         .iter()

@@ -1,7 +1,7 @@
-//! Assigns the parts of a spec to the two stages of a plan.
+//! Assigns the parts of a specification to the two stages of a plan.
 //!
 //! A mount belongs to the scratch stage if a job's changes to it are discarded (see
-//! [`super::changes`]), or if it is mounted on one that does; everything else belongs to the
+//! [`super::changes`]), or if it is mounted on top of such a mount. All other mounts belong to the
 //! template.
 
 use std::collections::BTreeSet;
@@ -18,15 +18,15 @@ use crate::spec::{
 };
 use crate::step::{ContainerStep, FileSystem, OverlayFallback, RootWrites};
 
-/// Name of the scratch tmpfs in the stash.
+/// The name of the scratch tmpfs in the stash.
 const SCRATCH: &str = "scratch";
 
-/// Which stage a mount belongs to, and what stands under its mount point.
+/// What a mount is mounted on, which determines its stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MountParent {
-    /// Something that no job writes to.
+    /// A part of the template.
     Template,
-    /// A directory of the scratch tmpfs: the changes to the mount at this index go there.
+    /// A directory of the scratch tmpfs, which holds the changes to the mount at this index.
     ScratchDirectory(usize),
     Overlay,
     /// Another mount of the scratch stage.
@@ -40,7 +40,7 @@ fn is_scratch(kind: &MountKind) -> bool {
     }
 }
 
-/// Whether something else may turn out to stand at the mount point after this mount.
+/// Returns whether this mount may be skipped, so that something else is visible at its mount point.
 pub(super) fn may_be_left_out(kind: &MountKind) -> bool {
     match kind {
         MountKind::Mask => true,
@@ -56,8 +56,8 @@ pub(super) fn may_be_left_out(kind: &MountKind) -> bool {
     }
 }
 
-/// The mounts without those that a later one hides. The two stages would make them in another
-/// order.
+/// Removes mounts that a later one hides. The two stages create mounts in another order, so a
+/// hidden one could otherwise become visible.
 fn visible(mounts: Vec<PlannedMount>) -> Vec<PlannedMount> {
     let is_hidden = |index: usize, point: &Path| {
         mounts[index + 1..]
@@ -78,8 +78,8 @@ fn visible(mounts: Vec<PlannedMount>) -> Vec<PlannedMount> {
         .collect()
 }
 
-/// For each mount, what stands under its mount point: the mount before it that covers it most
-/// narrowly.
+/// Returns for each mount what it is mounted on: the innermost of the previous mounts that contain
+/// its mount point.
 fn what_is_under(mounts: &[PlannedMount]) -> Vec<MountParent> {
     let mut result: Vec<MountParent> = Vec::with_capacity(mounts.len());
     for (index, PlannedMount { mount, .. }) in mounts.iter().enumerate() {
@@ -107,8 +107,8 @@ fn what_is_under(mounts: &[PlannedMount]) -> Vec<MountParent> {
     result
 }
 
-/// The trees without those that stand again above, where nothing of the lower one shows through:
-/// an overlay takes no directory twice (ELOOP).
+/// Removes trees that occur again above. They would show nothing more, and the kernel refuses an
+/// overlay that contains a directory twice (ELOOP).
 fn uppermost(trees: &[PathBuf]) -> impl Iterator<Item = &Path> {
     let stands_above = |index: usize, tree| trees[index + 1..].contains(tree);
     let indexed = trees.iter().enumerate();
@@ -117,7 +117,7 @@ fn uppermost(trees: &[PathBuf]) -> impl Iterator<Item = &Path> {
         .map(|(_, tree)| tree.as_path())
 }
 
-/// Gathers the steps of both stages.
+/// Collects the steps of both stages.
 #[derive(Default)]
 pub(super) struct ContainerPlanner {
     pub(super) template: Vec<ContainerStep>,
@@ -189,7 +189,7 @@ impl ContainerPlanner {
         let stash = mounts
             .iter()
             .position(|placed| is_scratch(&placed.mount.kind));
-        // Template mounts first, since the stash hides its mount point.
+        // Mounts of the template come first, because the stash hides its mount point.
         for (PlannedMount { mount, .. }, under) in mounts.iter().zip(&under) {
             if *under == MountParent::Template {
                 self.template.extend(plain_mount(mount)?);
@@ -197,7 +197,7 @@ impl ContainerPlanner {
             if let MountChanges::Shown(paths) = changes(&mount.kind) {
                 for path in paths {
                     let shown = mount.mount_point.join(path);
-                    // Without the slash that joining nothing leaves at the end.
+                    // Removes the trailing slash that joining an empty path adds.
                     self.shown
                         .push(c_path(&shown.components().collect::<PathBuf>())?);
                 }
@@ -234,7 +234,8 @@ impl ContainerPlanner {
                     self.scratch_mount(index, placed, None, OverlayFallback::Fail)?;
                 }
                 (MountParent::Overlay, _) => {
-                    // A copy in the container's memory can be overlaid, and is not read-only.
+                    // A copy in the container's memory can always be overlaid, and must be
+                    // writable.
                     let otherwise = match placed.level {
                         None => OverlayFallback::ReadOnly,
                         Some(_) => OverlayFallback::Fail,
@@ -254,8 +255,8 @@ impl ContainerPlanner {
         Ok(())
     }
 
-    /// Makes what a mount below a scratch directory stands on; without a `source` it is a
-    /// directory.
+    /// Creates the mount point for a mount below a scratch directory: a file or directory like
+    /// `source`, or a directory without a `source`.
     fn mount_point(
         &mut self,
         point: Option<&Path>,
@@ -299,8 +300,8 @@ impl ContainerPlanner {
         Ok(())
     }
 
-    /// A mount of the scratch stage. `point` is its mount point in the scratch tmpfs, if it lies in
-    /// a scratch directory; `otherwise` says what becomes of an overlay that the kernel refuses.
+    /// Adds a mount of the scratch stage. `point` is its mount point in the scratch tmpfs, if it is
+    /// below a scratch directory. `otherwise` applies if the kernel refuses an overlay.
     fn scratch_mount(
         &mut self,
         index: usize,
@@ -330,7 +331,7 @@ impl ContainerPlanner {
                 let work = PathBuf::from(format!("{SCRATCH}/{index}-work"));
                 self.scratch_directory(&upper, 0o755)?;
                 self.scratch_directory(&work, 0o755)?;
-                // The kernel makes this one.
+                // The kernel creates this directory.
                 self.scratch_directories.push(c_path(&work.join("work"))?);
                 let (upper, work) = (c_path(&upper)?, c_path(&work)?);
                 self.scratch_mounts.push(ContainerStep::MountOverlay {
@@ -383,7 +384,7 @@ impl ContainerPlanner {
         Ok(())
     }
 
-    /// Puts a path of the host in the stash, and returns its name there.
+    /// Binds a path of the host into the stash, and returns its name there.
     fn stash(&mut self, source: &Path, access: BindAccess) -> Result<CString, PlanError> {
         let name = c_path(Path::new(&self.stashed.to_string()))?;
         self.stashed += 1;
@@ -396,7 +397,7 @@ impl ContainerPlanner {
         Ok(name)
     }
 
-    /// Makes a copy of a directory of the host in the stash, without what is in its directories,
+    /// Copies a directory of the host into the stash, without the contents of its subdirectories,
     /// and returns its name there.
     fn stash_level(&mut self, source: &Path, level: &LevelFiles) -> Result<CString, PlanError> {
         let name = c_path(Path::new(&self.stashed.to_string()))?;
@@ -426,7 +427,7 @@ impl ContainerPlanner {
     }
 }
 
-/// The steps for a mount that needs nothing of the stash; none for those that do.
+/// Returns the steps for a mount that does not need the stash; none for other mounts.
 fn plain_mount(mount: &Mount) -> Result<Vec<ContainerStep>, PlanError> {
     match changes(&mount.kind) {
         MountChanges::Scratch { .. } | MountChanges::Overlay => return Ok(Vec::new()),
@@ -473,7 +474,7 @@ fn make_directory(path: &Path) -> Result<ContainerStep, PlanError> {
     })
 }
 
-/// The proper ancestors of an absolute path without `/`, outermost first.
+/// Returns the proper ancestors of an absolute path except `/`, outermost first.
 fn parents(path: &Path) -> Vec<&Path> {
     let mut parents: Vec<_> = path
         .ancestors()

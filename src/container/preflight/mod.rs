@@ -1,7 +1,8 @@
-//! Checks before a run whether this machine allows containers, and how to fix it if it does not.
+//! Checks before a run whether this machine allows containers, and how to allow them if it does
+//! not.
 //!
-//! The probe is the real thing: a spawner, and a container with every kind of mount. Only if it
-//! fails are the machine's settings read, to turn the failure into advice; [`advise`] is pure.
+//! The check starts a spawner and a container with every kind of mount. Only if that fails are the
+//! machine's settings read, to turn the failure into advice; [`advise`] is pure.
 
 pub use super::kernel::kernel_version;
 
@@ -31,42 +32,42 @@ use super::spec::{
 pub struct PreflightError {
     /// What is forbidden, and by which setting.
     pub message: String,
-    /// The command or setting that fixes it.
+    /// The command or setting that allows it.
     pub help: String,
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// What of this machine decides whether it allows containers.
+/// The facts about this machine that determine whether it allows containers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PreflightFacts {
-    /// Major and minor version of the kernel.
+    /// The major and minor version of the kernel.
     pub kernel: (u32, u32),
     pub user_namespaces_max: Option<u64>,
-    /// `kernel.unprivileged_userns_clone`, where Debian's patch is in the kernel.
+    /// The value of `kernel.unprivileged_userns_clone`, in kernels with Debian's patch.
     pub unprivileged_clone: Option<u64>,
-    /// `kernel.apparmor_restrict_unprivileged_userns`, where Ubuntu's patch is in the kernel.
+    /// The value of `kernel.apparmor_restrict_unprivileged_userns`, in kernels with Ubuntu's patch.
     pub apparmor_restricts: Option<u64>,
-    /// Whether this process is root.
+    /// Whether this process runs as root.
     pub root: bool,
-    /// Whether a seccomp filter watches this process.
+    /// Whether a seccomp filter applies to this process.
     pub seccomp: bool,
-    /// The container engine that this process runs in, if any.
+    /// The container engine in which this process runs, if any.
     pub engine: Option<ContainerEngine>,
     /// Whether something is mounted over parts of `/proc`, as engines do to hide them.
     pub proc_masked: bool,
-    /// The executable, which an AppArmor profile must name.
+    /// The path of the executable, for an AppArmor profile.
     pub executable: PathBuf,
 }
 
-/// A container engine.
+/// A container engine or sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContainerEngine {
     Docker,
     Podman,
-    /// Bubblewrap, which many sandboxes are made with, also within an engine's container.
+    /// Bubblewrap, which many sandboxes use, even within an engine's container.
     Bubblewrap,
-    /// Another, Kubernetes' for instance.
+    /// Another engine, such as that of Kubernetes.
     Other,
 }
 
@@ -81,11 +82,11 @@ impl fmt::Display for ContainerEngine {
     }
 }
 
-/// The oldest kernel that has what containers need: overlayfs in user namespaces (5.11) and
+/// The oldest supported kernel. Containers require overlayfs in user namespaces (5.11) and
 /// `mount_setattr` (5.12).
 const KERNEL_OLDEST: (u32, u32) = (5, 12);
 
-/// Starts a spawner and proves that containers can be made with it.
+/// Starts a spawner and checks that it can create containers.
 pub fn spawner(executable: &Path) -> Result<Spawner, PreflightError> {
     let forbidden = |source: SpawnerError| explain(executable, source.errno(), Box::new(source));
     let spawner = Spawner::launch(executable).map_err(forbidden)?;
@@ -93,7 +94,7 @@ pub fn spawner(executable: &Path) -> Result<Spawner, PreflightError> {
     Ok(spawner)
 }
 
-/// Whether jobs without input have `/dev/null` to read from.
+/// Checks that `/dev/null` exists, which jobs without input read from.
 pub fn check_null_device() -> Result<(), PreflightError> {
     File::open("/dev/null")
         .map(drop)
@@ -104,7 +105,7 @@ pub fn check_null_device() -> Result<(), PreflightError> {
         })
 }
 
-/// Makes one container and ends it.
+/// Creates one container and ends it.
 fn probe(spawner: &Spawner) -> Result<(), SpawnerError> {
     let plan = plan(&probe_spec())
         .map_err(|_| SpawnerError::Step(StepFailed::new("plan a container", Errno::EINVAL)))?;
@@ -119,8 +120,8 @@ fn probe(spawner: &Spawner) -> Result<(), SpawnerError> {
     }
 }
 
-/// Directories of which an overlay can be tried. The kernel makes none of a directory with a mount
-/// below it, which says nothing about this machine.
+/// Directories to use as the source of an overlay in the check. The kernel refuses an overlay of a
+/// directory with a mount below it, which says nothing about this machine.
 const OVERLAY_CANDIDATES: [&str; 9] = [
     "/usr",
     "/usr/bin",
@@ -133,7 +134,7 @@ const OVERLAY_CANDIDATES: [&str; 9] = [
     "/srv",
 ];
 
-/// The first candidate below which nothing is mounted.
+/// Returns the first candidate with no mount below it.
 fn overlay_candidate(mounts: &[HostMount]) -> &'static str {
     let fits = |candidate: &&&str| {
         let path = Path::new(candidate);
@@ -188,7 +189,7 @@ fn explain(
     }
 }
 
-/// What is wrong, and how to fix it.
+/// Returns what is wrong and how to fix it.
 pub fn advise(facts: &PreflightFacts, errno: Option<Errno>) -> (String, String) {
     let (major, minor) = facts.kernel;
     let (oldest_major, oldest_minor) = KERNEL_OLDEST;
@@ -201,8 +202,8 @@ pub fn advise(facts: &PreflightFacts, errno: Option<Errno>) -> (String, String) 
             "Boot a newer kernel.".to_owned(),
         );
     }
-    // Before the error number: the kernel answers a limit of 0 with ENOSPC, as if all namespaces
-    // were taken.
+    // Before the error number: with a limit of 0 the kernel returns ENOSPC, as if all namespaces
+    // were in use.
     if facts.user_namespaces_max == Some(0) {
         return (
             "this machine allows no user namespaces (user.max_user_namespaces is 0)".to_owned(),
@@ -217,7 +218,8 @@ pub fn advise(facts: &PreflightFacts, errno: Option<Errno>) -> (String, String) 
             "Allow them: sudo sysctl -w kernel.unprivileged_userns_clone=1".to_owned(),
         );
     }
-    // What is used up is used up, whatever else would forbid containers.
+    // If a resource is exhausted, that is the cause, even if something else also forbids
+    // containers.
     if let Some(exhausted) = errno.and_then(ExhaustedResource::of) {
         return (exhausted.message().to_owned(), exhausted.help().to_owned());
     }
@@ -289,7 +291,7 @@ fn in_engine(engine: ContainerEngine, facts: &PreflightFacts) -> (String, String
 }
 
 impl PreflightFacts {
-    /// Reads them.
+    /// Reads the facts from this machine.
     pub fn gather(executable: &Path) -> PreflightFacts {
         let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse().ok();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -314,7 +316,7 @@ impl PreflightFacts {
     }
 }
 
-/// `Seccomp: 2` is a filter (proc_pid_status(5)).
+/// Returns whether `status` contains `Seccomp: 2`, which means a filter (proc_pid_status(5)).
 fn has_seccomp_filter(status: &str) -> bool {
     let field = status
         .lines()
@@ -322,32 +324,33 @@ fn has_seccomp_filter(status: &str) -> bool {
     field.is_some_and(|value| value.trim() == "2")
 }
 
-/// The fifth field of a line is the mount point (proc_pid_mountinfo(5)).
+/// Returns whether something is mounted below `/proc`. The fifth field of a line is the mount point
+/// (proc_pid_mountinfo(5)).
 fn has_masked_proc(mountinfo: &str) -> bool {
     mountinfo
         .lines()
         .filter_map(|line| line.split(' ').nth(4))
-        // An automount that every desktop has, on an otherwise empty directory.
+        // Every desktop has an automount there, on an otherwise empty directory.
         .any(|point| point.starts_with("/proc/") && point != "/proc/sys/fs/binfmt_misc")
 }
 
-/// What tells where a process runs.
+/// The signs that show in which environment a process runs.
 struct EngineMarkers<'a> {
     exists: &'a dyn Fn(&Path) -> bool,
-    /// The variable `container`, which engines set.
+    /// The environment variable `container`, which engines set.
     variable: Option<&'a str>,
     mounts: &'a str,
-    /// The names of the processes that this one descends from.
+    /// The names of this process's ancestors.
     ancestors: &'a [String],
 }
 
 fn engine(signs: &EngineMarkers<'_>) -> Option<ContainerEngine> {
     let exists = |path: &str| (signs.exists)(Path::new(path));
-    // A sandbox shows the files of whatever is around it.
+    // Checked first, because a sandbox shows the files of its environment.
     if signs.ancestors.iter().any(|name| name == "bwrap") {
         Some(ContainerEngine::Bubblewrap)
     } else if exists("/.dockerenv") && has_mount(signs.mounts, "/etc/hosts") {
-        // The file alone is in every disk image that was made of a container, too.
+        // The file alone also exists in disk images that were made from a container.
         Some(ContainerEngine::Docker)
     } else if exists("/run/.containerenv") || signs.variable == Some("podman") {
         Some(ContainerEngine::Podman)
@@ -365,7 +368,7 @@ fn has_mount(mountinfo: &str, mount_point: &str) -> bool {
     points.any(|point| point == mount_point)
 }
 
-/// The variable `container` of this process, or of the first one of its namespace.
+/// Returns the variable `container` of this process, or of the first process in its PID namespace.
 fn container_variable() -> Option<String> {
     std::env::var("container").ok().or_else(|| {
         let environment = fs::read("/proc/1/environ").ok()?;
@@ -375,9 +378,9 @@ fn container_variable() -> Option<String> {
     })
 }
 
-/// The names of the processes that this one descends from, the nearest first.
+/// Returns the names of this process's ancestors, nearest first.
 fn ancestors() -> Vec<String> {
-    // More deeply nobody nests shells and sandboxes.
+    // Shells and sandboxes are never nested more deeply.
     const ANCESTORS_MAX: usize = 64;
     let mut names = Vec::new();
     let mut process = "self".to_owned();
@@ -392,7 +395,8 @@ fn ancestors() -> Vec<String> {
     names
 }
 
-/// Reads `12 (name) S 3 ...`; a name can hold anything (proc_pid_stat(5)).
+/// Parses `12 (name) S 3 ...` into the name and the parent's ID. The name may contain any character
+/// (proc_pid_stat(5)).
 fn name_and_parent(stat: &str) -> Option<(&str, &str)> {
     let (_, rest) = stat.split_once('(')?;
     let (name, rest) = rest.rsplit_once(") ")?;

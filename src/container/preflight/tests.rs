@@ -1,4 +1,4 @@
-//! The advice for each kind of misconfigured machine.
+//! Tests the advice for each kind of misconfigured machine.
 
 use super::*;
 
@@ -99,7 +99,7 @@ fn every_restriction_has_its_cure() {
     insta::assert_snapshot!(text);
 }
 
-/// A container engine is blamed for what it forbids, and not for what has run out.
+/// A container engine is blamed for what it forbids, but not for exhausted resources.
 #[test]
 fn what_has_run_out_is_named_wherever_this_process_runs() {
     let engines = [
@@ -183,7 +183,7 @@ fn an_engine_is_named_only_for_what_is_really_there() {
         told(&[0], None, docker, "sh"),
         Some(ContainerEngine::Docker)
     );
-    // A virtual machine whose disk was made of an image.
+    // A virtual machine whose disk was made from an image.
     assert_eq!(told(&[0], None, machine, "sh"), None);
     assert_eq!(
         told(&[0], None, docker, "bwrap"),

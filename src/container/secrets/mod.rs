@@ -1,14 +1,16 @@
-//! What containers hide and clusters do not get unless it is named: credentials in the home
-//! directory, and what root keeps from other users.
+//! The secrets that containers hide, and that are not sent to clusters: credentials in the home
+//! directory, and files that root hides from other users.
 //!
 //! A container shows directories of the machine: sources, toolchains, the user's mounts. Secrets in
 //! such a directory are hidden ([`HostSecrets::conceal`]) and not uploaded with it
-//! ([`HostSecrets::below`]). A mount of exactly such a file or directory names it, and shows it.
+//! ([`HostSecrets::below`]). A mount of exactly such a file or directory requests it explicitly,
+//! and shows it.
 //!
-//! - **Credentials** are known by their paths ([`CREDENTIALS`]).
-//! - **What root keeps from others** is known by its permissions, and matters to root only: for
-//!   other users the kernel refuses access anyway. It is searched for below the system's
-//!   directories, not in projects, where a mode of 0600 means nothing.
+//! - **Credentials** are identified by their paths ([`CREDENTIALS`]).
+//! - **Files that root hides from other users** are identified by their permissions. They matter
+//!   only if the program runs as root; for other users the kernel refuses access anyway. They are
+//!   searched for below the system's directories, not in projects, where a mode of 0600 means
+//!   nothing.
 
 mod restricted;
 
@@ -24,9 +26,9 @@ pub use self::restricted::{DirectoryUse, is_restricted};
 
 use crate::spec::{ContainerSpec, Mount, MountKind};
 
-/// Where programs keep credentials and traces of them, relative to the home directory.
+/// The paths where programs store credentials and traces of them, relative to the home directory.
 pub const CREDENTIALS: [&str; 72] = [
-    // Keys and passwords of every kind.
+    // Keys and passwords of all kinds.
     ".gnupg",
     ".local/share/keyrings",
     ".local/share/kwalletd",
@@ -43,7 +45,7 @@ pub const CREDENTIALS: [&str; 72] = [
     ".config/age",
     ".config/op",
     ".config/sops",
-    // Hosts of code.
+    // Code hosting.
     ".git-credentials",
     ".config/gh",
     ".config/git/credentials",
@@ -67,7 +69,7 @@ pub const CREDENTIALS: [&str; 72] = [
     ".s3cfg",
     ".terraform.d/credentials.tfrc.json",
     ".terraformrc",
-    // Registries of packages.
+    // Package registries.
     ".cargo/credentials",
     ".cargo/credentials.toml",
     ".composer/auth.json",
@@ -96,7 +98,7 @@ pub const CREDENTIALS: [&str; 72] = [
     ".config/vivaldi",
     ".mozilla",
     ".thunderbird",
-    // What was typed: passwords among it.
+    // Histories of typed commands, which may contain passwords.
     ".bash_history",
     ".local/share/fish/fish_history",
     ".mysql_history",
@@ -107,8 +109,8 @@ pub const CREDENTIALS: [&str; 72] = [
     ".zsh_history",
 ];
 
-/// Variables that say where some of [`CREDENTIALS`] are instead, and of which of them: those that
-/// begin so.
+/// Environment variables that contain another location for some of [`CREDENTIALS`], and the prefix
+/// of the paths that they move.
 const MOVED: [(&str, &str); 6] = [
     ("CARGO_HOME", ".cargo"),
     ("DOCKER_CONFIG", ".docker"),
@@ -118,7 +120,7 @@ const MOVED: [(&str, &str); 6] = [
     ("XDG_DATA_HOME", ".local/share"),
 ];
 
-/// What is secret to the user of this process.
+/// The secrets of this process's user.
 #[derive(Clone, Debug)]
 pub struct HostSecrets {
     credentials: BTreeSet<PathBuf>,
@@ -126,20 +128,21 @@ pub struct HostSecrets {
     closed: RestrictedPathScan,
 }
 
-/// The user who would read secrets.
+/// The user whose processes could read secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SecretReader {
-    /// Root, which no permission binds.
+    /// Root, to whom permissions do not apply.
     Root,
     Other,
 }
 
 impl HostSecrets {
-    /// Those of this process's user.
+    /// Returns the secrets of the current user.
     pub fn of_this_process() -> HostSecrets {
         let user = geteuid();
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        // The account's own directory counts, too: `HOME` may have been changed for this run.
+        // The home directory of the account is included, because `HOME` may have been changed for
+        // this run.
         let account = User::from_uid(user).ok().flatten();
         let homes = variable("HOME").map(PathBuf::from).into_iter();
         let homes = homes.chain(account.map(|account| account.dir));
@@ -161,7 +164,7 @@ impl HostSecrets {
         }
     }
 
-    /// An ordinary user's, with this home directory.
+    /// Returns the secrets of an unprivileged user with this home directory.
     pub fn in_home(home: &Path) -> HostSecrets {
         HostSecrets {
             credentials: credentials(std::iter::once(home.to_owned()), |_| None),
@@ -170,13 +173,14 @@ impl HostSecrets {
         }
     }
 
-    /// Whether a place, which no link leads to, is a credential or lies in one.
+    /// Returns whether a path without symbolic links is a credential or is inside one.
     pub fn is_credential(&self, place: &Path) -> bool {
         let mut around = place.ancestors();
         around.any(|around| self.credentials.contains(around))
     }
 
-    /// What lies strictly below a directory that is shown, without symbolic links on the way to it.
+    /// Returns the secrets below a directory that is shown, excluding the directory itself.
+    /// `directory` must not contain symbolic links.
     pub fn below(&self, directory: &Path, shown: DirectoryUse) -> Vec<PathBuf> {
         let credentials = self.credentials.iter();
         let mut found: Vec<PathBuf> = credentials
@@ -193,7 +197,7 @@ impl HostSecrets {
         found
     }
 
-    /// The same container without secrets; `None` if it shows none.
+    /// Returns the specification with secrets hidden, or `None` if it shows none.
     pub fn conceal(&self, spec: &ContainerSpec) -> Option<ContainerSpec> {
         let mut places = BTreeSet::new();
         for (index, mount) in spec.mounts.iter().enumerate() {
@@ -227,7 +231,7 @@ impl HostSecrets {
     }
 }
 
-/// The credentials that are there, each where it really is.
+/// Returns the existing credentials, with symbolic links resolved.
 fn credentials(
     homes: impl Iterator<Item = PathBuf>,
     variable: impl Fn(&str) -> Option<OsString>,
@@ -245,8 +249,8 @@ fn credentials(
         .collect()
 }
 
-/// Hides a secret at its place in the container, unless something is mounted over it. Of a
-/// directory in which something is mounted, everything else is hidden.
+/// Hides a secret at its path in the container, unless a later mount covers it. If a later mount is
+/// inside it, hides all other entries of the directory.
 fn hide(secret: &Path, place: PathBuf, later: &[Mount], places: &mut BTreeSet<PathBuf>) {
     let covers = |mount: &&Mount| place.starts_with(&mount.mount_point);
     if later.iter().any(|mount| covers(&mount)) {
@@ -269,7 +273,7 @@ mod tests {
     use super::*;
     use crate::spec::{BindAccess, NetworkMode, PrivilegeLevel, RootKind};
 
-    /// A home with two credentials, of which one is somewhere else, and something else.
+    /// Creates a home directory with two credentials, one of them elsewhere, and another file.
     fn home() -> (tempfile::TempDir, PathBuf) {
         let keep = tempfile::tempdir().unwrap();
         let root = keep.path().canonicalize().unwrap();
@@ -333,9 +337,9 @@ mod tests {
                 vec![bind(root.clone(), "/r")],
                 &["/r/dots/aws", "/r/home/.ssh"],
             ),
-            // A name that is a credential's in a home is nothing in a project.
+            // A path that is a credential in a home directory is none in a project.
             (vec![bind(at("home/project"), "/p")], &[]),
-            // Named: by itself, a part of it, or on top of what would be hidden.
+            // Requested explicitly: the credential itself, a part of it, or a mount that covers it.
             (vec![bind(at("home/.ssh"), "/s")], &[]),
             (vec![bind(at("home/.aws"), "/s")], &[]),
             (vec![bind(at("home/.ssh/id"), "/s")], &[]),
@@ -350,7 +354,7 @@ mod tests {
                 ],
                 &["/h/.ssh/id", "/h/.ssh/keys"],
             ),
-            // Not to be seen anyway.
+            // Not visible in any case.
             (
                 vec![bind(at("home"), "/h"), bind(at("dots"), "/h")],
                 &["/h/aws"],

@@ -1,4 +1,5 @@
-//! Finds what root keeps from other users of the machine, by its permissions.
+//! Finds files and directories that root hides from other users of the machine, by their
+//! permissions.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -9,18 +10,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// Directories of the system that containers show parts of.
+/// System directories, parts of which are shown in containers.
 const SYSTEM: [&str; 9] = [
     "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/opt", "/sbin", "/usr",
 ];
 
-/// The system's configuration, which is never a project.
+/// The directory of the system's configuration, which is never a project.
 const SETTINGS: &str = "/etc";
 
-/// The largest of them.
+/// The largest of the system directories.
 const PROGRAMS: &str = "/usr";
 
-/// Of these, which hold thousands of entries, everything is published by packages.
+/// Directories with thousands of entries that packages have published.
 const PUBLISHED: [&str; 4] = [
     "/usr/include",
     "/usr/share/doc",
@@ -28,29 +29,30 @@ const PUBLISHED: [&str; 4] = [
     "/usr/share/man",
 ];
 
-/// How deep directories other than [`SETTINGS`] are looked through: as deep as
-/// `/usr/local/etc/ssl`. All of `/usr` has some 100,000 entries, which would take seconds.
+/// The maximum depth of the search in directories other than [`SETTINGS`], sufficient for
+/// `/usr/local/etc/ssl`. All of `/usr` has about 100,000 entries, which would take seconds.
 const DEPTH_MAX: usize = 3;
 
-/// The most threads that look.
+/// The maximum number of threads that search.
 const LOOKING_MAX: usize = 4;
 
-/// More entries than this are not looked at: `/etc` has some thousand.
+/// The maximum number of entries that are visited. `/etc` has a few thousand.
 const ENTRIES_MAX: usize = 100_000;
 
 /// How a container shows a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DirectoryUse {
-    /// As it is: a part of the machine.
+    /// As a part of the machine, in a bind mount.
     Bound,
-    /// As something to work in.
+    /// As a working directory, in an overlay.
     WorkedIn,
 }
 
-/// Finds it.
+/// Finds the restricted paths.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RestrictedPathScan {
-    /// Scans that are running, each to be used once: later the directory is scanned again.
+    /// The running scans by directory. Each result is used once; later the directory is scanned
+    /// again.
     ahead: Arc<Mutex<BTreeMap<PathBuf, JoinHandle<Vec<PathBuf>>>>>,
 }
 
@@ -69,13 +71,13 @@ impl RestrictedPathScan {
         }
     }
 
-    /// What there is if this directory is shown.
+    /// Returns the restricted paths that a container would see if this directory is shown.
     pub(super) fn below(&self, directory: &Path, shown: DirectoryUse) -> Vec<PathBuf> {
         let places = looked_through(directory, shown).into_iter();
         let found = places.flat_map(|place| {
             let ahead = self.ahead.lock().ok();
             let ahead = ahead.and_then(|mut ahead| ahead.remove(&place));
-            // The lock is given up by now, so that nobody waits for it as long as for the thread.
+            // The lock is released before waiting for the thread.
             let known = ahead.and_then(|looking| looking.join().ok());
             known.unwrap_or_else(|| restricted_paths(&place))
         });
@@ -83,7 +85,7 @@ impl RestrictedPathScan {
     }
 }
 
-/// Where root's secrets are looked for if this directory is shown.
+/// Returns the directories to scan if this directory is shown.
 fn looked_through(directory: &Path, shown: DirectoryUse) -> Vec<PathBuf> {
     let system = SYSTEM.iter().map(Path::new).filter(|place| match shown {
         DirectoryUse::Bound => true,
@@ -100,7 +102,7 @@ fn looked_through(directory: &Path, shown: DirectoryUse) -> Vec<PathBuf> {
     places
 }
 
-/// How deep a place is looked through.
+/// Returns the maximum depth of the search in a directory.
 fn depth(place: &Path) -> usize {
     match place.starts_with(SETTINGS) {
         true => usize::MAX,
@@ -108,7 +110,7 @@ fn depth(place: &Path) -> usize {
     }
 }
 
-/// What root keeps from others in a place, and in the directories below it down to its depth.
+/// Returns the restricted paths in a directory, down to its maximum depth.
 fn restricted_paths(directory: &Path) -> Vec<PathBuf> {
     let depth_max = depth(directory);
     let is_whole = fs::metadata(directory).is_ok_and(|metadata| is_restricted(&metadata));
@@ -151,11 +153,12 @@ fn restricted_in(directory: &Path, depth_max: usize, left: &AtomicUsize, found: 
     }
 }
 
-/// Adds what is closed among the entries of a directory, and returns the directories that are not.
+/// Adds the restricted entries of a directory to `found`, and returns the subdirectories that are
+/// not restricted.
 ///
-/// This runs before the first container of a run by root, over some ten thousand entries: each
-/// costs one `fstatat` relative to its directory, and links, which have no mode of their own, cost
-/// none.
+/// For root, this runs before the first container of a run over some ten thousand entries: each
+/// costs one `fstatat` relative to its directory, and symbolic links, which have no mode of their
+/// own, cost none.
 fn open_in(directory: &Path, left: &AtomicUsize, found: &mut Vec<PathBuf>) -> Vec<PathBuf> {
     let mut directories = Vec::new();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -187,13 +190,14 @@ fn open_in(directory: &Path, left: &AtomicUsize, found: &mut Vec<PathBuf>) -> Ve
     directories
 }
 
-/// Whether something is root's, and others may neither read nor run or enter it.
+/// Returns whether a file belongs to root and others can neither read nor execute it, or a
+/// directory belongs to root and others cannot enter it.
 pub fn is_restricted(metadata: &Metadata) -> bool {
     const READ: u32 = 0o004;
     const EXECUTE: u32 = 0o001;
     let granted = metadata.mode() & (READ | EXECUTE);
     let is_kept = match (metadata.is_dir(), metadata.is_file()) {
-        // Without that nothing in it can be opened.
+        // Without this permission, nothing in the directory can be opened.
         (true, _) => granted & EXECUTE == 0,
         (_, true) => granted == 0,
         _ => false,
@@ -237,7 +241,7 @@ mod tests {
         found.retain(|path| path != root);
         found.sort();
         let expected = ["entered/kept", "kept", "listed", "own"].map(|name| root.join(name));
-        // What an ordinary user closes is that user's business.
+        // Files that an unprivileged user restricts are that user's concern.
         match geteuid().is_root() {
             true => assert_eq!(found, expected),
             false => assert_eq!(found, [""; 0].map(PathBuf::from)),

@@ -12,7 +12,7 @@ use super::{Store, touch};
 use crate::digest::{ContentHash, Digest};
 use crate::private;
 
-/// A blob in use.
+/// A blob in use. It is not evicted while this value exists.
 #[derive(Debug)]
 pub struct Blob {
     path: PathBuf,
@@ -21,33 +21,33 @@ pub struct Blob {
 }
 
 impl Blob {
-    /// The file; valid while this value lives, and never to be written to.
+    /// Returns the path of the file. It is valid as long as this value exists, and must never be
+    /// written to.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its digest.
+    /// Returns the digest of the content.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Opens it for reading.
+    /// Opens the blob for reading.
     pub fn open(&self) -> Result<File, StoreError> {
         File::open(&self.path).map_err(|source| StoreError::read(&self.path, source))
     }
 }
 
-/// A blob as a listing shows it.
+/// A blob in a listing of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedBlob {
     pub hash: ContentHash,
     pub size_bytes: u64,
-    /// When it was last used, on a scale that grows with time.
+    /// The time of its last use in nanoseconds since 1970.
     pub last_used: u128,
 }
 
-/// A blob that has lost its name. Its room is given back when this is dropped, which may take a
-/// while.
+/// A removed blob. Dropping this value frees its disk space, which may take a while.
 #[derive(Debug)]
 pub struct RemovedBlob {
     _scratch: ScratchPath,
@@ -60,9 +60,9 @@ impl RemovedBlob {
 }
 
 impl Store {
-    /// The blob of this digest, if it is there in its full length. One of another length is
-    /// removed. Its content is not read: who depends on it reads it anyway, and can hash it on the
-    /// way.
+    /// Returns the blob with this digest, if it exists with its full size. A blob of another size
+    /// is removed. The content is not checked, because users of the blob read it anyway and can
+    /// hash it meanwhile.
     pub fn blob(&self, digest: Digest) -> Result<Option<Blob>, StoreError> {
         let id = blob_id(digest.hash);
         let pin = self.shared.pins.pin(id)?;
@@ -86,7 +86,7 @@ impl Store {
         }
     }
 
-    /// The content of a small blob, if it is there and is what its name says. A damaged one is
+    /// Returns the content of a small blob, if it exists and matches its hash. A damaged blob is
     /// removed.
     pub fn content(&self, hash: ContentHash) -> Result<Option<Vec<u8>>, StoreError> {
         let id = blob_id(hash);
@@ -117,18 +117,18 @@ impl Store {
         self.adopt_blob(scratch.path(), Digest::of(content))
     }
 
-    /// Removes a blob that is not needed any more, or turned out not to be what its name says.
+    /// Removes a blob that is no longer needed or whose content does not match its digest.
     pub fn discard_blob(&self, blob: Blob) -> Result<(), StoreError> {
         self.discard(blob_id(blob.digest.hash))
     }
 
-    /// Takes a blob's name away, whoever uses it. One that is not there is fine.
+    /// Removes a blob even if it is in use. Does nothing if it does not exist.
     pub fn remove_blob(&self, hash: ContentHash) -> Result<RemovedBlob, StoreError> {
         self.take_away(&self.place(blob_id(hash)))
             .map(RemovedBlob::new)
     }
 
-    /// Gives a file of known content its place.
+    /// Moves a file with known content into the store.
     pub(super) fn adopt_blob(&self, file: &Path, digest: Digest) -> Result<Blob, StoreError> {
         let id = blob_id(digest.hash);
         fs::set_permissions(file, Permissions::from_mode(0o400))

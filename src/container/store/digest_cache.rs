@@ -1,13 +1,13 @@
 //! A cache of the digests of files outside the store, keyed by their stamps, so that only changed
 //! files are read again.
 //!
-//! It is a text file of one record per line, to which every program that uses the store appends.
-//! Lines that do not parse are skipped: each has a checksum, since a wrong digest would give wrong
-//! content a valid name. When the file has more than [`RECORDS_MAX`] records, it is rewritten with
-//! the newer half.
+//! It is a text file with one record per line, to which every program that uses the store appends.
+//! Lines that do not parse are skipped. Each line has a checksum, because a wrong digest would give
+//! wrong content a valid name. When the file has more than [`RECORDS_MAX`] records, it is rewritten
+//! with the newer half.
 //!
-//! If the file system's clock is coarse, a file that was just written may change again without its
-//! times changing. Such a file's digest is used but not cached.
+//! If the file system's clock is coarse, a file that was just written may change again without a
+//! change of its times. The digest of such a file is used but not cached.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -20,48 +20,49 @@ use super::stamp::{FileStamp, FileTime};
 use crate::digest::{ContentHash, Digest};
 use crate::private;
 
-/// About 5 MB of text, read in some 20 ms: far more files than a project's layers name.
+/// The maximum number of records: about 5 MB of text, read in about 20 ms. Far more files than a
+/// project's layers contain.
 const RECORDS_MAX: usize = 32_768;
 
-/// Of a file's checksum this many digits are kept in a line: enough against accidents.
+/// The number of hexadecimal digits of a line's checksum: enough to detect accidental damage.
 const CHECK_DIGITS: usize = 8;
 
-/// Longer than a tick of the kernel's clock (10 ms at most).
+/// Longer than a tick of the kernel's clock, which takes at most 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Longer than a tick of a file system that keeps whole seconds, two of them on FAT.
+/// Longer than a tick of file systems with a resolution of seconds (two seconds on FAT).
 const COARSE_TICK: Duration = Duration::from_secs(3);
 
-/// Remembers digests of files.
+/// Caches the digests of files.
 #[derive(Debug)]
 pub struct DigestCache {
-    /// None: they are forgotten with the process.
+    /// The cache file. `None` for a cache in memory only.
     path: Option<PathBuf>,
     known: Mutex<Option<HashMap<FileStamp, Digest>>>,
 }
 
-/// What hashing a file gave.
+/// The result of hashing a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashedFile {
-    /// The file's stamp before and after.
+    /// The stamp of the file, which was the same before and after hashing.
     pub stamp: FileStamp,
-    /// The digest of its content.
+    /// The digest of the file's content.
     pub digest: Digest,
 }
 
-/// An error of computing a file's digest.
+/// Why a file's digest cannot be computed.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
-    /// It could not be read.
+    /// The file cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// It was written to at the same time.
+    /// The file was written to while it was being read.
     #[error("`{}` changed while it was being read", path.display())]
     Changed { path: PathBuf },
 }
 
 impl DigestCache {
-    /// A cache kept in this file, which is read when the first digest is asked for.
+    /// Creates a cache with this file, which is read on the first request.
     pub fn new(path: PathBuf) -> Self {
         DigestCache {
             path: Some(path),
@@ -69,7 +70,7 @@ impl DigestCache {
         }
     }
 
-    /// A cache that is gone with the process.
+    /// Creates a cache in memory only.
     pub fn of_this_process() -> Self {
         DigestCache {
             path: None,
@@ -77,7 +78,7 @@ impl DigestCache {
         }
     }
 
-    /// The digest of a file, links followed.
+    /// Returns the digest of a file, following symbolic links.
     pub fn digest(&self, path: &Path) -> Result<HashedFile, HashError> {
         let read = |source| HashError::Read {
             path: path.to_owned(),
@@ -91,8 +92,7 @@ impl DigestCache {
         let before = FileStamp::of(&file.metadata().map_err(read)?);
         let digest = Digest::of_reader(&mut file).map_err(read)?;
         let stamp = FileStamp::of(&file.metadata().map_err(read)?);
-        // Of a file that was written to meanwhile, the digest may be one of a content that it never
-        // had.
+        // If the file was written to meanwhile, the digest may match no content that it ever had.
         if before != stamp || digest.size_bytes != stamp.size_bytes {
             return Err(HashError::Changed {
                 path: path.to_owned(),
@@ -112,7 +112,7 @@ impl DigestCache {
             .copied()
     }
 
-    /// A digest that can't be written down is only computed again another time.
+    /// Adds a digest. If it cannot be written to the file, it is computed again another time.
     fn remember(&self, stamp: FileStamp, digest: Digest) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get_or_insert_with(HashMap::new).insert(stamp, digest);
@@ -125,7 +125,7 @@ impl DigestCache {
     }
 }
 
-/// Whether any later change of the file would change its stamp.
+/// Returns whether any later change of the file would change its stamp.
 fn is_stable(stamp: &FileStamp, now: SystemTime) -> bool {
     let newest = stamp.modified.max(stamp.changed);
     let tick = if stamp.changed.nanoseconds == 0 || stamp.modified.nanoseconds == 0 {
@@ -163,7 +163,8 @@ fn load(path: &Path) -> HashMap<FileStamp, Digest> {
     records.into_iter().collect()
 }
 
-/// Lines that another program appends to the old file at this moment are lost, and hashed again.
+/// Replaces the cache file. Lines that another program appends to the old file meanwhile are lost,
+/// and the files are hashed again.
 fn rewrite(path: &Path, records: &[(FileStamp, Digest)]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
@@ -220,7 +221,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Long enough ago to be settled.
+    /// Creates a file that is old enough to be cached.
     fn old_file(path: &Path, content: &str) {
         fs::write(path, content).unwrap();
     }

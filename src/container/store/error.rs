@@ -1,4 +1,4 @@
-//! The errors of a store, one variant per failing step.
+//! The errors of the store, with one variant per failing operation.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use crate::digest::Digest;
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A directory of the store is not there and cannot be made.
+    /// A directory of the store does not exist and cannot be created.
     #[error("cannot create the cache directory `{}`", path.display())]
     CreateDirectory { path: PathBuf, source: io::Error },
-    /// Something other than a directory stands where the store should be.
+    /// The path of the store is not a directory.
     #[error("the cache directory `{}` is not a directory", path.display())]
     NotADirectory { path: PathBuf },
-    /// The directory holds something that was not put there by a cache.
+    /// The directory contains files that are not part of a cache.
     #[error(
         "`{}` is no cache directory: it holds `{}` and no valid CACHEDIR.TAG",
         path.display(),
@@ -22,42 +22,42 @@ pub enum StoreError {
     )]
     NotACache {
         path: PathBuf,
-        /// A file name in it.
+        /// The name of a file in it.
         found: PathBuf,
     },
-    /// Another version of the program uses the directory, so its layout can't be replaced.
+    /// Another version of the program uses the directory, so its layout cannot be replaced.
     #[error(
         "the cache directory `{}` is in use by a program of another version",
         path.display()
     )]
     OtherVersionActive { path: PathBuf },
-    /// The file system, or the user's share of it, is full.
+    /// The file system is full, or the user's quota is exceeded.
     #[error("no space left to write `{}`", path.display())]
     Full {
-        /// What was being written.
+        /// The path that was written.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Something could not be read.
+    /// A file or directory cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// Something could not be written or made.
+    /// A file or directory cannot be written or created.
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
-    /// Something could not be removed.
+    /// A file or directory cannot be removed.
     #[error("cannot remove `{}`", path.display())]
     Remove { path: PathBuf, source: io::Error },
-    /// A lock could not be taken.
+    /// A lock cannot be acquired.
     #[error("cannot lock `{}`", path.display())]
     Lock { path: PathBuf, source: io::Error },
-    /// Content turned out not to be what it was announced to be.
+    /// The content does not match its expected digest.
     #[error("the content is {actual} (hash/size), but {expected} was announced")]
     Mismatch { expected: Digest, actual: Digest },
 }
 
 impl StoreError {
-    /// A write that failed; a full disk is told apart.
+    /// Creates the error for a failed write. A full disk has its own variant.
     pub(super) fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
@@ -68,7 +68,7 @@ impl StoreError {
         }
     }
 
-    /// A directory that could not be made; a full disk is told apart.
+    /// Creates the error for a directory that cannot be created. A full disk has its own variant.
     pub(super) fn create_directory(path: &Path, source: io::Error) -> Self {
         match StoreError::write(path, source) {
             StoreError::Write { path, source } => StoreError::CreateDirectory { path, source },
@@ -90,7 +90,7 @@ impl StoreError {
         }
     }
 
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> &'static str {
         match self {
             StoreError::CreateDirectory { .. }

@@ -1,4 +1,4 @@
-//! Garbage collection: lists a store's entries, asks the policy, and removes.
+//! Garbage collection: lists the entries of a store, consults the policy, and removes entries.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -16,15 +16,15 @@ use super::{MANIFEST, Store};
 /// The result of [`Store::collect_garbage`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GcSummary {
-    /// How many entries went.
+    /// The number of removed entries.
     pub removed: u64,
-    /// What the store takes up now.
+    /// The size of the store after the collection, in bytes.
     pub size_bytes: u64,
 }
 
 impl Store {
-    /// Removes the least recently used entries that nobody uses, until the store fits its target.
-    /// Runs automatically when something is added.
+    /// Removes the least recently used entries that are not in use, until the store fits its target
+    /// size. Runs automatically when an entry is added.
     pub fn collect_garbage(&self) -> Result<GcSummary, StoreError> {
         let mut candidates = Vec::new();
         let mut garbage = Vec::new();
@@ -40,7 +40,8 @@ impl Store {
                 LockAttempt::Refused => GcOutcome::InUse,
                 LockAttempt::Granted => {
                     let scratch = self.take_away(&self.place(candidate.key));
-                    // Unpinned before the removal, which may take a while and concerns nobody.
+                    // The lock is released before the removal, which may take a while and needs no
+                    // lock.
                     pins.release(slot)?;
                     drop(scratch?);
                     shrunk.removed += 1;
@@ -57,7 +58,7 @@ impl Store {
         Ok(shrunk)
     }
 
-    /// Every blob that is there, in no particular order.
+    /// Returns all blobs, in no particular order.
     pub fn blobs(&self) -> Result<Vec<ListedBlob>, StoreError> {
         let mut candidates = Vec::new();
         self.survey(EntryKind::Blob, &mut candidates, &mut Vec::new())?;
@@ -69,12 +70,12 @@ impl Store {
         Ok(listed.collect())
     }
 
-    /// Takes note that something was added.
+    /// Records that an entry was added, and collects garbage if the store exceeds its target size.
     pub(super) fn grown(&self, added_bytes: u64) -> Result<(), StoreError> {
         let fits = {
             let mut size = self.known_size();
             *size = size.map(|size| size.saturating_add(added_bytes));
-            // A size that nobody knows yet counts as too large: the collection finds it out.
+            // An unknown size counts as too large, because the collection determines it.
             size.is_some_and(|size| size <= self.shared.size_target_bytes)
         };
         if fits {
@@ -89,7 +90,7 @@ impl Store {
         size.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lists the entries of a kind, and what stands among them and is none.
+    /// Lists the entries of a kind, and the other files in their directory.
     fn survey(
         &self,
         kind: EntryKind,
@@ -108,7 +109,7 @@ impl Store {
                 garbage.push(entry.path());
                 continue;
             };
-            // An entry without a readable size takes up none, is as old as can be, and goes first.
+            // An entry whose size cannot be read counts as empty and unused, and is removed first.
             let (last_used, size_bytes) = use_and_size(kind, &entry.path()).unwrap_or_default();
             candidates.push(GcCandidate {
                 last_used,

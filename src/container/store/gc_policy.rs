@@ -1,31 +1,32 @@
 //! Decides which entries to remove when a store exceeds its target size. Pure: no clock, no I/O.
 //!
-//! The least recently used go first, and no more than needed. Whether a program uses an entry is
-//! known only when one tries to remove it, so the policy is a small state machine: it names a
-//! candidate, is told the result, and names the next.
+//! The least recently used entries are removed first, and no more than necessary. Whether an entry
+//! is in use is known only when its removal is attempted. So the policy is a small state machine:
+//! it returns a candidate, gets the result of the attempt, and returns the next candidate.
 //!
-//! Invariants: no entry is named while the store fits; no entry is named twice; at the end the
-//! store exceeds its target only if every remaining entry is in use.
+//! Invariants: it returns no candidate while the store fits its target, and none twice. At the end
+//! the store exceeds its target only if all remaining entries are in use.
 
 use std::collections::VecDeque;
 
-/// An entry as the policy sees it.
+/// An entry of the store, with the properties that the policy uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcCandidate<Key> {
-    /// When it was last used, on any scale that grows with time.
+    /// The time of its last use, on any scale that grows with time.
     pub last_used: u128,
-    /// Which entry. Of those used at the same time, the smaller key goes first.
+    /// The key of the entry. Of entries used at the same time, the one with the smaller key is
+    /// removed first.
     pub key: Key,
-    /// What it takes up.
+    /// The size of the entry in bytes.
     pub size_bytes: u64,
 }
 
-/// What happened to a candidate.
+/// The result of trying to remove a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GcOutcome {
-    /// It is gone, by our hand or another's.
+    /// It was removed, by this process or another.
     Removed,
-    /// It stays, being in use.
+    /// It is in use and stays.
     InUse,
 }
 
@@ -38,7 +39,7 @@ pub struct StoreGc<Key> {
 }
 
 impl<Key: Ord> StoreGc<Key> {
-    /// Of these entries, so many are to go that the rest takes up at most `target_bytes`.
+    /// Starts a collection that reduces these entries to at most `target_bytes`.
     pub fn new(mut entries: Vec<GcCandidate<Key>>, target_bytes: u64) -> Self {
         entries.sort_by(|a, b| (a.last_used, &a.key).cmp(&(b.last_used, &b.key)));
         let total_bytes = entries.iter().fold(0, |total: u64, entry| {
@@ -51,12 +52,13 @@ impl<Key: Ord> StoreGc<Key> {
         }
     }
 
-    /// What all entries that aren't gone take up.
+    /// Returns the size of all remaining entries in bytes.
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
 
-    /// The next entry to try, if any has to go. Report the result to [`Self::resolve`].
+    /// Returns the next candidate for removal, if the target is exceeded. Report the result to
+    /// [`Self::resolve`].
     pub fn next(&mut self) -> Option<GcCandidate<Key>> {
         if self.total_bytes <= self.target_bytes {
             return None;
@@ -64,7 +66,7 @@ impl<Key: Ord> StoreGc<Key> {
         self.waiting.pop_front()
     }
 
-    /// Reports what happened to a candidate.
+    /// Reports the result of trying to remove a candidate.
     pub fn resolve(&mut self, candidate: &GcCandidate<Key>, fate: GcOutcome) {
         match fate {
             GcOutcome::Removed => {

@@ -1,8 +1,7 @@
-//! Uploads of blobs from peers that may be slow, may stop, and may send the same blob twice at a
-//! time.
+//! Uploads of blobs from peers that may be slow, may stop, and may send the same blob concurrently.
 //!
-//! Unlike a [`super::PartialBlob`], an upload is removed with its owner: several of the same digest
-//! may arrive concurrently, and the first complete one wins.
+//! Unlike a [`super::PartialBlob`], an incomplete upload is removed when its owner drops it.
+//! Several uploads of the same digest may arrive concurrently, and the first complete one is kept.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -15,10 +14,10 @@ use super::scratch::ScratchPath;
 use crate::digest::{Digest, DigestHasher};
 use crate::private;
 
-/// A blob that arrives. Dropped before [`Self::finish`], it leaves nothing.
+/// A blob being uploaded. Dropping it before [`Self::finish`] removes it.
 pub struct IncomingBlob {
     store: Store,
-    // Closed before the place is given up.
+    // Declared before `scratch`, so that the file is closed before its path is removed.
     file: File,
     scratch: ScratchPath,
     hasher: DigestHasher,
@@ -35,7 +34,7 @@ impl std::fmt::Debug for IncomingBlob {
 }
 
 impl Store {
-    /// Makes room for a blob whose content is yet to come.
+    /// Starts an upload.
     pub fn incoming(&self) -> Result<IncomingBlob, StoreError> {
         let scratch = self.scratch()?;
         let file = private::new_file(scratch.path())
@@ -50,18 +49,18 @@ impl Store {
 }
 
 impl IncomingBlob {
-    /// Where it is while it arrives.
+    /// Returns the path of the file during the upload.
     pub fn path(&self) -> &Path {
         self.scratch.path()
     }
 
-    /// How much of it is there.
+    /// Returns the number of bytes received so far.
     pub fn arrived_bytes(&self) -> u64 {
         self.hasher.size_bytes()
     }
 
-    /// Adds what comes next. After an error none of it counts as arrived, and it may be tried
-    /// again.
+    /// Appends the next bytes. After an error none of them count as received, and the call may be
+    /// repeated.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.file
             .write_all_at(bytes, self.hasher.size_bytes())
@@ -70,7 +69,7 @@ impl IncomingBlob {
         Ok(())
     }
 
-    /// Forgets what has arrived.
+    /// Discards the bytes received so far.
     pub fn restart(&mut self) -> Result<(), StoreError> {
         self.file
             .set_len(0)
@@ -79,13 +78,13 @@ impl IncomingBlob {
         Ok(())
     }
 
-    /// Makes a blob of it if it is what was announced.
+    /// Turns the upload into a blob, if it matches the expected digest.
     pub fn finish(self, expected: Digest) -> Result<Blob, StoreError> {
         let actual = self.hasher.finish();
         if actual != expected {
             return Err(StoreError::Mismatch { expected, actual });
         }
-        // A write that failed half-way may have left something behind the end.
+        // A failed write may have left bytes after the end.
         self.file
             .set_len(actual.size_bytes)
             .map_err(|source| StoreError::write(self.scratch.path(), source))?;

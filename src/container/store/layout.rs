@@ -1,23 +1,23 @@
-//! The store's directory: opening, creating and replacing it.
+//! The directory of a store: opens, creates and replaces it.
 //!
 //! ```text
 //! CACHEDIR.TAG    tells backup programs that all of this can be recreated
 //! version         the version of the layout
 //! maelstrom.lock  held by users of the directory, and while it is set up
 //! pins            locks of entries in use
-//! builds          locks of entries being made
+//! builds          locks of entries being created
 //! scratches       locks of the entries of scratch/
-//! digests         known digests of files elsewhere, see `digest_cache`
+//! digests         cached digests of files outside the store, see `digest_cache`
 //! blobs/HASH      files by their SHA-256
 //! partial/HASH    incomplete blobs
 //! trees/HASH/     manifest and root/
-//! scratch/NAME    what is being made or removed
+//! scratch/NAME    entries being created or removed
 //! ```
 //!
 //! A directory with a valid `CACHEDIR.TAG` and content of another version is emptied, unless a
-//! program is using it. A directory with any other content is left alone: it is not a cache. Only
-//! the owner can access what is below, since trees hold files that other users may not be able to
-//! read at their source.
+//! program is using it. A directory with any other content is left alone, because it is not a
+//! cache. Only the owner can access the contents, because trees contain files that other users may
+//! not be able to read at their source.
 
 use std::fs;
 use std::io;
@@ -28,10 +28,12 @@ use super::lock::{LockAttempt, LockFile, LockSlot};
 use super::remove::remove_all;
 use crate::private;
 
-/// Grows whenever the layout of the directory or of a manifest changes.
+/// The version of the layout. Change it whenever the layout of the directory or of a manifest
+/// changes.
 const VERSION: &str = "maelstrom 1\n";
 
-/// By the Cache Directory Tagging Specification, a file that begins so makes a directory a cache.
+/// According to the Cache Directory Tagging Specification, a file that begins with this signature
+/// marks a directory as a cache.
 const TAG_SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 
 const TAG: &str = "CACHEDIR.TAG";
@@ -39,17 +41,18 @@ const LOCK: &str = "maelstrom.lock";
 const VERSION_FILE: &str = "version";
 const DIRECTORIES: [&str; 4] = ["blobs", "partial", "trees", "scratch"];
 
-/// Held shared by all who use the directory, exclusively by one who replaces its content.
+/// The lock that users of the directory hold shared, and that is held exclusively to replace the
+/// contents.
 fn use_slot() -> LockSlot {
     LockSlot::new(0)
 }
 
-/// Held exclusively while somebody looks whether the directory is set up.
+/// The lock that is held exclusively to check whether the directory is set up.
 fn setup_slot() -> LockSlot {
     LockSlot::new(1 << 8)
 }
 
-/// A directory that is set up, and stays so while this lives.
+/// A directory that is set up. It is not replaced while this value exists.
 #[derive(Debug)]
 pub(super) struct StoreDirectory {
     root: PathBuf,
@@ -57,9 +60,9 @@ pub(super) struct StoreDirectory {
 }
 
 impl StoreDirectory {
-    /// Opens a store's directory and sets it up if need be.
+    /// Opens a store's directory, setting it up if necessary.
     pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
-        // What stands there already is left alone until it is known to be a cache.
+        // Existing contents are left alone until it is known that they are a cache.
         if root.is_dir() {
             refuse_foreign(root)?;
         }
@@ -85,7 +88,8 @@ impl StoreDirectory {
                 }
             }
         }
-        // Also where the version is right: a part of the cache may have been removed by hand.
+        // Also if the version is current, because parts of the cache may have been removed
+        // manually.
         for name in DIRECTORIES {
             ensure_directory(&root.join(name))?;
         }
@@ -96,7 +100,7 @@ impl StoreDirectory {
         })
     }
 
-    /// The directory, absolute and without links.
+    /// Returns the absolute path of the directory, without symbolic links.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
@@ -106,8 +110,8 @@ impl StoreDirectory {
     }
 }
 
-/// A directory is ours to use when it is empty, is tagged as a cache, or is being set up right now
-/// (the lock file comes first).
+/// Checks that a directory may be used: it is empty, is marked as a cache, or is just being set up
+/// (the lock file is created first).
 fn refuse_foreign(root: &Path) -> Result<(), StoreError> {
     let read = |source| StoreError::read(root, source);
     if has_tag(root) {
@@ -123,7 +127,7 @@ fn refuse_foreign(root: &Path) -> Result<(), StoreError> {
     }
     match foreign {
         None => Ok(()),
-        // Another program may have set the directory up since the first look at it.
+        // Another program may have set the directory up meanwhile.
         Some(_) if has_tag(root) => Ok(()),
         Some(name) => Err(StoreError::NotACache {
             path: root.to_owned(),
@@ -140,8 +144,8 @@ fn is_current(root: &Path) -> bool {
     has_tag(root) && fs::read(root.join(VERSION_FILE)).is_ok_and(|text| text == VERSION.as_bytes())
 }
 
-/// Empties the directory and marks it as ours. The version comes last, so that a set-up that was
-/// interrupted is done again.
+/// Empties the directory and marks it as a cache. The version is written last, so that an
+/// interrupted setup is repeated.
 fn set_up(root: &Path) -> Result<(), StoreError> {
     let read = |source| StoreError::read(root, source);
     for entry in fs::read_dir(root).map_err(read)? {
@@ -162,7 +166,7 @@ fn set_up(root: &Path) -> Result<(), StoreError> {
     write(VERSION_FILE, VERSION)
 }
 
-/// Whatever stands where a directory of ours should be is damage, and goes.
+/// Creates a directory of the store. Any other file at its path is removed as damage.
 fn ensure_directory(path: &Path) -> Result<(), StoreError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.is_dir() => remove_all(path)?,

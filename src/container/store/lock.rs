@@ -1,11 +1,11 @@
 //! Advisory locks between the programs that share a store.
 //!
-//! A lock is a byte range of a lock file, taken with open-file-description locks (`fcntl(2)`, Linux
-//! 3.15). One descriptor can hold any number of them, two descriptors conflict even within one
-//! process, and the kernel releases them all when the process ends, however it ends. This alone
-//! makes pins and scratch directories crash-safe.
+//! A lock is a byte range of a lock file, acquired as an open file description lock (`fcntl(2)`,
+//! Linux 3.15). One descriptor can hold any number of them, two descriptors conflict even within
+//! one process, and the kernel releases all of them when the process ends for any reason. Nothing
+//! else is needed to make pins and scratch directories crash-safe.
 //!
-//! Lock files are always empty; only their ranges matter.
+//! Lock files are always empty; only their byte ranges matter.
 
 use std::fs::File;
 use std::io;
@@ -17,14 +17,14 @@ use nix::fcntl::{FcntlArg, fcntl};
 use super::error::StoreError;
 use crate::private;
 
-/// An open lock file. What it holds is released when it is dropped.
+/// An open lock file. Dropping it releases its locks.
 #[derive(Debug)]
 pub(super) struct LockFile {
     file: File,
     path: PathBuf,
 }
 
-/// A place in a lock file.
+/// A byte of a lock file that can be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct LockSlot(u64);
 
@@ -42,15 +42,16 @@ enum LockKind {
 }
 
 impl LockSlot {
-    /// Offsets are signed and a range may not end beyond the largest, so two bits are given up. Two
-    /// things may share a slot; the worst that does is to pin one because of the other.
+    /// Maps a number to a slot. Two bits are lost, because offsets are signed and a range must not
+    /// end beyond the largest one. Two entries may share a slot; at worst, this pins one because of
+    /// the other.
     pub(super) fn new(number: u64) -> Self {
         LockSlot(number >> 2)
     }
 }
 
 impl LockFile {
-    /// Opens a lock file, making it if it isn't there.
+    /// Opens a lock file, creating it if necessary.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let file = private::kept(path).map_err(|source| StoreError::write(path, source))?;
         Ok(LockFile {
@@ -59,13 +60,13 @@ impl LockFile {
         })
     }
 
-    /// A second description of the same file, which conflicts with the first.
+    /// Opens the same file again. Locks of the new descriptor conflict with those of this one.
     pub(super) fn reopen(&self) -> Result<Self, StoreError> {
         LockFile::open(&self.path)
     }
 
-    /// Waits for a shared lock. One exclusive lock that this file holds on the slot becomes shared,
-    /// without a moment in between.
+    /// Waits for a shared lock. An exclusive lock that this descriptor holds on the slot is
+    /// converted atomically.
     pub(super) fn share(&self, slot: LockSlot) -> Result<(), StoreError> {
         self.apply(slot, LockKind::Shared, LockWait::UntilGranted)
             .map(|_granted| ())
@@ -77,12 +78,12 @@ impl LockFile {
             .map(|_granted| ())
     }
 
-    /// Takes an exclusive lock if nobody else holds one of either kind.
+    /// Acquires an exclusive lock, unless another descriptor holds a lock on the slot.
     pub(super) fn try_lock(&self, slot: LockSlot) -> Result<LockAttempt, StoreError> {
         self.apply(slot, LockKind::Exclusive, LockWait::No)
     }
 
-    /// Gives a lock back. Giving back what isn't held does nothing.
+    /// Releases a lock. Does nothing if it is not held.
     pub(super) fn release(&self, slot: LockSlot) -> Result<(), StoreError> {
         self.apply(slot, LockKind::Released, LockWait::No)
             .map(|_granted| ())
@@ -103,7 +104,7 @@ impl LockFile {
             match fcntl(&self.file, argument) {
                 Ok(_) => return Ok(LockAttempt::Granted),
                 Err(Errno::EINTR) => {}
-                // Either means that another process holds the lock (fcntl(2)).
+                // Both errors mean that another descriptor holds the lock (fcntl(2)).
                 Err(Errno::EAGAIN | Errno::EACCES) => return Ok(LockAttempt::Refused),
                 Err(errno) => {
                     return Err(StoreError::Lock {
@@ -117,8 +118,8 @@ impl LockFile {
 }
 
 impl Drop for LockFile {
-    /// Closing the descriptor would do, but for a process that is just being started: until it
-    /// executes its program it has a copy of every descriptor, and the locks with it.
+    /// Closing the descriptor is not sufficient: a process that was cloned and has not executed its
+    /// program yet has copies of all descriptors, and keeps the locks.
     fn drop(&mut self) {
         let all = range(0, TO_THE_END, LockKind::Released);
         if let Err(error) = fcntl(&self.file, FcntlArg::F_OFD_SETLK(&all)) {
@@ -127,7 +128,7 @@ impl Drop for LockFile {
     }
 }
 
-/// The length of a range without end (fcntl(2)).
+/// The length of a range without an end (fcntl(2)).
 const TO_THE_END: i64 = 0;
 
 fn range(start: i64, length: i64, kind: LockKind) -> libc::flock {
@@ -144,12 +145,12 @@ fn range(start: i64, length: i64, kind: LockKind) -> libc::flock {
     }
 }
 
-/// The result of an attempt that doesn't wait.
+/// The result of an attempt that does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LockAttempt {
-    /// The lock is held.
+    /// The lock was acquired.
     Granted,
-    /// Somebody else holds one that conflicts.
+    /// Another descriptor holds a conflicting lock.
     Refused,
 }
 
@@ -204,7 +205,7 @@ mod tests {
         assert_eq!(first.try_lock(slot).unwrap(), LockAttempt::Refused);
     }
 
-    /// As a process has one that was cloned and has not executed its program yet.
+    /// Simulates the copy in a process that was cloned and has not executed its program yet.
     #[test]
     fn a_copy_of_its_descriptor_keeps_no_lock_of_a_file_that_is_gone() {
         let (_directory, first) = lock_file();

@@ -1,10 +1,10 @@
-//! The manifest beside each materialized tree: the list of its entries.
+//! The manifest of a materialized tree: the list of its entries.
 //!
-//! A manifest is one line of JSON, the summary, followed by one record per entry, in the order of
-//! [`TreePath`]. The summary holds the hash of the records, which detects a truncated or corrupted
-//! manifest; the records hold kind, mode, size and time of every entry, so that one `lstat` per
-//! entry detects lost, added or changed ones; and they hold the hash of every file, for a full
-//! check.
+//! A manifest consists of one line of JSON, the summary, and one record per entry, in the order of
+//! [`TreePath`]. The summary contains the hash of the records, which detects a truncated or
+//! corrupted manifest. The records contain the kind, mode, size and time of every entry, so that
+//! one `lstat` per entry detects lost, added or changed ones. They also contain the hash of every
+//! file, for a full check.
 //!
 //! The format of the records is private to this module and may change with the store's layout
 //! version.
@@ -23,17 +23,18 @@ use super::whiteout::{self, DirectoryWhiteout};
 use crate::digest::{ContentHash, Digest};
 use crate::private;
 
-/// A summary line is far shorter; what is longer is garbage and isn't read to its end.
+/// The maximum length of the summary in bytes. A longer line is invalid and not read to its end.
 const SUMMARY_BYTES_MAX: u64 = 4096;
 
-/// So many entries are looked at before a tree is used again; all of a larger one in several turns.
-/// An image has many layers, and its first job waits for all of them.
+/// The number of entries that are checked before a tree is used again. A larger tree is checked in
+/// parts, over several uses, because an image has many layers, and its first job waits for all of
+/// them.
 const LOOKED_AT_MAX: u64 = 1024;
 
-/// A file takes up whole blocks; every entry is counted as if it took one more.
+/// Files occupy whole blocks of this many bytes. For each entry, one more block is counted.
 const BLOCK_BYTES: u64 = 4096;
 
-/// What stands in a tree.
+/// An entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ManifestRecord {
     pub(super) path: TreePath,
@@ -42,14 +43,14 @@ pub(super) struct ManifestRecord {
     pub(super) mtime: FileTime,
 }
 
-/// What an entry of a tree is.
+/// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RecordKind {
     Directory(DirectoryWhiteout),
     File(Digest),
-    /// With the hash of its target.
+    /// A symbolic link, with the hash of its target.
     Symlink(ContentHash),
-    /// The overlay file system's mark for "removed here": a character device 0:0.
+    /// The marker of the overlay file system for a removed entry: a character device 0:0.
     Whiteout,
 }
 
@@ -57,9 +58,9 @@ pub(super) enum RecordKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ManifestSummary {
-    /// How many records follow.
+    /// The number of records.
     pub(super) entries: u64,
-    /// What the tree takes up, roughly.
+    /// The approximate disk usage of the tree, in bytes.
     pub(super) size_bytes: u64,
     /// The hash of the records.
     pub(super) records: ContentHash,
@@ -68,33 +69,33 @@ pub(super) struct ManifestSummary {
 /// How thoroughly a tree is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TreeCheckLevel {
-    /// Each entry's kind, mode, size and time.
+    /// Checks the kind, mode, size and time of each entry.
     Metadata,
-    /// The content of every file and link, too.
+    /// Also checks the content of every file and the target of every link.
     Content,
 }
 
-/// In what way an entry of the store is not what it was when it was made.
+/// How an entry of the store differs from its original state.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreDamage {
-    /// The manifest is missing, cut short or garbage.
+    /// The manifest is missing, truncated or invalid.
     #[error("its manifest is not readable: {reason}")]
     Manifest {
-        /// What is wrong with it.
+        /// The reason why it is invalid.
         reason: String,
     },
-    /// Something in the tree is missing or can't be looked at.
+    /// An entry of the tree is missing or cannot be examined.
     #[error("`{path}` in it cannot be examined")]
     Examine {
-        /// Where in the tree.
+        /// The path in the tree.
         path: TreePath,
         source: io::Error,
     },
-    /// Something in the tree isn't what the manifest says. Added entries show as a change of their
-    /// directory.
+    /// An entry of the tree differs from the manifest. Added entries are reported as a change of
+    /// their directory.
     #[error("`{path}` in it was changed: {what} differs")]
     Changed {
-        /// Where in the tree.
+        /// The path in the tree.
         path: TreePath,
         what: &'static str,
     },
@@ -118,7 +119,7 @@ impl ManifestSummary {
         }
     }
 
-    /// Reads no more than the summary.
+    /// Reads only the summary.
     pub(super) fn read(manifest: &Path) -> Result<Self, StoreDamage> {
         ManifestSummary::read_from(&mut open(manifest)?)
     }
@@ -161,20 +162,20 @@ pub(super) fn write(manifest: &Path, records: &[ManifestRecord]) -> io::Result<M
     Ok(summary)
 }
 
-/// A manifest whose records have the hash that its summary names.
+/// A manifest whose records match the hash in its summary.
 #[derive(Debug)]
 pub(super) struct TreeManifest {
     pub(super) summary: ManifestSummary,
     encoded: Vec<u8>,
 }
 
-/// Which of a tree's entries are checked.
+/// The entries of a tree that are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TreeCheckScope {
     All,
-    /// What a tree's use calls for: everything, unless there is a great deal; then every directory,
-    /// whose times betray what is missing or new, and of the rest a part, another one in each turn,
-    /// until all had theirs.
+    /// The entries to check before a use of the tree: all entries, unless there are too many. Then
+    /// all directories, whose times reveal missing and new entries, and a part of the other
+    /// entries. Each turn checks another part.
     Turn(u64),
 }
 
@@ -190,8 +191,8 @@ impl TreeManifest {
         Ok(TreeManifest { summary, encoded })
     }
 
-    /// The records of some entries. The others are not decoded, which for a large tree would take
-    /// longer than looking at a part of it.
+    /// Returns the records of some entries. Others are not decoded, which would take longer than
+    /// checking a part of a large tree.
     pub(super) fn records(
         &self,
         share: TreeCheckScope,
@@ -225,7 +226,7 @@ fn garbage(reason: &str) -> StoreDamage {
     }
 }
 
-/// Compares a tree with its manifest's records.
+/// Compares a tree with the records of its manifest.
 pub(super) fn check(
     root: &Path,
     records: &[ManifestRecord],
@@ -302,7 +303,8 @@ fn kind_matches(kind: &RecordKind, metadata: &Metadata) -> bool {
     }
 }
 
-/// Fields separated by a blank, the path last, ended by a NUL, which no path holds.
+/// Encodes a record: fields separated by spaces, the path last, terminated by a NUL byte, which no
+/// path contains.
 fn encode(record: &ManifestRecord, into: &mut Vec<u8>) {
     let ManifestRecord {
         path,
@@ -377,7 +379,7 @@ mod tests {
         )
     }
 
-    /// A manifest of so many files around one directory.
+    /// Creates a manifest with this many files around one directory.
     fn manifest(files: u64) -> TreeManifest {
         let record = |name: String, kind| ManifestRecord {
             path: TreePath::parse(Path::new(&name)).unwrap(),
@@ -448,8 +450,8 @@ mod tests {
             let mut scribbled = whole.clone();
             scribbled[cut] ^= flip;
             fs::write(&path, &scribbled).unwrap();
-            // In the summary's line a flipped bit may still leave JSON of the same meaning, or
-            // another size, which only the eviction policy reads.
+            // A flipped bit in the summary may result in equivalent JSON, or in another size, which
+            // only the eviction policy reads.
             if let Ok(read) = TreeManifest::read(&path) {
                 prop_assert_eq!(read.summary.records, summary.records);
                 if let Ok(read_records) = read.records(TreeCheckScope::All) {

@@ -1,23 +1,23 @@
 //! The content store: blobs and materialized trees by digest, in a cache directory that several
-//! programs may use at once.
+//! programs may use at the same time.
 //!
-//! Ownership: all programs that open the directory share it; a [`Store`] owns its descriptors and
-//! remembers which trees it has checked. [`Tree`] and [`Blob`] are pins: while one lives, no
-//! program evicts its entry, and when the process dies, the kernel unpins it. The paths that they
-//! return are valid only that long.
+//! All programs that open the directory share it. A [`Store`] owns its descriptors and remembers
+//! which trees it has checked. [`Tree`] and [`Blob`] are pins: while one exists, no program evicts
+//! its entry, and when the process dies, the kernel releases the pin. The paths that they return
+//! are valid only that long.
 //!
 //! Invariants:
-//! - An entry appears and disappears by one rename, complete. What a program that dies leaves
-//!   half-made is in `scratch/`, and the next program to open the store removes it.
-//! - A tree is compared with its manifest before it is first handed out (a very large one part by
-//!   part, over several uses); a damaged one is removed and counts as absent. Nothing is synced to
-//!   disk, since a power loss shows as such damage.
-//! - Content is made by one program at a time; the others wait and use the result.
-//! - The store exceeds its target only by what is in use or just being added.
-//! - Trees belong to the user, hold no special files but whiteouts, and can be the lower
-//!   directories of an overlay that an ordinary user mounts (with `userxattr`).
+//! - An entry appears and disappears as a whole, by one rename. Incomplete entries of a program
+//!   that dies are in `scratch/`, and the next program that opens the store removes them.
+//! - A tree is compared with its manifest before its first use (a very large one in parts, over
+//!   several uses). A damaged tree is removed and treated as missing. Nothing is synced to disk,
+//!   because the check detects the damage of a power loss.
+//! - Content is created by one program at a time; the others wait and use the result.
+//! - The store exceeds its target size only by entries that are in use or just being added.
+//! - Trees belong to the user, contain no special files except whiteouts, and can be lower
+//!   directories of an overlay that an unprivileged user mounts (with `userxattr`).
 //!
-//! The store knows nothing of containers, or of what a tree or blob is for.
+//! The store knows nothing about containers, or what a tree or blob is used for.
 
 mod blob;
 mod digest_cache;
@@ -71,16 +71,16 @@ use scratch::ScratchPath;
 use crate::digest::ContentHash;
 use crate::private;
 
-/// Options for opening a store.
+/// The options for opening a store.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// The cache directory; made if it isn't there.
+    /// The cache directory. It is created if it does not exist.
     pub root: PathBuf,
-    /// What the store should take up at most. Entries in use and one being added may exceed it.
+    /// The target size in bytes. Entries in use and an entry being added may exceed it.
     pub size_target_bytes: u64,
 }
 
-/// An open store. Cloning gives another handle on the same one.
+/// An open store. Clones are handles to the same store.
 #[derive(Clone, Debug)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -94,9 +94,9 @@ struct Shared {
     scratches: Arc<LockFile>,
     digests: DigestCache,
     size_target_bytes: u64,
-    /// What the store was last known to take up; `None` before it was measured.
+    /// The last known size of the store in bytes; `None` before it was measured.
     size_bytes: Mutex<Option<u64>>,
-    /// Trees that were looked over and are still in use.
+    /// Trees that have been checked and are still in use.
     looked_over: Mutex<HashMap<ContentHash, Weak<TreeHandle>>>,
 }
 
@@ -114,19 +114,20 @@ struct TreeHandle {
 }
 
 impl Tree {
-    /// The name it has in the store.
+    /// Returns the name of the tree in the store.
     pub fn hash(&self) -> ContentHash {
         self.handle.hash
     }
 
-    /// Its root on the host, absolute; valid while this value, or a clone, lives.
+    /// Returns the absolute path of the tree's root. It is valid while this value or a clone
+    /// exists.
     pub fn root(&self) -> &Path {
         &self.handle.root
     }
 }
 
 impl Store {
-    /// Opens a store, sets its directory up if need be, and removes what dead programs left.
+    /// Opens a store, sets up its directory if necessary, and removes leftovers of dead programs.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let layout = StoreDirectory::open(&options.root)?;
         let scratches = Arc::new(layout.lock_file("scratches")?);
@@ -145,17 +146,17 @@ impl Store {
         })
     }
 
-    /// The cache directory, absolute and without links.
+    /// Returns the absolute path of the cache directory, without symbolic links.
     pub fn root(&self) -> &Path {
         self.shared.layout.root()
     }
 
-    /// Digests of files outside the store.
+    /// Returns the cache of digests of files outside the store.
     pub fn digests(&self) -> &DigestCache {
         &self.shared.digests
     }
 
-    /// The tree of this name, if it is there and sound. A damaged one is removed.
+    /// Returns the tree with this name, if it exists and is intact. A damaged tree is removed.
     pub fn tree(&self, hash: ContentHash) -> Result<Option<Tree>, StoreError> {
         if let Some(handle) = self.looked_over(hash) {
             return Ok(Some(Tree { handle }));
@@ -180,8 +181,8 @@ impl Store {
         Ok(Some(self.hand_out(hash, pin)))
     }
 
-    /// The tree of this name; if it isn't there, it is made by `build`, whose writer starts with an
-    /// empty directory. Of several callers, in any program, one builds and the others wait.
+    /// Returns the tree with this name. If it does not exist, `build` creates it, starting with an
+    /// empty directory. Of several callers in any program, one builds and the others wait.
     pub fn tree_or_build<E: From<StoreError>>(
         &self,
         hash: ContentHash,
@@ -196,7 +197,7 @@ impl Store {
         };
         let lock = self.shared.builds.reopen()?;
         lock.lock(id.slot())?;
-        // Another program may have made it while this one waited for the lock.
+        // Another program may have created it while this one waited for the lock.
         if let Some(tree) = self.tree(hash)? {
             return Ok(tree);
         }
@@ -209,7 +210,7 @@ impl Store {
         let manifest = scratch.path().join(MANIFEST);
         let summary = manifest::write(&manifest, &records)
             .map_err(|source| StoreError::write(&manifest, source))?;
-        // Pinned before it appears, so that no other program evicts it in between.
+        // Pinned before the rename, so that no other program evicts it in between.
         let pin = self.shared.pins.pin(id)?;
         let place = self.place(id);
         fs::rename(scratch.path(), &place).map_err(|source| StoreError::write(&place, source))?;
@@ -218,8 +219,8 @@ impl Store {
         Ok(tree)
     }
 
-    /// Compares a tree with its manifest. A damaged tree is for the caller to give up; once it has,
-    /// the next request recreates it.
+    /// Compares a tree with its manifest. If it is damaged, the caller must drop it; the next
+    /// request then recreates it.
     pub fn verify(&self, tree: &Tree, check: TreeCheckLevel) -> Result<(), StoreDamage> {
         let place = self.place(EntryId {
             kind: EntryKind::Tree,
@@ -228,7 +229,8 @@ impl Store {
         let verdict = examine(&place, check);
         if verdict.is_err() {
             self.forget(tree.hash());
-            // So that the next request notices, whatever it checks.
+            // The manifest is removed so that the next request detects the damage, whatever it
+            // checks.
             if let Err(error) = fs::remove_file(place.join(MANIFEST)) {
                 tracing::warn!(%error, path = %place.display(), "a damaged tree stays");
             }
@@ -261,8 +263,8 @@ impl Store {
         });
         let known = self.shared.looked_over.lock();
         let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        // Nobody is told when the last user of a tree is gone, so that such entries are removed
-        // here.
+        // There is no notification when the last user of a tree is gone, so stale entries are
+        // removed here.
         known.retain(|_hash, handle| handle.strong_count() > 0);
         known.insert(hash, Arc::downgrade(&handle));
         Tree { handle }
@@ -284,8 +286,8 @@ impl Store {
         ScratchPath::reserve(&self.root().join("scratch"), &self.shared.scratches)
     }
 
-    /// Takes away what stands at a path, by one rename. It is removed when the value is dropped;
-    /// nothing may stand there in the first place.
+    /// Moves the file or directory at a path to a scratch path, by one rename. Dropping the
+    /// returned value removes it. Succeeds if nothing exists at the path.
     fn take_away(&self, path: &Path) -> Result<ScratchPath, StoreError> {
         let scratch = self.scratch()?;
         match fs::rename(path, scratch.path()) {
@@ -304,7 +306,7 @@ impl Store {
 const MANIFEST: &str = "manifest";
 const ROOT: &str = "root";
 
-/// A look at a tree that is about to be used.
+/// Checks a tree that is about to be used.
 fn look_over(place: &Path) -> Result<(), StoreDamage> {
     let manifest = place.join(MANIFEST);
     let recorded = TreeManifest::read(&manifest)?;
@@ -319,7 +321,7 @@ fn examine(place: &Path, check: TreeCheckLevel) -> Result<(), StoreDamage> {
     manifest::check(&place.join(ROOT), &records, check)
 }
 
-/// Notes that an entry is used now: the time by which the least recently used are found.
+/// Sets the modification time of an entry to now, as the time of its last use.
 fn touch(path: &Path) -> Result<(), StoreError> {
     let now = TimeSpec::UTIME_NOW;
     utimensat(AT_FDCWD, path, &now, &now, UtimensatFlags::NoFollowSymlink)

@@ -1,8 +1,8 @@
 //! Resumable downloads of blobs, across runs and programs.
 //!
-//! The bytes that have arrived stay when a program ends, for whatever reason; the next program that
+//! The bytes received so far are kept when a program ends for any reason; the next program that
 //! needs the blob resumes from there. One program at a time writes; the others wait for it. Like
-//! any entry, one that is no longer used is evicted.
+//! any entry, an incomplete blob that is no longer used is evicted.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -16,15 +16,15 @@ use super::pin::{EntryId, EntryKind, EntryPin};
 use crate::digest::{Digest, DigestHasher};
 use crate::private;
 
-/// A blob that was asked for.
+/// The result of requesting a blob.
 #[derive(Debug)]
 pub enum BlobLookup {
     Whole(Blob),
-    /// It has yet to arrive, or the rest of it.
+    /// The blob is missing or incomplete.
     Partial(PartialBlob),
 }
 
-/// A blob of which a part may have arrived. Dropped before [`Self::finish`], the part stays.
+/// A blob that may have arrived in part. Dropping it before [`Self::finish`] keeps the part.
 pub struct PartialBlob {
     store: Store,
     expected: Digest,
@@ -46,7 +46,8 @@ impl std::fmt::Debug for PartialBlob {
 }
 
 impl Store {
-    /// The blob of this digest, or the means to complete it. Waits while another program does.
+    /// Returns the blob with this digest, or the means to complete it. Waits while another program
+    /// downloads it.
     pub fn want_blob(&self, digest: Digest) -> Result<BlobLookup, StoreError> {
         if let Some(blob) = self.blob(digest)? {
             return Ok(BlobLookup::Whole(blob));
@@ -64,7 +65,7 @@ impl Store {
         let path = self.place(id);
         let mut file =
             private::appended(&path).map_err(|source| StoreError::write(&path, source))?;
-        // A hash in the making is not kept on disk, so that what has arrived is read once more.
+        // The state of the hash is not saved, so the existing bytes are read again.
         let hasher = hash_arrived(&mut file).map_err(|source| StoreError::read(&path, source))?;
         let mut partial = PartialBlob {
             store: self.clone(),
@@ -90,17 +91,17 @@ fn hash_arrived(file: &mut File) -> io::Result<DigestHasher> {
 }
 
 impl PartialBlob {
-    /// How much of it is there.
+    /// Returns the number of bytes received so far.
     pub fn arrived_bytes(&self) -> u64 {
         self.hasher.size_bytes()
     }
 
-    /// What it must be in the end.
+    /// Returns the digest that the complete blob must have.
     pub fn expected(&self) -> Digest {
         self.expected
     }
 
-    /// Adds what comes next.
+    /// Appends the next bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.file
             .write_all(bytes)
@@ -109,7 +110,7 @@ impl PartialBlob {
         Ok(())
     }
 
-    /// Forgets what has arrived.
+    /// Discards the bytes received so far.
     pub fn restart(&mut self) -> Result<(), StoreError> {
         self.file
             .set_len(0)
@@ -118,12 +119,12 @@ impl PartialBlob {
         Ok(())
     }
 
-    /// Removes what has arrived: nobody needs the blob any more.
+    /// Removes the incomplete blob, because it is no longer needed.
     pub fn abandon(self) -> Result<(), StoreError> {
         fs::remove_file(&self.path).map_err(|source| StoreError::remove(&self.path, source))
     }
 
-    /// Makes a blob of it if it is what was announced; otherwise it is removed.
+    /// Turns the download into a blob, if it matches the expected digest. Otherwise it is removed.
     pub fn finish(self) -> Result<Blob, StoreError> {
         let actual = self.hasher.finish();
         if actual != self.expected {

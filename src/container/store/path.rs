@@ -5,27 +5,27 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// A place in a tree: relative to its root, without `.` or `..`, empty for the root itself.
+/// A path in a tree: relative to its root, without `.` or `..`, empty for the root itself.
 ///
-/// The order is that of a walk from the root: a directory comes before what is in it, and all that
-/// is in it before its next sibling.
+/// The order is that of a depth-first walk: a directory precedes its contents, and all of its
+/// contents precede its next sibling.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TreePath(PathBuf);
 
-/// A path that names nothing in a tree.
+/// A path is invalid in a tree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TreePathError {
-    /// There are more `..` than directories to leave.
+    /// The path contains more `..` than directories to leave.
     #[error("the path `{}` leads out of the container's root", path.display())]
     Escapes { path: PathBuf },
-    /// No file name can hold a NUL byte.
+    /// The path contains a NUL byte, which no file name may contain.
     #[error("the path {path:?} holds a NUL byte")]
     Nul { path: PathBuf },
 }
 
 impl TreePath {
-    /// Reads a path as seen from the tree's root: a leading `/` and `.` are dropped, and `..` takes
-    /// away the component before it.
+    /// Parses a path relative to the tree's root: removes a leading `/` and `.`, and resolves `..`
+    /// by removing the previous component.
     pub fn parse(path: &Path) -> Result<Self, TreePathError> {
         if path.as_os_str().as_bytes().contains(&0) {
             return Err(TreePathError::Nul {
@@ -49,47 +49,47 @@ impl TreePath {
         Ok(TreePath(clean))
     }
 
-    /// The tree's root.
+    /// Returns the path of the tree's root.
     pub fn root() -> Self {
         TreePath::default()
     }
 
-    /// Whether this is the tree's root.
+    /// Returns whether this is the tree's root.
     pub fn is_root(&self) -> bool {
         self.0.as_os_str().is_empty()
     }
 
-    /// The path, relative to the tree's root.
+    /// Returns the path relative to the tree's root.
     pub fn as_path(&self) -> &Path {
         &self.0
     }
 
-    /// The path's bytes.
+    /// Returns the bytes of the path.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_os_str().as_bytes()
     }
 
-    /// The directory this stands in; `None` for the root.
+    /// Returns the directory that contains this path, or `None` for the root.
     pub fn parent(&self) -> Option<TreePath> {
         self.0.parent().map(|parent| TreePath(parent.to_owned()))
     }
 
-    /// The last component; `None` for the root.
+    /// Returns the last component, or `None` for the root.
     pub fn file_name(&self) -> Option<&OsStr> {
         self.0.file_name()
     }
 
-    /// What is named by this single component, or longer path, below this one.
+    /// Returns a path relative to this one. A leading `/` is ignored.
     pub fn join(&self, path: &Path) -> Result<TreePath, TreePathError> {
         TreePath::parse(&self.0.join(path.strip_prefix("/").unwrap_or(path)))
     }
 
-    /// Whether this is `ancestor` or stands below it.
+    /// Returns whether this path is `ancestor` or is below it.
     pub fn starts_with(&self, ancestor: &TreePath) -> bool {
         self.0.starts_with(&ancestor.0)
     }
 
-    /// Where it is on the host when the tree is at `root`.
+    /// Returns the path on the host, if the tree's root is `root`.
     pub(super) fn below(&self, root: &Path) -> PathBuf {
         if self.is_root() {
             root.to_owned()

@@ -1,8 +1,8 @@
-//! Pins: the entries that this process uses and that no process may evict.
+//! Pins: entries that this process uses and that no process may evict.
 //!
-//! A pin is a shared lock on the slot of the lock file that the entry's hash selects. All pins of a
-//! process are on one descriptor, where one unlock releases a lock that was taken twice, so the
-//! process counts them.
+//! A pin is a shared lock on the slot of the lock file that the entry's hash determines. All pins
+//! of a process are on one descriptor, on which a single unlock releases a lock that was acquired
+//! twice. So the process counts them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,16 +11,16 @@ use super::error::StoreError;
 use super::lock::{LockFile, LockSlot};
 use crate::digest::ContentHash;
 
-/// What of the store is pinned.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum EntryKind {
     Tree,
     Blob,
-    /// A blob that has not arrived whole.
+    /// An incomplete blob.
     Partial,
 }
 
-/// An entry's name in the store.
+/// The kind and name of an entry in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct EntryId {
     pub(super) kind: EntryKind,
@@ -60,14 +60,14 @@ impl StorePins {
         })
     }
 
-    /// Pins an entry, whether it is there or not. Waits while somebody is just evicting it, which
-    /// takes as long as one rename.
+    /// Pins an entry, whether it exists or not. Waits while another process evicts it, which takes
+    /// one rename.
     pub(super) fn pin(self: &Arc<Self>, entry: EntryId) -> Result<EntryPin, StoreError> {
         let slot = entry.slot();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if !held.contains_key(&slot) {
-            // The counts stay locked meanwhile, or another thread could give the slot back before
-            // it is counted.
+            // The counts stay locked meanwhile. Otherwise another thread could release the slot
+            // before it is counted.
             self.locks.share(slot)?;
         }
         *held.entry(slot).or_default() += 1;
@@ -77,7 +77,8 @@ impl StorePins {
         })
     }
 
-    /// A second view of the pins, to which those of this process are in the way like any other's.
+    /// Opens the lock file again, for a descriptor with which the pins of this process conflict
+    /// like those of any other.
     pub(super) fn gc_locks(&self) -> Result<LockFile, StoreError> {
         self.locks.reopen()
     }

@@ -1,6 +1,6 @@
-//! Removes trees whose own permissions are in the way.
+//! Removes trees despite their permissions.
 //!
-//! A tree keeps the modes of its source, so a directory may be 0555. Its owner cannot remove
+//! A tree has the modes of its source, so a directory may have mode 0555. Its owner cannot remove
 //! anything from such a directory without changing its mode first.
 
 use std::fs::{self, Permissions};
@@ -10,8 +10,8 @@ use std::path::Path;
 
 use super::error::StoreError;
 
-/// Removes a file or a whole tree; one that is not there is fine. Links are removed, never
-/// followed.
+/// Removes a file or a directory with its contents. Does nothing if it does not exist. Symbolic
+/// links are removed, not followed.
 pub(super) fn remove_all(path: &Path) -> Result<(), StoreError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => remove_directory(path),
@@ -36,7 +36,7 @@ fn remove_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets the owner into every directory of a tree.
+/// Makes every directory of a tree writable for its owner.
 fn open_up(directory: &Path) -> io::Result<()> {
     fs::set_permissions(directory, Permissions::from_mode(0o700))?;
     for entry in fs::read_dir(directory)? {

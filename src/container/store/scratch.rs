@@ -1,6 +1,6 @@
-//! Temporary paths, for entries that are being made or removed.
+//! Temporary paths, for entries that are being created or removed.
 //!
-//! Every scratch path is locked while its owner lives. One without a lock was left by a program
+//! Every scratch path is locked while its owner exists. A path without a lock was left by a program
 //! that died; [`sweep`] removes it.
 
 use std::ffi::OsStr;
@@ -13,8 +13,8 @@ use super::error::StoreError;
 use super::lock::{LockAttempt, LockFile, LockSlot};
 use super::remove::remove_all;
 
-/// A path of one's own in the store's scratch directory. What stands there when it is dropped is
-/// removed.
+/// A unique path in the store's scratch directory. Dropping it removes the file or directory at the
+/// path.
 #[derive(Debug)]
 pub(super) struct ScratchPath {
     path: PathBuf,
@@ -23,10 +23,9 @@ pub(super) struct ScratchPath {
 }
 
 impl ScratchPath {
-    /// Reserves a path. Nothing stands there yet.
+    /// Reserves a path. Nothing exists there yet.
     pub(super) fn reserve(directory: &Path, locks: &Arc<LockFile>) -> Result<Self, StoreError> {
-        // Random enough to be told apart from those of every other program and thread; the lock
-        // decides in the end.
+        // Random enough to differ from the paths of all other programs and threads.
         let number = RandomState::new().hash_one(std::process::id());
         let slot = LockSlot::new(number);
         locks.share(slot)?;
@@ -37,7 +36,7 @@ impl ScratchPath {
         })
     }
 
-    /// Where it is.
+    /// Returns the reserved path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -48,17 +47,18 @@ impl Drop for ScratchPath {
         if let Err(error) = remove_all(&self.path) {
             tracing::warn!(%error, "a scratch directory stays until the cache is next opened");
         }
-        // The lock goes last: a place without one is swept by whoever opens the store.
+        // The lock is released last, because a path without a lock is removed when the store is
+        // opened.
         if let Err(error) = self.locks.release(self.slot) {
             tracing::warn!(%error, "a scratch directory stays locked until this program ends");
         }
     }
 }
 
-/// Removes what programs that are gone left behind. What can't be removed is left for later: it is
-/// in nobody's way.
+/// Removes what dead programs left behind. Entries that cannot be removed are left for later; they
+/// do no harm.
 pub(super) fn sweep(directory: &Path, locks: &LockFile) -> Result<(), StoreError> {
-    // On the given description the locks of this process would refuse nothing.
+    // On the same descriptor, the locks of this process would not conflict.
     let locks = locks.reopen()?;
     let entries = fs::read_dir(directory).map_err(|source| StoreError::read(directory, source))?;
     for entry in entries {

@@ -1,4 +1,4 @@
-//! File times, and the stamp that shows that a file is unchanged.
+//! File times, and the stamp that shows whether a file has changed.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -7,18 +7,18 @@ use std::str::FromStr;
 
 use nix::sys::time::TimeSpec;
 
-/// A moment as file systems keep it.
+/// A point in time with the resolution of file systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileTime {
-    /// Since 1970, negative before.
+    /// The seconds since 1970, negative before.
     pub seconds: i64,
-    /// Below a thousand million.
+    /// The nanoseconds, less than one billion.
     pub nanoseconds: u32,
 }
 
-/// What changes when a file's content does: where it is, how long, when it was last written to, and
-/// when its inode last changed. The last can't be set at will, so that tools that preserve times
-/// (`cp -p`, `tar`) don't hide a change.
+/// The properties of a file that change when its content changes: its identity, its size, its
+/// modification time, and the change time of its inode. The change time cannot be set, so tools
+/// that preserve times (`cp -p`, `tar`) do not hide a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileStamp {
     pub device: u64,
@@ -29,19 +29,19 @@ pub struct FileStamp {
 }
 
 impl FileTime {
-    /// What stands for "no particular time" on directories, links and stubs: the first moment of
-    /// 1980, before which a ZIP archive can't tell times.
+    /// The fixed time of directories, links and stubs: the beginning of 1980, which is the earliest
+    /// time that a ZIP archive can represent.
     pub const NEUTRAL: FileTime = FileTime {
         seconds: 315_532_800,
         nanoseconds: 0,
     };
 
-    /// When a file was last written to.
+    /// Returns the modification time of a file.
     pub fn modified(metadata: &Metadata) -> Self {
         FileTime::new(metadata.mtime(), metadata.mtime_nsec())
     }
 
-    /// When a file's inode last changed.
+    /// Returns the change time of a file's inode.
     pub fn changed(metadata: &Metadata) -> Self {
         FileTime::new(metadata.ctime(), metadata.ctime_nsec())
     }
@@ -59,7 +59,7 @@ impl FileTime {
 }
 
 impl FileStamp {
-    /// The stamp of a file.
+    /// Returns the stamp of a file.
     pub fn of(metadata: &Metadata) -> Self {
         FileStamp {
             device: metadata.dev(),
@@ -77,7 +77,7 @@ impl fmt::Display for FileTime {
     }
 }
 
-/// A text that is no time.
+/// A string is not a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no time: SECONDS.NANOSECONDS is expected")]
 pub struct ParseTimestampError {

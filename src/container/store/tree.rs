@@ -1,14 +1,14 @@
 //! Writes a tree, entry by entry.
 //!
 //! The writer resolves paths by its own record of the tree; the kernel never follows a symbolic
-//! link that came with the content. So nothing is written outside the tree, whatever the content
-//! is. Directories stay writable for their owner until [`TreeWriter::finish`], since 0555 would
-//! prevent adding entries.
+//! link from the content. So nothing is written outside the tree, whatever the content is.
+//! Directories remain writable for their owner until [`TreeWriter::finish`], because mode 0555
+//! would prevent adding entries.
 //!
-//! Owners are not kept: a rootless container has one user, who owns everything. Set-user-id and
-//! set-group-id bits are dropped: a cache of such files would give its owner's rights to every
-//! other user of the machine, and in a container of one user they have no effect. The owner can
-//! always read, so that a tree can be checked, copied and removed.
+//! Owners are not kept: a rootless container has one user, who owns everything. Set-user-ID and
+//! set-group-ID bits are dropped: in a cache, such files would give the rights of their owner to
+//! every other user of the machine, and in a container with one user they have no effect. The owner
+//! can always read, so that a tree can be checked, copied and removed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -29,10 +29,10 @@ use super::whiteout::{self, DirectoryWhiteout};
 use crate::digest::{ContentHash, Digest, DigestHasher};
 use crate::private;
 
-/// The mode of a directory that is there only because something is in it.
+/// The mode of directories that are created only as parents of other entries.
 pub const PARENT_MODE: u32 = 0o755;
 
-/// Linux gives up on a path after this many links (`path_resolution(7)`).
+/// The maximum number of symbolic links that Linux follows in a path (`path_resolution(7)`).
 const LINKS_MAX: usize = 40;
 
 const COPY_BYTES: usize = 128 * 1024;
@@ -42,46 +42,46 @@ const COPY_BYTES: usize = 128 * 1024;
 pub enum TreeWriteError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The content's source failed.
+    /// The content cannot be read from its source.
     #[error("cannot read the content of `{path}`")]
     Input { path: TreePath, source: io::Error },
     /// A file was written to while it was being copied.
     #[error("`{}` changed while it was being read", path.display())]
     SourceChanged { path: PathBuf },
-    /// Something is to stand in what is no directory.
+    /// A parent of an entry is not a directory.
     #[error("`{path}` cannot be made: `{parent}` is not a directory")]
     ParentNotADirectory {
         path: TreePath,
-        /// The file in its way.
+        /// The file in place of the directory.
         parent: TreePath,
     },
-    /// The links on the way to an entry never end, or lead out.
+    /// The symbolic links in the path form a loop, or there are too many.
     #[error("`{path}` cannot be made: the links on the way to it lead nowhere")]
     LinksWithoutEnd { path: TreePath },
-    /// A link on the way leads out of the tree.
+    /// A symbolic link in the path leads out of the tree.
     #[error(transparent)]
     Path(#[from] TreePathError),
-    /// A hard link to what isn't there or is no file.
+    /// The target of a hard link does not exist or is not a file.
     #[error("`{path}` is a hard link to `{target}`, which is no file of this layer")]
     HardLinkTarget {
         path: TreePath,
-        /// What it should lead to.
+        /// The target of the hard link.
         target: TreePath,
     },
-    /// The root was to be something else than a directory.
+    /// An entry would replace the root by something other than a directory.
     #[error("the root of a layer must be a directory")]
     RootReplaced,
 }
 
-/// What a file has besides its content.
+/// The attributes of a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileAttributes {
     pub mode: u32,
-    /// When it was last written to.
+    /// The modification time.
     pub mtime: FileTime,
 }
 
-/// Writes a tree.
+/// Writes a tree and records its entries.
 #[derive(Debug)]
 pub struct TreeWriter {
     root: PathBuf,
@@ -115,14 +115,14 @@ impl TreeNode {
 }
 
 impl TreeWriter {
-    /// Begins a tree at a path where nothing stands yet.
+    /// Creates a tree at a path that does not exist yet.
     pub(super) fn create(root: PathBuf) -> Result<Self, StoreError> {
         make_directory(&root)?;
         let nodes = BTreeMap::from([(TreePath::root(), TreeNode::parent_directory())]);
         Ok(TreeWriter { root, nodes })
     }
 
-    /// Makes a directory, or gives one that is there these attributes.
+    /// Creates a directory, or sets the attributes of an existing one.
     pub fn directory(
         &mut self,
         path: &TreePath,
@@ -138,7 +138,7 @@ impl TreeWriter {
         Ok(())
     }
 
-    /// Writes a file from a stream.
+    /// Writes a file with the content of a stream.
     pub fn file(
         &mut self,
         path: &TreePath,
@@ -167,12 +167,12 @@ impl TreeWriter {
         Ok(digest)
     }
 
-    /// Copies a file whose digest is known, as long as it still has the stamp it had when the
-    /// digest was taken.
+    /// Copies a file whose digest is known, provided that it still has the stamp with which the
+    /// digest was computed.
     ///
     /// `copy_file_range(2)`, which the standard library uses here, shares the blocks on file
-    /// systems that can (Btrfs, XFS). A hard link would be cheaper still, but is never made: the
-    /// source stays its owner's to write to, and the tree would change with it.
+    /// systems that support it (Btrfs, XFS). A hard link would be even cheaper, but is never used:
+    /// the owner can still write to the source, and the tree would change with it.
     pub fn copy(
         &mut self,
         path: &TreePath,
@@ -203,7 +203,7 @@ impl TreeWriter {
         Ok(())
     }
 
-    /// Makes a symbolic link. Where it leads to doesn't matter here.
+    /// Creates a symbolic link. Its target need not exist.
     pub fn symlink(&mut self, path: &TreePath, target: &Path) -> Result<(), TreeWriteError> {
         let path = self.resolve_parent(path)?;
         self.clear(&path)?;
@@ -223,8 +223,8 @@ impl TreeWriter {
         Ok(())
     }
 
-    /// Makes a second name for a file of this tree. Both names are below overlay file systems only,
-    /// which copy a file up before anything is written to it.
+    /// Creates a hard link to a file of this tree. This is safe because trees are written to only
+    /// through overlay file systems, which copy a file up before writing.
     pub fn hard_link(&mut self, path: &TreePath, target: &TreePath) -> Result<(), TreeWriteError> {
         let target = self.resolve_parent(target)?;
         let path = self.resolve_parent(path)?;
@@ -232,8 +232,7 @@ impl TreeWriter {
             Some(node) if matches!(node.kind, NodeKind::File(_)) => node.clone(),
             Some(_) | None => return Err(TreeWriteError::HardLinkTarget { path, target }),
         };
-        // Below, what stands at the path is removed before the link is made: here that would be the
-        // target.
+        // The code below removes the existing entry at the path, which would be the target.
         if path == target {
             return Ok(());
         }
@@ -245,8 +244,8 @@ impl TreeWriter {
         Ok(())
     }
 
-    /// Marks an entry of lower layers as removed. What this layer itself holds there stays, and now
-    /// hides what lower layers hold.
+    /// Marks an entry of lower layers as removed. If this layer contains the entry itself, it is
+    /// kept and hides those of lower layers.
     pub fn whiteout(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         let path = self.resolve_parent(path)?;
         match self.nodes.get(&path).map(|node| &node.kind) {
@@ -270,7 +269,7 @@ impl TreeWriter {
         Ok(())
     }
 
-    /// Makes a directory hide everything that lower layers hold in it.
+    /// Makes a directory hide the contents of lower layers.
     pub fn opaque(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         let path = self.resolve_parent(path)?;
         if !self.is_directory(&path) {
@@ -279,7 +278,7 @@ impl TreeWriter {
         self.mark_opaque(&path)
     }
 
-    /// Gives every directory its final attributes and says what the tree holds.
+    /// Sets the final attributes of all directories and returns the records of the tree.
     pub(super) fn finish(self) -> Result<Vec<ManifestRecord>, StoreError> {
         for (path, node) in self.nodes.iter().rev() {
             if let NodeKind::Directory(_) = node.kind {
@@ -324,7 +323,7 @@ impl TreeWriter {
             .is_some_and(|node| matches!(node.kind, NodeKind::Directory(_)))
     }
 
-    /// Follows the links in all but the last component, and makes the directories that are missing.
+    /// Resolves symbolic links in all but the last component, and creates missing directories.
     fn resolve_parent(&mut self, path: &TreePath) -> Result<TreePath, TreeWriteError> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Ok(TreePath::root());
@@ -340,8 +339,8 @@ impl TreeWriter {
         directory: &TreePath,
         links_left: &mut usize,
     ) -> Result<TreePath, TreeWriteError> {
-        // The usual case: it is there already, and no link is on the way, since every node's
-        // parents are directories.
+        // The usual case: the directory exists and no link is involved, because the parents of
+        // every node are directories.
         if self.is_directory(directory) {
             return Ok(directory.clone());
         }
@@ -378,8 +377,8 @@ impl TreeWriter {
         Ok(resolved)
     }
 
-    /// Makes a directory in place of whatever stands at a path. One that takes the place of a
-    /// removed entry hides what lower layers hold there.
+    /// Creates a directory in place of the entry at a path. If it replaces a removed entry, it
+    /// hides the contents of lower layers.
     fn make_directory(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         let replaced = self.nodes.get(path).map(|node| node.kind.clone());
         self.clear(path)?;
@@ -404,7 +403,7 @@ impl TreeWriter {
         Ok(())
     }
 
-    /// Takes away whatever stands at a path.
+    /// Removes the entry at a path, if it exists.
     fn clear(&mut self, path: &TreePath) -> Result<(), TreeWriteError> {
         if path.is_root() {
             return Err(TreeWriteError::RootReplaced);
@@ -454,7 +453,7 @@ fn directory_mode(mode: u32) -> u32 {
     mode & 0o1777 | 0o500
 }
 
-/// Mode and time are read back, since a file system may keep them less exactly than it was told.
+/// Mode and time are read from the file system, which may store them with less precision.
 fn record(root: &Path, path: TreePath, node: TreeNode) -> Result<ManifestRecord, StoreError> {
     let place = path.below(root);
     let metadata =

@@ -1,10 +1,11 @@
-//! The overlay file system's whiteouts and opaque directories, in the form that an ordinary user
-//! may create.
+//! Whiteouts and opaque directories of the overlay file system, in the form that an unprivileged
+//! user may create.
 //!
-//! A removed entry is a character device 0:0, which needs no privilege since Linux 5.8. An opaque
-//! directory, which hides everything below it, has an extended attribute: an ordinary user cannot
-//! set the `trusted.` one of the kernel's documentation, but the `user.` one is honored when the
-//! overlay is mounted with `userxattr` (Linux 5.11; Documentation/filesystems/overlayfs.rst).
+//! A removed entry is a character device 0:0, which requires no privilege since Linux 5.8. An
+//! opaque directory, which hides the contents of lower layers, has an extended attribute. An
+//! unprivileged user cannot set the `trusted.` attribute described in the kernel's documentation,
+//! but the `user.` attribute is respected if the overlay is mounted with `userxattr` (Linux 5.11;
+//! Documentation/filesystems/overlayfs.rst).
 
 use std::io;
 use std::path::Path;
@@ -14,7 +15,7 @@ use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 const OPAQUE_ATTRIBUTE: &str = "user.overlay.opaque";
 const OPAQUE_VALUE: &[u8] = b"y";
 
-/// Whether a directory lets through what lower layers hold at the same path.
+/// Whether a directory shows or hides the contents of lower layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DirectoryWhiteout {
     Transparent,
@@ -26,12 +27,12 @@ pub fn make_opaque(directory: &Path) -> io::Result<()> {
     xattr::set(directory, OPAQUE_ATTRIBUTE, OPAQUE_VALUE)
 }
 
-/// Whether a directory is marked as opaque.
+/// Returns whether a directory is marked as opaque.
 pub fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
     match xattr::get(directory, OPAQUE_ATTRIBUTE) {
         Ok(Some(value)) if value == OPAQUE_VALUE => Ok(DirectoryWhiteout::Opaque),
         Ok(_) => Ok(DirectoryWhiteout::Transparent),
-        // A file system without such attributes has no opaque directory either.
+        // A file system without extended attributes has no opaque directories.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             Ok(DirectoryWhiteout::Transparent)
         }
@@ -39,7 +40,7 @@ pub fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
     }
 }
 
-/// Makes the mark for a removed entry.
+/// Creates the marker for a removed entry.
 pub fn make_whiteout(path: &Path) -> io::Result<()> {
     Ok(mknod(path, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))?)
 }

@@ -4,11 +4,11 @@ use nix::errno::Errno;
 
 const JOIN_SESSION_KEYRING: libc::c_int = 1;
 
-/// Gives the calling process a new, empty session keyring of its own. It counts for the user's
-/// quota of keys (EDQUOT).
+/// Gives the calling process a new, empty session keyring. It counts against the user's quota of
+/// keys (EDQUOT).
 pub fn join_new_session() -> nix::Result<()> {
     let anonymous = std::ptr::null::<libc::c_char>();
-    // SAFETY: the operation reads a name where the pointer is not null, and writes no memory.
+    // SAFETY: the operation reads a name only if the pointer is not null, and writes no memory.
     Errno::result(unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, anonymous) })
         .map(drop)
 }

@@ -1,7 +1,7 @@
-//! The system calls that containers need and that no library wraps safely.
+//! Safe wrappers of system calls that containers need and that no library wraps safely.
 //!
-//! Everything here is a thin, safe function over one call; each unsafe block states why it is
-//! sound. Nothing here knows about containers.
+//! Each function is a thin wrapper of one call, and each unsafe block states why it is sound.
+//! Nothing here knows about containers.
 #![allow(unsafe_code)]
 
 pub mod keyring;

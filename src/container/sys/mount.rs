@@ -1,5 +1,5 @@
 //! Mount calls of Linux 5.2 and later: `open_tree(2)`, `move_mount(2)`, `mount_setattr(2)`, and
-//! `openat2(2)` to look up host paths from a stacked root.
+//! `openat2(2)` to look up paths of the host when its root is no longer `/`.
 
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -14,11 +14,11 @@ const MOUNT_ATTR_RDONLY: u64 = 0x1;
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_IN_ROOT: u64 = 0x10;
 
-/// Whether a mount call covers what is mounted below.
+/// Whether a call includes the mounts below a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MountRecursion {
     One,
-    /// Everything mounted below it, too.
+    /// Includes everything mounted below it.
     Tree,
 }
 
@@ -50,19 +50,19 @@ struct MountAttributes {
 
 fn owned(result: libc::c_long) -> nix::Result<OwnedFd> {
     let fd = Errno::result(result)? as RawFd;
-    // SAFETY: the kernel has just returned this descriptor to us, so it is open and nobody else
-    // owns it.
+    // SAFETY: the kernel has just returned this descriptor, so it is open and has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Opens `path` without access to its content (`O_PATH`), resolved as if `root` were `/`, absolute
-/// symbolic links included. Linux 5.6.
+/// Opens `path` without access to its content (`O_PATH`), resolved as if `root` were `/`, including
+/// absolute symbolic links. Requires Linux 5.6.
 pub fn open_in_root(root: BorrowedFd<'_>, path: &CStr) -> nix::Result<OwnedFd> {
     open_path(root.as_raw_fd(), path, RESOLVE_IN_ROOT)
 }
 
-/// Opens `path` without access to its content, unless a link of `proc` is on the way, such as
-/// `/proc/self/fd/3`: these lead to what a process has open, wherever that is (ELOOP). Linux 5.6.
+/// Opens `path` without access to its content. Fails (ELOOP) if the path contains a magic link of
+/// `proc` such as `/proc/self/fd/3`, which leads to an open file of a process, wherever that is.
+/// Requires Linux 5.6.
 pub fn open_by_name(path: &CStr) -> nix::Result<OwnedFd> {
     open_path(libc::AT_FDCWD, path, RESOLVE_NO_MAGICLINKS)
 }
@@ -73,7 +73,7 @@ fn open_path(directory: RawFd, path: &CStr, resolve: u64) -> nix::Result<OwnedFd
         mode: 0,
         resolve,
     };
-    // SAFETY: `path` is NUL-terminated and `how` has the size that is passed; both outlive the
+    // SAFETY: `path` is NUL-terminated, and `how` has the size that is passed. Both outlive the
     // call, which writes to neither.
     owned(unsafe {
         libc::syscall(
@@ -86,17 +86,17 @@ fn open_path(directory: RawFd, path: &CStr, resolve: u64) -> nix::Result<OwnedFd
     })
 }
 
-/// A detached copy of the mount at `at`, to be attached by [`attach`]. Linux 5.2.
+/// Returns a detached copy of the mount at `at`, which [`attach`] can attach. Requires Linux 5.2.
 pub fn clone_tree(at: BorrowedFd<'_>, depth: MountRecursion) -> nix::Result<OwnedFd> {
     let flags =
         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint | depth.flag();
-    // SAFETY: the path is a NUL-terminated constant and the descriptor is open.
+    // SAFETY: the path is a NUL-terminated constant, and the descriptor is open.
     owned(unsafe { libc::syscall(libc::SYS_open_tree, at.as_raw_fd(), c"".as_ptr(), flags) })
 }
 
 /// Attaches a detached mount at `target`.
 pub fn attach(mount: BorrowedFd<'_>, target: &CStr) -> nix::Result<()> {
-    // SAFETY: both paths are NUL-terminated and outlive the call; the descriptor is open.
+    // SAFETY: both paths are NUL-terminated and outlive the call, and the descriptor is open.
     Errno::result(unsafe {
         libc::syscall(
             libc::SYS_move_mount,
@@ -110,7 +110,7 @@ pub fn attach(mount: BorrowedFd<'_>, target: &CStr) -> nix::Result<()> {
     .map(drop)
 }
 
-/// Makes a mount, attached or not, read-only. Linux 5.12.
+/// Makes a mount, attached or detached, read-only. Requires Linux 5.12.
 pub fn make_read_only(mount: BorrowedFd<'_>, depth: MountRecursion) -> nix::Result<()> {
     let attributes = MountAttributes {
         attr_set: MOUNT_ATTR_RDONLY,
@@ -118,8 +118,8 @@ pub fn make_read_only(mount: BorrowedFd<'_>, depth: MountRecursion) -> nix::Resu
         propagation: 0,
         userns_fd: 0,
     };
-    // SAFETY: the path is a NUL-terminated constant, `attributes` has the size that is passed, and
-    // both outlive the call, which writes to neither.
+    // SAFETY: the path is a NUL-terminated constant, and `attributes` has the size that is passed.
+    // Both outlive the call, which writes to neither.
     Errno::result(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,

@@ -1,17 +1,18 @@
-//! Sets up an isolated network namespace by rtnetlink(7): loopback only, which to programs
-//! nevertheless looks like a machine's network.
+//! Sets up an isolated network namespace with rtnetlink(7). It has only a loopback interface, but
+//! looks like a machine's network to programs.
 //!
-//! | what a program does | what happens |
-//! | --- | --- |
-//! | connects to 127.0.0.1, `::1` or the machine's own address | works as usual |
-//! | asks for the machine's own address (interfaces, `AI_ADDRCONFIG`, a connected UDP socket) | [`OWN_V4`] and [`OWN_V6`] |
-//! | joins a multicast group, sends to one, broadcasts | all listeners in the namespace receive it |
-//! | connects to any other address over TCP | `ENETUNREACH`, at once |
-//! | sends datagrams to any other address | they are dropped |
+//! - Connections to 127.0.0.1, `::1` or the machine's own address work as usual.
+//! - Programs that ask for the machine's own address (interfaces, `AI_ADDRCONFIG`, a connected UDP
+//!   socket) get [`OWN_V4`] and [`OWN_V6`].
+//! - All listeners in the namespace receive broadcasts and what is sent to multicast groups that
+//!   they have joined.
+//! - TCP connections to any other address fail immediately with `ENETUNREACH`.
+//! - Datagrams to any other address are dropped.
 //!
-//! A UDP socket can be connected to any address, since a rule for that protocol alone leads to a
-//! separate table, in which every address is local. The other effects of a local address (that it
-//! can be bound, that TCP is answered) the kernel looks up elsewhere.
+//! A UDP socket can be connected to any address, because a rule for that protocol only leads to a
+//! separate routing table in which every address is local. The other effects of a local address
+//! (that sockets can be bound to it, that TCP connections to it are answered) depend on other
+//! tables.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -21,31 +22,32 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
 
-/// The machine's own address: of a private network, and none that documentation or tests use for
-/// machines that don't exist.
+/// The machine's own IPv4 address. It belongs to a private network, and is not one that
+/// documentation or tests use for nonexistent machines.
 pub const OWN_V4: Ipv4Addr = Ipv4Addr::new(10, 213, 7, 1);
 
-/// The machine's own address of the other family.
+/// The machine's own IPv6 address.
 pub const OWN_V6: Ipv6Addr = Ipv6Addr::new(0xfd6d, 0x6165, 0x6c73, 0, 0, 0, 0, 1);
 
-/// `LOOPBACK_IFINDEX`: the same in every namespace.
+/// `LOOPBACK_IFINDEX`, the same in every namespace.
 const LOOPBACK: u32 = 1;
 
-/// The table in which every address is local.
+/// The number of the routing table in which every address is local.
 const EVERYWHERE: u8 = 100;
 
-/// Before the main table, which has no route to elsewhere, and after the local one.
+/// The priority of the rule: before the main table, which has no routes to other machines, and
+/// after the local one.
 const RULE_PRIORITY: u32 = 100;
 
 const FR_ACT_TO_TBL: u8 = 1;
 const FRA_PRIORITY: u16 = 6;
 const FRA_IP_PROTO: u16 = 22;
 
-/// An error's number, and the header of the message that it answers.
+/// The size of an error message: the error number, and the header of the request that it answers.
 const ERROR_BYTES: usize = 4 + HEADER_BYTES;
 const HEADER_BYTES: usize = 16;
 
-/// Several requests, sent at once.
+/// Several requests that are sent at once.
 #[derive(Default)]
 struct NetlinkBatch {
     bytes: Vec<u8>,
@@ -53,7 +55,7 @@ struct NetlinkBatch {
 }
 
 impl NetlinkBatch {
-    /// Adds a request: a fixed part, and attributes of these types.
+    /// Adds a request that consists of a fixed part and attributes.
     fn push(&mut self, kind: u16, flags: libc::c_int, fixed: &[u8], attributes: &[(u16, &[u8])]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 4]);
@@ -77,7 +79,7 @@ impl NetlinkBatch {
         self.requests += 1;
     }
 
-    /// Sends all requests. The answers are in their order.
+    /// Sends all requests. Returns their results in the order of the requests.
     fn send(&self, socket: &OwnedFd) -> nix::Result<Vec<nix::Result<()>>> {
         send(socket.as_raw_fd(), &self.bytes, MsgFlags::empty())?;
         let mut answers = vec![Err(Errno::EPROTO); self.requests as usize];
@@ -98,10 +100,11 @@ impl NetlinkBatch {
     }
 }
 
-/// The first answer in a datagram: to which request, what, and what follows.
+/// Parses the first answer in a datagram. Returns the index of the request, its result, and the
+/// remaining bytes.
 fn answer(bytes: &[u8]) -> Option<(usize, nix::Result<()>, &[u8])> {
     let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-    // A length of zero would have the caller read this answer forever.
+    // A length of zero would make the caller parse this answer forever.
     let length = (word(0)? as usize).max(HEADER_BYTES + ERROR_BYTES);
     let request = word(8)? as usize;
     let answer = match word(HEADER_BYTES)? as i32 {
@@ -112,15 +115,15 @@ fn answer(bytes: &[u8]) -> Option<(usize, nix::Result<()>, &[u8])> {
     Some((request, answer, after))
 }
 
-/// One family's constants.
+/// The constants of an address family.
 struct IpFamily {
     number: u8,
     own: Vec<u8>,
     multicast: Vec<u8>,
     multicast_bits: u8,
-    /// The table, the scope and the type of the route to multicast groups.
+    /// The table, scope and type of the route to multicast groups.
     multicast_route: (u8, u8, u8),
-    /// The scope of a route to what is local.
+    /// The scope of routes to local addresses.
     local_scope: u8,
     address_flags: u8,
 }
@@ -141,7 +144,8 @@ fn families() -> [IpFamily; 2] {
             own: OWN_V6.octets().into(),
             multicast: Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0).octets().into(),
             multicast_bits: 8,
-            // The kernel delivers what loops back by its route alone: to groups as to addresses.
+            // The kernel delivers looped-back packets by their route alone, to groups as well as to
+            // addresses.
             multicast_route: (
                 libc::RT_TABLE_LOCAL,
                 libc::RT_SCOPE_UNIVERSE,
@@ -195,11 +199,11 @@ impl IpFamily {
 
 const NEW: libc::c_int = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
 
-/// Sets up the network of the calling process's namespace, a fresh one. What the kernel was built
-/// without (the other family, rules) is left out.
+/// Sets up the network of the calling process's namespace, which must be new. Features that the
+/// kernel was built without (IPv6, rules) are skipped.
 ///
-/// Returns the socket it was done with: the kernel counts one that is closed among the namespace's
-/// sockets for some time yet, so that whoever counts them must keep it.
+/// Returns the socket that was used. The kernel counts a closed socket as one of the namespace's
+/// sockets for some time, so callers that count them must keep it open.
 pub fn bring_loopback_up() -> nix::Result<OwnedFd> {
     let socket = socket(
         AddressFamily::Netlink,
@@ -209,7 +213,7 @@ pub fn bring_loopback_up() -> nix::Result<OwnedFd> {
     )?;
     let mut batch = NetlinkBatch::default();
     let flags = ((libc::IFF_UP | libc::IFF_MULTICAST) as u32).to_ne_bytes();
-    // Of no family and no type.
+    // The family and type are unspecified.
     let link = [[0; 4], LOOPBACK.to_ne_bytes(), flags, flags].concat();
     batch.push(libc::RTM_NEWLINK, 0, &link, &[]);
     let families = families();
@@ -220,9 +224,10 @@ pub fn bring_loopback_up() -> nix::Result<OwnedFd> {
     }
     let answers = batch.send(&socket)?;
     answers.first().copied().unwrap_or(Err(Errno::EPROTO))?;
-    // Without rules there is no such table either, and the routes would end up in the main one.
+    // Without rules the kernel does not support such tables, and the routes would end up in the
+    // main one.
     let mut batch = NetlinkBatch::default();
-    // Each family has three requests, of which the rule is the last.
+    // Each family has three requests, the last of which is the rule.
     for (family, answers) in families
         .iter()
         .zip(answers.get(1..).unwrap_or_default().chunks(3))

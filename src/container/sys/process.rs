@@ -11,59 +11,59 @@ use crate::spec::{ExitStatus, ResourceUsage};
 
 /// Forks the calling process into new namespaces. Returns `None` in the child.
 ///
-/// The caller must be single-threaded, as the spawner is: the child then goes on with a whole and
-/// consistent copy of the process, and may allocate.
+/// The caller must be single-threaded, like the spawner. Then the child continues with a complete
+/// and consistent copy of the process, and may allocate memory.
 pub fn fork_into(flags: CloneFlags) -> nix::Result<Option<Pid>> {
     let flags = (flags.bits() | libc::SIGCHLD) as libc::c_ulong;
-    // SAFETY: without CLONE_VM the child runs on a copy of everything, on the copied stack, as
-    // after fork(2). Passing null for the stack and the three further pointers, which no flag used
-    // here reads, is what fork itself does; their order differs between architectures, which
-    // nulls do not notice.
+    // SAFETY: without CLONE_VM the child runs on a copy of the whole memory, including the stack,
+    // as after fork(2). Like fork itself, this passes null for the stack and the three other
+    // pointers, which no flag used here reads. Their order differs between architectures, which
+    // does not matter for nulls.
     let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })?;
     Ok((pid != 0).then(|| Pid::from_raw(pid as libc::pid_t)))
 }
 
-/// A descriptor that becomes readable when the process ends (Linux 5.3).
+/// Returns a descriptor that becomes readable when the process ends (Linux 5.3).
 pub fn pidfd(pid: Pid) -> nix::Result<OwnedFd> {
-    // SAFETY: the call takes plain numbers, and the descriptor it returns is ours alone.
+    // SAFETY: the call takes numbers, and the descriptor that it returns has no other owner.
     unsafe {
         let fd = Errno::result(libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0))?;
         Ok(OwnedFd::from_raw_fd(fd as RawFd))
     }
 }
 
-/// What [`wait`] found.
+/// The result of [`wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitOutcome {
     Ended {
         pid: Pid,
         status: ExitStatus,
-        /// What it used, with the children it had waited for.
+        /// The resources used by the child and the children that it waited for.
         usage: ResourceUsage,
     },
-    /// There are children, and none has ended.
+    /// There are children, but none has ended.
     NoneYet,
     /// There are no children.
     NoChildren,
 }
 
-/// Which children [`wait`] waits for.
+/// The children that [`wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitTarget {
     One(Pid),
-    /// Any, however it was cloned.
+    /// Any child, regardless of how it was cloned.
     Any,
 }
 
-/// Whether [`wait`] returns before a child has ended.
+/// Whether [`wait`] blocks until a child has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitMode {
     Block,
-    /// It does, with [`WaitOutcome::NoneYet`].
+    /// Returns [`WaitOutcome::NoneYet`] if no child has ended.
     Poll,
 }
 
-/// Waits for a child's end (`wait4(2)`).
+/// Waits for the end of a child (`wait4(2)`).
 pub fn wait(target: WaitTarget, patience: WaitMode) -> nix::Result<WaitOutcome> {
     let pid = match target {
         WaitTarget::One(pid) => pid.as_raw(),
@@ -76,9 +76,9 @@ pub fn wait(target: WaitTarget, patience: WaitMode) -> nix::Result<WaitOutcome> 
         };
     loop {
         let mut status = 0;
-        // SAFETY: `rusage` is a plain structure of integers, for which zero is a value.
+        // SAFETY: `rusage` is a plain structure of integers, for which zero is a valid value.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: both pointers are to live locals of the right type.
+        // SAFETY: both pointers refer to live locals of the right type.
         let result = unsafe { libc::wait4(pid, &mut status, options, &mut usage) };
         match Errno::result(result) {
             Ok(0) => return Ok(WaitOutcome::NoneYet),
@@ -99,7 +99,7 @@ pub fn wait(target: WaitTarget, patience: WaitMode) -> nix::Result<WaitOutcome> 
     }
 }
 
-/// How a process ended, from what wait(2) says of it; nothing if it did not.
+/// Decodes the status of wait(2). Returns `None` if the process has not ended.
 pub fn exit_status(status: libc::c_int) -> Option<ExitStatus> {
     if libc::WIFEXITED(status) {
         Some(ExitStatus::Code(libc::WEXITSTATUS(status)))
@@ -126,22 +126,22 @@ fn resource_usage(usage: &libc::rusage) -> ResourceUsage {
     }
 }
 
-/// The highest signal number, 64, on both x86-64 and ARM64.
+/// The highest signal number on both x86-64 and ARM64.
 const SIGNALS: libc::c_int = 64;
 
-/// Sets every signal to its default action, and unblocks all.
+/// Resets every signal to its default action and unblocks all signals.
 ///
-/// Only for a process that has installed no handler it still wants.
+/// Must be called only by a process that no longer needs any signal handler.
 pub fn reset_signals() {
-    // All zeros is the default action, no flags and an empty mask. Larger than the kernel's
-    // `struct sigaction`, of which it reads as much as there is. The call is made directly, since
-    // the C library keeps two signals to itself and refuses to reset them.
+    // All zeros mean the default action, no flags and an empty mask. The buffer is larger than the
+    // kernel's `struct sigaction`, of which the kernel reads only its own size. The call is made
+    // directly, because the C library reserves two signals and refuses to reset them.
     let default = [0u64; 8];
     const MASK_BYTES: usize = 8;
     for signal in 1..=SIGNALS {
         // SAFETY: the kernel reads a structure smaller than `default`, which outlives the call, and
-        // writes nothing; the default action runs no code of ours. For SIGKILL and SIGSTOP the
-        // call fails harmlessly.
+        // writes nothing. The default action runs no code of ours. For SIGKILL and SIGSTOP the call
+        // fails harmlessly.
         unsafe {
             libc::syscall(
                 libc::SYS_rt_sigaction,
@@ -155,39 +155,41 @@ pub fn reset_signals() {
     let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
 }
 
-/// Closes every descriptor but the standard ones and this one, whoever left them open. Linux 5.9.
+/// Closes all descriptors except the standard streams and this one, whoever opened them (Linux
+/// 5.9).
 ///
-/// Only for a process whose other descriptors nobody in it owns.
+/// Must be called only by a process in which no value owns another descriptor.
 pub fn close_all_but(kept: &OwnedFd) {
     use std::os::fd::AsRawFd;
     let kept = kept.as_raw_fd() as libc::c_uint;
     for (first, last) in [(3, kept.saturating_sub(1)), (kept + 1, libc::c_uint::MAX)] {
         if first <= last {
-            // SAFETY: plain numbers; by this function's contract no value of this process relies on
-            // what is closed.
+            // SAFETY: the call takes numbers. By the contract of this function, no value of this
+            // process relies on the closed descriptors.
             unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
         }
     }
 }
 
-/// Takes a capability, by number, from what programs executed by this process and its children can
-/// ever have (capabilities(7), "Capability bounding set"). What the process has itself it keeps.
+/// Removes a capability, by number, from the bounding set: programs executed by this process and
+/// its children can never have it (capabilities(7), "Capability bounding set"). The process itself
+/// keeps it.
 pub fn drop_from_bounding_set(capability: u32) -> nix::Result<()> {
     let capability = libc::c_ulong::from(capability);
-    // SAFETY: plain numbers; no memory is concerned.
+    // SAFETY: the call takes numbers and accesses no memory.
     Errno::result(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) }).map(drop)
 }
 
-/// The layout of capability sets that we use (linux/capability.h).
+/// The version of the layout of capability sets (linux/capability.h).
 pub const CAPABILITY_VERSION: u32 = 0x2008_0522;
 
-/// Makes capabilities that the calling process has inheritable: children of its, though bounded
-/// otherwise, may pass them on to programs they execute (capabilities(7)).
+/// Makes capabilities of the calling process inheritable, so that children may pass them on to
+/// programs that they execute, even if they drop others (capabilities(7)).
 pub fn make_inheritable(capabilities: u64) -> nix::Result<()> {
     let header: [u32; 2] = [CAPABILITY_VERSION, 0];
     let mut sets: [u32; 6] = [0; 6];
-    // SAFETY: plain system calls on locals of the layout that linux/capability.h gives for version
-    // 3: a header of two words, and twice three words, the third of each half being inheritable.
+    // SAFETY: system calls on locals with the layout that linux/capability.h defines for version 3:
+    // a header of two words, and two times three words, the third of which is the inheritable set.
     unsafe {
         Errno::result(libc::syscall(
             libc::SYS_capget,
@@ -205,7 +207,7 @@ pub fn make_inheritable(capabilities: u64) -> nix::Result<()> {
     }
 }
 
-/// Lets the kernel reap this process's children by itself.
+/// Makes the kernel reap this process's children automatically.
 pub fn reap_children_automatically() {
     // SAFETY: SIG_IGN installs no code of ours.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };

@@ -4,10 +4,10 @@ use nix::errno::Errno;
 
 use crate::filter::compile::BpfInstruction;
 
-/// Puts the calling thread, and all processes that come of it, behind a filter for good.
+/// Installs a filter for the calling thread and all its descendants. It cannot be removed.
 ///
-/// Only for a process with CAP_SYS_ADMIN in its user namespace: others would have to give up
-/// set-user-ID programs for it.
+/// Requires CAP_SYS_ADMIN in the process's user namespace. Without it, the process would have to
+/// give up executing set-user-ID programs.
 pub fn install(filter: &[BpfInstruction]) -> nix::Result<()> {
     let mut instructions: Vec<libc::sock_filter> = filter
         .iter()
@@ -22,10 +22,10 @@ pub fn install(filter: &[BpfInstruction]) -> nix::Result<()> {
         len: u16::try_from(instructions.len()).map_err(|_| Errno::E2BIG)?,
         filter: instructions.as_mut_ptr(),
     };
-    // Without the flag, kernels before 5.16 slow down everything behind a filter to guard it from
-    // side channels between processes, which the filter has nothing to do with.
+    // Without the flag, kernels before 5.16 slow down all processes with a filter to protect them
+    // from side channels between processes, which is not the purpose of this filter.
     let flags = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-    // SAFETY: the kernel copies the program, which outlives the call, and checks it.
+    // SAFETY: the kernel copies and checks the program, which outlives the call.
     Errno::result(unsafe {
         libc::syscall(
             libc::SYS_seccomp,

@@ -1,5 +1,5 @@
-//! Messages with descriptors over Unix seqpacket sockets, and memory files for messages that are
-//! too large.
+//! Sends messages with file descriptors over Unix seqpacket sockets, and creates memory files for
+//! messages that are too large.
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
@@ -14,14 +14,14 @@ use nix::sys::socket::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// The largest message, in bytes; what is larger travels in a memory file. Well below the least
-/// socket buffer that distributions set.
+/// The maximum size of a message in bytes; larger data is sent in a memory file. Well below the
+/// smallest socket buffer that distributions configure.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
-/// The most descriptors in one message.
+/// The maximum number of descriptors in one message.
 pub const DESCRIPTORS_MAX: usize = 8;
 
-/// A connected pair of seqpacket sockets.
+/// Returns a connected pair of seqpacket sockets.
 pub fn pair() -> nix::Result<(OwnedFd, OwnedFd)> {
     socketpair(
         AddressFamily::Unix,
@@ -31,7 +31,7 @@ pub fn pair() -> nix::Result<(OwnedFd, OwnedFd)> {
     )
 }
 
-/// Sends one message. A peer that is gone is `EPIPE`, never a signal.
+/// Sends one message. Returns `EPIPE` if the peer is gone, without a signal.
 pub fn send(
     socket: BorrowedFd<'_>,
     bytes: &[u8],
@@ -55,12 +55,12 @@ pub fn send(
     }
 }
 
-/// One received message.
+/// A received message.
 #[derive(Debug)]
 pub struct SocketMessage {
-    /// How many bytes of the buffer it takes; 0 means that the peer has closed its end.
+    /// The number of bytes in the buffer; 0 means that the peer has closed its end.
     pub length: usize,
-    /// The descriptors that came with it.
+    /// The descriptors sent with the message.
     pub descriptors: Vec<OwnedFd>,
 }
 
@@ -83,13 +83,13 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<SocketM
         for message in received.cmsgs()? {
             if let ControlMessageOwned::ScmRights(fds) = message {
                 descriptors.extend(fds.into_iter().map(|fd| {
-                    // SAFETY: the kernel has just installed this descriptor for us; nobody else
-                    // owns it.
+                    // SAFETY: the kernel has just installed this descriptor, which has no other
+                    // owner.
                     unsafe { OwnedFd::from_raw_fd(fd) }
                 }));
             }
         }
-        // Only here, when the descriptors have an owner that closes them.
+        // Checked only now, when the descriptors have an owner that closes them.
         if received.flags.contains(MsgFlags::MSG_TRUNC) {
             return Err(Errno::EMSGSIZE);
         }
@@ -100,27 +100,27 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<SocketM
     }
 }
 
-/// A memory file with these bytes, to be sent to another process.
+/// Creates a memory file with these bytes, to be sent to another process.
 pub fn memory_file(bytes: &[u8]) -> std::io::Result<OwnedFd> {
     let mut file = File::from(memfd_create(c"maelstrom", MFdFlags::MFD_CLOEXEC)?);
     file.write_all(bytes)?;
     Ok(file.into())
 }
 
-/// The whole content of a memory file.
+/// Returns the content of a memory file.
 pub fn read_memory_file(file: OwnedFd) -> std::io::Result<Vec<u8>> {
     let mut file = File::from(file);
-    // The position is shared with whoever has written the file, and is at its end.
+    // The position is shared with the process that wrote the file, and is at its end.
     file.seek(SeekFrom::Start(0))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Registers a non-blocking descriptor with the asynchronous runtime, which then tells when it is
+/// Registers a non-blocking descriptor with the async runtime, which then reports when it is
 /// readable.
 pub fn watch(descriptor: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` stays open, and is the same descriptor, until it is dropped, which
-    // `AsyncFd` does only after it has deregistered it.
+    // SAFETY: an `OwnedFd` remains open and refers to the same descriptor until it is dropped,
+    // which `AsyncFd` does only after deregistering it.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }

@@ -4,7 +4,7 @@
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-/// How many System V objects the calling process's IPC namespace holds.
+/// The number of System V objects in the calling process's IPC namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemVObjects {
     pub segments: i32,
@@ -12,8 +12,7 @@ pub struct SystemVObjects {
     pub queues: i32,
 }
 
-/// Not in the `libc` crate for every target; the layouts are of linux/shm.h, linux/sem.h and
-/// linux/msg.h.
+/// The structure of linux/shm.h, which the `libc` crate does not define for every target.
 #[repr(C)]
 struct ShmInfo {
     used_ids: libc::c_int,
@@ -30,12 +29,14 @@ pub fn system_v_objects() -> nix::Result<SystemVObjects> {
         used_ids: 0,
         others: [0; 6],
     };
-    // `struct seminfo` and `struct msginfo`: ten and eight `int`s (the last a `short` with its
-    // padding). `semusz` (index 7) and `msgpool` (index 0) count the objects in use.
+    // `struct seminfo` (linux/sem.h) and `struct msginfo` (linux/msg.h): ten and eight `int`s (the
+    // last one a `short` with its padding). `semusz` (index 7) and `msgpool` (index 0) count the
+    // objects in use.
     let mut sem = [0 as libc::c_int; 10];
     let mut msg = [0 as libc::c_int; 8];
-    // SAFETY: with SHM_INFO the kernel writes a `struct shm_info`, with SEM_INFO a `struct seminfo`
-    // and with MSG_INFO a `struct msginfo`; each buffer is a live local at least that large.
+    // SAFETY: with SHM_INFO the kernel writes a `struct shm_info`, with SEM_INFO a `struct
+    // seminfo`, and with MSG_INFO a `struct msginfo`. Each buffer is a live local that is at least
+    // that large.
     unsafe {
         Errno::result(libc::shmctl(0, SHM_INFO, (&raw mut shm).cast()))?;
         Errno::result(libc::semctl(0, 0, SEM_INFO, sem.as_mut_ptr()))?;
@@ -66,7 +67,7 @@ pub fn process_attributes() -> nix::Result<ProcessAttributes> {
     attributes_of(Pid::from_raw(0))
 }
 
-/// Reads the attributes of a process, 0 being the calling one.
+/// Reads the attributes of a process; 0 means the calling process.
 pub fn attributes_of(pid: Pid) -> nix::Result<ProcessAttributes> {
     let pid = pid.as_raw();
     let mut limits = Vec::with_capacity(RESOURCES as usize);
@@ -75,18 +76,18 @@ pub fn attributes_of(pid: Pid) -> nix::Result<ProcessAttributes> {
             rlim_cur: 0,
             rlim_max: 0,
         };
-        // SAFETY: `limit` is a live local of the type the call writes; the resources 0 to 15 are
-        // those of linux/resource.h on both x86-64 and ARM64.
+        // SAFETY: `limit` is a live local of the type that the call writes. The resources 0 to 15
+        // are those of linux/resource.h on both x86-64 and ARM64.
         Errno::result(unsafe { libc::prlimit(pid, resource as _, std::ptr::null(), &mut limit) })?;
         limits.push((limit.rlim_cur, limit.rlim_max));
     }
     let mut affinity = [0u64; 16];
-    // SAFETY: the call writes at most the size it is given, which is that of the live local; the
-    // others take plain numbers.
+    // SAFETY: the call writes at most the given size, which is that of the live local. The other
+    // calls take numbers.
     unsafe {
         let size = size_of_val(&affinity);
-        // A machine with more than 1024 processors does not fit; then all attributes but this one
-        // are compared.
+        // The mask of a machine with more than 1024 CPUs does not fit. Then all attributes except
+        // this one are compared.
         let _ = libc::syscall(
             libc::SYS_sched_getaffinity,
             pid,
@@ -103,15 +104,15 @@ pub fn attributes_of(pid: Pid) -> nix::Result<ProcessAttributes> {
     }
 }
 
-/// Limits the processes and threads of the calling process's user in its user namespace. The
-/// limit never grows.
+/// Limits the number of processes and threads of the calling process's user in its user namespace.
+/// Never raises the limit.
 pub fn limit_processes(most: u64) {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: `limit` is a live local of the type the calls read and write. Failing to lower a
-    // limit leaves it as it was, which is no danger.
+    // SAFETY: `limit` is a live local of the type that the calls read and write. If lowering fails,
+    // the limit remains unchanged, which is harmless.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NPROC, &mut limit) == 0 {
             limit.rlim_cur = limit.rlim_cur.min(most);

@@ -1,4 +1,4 @@
-//! The errors of making layers and images available.
+//! The errors of the layer cache.
 
 use crate::cache_kind::CacheKindError;
 use maelstrom_container::store::StoreError;
@@ -6,33 +6,33 @@ use maelstrom_image::{ImageError, ImageLockError, ReferenceError};
 use maelstrom_layer::LayerError;
 use maelstrom_model::exit_code;
 
-/// An error of making a layer or image available.
+/// Why a layer or image is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerCacheError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A cache is another program's.
+    /// The cache directory belongs to another kind of program.
     #[error(transparent)]
     CacheKind(#[from] CacheKindError),
-    /// A layer cannot be made.
+    /// A layer cannot be built.
     #[error(transparent)]
     Layer(#[from] LayerError),
-    /// A name that no image can have.
+    /// The image reference is invalid.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// An image is not available.
+    /// The image cannot be fetched or read.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The image lock file cannot be used.
+    /// The image lock file cannot be read or written.
     #[error(transparent)]
     TagLock(#[from] ImageLockError),
-    /// A thread that was at work is gone.
+    /// A background thread ended without a result.
     #[error("the work was interrupted")]
     Interrupted,
 }
 
 impl LayerCacheError {
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> &'static str {
         match self {
             LayerCacheError::Store(error) => error.help(),
@@ -45,7 +45,8 @@ impl LayerCacheError {
         }
     }
 
-    /// The program's exit code: whether the user's file is wrong, or this machine.
+    /// Returns the program's exit code, which distinguishes mistakes in the user's files from
+    /// failures of the infrastructure.
     pub fn exit_code(&self) -> u8 {
         match self {
             LayerCacheError::Layer(LayerError::Store(_))

@@ -1,11 +1,11 @@
 //! The layer cache: makes layers and images available as directories that can be mounted.
 //!
-//! A [`LayerCache`] belongs to one discovery: it owns the stores, opened on first use, and pins
-//! every tree that it hands out as long as it lives. Jobs know trees by their paths alone, so the
-//! cache must outlive the jobs that use them.
+//! A [`LayerCache`] belongs to one discovery. It owns the stores, which are opened on first use,
+//! and pins every tree that it returns as long as it lives. Jobs refer to trees only by path, so
+//! the cache must outlive the jobs that use them.
 //!
-//! Each layer and image is made once, however many tests ask for it, also concurrently. Which test
-//! gets which of them is the business of `maelstrom_spec`.
+//! Each layer and image is made once, however many tests request it, even concurrently.
+//! `maelstrom_spec` decides which test gets which layers and images.
 
 mod error;
 mod skeleton;
@@ -36,21 +36,22 @@ pub use maelstrom_image::TlsVerification;
 /// The options of a [`LayerCache`].
 #[derive(Clone, Debug)]
 pub struct LayerCacheOptions {
-    /// The project's directory: relative paths start here, and the image lock file is here.
+    /// The project's directory, which contains the image lock file. Relative paths are resolved
+    /// here.
     pub project: PathBuf,
-    /// The cache of layers, the project's own.
+    /// The directory of the project's layer cache.
     pub cache: PathBuf,
-    /// The image cache, which all projects share.
+    /// The directory of the image cache, which all projects share.
     pub depot: PathBuf,
-    /// What each of the two should take up at most.
+    /// The target size of each of the two caches, in bytes.
     pub size_target_bytes: u64,
-    /// Which registries are trusted.
+    /// Whether to verify the TLS certificates of registries.
     pub certificates: TlsVerification,
-    /// Where programs look for shared libraries first, as in `LD_LIBRARY_PATH`.
+    /// Directories to search for shared libraries first, as in `LD_LIBRARY_PATH`.
     pub library_path: Vec<PathBuf>,
 }
 
-/// See the module documentation.
+/// Makes layers and images available; see the module documentation.
 #[derive(Debug)]
 pub struct LayerCache {
     sources: LayerCacheOptions,
@@ -59,37 +60,37 @@ pub struct LayerCache {
     layers: OnceMap<LayerSpec, Tree>,
     images: OnceMap<String, Arc<ContainerImage>>,
     skeletons: OnceMap<Vec<SkeletonEntry>, Tree>,
-    /// Of the tags that this run has looked up: one writer at a time.
+    /// Held while the image lock file is written, so that there is one writer at a time.
     tags: tokio::sync::Mutex<()>,
 }
 
-/// Something for each key, made once.
+/// Values by key, each of which is made once.
 type OnceMap<K, V> = Mutex<HashMap<K, Arc<OnceCell<V>>>>;
 
-/// An image that is available.
+/// An image that is available locally.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedImage {
-    /// Its trees, lowest first.
+    /// The directories of its layers, lowest first.
     pub trees: Vec<PathBuf>,
     pub environment: BTreeMap<String, String>,
-    /// Where its programs start, if it says so.
+    /// The working directory that the image specifies, if any.
     pub working_directory: Option<PathBuf>,
 }
 
-/// The progress of an image.
+/// The download progress of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageProgress {
-    /// Bytes that were fetched.
+    /// The number of downloaded bytes.
     pub fetched_bytes: u64,
-    /// Bytes that there are to fetch, as far as is known.
+    /// The number of bytes to download, as far as known.
     pub total_bytes: u64,
 }
 
-/// A progress callback, called from several threads.
+/// A progress callback. It is called from several threads.
 pub type ImageProgressCallback = Arc<dyn Fn(ImageProgress) + Send + Sync>;
 
 impl LayerCache {
-    /// Nothing is opened, read or made yet.
+    /// Creates a cache that has not opened any store yet.
     pub fn new(sources: LayerCacheOptions) -> LayerCache {
         LayerCache {
             sources,
@@ -102,7 +103,7 @@ impl LayerCache {
         }
     }
 
-    /// Where the layer's tree is.
+    /// Builds a layer if it is missing, and returns its directory.
     pub async fn layer(&self, layer: &LayerSpec) -> Result<PathBuf, LayerCacheError> {
         let once = once(&self.layers, layer);
         let tree = once.get_or_try_init(|| async {
@@ -119,7 +120,7 @@ impl LayerCache {
         Ok(tree?.root().to_owned())
     }
 
-    /// Where a tree of these entries is.
+    /// Builds a tree of these entries if it is missing, and returns its directory.
     pub async fn skeleton(&self, entries: &[SkeletonEntry]) -> Result<PathBuf, LayerCacheError> {
         let once = once(&self.skeletons, &entries.to_vec());
         let tree = once.get_or_try_init(|| async {
@@ -130,8 +131,8 @@ impl LayerCache {
         Ok(tree.await?.root().to_owned())
     }
 
-    /// An image by its URI, fetched if it is missing. A tag leads where the project's lock file
-    /// says; one that is new there is added.
+    /// Fetches an image if it is missing. A tag is resolved by the project's lock file; a tag that
+    /// the file does not contain is added to it.
     pub async fn image(
         &self,
         uri: &str,
@@ -181,8 +182,7 @@ impl LayerCache {
         );
         if let Some((reference, path)) = path {
             let _one_writer = self.tags.lock().await;
-            // The file is read once more because another image of this run may have been added
-            // since.
+            // The file is read again, because another image may have been added since.
             let mut tags = ImageLockFile::read(&path)?;
             tags.record(reference, image.digest);
             if tags.save(&path)? == ImageLockUpdate::Written {
@@ -219,8 +219,8 @@ impl LayerCache {
             size_target_bytes: self.sources.size_target_bytes,
         };
         blocking(move || {
-            // The check comes before anything is made there, since the directory may be another
-            // program's, and the claim when the directory is certain to exist.
+            // The check comes first, before anything is created in a directory that may belong to
+            // another program. The claim comes when the directory exists.
             CacheKind::Client.check(&options.root)?;
             let store = Store::open(&options)?;
             CacheKind::Client.claim(store.root())?;
@@ -235,7 +235,7 @@ fn once<K: Eq + Hash + Clone, V>(things: &OnceMap<K, V>, key: &K) -> Arc<OnceCel
     Arc::clone(things.entry(key.clone()).or_default())
 }
 
-/// Adds up the progress of all layers.
+/// Returns a callback that sums up the progress of all layers.
 fn sum(watcher: ImageProgressCallback) -> Arc<dyn Fn(LayerProgress) + Send + Sync> {
     let known: Mutex<HashMap<_, (u64, u64)>> = Mutex::default();
     Arc::new(move |progress: LayerProgress| match progress.phase {

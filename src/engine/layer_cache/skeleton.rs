@@ -1,4 +1,4 @@
-//! A small tree that is written entry by entry, as the lowest layer of a root.
+//! Builds a small tree from a list of entries, as the lowest layer of a root.
 
 use maelstrom_container::digest::{ContentHash, DigestHasher};
 use maelstrom_container::spec::{SkeletonEntry, SkeletonKind};
@@ -7,7 +7,7 @@ use maelstrom_layer::LayerError;
 
 use std::os::unix::ffi::OsStrExt;
 
-/// Part of every tree's name; grows when the same entries would make another tree.
+/// Part of every tree's name. Change it when the same entries result in a different tree.
 const FORMAT: &[u8] = b"maelstrom skeleton 1";
 
 const DIRECTORY: FileAttributes = FileAttributes {
@@ -20,7 +20,8 @@ const FILE: FileAttributes = FileAttributes {
     mtime: FileTime::NEUTRAL,
 };
 
-/// The tree of these entries, of which the first counts where two have one path.
+/// Returns the tree of these entries, building it if it is missing. If several entries have the
+/// same path, the first one counts.
 pub(super) fn tree(store: &Store, entries: &[SkeletonEntry]) -> Result<Tree, LayerError> {
     store.tree_or_build(name(entries), |writer| write(entries, writer))
 }

@@ -1,4 +1,4 @@
-//! The layer cache of a project in a temporary directory.
+//! Tests the layer cache of a project in a temporary directory.
 
 use super::*;
 use maelstrom_model::job::SkeletonKind;

@@ -1,10 +1,10 @@
-//! Waits when the machine has run out of something that a container needs: namespaces, processes,
-//! open files.
+//! Waits when the machine has run out of a resource that a container needs: namespaces, processes
+//! or open files.
 //!
-//! Other jobs of this backend hold some of it, and release it when they end. So a job that could
-//! not get its container waits until one of them ends, and retries: the run continues with fewer
-//! jobs at a time. If none is running, another program holds it all, and the job waits no longer
-//! than [`PATIENCE`].
+//! Other jobs of this backend hold some of the resource and release it when they end. So a job
+//! whose container cannot be started waits until another job ends, and retries: the run continues
+//! with fewer concurrent jobs. If no job is running, other programs hold the resource, and the job
+//! gives up after [`PATIENCE`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -16,14 +16,14 @@ use tokio::time::{Instant, sleep};
 
 use maelstrom_container::exhausted::ExhaustedResource;
 
-/// How long nothing of ours may have run until a job gives up.
+/// How long a job waits for a resource while no job of this backend runs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The kernel takes namespaces apart some time after their last process has ended, without
-/// notification.
+/// The interval between retries. The kernel removes namespaces some time after their last process
+/// has ended, without notification.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// The state of the backoff. Clones share it.
+/// The state of the backoff, shared by all clones.
 #[derive(Clone, Default)]
 pub struct ResourceBackoff(Rc<ResourceBackoffState>);
 
@@ -35,26 +35,26 @@ struct ResourceBackoffState {
     told: RefCell<HashSet<ExhaustedResource>>,
 }
 
-/// A job that has its container. Dropping it says that it has ended.
+/// Counts a job whose container was started. Dropping the guard reports the job's end.
 pub struct RunningJobGuard(ResourceBackoff);
 
-/// Whether to try again.
+/// Whether to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackoffDecision {
-    /// It may go now.
+    /// Retry now.
     Better,
-    /// There is no job to wait for.
+    /// Give up: no job is running whose end could help.
     Hopeless,
 }
 
 impl ResourceBackoff {
-    /// A job has its container.
+    /// Records that a job's container was started.
     pub fn runs(&self) -> RunningJobGuard {
         self.0.running.set(self.0.running.get() + 1);
         RunningJobGuard(self.clone())
     }
 
-    /// Waits for a change for the better. `since` is when the job that waits began to.
+    /// Waits until a retry may succeed. `since` is when the job began to wait.
     pub async fn wait(&self, since: Instant) -> BackoffDecision {
         let last = self.0.progress.get().map_or(since, |last| last.max(since));
         if self.0.running.get() == 0 && last.elapsed() > PATIENCE {
@@ -67,7 +67,7 @@ impl ResourceBackoff {
         BackoffDecision::Better
     }
 
-    /// Whether this is the first report of such a shortage.
+    /// Returns whether a shortage of this resource was not reported before.
     pub fn is_news(&self, exhausted: ExhaustedResource) -> bool {
         self.0.told.borrow_mut().insert(exhausted)
     }
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(shortage.wait(since).await, BackoffDecision::Better);
         tokio::time::advance(PATIENCE * 2).await;
         assert_eq!(shortage.wait(since).await, BackoffDecision::Hopeless);
-        // Another that has just come waits for itself.
+        // A job that has just arrived waits for itself.
         assert_eq!(shortage.wait(Instant::now()).await, BackoffDecision::Better);
     }
 

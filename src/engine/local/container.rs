@@ -1,4 +1,4 @@
-//! A handle to one container init: starting it, sending requests, reading replies.
+//! Starts containers and talks to their init processes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -27,46 +27,46 @@ use maelstrom_container::spawner::{Spawner, SpawnerError};
 use maelstrom_container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
 use maelstrom_model::job::{ContainerSpec, ForkServerNeed, ForkServerSpec, ProcessSpec};
 
-/// The most containers that one slot keeps for jobs to come. Each is a small process and a few
-/// mounts; a project rarely has more than a handful of different containers.
+/// The maximum number of idle containers kept per slot. Each is a small process and a few mounts; a
+/// project rarely has more than a handful of different containers.
 const IDLE_CONTAINERS_MAX: usize = 4;
 
-/// How many plans are kept, so that a job like the one before needs no planning.
+/// The number of cached container plans, so that a job like an earlier one needs no planning.
 const PLANS_MAX: usize = 16;
 
-/// A plan and what it was made from.
+/// A container spec and the plan made from it.
 type KnownPlan = (Arc<ContainerSpec>, Rc<ContainerPlan>);
 
-/// How many environments are kept, for the same reason.
+/// The number of cached environments, for the same reason.
 const ENVIRONMENTS_MAX: usize = 16;
 
-/// An environment and what was made of it.
+/// An environment and its packed form.
 type KnownEnvironment = (Arc<BTreeMap<OsString, OsString>>, PackedStrings);
 
-/// Starts containers. Cloning it shares it.
+/// Starts containers and keeps idle ones. Clones share the same pool.
 #[derive(Clone)]
 pub struct ContainerPool {
     spawner: Rc<Spawner>,
     secrets: Rc<HostSecrets>,
     limits: Rc<RefCell<ContainerLimits>>,
     shortage: ResourceBackoff,
-    /// Those that can be used again, by slot.
+    /// Idle containers that can be reused, by slot.
     idle: Rc<RefCell<Vec<Vec<ContainerHandle>>>>,
     plans: Rc<RefCell<VecDeque<KnownPlan>>>,
     environments: Rc<RefCell<VecDeque<KnownEnvironment>>>,
     edition: Rc<Cell<u64>>,
-    /// Fork servers that failed to start.
+    /// The fork servers that failed to start.
     refused: Rc<RefCell<Vec<Arc<ProcessSpec>>>>,
 }
 
 /// Why a container could not be started.
 #[derive(Debug)]
 pub enum ContainerStartError {
-    /// This one cannot be made.
+    /// The container cannot be created.
     Container(String),
-    /// It cannot be made now, because a resource is used up.
+    /// The container cannot be created now, because a resource is exhausted.
     Exhausted(ExhaustedResource, String),
-    /// None can be made any more.
+    /// The helper process is gone, so no container can be created any more.
     Helper(SpawnerError),
 }
 
@@ -84,7 +84,7 @@ impl From<MessageError> for ContainerStartError {
 }
 
 impl ContainerStartError {
-    /// What a failure with this error number means.
+    /// Classifies a failure by its error number.
     pub fn of(errno: Option<Errno>, message: String) -> ContainerStartError {
         match errno.and_then(ExhaustedResource::of) {
             Some(exhausted) => ContainerStartError::Exhausted(exhausted, message),
@@ -92,19 +92,19 @@ impl ContainerStartError {
         }
     }
 
-    /// The same of a failed operation on descriptors.
+    /// Classifies a failed operation on file descriptors.
     pub fn of_io(error: &io::Error, message: String) -> ContainerStartError {
         ContainerStartError::of(error.raw_os_error().map(Errno::from_raw), message)
     }
 
-    /// The same of a step that failed.
+    /// Classifies a failed step of the container init.
     pub fn of_step(failed: &StepFailed, message: String) -> ContainerStartError {
         ContainerStartError::of(Some(Errno::from_raw(failed.errno)), message)
     }
 }
 
 impl ContainerPool {
-    /// With a spawner to start them, and what they hide.
+    /// Creates a pool of containers for `slots` slots. `secrets` are hidden from all containers.
     pub fn new(spawner: Rc<Spawner>, slots: u32, secrets: HostSecrets) -> ContainerPool {
         ContainerPool {
             spawner,
@@ -119,24 +119,24 @@ impl ContainerPool {
         }
     }
 
-    /// Limits every container that is started from now on.
+    /// Sets the limits of every container that is started from now on.
     pub fn limit(&self, limits: ContainerLimits) {
         *self.limits.borrow_mut() = limits;
-        // A plan holds the limits that it was made with.
+        // A plan contains the limits that were set when it was made.
         self.plans.borrow_mut().clear();
     }
 
-    /// How many bytes of files each may hold.
+    /// Returns how many bytes of files each container may hold, if limited.
     pub fn scratch_bytes(&self) -> Option<u64> {
         self.limits.borrow().scratch_bytes
     }
 
-    /// The backoff for exhausted resources.
+    /// Returns the backoff for exhausted resources.
     pub fn shortage(&self) -> &ResourceBackoff {
         &self.shortage
     }
 
-    /// A container of this slot's that serves such a job.
+    /// Takes an idle container of a slot that matches a job's spec and fork server.
     pub fn take_idle(
         &self,
         slot: u32,
@@ -147,8 +147,8 @@ impl ContainerPool {
         take(idle.get_mut(slot as usize)?, spec, resident)
     }
 
-    /// A container of any slot's that serves such a job. If there is none, one that serves another
-    /// is ended, so that there is room.
+    /// Takes a matching idle container of any slot. If there is none, ends an idle container to
+    /// free its resources.
     pub fn take_any_idle(
         &self,
         spec: &Arc<ContainerSpec>,
@@ -157,24 +157,24 @@ impl ContainerPool {
         let mut idle = self.idle.borrow_mut();
         let found = idle.iter_mut().find_map(|slot| take(slot, spec, resident));
         if found.is_none() {
-            // The one that was used the longest time ago.
+            // End the least recently used container of a slot.
             drop(idle.iter_mut().find_map(Vec::pop));
         }
         found
     }
 
-    /// Keeps a container for jobs to come.
+    /// Keeps a container for later jobs, unless files have changed since it was started.
     pub fn put_back(&self, slot: u32, container: ContainerHandle) {
         if let Some(idle) = self.idle.borrow_mut().get_mut(slot as usize)
             && self.is_current(&container)
         {
-            // The one used last is kept longest.
+            // The most recently used container is kept longest.
             idle.insert(0, container);
             idle.truncate(IDLE_CONTAINERS_MAX);
         }
     }
 
-    /// Ends the containers that are kept.
+    /// Ends all idle containers.
     pub fn end_idle(&self) {
         let mut idle = self.idle.borrow_mut();
         let ended: usize = idle.iter().map(Vec::len).sum();
@@ -184,18 +184,18 @@ impl ContainerPool {
         idle.iter_mut().for_each(Vec::clear);
     }
 
-    /// Marks every container started so far as outdated: it keeps what it once looked up of the
-    /// host's files, missing ones included, and these may have changed.
+    /// Marks every container started so far as outdated, because files of the host may have
+    /// changed. A container caches what it once looked up, including that a file was missing.
     pub fn files_changed(&self) {
         self.end_idle();
         self.edition.set(self.edition.get() + 1);
-        // Plans name what stands beside mounts of this machine.
+        // Plans list the entries beside mounts of host directories.
         self.plans.borrow_mut().clear();
-        // What kept a program from being a fork server may have gone with them.
+        // A fork server that failed to start may work with the changed files.
         self.refused.borrow_mut().clear();
     }
 
-    /// Whether a container has seen no files but the present ones.
+    /// Returns whether no files have changed since a container was started.
     fn is_current(&self, container: &ContainerHandle) -> bool {
         container.edition == self.edition.get()
     }
@@ -218,7 +218,7 @@ impl ContainerPool {
         Ok(plan)
     }
 
-    /// A process in the form in which a container takes it.
+    /// Encodes a process for a request to a container.
     pub fn image(&self, process: &ProcessSpec) -> Result<ProcessImage, NulByte> {
         let mut environments = self.environments.borrow_mut();
         let known = environments
@@ -237,7 +237,7 @@ impl ContainerPool {
         ProcessImage::new(process, packed)
     }
 
-    /// A job's fork server, unless it has failed to start before.
+    /// Returns a job's fork server, unless it failed to start before.
     pub fn resident(&self, wanted: Option<&ForkServerSpec>) -> Option<ForkServerSpec> {
         let refused = self.refused.borrow();
         wanted
@@ -245,7 +245,7 @@ impl ContainerPool {
             .cloned()
     }
 
-    /// Records that such a fork server fails to start. Returns whether to report it.
+    /// Records that a fork server failed to start. Returns whether to report it.
     pub fn refuse(&self, resident: &ForkServerSpec) -> bool {
         match resident.need {
             ForkServerNeed::Wanted => {}
@@ -259,14 +259,14 @@ impl ContainerPool {
         news
     }
 
-    /// Starts a container and waits until it is made.
+    /// Starts a container and waits until it is ready.
     pub async fn start(
         &self,
         spec: &Arc<ContainerSpec>,
     ) -> Result<ContainerHandle, ContainerStartError> {
         let plan = self.plan(spec)?;
-        // Files may change while the container is being made, and it may have seen the old ones,
-        // so its edition is that of the beginning.
+        // Files may change while the container is created, and it may have seen the old ones. So
+        // its edition is the one at the beginning.
         let edition = self.edition.get();
         let socket = self.spawner.start_container(&plan).map_err(|error| {
             match error.errno().and_then(ExhaustedResource::of) {
@@ -305,12 +305,12 @@ fn take(
     Some(idle.remove(index))
 }
 
-/// Comparing pointers first: equal specs are nearly always the same one.
+/// Compares pointers first, because equal specs nearly always share one allocation.
 fn same<T: PartialEq>(one: &Arc<T>, other: &Arc<T>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }
 
-/// A container that is ready for a job. Dropping it ends it.
+/// A container that is ready for a job. Dropping the handle ends the container.
 pub struct ContainerHandle {
     spec: Arc<ContainerSpec>,
     resident: RefCell<Option<Arc<ProcessSpec>>>,
@@ -330,7 +330,7 @@ impl ContainerHandle {
         })
     }
 
-    /// Whether it is one of these, with this fork server.
+    /// Returns whether the container has this spec and this fork server.
     pub fn serves(&self, spec: &Arc<ContainerSpec>, resident: Option<&Arc<ProcessSpec>>) -> bool {
         let residents = match (&*self.resident.borrow(), resident) {
             (None, None) => true,
@@ -340,7 +340,7 @@ impl ContainerHandle {
         residents && same(&self.spec, spec)
     }
 
-    /// Requests the start of a fork server. The reply tells whether it succeeded.
+    /// Requests the start of a fork server. The reply says whether it succeeded.
     pub fn keep(
         &self,
         resident: &Arc<ProcessSpec>,
@@ -350,14 +350,14 @@ impl ContainerHandle {
         self.give(LaunchMode::Keep, image, &[])
     }
 
-    /// Sends a request. Only for those that carry no descriptors; the socket's buffer holds far
-    /// more of them than are ever outstanding.
+    /// Sends a request without file descriptors. The socket's buffer holds far more of these
+    /// requests than are ever outstanding.
     pub fn order(&self, order: ContainerRequest) -> Result<(), MessageError> {
         message::send(self.socket.as_fd(), &order, &[])
     }
 
-    /// Requests that a program be run, or forked by the fork server, with this standard input, if
-    /// any, and these standard output and error.
+    /// Requests that a program be run, or forked by the fork server, with these standard streams.
+    /// Without `input`, the program reads from `/dev/null`.
     pub fn run(
         &self,
         image: ProcessImage,
@@ -374,7 +374,7 @@ impl ContainerHandle {
         }
     }
 
-    /// Requests that a program be run on its own terminal.
+    /// Requests that a program be run on a terminal of its own.
     pub fn run_on_terminal(
         &self,
         image: ProcessImage,
@@ -390,7 +390,7 @@ impl ContainerHandle {
         streams: &[BorrowedFd<'_>],
     ) -> Result<(), MessageError> {
         let order = ContainerRequest::Do(task, image);
-        // The argument of a message's size is the order's: a tag and the image.
+        // The size that counts is that of the request: a tag and the process image.
         if message::encode(&order)?.len() <= MESSAGE_BYTES_MAX {
             return message::send(self.socket.as_fd(), &order, streams);
         }
@@ -408,7 +408,7 @@ impl ContainerHandle {
         )
     }
 
-    /// The next reply. Dropping the future loses nothing.
+    /// Waits for the next reply. Cancel safe.
     pub async fn reply(&self) -> Result<ContainerReply, MessageError> {
         loop {
             let broken = |error: io::Error| {

@@ -5,21 +5,22 @@ use std::fs;
 use maelstrom_model::event::{EventKind, WorkerCondition};
 use maelstrom_model::ids::WorkerId;
 
-/// Remembers the processor times seen last, since only their growth means something.
+/// Samples the load of this machine. Keeps the last CPU times, because only their growth is
+/// meaningful.
 #[derive(Debug, Default)]
 pub struct HostSampler {
     last: Option<CpuTimes>,
 }
 
-/// In clock ticks since the machine was started.
+/// CPU times in clock ticks since the machine booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CpuTimes {
     busy: u64,
     all: u64,
 }
 
-/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal, and then
-/// guest times, which user and nice include.
+/// Parses the first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal,
+/// and then guest times, which user and nice include.
 fn parse_times(stat: &str) -> Option<CpuTimes> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let mut busy = 0u64;
@@ -27,7 +28,7 @@ fn parse_times(stat: &str) -> Option<CpuTimes> {
     for (index, column) in line.split_ascii_whitespace().take(8).enumerate() {
         let ticks: u64 = column.parse().ok()?;
         all = all.saturating_add(ticks);
-        // 3 is idle, 4 is waiting for input or output.
+        // Column 3 is idle, column 4 is iowait.
         if index != 3 && index != 4 {
             busy = busy.saturating_add(ticks);
         }
@@ -35,7 +36,7 @@ fn parse_times(stat: &str) -> Option<CpuTimes> {
     Some(CpuTimes { busy, all })
 }
 
-/// Total and available memory, in bytes.
+/// Parses the total and available memory, in bytes.
 fn parse_memory(meminfo: &str) -> Option<(u64, u64)> {
     let field = |name: &str| -> Option<u64> {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
@@ -45,18 +46,19 @@ fn parse_memory(meminfo: &str) -> Option<(u64, u64)> {
     Some((field("MemTotal:")?, field("MemAvailable:")?))
 }
 
-/// All the memory of this machine, in bytes.
+/// Returns the total memory of this machine, in bytes.
 pub fn memory_total_bytes() -> Option<u64> {
     parse_memory(&fs::read_to_string("/proc/meminfo").ok()?).map(|(total, _)| total)
 }
 
 impl HostSampler {
-    /// How the machine did since the last time; nothing if it cannot be told.
+    /// Returns the machine's load since the previous call. Returns `None` on the first call, or if
+    /// `/proc` cannot be read.
     pub fn sample(&mut self, worker: WorkerId, busy: u32) -> Option<EventKind> {
         let times = parse_times(&fs::read_to_string("/proc/stat").ok()?)?;
         let (total, available) = parse_memory(&fs::read_to_string("/proc/meminfo").ok()?)?;
         let before = self.last.replace(times)?;
-        // Two samples within one tick have nothing between them to divide by.
+        // Two samples within one tick have equal times, so the divisor would be zero.
         let all = times.all.saturating_sub(before.all).max(1);
         let used = times.busy.saturating_sub(before.busy);
         Some(EventKind::WorkerSample {

@@ -25,27 +25,27 @@ use maelstrom_model::byte_size::ByteSize;
 use maelstrom_model::event::{EventKind, NoticeSeverity, OutputStream, UserNotice};
 use maelstrom_model::job::{ExitStatus, JobOutcome, JobResult, ProcessSpec, ResourceUsage};
 
-/// How long a fork server may take until it is ready. It sets itself stricter limits.
+/// How long a fork server may take to become ready. The fork server itself has stricter limits.
 const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
 
 /// The result of running a job in a container.
 enum ContainerRunResult {
-    /// It was run, or was stopped before.
+    /// The job was run, or was stopped before it started.
     Yes {
         end: JobOutcome,
         usage: ResourceUsage,
         ran: Duration,
         fate: ContainerReuse,
     },
-    /// The container was gone before the job said anything.
+    /// The container was gone before the job wrote anything.
     No,
 }
 
 /// Runs a job to its end.
 pub async fn run(mut assignment: JobTask) -> JobCompletion {
     let (id, slot) = (assignment.id, assignment.slot);
-    // The target is consumed, while the methods below borrow the task as a whole; nobody reads
-    // what stands there instead.
+    // The target is moved out because the methods below borrow the whole task. The value left in
+    // its place is never read.
     let means = std::mem::replace(&mut assignment.means, ExecutionTarget::Process);
     assignment.emit(BackendEvent::Started {
         job: id,
@@ -94,7 +94,7 @@ pub async fn run(mut assignment: JobTask) -> JobCompletion {
 }
 
 impl JobTask {
-    /// Runs the job as soon as its resources are available.
+    /// Runs the job as soon as the resources for its container are available.
     async fn run_in_some_container(
         &self,
         mut idle: Option<ContainerHandle>,
@@ -153,7 +153,7 @@ impl JobTask {
             };
             return Ok((result, self.reusable(container, fate)));
         }
-        // None was left over, or it was lost while it was made ready again after the job before.
+        // There was no idle container, or it was lost while it was reset after its previous job.
         let container = self.container(containers).await?;
         let prepared = started.elapsed();
         tracing::debug!(slot = self.slot, took = ?prepared, "a container was made");
@@ -197,7 +197,7 @@ impl JobTask {
         }
     }
 
-    /// A new container, with the job's fork server in it if there can be one.
+    /// Starts a container, with the job's fork server in it if that is possible.
     async fn container(
         &self,
         containers: &ContainerPool,
@@ -216,7 +216,7 @@ impl JobTask {
                 Ok(ContainerReply::NotKept(reason)) => reason,
                 Ok(_) | Err(_) => "its container ended".to_owned(),
             },
-            // The container ends, and the fork server with it.
+            // This container ends, and the fork server with it.
             () = self.unwanted() => return containers.start(&self.job.container).await,
             () = tokio::time::sleep(RESIDENT_START_MAX) => {
                 format!("it was not ready after {} s", RESIDENT_START_MAX.as_secs())
@@ -228,8 +228,7 @@ impl JobTask {
                 &reason,
             ))));
         }
-        // The first container is not used: nobody knows what the fork server has done to it until
-        // it failed.
+        // The first container is not reused, because the failed fork server may have modified it.
         containers.start(&self.job.container).await
     }
 
@@ -246,7 +245,7 @@ impl JobTask {
         image: ProcessImage,
         containers: &ContainerPool,
     ) -> Result<ContainerRunResult, ContainerStartError> {
-        // Somebody may have stopped the job while its container was made; the container is unused
+        // The job may have been stopped while its container was created. The container is unused
         // and can be kept.
         if self.control.is_unwanted() {
             let (usage, ran) = (ResourceUsage::default(), Duration::ZERO);
@@ -279,8 +278,9 @@ impl JobTask {
             .map_err(begun)?;
         let reply = loop {
             tokio::select! {
-                // A job that has ended is not ended for its time, however late either is noticed;
-                // and one that writes without end has its time all the same.
+                // The reply comes first: a job that has ended did not time out, however late its
+                // end is noticed. Output comes last, so that a job that writes without end still
+                // times out.
                 biased;
                 reply = container.reply() => break reply,
                 () = self.control.changed() => {
@@ -329,14 +329,13 @@ impl JobTask {
             ) => {
                 return Err(ContainerStartError::from(MessageError::Closed));
             }
-            // Nobody has seen any output of the job yet, so it may begin again in another
-            // container.
+            // No output of the job was reported yet, so it can run again in another container.
             Err(MessageError::Closed) if outputs.are_silent() => return Ok(ContainerRunResult::No),
             Err(error) => return Err(begun(error)),
         };
-        // Nobody can write any more; what is left is in the pipes.
+        // All writers are gone; the remaining output is in the pipes.
         self.pass_on_rest(&mut outputs).await;
-        // A job that passes may have filled the space on purpose, to test what then happens.
+        // A job that passes may have filled the space on purpose.
         if let (ScratchSpace::Exhausted, Some(bytes)) = (room, containers.scratch_bytes())
             && end != JobOutcome::Exited(ExitStatus::Code(0))
         {
@@ -346,7 +345,7 @@ impl JobTask {
                 bytes: no_room(bytes).into_bytes(),
             });
         }
-        // The container's clock goes on while its processes are stopped.
+        // The container's clock keeps running while its processes are suspended.
         let ran = ran.saturating_sub(self.control.suspended_for());
         Ok(ContainerRunResult::Yes {
             end,
@@ -357,7 +356,8 @@ impl JobTask {
     }
 }
 
-/// A failure after a job's program was started: whatever it is, the job is not to run twice.
+/// Converts an error after the job's program was started: the job must not run twice, so an
+/// exhausted resource is no reason to retry.
 fn begun(error: impl Into<ContainerStartError>) -> ContainerStartError {
     match error.into() {
         ContainerStartError::Exhausted(_, message) => ContainerStartError::Container(message),
@@ -365,7 +365,7 @@ fn begun(error: impl Into<ContainerStartError>) -> ContainerStartError {
     }
 }
 
-/// The loss of the helper processes, which ends everything.
+/// Reports the loss of the helper process, which ends the run.
 fn helper_lost(source: impl std::error::Error + Send + Sync + 'static) -> BackendLost {
     BackendLost {
         message: "the helper process that starts containers is gone".to_owned(),
@@ -376,9 +376,9 @@ fn helper_lost(source: impl std::error::Error + Send + Sync + 'static) -> Backen
     }
 }
 
-/// Says, below what a job has written, why it may have failed.
+/// Returns a message that follows the job's output and says why the job may have failed.
 fn no_room(bytes: u64) -> String {
-    // Nobody reads the last digits of a share.
+    // Round down to megabytes; the exact share is of no interest.
     const MEGABYTE: u64 = 1 << 20;
     let bytes = if bytes < MEGABYTE {
         bytes
@@ -392,7 +392,7 @@ fn no_room(bytes: u64) -> String {
     )
 }
 
-/// Reports that jobs wait.
+/// Returns a notice that jobs wait for a resource.
 fn waits(exhausted: ExhaustedResource) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Warning,
@@ -402,7 +402,7 @@ fn waits(exhausted: ExhaustedResource) -> UserNotice {
     }
 }
 
-/// Reports that jobs start their own processes, without a fork server.
+/// Returns a notice that jobs start their own processes, without a fork server.
 fn no_forks(resident: &ProcessSpec, reason: &str) -> UserNotice {
     let program = resident.program.to_string_lossy();
     UserNotice {
@@ -418,7 +418,7 @@ fn no_forks(resident: &ProcessSpec, reason: &str) -> UserNotice {
 impl SignalTarget for ContainerHandle {
     type Error = MessageError;
 
-    /// A request to a container that has just ended is no failure: its reply tells.
+    /// Sends a request. A container that has just ended is no error; its reply reports the end.
     fn send_signal(&self, tug: JobSignal) -> Result<(), MessageError> {
         let order = match tug {
             JobSignal::Terminate => ContainerRequest::Signal(libc::SIGTERM),

@@ -1,14 +1,15 @@
-//! Runs jobs on this machine, each in its own container, or in a plain process if the user chose
-//! so.
+//! Runs jobs on this machine, each in its own container, or in a plain process if the user requests
+//! it.
 //!
-//! - [`container`]: a handle to one container init. [`process`]: a plain process instead.
-//! - [`job`]: one job from its slot to its end; [`task`]: its inputs and results; [`timer`]: its
-//!   time limit and stop requests; [`output`]: its output.
-//! - [`host_sampler`]: the load of this machine. [`scratch`]: the memory budget of containers'
-//!   files. [`backoff`]: waits when the machine has run out of something.
+//! - [`container`]: starts containers and talks to their init processes. [`process`]: runs a job in
+//!   a plain process instead.
+//! - [`job`]: runs one job from its slot to its end. [`task`]: its inputs and results. [`timer`]:
+//!   its timeout and its stop requests. [`output`]: reads its output.
+//! - [`host_sampler`]: samples the load of this machine. [`scratch`]: the memory budget for files
+//!   in containers. [`backoff`]: waits for exhausted resources.
 //!
 //! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): the backend
-//! owns its jobs as futures, and reads their output only while its events are taken.
+//! owns its jobs as futures and reads their output only while its events are consumed.
 
 mod backoff;
 mod container;
@@ -53,10 +54,10 @@ use maelstrom_model::job::{Job, JobOutcome, JobResult};
 /// How often the host is sampled while a job runs.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 
-/// A job's future: the slot it had, and its container if that can be used again.
+/// A job's future. It returns the job's slot, and the container if that can be reused.
 type JobFuture = Pin<Box<dyn Future<Output = JobCompletion>>>;
 
-/// Executes jobs on this machine.
+/// Runs jobs on this machine.
 pub struct LocalBackend {
     keeping: JobIsolation,
     streams: Rc<JobStdio>,
@@ -68,32 +69,33 @@ pub struct LocalBackend {
     events: SharedEventQueue,
     machine: HostSampler,
     sampling: Interval,
-    /// Busy slots as they were told last: when nothing runs any more, that is told, too.
+    /// The number of busy slots in the last sample. A last sample with zero follows when no job
+    /// runs any more.
     told_busy: u32,
     suspended: bool,
     lost: bool,
-    /// Of whoever waits for an event while nothing runs.
+    /// Wakes the task that waits for an event.
     waker: Option<Waker>,
 }
 
 /// How jobs are isolated.
 enum JobIsolation {
-    /// Each in a container.
+    /// Each job runs in a container.
     Containers {
         spawner: Rc<Spawner>,
         containers: ContainerPool,
     },
-    /// Each in a process group, and no more.
+    /// Each job runs in a process group, without further isolation.
     Processes,
 }
 
 impl LocalBackend {
-    /// Starts the helper processes, and finds out whether this machine allows containers.
-    /// `executable` must begin by calling [`maelstrom_container::spawner::run_if_helper`].
+    /// Starts the helper processes and checks whether this machine allows containers. `executable`
+    /// must begin by calling [`maelstrom_container::spawner::run_if_helper`].
     pub fn start(executable: &Path, slots: u32) -> Result<LocalBackend, PreflightError> {
         let began = Instant::now();
         let secrets = HostSecrets::of_this_process();
-        // Beside what follows, which keeps one processor busy.
+        // In parallel with the preflight checks, which use only one CPU.
         secrets.look_ahead();
         let spawner = Rc::new(preflight::spawner(executable)?);
         tracing::debug!(slots, took = ?began.elapsed(), "containers can be made");
@@ -108,7 +110,7 @@ impl LocalBackend {
         Ok(backend.with_scratch_memory(ScratchMemory::default()))
     }
 
-    /// Changes how much memory the files of all containers may take.
+    /// Sets how much memory the files in all containers together may take.
     pub fn with_scratch_memory(self, budget: ScratchMemory) -> LocalBackend {
         match &self.keeping {
             JobIsolation::Containers { containers, .. } => {
@@ -119,11 +121,12 @@ impl LocalBackend {
         self
     }
 
-    /// Runs jobs as plain processes, which share this machine and can disturb one another. Only
-    /// ever the user's explicit choice.
+    /// Runs jobs as plain processes, which share this machine and can interfere with one another.
+    /// Use it only on the user's explicit request.
     pub fn without_containers(slots: u32) -> Result<LocalBackend, PreflightError> {
         if let Err(errno) = process::adopt_orphans() {
-            // Then a process may be seen a moment after its job; it was killed all the same.
+            // Then an orphan may be visible for a moment after its job, but it was killed all the
+            // same.
             tracing::debug!(%errno, "orphans go to another process");
         }
         LocalBackend::with_isolation(JobIsolation::Processes, slots)
@@ -161,14 +164,14 @@ impl LocalBackend {
         })
     }
 
-    /// Changes how long a job may go on after SIGTERM.
+    /// Sets the time between SIGTERM and SIGKILL.
     pub fn with_grace(self, grace: Duration) -> LocalBackend {
         LocalBackend { grace, ..self }
     }
 
-    /// Gives the jobs something to read instead of nothing.
+    /// Sets the standard input of jobs, which is empty by default.
     pub fn with_input(self, input: OwnedFd) -> LocalBackend {
-        // This machine's own null device is no job's to change.
+        // The host's null device is not passed on, because a job could change its attributes.
         let streams = Rc::new(match is_null_device(&input) {
             true => JobStdio::NoInput,
             false => JobStdio::Input(input),
@@ -176,14 +179,14 @@ impl LocalBackend {
         LocalBackend { streams, ..self }
     }
 
-    /// Lets a job read and write this terminal, which becomes its own. For one job; what it writes
-    /// is not told.
+    /// Connects a job to this terminal, which becomes its controlling terminal. For one job only;
+    /// its output is not reported as events.
     pub fn on_terminal(self, terminal: OwnedFd) -> LocalBackend {
         let streams = Rc::new(JobStdio::Terminal(terminal));
         LocalBackend { streams, ..self }
     }
 
-    /// Hands over a job that may go on for this long after SIGTERM, whatever others may.
+    /// Submits a job with its own time between SIGTERM and SIGKILL.
     pub fn submit_with_grace(&mut self, id: JobId, job: Job, rank: JobPriority, grace: Duration) {
         match self.scheduler.enqueue(id, rank, (job, grace)) {
             Ok(()) => self.wake(),
@@ -205,7 +208,7 @@ impl LocalBackend {
         }
     }
 
-    /// Starts as many jobs as there are free slots for.
+    /// Starts waiting jobs while slots are free.
     fn start_jobs(&mut self) {
         if self.suspended || self.lost {
             return;
@@ -228,7 +231,7 @@ impl LocalBackend {
         }
     }
 
-    /// A job's future is done: its slot is free.
+    /// Frees the slot of a job whose future has completed.
     fn finish(&mut self, turn: JobCompletion) {
         self.scheduler.finished(turn.job);
         self.controls.remove(&turn.job);
@@ -246,8 +249,8 @@ impl LocalBackend {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<BackendEvent> {
         loop {
             let event = self.events.borrow_mut().pop_front();
-            // What has happened is taken before another job is started: whoever takes it may stop
-            // or hold the jobs.
+            // Events are returned before another job is started, because the consumer may stop or
+            // hold jobs in response.
             if let Some(event) = event {
                 return Poll::Ready(event);
             }
@@ -260,7 +263,7 @@ impl LocalBackend {
                     self.finish(turn);
                     continue;
                 }
-                // The last sample says that jobs ran, so one more says that none does.
+                // The last sample reported running jobs, so one more reports that none is left.
                 Poll::Ready(None) if self.told_busy > 0 => {
                     self.sample();
                     continue;
@@ -271,8 +274,8 @@ impl LocalBackend {
                 }
                 Poll::Pending => {}
             }
-            // Jobs that were polled just now may have put something there, and nobody wakes this
-            // task for it again.
+            // Jobs that were polled above may have added events, and nothing else wakes this task
+            // for them.
             if !self.events.borrow().is_empty() {
                 continue;
             }
@@ -293,7 +296,7 @@ impl LocalBackend {
     }
 }
 
-/// Whether this is `/dev/null`, by whatever name.
+/// Returns whether a descriptor is `/dev/null`, whatever its path.
 fn is_null_device(descriptor: &OwnedFd) -> bool {
     let null = makedev(1, 3);
     fstat(descriptor).is_ok_and(|stat| {
@@ -303,7 +306,7 @@ fn is_null_device(descriptor: &OwnedFd) -> bool {
 }
 
 impl JobIsolation {
-    /// The execution target of this job.
+    /// Returns the execution target of a job.
     fn execution_target(&self, slot: u32, job: &Job) -> ExecutionTarget {
         match self {
             JobIsolation::Containers { containers, .. } => {
@@ -389,8 +392,8 @@ impl Backend for LocalBackend {
         let LocalBackend {
             running, keeping, ..
         } = self;
-        // What they hold are the ends of sockets whose closing ends the containers, or processes
-        // that end with what holds them.
+        // Dropping the jobs closes the sockets of their containers, which ends the containers, and
+        // kills plain processes.
         drop(running);
         match keeping {
             JobIsolation::Containers {

@@ -1,8 +1,8 @@
 //! Reads the output of running jobs.
 //!
-//! Most jobs end before their output could be polled. So the pipes of a new job are left alone at
-//! first, and a job that ends within [`UNWATCHED`] costs one read of each at its end. The pipes of
-//! a longer job are registered with the async runtime and read as they fill.
+//! Most jobs end before their output could be polled. So the pipes of a new job are not read at
+//! first, and a job that ends within [`UNWATCHED`] costs one read of each pipe at its end. The
+//! pipes of a longer job are registered with the async runtime and read as they fill.
 
 use std::future::pending;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,40 +17,40 @@ use super::container::ContainerStartError;
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::OutputPipes;
 
-/// How long a new job's output waits for a reader. Nobody sees it; a job that floods its pipe waits
-/// with it, once.
+/// How long the output of a new job is left unread. The delay is not noticeable; a job that fills
+/// its pipe blocks that long, once.
 const UNWATCHED: Duration = Duration::from_millis(5);
 
-/// How much of a stream is read at a time: what a pipe holds by default.
+/// The number of bytes read at a time: the default capacity of a pipe.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Enough for what an ordinary test writes in all.
+/// A buffer size that suffices for the whole output of an ordinary test, in bytes.
 const FIRST_BYTES: usize = 4 * 1024;
 
-/// The output streams of a job, which may be one.
+/// The output streams of a job, which may be joined in one pipe.
 pub struct JobOutput {
     stdout: JobOutputReader,
     stderr: JobOutputReader,
     unwatched_until: Option<Instant>,
 }
 
-/// The job's ends of its output streams.
+/// The job's ends of its output pipes.
 pub enum JobOutputWriters {
-    /// Of standard output and of standard error.
+    /// The pipes for standard output and standard error.
     Separate([OwnedFd; 2]),
-    /// Of the pipe that is both.
+    /// One pipe for both streams.
     Joined(OwnedFd),
 }
 
-/// One of them.
+/// Our end of one output stream.
 pub struct JobOutputReader {
     pub stream: OutputStream,
-    /// What was read and not yet told.
+    /// Bytes that were read but not reported yet.
     pub buffer: Vec<u8>,
     pipe: PipeState,
-    /// Whether there may be more.
+    /// Whether more output may follow.
     open: bool,
-    /// Whether there never was any.
+    /// Whether the stream has never had any output.
     silent: bool,
 }
 
@@ -61,7 +61,7 @@ enum PipeState {
 }
 
 impl JobOutput {
-    /// Opens the streams; the other ends are for the job.
+    /// Creates the pipes. Returns our ends and the job's ends.
     pub fn open(pipes: OutputPipes) -> Result<(JobOutput, JobOutputWriters), ContainerStartError> {
         let unwatched_until = Some(Instant::now() + UNWATCHED);
         let (stdout, stderr, writers) = match pipes {
@@ -85,7 +85,7 @@ impl JobOutput {
         Ok((outputs, writers))
     }
 
-    /// Those of a job that writes elsewhere.
+    /// Returns closed streams, for a job that writes elsewhere.
     pub fn none() -> JobOutput {
         JobOutput {
             stdout: JobOutputReader::closed(OutputStream::Stdout),
@@ -94,17 +94,17 @@ impl JobOutput {
         }
     }
 
-    /// Each of them.
+    /// Returns both streams.
     pub fn each(&mut self) -> [&mut JobOutputReader; 2] {
         [&mut self.stdout, &mut self.stderr]
     }
 
-    /// Whether nothing was ever written.
+    /// Returns whether no output was ever read.
     pub fn are_silent(&self) -> bool {
         self.stdout.silent && self.stderr.silent
     }
 
-    /// Waits for output and reads it. Dropping the future loses nothing.
+    /// Waits for output and reads it. Cancel safe.
     pub async fn read(&mut self) -> Result<(), ContainerStartError> {
         if let Some(until) = self.unwatched_until {
             sleep_until(until).await;
@@ -112,8 +112,8 @@ impl JobOutput {
             self.stdout.watch()?;
             self.stderr.watch()?;
         }
-        // The choice is random, not biased, so a job that floods one stream does not keep the
-        // other from being read.
+        // `select!` picks a branch at random, so a job that floods one stream does not starve the
+        // other.
         tokio::select! {
             () = self.stdout.read() => {}
             () = self.stderr.read() => {}
@@ -123,7 +123,7 @@ impl JobOutput {
 }
 
 impl JobOutputWriters {
-    /// Standard output and standard error.
+    /// Returns the descriptors for standard output and standard error.
     pub fn each(&self) -> [BorrowedFd<'_>; 2] {
         match self {
             JobOutputWriters::Separate([stdout, stderr]) => [stdout.as_fd(), stderr.as_fd()],
@@ -131,7 +131,7 @@ impl JobOutputWriters {
         }
     }
 
-    /// Standard output and standard error, each a descriptor of its own.
+    /// Returns separate descriptors for standard output and standard error.
     pub fn into_each(self) -> std::io::Result<[OwnedFd; 2]> {
         match self {
             JobOutputWriters::Separate(each) => Ok(each),
@@ -140,7 +140,7 @@ impl JobOutputWriters {
     }
 }
 
-/// What a failing pipe means.
+/// Converts the failure to create or watch a pipe.
 fn failed(error: std::io::Error) -> ContainerStartError {
     ContainerStartError::of_io(
         &error,
@@ -150,8 +150,8 @@ fn failed(error: std::io::Error) -> ContainerStartError {
 
 impl JobOutputReader {
     fn open(stream: OutputStream) -> Result<(JobOutputReader, OwnedFd), ContainerStartError> {
-        // Only this end may be non-blocking. A flag of `pipe2` would make the job's end so as
-        // well, and programs do not expect that of their standard output.
+        // Only our end may be non-blocking. A flag of `pipe2` would apply to the job's end as well,
+        // and programs do not expect that of their standard output.
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
             .map_err(|errno| failed(errno.into()))?;
@@ -192,7 +192,7 @@ impl JobOutputReader {
         }
     }
 
-    /// Waits for output and reads it; forever, if there can be none.
+    /// Waits for output and reads it. Never completes on a closed stream.
     async fn read(&mut self) {
         let JobOutputReader {
             pipe: PipeState::Watched(pipe),
@@ -207,8 +207,8 @@ impl JobOutputReader {
             if let Err(error) = pipe.readable().await {
                 break Err(error);
             }
-            // It does not live across an `await`, which would make every job's future that much
-            // larger.
+            // The chunk must not live across an `await`, which would enlarge every job's future by
+            // its size.
             let mut chunk = [0; CHUNK_BYTES];
             match pipe.try_read(&mut chunk) {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -219,14 +219,14 @@ impl JobOutputReader {
         self.took(result);
     }
 
-    /// Reads what is there, without waiting; whether there may be more.
+    /// Reads what is available, without waiting. Returns whether more output may follow.
     ///
-    /// The runtime may not have heard of it yet, and would then deny that there is any: only the
-    /// pipe itself is asked.
+    /// This reads the pipe directly, because the runtime may not have noticed yet that the pipe is
+    /// readable.
     pub fn take_rest(&mut self) -> bool {
         if self.open {
-            // Most jobs write little or nothing, and clearing the large buffer would be most of
-            // the work.
+            // Most jobs write little or nothing, and zeroing the large buffer would be most of the
+            // work.
             let result = if self.silent {
                 self.take(&mut [0; FIRST_BYTES])
             } else {

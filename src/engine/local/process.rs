@@ -1,9 +1,8 @@
-//! Runs a job in a plain process, for `--isolation=process`, where containers are not available or
-//! not wanted.
+//! Runs a job in a plain process, for `--isolation=process`.
 //!
 //! The job has its own process group, which is killed when its first process ends, so that most
 //! daemons do not outlive their test. There is no further isolation: the job sees this machine, a
-//! process that leaves the group escapes, and if the program itself is killed its tests keep
+//! process that leaves the group escapes, and if the program itself is killed, the jobs keep
 //! running. The job's container spec is ignored.
 
 use std::fs::File;
@@ -27,8 +26,8 @@ use maelstrom_container::sys::process::{WaitMode, WaitOutcome, WaitTarget, pidfd
 use maelstrom_container::sys::socket::watch;
 use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ResourceUsage};
 
-/// Makes this process the parent of the orphans among its descendants, so that it can wait for all
-/// of a job's processes (prctl(2), Linux 3.4).
+/// Makes this process the parent of orphaned descendants, so that it can wait for all processes of
+/// a job (prctl(2), Linux 3.4).
 pub fn adopt_orphans() -> nix::Result<()> {
     prctl::set_child_subreaper(true)
 }
@@ -42,7 +41,8 @@ pub async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStartError>
     let (mut outputs, writers) = JobOutput::open(assignment.job.output)?;
     let input = match assignment.streams.input() {
         Some(input) => input.try_clone_to_owned(),
-        // Opened for each: what a process sets on it is not the next one's.
+        // Each job opens its own, so that attributes that it sets on the descriptor do not affect
+        // others.
         None => File::open("/dev/null").map(OwnedFd::from),
     };
     let mut process = input
@@ -59,7 +59,7 @@ pub async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStartError>
     clock.apply_control(control, &process).map_err(lost)?;
     loop {
         tokio::select! {
-            // In the order in which they count, as for a container's job.
+            // The same order as for a job in a container.
             biased;
             () = process.ended() => break,
             () = control.changed() => clock.apply_control(control, &process).map_err(lost)?,
@@ -74,7 +74,7 @@ pub async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStartError>
     let (status, usage) = process.reap().map_err(|error| {
         ContainerStartError::Container(format!("cannot wait for a process: {error}"))
     })?;
-    // Whoever escaped may still hold the pipes; what they write from now on is nobody's output.
+    // Processes that left the group may still hold the pipes; what they write later is dropped.
     assignment.pass_on_rest(&mut outputs).await;
     Ok(JobResult {
         end: clock.end(status),
@@ -102,9 +102,9 @@ struct JobProcess {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PidState {
-    /// Its number is its own, whether it has ended or not.
+    /// The process was not waited for, so its process ID cannot be reused.
     Held,
-    /// Its number may be another's by now.
+    /// The process ID may belong to another process by now.
     Reaped,
 }
 
@@ -129,7 +129,7 @@ impl JobProcess {
                 state: PidState::Held,
             }),
             Err(error) => {
-                // Not being able to watch it is no reason to leave it running.
+                // A process that cannot be watched must not be left running.
                 let _ = killpg(pid, Signal::SIGKILL);
                 let _ = wait(WaitTarget::One(pid), WaitMode::Block);
                 Err(error)
@@ -139,18 +139,18 @@ impl JobProcess {
 
     /// Waits for the end of the first process.
     async fn ended(&self) {
-        // An error could only mean that the runtime is going away, and this future with it.
+        // An error means that the runtime is shutting down, which drops this future.
         let _ = self.end.readable().await;
     }
 
-    /// Kills what is left of the group and waits until it is gone. That frees the number, which is
-    /// the group's as well, so the killing comes first.
+    /// Kills the remaining processes of the group and waits until they are gone. Reaping the first
+    /// process frees its ID, which is also the group's, so the kill comes first.
     fn reap(&mut self) -> nix::Result<(ExitStatus, ResourceUsage)> {
         let _ = killpg(self.pid, Signal::SIGKILL);
         let first = wait(WaitTarget::One(self.pid), WaitMode::Block);
         self.state = PidState::Reaped;
-        // To wait4(2) a negative number is a group. Its orphans are this process's children, see
-        // `adopt_orphans`, and become so before their parents' ends can be seen.
+        // A negative ID means a process group to wait4(2). Orphans of the group become children of
+        // this process (see `adopt_orphans`), and do so before the end of their parents is visible.
         let group = Pid::from_raw(-self.pid.as_raw());
         while let WaitOutcome::Ended { .. } = wait(WaitTarget::One(group), WaitMode::Block)? {}
         match first? {

@@ -1,8 +1,8 @@
-//! The memory budget for the files of all containers of a run.
+//! The memory budget for the files in all containers of a run.
 //!
 //! Files that jobs write are kept in memory. Without a limit, three tests that fill `/tmp` would
-//! take all memory of the machine. So there is one budget, divided equally among the containers
-//! that run at a time.
+//! take all memory of the machine. So one budget is divided equally among the containers that run
+//! concurrently.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,25 @@ use std::str::FromStr;
 use super::host_sampler::memory_total_bytes;
 use maelstrom_model::byte_size::{ByteSize, ByteSizeError};
 
-/// The budget: a size, or a share of the memory that this program may use.
+/// The budget: a size in bytes, or a percentage of the memory available to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScratchMemory {
     Bytes(u64),
     Percent(u8),
 }
 
-/// Half: as much as the kernel grants each single `tmpfs`, and what leaves room for the programs.
+/// Defaults to 50%: the kernel's default limit of a single `tmpfs`, which leaves room for
+/// processes.
 impl Default for ScratchMemory {
     fn default() -> Self {
         ScratchMemory::Percent(50)
     }
 }
 
-/// Why a text is no budget.
+/// Why a string is not a valid budget.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScratchMemoryError {
-    /// A share that is none.
+    /// The percentage is not between 1 and 100.
     #[error("expected a share from 1% to 100%")]
     Percent,
     #[error(transparent)]
@@ -49,27 +50,27 @@ impl FromStr for ScratchMemory {
     }
 }
 
-/// Where neither the machine nor a control group says how much memory there is.
+/// The memory size assumed if neither the machine nor a control group states it, in bytes.
 const UNKNOWN_BYTES: u64 = 1 << 30;
 
 impl ScratchMemory {
-    /// In bytes, on this machine.
+    /// Returns the budget in bytes on this machine.
     pub fn bytes(self) -> u64 {
         match self {
             ScratchMemory::Bytes(bytes) => bytes,
             ScratchMemory::Percent(percent) => {
                 let limit = group_limit(Path::new("/"));
                 let all = memory_total_bytes().into_iter().chain(limit).min();
-                // The division comes first because version 1 of the control groups says 2^63 -
-                // 4096 where there is no limit, and 100 times that does not fit.
+                // Divide first, because control groups version 1 state 2^63 - 4096 for no limit,
+                // and 100 times that overflows.
                 all.unwrap_or(UNKNOWN_BYTES) / 100 * u64::from(percent)
             }
         }
     }
 }
 
-/// The least limit of memory that the control groups of this process have, below the root of the
-/// file system: `memory.max` of version 2, `memory.limit_in_bytes` of version 1.
+/// Returns the lowest memory limit among the control groups of this process, in bytes, from
+/// `memory.max` (version 2) or `memory.limit_in_bytes` (version 1). `root` is the root directory.
 fn group_limit(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     let mounts = root.join("sys/fs/cgroup");
@@ -86,8 +87,8 @@ fn group_limit(root: &Path) -> Option<u64> {
             }
             _ => continue,
         };
-        // In a container the path may be that of the host, which is not there: then what is mounted
-        // is the group itself.
+        // In a container the path may be the one on the host, which does not exist here. Then the
+        // mount itself is the group.
         let group: PathBuf = mount.join(path.trim_start_matches('/'));
         for ancestor in group
             .ancestors()

@@ -1,5 +1,5 @@
-//! The inputs and results of a job's future, and how it emits output; the same for a container and
-//! for a plain process.
+//! The inputs and results of a job's future, for containers and plain processes, and how it reports
+//! output.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,41 +14,41 @@ use maelstrom_model::backend::{BackendEvent, BackendLost, JobId};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::Job;
 
-/// This machine's only worker.
+/// The only worker of this backend.
 pub const WORKER: WorkerId = WorkerId(0);
 
-/// Events that wait to be taken; shared with the jobs.
+/// The queue of events to return, shared with the jobs.
 pub type SharedEventQueue = Rc<RefCell<VecDeque<BackendEvent>>>;
 
-/// Everything a job's future needs.
+/// Everything that a job's future needs.
 pub struct JobTask {
     pub id: JobId,
     pub job: Job,
-    /// The slot it has.
+    /// The slot in which the job runs.
     pub slot: u32,
-    /// What it runs in.
+    /// Where the job runs.
     pub means: ExecutionTarget,
-    /// Where it reads, and whether it writes there as well.
+    /// The standard streams of the job.
     pub streams: Rc<JobStdio>,
-    /// How long it may go on after SIGTERM.
+    /// The time between SIGTERM and SIGKILL.
     pub grace: Duration,
-    /// Its stop and suspend requests.
+    /// The job's stop and suspend requests.
     pub control: Rc<JobControl>,
     pub events: SharedEventQueue,
 }
 
-/// What the jobs of a backend read from and write to.
+/// The standard streams of a backend's jobs.
 pub enum JobStdio {
-    /// There is nothing to read; what they write is told.
+    /// Standard input is empty; output is reported.
     NoInput,
-    /// They read from this; what they write is told.
+    /// Standard input is this descriptor; output is reported.
     Input(OwnedFd),
-    /// They do both on this terminal. For one job at a time.
+    /// All streams are this terminal. For one job at a time.
     Terminal(OwnedFd),
 }
 
 impl JobStdio {
-    /// What they read from, unless there is nothing.
+    /// Returns the descriptor for standard input, unless the input is empty.
     pub fn input(&self) -> Option<BorrowedFd<'_>> {
         match self {
             JobStdio::NoInput => None,
@@ -58,43 +58,43 @@ impl JobStdio {
     }
 }
 
-/// What a job runs in.
+/// Where a job runs.
 pub enum ExecutionTarget {
     Container {
-        /// One left from an earlier job like this one.
+        /// An idle container that matches the job.
         idle: Option<ContainerHandle>,
-        /// Where to get another.
+        /// The pool, for starting another container.
         containers: ContainerPool,
     },
-    /// A process like any other of this machine.
+    /// A plain process on this machine.
     Process,
 }
 
-/// What a job's future leaves behind.
+/// The result of a job's future.
 pub struct JobCompletion {
     pub job: JobId,
-    /// Its slot, free again.
+    /// The slot, which is now free.
     pub slot: u32,
-    /// The container, if it can be used again.
+    /// The container, if it can be reused.
     pub container: Option<ContainerHandle>,
-    /// Why no further job can run, if none can.
+    /// Set if no further job can run.
     pub lost: Option<BackendLost>,
 }
 
 impl JobTask {
-    /// Emits an event.
+    /// Queues an event.
     pub fn emit(&self, event: BackendEvent) {
         self.events.borrow_mut().push_back(event);
     }
 
-    /// Emits what was read, and yields to the consumer of events before more is read.
+    /// Reports the output read so far, and yields to the consumer of events before more is read.
     pub async fn pass_on(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             self.pass_on_one(output).await;
         }
     }
 
-    /// Emits the rest of the output once all writers are gone.
+    /// Reports the rest of the output once all writers are gone.
     pub async fn pass_on_rest(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             while output.take_rest() {

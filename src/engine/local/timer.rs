@@ -1,4 +1,4 @@
-//! A running job's time limit, and the requests to stop, suspend or continue it.
+//! The timeout of a running job, and the requests to stop, suspend or resume it.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -18,12 +18,12 @@ pub enum JobSignal {
     Continue,
 }
 
-/// What signals to a running job are sent to.
+/// A running job to which signals can be sent.
 pub trait SignalTarget {
-    /// Why it could not be held.
+    /// Why the signal could not be sent.
     type Error;
 
-    /// Does this to the job. One that has just ended is no failure.
+    /// Sends a signal to the job. Succeeds if the job has just ended.
     fn send_signal(&self, tug: JobSignal) -> Result<(), Self::Error>;
 }
 
@@ -37,7 +37,7 @@ pub struct JobControl {
 }
 
 impl JobControl {
-    /// Asks for the job's end.
+    /// Requests the job's end. A kill request is never downgraded.
     pub fn stop(&self, how: StopMode) {
         self.wish.set(Some(match (self.wish.get(), how) {
             (Some(StopMode::Kill), _) | (_, StopMode::Kill) => StopMode::Kill,
@@ -46,7 +46,7 @@ impl JobControl {
         self.changed.notify_one();
     }
 
-    /// Whether the job is to stop.
+    /// Returns whether the job's end was requested.
     pub fn is_unwanted(&self) -> bool {
         self.wish.get().is_some()
     }
@@ -56,12 +56,12 @@ impl JobControl {
         self.changed.notified().await;
     }
 
-    /// How long the job has been suspended in all.
+    /// Returns how long the job was suspended in total.
     pub fn suspended_for(&self) -> Duration {
         self.suspended_for.get()
     }
 
-    /// Stops the job's processes and its clock.
+    /// Requests that the job's processes be suspended and stops its clock.
     pub fn suspend(&self) {
         if self.suspended_at.get().is_none() {
             self.suspended_at.set(Some(Instant::now()));
@@ -69,7 +69,7 @@ impl JobControl {
         }
     }
 
-    /// Lets them go on.
+    /// Requests that the job's processes continue and restarts its clock.
     pub fn resume(&self) {
         if let Some(since) = self.suspended_at.take() {
             self.suspended_for
@@ -79,25 +79,25 @@ impl JobControl {
     }
 }
 
-/// The stage of stopping a job.
+/// How far a job has been stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TerminationStage {
     No,
-    /// It got SIGTERM.
+    /// SIGTERM was sent.
     Asked {
         since: Instant,
-        /// How long it had been suspended until then.
+        /// How long the job had been suspended before SIGTERM.
         suspended_before: Duration,
     },
     Killed,
 }
 
-/// A job's time limit and what has been done about it.
+/// A job's timeout and the state of stopping it.
 pub struct JobTimer {
     deadline: Option<Instant>,
     grace: Duration,
     stopping: TerminationStage,
-    /// What the job's end means, if it was stopped.
+    /// The outcome to report if the job was stopped.
     cause: Option<JobOutcome>,
     suspended: bool,
 }
@@ -139,16 +139,16 @@ impl JobTimer {
         }
     }
 
-    /// Waits until the next thing must be done because of the time alone.
+    /// Waits until the timeout or the grace period has elapsed.
     pub async fn wait_until_due(&self, control: &JobControl) {
         let next = match (self.stopping, self.suspended) {
             (TerminationStage::No, false) => self.deadline,
             (TerminationStage::Asked { since, .. }, false) => since.checked_add(self.grace),
-            // A process that is stopped cannot act on SIGTERM, so its grace does not run either.
+            // A suspended process cannot act on SIGTERM, so its grace period does not run either.
             (TerminationStage::Killed, _) | (_, true) => None,
         };
-        // The timeout counts from the start, the grace from SIGTERM: what the job stood still
-        // before that is no part of it.
+        // The timeout counts from the job's start and the grace period from SIGTERM, so only the
+        // suspended time since then extends them.
         let stood_still = match self.stopping {
             TerminationStage::Asked {
                 suspended_before, ..
@@ -196,15 +196,14 @@ impl JobTimer {
             return Ok(());
         }
         self.stopping = TerminationStage::Killed;
-        // The first cause counts: a job that is killed within its grace has timed out all the
-        // same.
+        // The first cause counts: a job that is killed after its timeout still reports a timeout.
         self.cause.get_or_insert(cause);
         leash.send_signal(JobSignal::Kill)
     }
 
-    /// What the end of its process means.
+    /// Returns the outcome of a job whose process ended with this status.
     pub fn end(self, status: ExitStatus) -> JobOutcome {
-        // Even a job that exits with 0 after SIGTERM did not come to its own end.
+        // A job that exits with 0 after SIGTERM did not run to completion.
         self.cause.unwrap_or(JobOutcome::Exited(status))
     }
 }
@@ -232,7 +231,7 @@ mod tests {
 
     const GRACE: Duration = Duration::from_secs(5);
 
-    /// Lets time pass in which the job stands still.
+    /// Suspends the job while time passes.
     async fn stand_still(timer: &mut JobTimer, control: &JobControl, seconds: u64) {
         control.suspend();
         let Ok(()) = timer.apply_control(control, &Signals::default());

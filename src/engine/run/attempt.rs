@@ -1,7 +1,8 @@
-//! Maps attempts and helper jobs to the jobs of a backend.
+//! Maps test attempts and helper jobs to the job ids of a backend.
 //!
-//! A [`JobId`] encodes its meaning, so no table is needed to find the attempt of a job. Attempts
-//! count from 1, which leaves 0 to the jobs that are not tests.
+//! A [`JobId`] encodes what the job is for: the high 32 bits hold the number of the test or helper,
+//! the low 32 bits the attempt. So no table is needed to find the attempt of a job. Attempts count
+//! from 1, which leaves 0 for helper jobs.
 
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::{Attempt, TestId};
@@ -11,12 +12,12 @@ use maelstrom_model::ids::{Attempt, TestId};
 pub enum JobRole {
     /// One execution of a test.
     Attempt(TestId, Attempt),
-    /// Something discovery needs, such as listing a binary.
+    /// A job that discovery needs, such as listing the tests of a binary.
     Helper(u32),
 }
 
 impl JobRole {
-    /// The job's id.
+    /// Returns the id that encodes this role.
     pub fn job(self) -> JobId {
         match self {
             JobRole::Attempt(test, attempt) => {
@@ -26,7 +27,7 @@ impl JobRole {
         }
     }
 
-    /// What the job with this id is for.
+    /// Decodes the role from a job's id.
     pub fn of(job: JobId) -> JobRole {
         let (high, low) = ((job.0 >> 32) as u32, job.0 as u32);
         match low {

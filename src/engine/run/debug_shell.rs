@@ -1,7 +1,7 @@
-//! The commands that open a shell in a test's container.
+//! Builds the commands that open a shell in a test's container.
 //!
-//! Requesting one writes the job to a file. For failures it is reported without a request, but only
-//! for the first [`TOLD_MAX`]: a person looks at more than that one by one anyway.
+//! Building a command saves the test's job to a file. Failed tests get a command without a request,
+//! but only the first [`TOLD_MAX`] of a run, because nobody investigates more failures one by one.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use maelstrom_model::event::TestDescription;
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::Job;
 
-/// How many failures are reported with their command.
+/// The number of failed tests that are reported with a shell command.
 const TOLD_MAX: u32 = 32;
 
-/// See the module documentation.
+/// Builds shell commands; see the module documentation.
 #[derive(Debug)]
 pub struct DebugShell {
     program: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub struct DebugShell {
 }
 
 impl DebugShell {
-    /// By this program, if there is one.
+    /// Uses `program` for the shell, or builds no commands if it is `None`.
     pub fn new(program: Option<PathBuf>) -> DebugShell {
         DebugShell {
             program,
@@ -32,12 +32,14 @@ impl DebugShell {
         }
     }
 
-    /// From now on jobs are kept here.
+    /// Sets the directory in which jobs are saved. Without it, no commands are built.
     pub fn keep_jobs_in(&mut self, directory: PathBuf) {
         self.files = Some(JobFiles::new(directory));
     }
 
-    /// The command for a job, word by word.
+    /// Saves a job and returns the command that opens a shell in its container, as a list of
+    /// arguments. Returns `None` if there is no program or directory, or if the job cannot be
+    /// saved.
     pub fn command(&self, job: &Job) -> Option<Vec<String>> {
         let (program, files) = (self.program.as_ref()?, self.files.as_ref()?);
         match files.save(job) {
@@ -53,7 +55,7 @@ impl DebugShell {
         }
     }
 
-    /// The command for a failed test's job, if it is one of the first.
+    /// Describes a failed test's job with its shell command, for the first [`TOLD_MAX`] failures.
     pub fn describe_failure(&mut self, test: TestId, job: &Job) -> Option<TestDescription> {
         if self.told >= TOLD_MAX {
             return None;

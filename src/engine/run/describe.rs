@@ -1,4 +1,4 @@
-//! The description of a test's job for a detail screen. Pure.
+//! Describes a test's job for a detail screen. Pure.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use maelstrom_model::event::TestDescription;
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::Job;
 
-/// Describes a job to a person.
+/// Describes a test's job: its command, working directory, mounts, network and timeout.
 pub fn describe(test: TestId, job: &Job) -> TestDescription {
     let process = &job.process;
     let mut command = vec![process.program.to_string_lossy().into_owned()];

@@ -1,6 +1,7 @@
-//! Collects what the tests of a round wrote over the project's own files, which is discarded:
-//! reported once, at the end of the round, so that nobody looks for a snapshot that was never kept.
-//! Pure.
+//! Collects the project files that tests overwrote in their containers, which discard all writes.
+//!
+//! A notice at the end of each round names the files, so that nobody looks for a snapshot file that
+//! was never kept. Pure.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,22 +10,22 @@ use maelstrom_container::message::DiscardedFiles;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
-/// The most files that are told apart.
+/// The maximum number of files that are remembered by path.
 const FILES_MAX: usize = 10_000;
 
-/// So many are named.
+/// The maximum number of files that the notice names.
 const NAMES_MAX: usize = 3;
 
-/// The files, as far as they were told.
+/// The discarded files of a round.
 #[derive(Debug, Default)]
 pub struct DiscardSummary {
     files: BTreeSet<PathBuf>,
-    /// How many there are besides, perhaps some of them twice.
+    /// The number of further files. Some of them may be counted twice.
     more: u64,
 }
 
 impl DiscardSummary {
-    /// Takes in what a test has written. Only what is the project's own counts.
+    /// Adds the files that a test wrote. Only files for which `is_own` returns true count.
     pub fn add(&mut self, discarded: DiscardedFiles, is_own: impl Fn(&Path) -> bool) {
         let before = self.files.len();
         for file in discarded.files {
@@ -37,7 +38,8 @@ impl DiscardSummary {
         }
     }
 
-    /// Takes the notice about the files, if any, with paths relative to this directory.
+    /// Returns and resets the notice about the files, if there are any. Paths are shown relative to
+    /// `directory`.
     pub fn take_notice(&mut self, directory: &Path) -> Option<UserNotice> {
         let DiscardSummary { files, more } = std::mem::take(self);
         if files.is_empty() {

@@ -1,7 +1,7 @@
 //! Maps the end of a job to its test's outcome. Pure.
 //!
-//! This is where infrastructure failures and test failures are separated, so the mapping is total
-//! and one to one.
+//! Infrastructure failures and test failures are separated here, so the mapping covers every case
+//! and never merges two kinds of outcome.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use maelstrom_model::framework::FrameworkVerdict;
 use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_model::job::JobOutcome;
 
-/// What to remember of an attempt that stood so, in a round in which its test stands so.
+/// Returns the outcome to record for an attempt with status `attempt` of a test whose status in the
+/// round is `test`. `None` means that nothing is recorded.
 pub fn recorded_history(attempt: TestStatus, test: TestStatus) -> Option<PreviousOutcome> {
     match attempt {
         TestStatus::Failed | TestStatus::TimedOut => Some(PreviousOutcome::Failure),
@@ -34,7 +35,7 @@ pub fn recorded_history(attempt: TestStatus, test: TestStatus) -> Option<Previou
     }
 }
 
-/// How a test ended whose job ended so; `limit` is its timeout.
+/// Maps a job's outcome to the test's outcome. `limit` is the test's timeout.
 pub fn outcome(end: JobOutcome, limit: Option<Duration>) -> TestOutcome {
     match end {
         JobOutcome::Exited(ExitStatus::Code(0)) => TestOutcome::Passed,
@@ -50,7 +51,8 @@ pub fn outcome(end: JobOutcome, limit: Option<Duration>) -> TestOutcome {
     }
 }
 
-/// What a test's framework makes of an outcome. Only what a process did by itself is its to judge.
+/// Applies the framework's verdict to an outcome. Only outcomes of processes that exited by
+/// themselves can change.
 pub fn judged(outcome: TestOutcome, judgement: FrameworkVerdict) -> TestOutcome {
     let exit = match &outcome {
         TestOutcome::Passed => Some(ExitStatus::Code(0)),
@@ -68,7 +70,7 @@ pub fn judged(outcome: TestOutcome, judgement: FrameworkVerdict) -> TestOutcome 
     }
 }
 
-/// The end of an attempt that cost nothing.
+/// Returns the end of an attempt with this outcome, without times, usage or output.
 pub fn blank(test: TestId, attempt: Attempt, outcome: TestOutcome) -> AttemptFinished {
     AttemptFinished {
         test,
@@ -86,12 +88,12 @@ pub fn blank(test: TestId, attempt: Attempt, outcome: TestOutcome) -> AttemptFin
     }
 }
 
-/// Whole microseconds; more than 580,000 years count as the largest number.
+/// Returns a duration in whole microseconds, saturating at `u64::MAX` (more than 580,000 years).
 pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A count as events hold it.
+/// Converts a count to the type that events use, saturating at `u32::MAX`.
 pub fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -100,7 +102,7 @@ pub fn count(number: usize) -> u32 {
 mod tests {
     use super::*;
 
-    /// Invariant 3: infrastructure failures and test failures never pass for one another.
+    /// Invariant 3: infrastructure failures and test failures are never confused.
     #[test]
     fn only_what_the_test_did_counts_against_it() {
         let limit = Some(Duration::from_secs(2));

@@ -1,13 +1,13 @@
-//! Emits the run's events, stamped with the time.
+//! Sends the events of a run to the user interface, stamped with the time.
 //!
-//! Owns the run's clock, the only one that events use.
+//! Owns the run's clock, the only clock that events use.
 
 use std::time::Instant;
 
 use maelstrom_model::event::channel::EventSender;
 use maelstrom_model::event::{Event, EventKind};
 
-/// See the module documentation.
+/// Sends events; see the module documentation.
 #[derive(Debug)]
 pub struct EventSink {
     began: Instant,
@@ -15,7 +15,7 @@ pub struct EventSink {
 }
 
 impl EventSink {
-    /// An event sink whose clock starts now.
+    /// Creates an event sink whose clock starts now.
     pub fn new(watcher: EventSender) -> Self {
         EventSink {
             began: Instant::now(),
@@ -23,17 +23,17 @@ impl EventSink {
         }
     }
 
-    /// Microseconds since the run began.
+    /// Returns the microseconds since the run began.
     pub fn now_us(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Waits until the receiver has room for more output of tests.
+    /// Waits until the receiver has room for more test output.
     pub async fn ready(&self) {
         self.watcher.ready().await;
     }
 
-    /// Emits an event, stamped with the current time.
+    /// Sends an event, stamped with the current time.
     pub fn emit(&self, kind: EventKind) {
         self.watcher.send(Event {
             at_us: self.now_us(),

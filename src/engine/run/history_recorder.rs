@@ -1,6 +1,6 @@
-//! The history of earlier runs, and what this run adds to it, until it is saved.
+//! Holds the history of earlier runs and the results of this run until they are saved.
 //!
-//! Nothing here fails the run: all errors become notices.
+//! Errors never fail the run; they become notices.
 
 use std::time::Duration;
 
@@ -14,18 +14,19 @@ use maelstrom_model::event::{NoticeSeverity, PreviousOutcome, UserNotice};
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::{TestCase, TestKey};
 
-/// See the module documentation.
+/// Records test results; see the module documentation.
 #[derive(Debug, Default)]
 pub struct HistoryRecorder {
     store: Option<HistoryStore>,
     past: PreviousRuns,
-    /// By the test's number.
+    /// The results of this run, indexed by the test's number.
     lessons: Vec<Option<TestRecord>>,
     coverage: DiscoveryCoverage,
 }
 
 impl HistoryRecorder {
-    /// Reads what earlier runs left here, where this run's results will be saved as well.
+    /// Loads the history from `store` and uses `store` for saving this run's results. Returns a
+    /// notice if the history cannot be loaded.
     pub fn open(&mut self, store: HistoryStore) -> Option<UserNotice> {
         let (past, notice) = match store.load() {
             Ok(past) => (past, None),
@@ -36,7 +37,8 @@ impl HistoryRecorder {
         notice
     }
 
-    /// Adds the previous result of a test. Only once per test.
+    /// Combines a test with its result from earlier runs. The result is removed from the history,
+    /// so call this once per test.
     pub fn look_up(&mut self, case: TestCase, priority: Option<i8>) -> FoundTest {
         let PreviousResult { history, estimate } = self.past.take(&case.key);
         FoundTest {
@@ -47,13 +49,13 @@ impl HistoryRecorder {
         }
     }
 
-    /// Every test is found: the earlier history is no longer needed.
+    /// Drops the history of earlier runs, which is not needed once discovery has ended.
     pub fn discovery_is_over(&mut self, coverage: DiscoveryCoverage) {
         self.coverage = coverage;
         self.past = PreviousRuns::default();
     }
 
-    /// Records a test's result.
+    /// Records the result of an attempt and how long it ran.
     pub fn record(&mut self, test: TestId, history: PreviousOutcome, ran: Duration) {
         if self.lessons.len() <= test.index() {
             self.lessons.resize(test.index() + 1, None);
@@ -66,7 +68,8 @@ impl HistoryRecorder {
         }
     }
 
-    /// Saves what was learned since the last time, given all tests that were found.
+    /// Saves the results recorded since the last save. `found` yields all tests that were found.
+    /// Returns a notice if saving fails.
     pub fn save<'a>(
         &mut self,
         found: impl Iterator<Item = (TestId, &'a TestKey)> + Clone,
@@ -83,10 +86,10 @@ impl HistoryRecorder {
                 self.lessons.clear();
                 None
             }
-            // What was learned stays, and the save after the next round takes it along.
+            // The results stay, and the save after the next round includes them.
             Ok(HistorySaveResult::Busy) => None,
             Err(error) => {
-                // Reported only once.
+                // Without a store nothing is saved any more, so the error is reported only once.
                 self.store = None;
                 Some(notice(&error))
             }

@@ -1,9 +1,9 @@
-//! The run as a framework sees it: a queue of discovery events, and the jobs that discovery itself
-//! needs.
+//! The run from the framework's point of view: a queue of discovery events, and the helper jobs
+//! that discovery needs.
 //!
-//! The framework's calls only enqueue events; the driver, which alone talks to the backend and the
-//! machine, handles them in order. Dropping a [`FrameworkHost::run`] enqueues one too, so
-//! abandoning a discovery kills the jobs that it was waiting for.
+//! The framework's calls only enqueue events. The driver, which alone talks to the backend and the
+//! machine, handles them in order. Dropping the future of [`FrameworkHost::run`] enqueues an event
+//! too, so abandoning a discovery kills the jobs that it was waiting for.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,45 +18,46 @@ use maelstrom_model::event::{EventKind, OutputStream};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost, WatchPaths};
 use maelstrom_model::job::{Job, JobOutcome, JobResult, ResourceUsage, TestCase};
 
-/// What one helper may write. Listing 100,000 tests takes about 10 MB.
+/// The maximum captured output of one helper job, in bytes. Listing 100,000 tests takes about 10
+/// MB.
 const CAPTURED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// An event from a framework.
+/// An event from a framework's discovery.
 #[derive(Debug)]
 pub enum DiscoveryEvent {
     /// Emit an event.
     Event(EventKind),
-    /// History is kept here.
+    /// Keep the history, logs and saved jobs of this run in this directory.
     StateDirectory(PathBuf),
-    /// The project's own files are these.
+    /// Watch these paths for changes.
     Watch(WatchPaths),
     Found {
         tests: Vec<TestCase>,
-        /// What they were given.
+        /// The priority that the framework assigned to the tests, if any.
         priority: Option<i8>,
     },
     Broken(BrokenEntry),
-    /// Run this and answer there.
+    /// Run a helper job and send its result to `reply`.
     Run {
         id: JobId,
         job: Job,
-        /// Where its end is awaited.
+        /// Receives the job's result and captured output.
         reply: oneshot::Sender<CapturedOutput>,
     },
-    /// Stop after so many failures, unless the user has said when.
+    /// Stop after this many failures, unless the user set a limit.
     StopAfter(NonZeroU32),
-    /// This helper job's result is no longer awaited.
+    /// Drop a helper job whose result nobody awaits any more.
     Forget(JobId),
 }
 
-/// The framework's end.
+/// The framework's end of the event queue.
 #[derive(Debug)]
 pub struct DiscoveryHost {
     mail: mpsc::UnboundedSender<DiscoveryEvent>,
     helpers: Cell<u32>,
 }
 
-/// Makes a [`DiscoveryHost`] and the driver's end of its channel.
+/// Creates a [`DiscoveryHost`] and the receiver of its events, for the driver.
 pub fn discovery_host() -> (DiscoveryHost, mpsc::UnboundedReceiver<DiscoveryEvent>) {
     let (mail, receiver) = mpsc::unbounded_channel();
     let helpers = Cell::new(0);
@@ -64,7 +65,7 @@ pub fn discovery_host() -> (DiscoveryHost, mpsc::UnboundedReceiver<DiscoveryEven
 }
 
 impl DiscoveryHost {
-    /// The driver outlives every discovery, so there is always somebody to read.
+    /// Enqueues an event. The driver outlives every discovery, so the channel is never closed.
     fn post(&self, mail: DiscoveryEvent) {
         drop(self.mail.send(mail));
     }
@@ -121,7 +122,8 @@ impl FrameworkHost for DiscoveryHost {
     }
 }
 
-/// Forgetting a helper that is over does nothing, so there is no need to tell the ends apart.
+/// Enqueues [`DiscoveryEvent::Forget`] when dropped. Forgetting a helper that has ended does
+/// nothing, so completed and abandoned jobs need not be told apart.
 struct ForgetOnDrop<'a> {
     mail: &'a mpsc::UnboundedSender<DiscoveryEvent>,
     id: JobId,
@@ -133,7 +135,7 @@ impl Drop for ForgetOnDrop<'_> {
     }
 }
 
-/// The running helper jobs, and their output so far.
+/// The running helper jobs and their output so far.
 #[derive(Debug, Default)]
 pub struct HelperJobs {
     running: BTreeMap<JobId, HelperJob>,
@@ -146,16 +148,16 @@ struct HelperJob {
     reply: oneshot::Sender<CapturedOutput>,
 }
 
-/// Whether a helper may go on.
+/// What the driver does with a helper job after its output was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HelperAction {
     GoOn,
-    /// It wrote too much and was answered for; it is to be killed.
+    /// The job wrote too much and its caller got an error; kill it.
     Kill,
 }
 
 impl HelperJobs {
-    /// A helper was handed to the backend.
+    /// Registers a helper job that was handed to the backend.
     pub fn began(&mut self, id: JobId, reply: oneshot::Sender<CapturedOutput>) {
         let (stdout, stderr) = (Vec::new(), Vec::new());
         let helper = HelperJob {
@@ -166,7 +168,7 @@ impl HelperJobs {
         self.running.insert(id, helper);
     }
 
-    /// A helper wrote something.
+    /// Captures a helper job's output.
     pub fn wrote(&mut self, id: JobId, stream: OutputStream, bytes: &[u8]) -> HelperAction {
         let Some(helper) = self.running.get_mut(&id) else {
             return HelperAction::GoOn;
@@ -178,13 +180,13 @@ impl HelperJobs {
         }
         match stream {
             OutputStream::Stdout => helper.stdout.extend_from_slice(bytes),
-            // Both in one are nobody's answer.
+            // Helper jobs keep their streams apart; joined output contains no readable answer.
             OutputStream::Stderr | OutputStream::Joined => helper.stderr.extend_from_slice(bytes),
         }
         HelperAction::GoOn
     }
 
-    /// A helper begins again: what it wrote is void.
+    /// Drops the captured output of a helper job that the backend starts over.
     pub fn restarted(&mut self, id: JobId) {
         if let Some(helper) = self.running.get_mut(&id) {
             helper.stdout.clear();
@@ -192,7 +194,7 @@ impl HelperJobs {
         }
     }
 
-    /// A helper is over.
+    /// Sends a helper job's result and captured output to its caller.
     pub fn finished(&mut self, id: JobId, result: JobResult) {
         if let Some(HelperJob {
             stdout,
@@ -200,7 +202,7 @@ impl HelperJobs {
             reply,
         }) = self.running.remove(&id)
         {
-            // Whoever asked may be gone by now.
+            // The caller may be gone by now.
             drop(reply.send(CapturedOutput {
                 result,
                 stdout,
@@ -209,12 +211,12 @@ impl HelperJobs {
         }
     }
 
-    /// Nobody waits for this helper any more. Whether it was still under way.
+    /// Removes a helper job that nobody awaits any more. Returns whether it was still running.
     pub fn forget(&mut self, id: JobId) -> bool {
         self.running.remove(&id).is_some()
     }
 
-    /// The backend is gone.
+    /// Fails all running helper jobs because the backend is gone.
     pub fn lost(&mut self, message: &str) {
         for (_, helper) in std::mem::take(&mut self.running) {
             drop(helper.reply.send(failed(message.to_owned())));

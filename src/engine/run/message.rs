@@ -14,14 +14,14 @@ use maelstrom_model::job::{Job, JobResult, TestCase};
 pub struct RunOptions {
     /// Whether tests are run or only listed.
     pub errand: RunMode,
-    /// How often each test is run in a round.
+    /// How often each test runs in a round.
     pub repeat: NonZeroU32,
-    /// After how many failing tests a round ends.
+    /// The number of failed tests after which a round stops.
     pub stop_after: Option<NonZeroU32>,
-    /// What happens when a round is over and no other waits.
+    /// What happens when a round is over and no other round is pending.
     pub at_end: AtEnd,
-    /// How long cancelled tests have between SIGTERM and SIGKILL. The backend keeps it; here it is
-    /// only told.
+    /// How long cancelled tests have between SIGTERM and SIGKILL. The backend enforces it; the
+    /// machine only reports it.
     pub grace: Duration,
 }
 
@@ -29,39 +29,39 @@ pub struct RunOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunMode {
     Run,
-    /// They are only listed.
+    /// Tests are found and listed, but not run.
     List,
 }
 
-/// What happens when a round is over and no other waits.
+/// What happens when a round is over and no other round is pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtEnd {
-    /// The run is over.
+    /// The run ends.
     Leave,
-    /// Somebody may ask for more, until [`UiCommand::Leave`].
+    /// The run waits for commands, until [`UiCommand::Leave`].
     Stay,
-    /// Files that change ask for more, until [`UiCommand::Leave`] or until none is watched any
-    /// more.
+    /// The run waits for changed files or commands, until [`UiCommand::Leave`] or until files can
+    /// no longer be watched.
     Watch,
 }
 
-/// A test and what is known of it from earlier runs.
+/// A test with its results from earlier runs.
 #[derive(Clone, Debug)]
 pub struct FoundTest {
     pub case: TestCase,
-    /// What somebody gave it; without it, how it ended last time says which comes first.
+    /// The priority that the framework assigned. Without it, the previous outcome decides.
     pub priority: Option<i8>,
-    /// How it ended last time.
+    /// How the test ended last time.
     pub history: PreviousOutcome,
-    /// How long it is expected to take.
+    /// How long the test is expected to take.
     pub estimate: Option<Duration>,
 }
 
-/// Files that changed, as a person reads it.
+/// Changed files, formatted for display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedFiles {
     pub paths: Vec<String>,
-    /// How many more there are.
+    /// How many more files changed.
     pub more: u32,
 }
 
@@ -69,32 +69,32 @@ pub struct ChangedFiles {
 #[derive(Debug)]
 pub enum RunInput {
     Found(Vec<FoundTest>),
-    /// There should have been tests, but they can't be run.
+    /// An entry in place of tests that cannot be listed or run.
     Broken(BrokenEntry),
-    /// There are no more.
+    /// Discovery has ended.
     DiscoveryFinished(DiscoverySummary),
     DiscoveryFailed {
-        /// The code the program will exit with.
+        /// The exit code of the program.
         exit_code: u8,
-        /// Why, for a person.
+        /// The error message.
         message: String,
         /// How to fix it.
         help: Option<String>,
     },
-    /// From now on changed files are reported.
+    /// Changed files are reported from now on.
     Watched {
-        /// In how many directories.
+        /// The number of watched directories.
         directories: u32,
     },
-    /// From now on it is not.
+    /// Changed files are no longer reported.
     Unwatched {
-        /// Why, for a person.
+        /// The error message.
         message: String,
         /// How to fix it.
         help: Option<String>,
     },
     Changed(ChangedFiles),
-    /// An event that is only passed on to the user interface.
+    /// An event that the machine only passes on to the user interface.
     Fact(EventKind),
     /// The backend started an attempt.
     Started {
@@ -103,73 +103,73 @@ pub enum RunInput {
         worker: WorkerId,
         slot: u32,
     },
-    /// An attempt wrote something.
+    /// An attempt wrote output.
     Output {
         test: TestId,
         attempt: Attempt,
         stream: OutputStream,
         bytes: Vec<u8>,
     },
-    /// An attempt is over.
+    /// An attempt ended.
     Finished {
         test: TestId,
         attempt: Attempt,
         result: JobResult,
-        /// What its framework makes of its output.
+        /// The framework's analysis of the output.
         reading: OutputAnalysis,
     },
-    /// The backend is gone, and all it ran.
+    /// The backend is gone, with all jobs that it ran.
     BackendLost {
-        /// Why, for a person.
+        /// The error message.
         message: String,
         /// How to fix it.
         help: Option<String>,
     },
-    /// A user interface or a signal asks for something.
+    /// A request from a user interface or a signal.
     Command(UiCommand),
 }
 
-/// An effect of the run machine.
+/// An effect that the run machine asks the driver to run.
 #[derive(Debug, PartialEq)]
 pub enum RunEffect {
     /// Emit an event.
     Emit(EventKind),
-    /// Hand a job to the backend.
+    /// Submit a job to the backend.
     Submit {
         id: JobId,
         job: Job,
-        /// Its place in the queue.
+        /// The job's place in the queue.
         rank: JobPriority,
     },
-    /// Have the backend stop a job.
+    /// Stop a job.
     Stop {
         id: JobId,
         how: StopMode,
     },
-    /// Drop the discovery with everything it started, and what it had to say.
+    /// Drop the running discovery, its helper jobs and its unread events about tests.
     AbandonDiscovery,
     Discover,
-    /// Have the backend start nothing.
+    /// Keep the backend from starting jobs.
     Hold,
-    /// Have it start jobs again.
+    /// Let the backend start jobs again.
     Release,
-    /// Have it suspend what runs.
+    /// Suspend the running jobs.
     Suspend,
-    /// Have it go on.
+    /// Resume the suspended jobs.
     Resume,
-    /// Record a test's result.
+    /// Record a test's result in the history.
     Record {
         test: TestId,
-        /// How it stands in this round.
+        /// The outcome to record.
         history: PreviousOutcome,
-        /// How long the attempt took.
+        /// How long the attempt ran.
         ran: Duration,
     },
     /// Save the history.
     SaveHistory,
-    /// The run is over.
+    /// End the run.
     End {
-        /// What the program exits with.
+        /// The exit code of the program.
         exit_code: u8,
     },
 }

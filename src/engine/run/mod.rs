@@ -1,4 +1,4 @@
-//! One run: from the first test found to the program's exit code.
+//! Runs tests: from the first test found to the program's exit code.
 //!
 //! ```text
 //!   framework ──found──▶ ┌─────────┐ ──submit, stop──▶ backend
@@ -9,18 +9,19 @@
 //! ```
 //!
 //! - [`driver`]: feeds inputs to the machine and runs its effects.
-//! - [`machine`]: every decision, pure; [`message`]: its inputs and effects.
-//! - [`tally`]: sums up a round's attempts, pure.
+//! - [`machine`]: makes every decision, pure; [`message`]: its inputs and effects.
+//! - [`tally`]: sums up the attempts of a round, pure.
 //! - [`ending`]: maps a job's end to its test's outcome, pure.
-//! - [`describe`]: describes a job for a detail screen, pure. [`debug_shell`]: opens a shell in its
-//!   container.
-//! - [`attempt`]: attempts and helper jobs as jobs of a backend. [`trace`]: logs a run.
-//! - [`host`]: the run as a framework sees it; [`event_sink`]: emits events; [`signals`]: signals
-//!   that end the run.
-//! - [`watch`]: which files changed.
-//! - [`history`]: the results of earlier runs; [`history_recorder`]: those, and what this run adds.
-//! - [`discarded`]: what tests wrote and was discarded.
-//! - [`output_tail`]: the end of a running test's output.
+//! - [`describe`]: describes a job for a detail screen, pure. [`debug_shell`]: builds the commands
+//!   that open a shell in a container.
+//! - [`attempt`]: maps attempts and helper jobs to job ids. [`trace`]: logs a run.
+//! - [`host`]: the run from the framework's point of view; [`event_sink`]: sends events;
+//!   [`signals`]: receives the signals that end the run.
+//! - [`watch`]: reports changed files.
+//! - [`history`]: stores the results of earlier runs; [`history_recorder`]: collects the results of
+//!   this run.
+//! - [`discarded`]: collects the files that tests wrote in vain.
+//! - [`output_tail`]: keeps the end of a running test's output.
 
 pub mod attempt;
 mod debug_shell;

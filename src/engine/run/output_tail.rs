@@ -1,16 +1,16 @@
-//! The end of a running test's output, which is searched for the place where it failed.
+//! Keeps the end of a running test's output, which is searched for the location of a failure.
 
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::framework::OutputParser;
 
-/// Kept of each stream. A panic message with a long backtrace fits.
+/// The number of bytes kept of each stream. A panic message with a long backtrace fits.
 pub const TAIL_BYTES_MAX: usize = 64 * 1024;
 
-/// Who keeps the output of one attempt until it ends.
+/// The output kept of one attempt until it ends.
 pub enum OutputTail {
-    /// We do, for the framework to look at.
+    /// The ends of the streams, which the framework reads when the attempt has ended.
     Tails(StreamTails),
-    /// The framework itself does.
+    /// A parser of the framework that reads the output as it arrives.
     Follower(Box<dyn OutputParser>),
 }
 
@@ -20,8 +20,8 @@ impl Default for OutputTail {
     }
 }
 
-/// The ends of the streams of one attempt. Where they are one, its end stands for standard error's:
-/// that is where failures are told.
+/// The ends of an attempt's streams. A joined stream counts as standard error, because failures are
+/// reported there.
 #[derive(Debug, Default)]
 pub struct StreamTails {
     stdout: Vec<u8>,
@@ -29,14 +29,14 @@ pub struct StreamTails {
 }
 
 impl StreamTails {
-    /// Takes in what was written.
+    /// Appends output to a stream's tail and drops what exceeds the limit.
     pub fn push(&mut self, stream: OutputStream, bytes: &[u8]) {
         let tail = match stream {
             OutputStream::Stdout => &mut self.stdout,
             OutputStream::Stderr | OutputStream::Joined => &mut self.stderr,
         };
         let newest = bytes.split_at(bytes.len().saturating_sub(TAIL_BYTES_MAX)).1;
-        // Dropping only when there is twice as much makes each byte move once on average.
+        // Draining only above twice the limit moves each byte once on average.
         if tail.len() + newest.len() > 2 * TAIL_BYTES_MAX {
             let surplus = (tail.len() + newest.len()).saturating_sub(TAIL_BYTES_MAX);
             tail.drain(..surplus.min(tail.len()));
@@ -44,12 +44,12 @@ impl StreamTails {
         tail.extend_from_slice(newest);
     }
 
-    /// The end of standard output.
+    /// Returns the end of standard output.
     pub fn stdout(&self) -> &[u8] {
         end(&self.stdout)
     }
 
-    /// The end of standard error, or of both streams if they are one.
+    /// Returns the end of standard error, or of the joined stream.
     pub fn stderr(&self) -> &[u8] {
         end(&self.stderr)
     }

@@ -1,22 +1,23 @@
-//! Signals that ask the whole run to end, as messages.
+//! Receives the signals that end the whole run, as messages.
 //!
-//! SIGTSTP and SIGCONT are not handled here: they are the terminal's, and so the user interface's.
+//! SIGTSTP and SIGCONT are not handled here: they concern the terminal, which belongs to the user
+//! interface.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// Somebody outside wants the run to end. The first asks, the second insists.
+/// A signal that asks the run to end. The first one cancels, the second one kills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TerminationSignal {
     Interrupt,
     Terminate,
-    /// SIGHUP: the terminal is gone.
+    /// SIGHUP: the terminal was closed.
     Hangup,
 }
 
-/// The signals of this process cannot be received.
+/// A signal handler cannot be installed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot receive the signal {name}")]
 pub struct SignalError {
@@ -24,10 +25,10 @@ pub struct SignalError {
     source: io::Error,
 }
 
-/// Turns signals into messages from now on. Needs a runtime, and ends with it.
+/// Starts turning signals into messages. Requires a Tokio runtime, and stops when it shuts down.
 ///
-/// `concerns_us` is asked about each: `^C` goes to every program of the terminal's foreground, and
-/// is not meant for this one while it has lent the terminal to an editor.
+/// `concerns_us` is called for each signal: `^C` reaches every process in the terminal's foreground
+/// process group, and must be ignored while the terminal is lent to an editor.
 pub fn listen(
     concerns_us: fn(TerminationSignal) -> bool,
 ) -> Result<mpsc::UnboundedReceiver<TerminationSignal>, SignalError> {

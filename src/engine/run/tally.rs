@@ -5,22 +5,22 @@
 
 use maelstrom_model::event::{RoundSummary, TestOutcome};
 
-/// How a test stands in a round, from best to worst.
+/// The status of a test in a round, from best to worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TestStatus {
     /// No attempt has ended.
     #[default]
     Open,
-    /// Its author ignores it.
+    /// The test is marked as ignored.
     Ignored,
     Passed,
     /// An attempt was never started.
     NotRun,
-    /// An attempt was stopped on the way.
+    /// An attempt was stopped while it ran.
     Cancelled,
     /// An attempt could not be run.
     Error,
-    /// An attempt took too long.
+    /// An attempt exceeded its timeout.
     TimedOut,
     Failed,
 }
@@ -33,7 +33,7 @@ pub enum AttemptProgress {
 }
 
 impl TestStatus {
-    /// Whether a test that stands so makes the run fail.
+    /// Returns whether a test with this status makes the run fail.
     pub fn is_failure(self) -> bool {
         match self {
             TestStatus::Error | TestStatus::TimedOut | TestStatus::Failed => true,
@@ -45,7 +45,7 @@ impl TestStatus {
         }
     }
 
-    /// What one attempt amounts to.
+    /// Returns the status that one attempt amounts to.
     pub fn of(outcome: &TestOutcome, progress: AttemptProgress) -> TestStatus {
         match (outcome, progress) {
             (TestOutcome::Passed, _) => TestStatus::Passed,
@@ -59,7 +59,7 @@ impl TestStatus {
     }
 }
 
-/// One test's attempts in one round.
+/// The summed-up attempts of one test in one round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttemptTally {
     standing: TestStatus,
@@ -67,11 +67,11 @@ pub struct AttemptTally {
     cached: u32,
 }
 
-/// Whether a pass was taken over from an earlier run.
+/// Whether an attempt ran or its result came from the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultSource {
     Ran,
-    /// The result cache knew it.
+    /// The result comes from the result cache.
     Cached,
 }
 
@@ -87,12 +87,12 @@ impl AttemptTally {
         }
     }
 
-    /// The worst so far.
+    /// Returns the worst status so far.
     pub fn standing(&self) -> TestStatus {
         self.standing
     }
 
-    /// Counts the test into a round's summary.
+    /// Adds the test to the summary of a round.
     pub fn count_into(&self, summary: &mut RoundSummary) {
         match self.standing {
             TestStatus::Open | TestStatus::NotRun => summary.not_run += 1,

@@ -1,12 +1,13 @@
-//! Logs a run, whatever its framework and backend: what it waits for, and which test is which job.
+//! Logs the progress of a run, for any framework and backend: builds, discovery, rounds, and which
+//! test runs as which job.
 //!
-//! Owns nothing. Not logged: the output of tests and builds, and what the backend logs itself.
+//! Keeps no state. Does not log the output of tests and builds, nor what the backend logs itself.
 
 use maelstrom_model::backend::JobId;
 use maelstrom_model::event::EventKind;
 use maelstrom_model::job::{Job, TestKey};
 
-/// Logs an event, for someone who wonders where the time goes.
+/// Logs the events that show where the time goes.
 pub fn trace_event(event: &EventKind) {
     match event {
         EventKind::BuildStarted { command } => {
@@ -57,7 +58,7 @@ pub fn trace_event(event: &EventKind) {
     }
 }
 
-/// A test has a slot.
+/// Logs that a test starts in a slot.
 pub fn test_has_slot(job: JobId, slot: u32, key: Option<&TestKey>) {
     if let Some(TestKey {
         package,
@@ -69,7 +70,7 @@ pub fn test_has_slot(job: JobId, slot: u32, key: Option<&TestKey>) {
     }
 }
 
-/// Discovery wants something to be run, such as a binary that lists its tests.
+/// Logs that discovery runs a helper job, such as a binary that lists its tests.
 pub fn helper_waits(job: JobId, what: &Job) {
     let program = what.process.program.display();
     tracing::debug!(%job, %program, "a program is run to find tests");

@@ -1,14 +1,15 @@
-//! Decides which job is next, and in which slot.
+//! The job queue: decides which job runs next, and in which slot.
 //!
-//! Pure: no clock, no I/O, no randomness; the same calls give the same answers. A backend owns one
-//! and asks it whenever a job arrives or ends.
+//! Pure: no clock, no I/O, no randomness; the same calls return the same results. A backend owns a
+//! scheduler and calls it whenever a job arrives or ends.
 //!
-//! The order is: higher priority first; among equals, jobs of unknown duration; then the longest
-//! (so that a run does not end with one long job on one slot); then the order of submission.
+//! The order is: higher priority first; among equals, jobs of unknown duration first; then the
+//! longest first (so that a run does not end with one long job in one slot); then the order of
+//! submission.
 //!
 //! Invariants:
 //! - A job leaves the queue exactly once: started or withdrawn.
-//! - A slot is never given to two jobs; the lowest free slot is given first.
+//! - A slot is never assigned to two jobs; the lowest free slot is assigned first.
 //! - Every call is O(log n) in the number of jobs.
 //!
 //! There is no preemption, and no fairness between clients.
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::priority::{JobPriority, QueueKey};
 
-/// The queue and the slots. `T` is whatever is needed to start a job; it is kept only while the job
+/// The queue and the slots. `T` is the data needed to start a job; it is kept only while the job
 /// waits.
 #[derive(Debug)]
 pub struct SlotScheduler<T> {
@@ -35,7 +36,7 @@ struct QueuedPayload<T> {
     payload: T,
 }
 
-/// Where a job is.
+/// Whether a job waits or runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SchedulingState {
     Queued(QueueKey),
@@ -49,33 +50,33 @@ enum Admission {
     Held,
 }
 
-/// A job whose turn has come.
+/// A job that starts in a slot.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SlotAssignment<T> {
     pub job: JobId,
     pub slot: u32,
-    /// What was handed over with it.
+    /// The data that was submitted with the job.
     pub payload: T,
 }
 
-/// What [`SlotScheduler::withdraw`] found.
+/// The result of [`SlotScheduler::withdraw`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum WithdrawResult<T> {
-    /// The job waited; it is gone from the queue.
+    /// The job was waiting, and was removed from the queue.
     FromQueue(T),
     /// The job runs in this slot and keeps it until [`SlotScheduler::finished`].
     StillRunning { slot: u32 },
-    /// No such job, or not any more.
+    /// There is no such job, or it has ended.
     Unknown,
 }
 
-/// A job was handed over twice.
+/// A job with this id is already queued or running.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("job {} is already queued or running", .0.0)]
 pub struct DuplicateJobError(pub JobId);
 
 impl<T> SlotScheduler<T> {
-    /// An empty queue before this many slots.
+    /// Creates an empty queue with this many slots.
     pub fn new(slots: u32) -> Self {
         SlotScheduler {
             queue: BTreeMap::new(),
@@ -86,7 +87,7 @@ impl<T> SlotScheduler<T> {
         }
     }
 
-    /// Puts a job into the queue.
+    /// Adds a job to the queue.
     pub fn enqueue(
         &mut self,
         job: JobId,
@@ -103,8 +104,8 @@ impl<T> SlotScheduler<T> {
         Ok(())
     }
 
-    /// Gives the next job the lowest free slot. `None` when nothing waits, nothing is free, or the
-    /// queue is held.
+    /// Assigns the lowest free slot to the next job. Returns `None` if no job waits, no slot is
+    /// free, or the queue is held.
     pub fn start_next(&mut self) -> Option<SlotAssignment<T>> {
         if self.gate == Admission::Held || self.queue.is_empty() {
             return None;
@@ -115,7 +116,7 @@ impl<T> SlotScheduler<T> {
         Some(SlotAssignment { job, slot, payload })
     }
 
-    /// A running job is over; its slot, now free again. `None` if it was not running.
+    /// Frees the slot of a running job and returns it. Returns `None` if the job was not running.
     pub fn finished(&mut self, job: JobId) -> Option<u32> {
         match self.jobs.get(&job) {
             Some(&SchedulingState::Running { slot }) => {
@@ -127,7 +128,7 @@ impl<T> SlotScheduler<T> {
         }
     }
 
-    /// Takes a job out of the queue, if it still waits there.
+    /// Removes a job from the queue, if it still waits.
     pub fn withdraw(&mut self, job: JobId) -> WithdrawResult<T> {
         match self.jobs.get(&job) {
             Some(&SchedulingState::Running { slot }) => WithdrawResult::StillRunning { slot },
@@ -142,22 +143,22 @@ impl<T> SlotScheduler<T> {
         }
     }
 
-    /// Starts nothing until [`SlotScheduler::release`].
+    /// Starts no jobs until [`SlotScheduler::release`].
     pub fn hold(&mut self) {
         self.gate = Admission::Held;
     }
 
-    /// Starts jobs again.
+    /// Lets jobs start again.
     pub fn release(&mut self) {
         self.gate = Admission::Open;
     }
 
-    /// How many jobs wait.
+    /// Returns the number of waiting jobs.
     pub fn queued(&self) -> usize {
         self.queue.len()
     }
 
-    /// How many jobs run.
+    /// Returns the number of running jobs.
     pub fn running(&self) -> usize {
         self.jobs.len() - self.queue.len()
     }

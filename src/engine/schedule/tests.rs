@@ -1,4 +1,4 @@
-//! Invariant 6 of the scheduler, and its order, against a model that is obviously right.
+//! Tests invariant 6 of the scheduler, and its order, against a simple model.
 
 use proptest::prelude::*;
 
@@ -11,9 +11,9 @@ use super::*;
 enum Step {
     Enqueue(JobPriority),
     Start,
-    /// Ends the running job at this index, counted round.
+    /// Ends the running job at this index, modulo their number.
     Finish(usize),
-    /// Withdraws the job with this number, counted round.
+    /// Withdraws the job with this number, modulo the number of jobs.
     Withdraw(u64),
     Hold,
     Release,
@@ -35,7 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Lists instead of trees, searched from end to end.
+/// The model: lists that are searched linearly.
 #[derive(Default)]
 struct Model {
     waiting: Vec<(JobId, JobPriority)>,
@@ -117,7 +117,7 @@ proptest! {
         }
     }
 
-    /// Turns are packed ranks: the greater rank's turn comes first.
+    /// Queue keys are packed priorities: the higher priority's key comes first.
     #[test]
     fn turns_follow_ranks(
         priorities: (i8, i8),

@@ -1,20 +1,22 @@
-//! A backend wrapper for tests that run together in one process but count as a job each.
+//! Wraps a backend, so that tests can share one process but count as a job each.
 //!
-//! Each such test is submitted as a member of a group, all with the same job. One process runs the
-//! group, and its output is split; each member gets a start, output and an end, as any job does.
-//! The wrapped backend sees one job, with the id of its first member.
+//! Each such test is submitted as a member of a group; all members have the same job. One process
+//! runs the group, and its output is split at markers that the process writes to both streams. Each
+//! member gets a start, output and an end, like any job. The wrapped backend sees one job, with the
+//! id of the group's first member.
 //!
 //! ```text
-//! ESC _maelstrom-part NAME ESC \    in both streams: what follows belongs to this member
-//! ESC _maelstrom-part ESC \         it belongs to none
-//! ESC _maelstrom-part =1 ESC \      the same, and the member before it has exit status 1
+//! ESC _maelstrom-part NAME ESC \    the following output belongs to this member
+//! ESC _maelstrom-part ESC \         the following output belongs to no member
+//! ESC _maelstrom-part =1 ESC \      the same, and the previous member exited with status 1
 //! ```
 //!
 //! Invariants:
-//! - A member ends when both streams have moved on; only then the next one starts, so that a slot
-//!   has one member at a time.
-//! - The outcome of the process is that of the current member and of all that follow.
-//! - A group runs once at a time. What is submitted meanwhile belongs to the next run.
+//! - A member ends when both streams have reached the next marker. Only then does the next member
+//!   start, so that a slot has one member at a time.
+//! - The outcome of the process is the outcome of the current member and of all members that did
+//!   not start.
+//! - A group runs once at a time. Members submitted meanwhile belong to the next run.
 
 mod output;
 mod run;
@@ -31,7 +33,7 @@ use maelstrom_model::job::{Job, JobOutcome, JobResult, OutputPipes};
 
 use self::run::GroupRun;
 
-/// A part that waits for its group to run.
+/// A member that waits for its group to run.
 #[derive(Debug)]
 struct PendingMember {
     id: JobId,
@@ -40,12 +42,12 @@ struct PendingMember {
     rank: JobPriority,
 }
 
-/// A backend that runs groups, too.
+/// A backend that also runs groups.
 #[derive(Debug)]
 pub struct SharedProcessBackend<B> {
     inner: B,
     waiting: BTreeMap<Arc<str>, Vec<PendingMember>>,
-    /// By the number that the backend underneath knows.
+    /// The running groups, by the job id that the wrapped backend knows.
     runs: BTreeMap<JobId, (Arc<str>, GroupRun)>,
     events: VecDeque<BackendEvent>,
 }
@@ -79,7 +81,7 @@ impl<B: Backend> SharedProcessBackend<B> {
         self.waiting.entry(group).or_default().push(waiting);
     }
 
-    /// Begins what can begin: of each group that does not run, each part once.
+    /// Starts all groups that wait and are not running, each with one member per name.
     fn begin(&mut self) {
         let running: Vec<Arc<str>> = self.runs.values().map(|(group, _)| group.clone()).collect();
         for (group, waiting) in &mut self.waiting {
@@ -91,15 +93,15 @@ impl<B: Backend> SharedProcessBackend<B> {
             let mut rank: Option<JobPriority> = None;
             let all = std::mem::take(waiting);
             for one in all {
-                // This part repeats another, and it waits because the process tells parts apart by
-                // their names alone.
+                // Another member has the same name. This one waits for the next run, because the
+                // process tells members apart by name only.
                 if members.contains_key(&one.name) {
                     waiting.push(one);
                     continue;
                 }
                 members.insert(one.name, one.id);
                 rank = rank.max(Some(one.rank));
-                // The marks between the parts are written to each stream.
+                // The markers are written to each of the two streams.
                 let output = OutputPipes::Separate;
                 first.get_or_insert((one.id, Job { output, ..one.job }));
             }
@@ -138,12 +140,13 @@ impl<B: Backend> SharedProcessBackend<B> {
                 runs.clear();
                 events.push_back(BackendEvent::Lost(lost));
             }
-            // What a group has written over is told as what its first part has.
+            // The files discarded by a group are reported for its first member, whose id the group
+            // has.
             BackendEvent::Discarded { .. } | BackendEvent::Fact(_) => events.push_back(event),
         }
     }
 
-    /// Whether this is a part that waits; it does so no longer.
+    /// Removes a waiting member. Returns whether there was one.
     fn withdraw(&mut self, id: JobId) -> bool {
         let mut waiting = self.waiting.values_mut();
         let found = waiting.find_map(|waiting| {
@@ -171,7 +174,7 @@ impl<B: Backend> Backend for SharedProcessBackend<B> {
                 .push_back(BackendEvent::Finished { job, result });
             return;
         }
-        // Its first part may be over, of which the group has the number.
+        // The group has the id of its first member, which may have ended already.
         let is_group = self.runs.contains_key(&id);
         let mut runs = self.runs.iter_mut();
         match runs.find(|(_, (_, run))| run.has(id)) {

@@ -1,33 +1,34 @@
-//! Splits one stream of a group's process at its markers. Pure.
+//! Splits one output stream of a group's process at its markers. Pure.
 
-/// What a mark begins and ends with (ECMA-48, 8.3.2): terminals show nothing of it.
+/// The start and end of a marker (an APC sequence of ECMA-48, 8.3.2), which terminals do not
+/// display.
 const START: &[u8] = b"\x1b_maelstrom-part ";
 const END: &[u8] = b"\x1b\\";
 
-/// A longer name is none of ours.
+/// The maximum length of a member's name, in bytes. A longer sequence is no marker.
 const NAME_BYTES_MAX: usize = 256;
 
-/// What comes next in a stream.
+/// The next piece of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OutputToken {
     Bytes(Vec<u8>),
-    /// What follows belongs to this part, or to none.
+    /// A marker: the following output belongs to this member, or to none if the name is empty.
     Mark(String),
 }
 
-/// What was written and not yet cut.
+/// Output that has not been split yet.
 #[derive(Debug, Default)]
 pub struct OutputTokenizer {
     bytes: Vec<u8>,
 }
 
 impl OutputTokenizer {
-    /// Takes in more.
+    /// Appends output.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// What comes next, as far as that is certain.
+    /// Returns the next piece, or `None` if more output is needed to determine it.
     pub fn next(&mut self) -> Option<OutputToken> {
         let start = match self.bytes.iter().position(|byte| *byte == 0x1b) {
             None => self.bytes.len(),
@@ -54,7 +55,7 @@ impl OutputTokenizer {
         }
     }
 
-    /// What is left when nothing more comes, if it was no mark.
+    /// Returns the remaining output at the end of the stream: an incomplete marker.
     pub fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The pieces of a text that comes in chunks, neighboring bytes joined.
+    /// Returns the pieces of output that arrives in chunks, with adjacent bytes joined.
     fn pieces(chunks: &[&[u8]]) -> Vec<OutputToken> {
         let mut uncut = OutputTokenizer::default();
         let mut found: Vec<OutputToken> = Vec::new();

@@ -1,4 +1,4 @@
-//! One run of a group: tracks the current member, and assigns output to members.
+//! Runs one group: tracks the current member and assigns output to members.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -9,38 +9,39 @@ use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{ExitStatus, JobOutcome, JobResult};
 
-/// What stands before the status of the part that ends with a mark.
+/// Precedes the exit status in a marker that ends a member.
 const STATUS: char = '=';
 
-/// What is told of a group, in order.
+/// The events of a group, in order.
 type GroupEvents = VecDeque<BackendEvent>;
 
-/// Where both streams are.
+/// The state of both output streams.
 #[derive(Debug, Default)]
 struct GroupStreams {
     stdout: GroupStream,
     stderr: GroupStream,
 }
 
-/// One stream, up to the next mark.
+/// One output stream, up to the next marker.
 #[derive(Debug, Default)]
 struct GroupStream {
     uncut: OutputTokenizer,
-    /// The mark that it has come to, and does not go past before the other one has.
+    /// The marker that was reached. The stream is not read past it until the other stream reaches
+    /// it.
     mark: Option<String>,
 }
 
 impl GroupStreams {
     fn of(&mut self, stream: OutputStream) -> &mut GroupStream {
         match stream {
-            // Groups have two pipes, each with its own marks.
+            // A group has two pipes, each with its own markers.
             OutputStream::Stdout | OutputStream::Joined => &mut self.stdout,
             OutputStream::Stderr => &mut self.stderr,
         }
     }
 }
 
-/// The part that is under way.
+/// The member that is currently running.
 #[derive(Debug)]
 struct CurrentMember {
     id: JobId,
@@ -48,20 +49,20 @@ struct CurrentMember {
     since: Instant,
 }
 
-/// See the module documentation.
+/// One run of a group; see the module documentation.
 #[derive(Debug)]
 pub struct GroupRun {
-    /// Those that are not over, by name.
+    /// The members that have not ended, by name.
     members: BTreeMap<String, JobId>,
     current: Option<CurrentMember>,
-    /// What was under way when the process had to begin again.
+    /// The member that was running when the process was restarted.
     begun: Option<JobId>,
     streams: GroupStreams,
     place: Option<(WorkerId, u32)>,
 }
 
 impl GroupRun {
-    /// Of these parts.
+    /// Creates a run of these members.
     pub fn new(members: BTreeMap<String, JobId>) -> GroupRun {
         GroupRun {
             members,
@@ -72,24 +73,24 @@ impl GroupRun {
         }
     }
 
-    /// Whether this is a part that is not over.
+    /// Returns whether a job is a member that has not ended.
     pub fn has(&self, id: JobId) -> bool {
         self.members.values().any(|member| *member == id)
     }
 
-    /// The process has a slot.
+    /// Records that the process was started in a slot.
     pub fn started(&mut self, worker: WorkerId, slot: u32) {
         self.place = Some((worker, slot));
     }
 
-    /// The process has written something.
+    /// Splits output of the process and assigns it to the members.
     pub fn wrote(&mut self, stream: OutputStream, bytes: &[u8], events: &mut GroupEvents) {
         self.streams.of(stream).uncut.push(bytes);
         loop {
             for stream in [OutputStream::Stdout, OutputStream::Stderr] {
                 self.read_to_mark(stream, events);
             }
-            // A stream that has no mark may still bring something of this part.
+            // A stream without a marker may still contain output of this member.
             let GroupStreams { stdout, stderr } = &mut self.streams;
             if stdout.mark.is_none() || stderr.mark.is_none() {
                 return;
@@ -124,10 +125,10 @@ impl GroupRun {
         }
     }
 
-    /// Both streams have come to the same mark.
+    /// Ends the current member and starts the next one, when both streams have reached a marker.
     fn go_on(&mut self, name: String, events: &mut GroupEvents) {
         let status = name.strip_prefix(STATUS).and_then(|code| code.parse().ok());
-        // A mark without a status says that the part before it went well.
+        // A marker without a status means that the previous member passed.
         self.end_current(ExitStatus::Code(status.unwrap_or(0)), events);
         if let Some(id) = self.members.get(&name).copied() {
             self.start(id, events);
@@ -137,7 +138,7 @@ impl GroupRun {
     }
 
     fn start(&self, job: JobId, events: &mut GroupEvents) {
-        // It was told before the process had to begin again, and no job starts twice.
+        // The start was reported before the process was restarted, and no job starts twice.
         if self.begun == Some(job) {
             return;
         }
@@ -159,7 +160,7 @@ impl GroupRun {
         }
     }
 
-    /// The process begins again elsewhere. What is over stays so.
+    /// Records that the process was restarted. Members that have ended stay ended.
     pub fn restarted(&mut self, reason: &str, events: &mut GroupEvents) {
         self.streams = GroupStreams::default();
         if let Some(current) = self.current.take() {
@@ -171,8 +172,8 @@ impl GroupRun {
         }
     }
 
-    /// Stops a part. Whether the process has to be stopped: the part is under way, or no other is
-    /// left.
+    /// Stops a member. Returns whether the process has to be stopped, because the member is running
+    /// or no other is left.
     pub fn stop(&mut self, id: JobId, events: &mut GroupEvents) -> bool {
         let current = self.current.as_ref().map(|current| current.id);
         if current.or(self.begun) == Some(id) {
@@ -185,7 +186,7 @@ impl GroupRun {
         self.members.is_empty()
     }
 
-    /// The process is over, and so is everything that it has not come to.
+    /// Ends all remaining members because the process has ended.
     pub fn finished(mut self, result: JobResult, events: &mut GroupEvents) {
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             self.read_rest(stream, events);
@@ -215,8 +216,7 @@ impl GroupRun {
         }
     }
 
-    /// What is left of a stream belongs to the part that is under way, unless a mark says
-    /// otherwise.
+    /// Assigns the rest of a stream to the current member, unless a marker says otherwise.
     fn read_rest(&mut self, stream: OutputStream, events: &mut GroupEvents) {
         let current = self.current.as_ref().map(|current| current.name.clone());
         let reel = self.streams.of(stream);

@@ -1,4 +1,4 @@
-//! Groups on a scripted backend.
+//! Tests groups on a scripted backend.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{ExitStatus, ResourceUsage};
 use maelstrom_model::testing;
 
-/// Says what it is told to, and notes what was asked of it.
+/// Returns scripted events and records the calls.
 #[derive(Debug, Default)]
 struct Puppet {
     events: VecDeque<BackendEvent>,
@@ -50,7 +50,7 @@ impl Backend for Puppet {
     async fn close(self) {}
 }
 
-/// A group of three tests, submitted.
+/// Submits a group of three tests.
 fn group(ids: std::ops::Range<u64>) -> SharedProcessBackend<Puppet> {
     let mut together = SharedProcessBackend::new(Puppet::default());
     for id in ids {
@@ -67,7 +67,7 @@ fn submit(together: &mut SharedProcessBackend<Puppet>, id: u64, name: &str) {
     together.submit_member(JobId(id), member, testing::job(), JobPriority::default());
 }
 
-/// What is told until nothing more comes, a line each.
+/// Returns all events until no more come, as one line each.
 fn told(together: &mut SharedProcessBackend<Puppet>) -> Vec<String> {
     std::iter::from_fn(|| {
         let event = together.next().now_or_never()?;
@@ -119,7 +119,7 @@ fn writes(id: u64, stream: OutputStream, text: &str) -> BackendEvent {
     }
 }
 
-/// What a group writes, the whole of one stream before the other.
+/// The output of a group, with one stream complete before the other.
 fn whole(id: u64) -> [BackendEvent; 2] {
     let none = mark("");
     let stream = |what: &str| {
@@ -261,7 +261,7 @@ fn what_is_over_stays_so_when_the_process_begins_again() {
 }
 
 proptest! {
-    /// Whatever a process writes, each test has one end, and one start before it.
+    /// For any output of the process, each test has one start and one end after it.
     #[test]
     fn every_test_ends_once(
         writings in prop::collection::vec((any::<bool>(), prop_oneof![

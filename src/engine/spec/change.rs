@@ -1,4 +1,5 @@
-//! A directive's effect on a test's container: replaces it, or changes some of its fields.
+//! A directive's effect on a test's container: it replaces the container or changes some of its
+//! fields.
 
 use crate::document::SpanError;
 use maelstrom_layer::LayerSpec;
@@ -11,13 +12,13 @@ use super::environment::EnvironmentElement;
 /// A directive's effect on a test's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ContainerChange {
-    /// It puts another in its place.
+    /// Replaces the container.
     Replace(Box<ContainerDefinition>),
-    /// It alters some fields.
+    /// Changes some of its fields.
     Amend(Box<ContainerPatch>),
 }
 
-/// Fields that a directive alters.
+/// The fields that a directive changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ContainerPatch {
     layers: ListPatch<LayerSpec>,
@@ -26,7 +27,7 @@ pub(super) struct ContainerPatch {
     scalars: ScalarFields,
 }
 
-/// What happens to a list.
+/// The change to a list: replace it, add items, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ListPatch<T> {
     replaced_by: Option<Vec<T>>,
@@ -59,7 +60,7 @@ impl<T: Clone> ListPatch<T> {
 }
 
 impl ContainerChange {
-    /// The scalar fields it sets.
+    /// Returns the scalar fields that the change sets.
     pub(super) fn scalars(&self) -> &ScalarFields {
         match self {
             ContainerChange::Replace(container) => &container.scalars,
@@ -67,7 +68,7 @@ impl ContainerChange {
         }
     }
 
-    /// The elements of environments in it.
+    /// Returns the environment elements in the change.
     pub(super) fn elements(&self) -> Vec<&EnvironmentElement> {
         match self {
             ContainerChange::Replace(container) => container.environment.iter().collect(),
@@ -78,7 +79,7 @@ impl ContainerChange {
         }
     }
 
-    /// Applies the change.
+    /// Applies the change to a container.
     pub(super) fn apply(&self, container: &mut ContainerDefinition) {
         match self {
             ContainerChange::Replace(other) => container.clone_from(other),
@@ -97,7 +98,7 @@ impl ContainerChange {
 }
 
 impl ContainerFields {
-    /// What a directive with these fields does.
+    /// Converts the fields of a directive to its effect.
     pub(super) fn into_change(self) -> Result<ContainerChange, SpanError> {
         if self.image.is_some() || self.parent.is_some() {
             return self

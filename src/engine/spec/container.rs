@@ -1,8 +1,8 @@
-//! Containers as files describe them: their own fields, and what they inherit from a parent or an
+//! Containers as files describe them: their own fields, and those inherited from a parent or an
 //! image.
 //!
-//! Which fields may be combined is checked here, once for containers, directives and jobs; a
-//! [`ContainerDefinition`] that exists has no conflicts.
+//! This module checks which fields may be combined, for containers, directives and jobs alike. A
+//! [`ContainerDefinition`] never contains conflicting fields.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,7 +18,7 @@ use maelstrom_layer::LayerSpec;
 use super::environment::EnvironmentElement;
 
 bitflags! {
-    /// Fields that are taken over from a parent or an image.
+    /// Fields that are inherited from a parent or an image.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct InheritedFields: u16 {
         /// `layers`
@@ -45,7 +45,7 @@ bitflags! {
 }
 
 impl InheritedFields {
-    /// What there is to take over from an image.
+    /// The fields that can be inherited from an image.
     pub const IMAGE: InheritedFields = InheritedFields::LAYERS
         .union(InheritedFields::ENVIRONMENT)
         .union(InheritedFields::WORKING_DIRECTORY);
@@ -69,34 +69,34 @@ impl InheritedFields {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ToolboxMode {
     Present,
-    /// They see nothing but what is named.
+    /// Jobs see only the layers and mounts of their container.
     Absent,
 }
 
-/// What a container begins with.
+/// The base from which a container inherits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ContainerBase {
     #[default]
     Nothing,
     Image {
         name: String,
-        /// What is taken over.
+        /// The fields that are inherited.
         inherited: InheritedFields,
     },
     Parent {
         name: String,
-        /// What is taken over.
+        /// The fields that are inherited.
         inherited: InheritedFields,
-        /// Where the name stands, for errors.
+        /// The position of the parent's name in the file, for errors.
         place: String,
     },
 }
 
-/// A container: what it begins with, and its own fields. Lists are added to those taken over,
-/// scalars stand in their place.
+/// A container: its base and its own fields. Own items are appended to inherited lists; own scalars
+/// replace inherited ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerDefinition {
-    /// What it begins with.
+    /// The base from which it inherits.
     pub base: ContainerBase,
     pub layers: Vec<LayerSpec>,
     pub environment: Vec<EnvironmentElement>,
@@ -104,11 +104,11 @@ pub struct ContainerDefinition {
     pub scalars: ScalarFields,
 }
 
-/// A mount, and where it stands. Mounts are equal wherever they stand.
+/// A mount and its position in a file. The position does not affect equality.
 #[derive(Clone, Debug)]
 pub struct SpecifiedMount {
     pub mount: Mount,
-    /// Where a file asks for it, for errors.
+    /// The position in the file that specifies the mount, for errors.
     pub place: Option<Arc<str>>,
 }
 
@@ -126,24 +126,24 @@ impl From<Mount> for SpecifiedMount {
     }
 }
 
-/// Fields that have one value.
+/// The fields that have a single value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScalarFields {
-    /// What of the network jobs see.
+    /// The network that jobs see.
     pub network: Option<NetworkMode>,
-    /// Whether the root may be written to.
+    /// Whether the root file system is writable.
     pub root_access: Option<RootAccess>,
     pub working_directory: Option<PathBuf>,
     pub user: Option<u32>,
     pub group: Option<u32>,
-    /// Whether this machine's programs are there.
+    /// Whether this machine's programs are visible.
     pub toolbox: Option<ToolboxMode>,
-    /// What jobs may do.
+    /// The privileges of jobs.
     pub privileges: Option<PrivilegeLevel>,
 }
 
 impl ScalarFields {
-    /// These, and where there is none, those of `other`, if they are among `inherited`.
+    /// Returns these fields, completed by those of `other` that are in `inherited`.
     pub(super) fn or(self, other: &ScalarFields, inherited: InheritedFields) -> ScalarFields {
         fn pick<T: Clone>(
             own: Option<T>,
@@ -189,7 +189,7 @@ impl ScalarFields {
         }
     }
 
-    /// Those that are set.
+    /// Returns which fields are set.
     pub(super) fn set(&self) -> InheritedFields {
         let mut set = InheritedFields::empty();
         set.set(InheritedFields::NETWORK, self.network.is_some());
@@ -206,31 +206,31 @@ impl ScalarFields {
     }
 }
 
-/// Something with its place.
+/// A value and its span in the text.
 #[derive(Clone, Debug)]
 pub(super) struct SpannedValue<T> {
     pub(super) span: Range<usize>,
     pub(super) value: T,
 }
 
-/// A list field as it was written: plain, added, or both.
+/// A list field as written: plain, added, or both.
 #[derive(Clone, Debug)]
 pub(super) struct ListField<T> {
     pub(super) plain: Option<SpannedValue<Vec<T>>>,
     pub(super) added: Option<SpannedValue<Vec<T>>>,
 }
 
-/// What a container is said to begin with.
+/// A reference to a parent or an image, as written.
 #[derive(Clone, Debug)]
 pub(super) struct BaseReference {
     pub(super) name: String,
-    /// The `use` list, if there is one.
+    /// The `use` list, if present.
     pub(super) uses: Option<InheritedFields>,
-    /// Where the name stands, for errors.
+    /// The position of the name in the file, for errors.
     pub(super) place: String,
 }
 
-/// The fields of a container as they were written.
+/// The fields of a container as written.
 #[derive(Clone, Debug)]
 pub(super) struct ContainerFields {
     pub(super) image: Option<SpannedValue<BaseReference>>,
@@ -239,12 +239,12 @@ pub(super) struct ContainerFields {
     pub(super) environment: ListField<EnvironmentElement>,
     pub(super) mounts: ListField<SpecifiedMount>,
     pub(super) scalars: ScalarFields,
-    /// Where each plain field stands.
+    /// The spans of the plain fields.
     pub(super) spans: BTreeMap<&'static str, Range<usize>>,
 }
 
 impl ContainerFields {
-    /// The container with these fields.
+    /// Combines the fields into a container. Fails if they conflict.
     pub(super) fn into_container(self) -> Result<ContainerDefinition, SpanError> {
         let based = BaseKind::of(&self)?;
         self.check_plain(&based)?;
@@ -285,7 +285,7 @@ impl ContainerFields {
         })
     }
 
-    /// A plain field and a `use` list that has it say two things about one field.
+    /// Checks that no plain field is also in the `use` list, since one would contradict the other.
     fn check_plain(&self, based: &BaseKind) -> Result<(), SpanError> {
         let Some(uses) = based.explicit_uses() else {
             return Ok(());
@@ -302,7 +302,7 @@ impl ContainerFields {
     }
 }
 
-/// What fields may refer to.
+/// The base of a container, which determines the fields that may be used.
 enum BaseKind {
     Nothing,
     Image(Option<InheritedFields>),
@@ -337,7 +337,7 @@ impl BaseKind {
     }
 }
 
-/// A list of a container's own, plain or added.
+/// Returns the items of a container's own list, plain or added.
 fn own<T>(
     name: &'static str,
     flag: InheritedFields,

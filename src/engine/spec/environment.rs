@@ -1,8 +1,9 @@
-//! The environment of a job: elements applied one after another, whose values consist of text, the
-//! client's variables and those of earlier elements.
+//! The environment of a job: elements that are applied in order, whose values consist of text,
+//! variables of the client and variables of earlier elements.
 //!
-//! Values are parsed with the file, so that errors have a location; they are expanded when the
-//! image's variables are known. Only variables that a value refers to are taken from the client.
+//! Values are parsed together with the file, so that syntax errors have a location. They are
+//! expanded when the variables of the image are known. Of the client's variables, only those that a
+//! value refers to are used.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -12,23 +13,23 @@ use std::str::FromStr;
 /// Variables and their values.
 pub type EnvironmentMap = BTreeMap<OsString, OsString>;
 
-/// One step from an environment to the next.
+/// A step that changes an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentElement {
     pub vars: BTreeMap<String, EnvironmentValue>,
-    /// What becomes of the variables before.
+    /// What happens to the variables set before.
     pub merge: MergeMode,
 }
 
-/// What becomes of the variables that were there before an element.
+/// What happens to the variables set before an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MergeMode {
-    /// They stay, unless the element has others of their names.
+    /// They are kept, except those that the element sets.
     Extend,
     Replace,
 }
 
-/// A value as it was written: text with references.
+/// A value as written: text with references to variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentValue {
     parts: Vec<EnvironmentValuePart>,
@@ -47,30 +48,30 @@ struct VariableReference {
     fallback: Option<String>,
 }
 
-/// Where a reference's value comes from.
+/// The environment from which a reference takes its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum VariableSource {
     /// `$env{…}`: the client's environment.
     Client,
-    /// `$prev{…}`: the environment so far.
+    /// `$prev{…}`: the environment before the element.
     Previous,
 }
 
 /// A syntax error in a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SyntaxError {
-    /// A `$` and then something else.
+    /// A `$` that begins neither a reference nor `$$`.
     #[error(
         "after `$` comes `{{NAME}}` with `env` or `prev` in front, or another `$`; found {found}"
     )]
     Dollar { found: String },
-    /// A reference without end.
+    /// A reference without its closing brace.
     #[error("the `}}` of `{reference}` is missing")]
     Unclosed {
         /// The reference as far as it goes.
         reference: String,
     },
-    /// `$` within a reference.
+    /// A `$` within a reference.
     #[error("`{reference}` may not hold `$`")]
     Nested { reference: String },
 }
@@ -78,24 +79,24 @@ pub enum SyntaxError {
 /// Why a value cannot be expanded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExpansionError {
-    /// A variable that is not there.
+    /// The referenced variable is not set.
     #[error("{variable}: {reference} has no value and no fallback")]
     Absent {
-        /// The variable whose value refers to it.
+        /// The variable whose value contains the reference.
         variable: String,
         reference: String,
     },
-    /// A variable that is no text.
+    /// The referenced variable is not UTF-8.
     #[error("{variable}: the value of {reference} is not UTF-8")]
     NotUtf8 {
-        /// The variable whose value refers to it.
+        /// The variable whose value contains the reference.
         variable: String,
         reference: String,
     },
 }
 
 impl ExpansionError {
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> String {
         match self {
             ExpansionError::Absent { reference, .. } => {
@@ -107,7 +108,7 @@ impl ExpansionError {
     }
 }
 
-/// Goes through all elements, from the image's variables (or none) on.
+/// Applies all elements in order, starting with the variables of the image.
 pub fn expand(
     elements: &[EnvironmentElement],
     start: EnvironmentMap,
@@ -115,8 +116,8 @@ pub fn expand(
 ) -> Result<EnvironmentMap, ExpansionError> {
     let mut environment = start;
     for element in elements {
-        // The values are kept apart until the element is complete, because all of them see the
-        // environment before it, whatever the order of its variables.
+        // The new values are kept separate until the element is complete, because all of them refer
+        // to the environment before it, whatever the order of its variables.
         let mut expanded = EnvironmentMap::new();
         for (name, text) in &element.vars {
             let value = text.expand(name, &environment, client)?;
@@ -131,7 +132,7 @@ pub fn expand(
 }
 
 impl EnvironmentValue {
-    /// A text without references.
+    /// Creates a value without references.
     pub fn literal(text: impl Into<String>) -> EnvironmentValue {
         let text = text.into();
         let parts = if text.is_empty() {
@@ -170,7 +171,8 @@ impl VariableReference {
             reference: self.to_string(),
         })?;
         match (present, &self.fallback) {
-            // An empty variable gets the fallback, too, as with `${NAME:-FALLBACK}` in a shell.
+            // An empty variable is also replaced by the fallback, as with `${NAME:-FALLBACK}` in a
+            // shell.
             (Some(value), Some(fallback)) if value.is_empty() => Ok(fallback.clone()),
             (Some(value), _) => Ok(value),
             (None, Some(fallback)) => Ok(fallback.clone()),
@@ -211,7 +213,7 @@ impl FromStr for EnvironmentValue {
     }
 }
 
-/// Reads what follows a `$`.
+/// Parses the text after a `$`. Returns the reference and the rest of the text.
 fn reference(text: &str) -> Result<(VariableReference, &str), SyntaxError> {
     let opened = [
         ("env{", VariableSource::Client),

@@ -1,4 +1,4 @@
-//! Prints a test's resolved container as an equivalent file, to read and to copy from.
+//! Prints a test's resolved container as an equivalent file, to read or to copy from.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -15,7 +15,8 @@ use super::environment::{EnvironmentElement, MergeMode};
 use super::template::escape;
 use super::{DEFAULT_CONTAINER, ResolvedBase, ResolvedSpec, SpecResolution, TestSpecification};
 
-/// Which directives applied to a test, as comments, and what came of them, as TOML.
+/// Returns the directives that apply to a test, as comments, and the resulting specification, as
+/// TOML.
 pub fn explain(
     title: &str,
     specification: &TestSpecification,
@@ -45,7 +46,7 @@ pub fn explain(
     text
 }
 
-/// A file with one directive, which gives every test this.
+/// Returns a file with one directive that gives every test this specification.
 pub fn print(resolved: &ResolvedSpec) -> String {
     let mut fields: Vec<(String, String)> = Vec::new();
     let mut field = |name: &str, value: String| fields.push((name.to_owned(), value));
@@ -94,7 +95,7 @@ pub fn print(resolved: &ResolvedSpec) -> String {
     if resolved.ignored {
         field("ignore", "true".to_owned());
     }
-    // This is said in any case, because what holds without it depends on the base.
+    // This field is always printed, because its default depends on the base.
     let libraries = resolved.include_shared_libraries;
     field("include_shared_libraries", libraries.to_string());
     let fields = fields
@@ -219,7 +220,7 @@ fn element(element: &EnvironmentElement) -> String {
     format!("{{ vars = {{ {} }}, extend = {extend} }}", vars.join(", "))
 }
 
-/// `None` for what only runners mount, which no file can say.
+/// Formats a mount. Returns `None` for kinds that only runners use, which have no syntax in files.
 fn mount(mount: &Mount) -> Option<String> {
     let at = |kind: &str| {
         let point = path(&mount.mount_point);
@@ -258,12 +259,12 @@ fn path(text: &Path) -> String {
     string(&text.to_string_lossy())
 }
 
-/// A TOML string.
+/// Formats a TOML string.
 fn string(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// A text as it may stand in a comment.
+/// Removes characters from a text that would end a comment or affect a terminal.
 fn comment(text: &str) -> String {
     untrusted_text::clean(text).into_owned()
 }

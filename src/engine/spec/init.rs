@@ -1,13 +1,13 @@
-//! The files that `--init` writes: they state the defaults, and show the other options in comments.
+//! Writes the files of `--init`, which contain the defaults and show the other options in comments.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// A test runner's file, as one begins with it.
+/// The initial specification file of a test runner.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StarterFile {
-    /// Its name in the project directory.
+    /// The name of the file in the project directory.
     pub name: &'static str,
     pub text: &'static str,
 }
@@ -33,16 +33,16 @@ pub static PYTEST: StarterFile = StarterFile {
 /// Why the file was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// It is there already.
+    /// The file exists already.
     #[error("`{}` already exists; it was left as it is", path.display())]
     Exists { path: PathBuf },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
 impl StarterFile {
-    /// Writes it into the project directory and says where it is.
+    /// Writes the file into the project directory and returns its path.
     pub fn write(&self, project: &Path) -> Result<PathBuf, InitError> {
         let path = project.join(self.name);
         let written = File::create_new(&path).and_then(|mut file| {

@@ -1,7 +1,7 @@
-//! Self-contained job descriptions: the objects that `maelstrom-run` reads.
+//! Self-contained job descriptions: the JSON objects that `maelstrom-run` reads.
 //!
 //! An object is either a job, which has the fields of a container and those of a program, or a set
-//! of named containers for the jobs after it.
+//! of named containers for the jobs that follow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,30 +16,30 @@ use super::read_node::{SpecResult, into_table, list, natural, require, text};
 use super::reader::{SpecContext, SpecReader};
 use super::resolve::{ResolvedSpec, SpecError, SpecResolver};
 
-/// One object.
+/// One object of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobFileEntry {
-    /// Names for the jobs after it.
+    /// Named containers for the jobs that follow.
     Containers(BTreeMap<String, ContainerDefinition>),
     Job(Box<JobSpecification>),
 }
 
-/// A job as it was written.
+/// A job as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobSpecification {
-    /// Where it stands, for a person.
+    /// The position in the input, for messages.
     pub place: String,
     pub program: String,
     pub arguments: Vec<String>,
-    /// How long it may run; as long as it likes if `None`.
+    /// The timeout; `None` means no limit.
     pub timeout: Option<Duration>,
-    /// Jobs of higher priority start first.
+    /// The priority: jobs with a higher number start first.
     pub priority: i8,
-    /// What it runs in.
+    /// The container in which the job runs.
     pub container: ContainerDefinition,
 }
 
-/// A job's fields besides those of a container.
+/// The fields that a job has in addition to those of a container.
 const JOB_FIELDS: [&str; 4] = ["program", "arguments", "timeout", "priority"];
 
 impl JobFileEntry {
@@ -111,7 +111,8 @@ fn priority(node: &DocumentNode) -> SpecResult<i8> {
     }
 }
 
-/// A job's list of elements next to a `use` of the environment adds to what is used.
+/// Renames a job's list `environment` to `added_environment` if its base's `use` lists the
+/// environment, so that the elements are added to the inherited ones.
 fn add_to_used_environment(table: &mut DocumentTable) {
     let uses_environment = table.fields.iter().any(|field| {
         let DocumentValue::Table(origin) = &field.node.value else {
@@ -137,12 +138,12 @@ fn add_to_used_environment(table: &mut DocumentTable) {
 }
 
 impl SpecResolver {
-    /// Names containers, in place of earlier ones of these names.
+    /// Adds named containers, replacing earlier ones with the same names.
     pub fn define(&mut self, containers: BTreeMap<String, ContainerDefinition>) {
         self.specification_mut().containers.extend(containers);
     }
 
-    /// What a job gets that says itself what it wants.
+    /// Resolves the container of a self-contained job.
     pub fn resolve_job(&self, job: &JobSpecification) -> Result<ResolvedSpec, SpecError> {
         self.resolve_container(job.container.clone(), &job.place, job.timeout)
     }
@@ -256,7 +257,7 @@ mod tests {
         insta::assert_snapshot!(told.join("\n\n"));
     }
 
-    /// Jobs of fields that are often valid, in any order, perhaps cut off.
+    /// Generates jobs of mostly valid fields in any order, some of them truncated.
     fn nearly_a_job() -> impl Strategy<Value = String> {
         let field = prop::sample::select(vec![
             r#""program": "x""#,

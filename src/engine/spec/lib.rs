@@ -1,29 +1,29 @@
-//! What users write: settings, test filters, and which container each test gets.
+//! Reads what users write: settings, test filters, and the container of each test.
 //!
-//! - [`config`]: the values that options, variables and files give a program.
+//! - [`config`]: configuration values from options, variables and files.
 //! - [`filter`]: the pattern language that selects tests.
-//! - [`document`]: TOML files with source spans, so that every error names its location.
+//! - [`document`]: TOML and JSON with source spans, so that every error has a location.
 //!
-//! The rest reads the test runners' TOML files:
+//! The other modules read the TOML files of the test runners:
 //!
 //! ```text
 //! file ─read─▶ TestSpecification ─resolve(test)─▶ ResolvedSpec ─▶ the runner makes a job
 //!              containers, directives             layers, environment, mounts, …; ≤ 1 image
 //! ```
 //!
-//! - [`read`]: the file's syntax; errors have file, line and column.
-//! - [`container`]: containers, inheritance, and which fields conflict.
+//! - [`read`]: the syntax of the file; errors have file, line and column.
+//! - [`container`]: containers, inheritance, and conflicts between fields.
 //! - [`change`]: a directive's effect on a container.
 //! - [`resolve`]: applies directives to a test and flattens inheritance.
 //! - [`environment`], [`template`]: values with references.
 //! - [`job`]: self-contained job descriptions, as JSON.
-//! - [`explain`]: the result as an equivalent file. - [`init`]: files to start from.
+//! - [`explain`]: prints the result as an equivalent file. [`init`]: writes initial files.
 //!
-//! Without a file every test gets the runner's own container, see [`TestSpecification::built_in`].
-//! In a file that container has the name [`DEFAULT_CONTAINER`], like any other parent.
+//! Without a file, every test gets the runner's own container, see [`TestSpecification::built_in`].
+//! Files can refer to that container by the name [`DEFAULT_CONTAINER`], like any other parent.
 //!
-//! Pure, apart from [`init`]: it opens no file and reads no variable. Not here: the content of the
-//! default container, which each runner knows, and that of images.
+//! Pure, apart from [`init`] and [`config::ThisProcess`]: opens no file and reads no variable. The
+//! contents of the default container are defined by each runner, and images are read elsewhere.
 
 pub mod config;
 pub mod container;
@@ -69,21 +69,21 @@ pub use maelstrom_layer::{LayerSpec as Layer, SymlinkSpec};
 
 use self::change::ContainerChange;
 
-/// The name of the container that tests get without a file. A file's own container of that name
-/// hides it.
+/// The name of the container that tests get without a file. A container of that name in a file
+/// replaces it.
 pub const DEFAULT_CONTAINER: &str = "default";
 
-/// A test runner's file.
+/// The contents of a test runner's file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestSpecification {
     pub containers: BTreeMap<String, ContainerDefinition>,
-    /// What is done to which tests, in this order.
+    /// The directives, in the order of the file.
     pub directives: Vec<TestDirective>,
-    /// Where in the file things stand.
+    /// The positions of layers and images in the file.
     pub places: SpecLocations,
 }
 
-/// Where in a file things stand, for what turns out only when they are used.
+/// The positions of layers and images in a file, for errors that occur only when they are used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpecLocations {
     layers: Vec<(LayerSpec, String)>,
@@ -91,14 +91,14 @@ pub struct SpecLocations {
 }
 
 impl SpecLocations {
-    /// Where a layer stands first.
+    /// Returns the first position of a layer.
     pub fn layer(&self, layer: &LayerSpec) -> Option<&str> {
         let mut layers = self.layers.iter();
         let found = layers.find(|(known, _)| known == layer);
         found.map(|(_, place)| place.as_str())
     }
 
-    /// Where an image is named first.
+    /// Returns the first position of an image.
     pub fn image(&self, uri: &str) -> Option<&str> {
         let mut images = self.images.iter();
         let found = images.find(|(known, _)| known == uri);
@@ -106,7 +106,7 @@ impl SpecLocations {
     }
 }
 
-/// The variables that these elements name.
+/// Returns the names of the variables that these elements set.
 pub fn named<'e>(
     elements: impl IntoIterator<Item = &'e environment::EnvironmentElement>,
 ) -> BTreeSet<OsString> {
@@ -114,22 +114,22 @@ pub fn named<'e>(
     names.map(OsString::from).collect()
 }
 
-/// A filter, and the changes for the tests that match it.
+/// A filter, and the changes to the tests that match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestDirective {
-    /// Where it stands, for a person.
+    /// The position in the file, for messages.
     pub place: String,
-    /// Which tests; all if there is none.
+    /// The tests to which it applies; `None` means all tests.
     pub filter: Option<TestPattern>,
     change: ContainerChange,
     ignore: Option<bool>,
-    /// Seconds; 0 is no limit.
+    /// The timeout in seconds; 0 means no limit.
     timeout_s: Option<u32>,
     include_shared_libraries: Option<bool>,
 }
 
 impl TestSpecification {
-    /// What holds without a file: every test gets the runner's default container.
+    /// Returns the specification without a file: every test gets the runner's default container.
     pub fn built_in() -> TestSpecification {
         let place = "built in".to_owned();
         let base = ContainerBase::Parent {
@@ -157,7 +157,7 @@ impl TestSpecification {
 }
 
 impl TestSpecification {
-    /// Whether any container is to do without this machine's programs.
+    /// Returns whether any container hides this machine's programs.
     pub fn wants_no_toolbox(&self) -> bool {
         let absent = |scalars: &ScalarFields| scalars.toolbox == Some(ToolboxMode::Absent);
         let mut containers = self.containers.values();
@@ -166,7 +166,7 @@ impl TestSpecification {
             || directives.any(|directive| absent(directive.change.scalars()))
     }
 
-    /// The variables that any environment names.
+    /// Returns the names of the variables that any environment sets.
     pub fn named_variables(&self) -> BTreeSet<OsString> {
         let containers = self.containers.values();
         let containers = containers.flat_map(|container| &container.environment);
@@ -177,8 +177,8 @@ impl TestSpecification {
 }
 
 impl TestSpecification {
-    /// Whether any layer, of which the relative paths start at `project`, may be made of something
-    /// below this directory.
+    /// Returns whether any layer may contain files below `directory`. Relative paths of layers
+    /// start at `project`.
     pub fn layers_reach(&self, project: &Path, directory: &Path) -> bool {
         let is_below = |path: &PathBuf| project.join(path).starts_with(directory);
         let mut layers = self.places.layers.iter();
@@ -199,7 +199,7 @@ impl TestSpecification {
 }
 
 impl TestDirective {
-    /// Whether it applies to a test of which all is known.
+    /// Returns whether the directive applies to a test, which must be fully known.
     fn applies_to<S: FilterSubject + ?Sized>(&self, subject: &S) -> bool {
         match &self.filter {
             None => true,

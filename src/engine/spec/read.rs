@@ -1,4 +1,5 @@
-//! Reads containers and directives from a document's tree: names, types, and forbidden fields.
+//! Reads containers and directives from a document's tree, checking names, types and obsolete
+//! fields.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,7 +23,7 @@ use super::{TestDirective, TestSpecification, read_environment, read_layer, read
 
 pub use super::reader::SpecContext;
 
-/// A container's fields, in the order in which errors list them.
+/// The fields of a container, in the order in which errors list them.
 pub(super) const CONTAINER_FIELDS: [&str; 15] = [
     "image",
     "parent",
@@ -41,10 +42,10 @@ pub(super) const CONTAINER_FIELDS: [&str; 15] = [
     "privileges",
 ];
 
-/// A directive's fields besides those of a container.
+/// The fields that a directive has in addition to those of a container.
 const DIRECTIVE_FIELDS: [&str; 4] = ["filter", "ignore", "timeout", "include_shared_libraries"];
 
-/// Fields that earlier versions had, and what does their work.
+/// The fields that earlier versions had, with hints on what replaces them.
 const FORMER_FIELDS: [(&str, &str); 3] = [
     (
         "devices",
@@ -58,7 +59,7 @@ const FORMER_FIELDS: [(&str, &str); 3] = [
 ];
 
 impl TestSpecification {
-    /// Reads a file.
+    /// Reads a test runner's file.
     pub fn read(
         document: &TextDocument,
         context: &SpecContext<'_>,
@@ -88,7 +89,7 @@ impl SpecReader<'_> {
         Ok(specification)
     }
 
-    /// Containers by name.
+    /// Reads containers by name.
     pub(super) fn containers(
         &self,
         table: DocumentTable,
@@ -130,9 +131,9 @@ impl SpecReader<'_> {
         })
     }
 
-    /// Takes a container's fields out of a table.
+    /// Takes the fields of a container out of a table.
     pub(super) fn fields(&self, table: &mut DocumentTable) -> SpecResult<ContainerFields> {
-        // The places are noted first, because the table forgets a field that is taken out of it.
+        // The spans are recorded first, because taking a field removes it from the table.
         let spans = InheritedFields::NAMES.iter().filter_map(|(name, _)| {
             let field = table.fields.iter().find(|field| field.name == *name)?;
             Some((*name, field.span.clone()))
@@ -176,7 +177,7 @@ impl SpecReader<'_> {
         })
     }
 
-    /// Takes a list out of a table, plain and added.
+    /// Takes a list field out of a table, both plain and added.
     fn list<T>(
         &self,
         table: &mut DocumentTable,
@@ -279,7 +280,7 @@ impl SpecReader<'_> {
         self.origin(field, "a parent", InheritedFields::all())
     }
 
-    /// A name, or a table of a name and a `use` list.
+    /// Reads a base: a name, or a table of a name and a `use` list.
     fn origin(
         &self,
         field: TableField,
@@ -318,7 +319,7 @@ impl SpecReader<'_> {
         let span = node.span.clone();
         let pattern = text(node, "a pattern")?;
         TestPattern::parse(&pattern, self.context.vocabulary).map_err(|error| {
-            // Where the string has no escapes, the place in the pattern is a place in the file.
+            // If the string has no escapes, the span in the pattern can be mapped to the file.
             match self.document.literal_at(&span, &pattern) {
                 Some(start) => SpanError {
                     span: start + error.span.start..start + error.span.end,

@@ -7,7 +7,7 @@ use crate::document::{DocumentNode, DocumentTable, DocumentValue, SpanError, Tab
 use super::environment::{EnvironmentElement, EnvironmentValue, MergeMode};
 use super::read_node::{SpecResult, boolean, into_table, require, text};
 
-/// A table of variables, or a list of elements.
+/// Reads a table of variables, or a list of elements.
 pub(super) fn elements(node: DocumentNode) -> SpecResult<Vec<EnvironmentElement>> {
     match node.value {
         DocumentValue::Table(table) => Ok(vec![EnvironmentElement {
@@ -19,7 +19,7 @@ pub(super) fn elements(node: DocumentNode) -> SpecResult<Vec<EnvironmentElement>
     }
 }
 
-/// One element.
+/// Reads one element of a list.
 fn element(node: DocumentNode) -> SpecResult<EnvironmentElement> {
     let span = node.span.clone();
     let what = "an element of the environment";

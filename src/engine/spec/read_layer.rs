@@ -1,4 +1,4 @@
-//! Reads layers from a document: a table with exactly one key that names the kind.
+//! Reads layers from a document: tables with exactly one key that determines the kind.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use maelstrom_layer::{LayerSpec, PathForm, PrefixOptions, SymlinkMode, SymlinkSp
 use super::read_node::{SpecResult, boolean, into_table, list, require, text};
 use super::reader::SpecReader;
 
-/// The keys that say what a layer is.
+/// The keys that determine the kind of a layer.
 const KINDS: [&str; 8] = [
     "tar",
     "glob",
@@ -113,8 +113,8 @@ fn finish(table: DocumentTable, kind: &str, layer: LayerSpec) -> SpecResult<Laye
 }
 
 fn no_kind(table: &DocumentTable, span: std::ops::Range<usize>) -> SpanError {
-    // The last two are left out: another spelling of the one before them, and `command`, which is
-    // read only to be refused.
+    // Without the last two, which are an alternative spelling of the one before them, and
+    // `command`, which is recognized only to reject it.
     let known = &KINDS[..6];
     match table.fields.first() {
         Some(field) if !PREFIX_OPTIONS.contains(&field.name.as_str()) => {
@@ -131,7 +131,8 @@ fn no_kind(table: &DocumentTable, span: std::ops::Range<usize>) -> SpanError {
     }
 }
 
-/// Some versions of the original read such layers; none could build them.
+/// Rejects a layer made by a command. Some versions of the original Maelstrom parsed such layers,
+/// but none could build them.
 fn command(value: DocumentNode) -> SpanError {
     match &value.value {
         crate::document::DocumentValue::List(words) if words.is_empty() => {

@@ -1,4 +1,4 @@
-//! Reads mounts from a document: a table whose `type` determines its other fields.
+//! Reads mounts from a document: tables whose `type` determines the other fields.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -30,7 +30,7 @@ const KINDS: [(&str, MountTag); 7] = [
     ("tmp", MountTag::At(|| MountKind::Tmp)),
 ];
 
-/// One mount; of `devices`, one for each device.
+/// Reads a mount. A `devices` mount results in one mount per device.
 pub(super) fn mount(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<Vec<Mount>> {
     let span = node.span.clone();
     let mut table = into_table(node, "a mount")?;
@@ -83,7 +83,7 @@ fn device_mount(device: DeviceKind) -> Mount {
     }
 }
 
-/// Mount points count from the root, wherever jobs start.
+/// Reads a mount point. It is relative to the root, whatever the working directory of jobs.
 fn mount_point(table: &mut DocumentTable, span: &std::ops::Range<usize>) -> SpecResult<PathBuf> {
     let field = require(table, "mount_point", "a mount", span)?;
     let span = field.node.span.clone();

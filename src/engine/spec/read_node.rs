@@ -1,14 +1,14 @@
-//! Reads a document's nodes as the type of a field: a table, a list, a string, a number, or one of
-//! several words.
+//! Converts a document's nodes to the types of fields: tables, lists, strings, numbers, and sets of
+//! words.
 
 use std::ops::Range;
 
 use crate::document::{DocumentNode, DocumentTable, DocumentValue, SpanError, TableField};
 
-/// What reading a part of a document gives; the error says where in the text it is.
+/// The result of reading a part of a document. The error has a span in the text.
 pub(super) type SpecResult<T> = Result<T, SpanError>;
 
-/// Takes a field that must be there.
+/// Takes a required field out of a table.
 pub(super) fn require(
     table: &mut DocumentTable,
     name: &str,
@@ -63,7 +63,7 @@ pub(super) fn natural(node: &DocumentNode) -> SpecResult<u32> {
     }
 }
 
-/// One of several words.
+/// Reads one word out of several.
 pub(super) fn choice<T: Copy>(node: &DocumentNode, known: &[(&str, T)]) -> SpecResult<T> {
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     let expected = crate::snippet::alternatives(&names);

@@ -1,5 +1,5 @@
-//! The state shared by all readers of a file: the document, the runner's template variables, and
-//! the locations of what was read.
+//! The state that all readers of a file share: the document, the runner's template variables, and
+//! the positions of what was read.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -12,12 +12,12 @@ use super::SpecLocations;
 use super::read_node::{SpecResult, text};
 use super::template::{TemplateVariable, expand};
 
-/// What reading a file needs to know.
+/// The context in which a file is read.
 #[derive(Clone, Copy, Debug)]
 pub struct SpecContext<'a> {
     /// The words of the runner's patterns.
     pub vocabulary: &'static PatternVocabulary,
-    /// Where relative paths start; absolute.
+    /// The absolute path of the project directory, at which relative paths start.
     pub project: &'a Path,
     /// The template variables of the runner.
     pub variables: &'a [TemplateVariable],
@@ -39,7 +39,7 @@ impl<'a> SpecReader<'a> {
         }
     }
 
-    /// Remembers where a thing stands.
+    /// Records the position of a layer or an image.
     pub(super) fn noted<T: PartialEq + Clone>(
         &self,
         span: &Range<usize>,
@@ -50,7 +50,7 @@ impl<'a> SpecReader<'a> {
         kind(&mut self.places.borrow_mut()).push((thing.clone(), place));
     }
 
-    /// A path of a layer, its template variables replaced.
+    /// Reads a path of a layer and expands its template variables.
     pub(super) fn templated(&self, node: DocumentNode) -> SpecResult<String> {
         let span = node.span.clone();
         let written = text(node, "a string")?;

@@ -1,8 +1,9 @@
 //! Resolves directives to one container per test.
 //!
-//! Directives apply in the order of the file; then inheritance is flattened from the test's
-//! container up to a container without a parent, an image, or the runner's default. Tests to which
-//! the same directives apply share one result, so a hundred thousand tests cost as much as a few.
+//! Directives apply in the order of the file. Then inheritance is flattened from the test's
+//! container up to a container without a parent, an image, or the runner's default container. Tests
+//! to which the same directives apply share one result, so a hundred thousand tests cost as much as
+//! a few.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,45 +20,45 @@ use super::container::{
 use super::environment::EnvironmentElement;
 use super::{DEFAULT_CONTAINER, TestSpecification};
 
-/// What a test gets.
+/// The resolved specification of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedSpec {
-    /// What its container begins with.
+    /// The base from which the container inherits.
     pub base: ResolvedBase,
-    /// Layers above the base's, lowest first.
+    /// The layers above those of the base, lowest first.
     pub layers: Vec<LayerSpec>,
-    /// Elements of the environment after the base's.
+    /// The elements of the environment that follow those of the base.
     pub environment: Vec<EnvironmentElement>,
-    /// Mounts after the base's.
+    /// The mounts that follow those of the base.
     pub mounts: Vec<SpecifiedMount>,
-    /// Fields of one value; where there is none, the base's or the usual holds.
+    /// The scalar fields. A missing one is taken from the base, or has its default.
     pub scalars: ScalarFields,
-    /// How long it may run; as long as it likes if `None`.
+    /// The timeout; `None` means no limit.
     pub timeout: Option<Duration>,
-    /// Whether it is only reported.
+    /// Whether the test is reported as ignored instead of run.
     pub ignored: bool,
-    /// Whether the shared libraries of the test binary are put into the container.
+    /// Whether the shared libraries of the test binary are added to the container.
     pub include_shared_libraries: bool,
 }
 
-/// What a test's container begins with.
+/// The base from which a test's container inherits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResolvedBase {
     Nothing,
     /// The runner's default container.
     Default {
-        /// What is taken over: never a scalar that is set already.
+        /// The inherited fields. Never contains a scalar that is set already.
         inherited: InheritedFields,
     },
     Image {
         name: String,
-        /// What is taken over: never a scalar that is set already.
+        /// The inherited fields. Never contains a scalar that is set already.
         inherited: InheritedFields,
     },
 }
 
 impl ResolvedBase {
-    /// What is taken over from it.
+    /// Returns the fields that are inherited from the base.
     pub fn inherited(&self) -> InheritedFields {
         match self {
             ResolvedBase::Nothing => InheritedFields::empty(),
@@ -71,48 +72,48 @@ impl ResolvedBase {
 /// Whether the runner itself adds a layer to every test's container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunnerLayers {
-    /// It does: the test binary, say.
+    /// The runner adds a layer, such as one with the test binary.
     Some,
     None,
 }
 
-/// Why there is no container for a test.
+/// Why a test's container cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    /// A parent that is not there.
+    /// The parent does not exist.
     #[error("{place}: there is no container `{name}`")]
     UnknownParent {
-        /// Where it is named.
+        /// The position of the reference to the parent.
         place: String,
         name: String,
-        /// The container that was probably meant.
+        /// The existing container with the most similar name.
         nearest: Option<String>,
     },
-    /// A container that is its own ancestor.
+    /// A container is its own ancestor.
     #[error("{place}: the container `{name}` is its own ancestor: {}", chain.join(" → "))]
     Loop {
-        /// Where the parent is named that closes the circle.
+        /// The position of the parent that closes the loop.
         place: String,
         name: String,
-        /// From the container back to itself.
+        /// The names of the containers in the loop, with the first one repeated at the end.
         chain: Vec<String>,
     },
-    /// A container of nothing.
+    /// The container has no layer.
     #[error("{place}: the container has no layer, so there would be nothing in it")]
     NoLayer {
-        /// The directive that applied last.
+        /// The last directive that applied.
         place: String,
     },
-    /// What the kernel does not allow.
+    /// A combination of fields that the kernel does not allow.
     #[error("{place}: the container has a `sys` mount together with `network = \"local\"`")]
     SysWithLocalNetwork {
-        /// The directive that applied last.
+        /// The last directive that applied.
         place: String,
     },
 }
 
 impl SpecError {
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> String {
         match self {
             SpecError::UnknownParent { nearest, name, .. } => match nearest {
@@ -132,28 +133,28 @@ impl SpecError {
     }
 }
 
-/// The container of one test, and the directives that led to it.
+/// The resolved specification of one test, and the directives that led to it.
 #[derive(Clone, Debug)]
 pub struct SpecResolution {
-    /// The directives that applied, by their places in [`TestSpecification::directives`].
+    /// The directives that applied, as indices of [`TestSpecification::directives`].
     pub applied: Vec<usize>,
-    /// What came of them.
+    /// The resulting specification.
     pub resolved: Arc<ResolvedSpec>,
 }
 
-/// Resolves the tests of a run.
+/// Resolves the specifications of the tests of a run.
 #[derive(Clone, Debug)]
 pub struct SpecResolver {
     specification: TestSpecification,
-    /// The configuration value, in seconds.
+    /// The configured timeout in seconds.
     timeout_s: Option<u32>,
     runner_layers: RunnerLayers,
     known: HashMap<Vec<usize>, Arc<ResolvedSpec>>,
 }
 
 impl SpecResolver {
-    /// Resolves by this specification. A `timeout_s`, if there is one, replaces what directives
-    /// say; 0 is no limit.
+    /// Creates a resolver of this specification. If `timeout_s` is set, it replaces the timeouts of
+    /// directives; 0 means no limit.
     pub fn new(
         specification: TestSpecification,
         timeout_s: Option<u32>,
@@ -167,17 +168,17 @@ impl SpecResolver {
         }
     }
 
-    /// The specification.
+    /// Returns the specification.
     pub fn specification(&self) -> &TestSpecification {
         &self.specification
     }
 
-    /// The specification, to be added to.
+    /// Returns the specification for modification.
     pub(super) fn specification_mut(&mut self) -> &mut TestSpecification {
         &mut self.specification
     }
 
-    /// What a test gets. All of the test must be known.
+    /// Resolves the specification of a test, which must be fully known.
     pub fn resolve<S: FilterSubject + ?Sized>(
         &mut self,
         subject: &S,
@@ -224,7 +225,7 @@ impl SpecResolver {
         })
     }
 
-    /// What comes of one container, which stands or was made at this place.
+    /// Resolves a container whose position in the input is `place`.
     pub fn resolve_container(
         &self,
         container: ContainerDefinition,
@@ -264,8 +265,8 @@ impl SpecResolver {
         Ok(())
     }
 
-    /// Takes over what ancestors have: their lists' entries before the container's own, and their
-    /// scalars where nothing nearer has one.
+    /// Adds what the ancestors provide: the items of their lists before the container's own, and
+    /// their scalars where no nearer container has one.
     fn collapse(&self, container: ContainerDefinition) -> Result<FlattenedContainer, SpecError> {
         let mut lists = vec![InheritedLists::of(&container, InheritedFields::all())];
         let mut scalars = container.scalars;
@@ -290,8 +291,7 @@ impl SpecResolver {
                     place,
                 } => {
                     inherited &= *uses;
-                    // Nothing is taken over, so it does not matter what the parent is, or whether
-                    // there is one.
+                    // Nothing is inherited, so it does not matter whether the parent exists.
                     if inherited.is_empty() {
                         break ResolvedBase::Nothing;
                     }
@@ -314,7 +314,7 @@ impl SpecResolver {
         } else {
             base
         };
-        // The chain was followed from the container upward, and the farthest ancestor's entries
+        // The chain was followed from the container upward, but the items of the farthest ancestor
         // come first.
         lists.reverse();
         let mut collapsed = FlattenedContainer {
@@ -343,7 +343,7 @@ impl SpecResolver {
     }
 }
 
-/// Refuses a parent that is an ancestor already.
+/// Fails if the parent is already one of the ancestors.
 fn check_loop<'a>(chain: &mut Vec<&'a str>, name: &'a str, place: &str) -> Result<(), SpecError> {
     if let Some(start) = chain.iter().position(|ancestor| *ancestor == name) {
         let circle = chain.iter().skip(start).chain([&name]);
@@ -357,7 +357,7 @@ fn check_loop<'a>(chain: &mut Vec<&'a str>, name: &'a str, place: &str) -> Resul
     Ok(())
 }
 
-/// A container without a parent of the file.
+/// A container whose parents in the file have been resolved.
 struct FlattenedContainer {
     base: ResolvedBase,
     layers: Vec<LayerSpec>,
@@ -366,7 +366,7 @@ struct FlattenedContainer {
     scalars: ScalarFields,
 }
 
-/// What one container of a chain has to give.
+/// The lists that one container of a chain contributes.
 struct InheritedLists {
     layers: Vec<LayerSpec>,
     environment: Vec<EnvironmentElement>,

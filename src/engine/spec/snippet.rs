@@ -1,4 +1,4 @@
-//! Shows a location in a text: its line with carets below, and a suggested correction.
+//! Formats errors in texts: a line with carets below a span, and similar words.
 
 use std::ops::Range;
 
@@ -6,8 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use maelstrom_model::event::untrusted_text;
 
-/// The line that a place is on, and under it a line of carets. Both are safe to print: nothing in
-/// them moves the cursor.
+/// Returns the line that contains the start of a span, and a line of carets to print below it. Both
+/// are safe to print: they contain no control characters.
 pub fn snippet(text: &str, span: &Range<usize>) -> (String, String) {
     let (start, line) = line_at(text, span.start);
     let marked_start = span.start.saturating_sub(start).min(line.len());
@@ -21,7 +21,8 @@ pub fn snippet(text: &str, span: &Range<usize>) -> (String, String) {
     )
 }
 
-/// The line and the column, from 1 and in characters, of a place given in bytes.
+/// Returns the line and the column of a byte offset. Both count from 1; the column is in
+/// characters.
 pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let (start, line) = line_at(text, offset);
     let lines_before = text.get(..start).unwrap_or_default().matches('\n').count();
@@ -33,7 +34,8 @@ pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     (lines_before + 1, before + 1)
 }
 
-/// The word that a person most likely meant: at most a third of it is mistyped.
+/// Returns the most similar known word, if its edit distance is at most a third of its length, or
+/// 1.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     known
@@ -44,7 +46,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, name)| name)
 }
 
-/// Words in a sentence: `a`, `b` or `c`.
+/// Formats words as alternatives in a sentence: `a`, `b` or `c`.
 pub fn alternatives<T: AsRef<str>>(words: &[T]) -> String {
     let quoted: Vec<String> = words
         .iter()
@@ -57,7 +59,7 @@ pub fn alternatives<T: AsRef<str>>(words: &[T]) -> String {
     }
 }
 
-/// The line that holds a byte, without its end, and where it starts.
+/// Returns the line that contains a byte offset, without its line end, and the offset of its start.
 fn line_at(text: &str, offset: usize) -> (usize, &str) {
     let before = text.get(..offset).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -65,7 +67,7 @@ fn line_at(text: &str, offset: usize) -> (usize, &str) {
     (start, rest.lines().next().unwrap_or_default())
 }
 
-/// A line in which nothing moves the cursor.
+/// Replaces the characters of a line that could move the cursor.
 fn printable(text: &str) -> String {
     untrusted_text::clean(text).into_owned()
 }

@@ -1,15 +1,15 @@
-//! Template variables in the paths of layers, such as `<build-dir>`.
+//! Expands template variables in the paths of layers, such as `<build-dir>`.
 //!
-//! A reference is a run of `<`, a name and `>`. Of an odd number of `<`, the last begins the
-//! reference and half of the others stay; of an even number, half stay and the name is literal.
-//! Everything else is literal.
+//! A reference is a run of `<`, a name and `>`. If the number of `<` is odd, the last one begins
+//! the reference, and the others are halved. If it is even, the `<` are halved and the name is
+//! literal text. Everything else is literal text.
 
-/// A variable and its value.
+/// A template variable and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateVariable {
-    /// Its name, such as `build-dir`.
+    /// The name, such as `build-dir`.
     pub name: &'static str,
-    /// What takes its place.
+    /// The replacement text.
     pub value: String,
 }
 
@@ -20,7 +20,7 @@ pub struct UnknownVariable {
     pub name: String,
 }
 
-/// Puts the variables' values in place of the references.
+/// Replaces the references in a text by the values of the variables.
 pub(super) fn expand(
     text: &str,
     variables: &[TemplateVariable],
@@ -46,7 +46,7 @@ pub(super) fn expand(
     Ok(expanded)
 }
 
-/// The text that [`expand`] makes this of.
+/// Escapes a text, so that [`expand`] returns the original.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut rest = text;

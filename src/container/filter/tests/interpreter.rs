@@ -1,11 +1,11 @@
-//! An interpreter of the kernel's BPF, for the instructions that the filter uses.
+//! An interpreter for the BPF instructions that the filter uses.
 
 use crate::filter::compile::{
     AND, ARGUMENT_BYTES, ARGUMENTS, BpfInstruction, IF_AT_LEAST, IF_EQUAL, INTERFACE, LOAD, NUMBER,
     RETURN, SKIP,
 };
 
-/// A system call as a filter sees it.
+/// A system call as the filter sees it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Call {
     pub interface: u32,
@@ -13,11 +13,11 @@ pub struct Call {
     pub arguments: [u64; 6],
 }
 
-/// What a filter says to a call.
+/// The result of the filter for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Said {
     pub result: u32,
-    /// Whether it has looked at an argument: if not, the kernel needs no filter to know the result.
+    /// Whether the filter has read an argument. If not, the kernel can cache the result.
     pub looked: bool,
     pub steps: usize,
 }

@@ -1,4 +1,4 @@
-//! The table is complete, and the compiled program does what it says.
+//! Tests that the table is complete and that the compiled program implements it.
 
 mod interpreter;
 
@@ -16,7 +16,7 @@ use super::table::{ArgumentRule, GROUPS, SyscallAction, UNKNOWN, ValueMatch, cla
 const MACHINES: [(&str, [SyscallAbi; 2]); 2] =
     [("x86_64", [X86_64, I386]), ("aarch64", [AARCH64, ARM])];
 
-/// A number that no table reaches.
+/// A number beyond all tables.
 const BEYOND: u32 = 2000;
 
 #[test]
@@ -42,7 +42,7 @@ fn every_call_of_every_interface_has_one_class() {
     assert_eq!(known, classified);
 }
 
-/// Errors and permissions as the kernel takes them.
+/// Returns the kernel's result value for an action.
 fn expected(class: SyscallAction, arguments: [u64; 6]) -> u32 {
     let fail = |errno: Errno| libc::SECCOMP_RET_ERRNO | errno as u32;
     let answers = |rule: &ArgumentRule| {
@@ -59,11 +59,11 @@ fn expected(class: SyscallAction, arguments: [u64; 6]) -> u32 {
     }
 }
 
-/// What there is for one processor.
+/// The filter of one architecture.
 struct Machine {
     name: &'static str,
     program: Vec<BpfInstruction>,
-    /// Its ABIs, and the classes of the numbers that have a name.
+    /// Its ABIs, and the actions of the numbers that have a name.
     interfaces: Vec<(u32, BTreeMap<u32, SyscallAction>)>,
 }
 
@@ -89,10 +89,10 @@ static PROGRAMS: LazyLock<Vec<Machine>> = LazyLock::new(|| {
     machines.collect()
 });
 
-/// What the kernel refuses to load (BPF_MAXINSNS).
+/// The maximum program length that the kernel accepts (BPF_MAXINSNS).
 const INSTRUCTIONS_MAX: usize = 4096;
 
-/// A call that is not known in advance runs through so many at most.
+/// The maximum number of instructions executed for a call whose result is not cached.
 const STEPS_MAX: usize = 40;
 
 #[test]
@@ -119,7 +119,7 @@ fn the_program_says_what_the_table_says() {
                 let said = run(program, call);
                 let what = format!("{} {interface:#x} {number}", machine.name);
                 assert_eq!(said.result, expected(class, [0; 6]), "{what}");
-                // Else the kernel could not know it in advance.
+                // Otherwise the kernel could not cache the result.
                 assert_eq!(
                     said.looked,
                     matches!(class, SyscallAction::Examined(_)),
@@ -148,7 +148,7 @@ fn calls_of_another_interface_are_unknown() {
     }
 }
 
-/// The numbers that the C library has for this processor, of what is answered.
+/// Checks the numbers of rejected calls against the C library's for this architecture.
 #[test]
 fn what_is_answered_has_the_number_it_has_in_the_c_library() {
     let [own, _] = super::INTERFACES;
@@ -175,7 +175,7 @@ fn what_is_answered_has_the_number_it_has_in_the_c_library() {
     }
 }
 
-/// Numbers with rules, and any values near those that the rules name.
+/// Generates arbitrary argument values, and values near those that the rules contain.
 fn argument() -> impl Strategy<Value = u64> {
     let named: Vec<u64> = GROUPS
         .iter()

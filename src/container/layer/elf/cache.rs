@@ -1,9 +1,9 @@
-//! Parses `/etc/ld.so.cache`, in which `ldconfig(8)` records where each library is.
+//! Parses `/etc/ld.so.cache`, in which `ldconfig(8)` records the paths of libraries.
 //!
-//! The format is glibc's (`sysdeps/generic/dl-cache.h`, since 2.2): a header of 48 bytes, entries
-//! of 24 bytes, and a table of strings at offsets from the header. A table of the older format may
-//! precede it. Entries for particular processors (`glibc-hwcaps`) are skipped: the plain library
-//! runs on every machine that a job may be sent to.
+//! The format is that of glibc (`sysdeps/generic/dl-cache.h`, since 2.2): a header of 48 bytes,
+//! entries of 24 bytes, and a string table at offsets relative to the header. A table of the older
+//! format may precede it. Entries for particular CPUs (`glibc-hwcaps`) are skipped: the generic
+//! library runs on every machine to which a job may be sent.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -17,18 +17,17 @@ const ENTRY_BYTES: usize = 24;
 const OLD_HEADER_BYTES: usize = 16;
 const OLD_ENTRY_BYTES: usize = 12;
 
-/// Names and paths are shorter. Entries may share a string, and each takes a copy of it.
+/// The maximum length of a name or path. Entries may share a string, and each entry copies it.
 const STRING_BYTES_MAX: usize = libc::PATH_MAX as usize;
 
-/// The cache's content, by library name.
+/// The paths in the cache, by library name.
 #[derive(Clone, Debug, Default)]
 pub struct LoaderCache {
     libraries: HashMap<OsString, Vec<PathBuf>>,
 }
 
 impl LoaderCache {
-    /// Reads a cache. One that is missing or damaged is as good as an empty one: so the loader
-    /// takes it.
+    /// Reads a cache. Like the loader, treats a missing or damaged cache as empty.
     pub fn read(path: &Path) -> Self {
         std::fs::read(path)
             .ok()
@@ -36,7 +35,7 @@ impl LoaderCache {
             .unwrap_or_default()
     }
 
-    /// Where a library may be, for whatever machine.
+    /// Returns the possible paths of a library, for any architecture.
     pub fn find(&self, name: &OsStr) -> &[PathBuf] {
         self.libraries.get(name).map_or(&[], Vec::as_slice)
     }
@@ -77,7 +76,7 @@ fn parse(bytes: &[u8]) -> Option<LoaderCache> {
     Some(cache)
 }
 
-/// Both architectures we run on are little-endian.
+/// Decodes a number. Both supported architectures are little-endian.
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_le_bytes(bytes.try_into().ok()?))
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A cache as `ldconfig` writes it, behind an old table of so many entries.
+    /// Creates a cache like `ldconfig`, optionally after an old table with `old` entries.
     fn cache(entries: &[(&str, &str, u64)], old: Option<u32>) -> Vec<u8> {
         let mut table = NEW_MAGIC.to_vec();
         table.extend((entries.len() as u32).to_le_bytes());

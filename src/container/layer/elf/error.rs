@@ -1,18 +1,18 @@
-//! The errors of finding a program's libraries, with help.
+//! The errors of finding a program's libraries.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::file::ElfFileError;
 
-/// An error of finding a program's libraries.
+/// Why a program's libraries cannot be found.
 #[derive(Debug, thiserror::Error)]
 pub enum ElfError {
-    /// The program or a library of it can't be read or understood.
+    /// The program or one of its libraries cannot be read or parsed.
     #[error("`{}` is not a usable program or library", path.display())]
     Unusable {
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: ElfFileError,
     },
     /// A library was not found.
@@ -24,18 +24,18 @@ pub enum ElfError {
     )]
     NotFound {
         library: OsString,
-        /// The program or library that names it.
+        /// The program or library that needs it.
         needed_by: PathBuf,
-        /// Where it was looked for, besides the loader's cache.
+        /// The directories that were searched, apart from the loader's cache.
         searched: Vec<PathBuf>,
     },
-    /// The loader that a program names isn't there.
+    /// The loader that the program names does not exist.
     #[error("its loader `{}` does not exist", loader.display())]
     NoLoader { loader: PathBuf },
 }
 
 impl ElfError {
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> &'static str {
         match self {
             ElfError::Unusable { .. } => {

@@ -1,7 +1,8 @@
-//! Parses one ELF file's dynamic section: the libraries it needs and where to look for them.
+//! Parses the dynamic section of an ELF file: the libraries that it needs, and where to look for
+//! them.
 //!
-//! Reads only program headers, since section headers may have been stripped, and only the relevant
-//! parts of the file, since a test binary may have 100 MB.
+//! Only the program headers are used, because section headers may have been stripped, and only the
+//! relevant parts of the file are read, because a test binary may have 100 MB.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -18,18 +19,18 @@ use object::elf::{
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadRef};
 
-/// A processor architecture that containers run on.
+/// A supported CPU architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ElfMachine {
     X86_64,
     Aarch64,
 }
 
-/// The dynamic linking of one file.
+/// The dynamic linking information of a file.
 #[derive(Clone, Debug)]
 pub(super) struct ElfFile {
     pub(super) machine: ElfMachine,
-    /// The loader; only programs name one.
+    /// The loader, which only programs specify.
     pub(super) interpreter: Option<PathBuf>,
     pub(super) soname: Option<OsString>,
     pub(super) needed: Vec<OsString>,
@@ -37,41 +38,42 @@ pub(super) struct ElfFile {
     pub(super) default_directories: DefaultDirectories,
 }
 
-/// The directories that a file names itself, tokens not yet expanded.
+/// The search path in the file. Tokens such as `$ORIGIN` are not expanded yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SearchPath {
     None,
-    /// `DT_RPATH`: before `LD_LIBRARY_PATH`, for what its libraries need as well.
+    /// `DT_RPATH`: searched before `LD_LIBRARY_PATH`, also for the libraries of its libraries.
     Inherited(Vec<OsString>),
-    /// `DT_RUNPATH`: after `LD_LIBRARY_PATH`, for what it needs itself.
+    /// `DT_RUNPATH`: searched after `LD_LIBRARY_PATH`, only for the libraries that the file itself
+    /// needs.
     Own(Vec<OsString>),
 }
 
-/// Whether a file's libraries may come from the system's directories.
+/// Whether the system's library directories are searched for a file's libraries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DefaultDirectories {
     Searched,
     Ignored,
 }
 
-/// Why a file is not one we can read.
+/// Why an ELF file cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 pub enum ElfFileError {
-    /// The system says so.
+    /// The file cannot be read.
     #[error("it cannot be read")]
     Read(#[from] io::Error),
     #[error("it is not an ELF file")]
     NotElf,
-    /// Another class, byte order or machine.
+    /// The file has another class, byte order or architecture.
     #[error("it is not for 64-bit x86-64 or aarch64 machines")]
     Machine,
-    /// Its own tables contradict one another or its size.
+    /// The tables of the file are inconsistent with one another or with its size.
     #[error("it is a damaged ELF file: {0}")]
     Damaged(&'static str),
 }
 
 impl ElfMachine {
-    /// The machine this program was made for.
+    /// The architecture for which this program was compiled.
     #[cfg(test)]
     pub(super) const HOST: ElfMachine = if cfg!(target_arch = "x86_64") {
         ElfMachine::X86_64
@@ -79,7 +81,7 @@ impl ElfMachine {
         ElfMachine::Aarch64
     };
 
-    /// The name that `$PLATFORM` stands for, and that musl uses in file names.
+    /// Returns the value of `$PLATFORM`, which musl also uses in file names.
     pub(super) fn name(self) -> &'static str {
         match self {
             ElfMachine::X86_64 => "x86_64",
@@ -93,9 +95,9 @@ type ElfSegment = ProgramHeader64<Endianness>;
 type ElfReadCache<'cache> = &'cache ReadCache<File>;
 
 impl ElfFile {
-    /// Reads a file's dynamic linking.
+    /// Reads the dynamic linking information of a file.
     pub(super) fn read(path: &Path) -> Result<Self, ElfFileError> {
-        // Without waiting for somebody at the other end, should it be a pipe.
+        // Non-blocking, because opening a FIFO would wait for a writer.
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK)
@@ -114,7 +116,7 @@ fn parse(data: ElfReadCache<'_>) -> Result<ElfFile, ElfFileError> {
     if magic != Ok(&ELFMAG) {
         return Err(ElfFileError::NotElf);
     }
-    // The magic is there, so that what is left to refuse is another class or byte order.
+    // The magic number is correct, so an error means another class or byte order.
     let header = ElfHeader::parse(data).map_err(|_| ElfFileError::Machine)?;
     let endian = header.endian().map_err(|_| ElfFileError::Machine)?;
     let machine = match header.e_machine(endian) {
@@ -163,7 +165,7 @@ fn parse(data: ElfReadCache<'_>) -> Result<ElfFile, ElfFileError> {
             _ => {}
         }
     }
-    // Where both are given, the loader ignores DT_RPATH (ld.so(8)).
+    // If both are present, the loader ignores DT_RPATH (ld.so(8)).
     file.search = match (runpath, rpath) {
         (Some(runpath), _) => SearchPath::Own(runpath),
         (None, Some(rpath)) => SearchPath::Inherited(rpath),
@@ -172,7 +174,7 @@ fn parse(data: ElfReadCache<'_>) -> Result<ElfFile, ElfFileError> {
     Ok(file)
 }
 
-/// The dynamic entries up to the one that ends them.
+/// Returns the dynamic entries up to the terminating one.
 fn values(
     endian: Endianness,
     entries: &[Dyn64<Endianness>],
@@ -248,7 +250,7 @@ mod tests {
         ElfFile::read(&path)
     }
 
-    /// The start of this very program, headers and dynamic segment's place included.
+    /// Returns the beginning of this program's file, with its headers and dynamic segment.
     fn own_head() -> Vec<u8> {
         use std::io::Read;
         let file = File::open(std::env::current_exe().unwrap()).unwrap();

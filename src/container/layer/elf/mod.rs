@@ -1,11 +1,12 @@
-//! Finds the shared libraries that a program needs as `ld.so(8)` does, by reading files: `ldd`
-//! would run the program.
+//! Finds the shared libraries that a program needs, following the rules of `ld.so(8)`. It only
+//! reads files, whereas `ldd` would run the program.
 //!
 //! Supports `DT_NEEDED`, `DT_RPATH` and `DT_RUNPATH` with `$ORIGIN`, `$LIB` and `$PLATFORM`, a
 //! library path as in `LD_LIBRARY_PATH`, `/etc/ld.so.cache` and the system's directories. For a
-//! program with musl's loader it follows that loader's rules.
+//! program with musl's loader, it follows the rules of that loader.
 //!
-//! Not supported: `/etc/ld.so.preload`, `LD_PRELOAD`, and what a program opens with `dlopen(3)`.
+//! Not supported are `/etc/ld.so.preload`, `LD_PRELOAD`, and libraries that a program opens with
+//! `dlopen(3)`.
 
 mod cache;
 mod error;
@@ -23,8 +24,8 @@ pub use file::ElfFileError;
 use file::ElfFile;
 use search::{ElfObject, SystemLibraries};
 
-/// Everything that a program needs besides itself, its loader included, in the order in which the
-/// loader would meet it. Nothing for a static program.
+/// Returns all files that a program needs apart from itself, including its loader, in the order in
+/// which the loader opens them. Returns nothing for a static program.
 pub fn closure(binary: &Path, library_path: &[PathBuf]) -> Result<Vec<PathBuf>, ElfError> {
     closure_on(binary, library_path, SystemLibraries::host)
 }
@@ -46,7 +47,7 @@ fn closure_on(
         found.take(loader.clone(), loader.file_name(), &read(loader)?);
     }
     let machine = program.machine;
-    // The kernel tells a program's origin with all links resolved.
+    // The kernel reports the path of a program with all symbolic links resolved.
     let origin = std::fs::canonicalize(binary).unwrap_or_else(|_| binary.to_owned());
     let mut objects = vec![ElfObject::new(origin, program, None)];
     let mut waiting = VecDeque::from([0]);
@@ -55,8 +56,8 @@ fn closure_on(
             .get(index)
             .map_or_else(Vec::new, |object| object.file.needed.clone());
         for name in needed {
-            // The loader takes what it has loaded under this name or SONAME, wherever that came
-            // from.
+            // The loader reuses a library that it has loaded under this name or SONAME, whatever
+            // its path.
             if found.names.contains(&name) || system.is_part_of_loader(&name) {
                 continue;
             }
@@ -70,7 +71,7 @@ fn closure_on(
     Ok(found.paths)
 }
 
-/// What was found so far; a library is met once, by whatever of its names.
+/// The libraries found so far. A library that is needed under several names is listed once.
 #[derive(Default)]
 struct FoundLibraries {
     paths: Vec<PathBuf>,
@@ -79,7 +80,7 @@ struct FoundLibraries {
 }
 
 impl FoundLibraries {
-    /// Whether it is new.
+    /// Adds a library. Returns whether it is new.
     fn take(&mut self, path: PathBuf, name: Option<&OsStr>, file: &ElfFile) -> bool {
         self.names.extend(name.map(OsStr::to_owned));
         self.names.extend(file.soname.clone());

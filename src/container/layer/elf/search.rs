@@ -1,5 +1,5 @@
-//! The search order for a library's name (`ld.so(8)`, "DESCRIPTION"; for musl, its manual's chapter
-//! on the dynamic linker).
+//! Searches for a library by name in the order of the loader (`ld.so(8)`, "DESCRIPTION"; for musl,
+//! the chapter on the dynamic linker in its manual).
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -9,12 +9,12 @@ use super::cache::LoaderCache;
 use super::error::ElfError;
 use super::file::{DefaultDirectories, ElfFile, ElfMachine, SearchPath};
 
-/// A file that needs libraries.
+/// A program or library that needs libraries.
 #[derive(Debug)]
 pub(super) struct ElfObject {
     pub(super) path: PathBuf,
     pub(super) file: ElfFile,
-    /// Who needed this one first, as an index among all.
+    /// The object that needed this one first, as an index into all objects.
     needed_by: Option<usize>,
 }
 
@@ -28,28 +28,28 @@ impl ElfObject {
     }
 }
 
-/// Where a system keeps its libraries.
+/// The library directories of a system.
 #[derive(Debug)]
 pub(super) struct SystemLibraries {
     pub(super) loader: LoaderKind,
     pub(super) directories: Vec<PathBuf>,
 }
 
-/// Which loader's rules are followed.
+/// The loader whose rules apply.
 #[derive(Debug)]
 pub(super) enum LoaderKind {
     Glibc(LoaderCache),
     Musl,
 }
 
-/// A longer path is taken by no system call (path_resolution(7)).
+/// The maximum length of a path for system calls (path_resolution(7)).
 const PATH_BYTES_MAX: usize = libc::PATH_MAX as usize;
 
-/// What musl's one file contains, whatever names a program uses for it.
+/// The libraries contained in musl's single file, by the names under which programs may need them.
 const MUSL_PARTS: [&str; 8] = ["c", "crypt", "dl", "m", "pthread", "rt", "util", "xnet"];
 
 impl SystemLibraries {
-    /// This machine, as the loader that this program names sees it.
+    /// Returns the directories of this machine for the loader of this program.
     pub(super) fn host(program: &ElfFile) -> Self {
         let machine = program.machine;
         let is_musl = program
@@ -63,8 +63,8 @@ impl SystemLibraries {
                 directories: musl_directories(machine),
             };
         }
-        // The multi-architecture directories of Debian come first, then those that glibc itself
-        // was made with elsewhere.
+        // The multiarch directories of Debian come first, followed by the directories that glibc is
+        // configured with on other distributions.
         let (multiarch, lib) = match machine {
             ElfMachine::X86_64 => ("x86_64-linux-gnu", "lib64"),
             ElfMachine::Aarch64 => ("aarch64-linux-gnu", "lib64"),
@@ -82,7 +82,7 @@ impl SystemLibraries {
         }
     }
 
-    /// Whether a name stands for what the loader itself brings.
+    /// Returns whether a library is part of the loader.
     pub(super) fn is_part_of_loader(&self, name: &OsStr) -> bool {
         match self.loader {
             LoaderKind::Glibc(_) => false,
@@ -94,8 +94,8 @@ impl SystemLibraries {
         }
     }
 
-    /// Finds a library for one of the objects. Files that aren't libraries for this machine are
-    /// passed over.
+    /// Finds a library for one of the objects. Files that are not libraries for this architecture
+    /// are skipped.
     pub(super) fn find(
         &self,
         name: &OsStr,
@@ -153,7 +153,7 @@ impl SystemLibraries {
         })
     }
 
-    /// The directories to look in before the loader's cache, and what comes then.
+    /// Returns the directories to search before the loader's cache, and what to search afterwards.
     fn own_directories(
         &self,
         index: usize,
@@ -179,8 +179,8 @@ impl SystemLibraries {
         match self.loader {
             LoaderKind::Glibc(_) => {
                 let own = requester.filter(|object| is_own(&object.file.search));
-                // An object with DT_RUNPATH turns DT_RPATH off for what it needs, its own and those
-                // above it.
+                // DT_RUNPATH of an object disables DT_RPATH for the libraries that it needs, both
+                // its own and that of the objects that needed it.
                 if own.is_none() {
                     before.extend(
                         chain
@@ -191,7 +191,8 @@ impl SystemLibraries {
                 before.extend(library_path.iter().cloned());
                 before.extend(own.into_iter().flat_map(named));
             }
-            // One kind of path, inherited, and after the environment's.
+            // musl has one kind of search path, which is inherited and comes after the library
+            // path.
             LoaderKind::Musl => {
                 before.extend(library_path.iter().cloned());
                 before.extend(chain.flat_map(named));
@@ -223,7 +224,7 @@ fn is_own(search: &SearchPath) -> bool {
     }
 }
 
-/// An object, who needed it, who needed that, up to the program.
+/// Iterates over an object, the object that needed it, and so on up to the program.
 struct DependencyChain<'objects> {
     objects: &'objects [ElfObject],
     next: Option<usize>,
@@ -253,9 +254,9 @@ fn musl_directories(machine: ElfMachine) -> Vec<PathBuf> {
     }
 }
 
-/// Replaces `$ORIGIN`, `$LIB` and `$PLATFORM`, braced or not. `$LIB` differs between distributions,
-/// so there may be several answers; within one it is the same throughout. An empty directory means
-/// the current one, which is none for a job that runs elsewhere.
+/// Expands `$ORIGIN`, `$LIB` and `$PLATFORM`, with or without braces. `$LIB` differs between
+/// distributions, so there may be several results; within one result its value is the same. An
+/// empty directory means the current one, which is ignored because jobs run elsewhere.
 fn expand(text: &OsStr, object: &Path, machine: ElfMachine) -> Vec<PathBuf> {
     if text.is_empty() {
         return Vec::new();
@@ -279,8 +280,8 @@ fn expand(text: &OsStr, object: &Path, machine: ElfMachine) -> Vec<PathBuf> {
     expanded
 }
 
-/// Nothing, where it comes to more than a path may have: a token stands for more than itself, and a
-/// file may repeat it as often as it likes.
+/// Replaces tokens by their values. Returns `None` if the result exceeds the maximum length of a
+/// path, because a file may contain many tokens that expand to long values.
 fn substitute(mut text: &[u8], values: &[(&str, &[u8])]) -> Option<Vec<u8>> {
     let mut path = Vec::new();
     while let Some((first, rest)) = text.split_first() {
@@ -304,7 +305,7 @@ fn substitute(mut text: &[u8], values: &[(&str, &[u8])]) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// What follows a token that the text begins with.
+/// Returns the text after a token, if the text begins with it.
 fn after_token<'text>(text: &'text [u8], token: &str) -> Option<&'text [u8]> {
     let name = text.strip_prefix(b"$")?;
     match name.strip_prefix(b"{") {

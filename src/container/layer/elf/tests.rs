@@ -1,4 +1,4 @@
-//! The libraries of real programs, built with the C compiler that links Rust programs.
+//! Finds the libraries of real programs, built with the C compiler that links Rust programs.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ impl Bench {
         }
     }
 
-    /// The directory's resolved path, as `$ORIGIN` will have it.
+    /// Returns a path in the directory, with symbolic links resolved as in `$ORIGIN`.
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().canonicalize().unwrap().join(name)
     }
@@ -40,7 +40,7 @@ impl Bench {
         output
     }
 
-    /// A library with a function of its own that needs these others.
+    /// Builds a library with a function of its own that needs other libraries.
     fn library(&self, path: &str, others: &[&str], arguments: &[&str]) -> PathBuf {
         let name = Path::new(path).file_name().unwrap().to_str().unwrap();
         let soname = format!("-Wl,-soname,{name}");
@@ -63,7 +63,7 @@ impl Bench {
     }
 }
 
-/// A system without any libraries but the C library's.
+/// Returns a system without libraries except the C library.
 fn bare(_: &ElfFile) -> SystemLibraries {
     let mut system = SystemLibraries::host(&read(&std::env::current_exe().unwrap()).unwrap());
     if let LoaderKind::Glibc(cache) = &mut system.loader {

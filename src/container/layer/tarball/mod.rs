@@ -18,19 +18,19 @@ use maelstrom_container::store::{FileAttributes, FileTime, TreePath, TreeWriter}
 
 const WHITEOUT: &[u8] = b".wh.";
 const WHITEOUT_OPAQUE: &[u8] = b".wh..wh..opq";
-/// Book-keeping of a file system that these marks were borrowed from; it has no meaning here.
+/// The prefix of internal files of aufs, the file system from which these markers originate. They
+/// have no meaning here.
 const WHITEOUT_RESERVED: &[u8] = b".wh..wh.";
 
-/// What to do about devices, pipes and sockets, which an ordinary user can't make.
+/// What to do about devices, FIFOs and sockets, which an unprivileged user cannot create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpecialFiles {
     Refuse,
-    /// They are left out. Images of whole systems hold a few below `/dev`, where a container has
-    /// its own.
+    /// They are skipped. Images of whole systems contain a few in `/dev`, which containers replace.
     Skip,
 }
 
-/// Adds everything in an archive to a tree. `name` is what errors call the archive.
+/// Unpacks an archive into a tree. `name` is the path of the archive for errors.
 pub fn unpack(
     name: &Path,
     archive: impl Read,
@@ -67,8 +67,8 @@ impl TarUnpacker<'_> {
         writer: &mut TreeWriter,
     ) -> Result<(), LayerError> {
         let kind = entry.header().entry_type();
-        // `git archive` writes the commit's id into one. Attributes for all entries that follow,
-        // which it could hold as well, are not supported.
+        // `git archive` writes the commit's id into a global header. Other attributes in global
+        // headers, which would apply to all following entries, are not supported.
         if kind.is_pax_global_extensions() {
             return Ok(());
         }
@@ -95,13 +95,13 @@ impl TarUnpacker<'_> {
                     SpecialFiles::Skip => Ok(()),
                 };
             }
-            // POSIX: a type that isn't known is to be treated as a regular file.
+            // POSIX requires that unknown types be treated as regular files.
             _ => {
                 let announced = entry.size();
                 let end = content_end(&entry);
                 let written = writer.file(&path, attributes, &mut entry);
                 match written {
-                    // What `PaddedReader` adds at the end must not pass for content.
+                    // The padding that `PaddedReader` adds must not be mistaken for content.
                     Ok(digest)
                         if digest.size_bytes != announced || end > self.arrived_bytes.get() =>
                     {
@@ -174,7 +174,7 @@ impl TarUnpacker<'_> {
         let Some(removed) = name.strip_prefix(WHITEOUT) else {
             return Ok(None);
         };
-        // `.wh...` would remove the directory above.
+        // `.wh...` would remove the parent directory.
         if matches!(removed, b"" | b"." | b"..") {
             return Err(self.problem(path, "is a whiteout of nothing that has a name"));
         }
@@ -194,18 +194,18 @@ impl TarUnpacker<'_> {
     }
 }
 
-/// Where in the archive the content of an entry ends.
+/// Returns the offset in the archive at which the content of an entry ends.
 fn content_end<R: Read>(entry: &Entry<'_, R>) -> u64 {
     let stored_bytes = match entry.header().entry_type() {
-        // Of a sparse file only the parts that aren't empty are stored.
+        // Only the parts of a sparse file that are not empty are stored.
         EntryType::GNUSparse => entry.header().entry_size().unwrap_or(u64::MAX),
         _ => entry.size(),
     };
     entry.raw_file_position().saturating_add(stored_bytes)
 }
 
-/// An archive that ends with a whole block. Some programs that make images leave out what should
-/// fill the last one, and what should mark the end.
+/// Pads an archive to whole blocks. Some programs that create images omit the padding of the last
+/// block and the end marker.
 struct PaddedReader<R> {
     archive: R,
     arrived_bytes: Rc<Cell<u64>>,
@@ -215,7 +215,7 @@ struct PaddedReader<R> {
 const BLOCK_BYTES: u64 = 512;
 
 impl<R: Read> PaddedReader<R> {
-    /// Along with the reader comes how much it has read that is not padding.
+    /// Creates a reader, and a counter of the bytes that it has read, without padding.
     fn new(archive: R) -> (Self, Rc<Cell<u64>>) {
         let arrived_bytes = Rc::default();
         let padded = PaddedReader {
@@ -246,7 +246,7 @@ impl<R: Read> Read for PaddedReader<R> {
     }
 }
 
-/// What a whiteout file says about lower layers.
+/// The effect of a whiteout file on lower layers.
 enum WhiteoutKind {
     Opaque(TreePath),
     Removed(TreePath),

@@ -1,4 +1,4 @@
-//! Archives of all kinds, valid and hostile.
+//! Tests valid and malicious archives of all kinds.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -11,7 +11,7 @@ use super::*;
 use maelstrom_container::digest::ContentHash;
 use maelstrom_container::store::{Store, StoreOptions, Tree};
 
-/// An archive in the making.
+/// Builds an archive.
 struct Tarball {
     builder: Builder<Vec<u8>>,
 }
@@ -23,7 +23,7 @@ impl Tarball {
         }
     }
 
-    /// Adds an entry whose name is written as it is, however hostile.
+    /// Adds an entry with exactly this name, even if it is malicious.
     fn raw(mut self, kind: EntryType, name: &str, link: &str, content: &[u8]) -> Self {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
@@ -54,7 +54,7 @@ impl Tarball {
     }
 }
 
-/// A tree and the cache it is in.
+/// An unpacked tree and the cache that contains it.
 struct Unpacked {
     tree: Tree,
     _cache: tempfile::TempDir,
@@ -107,7 +107,7 @@ fn all_kinds_of_entries_are_unpacked() {
     assert_eq!((file.mode() & 0o7777, file.mtime()), (0o640, 1_000_000_000));
     assert_eq!(file.nlink(), 2);
     let root = fs::metadata(unpacked.path("")).unwrap();
-    // The owner of everything can list it all.
+    // The owner can always list the contents.
     assert_eq!(root.mode() & 0o7777, 0o740);
     assert_eq!(
         fs::read_link(unpacked.path("a/link")).unwrap(),

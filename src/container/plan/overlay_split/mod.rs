@@ -1,9 +1,9 @@
 //! Splits an overlay of a host directory that has mounts below it into several overlays.
 //!
-//! In a user namespace the mounts of the host are locked to one another: nobody may look under
-//! them. So the kernel refuses an overlay of a directory with a mount anywhere below it. Such a
-//! directory is composed of a copy of itself without its subdirectories' contents (a **level**),
-//! and of an overlay for each subdirectory, some of which are split in turn:
+//! In a user namespace the mounts of the host are locked to one another, so that nobody can look
+//! under them. So the kernel refuses an overlay of a directory with a mount anywhere below it. Such
+//! a directory is composed of a copy of itself without the contents of its subdirectories (a
+//! **level**) and an overlay for each subdirectory, some of which are split in turn:
 //!
 //! ```text
 //! /w                  level: copies of Cargo.toml and Cargo.lock, empty src, data, target
@@ -14,8 +14,8 @@
 //! /w/target           overlay of what is mounted there
 //! ```
 //!
-//! Everything is as writable as in one overlay. The differences: a rename from one overlay to
-//! another crosses file systems, and the directories named in a level cannot be removed.
+//! Everything is as writable as in a single overlay. The differences: a rename between overlays
+//! crosses file systems, and the directories in a level cannot be removed.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -27,14 +27,15 @@ use std::path::{Path, PathBuf};
 use crate::mountinfo::{self, HostMount};
 use crate::spec::{BindAccess, ContainerSpec, Mount, MountKind};
 
-/// A larger file is bound, read-only, instead of being copied into every container's memory.
+/// The maximum size in bytes of a file that is copied. A larger file is bound read-only instead of
+/// being copied into every container's memory.
 const COPY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// The most bytes that all copies of one split take, after which files are bound.
+/// The maximum size in bytes of all copies of one split. Further files are bound.
 const COPIES_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// The most mounts that one split makes: each costs every container some 50 µs. A directory that
-/// needs more is shown read-only, as a whole.
+/// The maximum number of mounts of one split, each of which costs every container about 50 µs. A
+/// directory that needs more is shown read-only as a whole.
 const MOUNTS_MAX: usize = 400;
 
 /// The maximum number of entries of a directory that becomes a level, for the same reason.
@@ -44,40 +45,40 @@ const ENTRIES_MAX: usize = 4000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostEntryKind {
     Directory,
-    /// A regular file of this many bytes.
+    /// A regular file, with its size in bytes.
     File(u64),
-    /// A symbolic link or a named pipe.
+    /// A symbolic link or a FIFO.
     Small,
     Device,
-    /// A socket, which nobody can connect to through an overlay either, or what cannot be told.
+    /// A socket, which nobody can connect to through an overlay, or an unknown kind.
     Other,
 }
 
 /// Lists a directory of the host.
 pub type DirectoryLister<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<(OsString, HostEntryKind)>>;
 
-/// A part of a level.
+/// How an entry of a level is provided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum LevelPart {
-    /// A directory that is composed itself.
+    /// A directory that is itself split.
     Level(DirectoryLevel),
-    /// A directory that is an overlay of its own.
+    /// A directory with an overlay of its own.
     Overlay,
-    /// A directory that is shown as it is.
+    /// A directory that is bound read-only.
     ReadOnlyDirectory,
-    /// A directory without anything in it, where the kernel's own file systems are mounted.
+    /// An empty directory, at mount points of the kernel's own file systems.
     Empty,
     /// A file that is copied.
     Copy,
-    /// A file that is bound.
+    /// A file that is bound read-only.
     ReadOnlyFile,
 }
 
-/// A directory by its parts.
+/// A split directory, by its entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct DirectoryLevel(BTreeMap<OsString, LevelPart>);
 
-/// The splits of some directories of the host, by their paths.
+/// The splits of some directories of the host, by path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OverlaySplits(BTreeMap<PathBuf, OverlaySplit>);
 
@@ -85,11 +86,11 @@ pub struct OverlaySplits(BTreeMap<PathBuf, OverlaySplit>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum OverlaySplit {
     Level(DirectoryLevel),
-    /// Not at all: it is shown as it is, read-only.
+    /// The directory is not split but bound read-only.
     ReadOnly,
 }
 
-/// What is made of a directory to begin with.
+/// The files and directories that a level is created with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LevelFiles {
     pub(super) directories: Vec<OsString>,
@@ -97,14 +98,14 @@ pub(super) struct LevelFiles {
     pub(super) points: Vec<OsString>,
 }
 
-/// A mount, and the level that it shows, if it is an overlay of one.
+/// A mount, and the level if it is an overlay of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PlannedMount {
     pub(super) mount: Mount,
     pub(super) level: Option<LevelFiles>,
 }
 
-/// How much of its limits a split has used.
+/// The resources that a split has used so far, compared with its limits.
 #[derive(Clone, Copy, Default)]
 struct SplitUsage {
     mounts: usize,
@@ -112,7 +113,7 @@ struct SplitUsage {
 }
 
 impl OverlaySplits {
-    /// Those that a container needs on this machine.
+    /// Returns the splits that a container needs on this machine.
     pub fn of_this_host(spec: &ContainerSpec) -> OverlaySplits {
         let overlays = spec.mounts.iter().any(is_overlay);
         let mounts = match overlays {
@@ -122,7 +123,7 @@ impl OverlaySplits {
         OverlaySplits::find(spec, &mounts, &list)
     }
 
-    /// Those that a container needs on a host with these file systems.
+    /// Returns the splits that a container needs on a host with these mounts.
     pub fn find(
         spec: &ContainerSpec,
         mounts: &[HostMount],
@@ -143,7 +144,7 @@ impl OverlaySplits {
         divisions
     }
 
-    /// The mounts that a container has with these splits.
+    /// Returns the mounts of a container with these splits applied.
     pub(super) fn place(&self, mounts: &[Mount]) -> Vec<PlannedMount> {
         let mut placed = Vec::with_capacity(mounts.len());
         for mount in mounts {
@@ -175,7 +176,7 @@ fn is_overlay(mount: &Mount) -> bool {
     matches!(mount.kind, MountKind::Overlay { .. })
 }
 
-/// Splits a directory; `None` if the directory is to be shown whole instead.
+/// Splits a directory. Returns `None` if it must be shown as a whole instead.
 fn level(
     directory: &Path,
     below: &[&HostMount],
@@ -206,7 +207,7 @@ fn part(
     list: DirectoryLister<'_>,
     used: &mut SplitUsage,
 ) -> Option<LevelPart> {
-    // The last of those that are mounted in one place is the one that is seen.
+    // Of several mounts on one mount point, the last one is visible.
     let own = below.iter().rfind(|mount| mount.mount_point == path);
     let is_in =
         |mount: &&&HostMount| mount.mount_point != path && mount.mount_point.starts_with(path);
@@ -224,8 +225,8 @@ fn part(
             let divided = level(path, &inner, list, used);
             Some(divided.map_or_else(
                 || {
-                    // As a whole the directory is one mount, however many mounts and copied bytes
-                    // its parts would have needed.
+                    // The whole directory is one mount, however many mounts and bytes its parts
+                    // would have used.
                     *used = as_one;
                     LevelPart::ReadOnlyDirectory
                 },
@@ -242,7 +243,7 @@ fn part(
             Some(LevelPart::ReadOnlyFile)
         }
         HostEntryKind::Small => Some(LevelPart::Copy),
-        // One that is bound over a file, `/dev/null` mostly, to hide it.
+        // A device bound over a file to hide it, usually `/dev/null`.
         HostEntryKind::Device if own.is_some() => {
             used.mounts += 1;
             Some(LevelPart::ReadOnlyFile)
@@ -310,7 +311,7 @@ impl DirectoryLevel {
 /// Lists a directory of this machine.
 fn list(directory: &Path) -> io::Result<Vec<(OsString, HostEntryKind)>> {
     let entry = |entry: fs::DirEntry| -> io::Result<(OsString, HostEntryKind)> {
-        // Of what is mounted there, if something is.
+        // If something is mounted there, these are the attributes of the mount.
         let metadata = fs::symlink_metadata(entry.path())?;
         let kind = metadata.file_type();
         let entry_kind = if kind.is_dir() {
@@ -327,7 +328,7 @@ fn list(directory: &Path) -> io::Result<Vec<(OsString, HostEntryKind)>> {
         Ok((entry.file_name(), entry_kind))
     };
     let entries = fs::read_dir(directory)?;
-    // What vanishes meanwhile is left out.
+    // Entries that disappear meanwhile are skipped.
     Ok(entries
         .flatten()
         .filter_map(|found| entry(found).ok())

@@ -1,4 +1,4 @@
-//! Splits of directories with mounts below them, as data.
+//! Tests splits of directories with mounts below them, as data.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::plan::plan_with_splits;
 use crate::spec::{NetworkMode, PrivilegeLevel, RootKind};
 use crate::step::ContainerStep;
 
-/// A host: what stands where, and what is mounted where.
+/// A simulated host with its files and mounts.
 #[derive(Debug)]
 struct Host {
     entries: BTreeMap<PathBuf, HostEntryKind>,
@@ -15,7 +15,7 @@ struct Host {
 }
 
 impl Host {
-    /// Entries that end with `/` are directories.
+    /// Creates a host. Entries that end with `/` are directories.
     fn new(entries: &[&str], mounts: &[(&str, &str)]) -> Host {
         let entry = |path: &&str| match path.strip_suffix('/') {
             Some(directory) => (directory.into(), HostEntryKind::Directory),
@@ -57,7 +57,7 @@ impl Host {
         (spec, divisions)
     }
 
-    /// What is mounted where in the end.
+    /// Formats the mounts that result.
     fn shown(&self, mounts: &[(&str, MountKind)]) -> String {
         let (spec, divisions) = self.divide(mounts);
         let plan = plan_with_splits(&spec, &divisions).unwrap();
@@ -119,7 +119,7 @@ fn without_mounts_below_nothing_is_divided() {
     assert_eq!(divisions, OverlaySplits::default());
 }
 
-/// What a container mounts itself stands in place of what the host has mounted there.
+/// Mounts of the container take precedence over mounts of the host.
 #[test]
 fn a_mount_of_the_containers_own_wins() {
     let host = Host::new(&["/w/disk/", "/w/disk/inner/"], &[("/w/disk", "ext4")]);
@@ -166,7 +166,7 @@ fn what_is_too_much_to_copy_or_to_mount_is_shown_read_only() {
     bind stash:3 on /w/many
     bind stash:4 on /w/null
     ");
-    // The whole of it is too much.
+    // The directory as a whole exceeds the limits.
     let many = host.shown(&[("/m", overlay("/w/many"))]);
     assert_eq!(many, "");
     let (spec, divisions) = host.divide(&[("/m", overlay("/w/many"))]);
@@ -207,7 +207,7 @@ fn what_a_directory_that_is_not_split_would_have_taken_is_there_for_others() {
     assert!(!shown.contains("/w/file of the host"), "{shown}");
 }
 
-/// A tree of directories, each with a file, and file systems mounted on some of them.
+/// Generates a tree of directories, each with a file, and mounts on some of them.
 fn any_host() -> impl Strategy<Value = Host> {
     let name = prop::sample::select(vec!["a", "b", "c"]);
     let below = prop::collection::vec(name, 0..4).prop_map(|names| names.join("/"));
@@ -229,7 +229,7 @@ fn any_host() -> impl Strategy<Value = Host> {
             }
         }
         for (below, kind) in mounted {
-            // Without the slash that joining nothing leaves at the end.
+            // Removes the trailing slash that joining an empty path adds.
             let mount_point = Path::new("/w").join(below).components().collect();
             let kind = kind.to_owned();
             host.mounts.push(HostMount { mount_point, kind });
@@ -239,8 +239,8 @@ fn any_host() -> impl Strategy<Value = Host> {
 }
 
 proptest! {
-    /// The kernel makes an overlay of each directory that is said to be one, and whatever the host
-    /// shows is in one of them.
+    /// Every directory planned as an overlay has no mounts below it, and everything visible on the
+    /// host is in one of them.
     #[test]
     fn nothing_is_missing_and_no_overlay_has_a_mount_below_it(host in any_host()) {
         let (spec, divisions) = host.divide(&[("/at", overlay("/w"))]);

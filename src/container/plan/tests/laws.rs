@@ -1,5 +1,5 @@
-//! Properties of every plan: whatever a job can write to is recreated for the next, is audited, or
-//! is the host's because the container was asked for that.
+//! Properties of all plans: everything that a job can write to is recreated for the next job, or is
+//! audited, or belongs to the host because the specification requests that.
 //!
 //! The steps are executed on a model of a mount namespace.
 
@@ -10,21 +10,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::step::{FileSystem, RootWrites};
 
-/// What is mounted somewhere, by what becomes of a job's writes to it.
+/// A mount in the model, classified by what happens to writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Thing {
     ReadOnly,
-    /// They stay as long as the container does, and no audit sees them.
+    /// Writes persist as long as the container, and no audit checks them.
     Stays,
-    /// They stay, in a file system whose state the kernel shows.
+    /// Writes persist in a file system of the kernel whose state the audit checks.
     Kernel(FileSystem),
-    /// They go to the scratch file system.
+    /// Writes go to the scratch file system.
     Scratch,
-    /// They reach this path of the host.
+    /// Writes reach this path of the host.
     Host(String),
 }
 
-/// A mount namespace: what was mounted where, in this order.
+/// A mount namespace: the mounts in the order in which they were made.
 #[derive(Default)]
 struct Namespace {
     mounts: Vec<(PathBuf, Thing)>,
@@ -120,7 +120,7 @@ impl Namespace {
         self.mounts.push((target.into(), thing));
     }
 
-    /// What a job meets: what no later mount hides.
+    /// Returns the mounts that are visible to a job because no later mount hides them.
     fn met(&self) -> Vec<(&Path, &Thing)> {
         let shown = self
             .mounts
@@ -185,7 +185,7 @@ fn any_spec() -> impl Strategy<Value = ContainerSpec> {
     })
 }
 
-/// Whether the container ends after a job, or whatever a job does to it is found out.
+/// Returns whether the container ends after a job, or every write is detected.
 fn is_accounted_for(
     plan: &ContainerPlan,
     spec: &ContainerSpec,
@@ -255,8 +255,8 @@ proptest! {
                 shown(&plan)
             );
         }
-        // Every mount is there unless a later one hides it, which one that may be left out does not
-        // count for.
+        // Every mount is visible unless a later one hides it. A later mount that may be skipped
+        // does not count.
         for (index, mount) in spec.mounts.iter().enumerate() {
             let mut later = spec.mounts[index + 1..].iter();
             let hidden = later.any(|other| mount.mount_point.starts_with(&other.mount_point));

@@ -1,4 +1,4 @@
-//! Plans as data, without privileges.
+//! Tests plans as data, without privileges.
 
 mod laws;
 
@@ -108,8 +108,8 @@ fn a_layer_that_stands_twice_counts_where_it_stands_above() {
     assert_ne!(planned(&["/a", "/b"]), planned(&["/b", "/a"]));
 }
 
-/// What a specification of jobs mounts is thrown away like what the default container has of its
-/// own, and nothing of the host's `/dev/shm` is shown.
+/// A mount in the specification of jobs is discarded like one of the default container, and nothing
+/// of the host's `/dev/shm` is visible.
 #[test]
 fn whatever_is_written_to_belongs_to_the_scratch_stage() {
     let mounts = vec![
@@ -122,7 +122,7 @@ fn whatever_is_written_to_belongs_to_the_scratch_stage() {
     insta::assert_snapshot!(shown(&plan(&spec(root, mounts)).unwrap()));
 }
 
-/// The root of user 0 takes writes: what is mounted on it is somebody else's.
+/// The root of user 0 is writable. Mounts on it are not part of it.
 #[test]
 fn the_root_of_user_0_is_watched_where_nothing_is_mounted() {
     let root = RootKind::Skeleton(vec![
@@ -190,7 +190,7 @@ fn what_cannot_be_planned_is_told() {
     assert!(error(local).starts_with("a \"sys\" mount needs"));
 }
 
-/// The plan as a snapshot shows it.
+/// Formats a plan for a snapshot.
 fn shown(plan: &ContainerPlan) -> String {
     let lines = |steps: &[ContainerStep]| {
         steps

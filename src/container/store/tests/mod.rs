@@ -1,4 +1,4 @@
-//! The store as its users see it: several handles, several processes, damage, and invalid
+//! Tests the store as users see it: several handles, several processes, damage, and invalid
 //! directories.
 
 mod writer;
@@ -37,7 +37,7 @@ fn name(text: &str) -> ContentHash {
     ContentHash::of(text.as_bytes())
 }
 
-/// A tree with one of everything.
+/// Builds a tree with one entry of each kind.
 fn build_sample(writer: &mut TreeWriter) -> Result<(), TreeWriteError> {
     writer.directory(&path("sealed"), with_mode(0o555))?;
     writer.file(
@@ -191,7 +191,7 @@ fn a_full_check_sees_what_times_and_sizes_hide() {
 #[test]
 fn the_least_recently_used_go_and_those_in_use_stay() {
     let cache = tempfile::tempdir().unwrap();
-    // Three such trees fit, four don't.
+    // Three of these trees fit, four do not.
     let store = store(cache.path(), 130_000);
     let build = |text: &str| store.tree_or_build(name(text), build_file(30_000)).unwrap();
     let used_at = |text: &str, seconds: u64| {
@@ -304,7 +304,7 @@ fn a_damaged_blob_is_removed() {
     assert!(!scribbled.exists());
 }
 
-/// Runs one test of this binary in another process, where `ROLE` is set.
+/// Runs one test of this binary in another process, with the variable `ROLE` set.
 fn other_process(test: &str, role: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -369,8 +369,8 @@ fn of_many_that_want_a_tree_one_builds_it() {
     assert_eq!(builds.into_inner(), 1);
 }
 
-/// In a user namespace of its own an ordinary user may mount a file system that is small enough to
-/// be filled.
+/// In its own user namespace an unprivileged user may mount a file system that is small enough to
+/// fill.
 #[test]
 fn a_full_file_system_is_reported_as_such() {
     let test = "store::tests::a_full_file_system_is_reported_as_such";
@@ -411,7 +411,7 @@ fn a_full_file_system_is_reported_as_such() {
     );
 }
 
-/// Played in sysfs, where even root can't make anything.
+/// Uses sysfs, where even root cannot create anything.
 #[test]
 fn a_directory_that_cannot_be_written_is_reported_as_such() {
     let error = Store::open(&StoreOptions {
@@ -431,7 +431,7 @@ fn a_directory_that_cannot_be_written_is_reported_as_such() {
     );
 }
 
-/// As containers are made: without privileges, in a user namespace.
+/// Works as for containers: without privileges, in a user namespace.
 #[test]
 fn trees_are_lower_directories_of_an_ordinary_users_overlay() {
     let cache = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The tree writer's rules for links, overwriting and whiteouts.
+//! Tests the tree writer's rules for links, replaced entries and whiteouts.
 
 use std::io::Write;
 

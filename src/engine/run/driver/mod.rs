@@ -1,13 +1,12 @@
-//! Drives one run: feeds inputs to the run machine, and runs its effects.
+//! Drives one run: feeds inputs to the run machine and runs its effects.
 //!
 //! One task on a single-threaded runtime awaits one input at a time, in this order of precedence:
-//! signals, commands, discovery events, changed files, the discovery's end, the backend. All
+//! signals, commands, discovery events, changed files, the end of discovery, the backend. All
 //! decisions are made in [`super::machine`].
 //!
-//! Owner of the state: [`drive`], for the length of the run. When it returns, nothing of the
-//! backend is left.
+//! [`drive`] owns the state for the length of the run. When it returns, the backend is closed.
 //!
-//! The tests' output passes through; only the last part of a running test's is kept
+//! The output of tests is passed on; only the end of a running test's output is kept
 //! ([`super::output_tail`]).
 
 mod setup;
@@ -45,17 +44,17 @@ use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
 pub use self::setup::RunSetup;
 
-/// How long containers may take to vanish when the run is over. The program's own end kills what is
-/// left then; waiting is only for telling so.
+/// How long the backend may take to remove its containers at the end of the run. Containers that
+/// are left then are killed when the program exits; the wait only serves to report them.
 const CLOSING_MAX: Duration = Duration::from_secs(10);
 
-/// Discovery's own jobs come before all tests: tests cannot start before they are found.
+/// The priority of helper jobs: before all tests, because no test can start before it is found.
 const HELPER_RANK: JobPriority = JobPriority {
     priority: i8::MAX,
     estimate: None,
 };
 
-/// Runs to the end, and returns the program's exit code.
+/// Drives the run to its end and returns the program's exit code.
 pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
     let RunSetup {
         wishes,
@@ -100,7 +99,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
         tokio::select! {
             biased;
             Some(interrupt) = interrupts.recv() => driver.interrupt(interrupt),
-            // A closed channel is always ready: without the condition the loop would never wait
+            // A closed channel is always ready: without the condition, the loop would never wait
             // again.
             command = commands.recv(), if watched == UiPresence::Yes => {
                 if command.is_none() {
@@ -112,8 +111,8 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
             input = sentinel.next(driver.machine.state()) => driver.handle_input(input),
             result = discovered::<F>(&mut discovery) => {
                 discovery = None;
-                // What the framework reported before its end counts only while the machine is open
-                // for it, and the result closes it.
+                // The machine accepts events about tests only until it gets the result of
+                // discovery, so the events that the framework sent before are handled first.
                 while let Ok(mail) = mail.try_recv() {
                     driver.on_discovery_event(mail, &mut sentinel);
                 }
@@ -133,7 +132,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
     exit_code
 }
 
-/// `None` when it is over or abandoned.
+/// The running discovery. `None` when it has ended or was abandoned.
 type DiscoveryFuture<'a, F> =
     Option<Pin<Box<dyn Future<Output = Result<DiscoverySummary, <F as Framework>::Error>> + 'a>>>;
 
@@ -146,7 +145,7 @@ async fn discovered<F: Framework>(
     }
 }
 
-/// Whether an event means that the files that tests see may be others than before.
+/// Returns whether files that tests see may have changed by this event.
 fn changes_files(event: &EventKind) -> bool {
     matches!(
         event,
@@ -156,7 +155,7 @@ fn changes_files(event: &EventKind) -> bool {
     )
 }
 
-/// Whether a user interface is there to send commands.
+/// Whether the user interface still sends commands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UiPresence {
     Yes,
@@ -172,7 +171,7 @@ struct RunDriver<'a, F, B> {
     helpers: HelperJobs,
     memories: BTreeMap<JobId, OutputTail>,
     wastage: DiscardSummary,
-    /// Where the program was called.
+    /// The directory in which the program was started.
     directory: PathBuf,
     shells: DebugShell,
     log: &'a ProgramLog,
@@ -183,7 +182,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
     fn handle_input(&mut self, input: RunInput) {
         let now_us = self.outlet.now_us();
         if let Err(unexpected) = self.machine.handle(now_us, input) {
-            // Commands and backend events may cross; a late one does no harm.
+            // Commands and backend events may cross, so a late event is harmless.
             tracing::debug!(%unexpected, "left aside");
         }
     }
@@ -350,7 +349,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             BackendEvent::Lost(lost) => {
                 let message = with_causes(&lost);
                 self.helpers.lost(&message);
-                // No end of any job comes any more that would take these away.
+                // No `Finished` event of a job will follow that would remove these.
                 self.memories.clear();
                 let help = lost.help;
                 self.handle_input(RunInput::BackendLost { message, help });
@@ -364,7 +363,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             .map_or_else(OutputTail::default, OutputTail::Follower)
     }
 
-    /// An output parser may have held back everything.
+    /// Passes on output of an attempt. It may be empty, because an output parser can hold back
+    /// everything.
     fn output(&mut self, (test, attempt): (TestId, Attempt), stream: OutputStream, bytes: Vec<u8>) {
         if !bytes.is_empty() {
             self.handle_input(RunInput::Output {
@@ -391,8 +391,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         }
     }
 
-    /// Drops an abandoned discovery's events about tests. Jobs whose end is not awaited are not
-    /// even started.
+    /// Drops an abandoned discovery's events about tests. Helper jobs whose result nobody awaits
+    /// are not started.
     fn read_leftovers(&mut self, mail: &mut UnboundedReceiver<DiscoveryEvent>) {
         while let Ok(mail) = mail.try_recv() {
             match mail {
@@ -408,8 +408,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         }
     }
 
-    /// Emits an event; one about a failure or a test's job is completed by the command that opens a
-    /// shell in its container.
+    /// Emits an event. Adds the shell command to a description, and sends a description with a
+    /// shell command after a failure.
     fn emit(&mut self, mut event: EventKind) {
         let described = match &mut event {
             EventKind::Described(description) => {
@@ -447,8 +447,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 RunEffect::Emit(event) => {
-                    // The backend is told before the jobs that follow, because they must not get a
-                    // container that knows the old files.
+                    // The backend has to know before the next jobs are submitted, because these
+                    // must not get a container with the old files.
                     if changes_files(&event) {
                         self.backend.files_changed();
                     }
@@ -470,8 +470,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
                     self.notebook.record(test, history, ran)
                 }
                 RunEffect::SaveHistory => {
-                    // The machine accepts nothing more once the run is over, as it is after the
-                    // last round, so the notice does not go through it.
+                    // After the last round the machine is in `Over` and accepts nothing more, so
+                    // the notice does not go through it.
                     if let Some(notice) = self.notebook.save(self.machine.tests()) {
                         self.outlet.emit(EventKind::Notice(notice));
                     }

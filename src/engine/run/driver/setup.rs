@@ -1,5 +1,4 @@
-//! What the caller of a run provides: the run's options, its framework and backend, and the
-//! channels to and from it.
+//! The inputs of a run: its options, its framework and backend, and the channels to and from it.
 
 use std::path::PathBuf;
 
@@ -12,27 +11,28 @@ use crate::run::signals::TerminationSignal;
 use crate::run::watch::WatchMode;
 use maelstrom_model::event::{RunStarted, UiCommand, UserNotice};
 
-/// Everything a run needs.
+/// Everything that a run needs.
 #[derive(Debug)]
 pub struct RunSetup<'a, F, B> {
     /// The options of the run.
     pub wishes: RunOptions,
-    /// What is known at the start; told first.
+    /// The first event: what is known when the run starts.
     pub run: RunStarted,
-    /// What the user should know from the start.
+    /// Notices to show when the run starts.
     pub notices: Vec<UserNotice>,
-    /// What finds the tests.
+    /// The test framework, which finds the tests.
     pub framework: &'a F,
     pub backend: B,
     pub outlet: EventSink,
-    /// The user interface's commands. When it is closed, the run ends after the round.
+    /// The commands of the user interface. When the channel is closed, the run ends after the
+    /// round.
     pub commands: UnboundedReceiver<UiCommand>,
-    /// The program's log, which may want to know where the run's state is.
+    /// The program's log, which moves to the run's state directory once that is known.
     pub log: &'a ProgramLog,
-    /// The program that opens a shell in a test's container, where there is one.
+    /// The program that opens a shell in a test's container, if available.
     pub shell: Option<PathBuf>,
-    /// The signals that may end the run.
+    /// The termination signals that the process receives.
     pub interrupts: UnboundedReceiver<TerminationSignal>,
-    /// Whether changed files begin rounds.
+    /// Whether changed files start rounds.
     pub watching: WatchMode,
 }

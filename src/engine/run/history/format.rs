@@ -1,9 +1,9 @@
-//! The format of `test-listing.toml`, version 3, read and written in pieces.
+//! Reads and writes `test-listing.toml`, version 3, in pieces.
 //!
-//! A TOML parser keeps a whole document in memory, some 2 kB per test, of which a project may have
-//! 100,000. But every table begins on its own line, so the text can be split at such lines and each
-//! piece parsed alone. A split in the wrong place (within a string or an array of several lines,
-//! which this program never writes) leaves an incomplete piece, which fails to parse; then the
+//! A TOML parser keeps the whole document in memory, about 2 kB per test, and a project may have
+//! 100,000 tests. But every table begins on its own line, so the text can be split at such lines
+//! and each piece parsed alone. A split in the wrong place (within a multi-line string or array,
+//! which this program never writes) leaves an incomplete piece that fails to parse. Then the
 //! document is parsed as a whole, and that result counts.
 
 use std::collections::BTreeMap;
@@ -13,25 +13,25 @@ use serde::{Deserialize, Serialize};
 
 use maelstrom_model::event::PreviousOutcome;
 
-/// The version of the form.
+/// The version of the file format.
 const VERSION: i64 = 3;
 
-/// A piece is cut when it is longer than this.
+/// The minimum size of a piece, in bytes. It ends before the next table.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Cases written at a time.
+/// The number of test cases written at a time.
 const CASES_AT_ONCE: usize = 512;
 
-/// Package, artifact, case.
+/// The test cases by package, artifact and case name.
 pub type PackageHistories = BTreeMap<String, BTreeMap<String, BTreeMap<String, CaseHistory>>>;
 
-/// What is known of one case.
+/// The history of one test case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CaseHistory {
-    /// Seconds, the latest last.
+    /// Durations in seconds, the latest last.
     #[serde(default)]
     pub timings: Vec<f64>,
-    /// How it ended last.
+    /// The outcome of the latest run.
     #[serde(default)]
     pub outcome: PreviousOutcome,
 }
@@ -48,7 +48,7 @@ struct HistoryFileVersion {
     version: i64,
 }
 
-/// Reads a listing. One of another version is empty.
+/// Parses a history file. A file of another version is treated as empty.
 pub fn read(text: &str) -> Result<PackageHistories, toml::de::Error> {
     match read_in_pieces(text) {
         Some(packages) => Ok(packages),
@@ -56,7 +56,8 @@ pub fn read(text: &str) -> Result<PackageHistories, toml::de::Error> {
     }
 }
 
-/// `None` if it is not certain what the text says.
+/// Parses the text in pieces. Returns `None` if a piece does not parse or the version differs, so
+/// that the text has to be parsed as a whole.
 fn read_in_pieces(text: &str) -> Option<PackageHistories> {
     let (head, mut rest) = cut(text, 0);
     let HistoryFile {
@@ -79,7 +80,7 @@ fn read_in_pieces(text: &str) -> Option<PackageHistories> {
     Some(packages)
 }
 
-/// Cuts a text before the first table that begins after this many bytes.
+/// Splits a text before the first table that begins at or after byte `after`.
 fn cut(text: &str, after: usize) -> (&str, &str) {
     let start = text.ceil_char_boundary(after);
     let (_, tail) = text.split_at(start);
@@ -96,7 +97,7 @@ fn read_at_once(text: &str) -> Result<PackageHistories, toml::de::Error> {
             packages,
         }) => Ok(packages),
         Ok(HistoryFile { .. }) => Ok(PackageHistories::new()),
-        // Another version may well have another form.
+        // Another version may have another format.
         Err(error) => match toml::from_str(text) {
             Ok(HistoryFileVersion { version }) if version != VERSION => Ok(PackageHistories::new()),
             Ok(HistoryFileVersion { .. }) | Err(_) => Err(error),
@@ -104,7 +105,7 @@ fn read_at_once(text: &str) -> Result<PackageHistories, toml::de::Error> {
     }
 }
 
-/// Writes a listing.
+/// Writes a history file.
 pub fn write(packages: &PackageHistories, out: &mut impl Write) -> io::Result<()> {
     write_table(&HistoryFileVersion { version: VERSION }, out)?;
     for (package, artifacts) in packages {

@@ -1,15 +1,15 @@
-//! The history of tests: how they ended in earlier runs and how long they took.
+//! Stores the history of tests: how they ended in earlier runs and how long they took.
 //!
-//! Kept in `test-listing.toml` of the state directory, version 3: package, artifact and case, and
-//! for each case up to three `timings` in seconds and an `outcome`. History only affects the order
-//! of tests and the estimates of a screen, so it never fails a run: an invalid file counts as
-//! empty, one that cannot be written stays as it was, and a notice says so.
+//! The history is kept in `test-listing.toml` in the state directory, version 3: package, artifact
+//! and case, and for each case up to three `timings` in seconds and an `outcome`. It only affects
+//! the order of tests and the estimates on screen, so it never fails a run: an invalid file counts
+//! as empty, a file that cannot be written stays as it was, and a notice says so.
 //!
-//! Several runs may share the directory. Each merges its own results into the file's current
-//! content, under a lock of the directory, and replaces the file atomically, so a reader sees the
-//! old or the new file, whole.
+//! Several runs may share the directory. Each run merges its results into the current file under a
+//! lock of the directory and replaces the file atomically, so a reader sees either the old or the
+//! new file as a whole.
 //!
-//! Tests that were found but never run are not recorded. They stay new.
+//! Tests that were found but never run are not recorded; they stay new.
 
 mod format;
 
@@ -24,90 +24,92 @@ use maelstrom_container::private;
 use maelstrom_model::event::PreviousOutcome;
 use maelstrom_model::job::TestKey;
 
-/// Timings kept of one test: enough to even out a slow run.
+/// The number of timings kept per test: enough to even out a slow run.
 const TIMINGS_MAX: usize = 3;
 
-/// A longer file is not ours: 100,000 tests take about 15 MB.
+/// The maximum file size. 100,000 tests take about 15 MB, so a larger file is no history.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Why history could not be read or written.
+/// Why the history could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("the test history {} cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// The file is larger than any history.
+    /// The file exceeds the size limit.
     #[error("{} is larger than {FILE_BYTES_MAX} bytes, so it is no test history", path.display())]
     TooLarge { path: PathBuf },
-    /// The file is no TOML, or not of the expected form.
+    /// The file is not TOML, or does not have the expected structure.
     #[error("{} is no test history and counts as empty", path.display())]
     Form {
         path: PathBuf,
         source: Box<toml::de::Error>,
     },
-    /// The state directory cannot be made.
+    /// The state directory cannot be created.
     #[error("the directory {} for the test history cannot be made", path.display())]
     Directory { path: PathBuf, source: io::Error },
     /// The state directory cannot be locked.
     #[error("the directory {} of the test history cannot be locked", path.display())]
     Lock { path: PathBuf, source: io::Error },
-    /// The new file cannot be written or put in place.
+    /// The new file cannot be written or renamed.
     #[error("the test history {} cannot be written", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
-/// Where history is kept.
+/// The history file in a state directory.
 #[derive(Clone, Debug)]
 pub struct HistoryStore {
     directory: PathBuf,
 }
 
-/// What was read.
+/// The results of earlier runs.
 #[derive(Debug, Default)]
 pub struct PreviousRuns {
     packages: PackageHistories,
 }
 
-/// What a run knows of one test.
+/// The result of one test in earlier runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PreviousResult {
-    /// How it ended last time.
+    /// How the test ended last time.
     pub history: PreviousOutcome,
-    /// How long it is expected to take: the mean of its timings.
+    /// How long the test is expected to take: the mean of its timings.
     pub estimate: Option<Duration>,
 }
 
-/// What was learned of one test in this run. Small, since there may be one for each of 100,000.
+/// The result of one test in this run. Kept small, since there may be 100,000 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TestRecord {
     history: PreviousOutcome,
     count: u8,
-    /// The latest last. A test of more than 71 minutes counts as one of 71.
+    /// The latest timing last, in microseconds. A longer time than 71 minutes is stored as 71
+    /// minutes.
     timings_us: [u32; TIMINGS_MAX],
 }
 
-/// Whether this run has seen every test of the artifacts it saw.
+/// Whether this run found every test of the artifacts it saw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DiscoveryCoverage {
-    /// A case of a seen artifact that was not found is gone, and is forgotten.
+    /// Discovery was complete: a case of a seen artifact that was not found is removed from the
+    /// history.
     Whole,
-    /// Filters or a failed build left some out; nothing is forgotten.
+    /// Filters or a failed build left tests out; no case is removed.
     #[default]
     Partial,
 }
 
-/// The result of saving.
+/// The result of saving the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistorySaveResult {
-    /// The file holds what was learned.
+    /// The file now contains the results.
     Written,
-    /// Another run was saving at this moment; this run's results are not saved.
+    /// Another run was saving at that moment; the results were not saved.
     Busy,
 }
 
 impl PreviousRuns {
-    /// Removes and returns the previous result of a test. It is needed once, and 100,000 are not
-    /// kept in two places.
+    /// Removes and returns the previous result of a test. Each result is needed once, and removing
+    /// it keeps 100,000 tests from being held twice.
     pub fn take(&mut self, key: &TestKey) -> PreviousResult {
         let case = self
             .packages
@@ -134,7 +136,7 @@ fn mean(timings: &[f64]) -> Option<Duration> {
 }
 
 impl TestRecord {
-    /// A first execution.
+    /// Creates the record of a test's first execution in this run.
     pub fn new(history: PreviousOutcome, ran: Duration) -> Self {
         let lesson = TestRecord {
             history,
@@ -144,7 +146,7 @@ impl TestRecord {
         lesson.and(history, ran)
     }
 
-    /// With another execution in the same run; `history` is the test's as a whole.
+    /// Adds another execution in this run. `history` is the outcome of the test as a whole.
     #[must_use]
     pub fn and(mut self, history: PreviousOutcome, ran: Duration) -> Self {
         self.history = history;
@@ -179,7 +181,7 @@ impl HistoryStore {
         self.directory.join("test-listing.toml")
     }
 
-    /// Reads the file. A missing one is empty, as is one of another version.
+    /// Loads the history file. A missing file or a file of another version is treated as empty.
     pub fn load(&self) -> Result<PreviousRuns, HistoryError> {
         let path = self.path();
         let text = match read(&path) {
@@ -198,8 +200,8 @@ impl HistoryStore {
         }
     }
 
-    /// Saves what was learned of tests, given every test that was found, with its record if there
-    /// is one.
+    /// Merges results into the history file. `found` yields every test that was found, with its
+    /// record if it ran.
     pub fn save<'a>(
         &self,
         found: impl Iterator<Item = (&'a TestKey, Option<&'a TestRecord>)> + Clone,
@@ -217,7 +219,8 @@ impl HistoryStore {
             DiscoveryCoverage::Partial => {}
         }
         for (key, lesson) in found {
-            // The name of this one package is taken by the file's own version.
+            // The key `version` at the top level holds the format version, so a package of that
+            // name cannot be stored.
             let (Some(lesson), false) = (lesson, &*key.package == "version") else {
                 continue;
             };
@@ -232,8 +235,7 @@ impl HistoryStore {
     fn lock(&self) -> Result<Option<File>, HistoryError> {
         let path = || self.directory.clone();
         let directory = private::directory(&self.directory)
-            // The directory is locked and not the file, because each save puts another file in its
-            // place.
+            // The lock is on the directory, not the file, because each save replaces the file.
             .and_then(|()| File::open(&self.directory))
             .map_err(|source| HistoryError::Directory {
                 path: path(),
@@ -249,8 +251,8 @@ impl HistoryStore {
         }
     }
 
-    /// One name for the new file suffices, since whoever writes it holds the lock; a run that is
-    /// killed here leaves one file that the next overwrites.
+    /// A fixed name for the new file suffices, since the writer holds the lock. A run that is
+    /// killed here leaves one file, which the next save overwrites.
     fn replace(&self, packages: &PackageHistories) -> Result<(), HistoryError> {
         let new = self.directory.join("test-listing.toml.new");
         let path = self.path();
@@ -262,7 +264,7 @@ impl HistoryStore {
             })
             .and_then(|()| fs::rename(&new, &path))
             .map_err(|source| {
-                // Half a file is of no use to anybody; the error above tells why it is half.
+                // An incomplete file is useless; the returned error says why it is incomplete.
                 drop(fs::remove_file(&new));
                 HistoryError::Write { path, source }
             })

@@ -1,4 +1,4 @@
-//! History files of every kind.
+//! Loads and saves valid, invalid and locked history files.
 
 use super::*;
 

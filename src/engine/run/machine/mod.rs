@@ -1,8 +1,9 @@
-//! The run machine: every decision of a run, as one function of its state and an input.
+//! The run machine: makes every decision of a run, as a function of its state and an input.
 //!
 //! Pure: no clock (time is an argument), no I/O, no randomness, no hash-map order.
 //! [`RunStateMachine::handle`] takes an input, [`RunStateMachine::poll`] returns the effects to
-//! run; emitting events is one of these, so the event stream and its order come from here alone.
+//! run. Emitting events is one of the effects, so the event stream and its order are determined
+//! here alone.
 //!
 //! ```text
 //!            found                     all ended          rerun
@@ -16,14 +17,15 @@
 //!
 //! When files change, the current round is stopped, and `Idle` leads back to `Open` ([`watching`]).
 //!
-//! Invariants (of ARCHITECTURE.md: 3, 6, 10):
-//! - Every attempt has exactly one `Finished`, whose outcome is what the backend reported: an
-//!   infrastructure failure is never a test's failure, nor vice versa.
-//! - The events keep the four rules of [`maelstrom_model::event`], and contain everything that a
+//! Invariants (3, 6 and 10 in ARCHITECTURE.md):
+//! - Every attempt has exactly one `Finished` event, whose outcome is what the backend reported: an
+//!   infrastructure failure is never reported as a test failure, nor vice versa.
+//! - The events follow the four rules of [`maelstrom_model::event`], and contain everything that a
 //!   user interface may show.
-//! - A discovery runs only in `Open`.
+//! - Discovery runs only in `Open`.
 //!
-//! Not here: slots, the queue's order, timeouts and grace periods (the backend's), files, signals.
+//! The backend handles slots, the order of the queue, timeouts and grace periods; the driver
+//! handles files and signals.
 
 mod rounds;
 mod stopping;
@@ -42,28 +44,28 @@ use maelstrom_model::event::{
 use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_model::job::{IgnoredTest, Job, TestKey};
 
-/// Something happened that cannot happen now. The machine has not changed.
+/// An input that is invalid in the current state. The machine has not changed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{what} makes no sense while the run is {state:?}")]
 pub struct UnexpectedInputError {
     pub what: &'static str,
-    /// The state it happened in.
+    /// The state in which the input arrived.
     pub state: RunState,
 }
 
-/// Where a run is.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
     /// Tests are found and run.
     Open,
-    /// All tests are known; they run.
+    /// All tests are known, and some still wait or run.
     Closed,
-    /// No test is started any more; the last ones end.
+    /// No test is started any more; running tests end.
     Stopping,
-    /// What still ran was killed.
+    /// Running tests were killed; their ends are awaited.
     Killing,
     Idle,
-    /// Nothing happens any more.
+    /// The run is over.
     Over,
 }
 
@@ -73,25 +75,26 @@ struct TrackedTest {
     work: TestAction,
     rank: JobPriority,
     attempts: u32,
-    /// The round that `tally` is about.
+    /// The round to which `tally` belongs.
     round: u32,
     tally: AttemptTally,
-    /// When it first failed in its last round, counted in ends of attempts, and with what code.
+    /// The first failure in the test's last round: the ordinal of the attempt's end, and the exit
+    /// code.
     failure: Option<(u32, u8)>,
 }
 
-/// What is to be done about a test. Boxed where it is rare: there may be 100,000.
+/// What a round does with a test. Rare variants are boxed, since there may be 100,000 tests.
 #[derive(Debug)]
 enum TestAction {
     Run(Job),
     Ignore(Box<(IgnoredTest, Job)>),
-    /// It was found broken.
+    /// Report an entry that cannot be run.
     Report(Box<BrokenTest>),
-    /// It is there no more.
+    /// The test no longer exists.
     Gone,
 }
 
-/// How something was found broken.
+/// Why an entry cannot be run.
 #[derive(Debug)]
 struct BrokenTest {
     message: String,
@@ -126,7 +129,7 @@ enum ActiveAttempt {
     },
 }
 
-/// How many bytes an attempt has written to each stream.
+/// The number of bytes that an attempt has written to each stream.
 #[derive(Clone, Copy, Debug, Default)]
 struct WrittenBytes {
     stdout: u64,
@@ -145,14 +148,14 @@ impl WrittenBytes {
     }
 }
 
-/// Whether the backend is there.
+/// Whether the backend is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BackendLink {
     Up,
     Lost,
 }
 
-/// The time the program was suspended: it counts for no test and no round.
+/// The time that the program was suspended, which counts for no test and no round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct SuspendedTime {
     since_us: Option<u64>,
@@ -173,7 +176,7 @@ enum WatchState {
     On {
         directories: u32,
     },
-    /// They should be, and cannot.
+    /// Files should be watched but cannot be.
     Lost,
 }
 
@@ -184,7 +187,7 @@ enum PendingChange {
     Waits,
 }
 
-/// The machine. It lives as long as the run.
+/// The state of a run. It lives as long as the run.
 #[derive(Debug)]
 pub struct RunStateMachine {
     wishes: RunOptions,
@@ -197,9 +200,9 @@ pub struct RunStateMachine {
     rerun: BTreeSet<TestId>,
     watch: WatchState,
     change: PendingChange,
-    /// Rounds in a row that changes cut short.
+    /// The number of consecutive rounds that changes cut short.
     cut_short: u32,
-    /// Tests of earlier rounds that the present discovery has not found yet.
+    /// Tests of earlier rounds that the current discovery has not found yet.
     unclaimed: BTreeSet<(TestKey, TestId)>,
     round: u32,
     round_began_us: u64,
@@ -210,7 +213,7 @@ pub struct RunStateMachine {
 }
 
 impl RunStateMachine {
-    /// A run that has just begun.
+    /// Creates the machine of a run that has just begun.
     pub fn new(wishes: RunOptions, run: RunStarted) -> Self {
         let mut machine = RunStateMachine {
             wishes,
@@ -237,17 +240,17 @@ impl RunStateMachine {
         machine
     }
 
-    /// What to do next. `None` until something happens.
+    /// Returns the next effect to run, or `None` if nothing is left until the next input.
     pub fn poll(&mut self) -> Option<RunEffect> {
         self.effects.pop_front()
     }
 
-    /// Where the run is.
+    /// Returns the state of the run.
     pub fn state(&self) -> RunState {
         self.state
     }
 
-    /// What each test that is there is called, in the order of their ids.
+    /// Returns the keys of all existing tests, in the order of their ids.
     pub fn tests(&self) -> impl Iterator<Item = (TestId, &TestKey)> + Clone {
         (0..)
             .map(TestId)
@@ -256,17 +259,17 @@ impl RunStateMachine {
             .map(|(id, test)| (id, &test.key))
     }
 
-    /// What a test is called.
+    /// Returns the key of a test.
     pub fn key(&self, test: TestId) -> Option<&TestKey> {
         self.tests.get(test.index()).map(|test| &test.key)
     }
 
-    /// The attempt that runs a test, if there is one.
+    /// Returns the job that runs a test, if it has one.
     pub fn job(&self, test: TestId) -> Option<&Job> {
         self.tests.get(test.index())?.work.job()
     }
 
-    /// Handles an input, `now_us` microseconds after the run began.
+    /// Handles an input that arrives `now_us` microseconds after the run began.
     pub fn handle(&mut self, now_us: u64, input: RunInput) -> Result<(), UnexpectedInputError> {
         use RunState::{Closed, Idle, Killing, Open, Over, Stopping};
         match (self.state, input) {
@@ -397,9 +400,9 @@ impl RunStateMachine {
     }
 }
 
-/// Whether an event only needs passing on. The others are emitted by the machine itself.
+/// Returns whether an event is only passed on. All other events are emitted by the machine itself.
 fn is_fact(event: &EventKind) -> bool {
-    // There is no wildcard, so that adding a kind requires deciding who may emit it.
+    // Without a wildcard, adding an event requires deciding who may emit it.
     match event {
         EventKind::Notice(_)
         | EventKind::BuildStarted { .. }

@@ -1,4 +1,4 @@
-//! How rounds begin and end, and with them the run.
+//! Begins and ends rounds, and ends the run.
 
 use super::{
     BackendLink, PendingChange, RunCancellation, RunState, RunStateMachine, SuspendedTime,
@@ -25,7 +25,7 @@ impl RunStateMachine {
                 let tests = count(self.rerun.len());
                 self.emit(EventKind::RerunQueued { tests });
             }
-            // `next_round` starts the round at once.
+            // `next_round` starts the rerun at once.
             RunState::Idle | RunState::Over => {}
         }
     }
@@ -50,7 +50,7 @@ impl RunStateMachine {
         self.emit(EventKind::RoundStarted { round, cause });
     }
 
-    /// Ends the round when nothing is left of it, and then the run or the wait for another round.
+    /// Ends the round if no attempt is left, and then ends the run or starts the next round.
     pub(super) fn finish_round(&mut self, now_us: u64) {
         let before = self.state;
         match self.state {
@@ -64,8 +64,8 @@ impl RunStateMachine {
                     summary: self.summary(now_us),
                 });
                 self.effects.push_back(RunEffect::SaveHistory);
-                // Only rounds in a row count, and this one came to its end, or something else than
-                // a change cut it short.
+                // Only consecutive rounds that changes cut short count. This round ran to its end,
+                // or something other than a change cut it short.
                 if self.state == RunState::Closed || self.change == PendingChange::None {
                     self.cut_short = 0;
                 }
@@ -87,7 +87,8 @@ impl RunStateMachine {
         self.effects.push_back(RunEffect::End { exit_code });
     }
 
-    /// Begins the round that is asked for, if one is. A change asks for everything.
+    /// Starts the next round, if one was requested. A change takes precedence over a rerun, because
+    /// it reruns everything.
     fn next_round(&mut self, now_us: u64, before: RunState) {
         match (self.change, self.watch) {
             (PendingChange::Waits, _) if self.link == BackendLink::Up => self.begin_anew(now_us),
@@ -97,7 +98,7 @@ impl RunStateMachine {
                 for test in std::mem::take(&mut self.rerun) {
                     self.queue(now_us, test);
                 }
-                // Ignored tests end as they are queued, so the round may be over already.
+                // Ignored tests end as soon as they are queued, so the round may be over already.
                 self.finish_round(now_us);
             }
             (_, WatchState::On { directories }) if before != RunState::Idle => {
@@ -126,7 +127,7 @@ impl RunStateMachine {
         summary
     }
 
-    /// See [`exit_code`] for the order.
+    /// Returns the exit code of the run. See [`exit_code`] for the precedence.
     fn exit_code(&self) -> u8 {
         if self.interruption == RunCancellation::Cancelled {
             return exit_code::INTERRUPTED;
@@ -137,8 +138,8 @@ impl RunStateMachine {
         if let Some(code) = self.discovery_code {
             return code;
         }
-        // The least pair is that of the first failure, because each begins with the number of its
-        // end.
+        // Each pair begins with the ordinal of the failed attempt's end, so the minimum belongs to
+        // the first failure.
         if let Some((_, code)) = self.tests.iter().filter_map(|test| test.failure).min() {
             return code;
         }
@@ -154,7 +155,7 @@ impl RunStateMachine {
 }
 
 impl SuspendedTime {
-    /// The time until `now_us` without the time spent suspended.
+    /// Returns `now_us` without the time that the run was suspended.
     pub(super) fn moving_us(self, now_us: u64) -> u64 {
         self.since_us
             .unwrap_or(now_us)

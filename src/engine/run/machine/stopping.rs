@@ -1,5 +1,5 @@
-//! How a round is cut short: a test or the whole round cancelled, enough failures, the backend
-//! lost.
+//! Cuts a round short: a test or the round is cancelled, the failure limit is reached, or the
+//! backend is lost.
 
 use std::num::NonZeroU32;
 
@@ -14,7 +14,7 @@ use maelstrom_model::event::{EventKind, NoticeSeverity, TestOutcome};
 use maelstrom_model::ids::{Attempt, TestId};
 
 impl RunStateMachine {
-    /// The round stops after so many failures, unless the user has said when.
+    /// Sets the number of failures after which a round stops, unless the user set one.
     pub fn stop_after(&mut self, failures: NonZeroU32) {
         self.wishes.stop_after.get_or_insert(failures);
     }
@@ -117,7 +117,8 @@ impl RunStateMachine {
         }
     }
 
-    /// Takes everything out of the queue; what runs is stopped too if `running` says how.
+    /// Takes all waiting attempts out of the queue. Running attempts are stopped too if `running`
+    /// says how.
     pub(super) fn stop_active(&mut self, running: Option<StopMode>) {
         for (&(test, attempt), active) in &self.active {
             let how = match (active, running) {

@@ -1,4 +1,4 @@
-//! The actions of the run machine's transitions. The parent module decides which one, and when.
+//! The actions of the run machine's transitions. The parent module selects the action.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl RunStateMachine {
                 Some(ignored) => TestAction::Ignore(Box::new((ignored, case.job))),
                 None => TestAction::Run(case.job),
             };
-            // What is new or failed last time comes first, so that bad news comes early.
+            // New tests and tests that failed last time come first, so that failures show early.
             let priority = priority.unwrap_or(match history {
                 PreviousOutcome::New | PreviousOutcome::Failure => 1,
                 PreviousOutcome::Success => 0,
@@ -68,8 +68,8 @@ impl RunStateMachine {
         let test = self.enter(entry.key, work, JobPriority::default());
         info.test = test;
         self.emit(EventKind::Discovered { tests: vec![info] });
-        // The output has to come before the end, and `queue` ends the attempt at once, so the
-        // number that it is going to have is needed here.
+        // The output has to come before the end of the attempt, which `queue` emits. So the
+        // attempt's number is needed before `queue` assigns it.
         let earlier = self.tests.get(test.index()).map_or(0, |test| test.attempts);
         let attempt = Attempt(earlier + 1);
         for (stream, bytes) in [
@@ -102,7 +102,7 @@ impl RunStateMachine {
         }
     }
 
-    /// Adds a test, or lets one of an earlier round go on.
+    /// Adds a test, or updates a test of an earlier round with the same key.
     fn enter(&mut self, key: TestKey, work: TestAction, rank: JobPriority) -> TestId {
         if let Some(id) = self.claim(&key)
             && let Some(test) = self.tests.get_mut(id.index())
@@ -125,7 +125,7 @@ impl RunStateMachine {
     }
 
     pub(super) fn discovery_finished(&mut self, summary: DiscoverySummary) {
-        // Where something was not built, its tests are only out of sight.
+        // After a failed build, some tests may not have been found although they still exist.
         if summary.failure.is_none() {
             self.forget_unclaimed();
         }
@@ -158,8 +158,8 @@ impl RunStateMachine {
             selected: self.selected(),
             deselected: 0,
         });
-        // What runs may end, and its result is told. What waits would only delay the end of a run
-        // that has failed.
+        // Running tests may finish, and their results are reported. Waiting tests would only delay
+        // the end of a failed run.
         self.state = RunState::Stopping;
         self.stop_active(None);
     }
@@ -200,7 +200,7 @@ impl RunStateMachine {
         }
     }
 
-    /// Ends a test that only needs reporting.
+    /// Ends a test that is only reported, not run.
     fn end_unrun(&mut self, id: TestId, outcome: TestOutcome, location: Option<SourceLocation>) {
         let Some(test) = self.tests.get_mut(id.index()) else {
             return;
@@ -299,7 +299,7 @@ impl RunStateMachine {
         Ok(())
     }
 
-    /// The one place where an attempt ends.
+    /// Ends an attempt. All attempts end here.
     pub(super) fn end(&mut self, active: ActiveAttempt, mut finished: AttemptFinished) {
         let progress = match active {
             ActiveAttempt::Queued { since_us: _ } => AttemptProgress::NeverStarted,
@@ -324,7 +324,7 @@ impl RunStateMachine {
         let before = test.tally.standing();
         test.tally.add(standing, ResultSource::Ran);
         if let Some(code) = failure {
-            // The exit code is that of the first failure, so later ones of the same test do not
+            // The exit code is that of the first failure, so later failures of the same test do not
             // count.
             test.failure.get_or_insert((self.ends, code));
         }
@@ -336,14 +336,14 @@ impl RunStateMachine {
                 ran,
             });
         }
-        // However many of its attempts fail, a test counts once against the limit.
+        // A test counts once against the failure limit, however many of its attempts fail.
         if !before.is_failure() && standing.is_failure() {
             self.round_failures += 1;
             self.stop_if_enough();
         }
     }
 
-    /// How many tests were found.
+    /// Returns the number of selected tests.
     fn selected(&self) -> u32 {
         let tests = self.tests().filter(|(_, key)| !key.is_place());
         count(tests.count().saturating_sub(self.unclaimed.len()))

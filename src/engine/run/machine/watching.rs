@@ -1,16 +1,16 @@
-//! How rounds follow changed files.
+//! Restarts rounds when files change.
 //!
 //! A change supersedes the current round, whose remaining results would be about outdated files:
-//! the build is abandoned, waiting tests leave the queue, running ones are stopped. What has ended
-//! by then is reported. As soon as nothing of that round is left another begins, with a new
-//! discovery: the project and its tests may have changed.
+//! the build is abandoned, waiting tests leave the queue, running ones are stopped. Attempts that
+//! have ended by then are reported. When all attempts of the round have ended, the next round
+//! begins with a new discovery, since the project and its tests may have changed.
 //!
-//! A build or tests that write watched files themselves would repeat this forever. So after
-//! [`CUT_SHORT_MAX`] rounds in a row one is left to run to its end, and a notice names the files
-//! that cause it.
+//! A build or a test that writes watched files would repeat this forever. So after
+//! [`CUT_SHORT_MAX`] interrupted rounds in a row, the next round runs to its end, and a notice
+//! names the files that cause it.
 //!
-//! A test found again keeps its id, its attempts and its place on the screen. One that a complete
-//! discovery does not find again has vanished.
+//! A test found again keeps its id, its attempt numbers and its place on the screen. A test that a
+//! complete discovery does not find again has vanished.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ use maelstrom_model::event::{EventKind, NoticeSeverity, RoundCause};
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::TestKey;
 
-/// So many rounds in a row may be cut short by changes: enough for somebody who saves one file
-/// after another, few enough for a build that never rests to be noticed soon.
+/// The number of consecutive rounds that changes may cut short: enough for a user who saves one
+/// file after another, few enough that a build that writes watched files is noticed soon.
 const CUT_SHORT_MAX: u32 = 3;
 
 impl RunStateMachine {
@@ -71,7 +71,7 @@ impl RunStateMachine {
         self.notice(NoticeSeverity::Warning, text, Some(help));
     }
 
-    /// Begins a round in which everything is built and found again.
+    /// Begins a round that repeats the build and discovery.
     pub(super) fn begin_anew(&mut self, now_us: u64) {
         self.change = PendingChange::None;
         self.rerun.clear();
@@ -90,13 +90,14 @@ impl RunStateMachine {
         self.effects.push_back(RunEffect::Discover);
     }
 
-    /// The id that a test had in the round before.
+    /// Returns the id that a test had in the previous round, and removes it from the unclaimed
+    /// tests.
     pub(super) fn claim(&mut self, key: &TestKey) -> Option<TestId> {
         if self.unclaimed.is_empty() {
             return None;
         }
-        // The id is what is looked for, so the search begins at the least that there is. Of
-        // several tests with one key each is found once.
+        // The id is unknown, so the search starts at the smallest id. If several tests share a key,
+        // each of their ids is returned once.
         let least = (key.clone(), TestId(0));
         let first = self.unclaimed.range(least..).next();
         let found = first.filter(|(known, _)| known == key)?.clone();
@@ -104,7 +105,7 @@ impl RunStateMachine {
         Some(found.1)
     }
 
-    /// Everything was looked for: what was not found again is there no more.
+    /// Marks the tests that a complete discovery did not find again as gone.
     pub(super) fn forget_unclaimed(&mut self) {
         let unclaimed = std::mem::take(&mut self.unclaimed);
         if unclaimed.is_empty() {

@@ -1,64 +1,64 @@
 //! Debounces file events into changes. Pure: time is an argument.
 //!
-//! Saving one file causes several events, and checking out a branch thousands. A burst ends when
-//! nothing has happened for [`QUIET`], or after [`BURST_MAX`].
+//! Saving one file causes several events, and checking out a branch thousands. A burst of events
+//! ends when nothing has happened for [`QUIET`], or after [`BURST_MAX`].
 //!
 //! A file that appears and disappears within a burst has not changed: editors write such files to
-//! test permissions or to replace another file, and cargo creates its target directory under
-//! another name.
+//! test permissions or to replace another file, and cargo creates its target directory under a
+//! temporary name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// So long nothing must happen for a burst to be over: longer than a program takes between the
-/// files it writes, shorter than a person notices.
+/// How long no event may arrive before a burst is over: longer than a program takes between the
+/// files it writes, shorter than a user notices.
 pub const QUIET: Duration = Duration::from_millis(100);
 
-/// After so long a burst is taken for over.
+/// The maximum duration of a burst.
 pub const BURST_MAX: Duration = Duration::from_secs(2);
 
-/// So many files of a burst are told apart; the others are only counted.
+/// The maximum number of files that a burst keeps by path; further files are only counted.
 pub const PATHS_MAX: usize = 10_000;
 
-/// What happened to a file or a directory.
+/// What happened to a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileEventKind {
-    /// A directory is there that was not there before. What is in it is told by itself.
+    /// A directory appeared. Its contents are reported separately.
     Opened,
-    /// It is there, and somebody may be about to write it.
+    /// A file appeared, and may be about to be written.
     Created,
-    /// It was written, or took the place of another.
+    /// A file was written, or replaced by another file.
     Written,
-    /// It is there no more; a directory, with all that was in it.
+    /// A file was removed, or a directory with its contents.
     Removed,
-    /// A directory, with all that is in it, does not count any more.
+    /// A directory with its contents is ignored from now on.
     Discounted,
 }
 
-/// The combined state of a file's events so far.
+/// The combined effect of a file's events in a burst so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileChangeState {
-    /// It was not there when the burst began, and holds nothing yet.
+    /// The file was created in this burst and not written yet.
     New,
-    /// It was not there when the burst began, and was written.
+    /// The file was created and written in this burst.
     NewAndWritten,
-    /// It is another than when the burst began.
+    /// The file existed before the burst and has changed.
     Changed,
-    /// A directory that was not there when the burst began.
+    /// The directory was created in this burst.
     NewDirectory,
 }
 
-/// A burst that is over.
+/// A burst of file events that is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeBurst {
-    /// The files that changed, in order.
+    /// The changed files, sorted by path.
     pub paths: Vec<PathBuf>,
-    /// How many more there were, those that changed several times counted so often.
+    /// The number of further changes. A file that changed several times counts several times.
     pub unnamed: usize,
 }
 
-/// See the module documentation.
+/// Collects file events into bursts; see the module documentation.
 #[derive(Debug, Default)]
 pub struct ChangeDebouncer {
     files: BTreeMap<PathBuf, FileChangeState>,
@@ -67,7 +67,7 @@ pub struct ChangeDebouncer {
 }
 
 impl ChangeDebouncer {
-    /// Takes in what happened.
+    /// Records an event.
     pub fn note(&mut self, now: Instant, path: PathBuf, what: FileEventKind) {
         if self.files.len() >= PATHS_MAX && !self.files.contains_key(&path) {
             self.unnamed = self.unnamed.saturating_add(1);
@@ -99,7 +99,7 @@ impl ChangeDebouncer {
         self.files.insert(path, standing);
     }
 
-    /// What was in a directory that came and went came and went with it.
+    /// Drops the new files below a directory that was created and removed within the burst.
     fn forget_below(&mut self, directory: &Path) {
         self.files.retain(|path, standing| match standing {
             FileChangeState::New
@@ -109,14 +109,14 @@ impl ChangeDebouncer {
         });
     }
 
-    /// When [`ChangeDebouncer::take`] is due.
+    /// Returns when [`ChangeDebouncer::take`] is due, or `None` if no burst is pending.
     pub fn due(&self) -> Option<Instant> {
         self.began
             .map(|(first, last)| (last + QUIET).min(first + BURST_MAX))
     }
 
-    /// The burst, if it is over and something has changed. A file that is still being written for
-    /// the first time is left for the next one.
+    /// Returns the burst, if it is over and a file has changed. A file that was created but not yet
+    /// written is carried over to the next burst.
     pub fn take(&mut self, now: Instant) -> Option<ChangeBurst> {
         if self.due().is_none_or(|due| now < due) {
             return None;
@@ -126,7 +126,7 @@ impl ChangeDebouncer {
         let mut paths = Vec::with_capacity(files.len());
         for (path, standing) in files {
             match standing {
-                // It begins no burst: until it is written there is nothing to tell.
+                // It does not start a burst: until the file is written there is nothing to report.
                 FileChangeState::New => drop(self.files.insert(path, standing)),
                 FileChangeState::NewAndWritten | FileChangeState::Changed => paths.push(path),
                 FileChangeState::NewDirectory => {}
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// Events by millisecond; what is reported, and when.
+    /// Feeds in events by millisecond, and returns what is reported and when.
     fn told(happenings: &[(u64, &str, FileEventKind)]) -> Vec<(u64, Vec<String>)> {
         let start = Instant::now();
         let mut coalescer = ChangeDebouncer::default();
@@ -206,7 +206,7 @@ mod tests {
             ]),
             []
         );
-        // An editor that writes a new file and puts it in place of the old one.
+        // An editor writes a new file and renames it over the old one.
         let replaced = [
             (0, ".a.tmp", Created),
             (1, ".a.tmp", Written),
@@ -225,7 +225,7 @@ mod tests {
             (3, "other123", Removed),
         ];
         assert_eq!(told(&renamed), []);
-        // One that stays does not, and when it goes later that is a change.
+        // A file that stays is reported, and its later removal is a change.
         let stays = [
             (0, "src", Opened),
             (1, "src/a", Created),
@@ -283,8 +283,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens, the last write of a file is told after it, and within the longest
-        /// burst.
+        /// For any sequence of events, the last write of a file is reported after it happened and
+        /// within the longest burst.
         #[test]
         fn nothing_written_is_lost(
             steps in prop::collection::vec((0u64..300, 0usize..3), 1..60),

@@ -1,11 +1,11 @@
 //! Watches directories, one by one, with inotify(7).
 //!
-//! The kernel watches single directories, never trees: subdirectories are found by walking, when
+//! The kernel watches single directories, never trees. Subdirectories are found by walking: when
 //! watching begins, when a directory appears, and when the ignore rules change. Ignored directories
-//! cost nothing, neither a watch nor a wake-up.
+//! cost neither a watch nor a wake-up.
 //!
-//! A file counts as written when its writer closes it, so a log that is still being written (a
-//! recording of this very run, say) is no change.
+//! A file counts as written when its writer closes it, so a log that is still being written (the
+//! recording of this run, for example) is no change.
 //!
 //! Invariant: every directory that is not ignored and can be read is watched, or an error was
 //! reported.
@@ -26,38 +26,38 @@ use super::ignores::{IgnoreRules, MARKERS, RULES_FILE, WatchedPathKind};
 use maelstrom_container::sys::socket::watch;
 use maelstrom_model::framework::WatchPaths;
 
-/// Files cannot be watched, or not any more.
+/// Files cannot be watched, or no longer.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// No instance of inotify.
+    /// The kernel refuses to create an inotify instance.
     #[error("cannot watch files: the kernel gives no inotify instance")]
     Instance(#[source] io::Error),
-    /// The watches of this user are used up.
+    /// The user's inotify watches are used up.
     #[error("cannot watch {}: this user may not watch more directories", path.display())]
     TooMany {
-        /// The directory for which none was left.
+        /// The directory that cannot be watched.
         path: PathBuf,
-        /// What the kernel says.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
-    /// One of the directories that were asked for.
+    /// A requested directory cannot be opened.
     #[error("cannot watch {}", path.display())]
     Directory {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    /// One of the directories that were asked for is gone.
+    /// A requested directory was removed or moved.
     #[error("{} was watched and is there no more", path.display())]
     Vanished { path: PathBuf },
-    /// The kernel's events.
+    /// The inotify events cannot be read.
     #[error("cannot learn what changed")]
     Read(#[source] io::Error),
 }
 
 impl WatchError {
-    /// How to fix it, if known.
+    /// Returns how to fix the error, if known.
     pub fn help(&self) -> Option<String> {
         match self {
             WatchError::Instance(_) => Some(
@@ -78,31 +78,31 @@ impl WatchError {
     }
 }
 
-/// What happened, and to which file.
+/// File events, with the path of each file.
 pub type FileEvents = Vec<(PathBuf, FileEventKind)>;
 
-/// See the module documentation.
+/// Watches directories; see the module documentation.
 #[derive(Debug)]
 pub struct DirectoryWatcher {
     list: WatchPaths,
     roots: Vec<PathBuf>,
     ignores: IgnoreRules,
     inotify: Inotify,
-    /// The same descriptor once more, for the runtime to wait for.
+    /// A duplicate of the inotify descriptor, registered with the async runtime.
     readable: AsyncFd<OwnedFd>,
     paths: BTreeMap<WatchDescriptor, PathBuf>,
 }
 
-/// How a walk finds what it finds.
+/// Whether a walk reports the files that it finds.
 enum DirectoryWalkKind {
-    /// The directory was there before.
+    /// The directory existed before; its files are not reported.
     Known,
-    /// It has just appeared, with all that is in it.
+    /// The directory appeared with its contents; its files are reported.
     New,
 }
 
 impl DirectoryWatcher {
-    /// Watches these directories and what lies below them from now on. Needs a runtime.
+    /// Starts watching the listed directories and everything below them. Requires a Tokio runtime.
     pub fn open(list: &WatchPaths) -> Result<DirectoryWatcher, WatchError> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
             .map_err(|errno| WatchError::Instance(errno.into()))?;
@@ -127,24 +127,24 @@ impl DirectoryWatcher {
         Ok(directories)
     }
 
-    /// How many directories are watched.
+    /// Returns the number of watched directories.
     pub fn count(&self) -> usize {
         self.paths.len()
     }
 
-    /// Waits for something to happen. May be dropped at any time.
+    /// Waits for file events. Cancel safe: the future may be dropped at any time.
     pub async fn read(&mut self) -> Result<FileEvents, WatchError> {
         loop {
             let mut ready = self.readable.readable().await.map_err(WatchError::Read)?;
             match ready.try_io(|_| Ok(self.inotify.read_events()?)) {
                 Ok(events) => return self.take(events.map_err(WatchError::Read)?),
-                // Somebody was quicker.
+                // The readiness was stale; wait again.
                 Err(_) => continue,
             }
         }
     }
 
-    /// What has happened already; `None` when all of it was read.
+    /// Returns the events that have already happened, or `None` if all have been read.
     pub fn read_now(&mut self) -> Result<Option<FileEvents>, WatchError> {
         match self.inotify.read_events() {
             Ok(events) => self.take(events).map(Some),
@@ -174,7 +174,7 @@ impl DirectoryWatcher {
     ) -> Result<(), WatchError> {
         let mask = event.mask;
         if mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-            // What was lost may be anything.
+            // Any event may have been lost, so the roots are reported as changed.
             happenings.extend(
                 self.roots
                     .iter()
@@ -183,15 +183,15 @@ impl DirectoryWatcher {
             return self.begin_anew(happenings);
         }
         if mask.contains(AddWatchFlags::IN_IGNORED) {
-            // The kernel says so of each watch that ends, also of those that `forget_tree` has
-            // removed; these are not in the table any more.
+            // The kernel sends this for each watch that ends, including those that `forget_tree`
+            // removed, which are no longer in the table.
             let gone = self.paths.remove(&event.wd);
             return match gone.filter(|path| self.roots.contains(path)) {
                 Some(path) => Err(WatchError::Vanished { path }),
                 None => Ok(()),
             };
         }
-        // It was told before its watch was removed, and read afterwards.
+        // The event was queued before its watch was removed, and read afterwards.
         let Some(directory) = self.paths.get(&event.wd) else {
             return Ok(());
         };
@@ -203,7 +203,7 @@ impl DirectoryWatcher {
             return Ok(());
         };
         if MARKERS.iter().any(|marker| name == *marker) && !self.roots.contains(directory) {
-            // The directory has just said that nothing in it counts.
+            // A new marker file means that the directory is ignored from now on.
             let directory = directory.clone();
             self.forget_tree(&directory);
             happenings.push((directory, FileEventKind::Discounted));
@@ -238,15 +238,15 @@ impl DirectoryWatcher {
         Ok(())
     }
 
-    /// Watches a directory no more, nor what is below it: its watches would go where it goes, and
-    /// tell of it under its old name. Returns how many directories those were.
+    /// Stops watching a directory and everything below it: the watches would follow a moved
+    /// directory and report events under its old name. Returns how many directories were watched.
     fn forget_tree(&mut self, path: &Path) -> usize {
         let before = self.paths.len();
         let inotify = &self.inotify;
         self.paths.retain(|descriptor, watched| {
             let stays = !watched.starts_with(path);
             if !stays {
-                // It may be gone by itself already.
+                // The watch may be gone already.
                 let _ = inotify.rm_watch(*descriptor);
             }
             stays
@@ -254,12 +254,12 @@ impl DirectoryWatcher {
         before - self.paths.len()
     }
 
-    /// Watches everything again, with reloaded rules.
+    /// Watches everything again, with the ignore rules reloaded.
     fn begin_anew(&mut self, happenings: &mut FileEvents) -> Result<(), WatchError> {
-        // The old instance goes on until the new one watches, so that nothing happens unseen.
+        // The old instance stays open until the new one watches, so that no event is missed.
         let anew = DirectoryWatcher::open(&self.list)?;
         let before = std::mem::replace(self, anew);
-        // What the old instance has not told yet. Errors of it are of no interest any more.
+        // Read the pending events of the old instance. Its errors no longer matter.
         while let Ok(events) = before.inotify.read_events() {
             for event in events {
                 if let (Some(directory), Some(name)) = (before.paths.get(&event.wd), event.name) {
@@ -275,8 +275,8 @@ impl DirectoryWatcher {
         Ok(())
     }
 
-    /// Watches a directory that counts, and what lies below it. Returns the files found, if they
-    /// are new.
+    /// Watches a directory and everything below it that is not ignored. Returns the files found if
+    /// the directory is new.
     fn watch_tree(
         &mut self,
         root: &Path,
@@ -285,13 +285,14 @@ impl DirectoryWatcher {
         let mut happenings = Vec::new();
         let mut waiting = VecDeque::from([root.to_owned()]);
         while let Some(directory) = waiting.pop_front() {
-            // It is watched before it is read: what appears in between is found twice, and in the
-            // other order it would not be found at all.
+            // Watch before reading: an entry that appears in between is found twice. In the other
+            // order it would be missed.
             if !self.watch(&directory)? {
                 continue;
             }
             self.ignores.enter(&directory);
-            // What cannot be read is no source; what has gone again is told by its own directory.
+            // An unreadable directory holds no sources, and the removal of a directory is reported
+            // by its parent.
             for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let path = entry.path();
                 let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -302,8 +303,8 @@ impl DirectoryWatcher {
                 } else if !self.ignores.ignores(&path, WatchedPathKind::File) {
                     match found {
                         DirectoryWalkKind::New => {
-                            // Whoever made it may have closed it before the directory was watched,
-                            // so nobody tells that it was written.
+                            // Its writer may have closed the file before the directory was watched,
+                            // so no write event will follow.
                             happenings.push((path.clone(), FileEventKind::Created));
                             happenings.push((path, FileEventKind::Written));
                         }
@@ -315,8 +316,8 @@ impl DirectoryWatcher {
         Ok(happenings)
     }
 
-    /// Watches one directory. Returns whether that is of use: it may have gone, be closed to us, or
-    /// be watched already.
+    /// Watches one directory. Returns false if the directory is gone, cannot be accessed, or is
+    /// watched already.
     fn watch(&mut self, directory: &Path) -> Result<bool, WatchError> {
         let wanted = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_CREATE
@@ -329,7 +330,8 @@ impl DirectoryWatcher {
             | AddWatchFlags::IN_DONT_FOLLOW;
         match self.inotify.add_watch(directory, wanted) {
             Ok(descriptor) => {
-                // The kernel gives a directory that is watched already the descriptor that it has.
+                // For a directory that is watched already, the kernel returns the existing
+                // descriptor.
                 let before = self.paths.insert(descriptor, directory.to_owned());
                 Ok(before.is_none_or(|before| before != directory))
             }
@@ -342,8 +344,8 @@ impl DirectoryWatcher {
     }
 }
 
-/// What an event says of a file that counts. One that was only made is waited for; a link is made
-/// and written in one step, and nobody closes it.
+/// Maps an inotify event of a file that is not ignored. A file that was only created is reported
+/// once it is closed. A link is complete when it is created, and no close event follows.
 fn file_changed(path: PathBuf, mask: AddWatchFlags) -> Option<(PathBuf, FileEventKind)> {
     let what = if mask.intersects(AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO) {
         FileEventKind::Written

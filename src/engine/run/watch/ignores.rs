@@ -1,12 +1,12 @@
-//! Decides which files are the project's own.
+//! Decides which files belong to the project's sources.
 //!
-//! The rules are Git's (gitignore(5)), deepest first: the `.gitignore` files from a file's
+//! The rules are those of Git (gitignore(5)), deepest first: the `.gitignore` files from a file's
 //! directory up to its repository's root, then the repository's `info/exclude`, then the user's
-//! global excludes. An ignored directory is ignored with all its contents, whatever further rules
-//! say. Without a repository only the `.gitignore` files apply.
+//! global excludes file. Everything in an ignored directory is ignored, whatever further rules say.
+//! Outside a repository only the `.gitignore` files apply.
 //!
-//! Owner of the state: the rules that were read when a directory was entered. A changed
-//! `.gitignore` is reloaded by entering all directories again.
+//! [`IgnoreRules`] keeps the rules that were read when a directory was entered. When a `.gitignore`
+//! changes, all directories are entered again.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,14 +18,14 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use maelstrom_model::framework::WatchPaths;
 
-/// A directory with one of these files says that it holds nothing of the project's own: a cache
-/// (<https://bford.info/cachedir/>; cargo's target directory has one), a Python environment.
+/// Files that mark a directory as holding no sources: a cache (<https://bford.info/cachedir/>;
+/// cargo's target directory has this file) or a Python virtual environment.
 pub const MARKERS: [&str; 2] = ["CACHEDIR.TAG", "pyvenv.cfg"];
 
-/// Where version controls keep their own.
+/// The directories in which version control systems keep their data.
 const VERSION_CONTROLS: [&str; 6] = [".git", ".hg", ".jj", ".svn", ".bzr", ".pijul"];
 
-/// What editors leave beside the files they have open.
+/// Temporary files that editors create beside open files.
 const EDITORS_FILES: [&str; 8] = [
     ".*.sw?",
     ".*.sw?x",
@@ -37,24 +37,24 @@ const EDITORS_FILES: [&str; 8] = [
     "*___jb_???___",
 ];
 
-/// The file whose change changes the rules.
+/// The name of the files that contain ignore rules.
 pub const RULES_FILE: &str = ".gitignore";
 
-/// What a path leads to.
+/// Whether a path leads to a directory or a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchedPathKind {
     Directory,
     File,
 }
 
-/// The rules of one repository that stand in no `.gitignore`.
+/// The ignore rules of one repository outside its `.gitignore` files.
 #[derive(Debug)]
 struct RepositoryExcludes {
     exclude: Gitignore,
     user: Gitignore,
 }
 
-/// See the module documentation.
+/// The ignore rules read so far; see the module documentation.
 #[derive(Debug)]
 pub struct IgnoreRules {
     without: Vec<PathBuf>,
@@ -64,11 +64,11 @@ pub struct IgnoreRules {
 }
 
 impl IgnoreRules {
-    /// The rules that hold everywhere.
+    /// Creates the rules that apply everywhere.
     pub fn new(list: &WatchPaths) -> IgnoreRules {
         let mut names = GitignoreBuilder::new("/");
         for name in EDITORS_FILES.iter().chain(list.generated) {
-            // A pattern that is none matches nothing.
+            // An invalid pattern matches nothing.
             drop(names.add_line(None, &literal_hash(name)));
         }
         IgnoreRules {
@@ -79,11 +79,11 @@ impl IgnoreRules {
         }
     }
 
-    /// Reads what holds in a directory that is watched with no other above it.
+    /// Reads the rules that apply in a root directory, including those of the directories above it
+    /// in the same repository.
     pub fn enter_root(&mut self, directory: &Path) {
         let above: Vec<&Path> = directory.ancestors().collect();
-        // In a submodule or a further working tree `.git` is a file, so anything of that name
-        // counts.
+        // In a submodule or a linked working tree `.git` is a file, so any file type counts.
         let root = above.iter().position(|above| above.join(".git").exists());
         // From the repository's root down to the directory itself.
         let inside = above.get(..=root.unwrap_or(0)).unwrap_or_default();
@@ -92,7 +92,7 @@ impl IgnoreRules {
         }
     }
 
-    /// Reads what holds in a directory and below it.
+    /// Reads the rules that apply in a directory and below it.
     pub fn enter(&mut self, directory: &Path) {
         let rules = directory.join(RULES_FILE);
         if rules.is_file() {
@@ -108,7 +108,7 @@ impl IgnoreRules {
         }
     }
 
-    /// Whether what is at this path counts for nothing, given that its directory counts.
+    /// Returns whether a path is ignored, given that its directory is not.
     pub fn ignores(&self, path: &Path, kind: WatchedPathKind) -> bool {
         let is_directory = kind == WatchedPathKind::Directory;
         let name = path.file_name().unwrap_or(OsStr::new(""));
@@ -127,7 +127,7 @@ impl IgnoreRules {
             {
                 return verdict;
             }
-            // The rules of a repository around this one do not hold within it.
+            // The rules of an outer repository do not apply in a nested one.
             if let Some(repository) = self.repositories.get(above) {
                 return verdict(&repository.exclude, path, is_directory)
                     .or_else(|| verdict(&repository.user, path, is_directory))
@@ -146,15 +146,14 @@ fn verdict(rules: &Gitignore, path: &Path, is_directory: bool) -> Option<bool> {
     }
 }
 
-/// As Git has it, a line that is no pattern matches nothing, and a file that cannot be read has no
-/// lines.
+/// Reads a file with ignore rules. Like Git, ignores invalid lines and unreadable files.
 fn read(root: &Path, file: &Path) -> Gitignore {
     let mut builder = GitignoreBuilder::new(root);
     drop(builder.add(file));
     builder.build().unwrap_or_else(|_| Gitignore::empty())
 }
 
-/// In a file, `#` begins a comment.
+/// Escapes a leading `#`, which would begin a comment.
 fn literal_hash(name: &str) -> String {
     match name.strip_prefix('#') {
         Some(rest) => format!("\\#{rest}"),
@@ -162,7 +161,7 @@ fn literal_hash(name: &str) -> String {
     }
 }
 
-/// Where the repository with this root keeps what all its working trees share
+/// Returns the Git directory that all working trees of this repository share
 /// (gitrepository-layout(5)).
 fn git_directory(root: &Path) -> Option<PathBuf> {
     let git = root.join(".git");

@@ -8,17 +8,17 @@
 //! ```
 //!
 //! - [`directories`]: watches directories with inotify.
-//! - [`ignores`]: which files count, pure apart from reading the ignore files.
+//! - [`ignores`]: decides which files count, pure apart from reading the ignore files.
 //! - [`debouncer`]: debounces file events into changes, pure.
 //!
-//! The same files count as for version control. Not counted are files that `.gitignore`,
-//! `.git/info/exclude` or the user's global excludes name, directories that are marked as holding
-//! nothing of the project's own ([`ignores::MARKERS`]), and what a framework says it writes itself.
-//! Ignored directories are not even watched. Reading a file is no change, nor is a file that
+//! The watched files are those that version control would track. Ignored are files that
+//! `.gitignore`, `.git/info/exclude` or the user's global excludes file name, directories marked as
+//! holding no sources ([`ignores::MARKERS`]), and files that a framework says it writes itself.
+//! Ignored directories are not watched at all. Reading a file is no change, nor is a file that
 //! appears and disappears within one burst.
 //!
-//! Not here: the reaction to a change, which [`super::machine`] decides. Symbolic links are not
-//! followed, and a repository's state is not watched (a commit alone changes no file).
+//! The reaction to a change is decided by [`super::machine`]. Symbolic links are not followed, and
+//! the state of a repository is not watched (a commit alone changes no file).
 
 pub mod debouncer;
 pub mod directories;
@@ -36,10 +36,10 @@ use maelstrom_model::framework::WatchPaths;
 use self::debouncer::{ChangeBurst, ChangeDebouncer};
 use self::directories::{DirectoryWatcher, FileEvents};
 
-/// Changed files that a person is told by name.
+/// The maximum number of changed files reported by name.
 const PATHS_NAMED: usize = 3;
 
-/// Whether changes of files begin rounds.
+/// Whether changed files start rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WatchMode {
     #[default]
@@ -47,21 +47,21 @@ pub enum WatchMode {
     On,
 }
 
-/// Watches the project's files, and reports changes.
+/// Watches the project's files and reports changes.
 #[derive(Debug)]
 pub struct FileWatcher {
     watching: WatchMode,
-    /// Paths below it are told without it.
+    /// The directory to which reported paths are relative.
     base: PathBuf,
     list: Option<WatchPaths>,
-    /// What rounds write themselves, of the present list.
+    /// The files in the current list that rounds write themselves.
     written: Vec<PathBuf>,
     directories: Option<DirectoryWatcher>,
     coalescer: ChangeDebouncer,
 }
 
 impl FileWatcher {
-    /// One that watches nothing yet. `base` is the directory of the run.
+    /// Creates a watcher that watches nothing yet. `base` is the directory of the run.
     pub fn new(watching: WatchMode, base: PathBuf) -> FileWatcher {
         FileWatcher {
             watching,
@@ -73,8 +73,9 @@ impl FileWatcher {
         }
     }
 
-    /// Watches this from now on. Needs a runtime. Returns the input for the machine. What is to be
-    /// watched is found out by rounds, so it is a round that goes on meanwhile.
+    /// Starts watching these paths in place of the previous ones. Requires a Tokio runtime. Returns
+    /// the input for the machine. Call it only during a round: pending events are treated as those
+    /// of a round.
     pub fn watch(&mut self, list: WatchPaths) -> Option<RunInput> {
         match self.watching {
             WatchMode::Off => return None,
@@ -83,7 +84,7 @@ impl FileWatcher {
         }
         let whole = resolved(&list);
         self.written.extend_from_slice(&whole.written);
-        // What has happened up to here counts.
+        // Events up to this point still count.
         while let Some(Ok(Some(happenings))) =
             self.directories.as_mut().map(DirectoryWatcher::read_now)
         {
@@ -102,8 +103,8 @@ impl FileWatcher {
         })
     }
 
-    /// Waits for a burst of changes to be over. `state` is where the run is. May be dropped and
-    /// called again at any time.
+    /// Waits until a burst of changes is over. `state` is the state of the run. Cancel safe: the
+    /// future may be dropped at any time.
     pub async fn next(&mut self, state: RunState) -> RunInput {
         loop {
             let Some(directories) = &mut self.directories else {
@@ -140,8 +141,8 @@ impl FileWatcher {
         }
     }
 
-    /// Takes in what happened, but for what a round writes itself while it goes on. By the end of
-    /// the burst the round may be over.
+    /// Records events, except those of files that a round writes itself while it is running. The
+    /// phase is determined now, because the round may be over when the burst ends.
     fn note(&mut self, happenings: FileEvents, moment: RoundPhase) {
         let now = Instant::now();
         for (path, what) in happenings {
@@ -152,7 +153,7 @@ impl FileWatcher {
         }
     }
 
-    /// What the burst is to a person.
+    /// Formats a burst for display.
     fn changes(&self, burst: &ChangeBurst) -> ChangedFiles {
         let named = burst.paths.iter().take(PATHS_NAMED);
         let paths: Vec<String> = named.map(|path| self.name(path)).collect();
@@ -168,17 +169,17 @@ impl FileWatcher {
     }
 }
 
-/// When something happens.
+/// Whether a round is running when an event arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RoundPhase {
-    /// While a round goes on.
+    /// A round is running.
     InRound,
-    /// While the next change is awaited, or a person.
+    /// No round is running.
     Between,
 }
 
 impl RoundPhase {
-    /// The present one, by where the run is.
+    /// Returns the phase for a state of the run.
     fn of(state: RunState) -> RoundPhase {
         match state {
             RunState::Open | RunState::Closed | RunState::Stopping | RunState::Killing => {
@@ -189,7 +190,7 @@ impl RoundPhase {
     }
 }
 
-/// The list with the paths that the kernel reports: without symbolic links.
+/// Resolves symbolic links in the list, because the kernel reports resolved paths.
 fn resolved(list: &WatchPaths) -> WatchPaths {
     let resolve = |paths: &[PathBuf]| paths.iter().map(|path| resolve(path)).collect();
     WatchPaths {
@@ -199,7 +200,7 @@ fn resolved(list: &WatchPaths) -> WatchPaths {
     }
 }
 
-/// What is not there yet is going to be where its directory is.
+/// Resolves symbolic links in a path. If it does not exist yet, resolves its directory.
 fn resolve(path: &Path) -> PathBuf {
     let whole = path.canonicalize().ok();
     let by_directory = || {

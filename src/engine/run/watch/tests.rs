@@ -1,5 +1,5 @@
-//! Real directories and the real kernel: events of a finished call have been reported by then, so
-//! nothing here waits.
+//! Tests with real directories and the real kernel. The events of a finished system call have been
+//! queued by then, so no test waits.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,7 +57,7 @@ struct Watched<'a> {
 }
 
 impl Watched<'_> {
-    /// What happened since this was last asked, the last of each file.
+    /// Returns the events since the last call, only the last one of each file.
     fn happened(&mut self) -> BTreeMap<String, FileEventKind> {
         let root = fs::canonicalize(self.project.path()).unwrap();
         let mut all = BTreeMap::new();
@@ -77,7 +77,7 @@ impl Watched<'_> {
     }
 }
 
-/// Directories can only be watched where there is a runtime.
+/// Runs a test in a Tokio runtime, which watching directories requires.
 fn with_runtime(test: impl FnOnce()) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -146,7 +146,7 @@ fn directories_that_come_are_watched_and_those_that_go_are_told() {
         let project = Project::new(&[("src/lib.rs", ""), ("src/deep/a.rs", "")]);
         let mut watched = project.open();
         project.write("new/deep/b.rs", "");
-        // Found by walking, or told by the kernel: both are good.
+        // Either the walk or the kernel reports it.
         assert!(watched.written().contains(&"new/deep/b.rs".to_owned()));
         project.write("new/deep/c.rs", "");
         assert_eq!(watched.written(), ["new/deep/c.rs"]);
@@ -173,7 +173,7 @@ fn a_directory_that_declares_itself_a_cache_counts_no_more() {
     with_runtime(|| {
         let project = Project::new(&[("a", "")]);
         let mut watched = project.open();
-        // As cargo makes its target directory; this one is not known beforehand.
+        // Cargo creates its target directory like this, under a name that is not known beforehand.
         project.write("other123/entry", "");
         watched.happened();
         assert_eq!(watched.directories.count(), 2);
@@ -218,7 +218,7 @@ fn a_file_replaced_by_a_rename_and_a_link_count() {
         assert_eq!(what("a.new"), Some(FileEventKind::Removed));
         assert_eq!(what("link"), Some(FileEventKind::Written));
         assert_eq!(what("b"), Some(FileEventKind::Removed));
-        // By the time it is looked at it may be the file's only name.
+        // By the time it is examined, it may be the file's only name.
         assert!(what("other").is_some());
     });
 }
@@ -327,7 +327,7 @@ fn what_a_round_writes_itself_is_told_only_between_rounds() {
     let root = Path::new("/project");
     let mut sentinel = FileWatcher::new(WatchMode::On, root.to_owned());
     sentinel.written = vec![root.join("Cargo.lock")];
-    // A burst is over some time after it: the round that wrote the file may be so by then.
+    // A burst ends some time after its events, when the round that wrote the file may be over.
     let mut told = |names: &[&str], state: RunState| {
         let written = |name: &&str| (root.join(name), FileEventKind::Written);
         sentinel.note(names.iter().map(written).collect(), RoundPhase::of(state));

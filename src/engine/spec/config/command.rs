@@ -1,5 +1,5 @@
-//! The command line: adds the options of all programs, parses it, and merges in values from
-//! elsewhere.
+//! The command line: adds the options that all programs have, parses it, and merges in values from
+//! other sources.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -21,8 +21,8 @@ const CONFIG_FILE: &str = "config-file";
 const PRINT_CONFIG: &str = "print-config";
 const LOG_LEVEL: &str = "log-level";
 
-/// The program's command line with the options that all programs have and, for every boolean and
-/// every list, the option that says no.
+/// Returns the program's command line with the options that all programs have, and with the
+/// negating option for every boolean and list.
 pub(super) fn extended(
     program: &ConfigSchema,
     command: Command,
@@ -101,7 +101,7 @@ fn help(program: &ConfigSchema, system: &impl ConfigEnvironment) -> String {
     )
 }
 
-/// The argument that a value is.
+/// Returns the command-line argument of a configuration value.
 pub(super) fn argument<'a>(command: &'a Command, value: &ConfigOption) -> Option<&'a Arg> {
     command.get_arguments().find(|arg| match value.positional {
         Some(id) => arg.get_id() == id,
@@ -125,13 +125,13 @@ fn negation(value: &ConfigOption, argument: &Arg) -> Arg {
         .hide(true)
 }
 
-/// The parsed command line.
+/// A parsed command line.
 pub(super) struct CommandLineMatches {
     matches: ArgMatches,
     ids: Vec<String>,
 }
 
-/// Reads what was typed, before anything else is known: something that is required may still be
+/// Parses the arguments before values from other sources are known. Required arguments may still be
 /// missing.
 pub(super) fn typed(
     command: &Command,
@@ -142,7 +142,7 @@ pub(super) fn typed(
         command.try_get_matches_from(arguments)
     };
     let matches = match command.clone().try_get_matches_from(arguments) {
-        // What is missing here a variable or a file may still supply.
+        // A variable or a file may still provide a missing argument.
         Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => lenient(),
         other => other,
     };
@@ -167,7 +167,7 @@ impl CommandLineMatches {
         }
     }
 
-    /// Whether the command line says what the value is.
+    /// Returns whether the command line sets or negates a value.
     pub(super) fn decides(&self, command: &Command, value: &ConfigOption) -> bool {
         let own = argument(command, value).map(|arg| arg.get_id().as_str());
         let negation = negation_id(value);
@@ -176,7 +176,7 @@ impl CommandLineMatches {
             .any(|id| Some(id.as_str()) == own || *id == negation)
     }
 
-    /// Leaves out what a stronger value contradicts.
+    /// Removes values that conflict with a value of higher precedence.
     pub(super) fn without_contradictions(
         &self,
         command: &Command,
@@ -194,11 +194,11 @@ impl CommandLineMatches {
             };
             let strength = found.origin.strength;
             let contradicts = |(other_strength, other): &(usize, &Arg)| {
-                // Values of equal strength that contradict each other are a mistake of one place:
-                // the parser tells it in the end.
+                // Conflicting values of equal precedence come from the same source, which is a
+                // mistake there. The final parse reports it.
                 *other_strength < strength && contradict(command, arg, other)
             };
-            // A boolean that is false, or an empty list, contradicts nothing.
+            // A boolean that is false, or an empty list, conflicts with nothing.
             let kept = found.items.is_empty() || !said.iter().any(contradicts);
             if kept && !found.items.is_empty() {
                 said.push((strength, arg));
@@ -217,13 +217,13 @@ fn contradict(command: &Command, a: &Arg, b: &Arg) -> bool {
     lists(a, b) || lists(b, a)
 }
 
-/// Whether the command line would take a value; what it says if not.
+/// Checks whether the command line accepts a value. Returns the error message if not.
 pub(super) fn check(command: &Command, found: &FoundOption) -> Result<(), String> {
     let words = [OsString::from("check")].into_iter().chain(as_typed(found));
     match command.clone().try_get_matches_from(words) {
         Ok(_) => Ok(()),
         Err(error) => match error.kind() {
-            // Other errors say nothing of the value: what else is required is not on this line.
+            // Other errors are not about the value: required arguments are missing in this test.
             ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::InvalidUtf8 => {
                 Err(refusal(&error, found))
             }
@@ -252,7 +252,7 @@ fn refusal(error: &clap::Error, found: &FoundOption) -> String {
     format!("invalid value `{value}`: {reason}")
 }
 
-/// A value as it would be typed.
+/// Returns a value as command-line arguments.
 fn as_typed(found: &FoundOption) -> Vec<OsString> {
     let ConfigOption {
         name,
@@ -268,7 +268,7 @@ fn as_typed(found: &FoundOption) -> Vec<OsString> {
     }
     let typed = |item: &OsString| {
         let mut word = OsString::from(format!("--{name}"));
-        // Name and value are one word, so that a value that begins with `-` is not taken for an
+        // Name and value are one argument, so that a value that begins with `-` is not taken for an
         // option.
         if *kind != ConfigOptionKind::Boolean {
             word.push("=");
@@ -279,7 +279,7 @@ fn as_typed(found: &FoundOption) -> Vec<OsString> {
     found.items.iter().map(typed).collect()
 }
 
-/// Parses the command line with everything that was found elsewhere.
+/// Parses the command line together with the values from other sources.
 pub(super) fn parse(
     command: &Command,
     arguments: &[OsString],
@@ -299,7 +299,7 @@ pub(super) fn parse(
             trailing
                 .into_iter()
                 .flat_map(as_typed)
-                // The first word is `--`, and a second one would be an item of the list.
+                // The first argument is `--`, and a second one would be an item of the list.
                 .skip(usize::from(ends_options)),
         );
     command
@@ -318,7 +318,8 @@ pub(super) fn log_level(matches: &ArgMatches) -> LogLevel {
 }
 
 impl ConfigSchema {
-    /// Where the list of values and the command line disagree, for a test that finds nothing.
+    /// Returns the differences between the schema and the command line. For a test that expects
+    /// none.
     pub fn disagreements(&self, command: &Command) -> Vec<String> {
         let of = |value: &ConfigOption| {
             let Some(arg) = argument(command, value) else {

@@ -1,23 +1,23 @@
-//! The sources of values besides the command line: variables and files, as a trait, so that
-//! resolving values does not access this machine by itself.
+//! Provides variables and files as a trait, so that resolving values does not access the machine
+//! directly.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-/// The environment and the files that values come from.
+/// The environment variables and files that contain configuration values.
 pub trait ConfigEnvironment {
-    /// A variable.
+    /// Returns the value of a variable.
     fn variable(&self, name: &str) -> Option<OsString>;
 
-    /// The names of all variables.
+    /// Returns the names of all variables.
     fn variable_names(&self) -> Vec<OsString>;
 
-    /// A file's text.
+    /// Reads a file as text.
     fn read(&self, path: &Path) -> io::Result<String>;
 }
 
-/// This process's environment and files.
+/// The environment and files of this process.
 #[derive(Clone, Copy, Debug)]
 pub struct ThisProcess;
 

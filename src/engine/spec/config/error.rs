@@ -1,49 +1,49 @@
-//! The errors and warnings of resolving values.
+//! The errors and warnings of resolving configuration values.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::document::DocumentError;
 
-/// Something in a configuration file or a variable that has no effect.
+/// A setting in a configuration file or a variable that has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigWarning {
-    /// What.
+    /// The warning message.
     pub text: String,
     /// How to fix it.
     pub help: Option<String>,
 }
 
-/// An error of resolving values.
+/// Why the configuration values cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The command line: a mistake, or a request for help. `clap` prints both, to where each
-    /// belongs.
+    /// A mistake on the command line, or a request for help. `clap` prints either to the
+    /// appropriate stream.
     #[error(transparent)]
     CommandLine(Box<clap::Error>),
     /// A configuration file cannot be read.
     #[error("cannot read the configuration file `{}`", path.display())]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Something in a configuration file is wrong.
+    /// A configuration file contains a mistake.
     #[error(transparent)]
     File(DocumentError),
-    /// Something in a variable is wrong.
+    /// A variable has an invalid value.
     #[error("the variable {name}: {reason}")]
     Variable {
-        /// The variable.
+        /// The name of the variable.
         name: String,
-        /// What is wrong.
+        /// What is wrong with the value.
         reason: String,
     },
 }
 
 impl ConfigError {
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> Option<String> {
         match self {
             ConfigError::CommandLine(_) | ConfigError::Variable { .. } => None,

@@ -1,4 +1,4 @@
-//! A value found in a variable or a file, on its way to the command line.
+//! A value from a variable or a file, before it is added to the command line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,24 +7,25 @@ use crate::document::DocumentError;
 use super::error::ConfigError;
 use super::schema::ConfigOption;
 
-/// A value found elsewhere than on the command line.
+/// A value from a variable or a file.
 #[derive(Clone, Debug)]
 pub(super) struct FoundOption {
     pub(super) value: &'static ConfigOption,
-    /// What it would be on the command line: the items of a list, one item otherwise. A boolean
-    /// has one empty item when it is true, and none when it is false.
+    /// The values to put on the command line: the items of a list, or a single item. A boolean has
+    /// one empty item if it is true, and none if it is false.
     pub(super) items: Vec<OsString>,
     pub(super) origin: OptionOrigin,
 }
 
-/// Where a value was found.
+/// The source of a value.
 #[derive(Clone, Debug)]
 pub(super) struct OptionOrigin {
-    /// 2 for the program's variable, 3 for the variable of all programs, from 4 on for files.
+    /// The precedence, where lower numbers win: 2 for the program's variable, 3 for the variable of
+    /// all programs, from 4 on for files.
     pub(super) strength: usize,
-    /// For a person: a variable's name, or the place in a file.
+    /// The name of the variable, or the position in the file, for messages.
     pub(super) name: String,
-    /// How to complain about it.
+    /// How to report an error in the value.
     pub(super) complaint: OptionOriginKind,
 }
 
@@ -35,7 +36,7 @@ pub(super) enum OptionOriginKind {
 }
 
 impl FoundOption {
-    /// What is wrong with it, told where it was found.
+    /// Returns the error for an invalid value, located at its source.
     pub(super) fn refused(&self, reason: String) -> ConfigError {
         match &self.origin.complaint {
             OptionOriginKind::Variable => ConfigError::Variable {
@@ -51,7 +52,7 @@ impl FoundOption {
     }
 }
 
-/// Text for a person, or for TOML, which holds UTF-8 only.
+/// Converts text to UTF-8 for messages or TOML, replacing invalid characters.
 pub(super) fn lossy(text: &OsStr) -> String {
     text.to_string_lossy().into_owned()
 }

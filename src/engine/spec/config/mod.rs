@@ -1,4 +1,4 @@
-//! Configuration values: one program's options, from all sources.
+//! Configuration values: resolves a program's options from all sources.
 //!
 //! A program declares its options once, as a `clap` command line, and lists in a [`ConfigSchema`]
 //! which of them are configuration values. [`resolve`] then looks for each value
@@ -6,19 +6,22 @@
 //! 1. on the command line,
 //! 2. in the program's own variable, such as `CARGO_MAELSTROM_SLOTS`,
 //! 3. in the variable of all programs, such as `MAELSTROM_SLOTS`,
-//! 4. in the configuration files, key `slots`, the first file that has it,
-//! 5. in the option's default,
+//! 4. in the configuration files under the key `slots`, in the first file that has it,
+//! 5. in the option's default.
 //!
-//! and the first source that has it decides alone. Values from other sources are added to the
-//! command line as if they had been typed, so that there is one parser, one set of checks and one
-//! result type. A value that conflicts with one of higher precedence is left out.
+//! The first source that has the value determines it; values from several sources are never merged.
+//! Values from variables and files are added to the command line as if they had been typed, so that
+//! there is one parser, one set of checks and one result type. A value that conflicts with one of
+//! higher precedence is dropped.
 //!
-//! On the command line `--no-NAME` sets a boolean to false and empties a list.
+//! On the command line, `--no-NAME` sets a boolean to false and empties a list.
 //!
-//! - [`schema`]: what a program declares. - [`command`]: the command line. - [`sources`]: variables
-//!   and files, and [`found`] what is found there. - [`print`]: the resolved values as TOML.
+//! - [`schema`]: what a program declares.
+//! - [`command`]: the command line.
+//! - [`sources`]: reads variables and files; [`found`]: a value from one of them.
+//! - [`print`]: prints the resolved values as TOML.
 //!
-//! Not here: the meaning of values, and the environment of this process, which comes in as a
+//! This module does not interpret the values, and accesses variables and files only through a
 //! [`ConfigEnvironment`].
 
 mod command;
@@ -45,21 +48,21 @@ pub use self::schema::{ConfigOption, ConfigOptionKind, ConfigSchema, LogLevel};
 
 use self::schema::LOG_LEVEL;
 
-/// What a program is told besides its own options.
+/// The resolved configuration of a program.
 #[derive(Debug)]
 pub struct ResolvedConfig<P> {
     /// The program's options.
     pub options: P,
-    /// What it logs.
+    /// The least severe level that is logged.
     pub log_level: LogLevel,
-    /// What deserves attention and is no error.
+    /// Warnings to show to the user.
     pub warnings: Vec<ConfigWarning>,
-    /// With `--print-config`: what to print, once the options have proved to make sense, instead
-    /// of running.
+    /// With `--print-config`: the text to print instead of running, once the options have been
+    /// validated.
     pub print: Option<String>,
 }
 
-/// Resolves all values of a program. `arguments` begin with the program's name.
+/// Resolves all values of a program. The first of `arguments` is the program's name.
 pub fn resolve<P: Parser>(
     program: &ConfigSchema,
     arguments: &[OsString],
@@ -80,8 +83,8 @@ pub fn resolve<P: Parser>(
             None => files.find(value)?,
         };
         if let Some(here) = here {
-            // Each is checked by itself, while it is known where it was found: an error of the
-            // whole command line would name an option that nobody typed.
+            // Each value is checked by itself while its source is known. An error of the whole
+            // command line would name an option that nobody typed.
             command::check(&command, &here).map_err(|reason| here.refused(reason))?;
             found.push(here);
         }

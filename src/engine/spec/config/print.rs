@@ -1,4 +1,4 @@
-//! Prints the resolved values as an equivalent configuration file, with the source of each.
+//! Prints the resolved values as an equivalent configuration file, with the source of each value.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -24,8 +24,8 @@ pub(super) fn print(program: &ConfigSchema, matches: &ArgMatches, found: &[Found
     text
 }
 
-/// The id of the argument that a value is. Options of a derived command line are named after their
-/// fields.
+/// Returns the argument id of a value. The arguments of a derived command line are named after
+/// their fields.
 fn id<'a>(matches: &'a ArgMatches, value: &ConfigOption) -> Option<&'a str> {
     let field = value.name.replace('-', "_");
     matches

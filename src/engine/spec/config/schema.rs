@@ -1,23 +1,23 @@
-//! What a program declares: its configuration values, and the names of their variables.
+//! Describes the configuration values of a program and names their variables.
 
 use crate::snippet::nearest;
 
-/// A program that has configuration values.
+/// A program with configuration values.
 #[derive(Debug)]
 pub struct ConfigSchema {
-    /// Its name.
+    /// The name of the program.
     pub name: &'static str,
-    /// What its own variables begin with, such as `CARGO_MAELSTROM`.
+    /// The prefix of the program's own variables, such as `CARGO_MAELSTROM`.
     pub prefix: &'static str,
-    /// Where its `config.toml` stands below each configuration directory, such as
-    /// `maelstrom/run`; of several the first is the strongest.
+    /// The directories that may contain the program's `config.toml`, relative to each configuration
+    /// directory, such as `maelstrom/run`. The first has the highest precedence.
     pub directories: &'static [&'static str],
-    /// Its values, in groups: what several programs share stands in one place.
+    /// The program's values, in groups, so that values shared by several programs are listed once.
     pub values: &'static [&'static [ConfigOption]],
 }
 
 impl ConfigSchema {
-    /// Its values, one by one.
+    /// Returns all values of the program.
     pub fn values(&self) -> impl Iterator<Item = &'static ConfigOption> + Clone {
         self.values.iter().copied().flatten()
     }
@@ -26,17 +26,18 @@ impl ConfigSchema {
 /// A configuration value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigOption {
-    /// Its name: the key in files, and the option's long name unless `positional` says otherwise.
+    /// The name of the value: the key in files, and the option's long name unless `positional` is
+    /// set.
     pub name: &'static str,
-    /// What it is.
+    /// The type of the value.
     pub kind: ConfigOptionKind,
-    /// The id of the positional argument that it is on the command line, for a list that stands
-    /// after `--`.
+    /// The id of the positional argument that sets the value on the command line, for a list after
+    /// `--`.
     pub positional: Option<&'static str>,
 }
 
 impl ConfigOption {
-    /// A value that is an option.
+    /// Creates a value that is set by an option.
     pub const fn new(name: &'static str, kind: ConfigOptionKind) -> ConfigOption {
         ConfigOption {
             name,
@@ -45,7 +46,7 @@ impl ConfigOption {
         }
     }
 
-    /// A list that stands after `--` on the command line.
+    /// Creates a list that is set by the arguments after `--`.
     pub const fn trailing(name: &'static str, id: &'static str) -> ConfigOption {
         ConfigOption {
             name,
@@ -55,29 +56,28 @@ impl ConfigOption {
     }
 }
 
-/// What a value is, for its form in files and variables. The command line's own parser checks what
-/// may be in it.
+/// The type of a value in files and variables. The parser of the command line checks the contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigOptionKind {
     /// A string.
     Text,
     /// An integer.
     Number,
-    /// A number that files may also have as a string.
+    /// A number that files may also contain as a string.
     NumberOrText,
     /// A byte size: a string, or an integer.
     Size,
-    /// A character: a string, or its code.
+    /// A character: a string, or its ASCII code as an integer.
     Character,
     /// A boolean, false by default.
     Boolean,
     /// A list of strings.
     List,
-    /// A list that may also be one string, in which the program itself finds the items.
+    /// A list that may also be a single string, which the program splits itself.
     Words,
 }
 
-/// The least important messages that are logged.
+/// The lowest severity that is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
     /// What went wrong
@@ -94,12 +94,12 @@ pub enum LogLevel {
 /// The value that every program has.
 pub(super) static LOG_LEVEL: ConfigOption = ConfigOption::new("log-level", ConfigOptionKind::Text);
 
-/// The name of a variable.
+/// Returns the name of the variable for a value.
 pub(super) fn variable(prefix: &str, name: &str) -> String {
     format!("{prefix}_{}", name.replace('-', "_").to_ascii_uppercase())
 }
 
-/// The names of all values that the program has.
+/// Returns the names of all values of a program.
 pub(super) fn known_names(program: &ConfigSchema) -> Vec<&'static str> {
     let values = program.values().chain([&LOG_LEVEL]);
     values.map(|value| value.name).collect()

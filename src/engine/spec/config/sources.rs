@@ -1,4 +1,4 @@
-//! Values in variables and files: their locations and format.
+//! Finds configuration values in variables and files.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,13 +13,13 @@ use super::schema::{
     ConfigOption, ConfigOptionKind, ConfigSchema, LOG_LEVEL, did_you_mean, known_names, variable,
 };
 
-/// What the variables of all programs begin with.
+/// The prefix of the variables that apply to all programs.
 const GENERIC_PREFIX: &str = "MAELSTROM";
 const FILE_NAME: &str = "config.toml";
-/// The strength of the first configuration file; 1 is the command line's.
+/// The precedence of the first configuration file; that of the command line is 1.
 const FIRST_FILE: usize = 4;
 
-/// The configuration files that are there, the strongest first.
+/// The existing configuration files, those of highest precedence first.
 pub(super) struct ConfigFiles {
     files: Vec<ParsedConfigFile>,
 }
@@ -29,16 +29,16 @@ struct ParsedConfigFile {
     table: DocumentTable,
 }
 
-/// Which files to read.
+/// Which configuration files to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ConfigFileChoice {
-    /// Those of the search list that exist.
+    /// The files in the search list that exist.
     Search,
     Only(PathBuf),
     None,
 }
 
-/// Where files are looked for, the strongest place first.
+/// Returns the paths to search for configuration files, those of highest precedence first.
 pub(super) fn search_list(program: &ConfigSchema, system: &impl ConfigEnvironment) -> Vec<PathBuf> {
     let set = |name: &str| system.variable(name).filter(|value| !value.is_empty());
     let own = set("XDG_CONFIG_HOME")
@@ -47,7 +47,7 @@ pub(super) fn search_list(program: &ConfigSchema, system: &impl ConfigEnvironmen
     let shared = set("XDG_CONFIG_DIRS").unwrap_or_else(|| "/etc/xdg".into());
     own.into_iter()
         .chain(std::env::split_paths(&shared))
-        // The base directory specification says to ignore relative ones.
+        // The XDG base directory specification requires that relative paths be ignored.
         .filter(|base| base.is_absolute())
         .flat_map(|base| {
             let below = program.directories.iter();
@@ -95,7 +95,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 impl ConfigFiles {
-    /// The value as the strongest file that has it says.
+    /// Finds a value in the file of highest precedence that has it.
     pub(super) fn find(
         &self,
         value: &'static ConfigOption,
@@ -123,7 +123,7 @@ impl ConfigFiles {
         Ok(None)
     }
 
-    /// Keys that mean nothing to this program.
+    /// Returns warnings about keys that are not values of this program.
     pub(super) fn unknown_keys(&self, program: &ConfigSchema) -> Vec<ConfigWarning> {
         let known = known_names(program);
         let unknown = |field: &&TableField| !known.contains(&field.name.as_str());
@@ -194,7 +194,7 @@ fn items_of_node(value: &ConfigOption, node: &DocumentNode) -> Result<Vec<OsStri
     }
 }
 
-/// The value as a variable says.
+/// Finds a value in the program's variable or the variable of all programs.
 pub(super) fn from_variables(
     program: &ConfigSchema,
     value: &'static ConfigOption,
@@ -246,7 +246,7 @@ fn items_of_variable(kind: ConfigOptionKind, text: OsString) -> Result<Vec<OsStr
     }
 }
 
-/// The program's own variables that name no value.
+/// Returns warnings about variables with the program's own prefix that name no value.
 pub(super) fn unknown_variables(
     program: &ConfigSchema,
     system: &impl ConfigEnvironment,

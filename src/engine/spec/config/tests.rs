@@ -1,4 +1,4 @@
-//! Every source, every kind and every error, on a command line made for the purpose.
+//! Tests every source, type and error, on a command line made for these tests.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -70,7 +70,7 @@ static PROGRAM: ConfigSchema = ConfigSchema {
     ]],
 };
 
-/// An environment and a file system that exist only here.
+/// A simulated environment and file system.
 #[derive(Default)]
 struct World {
     variables: BTreeMap<String, OsString>,
@@ -88,7 +88,7 @@ impl World {
         self
     }
 
-    /// With the file of a user whose home is `/h`.
+    /// Adds the configuration file of a user whose home directory is `/h`.
     fn configured(self, text: &str) -> World {
         self.with("HOME", "/h")
             .file("/h/.config/maelstrom/counter/config.toml", text)

@@ -1,7 +1,7 @@
-//! Parses JSON texts into the same trees as TOML files.
+//! Parses JSON into the same trees as TOML.
 //!
-//! Strict: comments, trailing commas and other extensions of JSON are refused, and so are duplicate
-//! keys, which JSON leaves open.
+//! The parser is strict: it rejects comments, trailing commas and other extensions of JSON, and
+//! also duplicate keys, which the JSON specification does not rule out.
 
 use jsonc_parser::ast;
 use jsonc_parser::common::{Range as JsonRange, Ranged};
@@ -25,7 +25,7 @@ const STRICT: ParseOptions = ParseOptions {
 };
 
 impl TextDocument {
-    /// Reads the text as one JSON value.
+    /// Parses the text as one JSON value.
     pub fn read_json(&self) -> Result<DocumentNode, DocumentError> {
         let parsed = parse_to_ast(&self.text, &CollectOptions::default(), &STRICT);
         let value = match parsed {

@@ -1,8 +1,8 @@
-//! TOML files and JSON texts ([`json`]) as trees in which every value has a source span.
+//! Parses TOML and JSON ([`json`]) into trees in which every value has a source span.
 //!
-//! Readers take the fields they know with [`DocumentTable`] and report [`SpanError`]s;
+//! Readers take the fields they know from a [`DocumentTable`] and report [`SpanError`]s.
 //! [`TextDocument::locate`] turns those into errors with file, line, column and a snippet. This
-//! module reads no files and gives values no meaning.
+//! module reads no files and does not interpret values.
 
 mod json;
 
@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::snippet::{line_and_column, nearest, snippet};
 
-/// A file's text under a name.
+/// A file's text and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextDocument {
     name: String,
@@ -21,7 +21,7 @@ pub struct TextDocument {
     start: TextPosition,
 }
 
-/// A place in a text, counted from 1.
+/// A position in a text. Lines and columns count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextPosition {
     pub line: usize,
@@ -29,19 +29,19 @@ pub struct TextPosition {
     pub column: usize,
 }
 
-/// A value and its place, in bytes.
+/// A value and its span in the text, in bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DocumentNode {
     pub span: Range<usize>,
     pub value: DocumentValue,
 }
 
-/// What a node is.
+/// The value of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DocumentValue {
     Boolean(bool),
     Integer(i64),
-    /// A number that is no integer, or too large for one.
+    /// A number that is not an integer, or does not fit into `i64`.
     Number,
     Text(String),
     /// A date, a time, or both.
@@ -51,39 +51,39 @@ pub enum DocumentValue {
     Table(DocumentTable),
 }
 
-/// A table, its fields in the order of the file.
+/// A table. Its fields are in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DocumentTable {
-    /// The fields that nobody has taken yet.
+    /// The fields that have not been taken yet.
     pub fields: Vec<TableField>,
 }
 
-/// A key and what it stands for.
+/// A key and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableField {
     pub name: String,
-    /// Where the key stands.
+    /// The span of the key.
     pub span: Range<usize>,
-    /// What it stands for.
+    /// The value.
     pub node: DocumentNode,
 }
 
-/// Something wrong at a place.
+/// An error at a span of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpanError {
-    /// The place, in bytes.
+    /// The span in the text, in bytes.
     pub span: Range<usize>,
     pub message: String,
     /// How to fix it.
     pub help: Option<String>,
 }
 
-/// A [`SpanError`] with everything a person needs to find it.
+/// A [`SpanError`] with its location and a snippet of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentError {
-    /// The file, the line and the column: `cargo-maelstrom.toml:3:8`.
+    /// The file, line and column: `cargo-maelstrom.toml:3:8`.
     pub place: String,
-    /// What is wrong there.
+    /// The error message.
     pub message: String,
     /// How to fix it.
     pub help: Option<String>,
@@ -104,7 +104,7 @@ impl fmt::Display for DocumentError {
 impl std::error::Error for DocumentError {}
 
 impl TextDocument {
-    /// A text under the name that errors give it.
+    /// Creates a document. `name` is the file's name in errors.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> TextDocument {
         TextDocument {
             name: name.into(),
@@ -113,7 +113,7 @@ impl TextDocument {
         }
     }
 
-    /// Part of a longer text, beginning here.
+    /// Creates a document that is part of a longer text and begins at `start`.
     pub fn part(
         name: impl Into<String>,
         text: impl Into<String>,
@@ -125,7 +125,7 @@ impl TextDocument {
         }
     }
 
-    /// Reads the text as TOML.
+    /// Parses the text as TOML.
     pub fn read_toml(&self) -> Result<DocumentTable, DocumentError> {
         match DeTable::parse(&self.text) {
             Ok(table) => Ok(table_of(table.get_ref())),
@@ -137,10 +137,10 @@ impl TextDocument {
         }
     }
 
-    /// `NAME:LINE:COLUMN` of a place.
+    /// Returns the position of a span as `NAME:LINE:COLUMN`.
     pub fn place(&self, span: &Range<usize>) -> String {
         let (line, column) = line_and_column(&self.text, span.start);
-        // Only the first line of a part begins within a line of the whole.
+        // Only the first line of a part begins within a line of the longer text.
         let column = match line {
             1 => column + self.start.column - 1,
             _ => column,
@@ -149,8 +149,8 @@ impl TextDocument {
         format!("{}:{line}:{column}", self.name)
     }
 
-    /// Where a string's text begins in the file, if it stands there letter by letter, without
-    /// escapes.
+    /// Returns the byte offset of a string's content in the file, if the file contains it
+    /// literally, without escapes.
     pub fn literal_at(&self, span: &Range<usize>, text: &str) -> Option<usize> {
         let written = self.text.get(span.clone())?;
         ["\"\"\"\n", "'''\n", "\"\"\"", "'''", "\"", "'"]
@@ -160,7 +160,7 @@ impl TextDocument {
             .map(|opening| span.start + opening.len())
     }
 
-    /// Adds to a fault what a person needs to find it.
+    /// Adds the location and a snippet to an error.
     pub fn locate(&self, fault: SpanError) -> DocumentError {
         let (line, carets) = snippet(&self.text, &fault.span);
         DocumentError {
@@ -174,7 +174,7 @@ impl TextDocument {
 }
 
 impl DocumentNode {
-    /// What it is, with its article.
+    /// Returns the type of the value with its article.
     pub fn kind(&self) -> &'static str {
         match &self.value {
             DocumentValue::Boolean(_) => "a boolean",
@@ -188,7 +188,7 @@ impl DocumentNode {
         }
     }
 
-    /// The error that its type is wrong.
+    /// Returns the error that the value has the wrong type.
     pub fn not(&self, expected: &str) -> SpanError {
         SpanError {
             span: self.span.clone(),
@@ -197,7 +197,7 @@ impl DocumentNode {
         }
     }
 
-    /// An error about its value.
+    /// Returns an error about the value.
     pub fn fault(&self, message: impl Into<String>) -> SpanError {
         SpanError {
             span: self.span.clone(),
@@ -208,7 +208,7 @@ impl DocumentNode {
 }
 
 impl SpanError {
-    /// Adds how to fix it.
+    /// Adds a hint on how to fix the error.
     #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> SpanError {
         SpanError {
@@ -219,14 +219,14 @@ impl SpanError {
 }
 
 impl DocumentTable {
-    /// Takes a field out.
+    /// Removes and returns a field.
     pub fn take(&mut self, name: &str) -> Option<TableField> {
         let index = self.fields.iter().position(|field| field.name == name)?;
         Some(self.fields.remove(index))
     }
 
-    /// Fails if a field has not been taken. `what` is what the table describes, with its article;
-    /// `known` are all fields it may have.
+    /// Fails if a field was not taken. `what` names the thing that the table describes, with its
+    /// article; `known` lists all fields that it may have.
     pub fn finish(self, what: &str, known: &[&str]) -> Result<(), SpanError> {
         match self.fields.first() {
             None => Ok(()),
@@ -236,7 +236,7 @@ impl DocumentTable {
 }
 
 impl TableField {
-    /// The error for an unknown field.
+    /// Returns the error for an unknown field.
     pub fn unknown(&self, what: &str, known: &[&str]) -> SpanError {
         let help = match nearest(&self.name, known.iter().copied()) {
             Some(name) => format!("did you mean `{name}`?"),
@@ -259,8 +259,7 @@ fn table_of(table: &DeTable<'_>) -> DocumentTable {
             node: node_of(value.get_ref(), value.span()),
         })
         .collect();
-    // Complaints begin with what stands first in the file, and the parser's table need not keep
-    // that order.
+    // Errors are reported in the order of the file, which the parser's table may not keep.
     fields.sort_by_key(|field| field.span.start);
     DocumentTable { fields }
 }

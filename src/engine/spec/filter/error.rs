@@ -5,84 +5,84 @@ use std::ops::Range;
 
 use crate::snippet::{alternatives, nearest, snippet};
 
-/// Why a pattern could not be read. Its [`Display`](fmt::Display) form shows the pattern with
-/// carets under the place.
+/// A pattern cannot be parsed. The [`Display`](fmt::Display) output shows the pattern with carets
+/// under the location of the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError {
-    /// The pattern as it was written.
+    /// The pattern as written.
     pub pattern: String,
-    /// The place in it, in bytes; on character boundaries. Empty at the end of the pattern.
+    /// The span of the error in bytes, on character boundaries. Empty at the end of the pattern.
     pub span: Range<usize>,
     /// What is wrong there.
     pub problem: PatternErrorKind,
 }
 
-/// What is wrong at one place of a pattern.
+/// What is wrong at one location of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternErrorKind {
-    /// Longer than any pattern a person writes.
+    /// The pattern exceeds the length limit.
     #[error("a pattern may have at most {max} bytes, this one has {found}")]
     TooLong { max: usize, found: usize },
-    /// Brackets or negations within one another beyond the limit.
+    /// Brackets and negations are nested too deeply.
     #[error("brackets and negations may stand at most {max} deep")]
     TooDeep { max: usize },
-    /// Whitespace where none may be.
+    /// Whitespace where none is allowed.
     #[error("no whitespace may stand {place}")]
     Whitespace {
-        /// Which place this is.
+        /// Describes the location.
         place: &'static str,
     },
-    /// Something else than the beginning of a term.
+    /// Unexpected text, such as something that does not begin a term.
     #[error("expected {expected}, found {found}")]
     Expected {
-        /// What may stand here.
+        /// What is allowed here.
         expected: &'static str,
         found: String,
     },
-    /// A word that is no word of this runner.
+    /// A word that does not exist for this runner.
     #[error("unknown {role} `{word}`: expected {}", alternatives(.known))]
     UnknownWord {
-        /// What the word was taken for.
+        /// The role in which the word was used.
         role: &'static str,
         word: String,
-        /// All the words there are.
+        /// All existing words for this role.
         known: Vec<&'static str>,
     },
-    /// A word that was cut too far.
+    /// An ambiguous abbreviation of a word.
     #[error("`{word}` is too short for {}", alternatives(.candidates))]
     TooShort {
         word: String,
-        /// The words it begins.
+        /// The words that begin with it.
         candidates: Vec<&'static str>,
     },
-    /// A selector without `.`.
+    /// A selector without `.` and a matcher.
     #[error("`{selector}` must be compared with something: expected `.` and a matcher after it")]
     SelectorAlone { selector: &'static str },
-    /// A constant with `.`.
+    /// A constant followed by `.`.
     #[error("`{constant}` stands alone: it has no text to compare")]
     ConstantCompared { constant: &'static str },
-    /// An argument without end.
+    /// An argument without its closing bracket.
     #[error("this argument has no end: expected `{close}`")]
     Unbalanced {
-        /// The bracket that is missing.
+        /// The missing bracket.
         close: char,
     },
-    /// The argument of `matches`.
+    /// The argument of `matches` is no valid regular expression.
     #[error("invalid regular expression: {reason}")]
     Regex {
-        /// What the regular-expression parser says.
+        /// The message of the regular-expression parser.
         reason: String,
     },
-    /// The argument of `globs`.
+    /// The argument of `globs` is no valid glob.
     #[error("invalid glob: {reason}")]
     Glob {
-        /// What the glob parser says.
+        /// The message of the glob parser.
         reason: String,
     },
 }
 
 impl PatternError {
-    /// How to fix it.
+    /// Returns how to fix the error.
     pub fn help(&self) -> Option<String> {
         match &self.problem {
             PatternErrorKind::UnknownWord { word, known, .. } => {

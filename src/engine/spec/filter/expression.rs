@@ -1,7 +1,7 @@
-//! The syntax tree of a pattern: its evaluation and its printed form.
+//! The syntax tree of a pattern: evaluates and prints it.
 //!
 //! Chains are kept flat, so that only brackets and negations make the tree deeper, and the parser
-//! bounds those: neither evaluating nor printing nor dropping a pattern can overflow the stack.
+//! limits those. So evaluating, printing or dropping a pattern cannot overflow the stack.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use super::subject::FilterSubject;
 use super::truth::TruthValue;
 use super::vocabulary::{MatcherKind, PatternConstant, PatternSelector, PatternWord};
 
-/// A pattern's tree. Two are equal when they print alike.
+/// A pattern's syntax tree. Two trees are equal when they print alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PatternExpression {
-    /// A word that stands alone.
+    /// A constant, such as `all`.
     Constant(&'static PatternWord<PatternConstant>),
     /// A selector, a matcher and its argument.
     Compare {
@@ -32,7 +32,7 @@ pub(super) enum PatternExpression {
     Either(Vec<PatternExpression>),
 }
 
-/// What stands between two members of a chain.
+/// The operator between two members of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChainOperator {
     And,
@@ -79,7 +79,7 @@ impl ArgumentDelimiter {
     }
 }
 
-/// How a text is compared, with what.
+/// A comparison and the text to compare with.
 #[derive(Clone, Debug)]
 pub(super) enum TextMatcher {
     Equals(String),
@@ -142,8 +142,8 @@ impl PatternExpression {
             } => compare(selector.meaning, matcher, subject),
             PatternExpression::Not(inner) => inner.evaluate(subject).not(),
             PatternExpression::Chain { first, rest } => {
-                // `a - b & c` is `a & !(b & c)`: from the right, each link joins what stands left
-                // of it to all that stands right of it.
+                // `a - b & c` is `a & !(b & c)`: from the right, each operator joins the member to
+                // its left with everything to its right.
                 let mut right: Option<(ChainOperator, TruthValue)> = None;
                 for (link, member) in rest.iter().rev() {
                     let value = join(member.evaluate(subject), right);
@@ -236,7 +236,7 @@ impl fmt::Display for PatternExpression {
     }
 }
 
-/// An expression in a place where only a term may stand.
+/// Prints an expression as an operand, in brackets if it is a chain or an alternative.
 struct ExpressionOperand<'a>(&'a PatternExpression);
 
 impl fmt::Display for ExpressionOperand<'_> {

@@ -1,17 +1,18 @@
-//! The pattern language that selects tests: one grammar for all runners, with each runner's words.
+//! The pattern language that selects tests: one grammar for all runners, with words specific to
+//! each.
 //!
 //! ```text
 //! package.equals(core) && (name.starts_with<io::> || name.matches/slow_\d+/) - test.globs(net*)
 //! ```
 //!
 //! - [`vocabulary`]: the words of each runner and their meaning.
-//! - [`subject`]: what is known of a test while a pattern is evaluated.
+//! - [`subject`]: the test, as far as it is known when a pattern is evaluated.
 //! - [`truth`]: three-valued results.
 //! - [`error`]: parse errors with a location.
 //!
 //! A pattern is evaluated early, before anything is built, when only packages are known; then again
-//! when targets are, and when cases are. As more becomes known, a result only changes from
-//! [`TruthValue::Unknown`] to one of the others, never back.
+//! when targets are known, and again when cases are known. As more becomes known, a result only
+//! changes from [`TruthValue::Unknown`] to one of the others, never back.
 //!
 //! This module does not know how tests are found.
 
@@ -39,14 +40,15 @@ use self::expression::PatternExpression;
 
 pub use self::parse::glob;
 
-/// A pattern. It prints with every word in full, and what it prints reads back as the same pattern.
+/// A parsed pattern. Its [`Display`](fmt::Display) output has all words unabbreviated and parses
+/// back to an equal pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestPattern {
     expression: PatternExpression,
 }
 
 impl TestPattern {
-    /// Reads a pattern.
+    /// Parses a pattern with the words of a runner.
     pub fn parse(
         pattern: &str,
         vocabulary: &'static PatternVocabulary,
@@ -54,7 +56,7 @@ impl TestPattern {
         parse::parse(pattern, vocabulary).map(|expression| TestPattern { expression })
     }
 
-    /// Whether the pattern matches, as far as the test is known.
+    /// Returns whether a test matches the pattern, as far as the test is known.
     pub fn evaluate<S: FilterSubject + ?Sized>(&self, subject: &S) -> TruthValue {
         self.expression.evaluate(subject)
     }
@@ -66,16 +68,17 @@ impl fmt::Display for TestPattern {
     }
 }
 
-/// Which tests the user wants: those that match at least one include and no exclude.
+/// The tests that the user selects: those that match at least one include pattern and no exclude
+/// pattern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestSelection {
-    /// What is wanted. Empty means everything.
+    /// The include patterns. Empty means all tests.
     pub include: Vec<TestPattern>,
     pub exclude: Vec<TestPattern>,
 }
 
 impl TestSelection {
-    /// Reads the patterns of `--include` and `--exclude`.
+    /// Parses the patterns of `--include` and `--exclude`.
     pub fn parse(
         include: &[String],
         exclude: &[String],
@@ -93,7 +96,7 @@ impl TestSelection {
         })
     }
 
-    /// Whether the test is wanted, as far as it is known.
+    /// Returns whether a test is selected, as far as the test is known.
     pub fn evaluate<S: FilterSubject + ?Sized>(&self, subject: &S) -> TruthValue {
         let any = |patterns: &[TestPattern]| {
             patterns

@@ -1,6 +1,7 @@
-//! The parser: one pass from left to right, one function per rule of the grammar.
+//! Parses patterns in one pass from left to right, with one function per rule of the grammar.
 //!
-//! It backtracks over no more than the whitespace before an operator, and its depth is bounded.
+//! The parser backtracks only over the whitespace before an operator, and its recursion depth is
+//! limited.
 
 use std::ops::Range;
 
@@ -14,11 +15,11 @@ use super::vocabulary::{
     WordLookup, look_up,
 };
 
-/// More than any person writes, and little enough to parse in no time.
+/// The maximum length of a pattern in bytes: more than anybody writes, and still fast to parse.
 const PATTERN_BYTES_MAX: usize = 64 * 1024;
 
-/// How deep brackets and negations may stand. It bounds the stack of everything that walks the
-/// tree.
+/// The maximum nesting depth of brackets and negations. It limits the stack use of all functions
+/// that walk the tree.
 const DEPTH_MAX: usize = 64;
 
 const TERM: &str = "a constant, a selector, `(`, `!` or `not `";
@@ -111,8 +112,8 @@ impl<'a> PatternParser<'a> {
         }
     }
 
-    /// Takes an operator with the whitespace around it, or nothing. A word needs whitespace on both
-    /// sides.
+    /// Consumes an operator and the whitespace around it, if there is one. An operator that is a
+    /// word needs whitespace on both sides.
     fn operator(&mut self, signs: &[&str], word: &str) -> bool {
         let start = self.position;
         let gap_before = self.gap();
@@ -133,7 +134,7 @@ impl<'a> PatternParser<'a> {
             self.no_gap("after `!` and `~`")?;
             true
         } else {
-            // The whole word is compared, so that a selector may begin with these letters.
+            // The whole word is compared, because a selector may begin with these letters.
             self.word() == "not" && {
                 self.take("not");
                 if !self.gap() {
@@ -275,7 +276,7 @@ impl<'a> PatternParser<'a> {
         }
     }
 
-    /// Takes an argument and gives the place of its text.
+    /// Consumes an argument and returns the span of its text.
     fn argument(&mut self) -> PatternResult<(ArgumentDelimiter, Range<usize>)> {
         let opened = ArgumentDelimiter::ALL
             .into_iter()
@@ -287,8 +288,8 @@ impl<'a> PatternParser<'a> {
         let start = open + delimiter.open().len_utf8();
         let mut depth = 1_usize;
         for (offset, character) in self.pattern.get(start..).unwrap_or_default().char_indices() {
-            // The closing character is looked at first because both ends of `//` are the same, and
-            // it cannot be nested.
+            // The closing character is tested first: the two characters of `//` are equal, and
+            // cannot be nested.
             if character == delimiter.close() {
                 depth -= 1;
             } else if character == delimiter.open() {
@@ -308,7 +309,7 @@ impl<'a> PatternParser<'a> {
         self.pattern.get(self.position..).unwrap_or_default()
     }
 
-    /// The word that begins here, which may be empty.
+    /// Returns the word at the current position, which may be empty.
     fn word(&self) -> &'a str {
         let rest = self.rest();
         let end = rest
@@ -325,7 +326,7 @@ impl<'a> PatternParser<'a> {
         there
     }
 
-    /// Skips whitespace; says whether there was any.
+    /// Skips whitespace. Returns whether there was any.
     fn gap(&mut self) -> bool {
         let rest = self.rest();
         let skipped = rest.len() - rest.trim_start_matches(is_gap).len();
@@ -366,7 +367,7 @@ impl<'a> PatternParser<'a> {
         }
     }
 
-    /// The length of the word or the character that comes next.
+    /// Returns the length of the next word or character, in bytes.
     fn next_length(&self) -> usize {
         match self.word().len() {
             0 => self.rest().chars().next().map_or(0, char::len_utf8),
@@ -417,11 +418,11 @@ fn matcher(
     })
 }
 
-/// Compiled here and not by the glob crate, which panics when an absurd glob makes an expression
-/// that doesn't compile.
+/// Compiles a glob. The glob crate's own compilation is not used, because it panics if a huge glob
+/// results in an expression that does not compile.
 pub fn glob(text: &str) -> Result<bytes::Regex, String> {
     if text.matches('{').count() > DEPTH_MAX {
-        // The glob crate walks nested alternatives by recursion.
+        // The glob crate walks nested alternatives recursively.
         return Err(format!("more than {DEPTH_MAX} alternatives in braces"));
     }
     let glob = GlobBuilder::new(text)
@@ -437,7 +438,8 @@ pub fn glob(text: &str) -> Result<bytes::Regex, String> {
 
 fn regex(text: &str, span: Range<usize>) -> PatternResult<Regex> {
     Regex::new(text).map_err(|error| {
-        // The regex crate only draws its errors; its own parser also tells the place.
+        // The error of the regex crate contains a drawing; the error of its parser also has the
+        // span.
         let (place, reason) = match regex_syntax::parse(text) {
             Err(regex_syntax::Error::Parse(error)) => (*error.span(), error.kind().to_string()),
             Err(regex_syntax::Error::Translate(error)) => (*error.span(), error.kind().to_string()),

@@ -1,29 +1,30 @@
 //! The subject of a pattern: a test of one of the runners, as far as it is known.
 //!
-//! A runner learns about a test in steps (the package, then the target, then the case), and the
-//! types here have exactly those steps, so that no inconsistent state can be described.
+//! A runner learns about a test in steps (the package, then the target, then the case). The types
+//! here have exactly these steps, so that inconsistent states cannot be represented.
 
-/// A text that a selector compares.
+/// A text field of a test that a selector compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SubjectField {
-    /// The case's name; pytest's report name.
+    /// The name of the case; for pytest, the name in reports.
     Name,
-    /// The package's name; in Go its import path.
+    /// The name of the package; for Go, its import path.
     Package,
-    /// Go: the directory below the module's root, empty at the root.
+    /// Go: the package's directory relative to the module's root, empty for the root itself.
     PackagePath,
     /// Go: the name in the `package` clause.
     PackageName,
     /// pytest: the node id.
     NodeId,
-    /// pytest: the path from the project directory.
+    /// pytest: the file's path relative to the project directory.
     File,
 }
 
 /// The kind of a cargo target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TargetKind {
-    /// A library of any sort (proc-macro crates too), and whatever is none of the others.
+    /// A library of any kind, including proc-macro crates, and any target that is none of the
+    /// others.
     Library,
     Binary,
     Test,
@@ -33,17 +34,17 @@ pub enum TargetKind {
 
 /// A test, as far as it is known. `None` always means "not known yet".
 pub trait FilterSubject {
-    /// The text of a field.
+    /// Returns the text of a field.
     fn text(&self, field: SubjectField) -> Option<&str>;
 
-    /// The target the test belongs to.
+    /// Returns the target that contains the test.
     fn target(&self) -> Option<SubjectTarget<'_>>;
 
-    /// Whether the test itself carries this marker.
+    /// Returns whether the test itself has this marker.
     fn has_marker(&self, marker: &str) -> Option<bool>;
 }
 
-/// A cargo target.
+/// A cargo target, the unit that is built into one test binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubjectTarget<'a> {
     pub name: &'a str,
@@ -56,7 +57,7 @@ pub struct CargoSubject<'a> {
     pub package: &'a str,
     /// The target, once it is known.
     pub target: Option<SubjectTarget<'a>>,
-    /// The case's name, once it is known.
+    /// The name of the case, once it is known.
     pub case: Option<&'a str>,
 }
 
@@ -84,13 +85,13 @@ impl FilterSubject for CargoSubject<'_> {
 /// A test of `maelstrom-go-test`.
 #[derive(Clone, Copy, Debug)]
 pub struct GoSubject<'a> {
-    /// The package's import path.
+    /// The import path of the package.
     pub import_path: &'a str,
-    /// The package's directory below the module's root, empty at the root.
+    /// The package's directory relative to the module's root, empty for the root itself.
     pub path: &'a str,
     /// The name in the `package` clause.
     pub name: &'a str,
-    /// The case's name, once it is known.
+    /// The name of the case, once it is known.
     pub case: Option<&'a str>,
 }
 
@@ -114,12 +115,13 @@ impl FilterSubject for GoSubject<'_> {
     }
 }
 
-/// A test of `maelstrom-pytest`, once it is known; before, there is nothing to ask about.
+/// A test of `maelstrom-pytest`. It has no partial state, because pytest's collection reports
+/// everything at once.
 #[derive(Clone, Copy, Debug)]
 pub struct PytestSubject<'a> {
-    /// The path of its file from the project directory.
+    /// The file's path relative to the project directory.
     pub file: &'a str,
-    /// pytest's report name, such as `TestBox.test_lid`.
+    /// The name in pytest's reports, such as `TestBox.test_lid`.
     pub name: &'a str,
     pub node_id: &'a str,
     /// The names of the test's own markers.
@@ -127,7 +129,7 @@ pub struct PytestSubject<'a> {
 }
 
 impl PytestSubject<'_> {
-    /// The package that all of pytest's tests belong to.
+    /// The package name of all pytest tests.
     pub const PACKAGE: &'static str = "default";
 }
 

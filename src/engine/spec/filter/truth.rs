@@ -1,20 +1,20 @@
 //! Kleene's three-valued logic: the result of a pattern for a partly known test.
 //!
-//! A pure value; the property tests of [`super`] check the laws.
+//! The property tests of [`super`] check its laws.
 
-/// What is known of a statement.
+/// The truth value of a statement about a partly known test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TruthValue {
-    /// It holds, whatever the rest turns out to be.
+    /// The statement is true, whatever is not known yet.
     True,
-    /// It does not hold, whatever the rest turns out to be.
+    /// The statement is false, whatever is not known yet.
     False,
-    /// What is not known yet decides.
+    /// The result depends on what is not known yet.
     Unknown,
 }
 
 impl TruthValue {
-    /// Both hold.
+    /// Returns the conjunction.
     pub fn and(self, other: TruthValue) -> TruthValue {
         match (self, other) {
             (TruthValue::False, _) | (_, TruthValue::False) => TruthValue::False,
@@ -24,12 +24,12 @@ impl TruthValue {
         }
     }
 
-    /// At least one holds.
+    /// Returns the disjunction.
     pub fn or(self, other: TruthValue) -> TruthValue {
         self.not().and(other.not()).not()
     }
 
-    /// It does not hold.
+    /// Returns the negation.
     #[expect(
         clippy::should_implement_trait,
         reason = "`and` and `or` have no operator trait, and the three belong together"
@@ -42,7 +42,7 @@ impl TruthValue {
         }
     }
 
-    /// Whether it may still turn out to hold: what is worth building and listing.
+    /// Returns whether the statement may be true, so that the test is worth building and listing.
     pub fn possible(self) -> bool {
         match self {
             TruthValue::True | TruthValue::Unknown => true,

@@ -1,16 +1,16 @@
-//! The words of each runner's patterns: constants, selectors and matchers, and how far each may be
+//! The words of each runner's patterns: constants, selectors and matchers, and how far each can be
 //! abbreviated.
 //!
-//! Static tables only. A word may be cut to its minimum length; these are such that no abbreviation
-//! is ambiguous within one table, which a test checks.
+//! The words are in static tables. A word can be abbreviated to its minimum length; a test checks
+//! that no abbreviation is ambiguous within one table.
 
 use super::subject::{SubjectField, TargetKind};
 
-/// A word with a meaning.
+/// A word and its meaning.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PatternWord<T: 'static> {
     pub name: &'static str,
-    /// How many of its characters must be written at least.
+    /// The minimum number of characters of an abbreviation.
     pub least: usize,
     pub meaning: T,
 }
@@ -23,53 +23,53 @@ const fn word<T>(name: &'static str, least: usize, meaning: T) -> PatternWord<T>
     }
 }
 
-/// What a word means that stands alone.
+/// The meaning of a word that stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternConstant {
     All,
     None,
-    /// Every test of a target of this kind.
+    /// All tests of targets of this kind.
     Kind(TargetKind),
 }
 
-/// What a word means that a `.` follows.
+/// The meaning of a word that is followed by `.` and a matcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternSelector {
-    /// This text is compared.
+    /// Compares this text of the test.
     Text(SubjectField),
-    /// The target must be of this kind, and its name is compared.
+    /// Requires a target of this kind and compares its name.
     Target(TargetKind),
-    /// The test's set of markers, which can only be asked whether it contains one.
+    /// Tests whether the test has a marker. `contains` is the only matcher.
     Markers,
 }
 
 /// How a text is compared with the argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MatcherKind {
-    /// It is the argument.
+    /// The text equals the argument.
     Equals,
-    /// It holds the argument.
+    /// The text contains the argument.
     Contains,
-    /// It begins with the argument.
+    /// The text begins with the argument.
     StartsWith,
-    /// It ends with the argument.
+    /// The text ends with the argument.
     EndsWith,
-    /// It has a match of the regular expression.
+    /// The text has a match of the regular expression.
     Matches,
-    /// The glob matches all of it.
+    /// The glob matches the whole text.
     Globs,
 }
 
 /// The words of one runner.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PatternVocabulary {
-    /// Words that stand alone.
+    /// The words that stand alone.
     pub constants: &'static [PatternWord<PatternConstant>],
-    /// Words that a matcher follows.
+    /// The words that are followed by a matcher.
     pub selectors: &'static [PatternWord<PatternSelector>],
 }
 
-/// The matchers, which all runners share.
+/// The matchers, which are the same for all runners.
 pub static MATCHERS: &[PatternWord<MatcherKind>] = &[
     word("equals", 2, MatcherKind::Equals),
     word("contains", 1, MatcherKind::Contains),
@@ -79,7 +79,7 @@ pub static MATCHERS: &[PatternWord<MatcherKind>] = &[
     word("globs", 1, MatcherKind::Globs),
 ];
 
-/// The one matcher that [`PatternSelector::Markers`] takes.
+/// The only matcher of [`PatternSelector::Markers`].
 pub static MARKER_MATCHERS: &[PatternWord<MatcherKind>] =
     &[word("contains", 1, MatcherKind::Contains)];
 
@@ -152,17 +152,17 @@ pub static PYTEST: PatternVocabulary = PatternVocabulary {
     ],
 };
 
-/// What looking up a written word gives.
+/// The result of looking up a word as written.
 pub(super) enum WordLookup<T: 'static> {
-    /// The word it stands for.
+    /// The word, or one that it abbreviates.
     Found(&'static PatternWord<T>),
-    /// It begins these words, but is too short for each.
+    /// It is the beginning of these words, but too short for any of them.
     TooShort(Vec<&'static str>),
-    /// It begins no word.
+    /// It is the beginning of no word.
     Unknown,
 }
 
-/// Looks a written word up.
+/// Looks up a word as written.
 pub(super) fn look_up<T>(words: &'static [PatternWord<T>], written: &str) -> WordLookup<T> {
     let mut begun = words
         .iter()

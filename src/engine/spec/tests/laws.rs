@@ -1,4 +1,4 @@
-//! Properties of every file and every container.
+//! Properties of all files and all containers.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -134,7 +134,8 @@ fn base() -> impl Strategy<Value = ResolvedBase> {
     ]
 }
 
-/// Anything that resolving can give: a base gives something, and no scalar that is set.
+/// Generates resolved specifications that resolving can result in: a base is never empty, and does
+/// not provide scalars that are set.
 fn anything() -> impl Strategy<Value = ResolvedSpec> {
     (
         (base(), scalars()),
@@ -179,7 +180,7 @@ fn anything() -> impl Strategy<Value = ResolvedSpec> {
         )
 }
 
-/// Lines that are often valid, in any order.
+/// Generates files of mostly valid lines in any order.
 fn file() -> impl Strategy<Value = String> {
     let line = prop::sample::select(vec![
         "[[directives]]",

@@ -1,7 +1,7 @@
-//! The files' language, row by row of its reference; and properties of every file.
+//! Tests the language of the files against its reference, row by row, and properties of all files.
 //!
-//! A row is a file and what a test named `slow` of the package `courier` gets by it, or the error.
-//! The snapshots hold both, so that they read as a table.
+//! A row is a file, and what it specifies for a test named `slow` of the package `courier`, or the
+//! error. The snapshots contain both, so that they read as a table.
 
 mod laws;
 mod parts;
@@ -24,7 +24,7 @@ pub(super) const SUBJECT: CargoSubject<'static> = CargoSubject {
     case: Some("slow"),
 };
 
-/// Reads a file of `cargo maelstrom`; an error is as a person reads it.
+/// Reads a file of `cargo maelstrom`. Errors are returned as shown to the user.
 pub(super) fn read(text: &str) -> Result<TestSpecification, String> {
     let variables = [TemplateVariable {
         name: "build-dir",
@@ -57,7 +57,7 @@ pub(super) fn resolved(text: &str) -> Result<ResolvedSpec, String> {
     Ok(resolution.resolved.as_ref().clone())
 }
 
-/// A row of a table: the file, and what comes of it.
+/// Formats a row of the table: the file and its result.
 pub(super) fn row(title: &str, text: &str) -> String {
     let outcome = match resolved(text) {
         Ok(resolved) => explain::print(&resolved),

@@ -1,8 +1,8 @@
-//! The reference, row by row: layers and mounts.
+//! Rows of the reference about layers and mounts.
 
 use super::table;
 
-/// Each layer in a directive of its own file.
+/// Formats a row for each layer, in a directive of its own file.
 fn layers(rows: &[(&str, &str)]) -> String {
     let files: Vec<(&str, String)> = rows
         .iter()

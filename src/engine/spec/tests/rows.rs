@@ -1,4 +1,4 @@
-//! The reference, row by row: fields, conflicts, directives, inheritance.
+//! Rows of the reference about fields, conflicts, directives and inheritance.
 
 use super::table;
 

@@ -1,6 +1,6 @@
-//! Files in the styles that users of the original Maelstrom write: dotted keys, tables that follow
-//! their directive, patterns over several lines, relative stubs, both spellings of a key. Each is
-//! read unchanged and keeps its meaning.
+//! Tests files in the styles of the original Maelstrom's users: dotted keys, tables that follow
+//! their directive, patterns over several lines, relative stubs, both spellings of a key. Each file
+//! is read unchanged and keeps its meaning.
 
 use std::path::Path;
 

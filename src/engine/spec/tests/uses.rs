@@ -1,5 +1,5 @@
-//! Which fields of a container may be combined: each field against each way of inheriting, in each
-//! place where containers are described.
+//! Tests which fields of a container can be combined: each field with each way of inheriting, in
+//! each place that describes containers.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::read;
 use crate::document::{TextDocument, TextPosition};
 use crate::filter::vocabulary;
 
-/// Each field that a `use` may list: its name there, and as it is said.
+/// The fields that a `use` list may contain: the name there, and the field as written.
 const FIELDS: [(&str, &str); 8] = [
     ("layers", r#""layers": [{"stubs": ["/x"]}]"#),
     ("environment", r#""environment": {"A": "b"}"#),
@@ -27,10 +27,10 @@ const FIELDS: [(&str, &str); 8] = [
     ("group", r#""group": 1"#),
 ];
 
-/// What an image has of these.
+/// The fields that can be inherited from an image.
 const OF_IMAGES: [&str; 3] = ["layers", "environment", "working_directory"];
 
-/// A place where a container is described.
+/// A place that describes a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Directive,
@@ -47,7 +47,7 @@ impl Place {
         Place::ContainerOfJobs,
     ];
 
-    /// What reading these fields there comes to.
+    /// Reads these fields in this place and returns the error, if any.
     fn read(self, fields: &[&str]) -> Result<(), String> {
         let fields = fields.join(", ");
         match self {
@@ -59,7 +59,7 @@ impl Place {
     }
 }
 
-/// The same fields in the other language.
+/// Converts fields from JSON to TOML.
 fn toml(fields: &str) -> String {
     let table: toml::Table = serde_json::from_str(&format!("{{{fields}}}")).unwrap();
     let lines = table
@@ -79,7 +79,7 @@ fn entry(text: &str) -> Result<(), String> {
     read.map(drop).map_err(|error| error.to_string())
 }
 
-/// An image or a parent, and what is used of it.
+/// Formats an image or a parent with its `use` list.
 fn base(key: &str, used: Option<&[&str]>) -> String {
     let name = match key {
         "image" => "docker://x",
@@ -101,7 +101,8 @@ fn a_plain_field_drops_out_of_what_is_used_unless_that_lists_it() {
                 assert_eq!(with(None), Ok(()), "{place:?} {key} {field}");
                 assert_eq!(with(Some(&[])), Ok(()), "{place:?} {key} {field}");
                 let listed = with(Some(&[field]));
-                // In a job, a list of elements adds to what is used; a table is an error there too.
+                // In a job, a list of elements is added to the inherited ones; a table is an error
+                // there too.
                 assert!(listed.is_err(), "{place:?} {key} {field}");
                 if inherits {
                     let error = listed.unwrap_err();
@@ -122,7 +123,7 @@ fn an_added_list_needs_something_to_be_added_to() {
                 place.read(&fields)
             };
             let case = format!("{place:?} added_{field}");
-            // A directive alters what those before it have made.
+            // A directive changes what earlier directives have set.
             let alone = place == Place::Directive;
             assert_eq!(read(&[]).is_ok(), alone, "{case}");
             assert_eq!(read(&[said]).is_ok(), alone, "{case} and {field}");

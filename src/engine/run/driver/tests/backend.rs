@@ -1,4 +1,4 @@
-//! An in-memory backend whose jobs do what their program's name says.
+//! An in-memory backend whose jobs act according to the name of their program.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use maelstrom_model::event::OutputStream;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ResourceUsage};
 
-/// What the program of a job makes it do.
+/// Returns the output and the outcome of a job, according to its program.
 fn behavior(job: &Job) -> (Vec<(OutputStream, Vec<u8>)>, Option<JobOutcome>) {
     let stderr = |text: &str| (OutputStream::Stderr, text.as_bytes().to_vec());
     match job.process.program.to_str().unwrap() {
@@ -34,7 +34,7 @@ fn behavior(job: &Job) -> (Vec<(OutputStream, Vec<u8>)>, Option<JobOutcome>) {
     }
 }
 
-/// Runs jobs in order of rank, in two slots, all at once.
+/// Runs jobs by priority in two slots, all at once.
 pub struct ScriptedBackend {
     scheduler: SlotScheduler<Job>,
     news: VecDeque<BackendEvent>,
@@ -43,7 +43,7 @@ pub struct ScriptedBackend {
     trace: Trace,
 }
 
-/// What the test sees of the backend's and the framework's calls.
+/// The recorded calls to the backend and the framework.
 pub type Trace = Rc<RefCell<Vec<String>>>;
 
 impl ScriptedBackend {
@@ -123,7 +123,7 @@ impl Backend for ScriptedBackend {
             WithdrawResult::FromQueue(_) => self.post_end(id, JobOutcome::Cancelled),
             WithdrawResult::StillRunning { .. } => {
                 self.log(format!("{how:?}"));
-                // It ignores SIGTERM.
+                // The job ignores SIGTERM.
                 if how == StopMode::Kill {
                     self.hanging.retain(|hanging| *hanging != id);
                     self.scheduler.finished(id);

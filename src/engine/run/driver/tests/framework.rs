@@ -1,4 +1,4 @@
-//! A scripted framework.
+//! A framework that follows a script.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use maelstrom_model::framework::{
 use maelstrom_model::job::{TestCase, TestKey};
 use maelstrom_model::testing;
 
-/// What the framework does, in order.
+/// A step of the scripted framework.
 #[derive(Clone)]
 pub enum Act {
     Find(&'static [(&'static str, &'static str)]),
@@ -127,7 +127,7 @@ impl Framework for ScriptedFramework {
     }
 }
 
-/// Shows one exclamation mark for each piece of output, the last of them at the end.
+/// Passes on one exclamation mark for each piece of output, the last one at the end.
 #[derive(Default)]
 struct Excited {
     held: bool,

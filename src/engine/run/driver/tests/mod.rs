@@ -1,4 +1,4 @@
-//! The driver between a scripted framework and a scripted backend, both in memory.
+//! Tests the driver between a scripted framework and a scripted backend, both in memory.
 
 mod backend;
 mod framework;

@@ -25,7 +25,7 @@ use maelstrom_model::framework::CapturedOutput;
 use maelstrom_model::ids::RunId;
 use maelstrom_model::testing;
 
-/// A run to be driven, and everything a test may want to push or to look at.
+/// The setup of a run, with everything that a test may send or inspect.
 pub struct Stage {
     pub wishes: RunOptions,
     pub state_directory: Option<PathBuf>,
@@ -60,7 +60,7 @@ impl Default for Stage {
 }
 
 impl Stage {
-    /// Drives the run; `react` sees each event as it comes and may push commands and interrupts.
+    /// Drives the run. `react` sees each event and may send commands and signals.
     pub fn play(
         self,
         acts: Vec<Act>,
@@ -70,7 +70,7 @@ impl Stage {
             &UnboundedSender<TerminationSignal>,
         ),
     ) -> Played {
-        // Only for the one timer of the driver, which waits for a backend that does not close.
+        // The timer is needed only for the driver's timeout for closing the backend.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -120,8 +120,8 @@ impl Stage {
             events.len() > before
         };
         let mut driving = Box::pin(drive(setup));
-        // Nothing here waits for time or for another thread: a run that stands still without new
-        // events stands still forever.
+        // Nothing here waits for time or another thread, so a run that makes no progress without
+        // new events never will.
         let code = loop {
             if let Some(code) = driving.as_mut().now_or_never() {
                 break code;

@@ -1,4 +1,4 @@
-//! Scenarios with changed files.
+//! Scenarios in which files change.
 
 use super::*;
 use crate::run::message::ChangedFiles;
@@ -12,7 +12,7 @@ fn watching(at_end: AtEnd) -> World {
     world
 }
 
-/// Ends all that runs and waits, each test well, without ending the run.
+/// Ends all running and waiting tests as passed, without ending the run.
 fn drain(world: &mut World) {
     world.end_discovery();
     loop {
@@ -77,7 +77,7 @@ fn a_change_between_rounds_begins_one_that_finds_everything_anew() {
     let told = EventKind::Vanished { tests: vanished };
     assert_eq!(count(&world, |event| *event == told), 1);
     assert_eq!(world.summaries()[1].passed, 3);
-    // Attempts of a test go on counting.
+    // The attempt numbers of a test continue.
     let again = EventKind::Queued {
         test: TestId(0),
         attempt: Attempt(2),
@@ -101,7 +101,7 @@ fn a_change_during_a_round_cuts_it_short_and_another_begins() {
     world.change("src/lib.rs").unwrap();
     assert!(!world.discovering, "the build is abandoned");
     assert_eq!(world.machine.state(), RunState::Stopping);
-    // What had ended by itself is reported so.
+    // An attempt that ended by itself is reported with its own outcome.
     world.running[0].1 = None;
     world.end(0, JobOutcome::Exited(ExitStatus::Code(101)));
     while world.machine.state() == RunState::Stopping {
@@ -116,7 +116,7 @@ fn a_change_during_a_round_cuts_it_short_and_another_begins() {
     };
     assert_eq!((first.failed, first.cancelled, first.not_run), (1, 1, 3));
     assert_eq!(second.passed, 5);
-    // The failure was one of files that are no more, and nobody cancelled anything.
+    // The failure was about outdated files, and nobody cancelled the run.
     assert_eq!(world.code, Some(exit_code::SUCCESS));
     testing::check_stream(&world.events).unwrap();
 }
@@ -143,7 +143,7 @@ fn a_build_that_changes_its_own_sources_is_left_to_end() {
     drain(&mut world);
     assert_eq!(world.summaries()[3].passed, 1);
     assert_eq!(causes(&world).len(), 5, "and what changed meanwhile counts");
-    // From here on changes are heeded at once again.
+    // From here on changes stop the round at once again.
     world.change("src/lib.rs").unwrap();
     assert_eq!(causes(&world).len(), 6);
     world.find(1);
@@ -230,7 +230,7 @@ fn a_change_takes_the_place_of_a_rerun() {
     assert_eq!(causes(&world), [RoundCause::Start, RoundCause::Watch]);
     world.find(1);
     drain(&mut world);
-    // What is gone cannot be run again.
+    // A vanished test cannot be rerun.
     let tests = vec![TestId(1)];
     world
         .handle_input(RunInput::Command(UiCommand::Rerun { tests }))

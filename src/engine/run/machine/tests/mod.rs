@@ -1,4 +1,4 @@
-//! The machine against a simulated backend, with random inputs.
+//! Tests the machine against a simulated backend, with random inputs.
 
 mod following;
 mod scenarios;
@@ -23,16 +23,16 @@ use maelstrom_model::ids::{RunId, WorkerId};
 use maelstrom_model::job::{JobOutcome, JobResult, ResourceUsage, TestCase};
 use maelstrom_model::testing;
 
-/// A machine with a backend of two slots whose jobs do what the script says.
+/// A machine and a backend with two slots whose jobs follow the script.
 struct World {
     machine: RunStateMachine,
     scheduler: SlotScheduler<()>,
     running: Vec<(JobId, Option<StopMode>)>,
-    /// What the backend has to tell, oldest first: events arrive late.
+    /// Events of the backend that have not arrived yet, oldest first.
     mail: VecDeque<RunInput>,
     now_us: u64,
     events: Vec<EventKind>,
-    /// What the backend said of each attempt that it ended.
+    /// The outcome that the backend reported for each attempt.
     ends: BTreeMap<(TestId, Attempt), JobOutcome>,
     discovering: bool,
     found: u32,
@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    /// The running job at this index, counted round, writes something.
+    /// Writes output of the running job at `index`, modulo their number.
     fn write(&mut self, index: usize) {
         if self.running.is_empty() {
             return;
@@ -195,7 +195,7 @@ impl World {
         });
     }
 
-    /// The running job at this index, counted round, ends.
+    /// Ends the running job at `index`, modulo their number.
     fn end(&mut self, index: usize, end: JobOutcome) {
         if self.running.is_empty() {
             return;
@@ -285,13 +285,13 @@ impl World {
         }
     }
 
-    /// Lets everything come to its end; every job that is not stopped passes.
+    /// Ends everything; every job that is not stopped passes.
     fn finish(&mut self) {
         self.end_discovery();
         let _ = self.handle_input(RunInput::Command(UiCommand::Resume));
         let _ = self.handle_input(RunInput::Command(UiCommand::Leave));
         loop {
-            // A change that waited has begun another round, and with it another discovery.
+            // A waiting change has started another round, and with it another discovery.
             self.end_discovery();
             self.start();
             self.end(0, JobOutcome::Exited(ExitStatus::Code(0)));
@@ -415,14 +415,14 @@ fn play(wishes: RunOptions, steps: &[Step]) -> World {
             Step::End(index, end) => world.end(index, end),
             Step::Deliver => world.deliver(),
             Step::Lose => world.lose(),
-            // What is told of files may be too late as well.
+            // File events may also arrive too late.
             Step::Watch => drop(world.handle_input(RunInput::Watched { directories: 1 })),
             Step::Unwatch => drop(world.handle_input(RunInput::Unwatched {
                 message: "it vanished".into(),
                 help: None,
             })),
             Step::Change => drop(world.change("src/lib.rs")),
-            // A command may come at any time; one that makes no sense changes nothing.
+            // A command may come at any time; an invalid one changes nothing.
             Step::Command(command) => drop(world.handle_input(RunInput::Command(command))),
         }
     }
@@ -453,7 +453,8 @@ proptest! {
                 TestOutcome::Error { message } => Some(JobOutcome::Error(message.clone())),
             };
             let said = world.ends.get(&(finished.test, finished.attempt));
-            // What the backend did not live to tell is an error or was never started.
+            // An attempt whose end the lost backend did not report is an error or was never
+            // started.
             if !world.lost {
                 prop_assert_eq!(told.as_ref(), said);
             } else if let (Some(JobOutcome::Exited(_) | JobOutcome::TimedOut), told) = (&told, &told) {
@@ -462,7 +463,7 @@ proptest! {
         }
     }
 
-    /// Invariant 6: the same calls give the same answers.
+    /// Invariant 6: the same calls return the same results.
     #[test]
     fn the_same_happenings_give_the_same_run(
         wishes in any_wishes(),
@@ -471,7 +472,7 @@ proptest! {
         prop_assert_eq!(play(wishes, &steps).events, play(wishes, &steps).events);
     }
 
-    /// Invariant 10: a recording says all that the stream said.
+    /// Invariant 10: a recording contains everything in the event stream.
     #[test]
     fn the_stream_survives_being_recorded(steps in prop::collection::vec(step(), 0..60)) {
         for kind in play(wishes(), &steps).events {

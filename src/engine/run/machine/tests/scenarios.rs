@@ -15,7 +15,7 @@ fn failed() -> JobOutcome {
     JobOutcome::Exited(ExitStatus::Code(101))
 }
 
-/// Starts what can be started, ends the first running job so, and lets the news arrive.
+/// Starts what can start, ends the first running job with this outcome, and delivers the events.
 fn run_one(world: &mut World, end: JobOutcome) {
     world.start();
     world.end(0, end);

@@ -1,12 +1,12 @@
-//! Properties of every pattern: errors have a location, the meaning follows the grammar, and the
+//! Properties of all patterns: errors have a location, the meaning follows the grammar, and the
 //! printed form parses back.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// A pattern built from the grammar together with what it must evaluate to, computed from the
-/// grammar's own recursive rules.
+/// A pattern generated from the grammar, and its expected result, computed by the recursive rules
+/// of the grammar.
 #[derive(Clone, Debug)]
 struct Sample {
     text: String,
@@ -14,7 +14,7 @@ struct Sample {
 }
 
 fn leaf() -> impl Strategy<Value = Sample> {
-    // Of a package whose targets are not known, these are true, false and unknown.
+    // For a package whose targets are not known, these are true, false and unknown.
     let known = [
         ("all", TruthValue::True),
         ("any()", TruthValue::True),

@@ -1,4 +1,4 @@
-//! The language as its users know it: examples, errors, and laws that hold for every pattern.
+//! Tests the language as users see it: examples, errors, and properties of all patterns.
 
 mod laws;
 mod words;
@@ -154,12 +154,12 @@ fn spellings_of_the_operators_agree() {
 
 #[test]
 fn and_and_minus_group_to_the_right() {
-    // Grouped to the left these would be false, false and true.
+    // With left associativity, these would be false, false and true.
     assert_eq!(ask("all - all - all"), TruthValue::True);
     assert_eq!(ask("all - all & none"), TruthValue::True);
     assert_eq!(ask("none & all - all | all - all"), TruthValue::False);
     assert_eq!(ask("(all - all) - all"), TruthValue::False);
-    // `or` binds weakest, `not` tightest.
+    // `or` has the lowest precedence, `not` the highest.
     assert_eq!(ask("all | none & none"), TruthValue::True);
     assert_eq!(ask("!none | all"), TruthValue::True);
     assert_eq!(ask("!all & none | all"), TruthValue::True);

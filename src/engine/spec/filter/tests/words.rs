@@ -1,8 +1,8 @@
-//! Every word of every runner's patterns, and how far it may be abbreviated.
+//! Tests every word of every runner's patterns, and how far it can be abbreviated.
 
 use super::*;
 
-/// Each word, how few of its characters mean the same, and for what runners.
+/// Tests each word's shortest abbreviation, and the runners that have the word.
 #[test]
 fn words_may_be_cut_so_far_and_no_further() {
     let all = &[("cargo", &CARGO), ("go", &GO), ("pytest", &PYTEST)][..];
@@ -51,7 +51,7 @@ fn words_may_be_cut_so_far_and_no_further() {
             for length in 0..word.len() {
                 let cut = &word[..length];
                 let same = parse(cut).is_ok_and(|pattern| pattern == whole);
-                // Go's longest word begins like others, which then are meant.
+                // In Go, `package_p…` and `package_n…` abbreviate other words.
                 let is_another = *word == "package_import_path"
                     && (cut.starts_with("package_p") || cut.starts_with("package_n"));
                 assert_eq!(
@@ -78,7 +78,7 @@ fn words_may_be_cut_so_far_and_no_further() {
     check(&(of_pytest, "markers", "markers"), |word| {
         format!("{word}.contains(x)")
     });
-    // A name alone is no test's, and has no meaning.
+    // A selector without a matcher is an error.
     for (runner, vocabulary) in all {
         for word in [
             "name",

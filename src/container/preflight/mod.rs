@@ -278,9 +278,16 @@ fn in_engine(engine: ContainerEngine, facts: &PreflightFacts) -> (String, String
             "Start it with: podman run --security-opt seccomp=unconfined --security-opt \
              unmask=ALL ..."
         }
+        // As root, `--proc` covers directories of the new /proc, which masks it as far as the kernel
+        // is concerned.
+        ContainerEngine::Bubblewrap if facts.proc_masked => {
+            "Start it outside of the sandbox, or start the sandbox with the machine's own /proc: \
+             `bwrap --bind /proc /proc` in place of --proc and --unshare-pid (as an ordinary user, \
+             --proc works as well)."
+        }
         ContainerEngine::Bubblewrap => {
-            "Start it outside of the sandbox, or start that without --disable-userns and without a \
-             seccomp filter (bwrap --seccomp)."
+            "Start it outside of the sandbox, or start the sandbox without --disable-userns and \
+             without a seccomp filter (bwrap --seccomp)."
         }
         ContainerEngine::Other => {
             "Start its container with seccompProfile: {type: Unconfined} and procMount: Unmasked \

@@ -72,6 +72,23 @@ fn every_restriction_has_its_cure() {
             },
             denied,
         ),
+        (
+            "bubblewrap",
+            PreflightFacts {
+                engine: Some(ContainerEngine::Bubblewrap),
+                ..facts()
+            },
+            denied,
+        ),
+        (
+            "bubblewrap of root",
+            PreflightFacts {
+                engine: Some(ContainerEngine::Bubblewrap),
+                proc_masked: true,
+                ..facts()
+            },
+            denied,
+        ),
         ("exhausted", facts(), Some(Errno::ENOSPC)),
         (
             "seccomp",

@@ -19,6 +19,8 @@ use super::pane::{DashboardPane, PaneClick, moved};
 #[derive(Debug, Default)]
 pub(in super::super) struct WorkersPane {
     chosen: Option<WorkerId>,
+    /// The first worker that the list shows.
+    top: usize,
 }
 
 impl WorkersPane {
@@ -28,13 +30,13 @@ impl WorkersPane {
         chosen.or_else(|| model.workers().next())
     }
 
-    /// The first worker that a list of this many lines shows, its heading being one of them.
-    pub fn first_shown(&self, model: &RunModel, lines: u16) -> usize {
+    /// Moves the list so that the selection is in it. One of its lines is the heading.
+    pub fn keep_in_view(&mut self, model: &RunModel, lines: usize) {
         let selected = self.selected(model).map(|worker| worker.id);
         let mut ids = model.workers().map(|worker| worker.id);
         let at = ids.position(|id| Some(id) == selected).unwrap_or(0);
         let count = model.workers().count();
-        scroll::top(0, at, count, usize::from(lines.saturating_sub(1)))
+        self.top = scroll::top(self.top, at, count, lines.saturating_sub(1));
     }
 }
 
@@ -42,11 +44,7 @@ impl DashboardPane for WorkersPane {
     fn view(&self, ctx: &ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let selected = self.selected(ctx.model());
         match ctx.pane {
-            PaneKind::WorkerList => {
-                let lines = area.height.saturating_sub(2);
-                let top = self.first_shown(ctx.model(), lines);
-                list::view(ctx, selected, top, area, buf);
-            }
+            PaneKind::WorkerList => list::view(ctx, selected, self.top, area, buf),
             PaneKind::Slots => slots::view(ctx, selected, area, buf),
             _ => summary::view(ctx, area, buf),
         }
@@ -66,9 +64,8 @@ impl DashboardPane for WorkersPane {
         match ctx.pane {
             PaneKind::WorkerList => {
                 let model = ctx.model();
-                let top = self.first_shown(model, ctx.inside.height);
                 // The first line is a heading.
-                let index = click.line.checked_sub(1).map(|line| top + line);
+                let index = click.line.checked_sub(1).map(|line| self.top + line);
                 let clicked = index.and_then(|index| model.workers().nth(index));
                 self.chosen = clicked.map(|worker| worker.id).or(self.chosen);
             }

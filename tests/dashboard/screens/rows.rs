@@ -223,3 +223,17 @@ fn a_list_of_workers_stays_where_it_is_when_one_of_its_rows_is_clicked() {
     harness.keys("k");
     assert_ne!(names(&harness.screen()), names(&before));
 }
+
+#[test]
+fn a_list_stands_where_it_stood_when_one_comes_back_to_its_screen() {
+    let mut harness = shown(stream::showcase(), 80, 24);
+    harness.keys("2");
+    harness.keys(&"j".repeat(30));
+    harness.keys("kkkkk");
+    let before = harness.screen();
+    harness.keys("42");
+    assert_eq!(harness.screen(), before);
+    harness.enter();
+    harness.esc();
+    assert_eq!(harness.screen(), before);
+}

@@ -188,10 +188,8 @@ impl App {
         panes.tests.keep_in_view(layout.height(PaneKind::Tests));
         let height = layout.height(PaneKind::Failures);
         panes.failures.keep_in_view(model, height);
-        // A list that is not shown keeps its place.
-        if let lines @ 1.. = layout.height(PaneKind::WorkerList) {
-            panes.workers.keep_in_view(model, lines);
-        }
+        let lines = layout.height(PaneKind::WorkerList);
+        panes.workers.keep_in_view(model, lines);
         let (key, test) = (
             panes.log_key(&self.screens, model),
             panes.current_test(&self.screens, model),

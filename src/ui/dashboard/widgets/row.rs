@@ -13,6 +13,9 @@ use maelstrom_model::event::untrusted_text::clean;
 
 const BLANKS: &str = "                                                                ";
 
+/// As many parts and gaps as most lines have: a frame makes one line for each row in view.
+const PARTS: usize = 12;
+
 /// A text in a style. Names are shown that others have chosen: they are cleaned here.
 pub(in super::super) fn span<'a>(text: impl Into<Cow<'a, str>>, style: Style) -> Span<'a> {
     let text = match text.into() {
@@ -47,8 +50,8 @@ impl<'a> RowLine<'a> {
     /// A line of so many columns.
     pub fn new(columns: u16) -> Self {
         RowLine {
-            left: Vec::new(),
-            right: Vec::new(),
+            left: Vec::with_capacity(PARTS),
+            right: Vec::with_capacity(PARTS / 2),
             x: 0,
             ended: 0,
             end: usize::from(columns),

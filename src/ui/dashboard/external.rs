@@ -29,7 +29,7 @@ pub(super) fn prepare(external: &ExternalProgram, app: &App) -> Result<PreparedP
                 .tempfile()
                 .map_err(|error| format!("cannot make a file for the pager: {error}"))?;
             app.logs()
-                .write_to(*log, app.log.streams, file.as_file_mut())
+                .write_to(*log, app.log_streams(), file.as_file_mut())
                 .and_then(|()| file.flush())
                 .map_err(|error| format!("cannot write the log for the pager: {error}"))?;
             let mut words = words_of(&["PAGER"], "less -R");

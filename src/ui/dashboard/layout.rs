@@ -1,7 +1,7 @@
 //! The layout of each screen. It depends on the size, the screen and few other values that change
 //! rarely, so nothing jumps while tests come and go.
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::message::{PaneKind, ScreenKind};
 use crate::model::RunModel;
@@ -39,6 +39,12 @@ impl ScreenLayout {
     pub fn area(&self, pane: PaneKind) -> Rect {
         let found = self.panes.iter().find(|(other, _)| *other == pane);
         found.map_or(Rect::ZERO, |(_, area)| *area)
+    }
+
+    /// The pane at a place of the screen.
+    pub fn pane_at(&self, at: Position) -> Option<PaneKind> {
+        let found = self.panes.iter().find(|(_, area)| area.contains(at));
+        found.map(|(pane, _)| *pane)
     }
 
     /// The area of a pane within its frame.

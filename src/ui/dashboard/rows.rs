@@ -69,11 +69,11 @@ pub(super) struct TestRows {
     closed: HashSet<GroupId>,
     /// Folds made while only failures are shown; forgotten afterwards.
     closed_among_failures: HashSet<GroupId>,
-    pub show: RowFilter,
-    pub sort: TestSortOrder,
-    pub finder: TestFinder,
-    pub selected: Option<TreeRow>,
-    pub top: usize,
+    show: RowFilter,
+    sort: TestSortOrder,
+    finder: TestFinder,
+    selected: Option<TreeRow>,
+    top: usize,
     /// Where the selection was found last: looked at first.
     last_index: Cell<usize>,
     stale: RowStaleness,
@@ -94,6 +94,52 @@ impl TestRows {
     /// The lines, as [`TestRows::refresh`] last made them.
     pub fn list(&self) -> &[VisibleRow] {
         &self.list
+    }
+
+    /// Which tests are shown.
+    pub fn filter(&self) -> RowFilter {
+        self.show
+    }
+
+    /// What the lines are sorted by.
+    pub fn sort(&self) -> TestSortOrder {
+        self.sort
+    }
+
+    /// What names are searched for.
+    pub fn finder(&self) -> &TestFinder {
+        &self.finder
+    }
+
+    /// The first line that is visible.
+    pub fn top(&self) -> usize {
+        self.top
+    }
+
+    /// Shows the tests that match, the best selected. `Err` says what is wrong with the pattern.
+    pub fn find(
+        &mut self,
+        pattern: &str,
+        syntax: PatternSyntax,
+        tests: &TestTable,
+    ) -> Result<(), String> {
+        self.finder.set(pattern, syntax, tests)?;
+        // This list is ranked: the best match is its first line.
+        if syntax == PatternSyntax::Fuzzy && !pattern.is_empty() {
+            self.selected = None;
+            self.top = 0;
+        }
+        self.stale = RowStaleness::Yes;
+        Ok(())
+    }
+
+    /// Shows all tests again.
+    pub fn clear_finder(&mut self, tests: &TestTable) {
+        let selected = self.selected_row();
+        // The empty pattern is always valid.
+        let _ = self.find("", PatternSyntax::Fuzzy, tests);
+        // What the ranked list had selected, if only as its first line, stays so in the tree.
+        self.selected = selected;
     }
 
     /// Whether a group shows what is in it.
@@ -258,6 +304,23 @@ impl TestRows {
     /// What is selected, or the first line.
     pub fn selected_row(&self) -> Option<TreeRow> {
         Some(self.list.get(self.selected_index())?.row)
+    }
+
+    /// Selects another line.
+    pub fn select(&mut self, row: TreeRow) {
+        self.selected = Some(row);
+    }
+
+    /// Selects the package of the selected test: what is folded away cannot stay selected, and the
+    /// package is the nearest thing shown.
+    pub fn select_package(&mut self, tests: &TestTable) {
+        if let Some(TreeRow::Test(test)) = self.selected {
+            let mut row = TreeRow::Test(test);
+            while let Some(parent) = tests.tree().parent(row) {
+                row = TreeRow::Group(parent);
+            }
+            self.selected = Some(row);
+        }
     }
 
     /// Selects another line, by number.

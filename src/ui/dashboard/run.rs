@@ -195,7 +195,7 @@ impl DashboardLoop {
                 _ = self.signals.terminate.recv() => return Ok(self.ended_by(SignalKind::terminate())),
                 _ = self.signals.hang_up.recv() => return Ok(self.ended_by(SignalKind::hangup())),
                 // The run listens for it as well, and its events tell what comes of it.
-                _ = self.signals.interrupt.recv() => match self.app.source {
+                _ = self.signals.interrupt.recv() => match self.app.source() {
                     EventSource::Live => Vec::new(),
                     EventSource::Recording => return Ok(DashboardEnd::Closed),
                 },
@@ -220,7 +220,7 @@ impl DashboardLoop {
                         let is_over = matches!(self.app.live().phase, RunPhase::Finished { .. });
                         // A run that ends without a word has nothing more to show; a recording
                         // may well be of a run that was killed.
-                        if !is_over && self.app.source == EventSource::Live {
+                        if !is_over && self.app.source() == EventSource::Live {
                             return Ok(DashboardEnd::Closed);
                         }
                     }

@@ -11,7 +11,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::app::App;
-use super::view;
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const CLEAR: &[u8] = b"\x1b[0m\x1b[2J";
@@ -50,7 +49,8 @@ impl ScreenRenderer {
     /// The bytes that make the terminal show the dashboard's present state; `None` if it already
     /// does.
     pub fn frame(&mut self, app: &App, now_us: u64) -> io::Result<Option<Vec<u8>>> {
-        let area = Rect::new(0, 0, app.columns, app.terminal_rows);
+        let (columns, rows) = app.size();
+        let area = Rect::new(0, 0, columns, rows);
         if self.shown.area != area {
             self.forget();
         }
@@ -61,7 +61,7 @@ impl ScreenRenderer {
         }
         self.drawn.resize(area);
         self.drawn.reset();
-        view::draw(app, &mut self.drawn, now_us);
+        app.draw(&mut self.drawn, now_us);
         let difference = self.shown.diff(&self.drawn);
         // Even an empty screen is written once, over what stood there before.
         if difference.is_empty() && self.state == TerminalContent::Known {

@@ -304,10 +304,10 @@ impl GlyphSet {
     }
 
     /// Levels of a sparkline, the lowest first.
-    pub fn levels(self) -> &'static [&'static str] {
+    pub fn levels(self) -> [&'static str; 8] {
         self.pick(
-            &["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
-            &["_", ".", ":", "-", "=", "+", "*", "#"],
+            ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+            ["_", ".", ":", "-", "=", "+", "*", "#"],
         )
     }
 }

@@ -189,3 +189,17 @@ fn the_palette_finds_a_command_by_its_words() {
         }]
     );
 }
+
+#[test]
+fn on_the_smallest_terminal_no_pane_writes_over_another_or_over_the_last_line() {
+    let mut harness = shown(small(), 40, 10);
+    harness.tab();
+    let screen = harness.screen();
+    let lines: Vec<&str> = screen.lines().collect();
+    let [.., running, workers, keys] = lines[..] else {
+        panic!("there are ten lines: {screen}");
+    };
+    assert_eq!(running, " Running 1");
+    assert_eq!(workers, " local 1/2 slots  cpu 0%  mem 0B");
+    assert!(keys.starts_with(" ? help  q quit  "), "{screen}");
+}

@@ -196,3 +196,44 @@ fn a_click_in_a_list_of_workers_selects_what_is_shown_there() {
     harness.click(10, row as u16 - 2);
     assert_eq!(harness.screen(), slots);
 }
+
+#[test]
+fn a_list_of_workers_stays_where_it_is_when_one_of_its_rows_is_clicked() {
+    let mut script = Script::broker();
+    for number in 0..60 {
+        script.worker(number, &format!("build-{number:02}"), 4);
+    }
+    let mut harness = shown(script, 120, 36);
+    harness.keys("4G");
+    let names = |screen: &str| -> Vec<String> {
+        let lines = screen.lines().filter(|line| line.contains("online"));
+        lines.map(|line| line[..20].trim().to_owned()).collect()
+    };
+    let before = harness.screen();
+    let first = before
+        .lines()
+        .position(|line| line.contains("online"))
+        .expect("some workers are listed");
+    harness.click(10, first as u16 + 1);
+    let after = harness.screen();
+    assert_eq!(names(&after), names(&before));
+    // And it follows the keys no further than it must.
+    harness.keys("k");
+    assert_eq!(names(&harness.screen()), names(&before));
+    harness.keys("k");
+    assert_ne!(names(&harness.screen()), names(&before));
+}
+
+#[test]
+fn a_list_stands_where_it_stood_when_one_comes_back_to_its_screen() {
+    let mut harness = shown(stream::showcase(), 80, 24);
+    harness.keys("2");
+    harness.keys(&"j".repeat(30));
+    harness.keys("kkkkk");
+    let before = harness.screen();
+    harness.keys("42");
+    assert_eq!(harness.screen(), before);
+    harness.enter();
+    harness.esc();
+    assert_eq!(harness.screen(), before);
+}

@@ -3,7 +3,7 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `58102` as `58,102`.
-pub(in super::super) fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -16,13 +16,13 @@ pub(in super::super) fn grouped(number: u64) -> String {
 }
 
 /// A time since the beginning: `00:04:12`.
-pub(in super::super) fn clock(us: u64) -> String {
+pub(super) fn clock(us: u64) -> String {
     let s = us / 1_000_000;
     format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
 }
 
 /// A rough time to come: `02:58`, or `1:02:58`.
-pub(in super::super) fn estimate(us: u64) -> String {
+pub(super) fn estimate(us: u64) -> String {
     let s = us.div_ceil(1_000_000);
     match s / 3600 {
         0 => format!("{:02}:{:02}", s / 60, s % 60),
@@ -31,7 +31,7 @@ pub(in super::super) fn estimate(us: u64) -> String {
 }
 
 /// How long something took: `1.204s`, `12.30s`, `2m 03s`.
-pub(in super::super) fn duration(us: u64) -> String {
+pub(super) fn duration(us: u64) -> String {
     match us {
         0..10_000_000 => format!("{}.{:03}s", us / 1_000_000, us / 1000 % 1000),
         10_000_000..60_000_000 => format!("{}.{:02}s", us / 1_000_000, us / 10_000 % 100),
@@ -40,7 +40,7 @@ pub(in super::super) fn duration(us: u64) -> String {
 }
 
 /// How long something has been going on: `41s`, `2m 03s`, `1h 02m`.
-pub(in super::super) fn coarse(us: u64) -> String {
+pub(super) fn coarse(us: u64) -> String {
     let s = us / 1_000_000;
     match s {
         0..60 => format!("{s}s"),
@@ -50,7 +50,7 @@ pub(in super::super) fn coarse(us: u64) -> String {
 }
 
 /// A size: `3.1G`, `298M`.
-pub(in super::super) fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "K", "M", "G", "T"];
     let unit = (0..UNITS.len() - 1)
         .find(|unit| bytes >> (10 * unit) < 1024)
@@ -64,12 +64,12 @@ pub(in super::super) fn size(bytes: u64) -> String {
 }
 
 /// The columns a text takes.
-pub(in super::super) fn columns(text: &str) -> usize {
+pub(super) fn columns(text: &str) -> usize {
     text.width()
 }
 
 /// A text in at most `room` columns. Its end is kept, since names differ there.
-pub(in super::super) fn keep_end(text: &str, room: usize, more: &str) -> String {
+pub(super) fn keep_end(text: &str, room: usize, more: &str) -> String {
     if columns(text) <= room {
         return text.to_owned();
     }
@@ -85,7 +85,7 @@ pub(in super::super) fn keep_end(text: &str, room: usize, more: &str) -> String 
 }
 
 /// A text in at most `room` columns. Its beginning is kept.
-pub(in super::super) fn keep_start(text: &str, room: usize, more: &str) -> String {
+pub(super) fn keep_start(text: &str, room: usize, more: &str) -> String {
     if columns(text) <= room {
         return text.to_owned();
     }

@@ -1,23 +1,22 @@
-//! A pane that shows a log: its scroll position, display options and search.
+//! The part of a log that is visible: which log, which of its lines, and how they are shown.
 //!
-//! A pane reads, parses and wraps only what is in view, whatever the log's size. Its position is a
-//! line and, if lines are wrapped, a row within that line. Search matches are collected a batch of
-//! lines at a time, so a long log never delays a key.
-
-use regex::Regex;
+//! Only what is in view is read, parsed and wrapped, whatever the log's size. The position is a
+//! line and, if lines are wrapped, a row within that line.
 
 use crate::log::{LogKey, LogStore, StreamFilter};
 use maelstrom_model::event::OutputStream;
 
-use super::ansi::{self, StyledLine};
-use super::theme::ColorChoice;
+use super::super::super::ansi::{self, StyledLine};
+use super::super::super::context::MoveDirection;
+use super::super::super::theme::ColorChoice;
+use super::search::SEARCH_STRETCH_LINES;
 
-/// Lines that one stretch of searching looks at.
-pub(super) const SEARCH_STRETCH_LINES: usize = 20_000;
 /// Lines shown before the one that tells what went wrong.
 const LINES_BEFORE: usize = 2;
 /// The room a timestamp takes.
-const TIMESTAMP_COLUMNS: usize = 10;
+pub(super) const TIMESTAMP_COLUMNS: usize = 10;
+/// Columns that are scrolled sideways at a time.
+const COLUMNS_STEP: usize = 8;
 
 /// Whether long lines are broken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub(super) enum TimestampVisibility {
     Hidden,
 }
 
-/// Where a pane stands.
+/// Where a view stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ScrollPosition {
     /// At the end, wherever that moves.
@@ -46,22 +45,11 @@ pub(super) enum ScrollPosition {
     At { line: usize, row: usize },
 }
 
-/// The size of a pane's inside.
+/// The size of a view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PaneSize {
     pub columns: usize,
     pub rows: usize,
-}
-
-/// What is searched, and where it was found.
-#[derive(Debug)]
-pub(super) struct LogSearch {
-    pub pattern: String,
-    pub regex: Regex,
-    matches: Vec<usize>,
-    searched_lines: usize,
-    /// Which match was gone to last.
-    current: Option<usize>,
 }
 
 /// A row of the screen.
@@ -77,14 +65,13 @@ pub(super) struct LogRow {
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub(super) struct LogPane {
+pub(super) struct LogViewport {
     key: Option<LogKey>,
-    pub streams: StreamFilter,
-    pub wrap: LineWrap,
-    pub timestamps: TimestampVisibility,
-    pub position: ScrollPosition,
-    pub column: usize,
-    pub search: Option<LogSearch>,
+    streams: StreamFilter,
+    wrap: LineWrap,
+    timestamps: TimestampVisibility,
+    position: ScrollPosition,
+    column: usize,
     opening: InitialScroll,
 }
 
@@ -98,14 +85,13 @@ enum InitialScroll {
     Settled,
 }
 
-impl LogPane {
+impl LogViewport {
     /// Shows another log, from its end, or none.
     pub fn show(&mut self, key: Option<LogKey>) {
         self.key = key;
         self.position = ScrollPosition::Following;
         self.column = 0;
         self.opening = InitialScroll::Open;
-        self.restart_search();
     }
 
     /// Whether it may still go to what went wrong.
@@ -143,6 +129,62 @@ impl LogPane {
     /// What is shown.
     pub fn key(&self) -> Option<LogKey> {
         self.key
+    }
+
+    /// Which streams are shown.
+    pub fn streams(&self) -> StreamFilter {
+        self.streams
+    }
+
+    /// Whether long lines are broken.
+    pub fn wrap(&self) -> LineWrap {
+        self.wrap
+    }
+
+    /// Whether lines say when they were written.
+    pub fn timestamps(&self) -> TimestampVisibility {
+        self.timestamps
+    }
+
+    /// Where the view stands.
+    pub fn position(&self) -> ScrollPosition {
+        self.position
+    }
+
+    /// Breaks long lines, or cuts them.
+    pub fn toggle_wrap(&mut self) {
+        self.wrap = match self.wrap {
+            LineWrap::On => LineWrap::Off,
+            LineWrap::Off => LineWrap::On,
+        };
+        self.column = 0;
+    }
+
+    /// Shows when each line was written, or not.
+    pub fn toggle_timestamps(&mut self) {
+        self.timestamps = match self.timestamps {
+            TimestampVisibility::Shown => TimestampVisibility::Hidden,
+            TimestampVisibility::Hidden => TimestampVisibility::Shown,
+        };
+    }
+
+    /// Scrolls sideways. Says whether that is possible, which it is where lines are cut.
+    pub fn scroll_sideways(&mut self, direction: MoveDirection) -> bool {
+        if self.wrap == LineWrap::On {
+            return false;
+        }
+        self.column = match direction {
+            MoveDirection::Next => self.column + COLUMNS_STEP,
+            MoveDirection::Previous => self.column.saturating_sub(COLUMNS_STEP),
+        };
+        true
+    }
+
+    /// Shows a line, below those that lead to it, which get a third of the view.
+    pub fn show_line(&mut self, line: usize, size: PaneSize) {
+        let line = line.saturating_sub(size.rows / 3);
+        self.opening = InitialScroll::Settled;
+        self.position = ScrollPosition::At { line, row: 0 };
     }
 
     /// Whether stdout and stderr are one.
@@ -273,12 +315,12 @@ impl LogPane {
         let rows = self.rows(logs, size, ColorChoice::Monochrome);
         if by > 0 && rows.len() < size.rows {
             // Where a pane that follows would stand is asked of one that does.
-            let end = LogPane {
+            let end = LogViewport {
                 key: self.key,
                 streams: self.streams,
                 wrap: self.wrap,
                 timestamps: self.timestamps,
-                ..LogPane::default()
+                ..LogViewport::default()
             };
             if let Some(first) = end.rows(logs, size, ColorChoice::Monochrome).first() {
                 let row = end.hidden_rows(logs, size, first.line, columns);
@@ -317,143 +359,9 @@ impl LogPane {
         }
     }
 
-    /// Begins a search. `Err` says what is wrong with the pattern; the old search then stays.
-    pub fn set_search(&mut self, pattern: &str) -> Result<(), String> {
-        if pattern.is_empty() {
-            self.search = None;
-            return Ok(());
-        }
-        let regex = super::finder::smart_case(pattern)?;
-        self.search = Some(LogSearch {
-            pattern: pattern.to_owned(),
-            regex,
-            matches: Vec::new(),
-            searched_lines: 0,
-            current: None,
-        });
-        Ok(())
-    }
-
     /// Shows other lines of the same log.
     pub fn set_streams(&mut self, streams: StreamFilter) {
         self.streams = streams;
         self.position = ScrollPosition::Following;
-        self.restart_search();
     }
-
-    fn restart_search(&mut self) {
-        if let Some(search) = &mut self.search {
-            search.matches.clear();
-            search.searched_lines = 0;
-            search.current = None;
-        }
-    }
-
-    /// Whether there are lines that the search has not looked at.
-    pub fn is_search_behind(&self, logs: &LogStore) -> bool {
-        let searched = self.search.as_ref().map(|search| search.searched_lines);
-        searched.is_some_and(|searched| searched < self.line_count(logs))
-    }
-
-    /// Looks at the next stretch of lines.
-    pub fn search_on(&mut self, logs: &LogStore) {
-        let (count, streams) = (self.line_count(logs), self.streams);
-        let (Some(key), Some(search)) = (self.key, &mut self.search) else {
-            return;
-        };
-        let until = count.min(search.searched_lines + SEARCH_STRETCH_LINES);
-        let mut number = search.searched_lines;
-        logs.for_each_line(key, streams, number..until, |line| {
-            let is_plain = line.bytes.is_ascii()
-                && memchr::memchr3(b'\x1b', b'\t', b'\r', line.bytes).is_none();
-            let found = if is_plain {
-                // Without escapes and tabs the text is the line itself.
-                std::str::from_utf8(line.bytes).is_ok_and(|text| search.regex.is_match(text))
-            } else {
-                search.regex.is_match(&ansi::plain(line.bytes))
-            };
-            if found {
-                search.matches.push(number);
-            }
-            number += 1;
-        });
-        search.searched_lines = until;
-    }
-
-    /// Goes to the next (or previous) match, around the ends. Says whether there is one.
-    pub fn jump(&mut self, logs: &LogStore, size: PaneSize, direction: MoveDirection) -> bool {
-        let here = match self.position {
-            ScrollPosition::At { line, .. } => Some(line),
-            ScrollPosition::Following => None,
-        };
-        // What lies ahead must have been looked at; the rest follows between events.
-        while self.is_search_behind(logs) && !self.has_match_ahead(direction, here) {
-            self.search_on(logs);
-        }
-        let Some(search) = &mut self.search else {
-            return false;
-        };
-        let count = search.matches.len();
-        if count == 0 {
-            return false;
-        }
-        let index = match (search.current, direction) {
-            (Some(current), MoveDirection::Next) => (current + 1) % count,
-            (Some(current), MoveDirection::Previous) => (current + count - 1) % count,
-            (None, MoveDirection::Next) => {
-                let from = here.unwrap_or(0);
-                search.matches.partition_point(|line| *line < from) % count
-            }
-            (None, MoveDirection::Previous) => {
-                let from = here.unwrap_or(usize::MAX);
-                let before = search.matches.partition_point(|line| *line < from);
-                (before + count - 1) % count
-            }
-        };
-        search.current = Some(index);
-        if let Some(line) = search.matches.get(index).copied() {
-            // The lines that lead to the match get a third of the pane.
-            let line = line.saturating_sub(size.rows / 3);
-            self.opening = InitialScroll::Settled;
-            self.position = ScrollPosition::At { line, row: 0 };
-        }
-        true
-    }
-
-    fn has_match_ahead(&self, direction: MoveDirection, here: Option<usize>) -> bool {
-        let Some(search) = &self.search else {
-            return false;
-        };
-        match (direction, search.current) {
-            (MoveDirection::Previous, Some(current)) => current > 0,
-            // With no match above the view the log's last one is gone to: all must be known.
-            (MoveDirection::Previous, None) => false,
-            (MoveDirection::Next, Some(current)) => current + 1 < search.matches.len(),
-            (MoveDirection::Next, None) => {
-                let from = here.unwrap_or(0);
-                search.matches.last().is_some_and(|last| *last >= from)
-            }
-        }
-    }
-
-    /// The line of the match that was gone to last.
-    pub fn current_match(&self) -> Option<usize> {
-        let search = self.search.as_ref()?;
-        search.matches.get(search.current?).copied()
-    }
-
-    /// `k/N` of the search, with a `+` while there is more to look at.
-    pub fn match_position(&self, logs: &LogStore) -> Option<String> {
-        let search = self.search.as_ref()?;
-        let current = search.current.map_or(0, |current| current + 1);
-        let more = if self.is_search_behind(logs) { "+" } else { "" };
-        Some(format!("{current}/{}{more}", search.matches.len()))
-    }
-}
-
-/// Which way to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MoveDirection {
-    Next,
-    Previous,
 }

@@ -1,18 +1,20 @@
-//! Draws one test: its phases, attempts, resource usage, and command.
+//! The facts of one test: its phases, attempts, resource usage, and command.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::text::Line;
 
 use crate::model::{AttemptRecord, TestState};
-use maelstrom_model::ids::TestId;
+use maelstrom_model::ids::{Attempt, TestId};
 
-use super::super::app::{App, PaneKind};
-use super::super::theme::StyleRole;
-use super::lists::worker_name;
-use super::log::outcome;
-use super::paint::{frame, put};
-use super::text;
+use super::super::super::context::ViewContext;
+use super::super::super::keys::DashboardAction;
+use super::super::super::text;
+use super::super::super::theme::StyleRole;
+use super::super::super::widgets::row::{RowLine, list};
+use super::super::outcome::outcome;
+use super::super::test_line::worker_name;
 
 const LABEL_COLUMNS: usize = 11;
 
@@ -22,46 +24,33 @@ struct DetailLine {
     parts: Vec<(String, Style)>,
 }
 
-pub(super) fn draw(app: &App, buf: &mut Buffer, area: Rect, run_us: u64) {
-    let model = app.model();
-    let Some(test) = app.detail else {
-        let inside = frame(app, buf, area, PaneKind::Facts, "Detail", "");
-        let text = "no test is selected: Enter on a test opens it here";
-        put(
-            buf,
-            inside.x + 1,
-            inside.y,
-            inside.right(),
-            text,
-            app.theme.style(StyleRole::Dim),
-        );
-        return;
-    };
-    let state = model.tests.state(test);
-    let title = format!("{} {}", app.glyphs.state(state), model.tests.title(test));
-    let inside = frame(app, buf, area, PaneKind::Facts, &title, state.word());
-    for (y, fact) in (inside.y..inside.bottom()).zip(facts(app, test, run_us)) {
-        let label = format!("{:>LABEL_COLUMNS$} ", fact.label);
-        let mut x = put(
-            buf,
-            inside.x,
-            y,
-            inside.right(),
-            &label,
-            app.theme.style(StyleRole::Dim),
-        );
-        for (text, style) in fact.parts {
-            let room = usize::from(inside.right().saturating_sub(x));
-            let text = text::keep_start(&text, room, app.glyphs.more());
-            x = put(buf, x, y, inside.right(), &text, style);
-        }
-    }
+/// Draws what is known about an attempt of a test.
+pub(super) fn view(
+    ctx: &ViewContext<'_>,
+    test: TestId,
+    shown: Attempt,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let facts = facts(ctx, test, shown).into_iter();
+    let lines = facts.map(|fact| fact_line(ctx, fact, area.width));
+    list(lines, None, Style::new(), area, buf);
 }
 
-fn facts(app: &App, test: TestId, run_us: u64) -> Vec<DetailLine> {
-    let model = app.model();
-    let plain = app.theme.style(StyleRole::Text);
-    let shown = app.log_key().map(|(_, attempt)| attempt);
+fn fact_line<'a>(ctx: &ViewContext<'_>, fact: DetailLine, columns: u16) -> Line<'a> {
+    let mut row = RowLine::new(columns);
+    let label = format!("{:>LABEL_COLUMNS$} ", fact.label);
+    row.left(label, ctx.style(StyleRole::Dim));
+    for (text, style) in fact.parts {
+        let text = text::keep_start(&text, row.room(), ctx.glyphs.more());
+        row.left(text, style);
+    }
+    row.into_line()
+}
+
+fn facts(ctx: &ViewContext<'_>, test: TestId, shown: Attempt) -> Vec<DetailLine> {
+    let model = ctx.model();
+    let plain = ctx.style(StyleRole::Text);
     let mut facts = Vec::new();
     let mut fact = |label, text: String, style| {
         facts.push(DetailLine {
@@ -72,10 +61,10 @@ fn facts(app: &App, test: TestId, run_us: u64) -> Vec<DetailLine> {
     let record = model
         .tests
         .attempts(test)
-        .find(|record| Some(record.attempt) == shown);
+        .find(|record| record.attempt == shown);
     let Some(record) = record else {
         fact("state", model.tests.state(test).word().to_owned(), plain);
-        add_description(app, test, &mut facts);
+        add_description(ctx, test, &mut facts);
         return facts;
     };
     if let Some(finished) = &record.finished {
@@ -83,18 +72,18 @@ fn facts(app: &App, test: TestId, run_us: u64) -> Vec<DetailLine> {
         let text = if finished.cached {
             format!(
                 "{} {text}, taken over from an earlier run",
-                app.glyphs.cached()
+                ctx.glyphs.cached()
             )
         } else {
             text
         };
-        fact("outcome", text, app.theme.style(role));
+        fact("outcome", text, ctx.style(role));
     }
-    fact("phases", phases(app, record, run_us), plain);
+    fact("phases", phases(ctx, record), plain);
     if model.tests.attempts(test).nth(1).is_some() {
         facts.push(DetailLine {
             label: "attempts",
-            parts: attempts(app, test),
+            parts: attempts(ctx, test, shown),
         });
     }
     let mut fact = |label, text: String, style| {
@@ -111,7 +100,7 @@ fn facts(app: &App, test: TestId, run_us: u64) -> Vec<DetailLine> {
         );
     }
     if let Some(finished) = &record.finished {
-        let dot = app.glyphs.dot();
+        let dot = ctx.glyphs.dot();
         let output = match finished.stdout_bytes + finished.stderr_bytes {
             0 => format!("output {}", text::size(finished.joined_bytes)),
             _ => format!(
@@ -148,13 +137,13 @@ fn facts(app: &App, test: TestId, run_us: u64) -> Vec<DetailLine> {
             plain,
         );
     }
-    add_description(app, test, &mut facts);
+    add_description(ctx, test, &mut facts);
     facts
 }
 
-fn add_description(app: &App, test: TestId, facts: &mut Vec<DetailLine>) {
-    let plain = app.theme.style(StyleRole::Text);
-    let Some(description) = app.model().description(test) else {
+fn add_description(ctx: &ViewContext<'_>, test: TestId, facts: &mut Vec<DetailLine>) {
+    let plain = ctx.style(StyleRole::Text);
+    let Some(description) = ctx.model().description(test) else {
         return;
     };
     let mut fact = |label, text: String| {
@@ -172,7 +161,7 @@ fn add_description(app: &App, test: TestId, facts: &mut Vec<DetailLine>) {
         .map_or("no time limit".to_owned(), |us| {
             format!("at most {}", text::coarse(us))
         });
-    let dot = app.glyphs.dot();
+    let dot = ctx.glyphs.dot();
     let network = &description.network;
     fact(
         "limits",
@@ -187,8 +176,8 @@ fn add_description(app: &App, test: TestId, facts: &mut Vec<DetailLine>) {
 }
 
 /// `queued 0.012s → prepared 0.001s → ran 1.204s`.
-fn phases(app: &App, record: &AttemptRecord, run_us: u64) -> String {
-    let arrow = format!(" {} ", app.glyphs.arrow());
+fn phases(ctx: &ViewContext<'_>, record: &AttemptRecord) -> String {
+    let arrow = format!(" {} ", ctx.glyphs.arrow());
     if let Some(finished) = &record.finished {
         let timings = finished.timings;
         return [
@@ -205,7 +194,7 @@ fn phases(app: &App, record: &AttemptRecord, run_us: u64) -> String {
                 format!("queued {}", text::duration(waited_us)),
                 format!(
                     "running for {}",
-                    text::coarse(run_us.saturating_sub(started_us))
+                    text::coarse(ctx.run_us.saturating_sub(started_us))
                 ),
             ]
             .join(&arrow)
@@ -213,16 +202,15 @@ fn phases(app: &App, record: &AttemptRecord, run_us: u64) -> String {
         (Some(queued_us), None) => {
             format!(
                 "queued for {}",
-                text::coarse(run_us.saturating_sub(queued_us))
+                text::coarse(ctx.run_us.saturating_sub(queued_us))
             )
         }
         (None, None) => "not yet queued".to_owned(),
     }
 }
 
-fn attempts(app: &App, test: TestId) -> Vec<(String, Style)> {
-    let shown = app.log_key().map(|(_, attempt)| attempt);
-    let mut records: Vec<&AttemptRecord> = app.model().tests.attempts(test).collect();
+fn attempts(ctx: &ViewContext<'_>, test: TestId, shown: Attempt) -> Vec<(String, Style)> {
+    let mut records: Vec<&AttemptRecord> = ctx.model().tests.attempts(test).collect();
     records.reverse();
     let mut parts = Vec::new();
     for record in records {
@@ -231,25 +219,20 @@ fn attempts(app: &App, test: TestId) -> Vec<(String, Style)> {
             (None, Some(_)) => TestState::Running,
             (None, None) => TestState::Queued,
         };
-        let style = app.theme.state(state);
-        let text = format!(" {} {} ", record.attempt, app.glyphs.state(state));
-        if Some(record.attempt) == shown {
-            parts.push((text, style.patch(app.theme.style(StyleRole::Selected))));
+        let style = ctx.state(state);
+        let text = format!(" {} {} ", record.attempt, ctx.glyphs.state(state));
+        if record.attempt == shown {
+            parts.push((text, style.patch(ctx.style(StyleRole::Selected))));
         } else {
             parts.push((text, style));
         }
     }
-    let keys = app
-        .keys
-        .key(super::super::keys::DashboardAction::Left)
-        .unwrap_or_default();
-    let other = app
-        .keys
-        .key(super::super::keys::DashboardAction::Right)
-        .unwrap_or_default();
+    let keys = &ctx.settings.keys;
+    let previous = keys.key(DashboardAction::Left).unwrap_or_default();
+    let next = keys.key(DashboardAction::Right).unwrap_or_default();
     parts.push((
-        format!("  {keys}/{other} other attempts"),
-        app.theme.style(StyleRole::Dim),
+        format!("  {previous}/{next} other attempts"),
+        ctx.style(StyleRole::Dim),
     ));
     parts
 }

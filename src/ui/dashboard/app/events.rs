@@ -1,0 +1,60 @@
+//! What the events of the run change besides what is shown of it.
+
+use crate::report::changed;
+use maelstrom_model::event::{Event, EventKind, RoundCause};
+
+use super::super::context::ComponentEffect;
+use super::super::overlay::ScreenOverlay;
+use super::App;
+
+impl App {
+    pub(super) fn event(&mut self, event: Event, now_us: u64, effects: &mut Vec<ComponentEffect>) {
+        // The model forgets the count at the end of the round.
+        let reruns_queued = self.run.live().rerun_queued;
+        self.run.apply(&event, now_us);
+        match &event.kind {
+            EventKind::RoundStarted { cause, .. } => match cause {
+                RoundCause::Start | RoundCause::Rerun => {}
+                RoundCause::Watch => {
+                    self.run.forget_earlier_logs();
+                    self.panes.tests.invalidate();
+                }
+            },
+            EventKind::FilesChanged { paths, more } => {
+                let text = format!("{} changed: running again", changed(paths, *more));
+                self.status.show(text, now_us);
+            }
+            EventKind::Finished(_) => self.panes.tests.data_changed(),
+            EventKind::RerunQueued { tests } => {
+                let text = format!("{tests} tests will run again when this round is over");
+                self.status.show(text, now_us);
+            }
+            EventKind::Notice(notice) => self.status.show(notice.text.clone(), now_us),
+            EventKind::Described(description) => {
+                let test = description.test;
+                self.with_controls(effects, |controls, ctx| {
+                    controls.described(test, ctx);
+                });
+            }
+            EventKind::RoundFinished { .. } => {
+                self.with_controls(effects, |controls, ctx| {
+                    controls.round_finished(reruns_queued, ctx);
+                });
+                self.panes.tests.invalidate();
+                // Who was asked whether to quit although tests run wants to quit, now that none
+                // does.
+                if matches!(self.overlay, Some(ScreenOverlay::ConfirmQuit)) {
+                    self.overlay = None;
+                    effects.push(ComponentEffect::Leave);
+                }
+            }
+            EventKind::RunFinished { exit_code } => {
+                self.panes.tests.invalidate();
+                self.with_controls(effects, |controls, ctx| {
+                    controls.run_finished(*exit_code, ctx);
+                });
+            }
+            _ => {}
+        }
+    }
+}

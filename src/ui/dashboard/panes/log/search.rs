@@ -1,0 +1,154 @@
+//! The search through a log: its pattern, and the lines that match.
+//!
+//! Matches are collected a stretch of lines at a time, so a long log never delays a key.
+
+use regex::Regex;
+
+use crate::log::{LogKey, LogStore, StreamFilter};
+
+use super::super::super::ansi;
+use super::super::super::context::MoveDirection;
+use super::super::super::finder;
+
+/// Lines that one stretch of searching looks at.
+pub(super) const SEARCH_STRETCH_LINES: usize = 20_000;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct LogSearch {
+    pattern: String,
+    regex: Regex,
+    matches: Vec<usize>,
+    searched_lines: usize,
+    /// Which match was gone to last.
+    current: Option<usize>,
+}
+
+/// The lines that are searched.
+#[derive(Clone, Copy)]
+pub(super) struct SearchedLog<'a> {
+    pub logs: &'a LogStore,
+    pub key: Option<LogKey>,
+    pub streams: StreamFilter,
+    pub lines: usize,
+}
+
+impl LogSearch {
+    /// A search that has looked at nothing. `Err` says what is wrong with the pattern.
+    pub fn new(pattern: &str) -> Result<Self, String> {
+        Ok(LogSearch {
+            pattern: pattern.to_owned(),
+            regex: finder::smart_case(pattern)?,
+            matches: Vec::new(),
+            searched_lines: 0,
+            current: None,
+        })
+    }
+
+    /// What is searched for.
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    /// The pattern, ready to be matched.
+    pub fn regex(&self) -> &Regex {
+        &self.regex
+    }
+
+    /// Begins again, with another log.
+    pub fn restart(&mut self) {
+        self.matches.clear();
+        self.searched_lines = 0;
+        self.current = None;
+    }
+
+    /// Whether there are lines that were not looked at.
+    pub fn is_behind(&self, lines: usize) -> bool {
+        self.searched_lines < lines
+    }
+
+    /// Looks at the next stretch of lines.
+    pub fn advance(&mut self, log: SearchedLog<'_>) {
+        let Some(key) = log.key else { return };
+        let until = log.lines.min(self.searched_lines + SEARCH_STRETCH_LINES);
+        let mut number = self.searched_lines;
+        let (regex, matches) = (&self.regex, &mut self.matches);
+        log.logs
+            .for_each_line(key, log.streams, number..until, |line| {
+                let is_plain = line.bytes.is_ascii()
+                    && memchr::memchr3(b'\x1b', b'\t', b'\r', line.bytes).is_none();
+                let found = if is_plain {
+                    // Without escapes and tabs the text is the line itself.
+                    std::str::from_utf8(line.bytes).is_ok_and(|text| regex.is_match(text))
+                } else {
+                    regex.is_match(&ansi::plain(line.bytes))
+                };
+                if found {
+                    matches.push(number);
+                }
+                number += 1;
+            });
+        self.searched_lines = until;
+    }
+
+    /// Goes to the next (or previous) match as seen from the line `here`, around the ends, and
+    /// gives its line. `None` where nothing matches.
+    pub fn jump(
+        &mut self,
+        log: SearchedLog<'_>,
+        here: Option<usize>,
+        direction: MoveDirection,
+    ) -> Option<usize> {
+        // What lies ahead must have been looked at; the rest follows between events.
+        while log.key.is_some()
+            && self.is_behind(log.lines)
+            && !self.has_match_ahead(direction, here)
+        {
+            self.advance(log);
+        }
+        let count = self.matches.len();
+        if count == 0 {
+            return None;
+        }
+        let index = match (self.current, direction) {
+            (Some(current), MoveDirection::Next) => (current + 1) % count,
+            (Some(current), MoveDirection::Previous) => (current + count - 1) % count,
+            (None, MoveDirection::Next) => {
+                let from = here.unwrap_or(0);
+                self.matches.partition_point(|line| *line < from) % count
+            }
+            (None, MoveDirection::Previous) => {
+                let from = here.unwrap_or(usize::MAX);
+                let before = self.matches.partition_point(|line| *line < from);
+                (before + count - 1) % count
+            }
+        };
+        self.current = Some(index);
+        self.matches.get(index).copied()
+    }
+
+    fn has_match_ahead(&self, direction: MoveDirection, here: Option<usize>) -> bool {
+        match (direction, self.current) {
+            (MoveDirection::Previous, Some(current)) => current > 0,
+            // With no match above the view the log's last one is gone to: all must be known.
+            (MoveDirection::Previous, None) => false,
+            (MoveDirection::Next, Some(current)) => current + 1 < self.matches.len(),
+            (MoveDirection::Next, None) => {
+                let from = here.unwrap_or(0);
+                self.matches.last().is_some_and(|last| *last >= from)
+            }
+        }
+    }
+
+    /// The line of the match that was gone to last.
+    pub fn current_line(&self) -> Option<usize> {
+        self.matches.get(self.current?).copied()
+    }
+
+    /// `k/N` of the search, with a `+` while there is more to look at.
+    pub fn progress(&self, lines: usize) -> String {
+        let current = self.current.map_or(0, |current| current + 1);
+        let more = if self.is_behind(lines) { "+" } else { "" };
+        format!("{current}/{}{more}", self.matches.len())
+    }
+}

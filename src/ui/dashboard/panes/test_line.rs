@@ -1,0 +1,90 @@
+//! The line of a test in a list, and what a list says that has none.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use crate::model::{RunModel, TestStability, TestState};
+use maelstrom_model::ids::{TestId, WorkerId};
+
+use super::super::context::ViewContext;
+use super::super::text;
+use super::super::theme::StyleRole;
+use super::super::widgets::row::{RowLine, span};
+
+/// In a narrower list only the sign says how a test failed.
+const WORD_COLUMNS_MIN: u16 = 50;
+
+/// A finished (or open) test: sign, name, time, worker.
+pub(super) fn test_line<'a>(
+    ctx: &ViewContext<'a>,
+    test: TestId,
+    us: Option<u64>,
+    columns: u16,
+) -> Line<'a> {
+    let model = ctx.model();
+    let dim = ctx.style(StyleRole::Dim);
+    let mut row = RowLine::new(columns);
+    // Where there is one worker, its name says nothing.
+    let workers = model.workers().nth(1).is_some();
+    if let Some((worker, _)) = model.tests.latest(test).and_then(|latest| latest.place)
+        && workers
+    {
+        row.right(worker_name(model, worker), dim, 1);
+    }
+    if let Some(us) = us {
+        row.right(format!("{:>8}", text::duration(us)), dim, 1);
+    }
+    let state = model.tests.state(test);
+    if state.is_failure() && state != TestState::Failed && columns >= WORD_COLUMNS_MIN {
+        row.right(state.word(), ctx.state(state), 1);
+    }
+    if model.tests.stability(test) == TestStability::Flaky {
+        let text = format!("{} flaky", ctx.glyphs.flaky());
+        row.right(text, ctx.style(StyleRole::Flaky), 1);
+    }
+    name_with_sign(ctx, test, &mut row);
+    row.into_line()
+}
+
+/// Adds a test's mark, sign and full name to a line.
+pub(super) fn name_with_sign<'a>(ctx: &ViewContext<'a>, test: TestId, row: &mut RowLine<'a>) {
+    let tests = &ctx.model().tests;
+    let state = tests.state(test);
+    let marked = ctx.marked.contains(&test);
+    let (mark, role) = mark(marked);
+    row.left(mark, ctx.style(StyleRole::Marked))
+        .left(ctx.glyphs.state(state), ctx.state(state))
+        .skip(1)
+        .left_end_of(tests.title(test), ctx.glyphs.more(), ctx.style(role));
+}
+
+/// The mark of a test, and the role of its name.
+pub(super) fn mark(marked: bool) -> (&'static str, StyleRole) {
+    match marked {
+        true => ("*", StyleRole::Marked),
+        false => (" ", StyleRole::Text),
+    }
+}
+
+/// What a worker is called in a narrow column.
+pub(super) fn worker_name(model: &RunModel, id: WorkerId) -> String {
+    const COLUMNS: usize = 8;
+    match model.worker(id) {
+        Some(worker) => text::keep_start(&worker.name, COLUMNS, ""),
+        None => text::keep_start(&format!("w{id}"), COLUMNS, ""),
+    }
+}
+
+/// A line that says something about a list.
+pub(super) fn remark_line<'a>(ctx: &ViewContext<'_>, text: impl Into<Cow<'a, str>>) -> Line<'a> {
+    Line::from(vec![Span::raw(" "), span(text, ctx.style(StyleRole::Dim))])
+}
+
+/// Draws the only line of a pane that has nothing else to show.
+pub(super) fn remark(ctx: &ViewContext<'_>, text: &str, inside: Rect, buf: &mut Buffer) {
+    remark_line(ctx, text).render(inside, buf);
+}

@@ -1,0 +1,196 @@
+//! Lines that fill a row: parts from the left, parts from the right, and lists of such lines.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{List, ListState, StatefulWidget};
+
+use super::super::text;
+use maelstrom_model::event::untrusted_text::clean;
+
+const BLANKS: &str = "                                                                ";
+
+/// As many parts and gaps as most lines have: a frame makes one line for each row in view.
+const PARTS: usize = 12;
+
+/// A text in a style. Names are shown that others have chosen: they are cleaned here.
+pub(in super::super) fn span<'a>(text: impl Into<Cow<'a, str>>, style: Style) -> Span<'a> {
+    let text = match text.into() {
+        Cow::Borrowed(text) => clean(text),
+        Cow::Owned(text) => {
+            let cleaned = match clean(&text) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(cleaned) => Some(cleaned),
+            };
+            Cow::Owned(cleaned.unwrap_or(text))
+        }
+    };
+    Span::styled(text, style)
+}
+
+/// A line in which parts are placed one after the other, from its left or from its right, each in
+/// the room that those before it have left.
+#[derive(Debug)]
+pub(in super::super) struct RowLine<'a> {
+    left: Vec<Span<'a>>,
+    /// The last first.
+    right: Vec<Span<'a>>,
+    /// Where the next part from the left begins, and where the last one ended.
+    x: usize,
+    ended: usize,
+    /// Where the next part from the right ends, and where the last one began.
+    end: usize,
+    began: usize,
+}
+
+impl<'a> RowLine<'a> {
+    /// A line of so many columns.
+    pub fn new(columns: u16) -> Self {
+        RowLine {
+            left: Vec::with_capacity(PARTS),
+            right: Vec::with_capacity(PARTS / 2),
+            x: 0,
+            ended: 0,
+            end: usize::from(columns),
+            began: usize::from(columns),
+        }
+    }
+
+    /// A line like those of header and footer, with a free column at both ends.
+    pub fn with_margins(columns: u16) -> Self {
+        let mut row = RowLine::new(columns);
+        row.skip(1).skip_right(1);
+        row
+    }
+
+    /// The columns that are left.
+    pub fn room(&self) -> usize {
+        self.end.saturating_sub(self.x)
+    }
+
+    /// Leaves columns free at the left.
+    pub fn skip(&mut self, columns: usize) -> &mut Self {
+        self.x += columns;
+        self
+    }
+
+    /// Leaves columns free at the right.
+    pub fn skip_right(&mut self, columns: usize) -> &mut Self {
+        self.end = self.end.saturating_sub(columns);
+        self
+    }
+
+    /// Adds a text from the left, cut where the room ends.
+    pub fn left(&mut self, text: impl Into<Cow<'a, str>>, style: Style) -> &mut Self {
+        let room = self.room();
+        if room == 0 {
+            return self;
+        }
+        let mut part = span(text, style);
+        let mut columns = part.width();
+        if columns > room {
+            part.content = Cow::Owned(text::keep_start(&part.content, room, ""));
+            columns = part.width();
+        }
+        if self.x > self.ended {
+            self.left.push(blanks(self.x - self.ended));
+        }
+        self.left.push(part);
+        self.x += columns;
+        self.ended = self.x;
+        self
+    }
+
+    /// Adds a text from the left, without its beginning where there is no room for all of it.
+    pub fn left_end_of(&mut self, text: &'a str, more: &str, style: Style) -> &mut Self {
+        let shown = text::keep_end(text, self.room(), more);
+        self.left(shown, style)
+    }
+
+    /// Adds a text from the right if there is room for it, and leaves columns free before it.
+    pub fn right(&mut self, text: impl Into<Cow<'a, str>>, style: Style, gap: usize) -> &mut Self {
+        let part = span(text, style);
+        let columns = part.width();
+        if self.x + columns <= self.end {
+            if self.began > self.end {
+                self.right.push(blanks(self.began - self.end));
+            }
+            self.right.push(part);
+            self.end -= columns;
+            self.began = self.end;
+        }
+        self.skip_right(gap)
+    }
+
+    /// The line.
+    pub fn into_line(mut self) -> Line<'a> {
+        if !self.right.is_empty() {
+            let room = self.began.saturating_sub(self.ended);
+            self.left.push(blanks(room));
+        }
+        self.left.extend(self.right.into_iter().rev());
+        Line::from(self.left)
+    }
+}
+
+fn blanks(columns: usize) -> Span<'static> {
+    match BLANKS.get(..columns) {
+        Some(blanks) => Span::raw(blanks),
+        None => Span::raw(" ".repeat(columns)),
+    }
+}
+
+/// Draws lines below each other, the selected one marked all over its width.
+pub(in super::super) fn list<'a>(
+    lines: impl Iterator<Item = Line<'a>>,
+    selected: Option<usize>,
+    style: Style,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    // Only the lines in view are made, so the list itself has nothing to scroll.
+    let height = usize::from(area.height);
+    let list = List::new(lines.take(height)).highlight_style(style);
+    // Of a selection out of view, the list would make its last line.
+    let selected = selected.filter(|index| *index < height);
+    let mut state = ListState::default().with_selected(selected);
+    StatefulWidget::render(list, area, buf, &mut state);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(row: RowLine<'_>) -> String {
+        row.into_line().to_string()
+    }
+
+    #[test]
+    fn parts_take_the_room_that_those_before_them_left() {
+        let style = Style::new();
+        let mut row = RowLine::new(20);
+        row.right("1.2s", style, 1)
+            .right("w07", style, 1)
+            .left("*", style)
+            .skip(1)
+            .left_end_of("net tcp::half_close", "…", style);
+        assert_eq!(text_of(row), "* …lf_close w07 1.2s");
+    }
+
+    #[test]
+    fn what_has_no_room_is_cut_at_the_left_and_left_out_at_the_right() {
+        let style = Style::new();
+        let mut row = RowLine::with_margins(10);
+        row.left("\u{6f22}\u{5b57}", style)
+            .right("too long", style, 2)
+            .right("b", style, 0)
+            .left("cdef", style);
+        assert_eq!(text_of(row), " \u{6f22}\u{5b57}cb   ");
+        let mut row = RowLine::new(3);
+        row.left("abc\u{1b}", style).skip(5).left("d", style);
+        assert_eq!(text_of(row), "abc");
+    }
+}

@@ -37,6 +37,7 @@ use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted, SCHEMA_VERS
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::framework::Framework;
 use maelstrom_model::ids::{RunId, random_name};
+use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::run;
 use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
@@ -54,12 +55,8 @@ pub struct RunSession<'a, F> {
     command: Vec<String>,
     /// What finds the tests.
     framework: &'a F,
-    /// What keeps them apart.
-    isolation: Option<IsolationMode>,
-    /// How many run at a time.
-    slots: u32,
-    /// Where they run, if not only here.
-    cluster: &'a RunnerClusterOptions,
+    /// How many run at a time, where, and what keeps them apart.
+    settings: &'a RunSettings,
     /// What the user wants of the run.
     wishes: RunOptions,
     /// Whether changed files begin rounds.
@@ -91,31 +88,28 @@ impl<'a, F: Framework> RunSession<'a, F> {
         outline: &SessionOptions<'a>,
         begun: ProgramContext,
     ) -> Result<RunSession<'a, F>, ProgramFailure> {
-        let (errand, screen) = match outline.purpose {
+        let SessionOptions {
+            purpose,
+            run: settings,
+        } = *outline;
+        let (errand, screen) = match purpose {
             InvocationPurpose::Run => {
-                let SessionOptions {
-                    report,
-                    passing_output,
-                    ..
-                } = outline;
-                let screen = run_ui(report, *passing_output, begun.color, EventSource::Live)?;
+                let screen = run_ui(settings, begun.color, EventSource::Live)?;
                 (RunMode::Run, screen)
             }
             InvocationPurpose::List => (RunMode::List, RunUi::List(ListContent::Tests)),
             InvocationPurpose::Other => (RunMode::List, RunUi::List(ListContent::Nothing)),
         };
-        let watching = screen.watching(outline.report);
+        let watching = screen.watching(&settings.report);
         Ok(RunSession {
             program,
             command: begun.command,
             framework,
-            isolation: outline.isolation,
-            slots: outline.slots,
-            cluster: outline.cluster,
+            settings,
             wishes: RunOptions {
                 errand,
-                repeat: outline.repeat,
-                stop_after: outline.stop_after,
+                repeat: settings.repeat,
+                stop_after: settings.stop_after,
                 at_end: screen.at_end(watching),
                 grace: GRACE_DEFAULT,
             },
@@ -123,7 +117,7 @@ impl<'a, F: Framework> RunSession<'a, F> {
             notices: begun.notices,
             screen,
             log: begun.log,
-            record: outline.report.record.clone(),
+            record: settings.report.record.clone(),
         })
     }
 
@@ -152,11 +146,12 @@ impl<'a, F: Framework> RunSession<'a, F> {
             let interrupts =
                 signals::listen(concerns_us).map_err(|error| infrastructure(&error))?;
             let name = random_name();
-            let backend = backend(self.isolation, self.slots, self.cluster, name).await?;
+            let backend = backend(self.settings, name).await?;
             let run = RunId::of(&name);
-            let isolation = self.isolation.unwrap_or_default();
+            let isolation = self.settings.isolation();
+            let cluster = &self.settings.cluster;
             Ok(drive(RunSetup {
-                run: run_started(run, self.program, self.command, isolation, self.cluster),
+                run: run_started(run, self.program, self.command, isolation, cluster),
                 wishes: self.wishes,
                 notices: self.notices,
                 framework: self.framework,
@@ -191,17 +186,13 @@ fn concerns_us(interrupt: TerminationSignal) -> bool {
 }
 
 /// The backend that was chosen, for the run of this name.
-pub async fn backend(
-    isolation: Option<IsolationMode>,
-    slots: u32,
-    cluster: &RunnerClusterOptions,
-    run: [u8; 16],
-) -> Result<AnyBackend, ProgramFailure> {
+pub async fn backend(settings: &RunSettings, run: [u8; 16]) -> Result<AnyBackend, ProgramFailure> {
+    let cluster = &settings.cluster;
     let slots = match &cluster.broker.broker {
-        None => slots,
-        Some(_) => slots.max(cluster.local_slots),
+        None => settings.slots,
+        Some(_) => settings.slots.max(cluster.local_slots),
     };
-    let local = local_backend(isolation, slots, &cluster.machine)?;
+    let local = local_backend(settings.chosen_isolation, slots, &cluster.machine)?;
     match &cluster.broker.broker {
         None => Ok(AnyBackend::Local(Box::new(local))),
         Some(broker) => {

@@ -59,12 +59,8 @@ pub fn open<O, S>(
         .ok()
         .and_then(|cpus| NonZeroU32::try_from(cpus).ok());
     let settings = settle(settled.options, cpus.unwrap_or(NonZeroU32::MIN))?;
-    let SessionOptions {
-        purpose,
-        passing_output,
-        report,
-        ..
-    } = outline(&settings);
+    let SessionOptions { purpose, run } = outline(&settings);
+    let report = &run.report;
     check(purpose, report)?;
     // After `settle`: values that do not go together are told, not printed.
     if let Some(values) = settled.print {
@@ -73,7 +69,7 @@ pub fn open<O, S>(
     let color = color(report);
     // Showing a recording needs neither a log nor a project.
     if let Some(path) = &report.replay {
-        return replay(path, report, passing_output, color).map(StartupResult::Done);
+        return replay(path, run, color).map(StartupResult::Done);
     }
     let log = logging::start(settled.log_level, LogFormat::Text);
     let colors = match color {
@@ -116,8 +112,7 @@ pub fn discovery_failure<E: DiscoveryError>(error: E) -> ProgramFailure {
 }
 
 /// Prints what a framework lists without a run.
-pub fn print_lines<E: DiscoveryError>(lines: Result<Vec<String>, E>) -> Result<u8, ProgramFailure> {
-    let lines = lines.map_err(discovery_failure)?;
+pub fn print_lines(lines: Vec<String>) -> Result<u8, ProgramFailure> {
     let lines = lines.into_iter().map(|line| format!("{}\n", clean(&line)));
     print_out(&lines.collect::<String>())
 }

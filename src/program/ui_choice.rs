@@ -8,9 +8,8 @@ use super::session_options::InvocationPurpose;
 use super::ui_thread::{RunUi, wait_for};
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_model::exit_code;
-use maelstrom_runners::cargo::options::{
-    ColorOption, OnFinishOption, PassingTestOutput, ReportOptions, UiOption,
-};
+use maelstrom_runners::options::report::{ColorOption, OnFinishOption, ReportOptions, UiOption};
+use maelstrom_runners::options::{PassingTestOutput, RunSettings};
 use maelstrom_ui::background;
 use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
 use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
@@ -24,20 +23,19 @@ use maelstrom_ui::ui_choice::{
 
 /// What a run is shown on, as the options and this process's surroundings have it.
 pub fn run_ui(
-    options: &ReportOptions,
-    passing_output: PassingTestOutput,
+    run: &RunSettings,
     color: OutputColor,
     source: EventSource,
 ) -> Result<RunUi, ProgramFailure> {
-    let verbosity = match user_interface(options)? {
-        UiKind::Dashboard => return dashboard(options, color, source),
+    let verbosity = match user_interface(&run.report)? {
+        UiKind::Dashboard => return dashboard(&run.report, color, source),
         UiKind::Plain => report::ReportVerbosity::Plain,
         UiKind::Quiet => report::ReportVerbosity::Quiet,
     };
     Ok(RunUi::Report(report::RunReportOptions {
         verbosity,
         color,
-        passing_output: match passing_output {
+        passing_output: match run.passing_output {
             PassingTestOutput::Hidden => report::PassingOutputDisplay::Hidden,
             PassingTestOutput::Shown => report::PassingOutputDisplay::Shown,
         },
@@ -112,15 +110,10 @@ fn dashboard(
 }
 
 /// Shows a recorded run.
-pub fn replay(
-    path: &Path,
-    options: &ReportOptions,
-    passing_output: PassingTestOutput,
-    color: OutputColor,
-) -> Result<u8, ProgramFailure> {
-    let mut screen = run_ui(options, passing_output, color, EventSource::Recording)?;
+pub fn replay(path: &Path, run: &RunSettings, color: OutputColor) -> Result<u8, ProgramFailure> {
+    let mut screen = run_ui(run, color, EventSource::Recording)?;
     let pace = match screen {
-        RunUi::Dashboard(..) => ReplaySpeed::Times(options.replay_speed),
+        RunUi::Dashboard(..) => ReplaySpeed::Times(run.report.replay_speed),
         RunUi::Report(_) | RunUi::List(_) => ReplaySpeed::AtOnce,
     };
     let replay =

@@ -14,7 +14,7 @@ use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::untrusted_text::{clean, clean_lines};
 use maelstrom_model::event::{EventKind, TestOutcome, UiCommand};
-use maelstrom_runners::cargo::options::ReportOptions;
+use maelstrom_runners::options::report::ReportOptions;
 use maelstrom_ui::style::OutputColor;
 use maelstrom_ui::{dashboard, report};
 

@@ -15,7 +15,6 @@ mod terminal;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,7 +35,7 @@ use maelstrom_model::backend::GRACE_DEFAULT;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::ids::random_name;
 use maelstrom_model::job::{Job, ProcessSpec};
-use maelstrom_runners::cargo::options::{PassingTestOutput, ReportOptions};
+use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::run::default_container::DefaultJobContainer;
 use maelstrom_runners::run::framework::JobsFramework;
 use maelstrom_runners::run::input::{self, JobInputError};
@@ -45,7 +44,7 @@ use maelstrom_runners::run::options::{JobCommand, JobInput, PROGRAM, SingleJob, 
 use maelstrom_runners::run::{
     RunCommandMode, RunCommandOptions, RunCommandOptionsError, RunCommandSettings,
 };
-use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
+use maelstrom_runners::sandbox::cluster::MachineOptions;
 use maelstrom_spec::config::ThisProcess;
 use maelstrom_spec::job::JobFileEntry;
 use maelstrom_ui::ui_choice::UiKind;
@@ -67,7 +66,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             let settings = options.resolve(cpus, stdin(), &directory);
             settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
         },
-        |settings| outline(&settings.report, settings.slots, &settings.cluster),
+        |settings| outline(&settings.common),
     )?;
     let StartedProgram {
         settings,
@@ -88,10 +87,8 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     };
     let RunCommandSettings {
         mode,
-        slots,
         caches,
-        report,
-        cluster,
+        common,
     } = settings;
     let sources = caches.sources(&invocation);
     let own = sources.cache.clone();
@@ -102,11 +99,11 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             Err(ProgramFailure::usage(&error, error.help()))
         }
         RunCommandMode::Stream(input) => {
-            match user_interface(&report)? {
+            match user_interface(&common.report)? {
                 UiKind::Dashboard => {
                     begun.log.keep_in(&own);
                     let framework = JobsFramework::new(input, project, workshop);
-                    let outline = outline(&report, slots, &cluster);
+                    let outline = outline(&common);
                     return RunSession::new(PROGRAM.name, &framework, &outline, begun)?.run();
                 }
                 UiKind::Plain | UiKind::Quiet => {}
@@ -115,7 +112,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             print_notices(&begun.notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             let code = interruptible(async |interrupts| {
-                let backend = backend(None, slots, &cluster, random_name()).await?;
+                let backend = backend(&common, random_name()).await?;
                 stream::StreamRun::new(backend, interrupts)?
                     .follow(&mut workshop, entries)
                     .await
@@ -129,7 +126,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
             // What describes the job is not its input as well.
             let given = given.filter(|_| !reads_standard_input(&one));
-            let ending = single(&cluster.machine, async |backend, interrupts| {
+            let ending = single(&common.cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
                     return Ok(JobExitReason::Cancelled);
                 };
@@ -151,7 +148,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             }
             // Lines on the terminal would mix with what the job draws there.
             begun.log.keep_in(&own);
-            let ending = single(&cluster.machine, async |backend, interrupts| {
+            let ending = single(&common.cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
                     return Ok(JobExitReason::Cancelled);
                 };
@@ -283,19 +280,9 @@ fn with_command(job: Job, command: &JobCommand) -> Job {
     }
 }
 
-fn outline<'a>(
-    report: &'a ReportOptions,
-    slots: u32,
-    cluster: &'a RunnerClusterOptions,
-) -> SessionOptions<'a> {
+fn outline(run: &RunSettings) -> SessionOptions<'_> {
     SessionOptions {
         purpose: InvocationPurpose::Run,
-        isolation: None,
-        slots,
-        cluster,
-        repeat: NonZeroU32::MIN,
-        stop_after: None,
-        passing_output: PassingTestOutput::Hidden,
-        report,
+        run,
     }
 }

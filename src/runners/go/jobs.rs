@@ -105,7 +105,7 @@ impl GoContainers {
     /// Finds out what a project's containers are made from.
     pub fn new(project: &GoProject<'_>) -> Result<GoContainers, GoError> {
         let settings = project.settings;
-        let (workspace, host) = match settings.isolation {
+        let (workspace, host) = match settings.common.isolation() {
             IsolationMode::Container => (workspace_facts(project)?, host_facts(project)),
             // Nothing will look at them.
             IsolationMode::Process => (WorkspaceFacts::default(), HostFacts::default()),
@@ -114,7 +114,7 @@ impl GoContainers {
             workspace,
             host,
             toolbox: settings.toolbox,
-            isolation: settings.isolation,
+            isolation: settings.common.isolation(),
             made: HashMap::new(),
             named: project
                 .specified
@@ -231,7 +231,7 @@ impl GoBinaryJobs {
         offer: &OfferedBinary,
     ) -> GoBinaryJobs {
         let settings = project.settings;
-        let binaries = match settings.isolation {
+        let binaries = match settings.common.isolation() {
             IsolationMode::Container => Path::new(PLACE),
             IsolationMode::Process => project.binaries,
         };
@@ -332,14 +332,14 @@ fn environment(
     offer: &OfferedBinary,
 ) -> ProcessEnvironment {
     let invocation = &project.invocation.environment;
-    let mut variables = invoking(invocation, project.settings.isolation);
+    let mut variables = invoking(invocation, project.settings.common.isolation());
     if let Some(path) = &offer.path {
         variables.insert("PATH".into(), path.clone());
     }
     // As `go test` does it. `os.Getwd` believes `PWD`, so an inherited one with links in it would
     // be its answer.
     variables.insert("PWD".into(), directory.into());
-    go_offline(&mut variables, project.settings.isolation);
+    go_offline(&mut variables, project.settings.common.isolation());
     variables
 }
 

@@ -288,7 +288,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
     }
 
     fn some_want_no_toolbox(&self) -> bool {
-        match self.project.settings.isolation {
+        match self.project.settings.common.isolation() {
             IsolationMode::Container => {
                 let specified = self.project.specified;
                 specified.is_some_and(ProjectSpec::wants_no_toolbox)

@@ -8,6 +8,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
+
+use maelstrom_model::error::ProgramError;
+
 /// The file that says it.
 const MARK: &str = "kind";
 
@@ -26,10 +30,11 @@ pub enum CacheKind {
 }
 
 /// Why a directory is refused.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum CacheKindError {
     /// It belongs to another kind of program.
     #[error("the directory {} is {of}'s cache, and {wanted} needs one of its own", path.display())]
+    #[diagnostic(help("name another with `--cache-root`"))]
     Taken {
         path: PathBuf,
         of: CacheKind,
@@ -37,20 +42,13 @@ pub enum CacheKindError {
     },
     /// Its kind cannot be determined.
     #[error("cannot see or say whose cache {} is", path.display())]
+    #[diagnostic(help(
+        "make it readable and writable for you, or name another with `--cache-root`"
+    ))]
     File { path: PathBuf, source: io::Error },
 }
 
-impl CacheKindError {
-    /// How to fix it.
-    pub fn help(&self) -> &'static str {
-        match self {
-            CacheKindError::Taken { .. } => "name another with `--cache-root`",
-            CacheKindError::File { .. } => {
-                "make it readable and writable for you, or name another with `--cache-root`"
-            }
-        }
-    }
-}
+impl ProgramError for CacheKindError {}
 
 impl CacheKind {
     const ALL: [CacheKind; 3] = [CacheKind::Broker, CacheKind::Worker, CacheKind::Client];
@@ -130,6 +128,7 @@ impl fmt::Display for CacheKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use maelstrom_model::error::help_of;
 
     #[test]
     fn a_directory_is_for_one_kind_of_program() {
@@ -147,7 +146,7 @@ mod tests {
                     if let Err(error) = answer {
                         let text = error.to_string();
                         assert!(text.contains(&format!("{first}'s cache")), "{text}");
-                        assert!(error.help().contains("--cache-root"));
+                        assert!(help_of(&error).unwrap().contains("--cache-root"));
                     }
                 }
             }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::failure::ProgramFailure;
 use super::session::runtime;
-use super::startup::{as_typed, discovery_failure};
+use super::startup::as_typed;
 use super::test_program::{TestProgram, TestProgramGoal, run_test_program};
 use maelstrom_runners::cargo::options::{CargoOptions, PROGRAM};
 use maelstrom_runners::cargo::{CargoAction, CargoFramework, CargoSettings};
@@ -54,15 +54,14 @@ impl TestProgram for CargoProgram {
     }
 
     fn check(resolved: &ResolvedConfig<CargoOptions>) -> Result<(), ProgramFailure> {
-        match (resolved.options.only_print(), &resolved.print) {
-            (Err(error), Some(_)) => Err(ProgramFailure::usage(&error, error.help())),
-            (Ok(()), _) | (Err(_), None) => Ok(()),
+        match resolved.print {
+            Some(_) => Ok(resolved.options.only_print()?),
+            None => Ok(()),
         }
     }
 
     fn settings(options: CargoOptions, cpus: NonZeroU32) -> Result<CargoSettings, ProgramFailure> {
-        let settings = options.resolve(cpus);
-        settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
+        Ok(options.resolve(cpus)?)
     }
 
     fn goal(settings: &CargoSettings) -> TestProgramGoal<CargoList> {
@@ -99,12 +98,12 @@ impl TestProgram for CargoProgram {
             CargoList::Binaries => runtime.block_on(framework.list_binaries()),
             CargoList::Packages => runtime.block_on(framework.list_packages()),
         };
-        lines.map_err(discovery_failure)
+        Ok(lines?)
     }
 
     fn project_directory(framework: &CargoFramework) -> Result<PathBuf, ProgramFailure> {
         let directory = runtime()?.block_on(framework.project_directory());
-        directory.map_err(discovery_failure)
+        Ok(directory?)
     }
 
     fn explanations(framework: &CargoFramework) -> Vec<String> {

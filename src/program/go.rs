@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use super::failure::ProgramFailure;
 use super::session::runtime;
-use super::startup::discovery_failure;
 use super::test_program::{TestProgram, TestProgramGoal, run_test_program};
 use maelstrom_runners::go::options::{GoOptions, PROGRAM};
 use maelstrom_runners::go::{GoAction, GoFramework, GoSettings, collector, links};
@@ -44,8 +43,7 @@ impl TestProgram for GoProgram {
     }
 
     fn settings(options: GoOptions, cpus: NonZeroU32) -> Result<GoSettings, ProgramFailure> {
-        let settings = options.resolve(cpus);
-        settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
+        Ok(options.resolve(cpus)?)
     }
 
     fn goal(settings: &GoSettings) -> TestProgramGoal<GoPackageList> {
@@ -77,11 +75,11 @@ impl TestProgram for GoProgram {
 
     fn list(framework: &GoFramework, _: GoPackageList) -> Result<Vec<String>, ProgramFailure> {
         let lines = runtime()?.block_on(framework.list_packages());
-        lines.map_err(discovery_failure)
+        Ok(lines?)
     }
 
     fn project_directory(framework: &GoFramework) -> Result<PathBuf, ProgramFailure> {
-        framework.project_directory().map_err(discovery_failure)
+        Ok(framework.project_directory()?)
     }
 
     fn explanations(framework: &GoFramework) -> Vec<String> {

@@ -38,8 +38,7 @@ impl TestProgram for PytestProgram {
         options: PytestOptions,
         cpus: NonZeroU32,
     ) -> Result<PytestSettings, ProgramFailure> {
-        let settings = options.resolve(cpus);
-        settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
+        Ok(options.resolve(cpus)?)
     }
 
     fn goal(settings: &PytestSettings) -> TestProgramGoal<Infallible> {

@@ -77,7 +77,7 @@ pub fn runtime() -> Result<Runtime, ProgramFailure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| ProgramFailure::infrastructure(&error, None))
+        .map_err(|error| ProgramFailure::infrastructure(&error))
 }
 
 impl<'a, F: Framework> RunSession<'a, F> {
@@ -123,15 +123,13 @@ impl<'a, F: Framework> RunSession<'a, F> {
 
     /// Runs it, and returns the program's exit code.
     pub fn run(self) -> Result<u8, ProgramFailure> {
-        let infrastructure =
-            |error: &dyn std::error::Error| ProgramFailure::infrastructure(error, None);
         let runtime = runtime()?;
         let (sender, events) = channel();
         let outlet = EventSink::new(sender);
         let (events, recording) = match &self.record {
             Some(path) => {
-                let (events, thread) =
-                    record::record(path, events).map_err(|error| infrastructure(&error))?;
+                let (events, thread) = record::record(path, events)
+                    .map_err(|error| ProgramFailure::infrastructure(&error))?;
                 (events, Some(thread))
             }
             None => (events, None),
@@ -140,11 +138,11 @@ impl<'a, F: Framework> RunSession<'a, F> {
         let shown = self
             .screen
             .start(events, command, &self.log)
-            .map_err(|error| infrastructure(&*error))?;
-        let driven = runtime.block_on(async {
+            .map_err(|error| ProgramFailure::infrastructure(&*error))?;
+        let driven: Result<u8, ProgramFailure> = runtime.block_on(async {
             // Signals that come from now on end the run, not the process.
-            let interrupts =
-                signals::listen(concerns_us).map_err(|error| infrastructure(&error))?;
+            let interrupts = signals::listen(concerns_us)
+                .map_err(|error| ProgramFailure::infrastructure(&error))?;
             let name = random_name();
             let backend = backend(self.settings, name).await?;
             let run = RunId::of(&name);
@@ -210,8 +208,8 @@ pub fn local_backend(
 ) -> Result<LocalBackend, ProgramFailure> {
     let backend = match isolation.unwrap_or_default() {
         IsolationMode::Container => {
-            let executable = std::env::current_exe()
-                .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+            let executable =
+                std::env::current_exe().map_err(|error| ProgramFailure::infrastructure(&error))?;
             LocalBackend::start(&executable, slots)
         }
         IsolationMode::Process => LocalBackend::without_containers(slots),
@@ -222,7 +220,7 @@ pub fn local_backend(
         if isolation.is_some() {
             help.push_str("\nOr give up containers for this run by choice: --isolation=process.");
         }
-        ProgramFailure::infrastructure(&forbidden, Some(help))
+        ProgramFailure::infrastructure_with_help(&forbidden, help)
     })?;
     Ok(backend.with_scratch_memory(machine.scratch_memory.unwrap_or_default()))
 }
@@ -233,11 +231,9 @@ async fn cluster_backend(
     local: LocalBackend,
     run: [u8; 16],
 ) -> Result<BrokerBackend, ProgramFailure> {
-    let connection = connect(broker, &cluster.broker.security()).await;
-    let connection =
-        connection.map_err(|error| ProgramFailure::infrastructure(&error, error.help()))?;
+    let connection = connect(broker, &cluster.broker.security()).await?;
     let invocation = Invocation::of_this_process(ColorMode::Unwanted)
-        .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+        .map_err(|error| ProgramFailure::infrastructure(&error))?;
     let cache = invocation
         .cache_home()
         .unwrap_or_else(std::env::temp_dir)

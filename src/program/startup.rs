@@ -12,7 +12,6 @@ use super::ui_choice::{check, color, replay};
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::DiscoveryError;
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::{ConfigError, ResolvedConfig};
 use maelstrom_ui::style::OutputColor;
@@ -53,7 +52,7 @@ pub fn open<O, S>(
         Err(ConfigError::CommandLine(told)) => {
             return Ok(StartupResult::Done(print_clap_error(&told)));
         }
-        Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
+        Err(error) => return Err(error.into()),
     };
     let cpus = std::thread::available_parallelism()
         .ok()
@@ -77,7 +76,7 @@ pub fn open<O, S>(
         OutputColor::Never => ColorMode::Unwanted,
     };
     let invocation = Invocation::of_this_process(colors)
-        .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+        .map_err(|error| ProgramFailure::infrastructure(&error))?;
     let notices = settled.warnings.into_iter().map(|warning| UserNotice {
         severity: NoticeSeverity::Warning,
         text: warning.text,
@@ -104,11 +103,6 @@ pub fn print_clap_error(told: &clap::Error) -> u8 {
         return end_for_want_of_a_reader();
     }
     u8::try_from(told.exit_code()).unwrap_or(exit_code::USAGE)
-}
-
-/// Why a framework gave up, with its own exit code.
-pub fn discovery_failure<E: DiscoveryError>(error: E) -> ProgramFailure {
-    ProgramFailure::with_code(&error, error.help(), error.exit_code())
 }
 
 /// Prints what a framework lists without a run.

@@ -109,7 +109,7 @@ pub fn wait_for(shown: UiThread) -> Result<(), ProgramFailure> {
         } else if let Some(error) = error.downcast_ref::<std::io::Error>() {
             ProgramFailure::writing(error)
         } else {
-            ProgramFailure::infrastructure(&*error, None)
+            ProgramFailure::infrastructure(&*error)
         }),
         Err(panic) => std::panic::resume_unwind(panic),
     }

@@ -9,6 +9,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::str::FromStr;
 
+use miette::Diagnostic;
+
 /// Variables and their values.
 pub type EnvironmentMap = BTreeMap<OsString, OsString>;
 
@@ -76,10 +78,11 @@ pub enum SyntaxError {
 }
 
 /// Why a value cannot be expanded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum ExpansionError {
     /// A variable that is not there.
     #[error("{variable}: {reference} has no value and no fallback")]
+    #[diagnostic(help("set it, or write {}", reference.replace('}', ":-FALLBACK}")))]
     Absent {
         /// The variable whose value refers to it.
         variable: String,
@@ -87,24 +90,12 @@ pub enum ExpansionError {
     },
     /// A variable that is no text.
     #[error("{variable}: the value of {reference} is not UTF-8")]
+    #[diagnostic(help("give it a value that is text"))]
     NotUtf8 {
         /// The variable whose value refers to it.
         variable: String,
         reference: String,
     },
-}
-
-impl ExpansionError {
-    /// How to fix it.
-    pub fn help(&self) -> String {
-        match self {
-            ExpansionError::Absent { reference, .. } => {
-                let fallback = reference.replace('}', ":-FALLBACK}");
-                format!("set it, or write {fallback}")
-            }
-            ExpansionError::NotUtf8 { .. } => "give it a value that is text".to_owned(),
-        }
-    }
 }
 
 /// Goes through all elements, from the image's variables (or none) on.

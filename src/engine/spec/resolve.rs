@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use miette::Diagnostic;
+
 use crate::filter::FilterSubject;
 use crate::snippet::nearest;
 use maelstrom_container::spec::{MountKind, NetworkMode};
@@ -76,11 +78,19 @@ pub enum RunnerLayers {
     None,
 }
 
+fn help_with_parent(name: &str, nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("define `{name}` among the `containers`"),
+    }
+}
+
 /// Why there is no container for a test.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum SpecError {
     /// A parent that is not there.
     #[error("{place}: there is no container `{name}`")]
+    #[diagnostic(help("{}", help_with_parent(name, nearest.as_deref())))]
     UnknownParent {
         /// Where it is named.
         place: String,
@@ -90,6 +100,7 @@ pub enum SpecError {
     },
     /// A container that is its own ancestor.
     #[error("{place}: the container `{name}` is its own ancestor: {}", chain.join(" → "))]
+    #[diagnostic(help("let one of them do without a parent"))]
     Loop {
         /// Where the parent is named that closes the circle.
         place: String,
@@ -99,37 +110,20 @@ pub enum SpecError {
     },
     /// A container of nothing.
     #[error("{place}: the container has no layer, so there would be nothing in it")]
+    #[diagnostic(help("add `layers`, an `image`, or `parent = \"{DEFAULT_CONTAINER}\"`"))]
     NoLayer {
         /// The directive that applied last.
         place: String,
     },
     /// What the kernel does not allow.
     #[error("{place}: the container has a `sys` mount together with `network = \"local\"`")]
+    #[diagnostic(help(
+        "leave out one of the two: sysfs can be mounted only in a network namespace of one's own"
+    ))]
     SysWithLocalNetwork {
         /// The directive that applied last.
         place: String,
     },
-}
-
-impl SpecError {
-    /// How to fix it.
-    pub fn help(&self) -> String {
-        match self {
-            SpecError::UnknownParent { nearest, name, .. } => match nearest {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("define `{name}` among the `containers`"),
-            },
-            SpecError::Loop { .. } => "let one of them do without a parent".to_owned(),
-            SpecError::NoLayer { .. } => {
-                format!("add `layers`, an `image`, or `parent = \"{DEFAULT_CONTAINER}\"`")
-            }
-            SpecError::SysWithLocalNetwork { .. } => {
-                "leave out one of the two: sysfs can be mounted only in a network namespace of \
-                 one's own"
-                    .to_owned()
-            }
-        }
-    }
 }
 
 /// The container of one test, and the directives that led to it.

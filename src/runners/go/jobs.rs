@@ -20,6 +20,7 @@ use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
 use crate::sandbox::project_directories::ProjectDirectories;
 use crate::sandbox::project_spec::{DefaultContainer, ProjectSpec, RunnerProgram, TestContainer};
 use maelstrom_engine::libraries::{ElfError, shared_libraries};
+use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
 
@@ -94,7 +95,7 @@ pub struct GoContainers {
 #[derive(Debug, thiserror::Error)]
 pub enum GoContainerError {
     /// What it needs can't be told.
-    #[error("can't be run without the toolbox: {0}; {help}", help = .0.help())]
+    #[error("can't be run without the toolbox: {0}; {help}", help = help_of(.0).unwrap_or_default())]
     Libraries(#[from] ElfError),
     /// There is none for the project.
     #[error(transparent)]

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use miette::Diagnostic;
 
 use crate::options::report::REPORT_VALUES;
 use crate::options::{
@@ -21,6 +22,8 @@ use crate::options::{
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 use crate::sandbox::project_spec::TestContainerOptions;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 use maelstrom_spec::config::{
     self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
     ResolvedConfig,
@@ -216,19 +219,17 @@ pub enum TestProcessMode {
 }
 
 /// Options that don't mean anything.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum PytestOptionsError {
     /// A filter.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
 }
 
-impl PytestOptionsError {
-    /// What to do about it, if more can be said than what is wrong.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            PytestOptionsError::Pattern(error) => error.help(),
-        }
+impl ProgramError for PytestOptionsError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 

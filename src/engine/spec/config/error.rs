@@ -3,7 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use miette::Diagnostic;
+
 use crate::document::DocumentError;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 
 /// Something in a configuration file or a variable that has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +19,7 @@ pub struct ConfigWarning {
 }
 
 /// An error of resolving values.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum ConfigError {
     /// The command line: a mistake, or a request for help. `clap` prints both, to where each
     /// belongs.
@@ -23,6 +27,7 @@ pub enum ConfigError {
     CommandLine(Box<clap::Error>),
     /// A configuration file cannot be read.
     #[error("cannot read the configuration file `{}`", path.display())]
+    #[diagnostic(help("name another one by --config-file, or `-` for none"))]
     Read {
         /// The file.
         path: PathBuf,
@@ -31,6 +36,7 @@ pub enum ConfigError {
     },
     /// Something in a configuration file is wrong.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     File(DocumentError),
     /// Something in a variable is wrong.
     #[error("the variable {name}: {reason}")]
@@ -42,15 +48,8 @@ pub enum ConfigError {
     },
 }
 
-impl ConfigError {
-    /// How to fix it.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            ConfigError::CommandLine(_) | ConfigError::Variable { .. } => None,
-            ConfigError::Read { .. } => {
-                Some("name another one by --config-file, or `-` for none".to_owned())
-            }
-            ConfigError::File(error) => error.help.clone(),
-        }
+impl ProgramError for ConfigError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }

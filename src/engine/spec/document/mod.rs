@@ -9,6 +9,7 @@ mod json;
 use std::fmt;
 use std::ops::Range;
 
+use miette::Diagnostic;
 use toml::de::{DeTable, DeValue};
 
 use crate::snippet::{line_and_column, nearest, snippet};
@@ -79,13 +80,14 @@ pub struct SpanError {
 }
 
 /// A [`SpanError`] with everything a person needs to find it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic)]
 pub struct DocumentError {
     /// The file, the line and the column: `cargo-maelstrom.toml:3:8`.
     pub place: String,
     /// What is wrong there.
     pub message: String,
     /// How to fix it.
+    #[help]
     pub help: Option<String>,
     line: String,
     carets: String,

@@ -4,9 +4,12 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use miette::Diagnostic;
+
 use crate::options::{self, PassingTestOutput, RunSettings, StrictProcessError, time_limit};
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::project_spec::TestContainerOptions;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 use maelstrom_spec::filter::{
     PatternError, PatternVocabulary, TestPattern, TestSelection, vocabulary,
@@ -110,12 +113,14 @@ pub enum IgnoredTests {
 }
 
 /// Options that don't go together, or don't mean anything.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum CargoOptionsError {
     /// An argument after `--`.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Harness(#[from] HarnessError),
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
     #[error("`--jobs` must not be 0")]
     JobsZero,
@@ -124,30 +129,19 @@ pub enum CargoOptionsError {
     IgnoredTwice,
     /// The names of tests, where nothing would run.
     #[error("`--print-config` (`-P`) runs no tests, so `{name}` would mean nothing")]
+    #[diagnostic(help(
+        "leave `-P` out to run tests; there are no profiles as in nextest, whose `-P` chooses \
+         one: options and configuration values say the same"
+    ))]
     PrintsOnly { name: String },
     /// Something that only a container can keep from tests.
     #[error(transparent)]
     Strict(#[from] StrictProcessError),
 }
 
-impl CargoOptionsError {
-    /// What to do about it, if more can be said than what is wrong.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            CargoOptionsError::Harness(HarnessError::RunsNothing { .. }) => {
-                Some("run the test binary itself to see its help".to_owned())
-            }
-            CargoOptionsError::Pattern(error) => error.help(),
-            CargoOptionsError::PrintsOnly { .. } => Some(
-                "leave `-P` out to run tests; there are no profiles as in nextest, whose `-P` \
-                 chooses one: options and configuration values say the same"
-                    .to_owned(),
-            ),
-            CargoOptionsError::Harness(_)
-            | CargoOptionsError::JobsZero
-            | CargoOptionsError::IgnoredTwice
-            | CargoOptionsError::Strict(_) => None,
-        }
+impl ProgramError for CargoOptionsError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 

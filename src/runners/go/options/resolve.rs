@@ -5,10 +5,14 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use miette::Diagnostic;
+
 use crate::go::run_pattern::{RunPattern, RunPatternError};
 use crate::options::{PassingTestOutput, RunSettings, StrictProcessError, slots, time_limit};
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::project_spec::TestContainerOptions;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 use maelstrom_spec::filter::{PatternError, TestSelection, vocabulary};
 
 use super::timeout::GoTimeout;
@@ -69,9 +73,10 @@ pub enum GoAction {
 }
 
 /// Options that don't go together, or don't mean anything.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum GoOptionsError {
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
     #[error("the value of `-{option}` can't be used")]
     RunPattern {
@@ -81,27 +86,20 @@ pub enum GoOptionsError {
     },
     /// A flag of `go test` that makes no sense with a process for each test.
     #[error("`{flag}` is not supported")]
+    #[diagnostic(help("{}", instead(flag)))]
     Refused { flag: String },
     /// The same in `GOFLAGS`.
     #[error("`{flag}`, which GOFLAGS says, is not supported")]
+    #[diagnostic(help("{}; for everything else, set GOFLAGS without it", instead(flag)))]
     RefusedVariable { flag: String },
     /// Something that only a container can keep from tests.
     #[error(transparent)]
     Strict(#[from] StrictProcessError),
 }
 
-impl GoOptionsError {
-    /// What to do about it, if more can be said than what is wrong.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            GoOptionsError::Pattern(error) => error.help(),
-            GoOptionsError::Refused { flag } => Some(instead(flag)),
-            GoOptionsError::RefusedVariable { flag } => Some(format!(
-                "{}; for everything else, set GOFLAGS without it",
-                instead(flag)
-            )),
-            GoOptionsError::RunPattern { .. } | GoOptionsError::Strict(_) => None,
-        }
+impl ProgramError for GoOptionsError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::options::PassingTestOutput;
 use crate::sandbox::container::Toolbox;
+use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
 use std::time::Duration;
 
@@ -96,7 +97,7 @@ fn what_makes_no_sense_is_refused_with_advice() {
     ]
     .map(|line| {
         let error = resolve(line).unwrap_err();
-        let help = error.help().unwrap_or_default();
+        let help = help_of(&error).unwrap_or_default();
         let first = error.to_string();
         format!("{} | {help}", first.lines().next().unwrap_or_default())
     })

@@ -12,6 +12,7 @@ use maelstrom_cluster::security::guard;
 use maelstrom_cluster::security::roles::ClusterRole;
 use maelstrom_cluster::security::tokens::TokenFile;
 use maelstrom_fuzz::{Parts, block_on, file, scratch};
+use maelstrom_model::error::help_of;
 use maelstrom_spec::config::Address;
 use maelstrom_wire::connection::{ClientSecurity, connect_later};
 use tonic::metadata::MetadataMap;
@@ -129,7 +130,7 @@ async fn client(mut parts: Parts<'_>) {
     };
     match connect_later(&address, &security) {
         Ok(connection) => drop(connection.service()),
-        Err(error) => drop((error.to_string(), error.help())),
+        Err(error) => drop((error.to_string(), help_of(&error))),
     }
 }
 

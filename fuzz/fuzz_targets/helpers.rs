@@ -13,6 +13,7 @@ use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_container::sys::socket;
 use maelstrom_fuzz::{Parts, file, scratch};
 use maelstrom_layer::{LayerBuilder, LayerSpec, PrefixOptions};
+use maelstrom_model::error::help_of;
 use maelstrom_runners::go::links;
 use maelstrom_runners::go::run_pattern::RunPattern;
 use serde::Serialize;
@@ -80,6 +81,6 @@ fn layer(mut parts: Parts<'_>) {
     };
     match BUILDER.resolve(&spec) {
         Ok(layer) => drop(layer),
-        Err(error) => drop((error.to_string(), error.help())),
+        Err(error) => drop((error.to_string(), help_of(&error))),
     }
 }

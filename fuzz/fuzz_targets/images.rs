@@ -14,6 +14,7 @@ use maelstrom_image::{
     RetryPolicy, TlsVerification,
 };
 use maelstrom_layer::{LayerBuilder, LayerSpec};
+use maelstrom_model::error::help_of;
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -117,6 +118,6 @@ fn image(store: Store, scheme: &str, path: &Path) {
     let uri: ImageUri = uri.parse().expect("a path is an image's name");
     let silent: ProgressCallback = Arc::new(|_| {});
     if let Err(error) = block_on(depot.image(&uri, None, Path::new("/"), &silent)) {
-        drop((error.to_string(), error.help()));
+        drop((error.to_string(), help_of(&error)));
     }
 }

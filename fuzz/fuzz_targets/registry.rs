@@ -15,6 +15,7 @@ use maelstrom_image::{
     CredentialFiles, ImageCache, ImageCacheOptions, ImageUri, Platform, ProgressCallback,
     RetryPolicy, TlsVerification,
 };
+use maelstrom_model::error::help_of;
 use tokio::runtime::{Builder, Runtime};
 
 /// Whoever waits longer has found something.
@@ -70,7 +71,7 @@ fuzz_target!(|data: &[u8]| {
     let silent: ProgressCallback = Arc::new(|_| {});
     match RUNTIME.block_on(DEPOT.image(&uri, None, Path::new("/"), &silent)) {
         Ok(image) => drop(image),
-        Err(error) => drop((error.to_string(), error.help())),
+        Err(error) => drop((error.to_string(), help_of(&error))),
     }
 });
 

@@ -10,6 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use maelstrom::program::{broker, worker};
 use maelstrom_engine::run::watch::ignores::{IgnoreRules, WatchedPathKind};
 use maelstrom_fuzz::{Parts, file, scratch};
+use maelstrom_model::error::help_of;
 use maelstrom_model::framework::WatchPaths;
 use maelstrom_runners::cargo::manifest::CargoManifest;
 use maelstrom_runners::cargo::{self, environment, progress};
@@ -97,7 +98,7 @@ fn settle<P: clap::Parser>(program: &ConfigSchema, mut parts: Parts<'_>) {
         Ok(settled) => drop(settled),
         // The parser's own, of its own form.
         Err(ConfigError::CommandLine(error)) => drop(error.to_string()),
-        Err(error) => drop((error.to_string(), error.help())),
+        Err(error) => drop((error.to_string(), help_of(&error))),
     }
 }
 

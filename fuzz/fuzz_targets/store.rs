@@ -13,6 +13,7 @@ use maelstrom_container::store::{
     TreeCheckLevel, TreePath, TreeWriteError,
 };
 use maelstrom_fuzz::{Parts, file, scratch};
+use maelstrom_model::error::help_of;
 
 const ATTRIBUTES: FileAttributes = FileAttributes {
     mode: 0o755,
@@ -231,6 +232,6 @@ fn places(root: &Path, mut parts: Parts<'_>) {
             drop(store.blobs().map_err(|error| error.to_string()));
             drop(store.collect_garbage().map_err(|error| error.to_string()));
         }
-        Err(error) => drop((error.to_string(), error.help())),
+        Err(error) => drop((error.to_string(), help_of(&error))),
     }
 }

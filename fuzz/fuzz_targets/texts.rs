@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use maelstrom_cluster::security::tokens::TokenFile;
 use maelstrom_fuzz::{Parts, file};
 use maelstrom_image::{ImageLockFile, ImageUri};
+use maelstrom_model::error::help_of;
 use maelstrom_runners::run::mount::mount;
 use maelstrom_spec::config::{Address, ByteSize};
 use maelstrom_spec::document::TextDocument;
@@ -97,7 +98,7 @@ fn specification(text: &str) {
                     drop(explain::explain("test", &specification, &resolution));
                     drop(explain::print(&resolution.resolved));
                 }
-                Err(error) => drop((error.to_string(), error.help())),
+                Err(error) => drop((error.to_string(), help_of(&error))),
             }
         }
         Err(error) => drop(error.to_string()),
@@ -118,6 +119,6 @@ fn image(text: &str) {
             let again = uri.to_string().parse::<ImageUri>();
             assert_eq!(again.expect("an image's name is one"), uri);
         }
-        Err(error) => drop((error.to_string(), error.help())),
+        Err(error) => drop((error.to_string(), help_of(&error))),
     }
 }

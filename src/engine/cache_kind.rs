@@ -9,6 +9,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
+
+use maelstrom_model::error::ProgramError;
+
 /// The name of the file that contains the mark.
 const MARK: &str = "kind";
 
@@ -27,10 +31,11 @@ pub enum CacheKind {
 }
 
 /// Why a directory is refused.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum CacheKindError {
     /// The directory belongs to another kind of program.
     #[error("the directory {} is {of}'s cache, and {wanted} needs one of its own", path.display())]
+    #[diagnostic(help("name another with `--cache-root`"))]
     Taken {
         path: PathBuf,
         of: CacheKind,
@@ -38,20 +43,13 @@ pub enum CacheKindError {
     },
     /// The mark cannot be read or written.
     #[error("cannot see or say whose cache {} is", path.display())]
+    #[diagnostic(help(
+        "make it readable and writable for you, or name another with `--cache-root`"
+    ))]
     File { path: PathBuf, source: io::Error },
 }
 
-impl CacheKindError {
-    /// Returns how to fix the error.
-    pub fn help(&self) -> &'static str {
-        match self {
-            CacheKindError::Taken { .. } => "name another with `--cache-root`",
-            CacheKindError::File { .. } => {
-                "make it readable and writable for you, or name another with `--cache-root`"
-            }
-        }
-    }
-}
+impl ProgramError for CacheKindError {}
 
 impl CacheKind {
     const ALL: [CacheKind; 3] = [CacheKind::Broker, CacheKind::Worker, CacheKind::Client];
@@ -133,6 +131,7 @@ impl fmt::Display for CacheKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use maelstrom_model::error::help_of;
 
     #[test]
     fn a_directory_is_for_one_kind_of_program() {
@@ -150,7 +149,7 @@ mod tests {
                     if let Err(error) = answer {
                         let text = error.to_string();
                         assert!(text.contains(&format!("{first}'s cache")), "{text}");
-                        assert!(error.help().contains("--cache-root"));
+                        assert!(help_of(&error).unwrap().contains("--cache-root"));
                     }
                 }
             }

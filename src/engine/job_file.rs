@@ -12,10 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use maelstrom_container::digest::ContentHash;
 use maelstrom_container::private;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
 
 /// The number of files that are kept.
@@ -38,7 +41,8 @@ struct JobFile {
 }
 
 /// Why a job file cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
+#[diagnostic(help("run the test again: a failure writes a new file"))]
 pub enum JobFileError {
     /// The file cannot be read.
     #[error("cannot read the job {}", path.display())]
@@ -54,10 +58,9 @@ pub enum JobFileError {
     Version { path: PathBuf, version: u32 },
 }
 
-impl JobFileError {
-    /// Returns how to fix the error.
-    pub fn help(&self) -> String {
-        "run the test again: a failure writes a new file".to_owned()
+impl ProgramError for JobFileError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 

@@ -1,108 +1,112 @@
-//! `cargo maelstrom`, from its command line to its exit code.
+//! `cargo maelstrom`: what is its own in a test program.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use super::failure::ProgramFailure;
-use super::session::{RunSession, runtime};
-use super::specification::{explain, init};
-use super::startup::{
-    InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, discovery_failure,
-    open, print_lines,
-};
+use super::session::runtime;
+use super::startup::as_typed;
+use super::test_program::{TestProgram, TestProgramGoal, run_test_program};
 use maelstrom_runners::cargo::options::{CargoOptions, PROGRAM};
 use maelstrom_runners::cargo::{CargoAction, CargoFramework, CargoSettings};
-use maelstrom_runners::sandbox::project_spec::files;
-use maelstrom_spec::config::{ResolvedConfig, ThisProcess};
+use maelstrom_runners::options::RunSettings;
+use maelstrom_runners::sandbox::invocation::Invocation;
+use maelstrom_runners::sandbox::project_spec::{StarterFile, TestContainerOptions, files};
+use maelstrom_spec::config::{ConfigError, ResolvedConfig, ThisProcess};
+
+struct CargoProgram;
+
+/// What is printed without a build.
+#[derive(Clone, Copy)]
+enum CargoList {
+    Binaries,
+    Packages,
+}
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {
-    match run(arguments) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
+    run_test_program::<CargoProgram>(arguments)
 }
 
-fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
-    let called = as_called(&arguments);
-    let settled = CargoOptions::resolved(arguments, &ThisProcess);
-    if let Ok(ResolvedConfig {
-        options,
-        print: Some(_),
-        ..
-    }) = &settled
-        && let Err(error) = options.only_print()
-    {
-        return Err(ProgramFailure::usage(&error, error.help()));
-    }
-    let opening = open(
-        called,
-        settled,
-        |options, cpus| {
-            let settings = options.resolve(cpus);
-            settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
-        },
-        outline,
-    )?;
-    let StartedProgram {
-        settings,
-        invocation,
-        begun,
-    } = match opening {
-        StartupResult::Done(code) => return Ok(code),
-        StartupResult::Going(opened) => opened,
-    };
-    let framework = CargoFramework::new(settings, invocation);
-    match framework.settings().goal {
-        CargoAction::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
-        CargoAction::ListBinaries => print_lines(runtime()?.block_on(framework.list_binaries())),
-        CargoAction::Run | CargoAction::ListTests | CargoAction::Build | CargoAction::Explain => {
-            let code = RunSession::new(
-                PROGRAM.name,
-                &framework,
-                &outline(framework.settings()),
-                begun,
-            )?
-            .run()?;
-            match &framework.settings().containers.explain {
-                Some(name) => explain(code, name, &framework.explanations()),
-                None => Ok(code),
-            }
+impl TestProgram for CargoProgram {
+    type Options = CargoOptions;
+    type Settings = CargoSettings;
+    type Framework = CargoFramework;
+    type List = CargoList;
+
+    const NAME: &'static str = PROGRAM.name;
+    const STARTER: &'static StarterFile = &files::CARGO;
+
+    /// Through cargo, the second word is the subcommand.
+    fn as_called(arguments: &[OsString]) -> Vec<String> {
+        let mut words = as_typed(arguments);
+        if let [program, subcommand, ..] = words.as_mut_slice()
+            && subcommand == "maelstrom"
+        {
+            *program = "cargo".to_owned();
         }
-        CargoAction::Init => {
-            let project = runtime()?.block_on(framework.project_directory());
-            init(&files::CARGO, &project.map_err(discovery_failure)?)
+        words
+    }
+
+    fn resolved(arguments: Vec<OsString>) -> Result<ResolvedConfig<CargoOptions>, ConfigError> {
+        CargoOptions::resolved(arguments, &ThisProcess)
+    }
+
+    fn check(resolved: &ResolvedConfig<CargoOptions>) -> Result<(), ProgramFailure> {
+        match resolved.print {
+            Some(_) => Ok(resolved.options.only_print()?),
+            None => Ok(()),
         }
     }
-}
 
-fn outline(settings: &CargoSettings) -> SessionOptions<'_> {
-    SessionOptions {
-        purpose: match settings.goal {
-            CargoAction::Run => InvocationPurpose::Run,
-            CargoAction::ListTests | CargoAction::ListBinaries | CargoAction::ListPackages => {
-                InvocationPurpose::List
-            }
-            CargoAction::Build | CargoAction::Init | CargoAction::Explain => {
-                InvocationPurpose::Other
-            }
-        },
-        isolation: Some(settings.isolation),
-        slots: settings.slots,
-        cluster: &settings.cluster,
-        repeat: settings.repeat,
-        stop_after: settings.stop_after,
-        passing_output: settings.passing_output,
-        report: &settings.report,
+    fn settings(options: CargoOptions, cpus: NonZeroU32) -> Result<CargoSettings, ProgramFailure> {
+        Ok(options.resolve(cpus)?)
     }
-}
 
-/// The command line as it was typed: through cargo, the second word is the subcommand.
-fn as_called(arguments: &[OsString]) -> Vec<String> {
-    let mut words = as_typed(arguments);
-    if let [program, subcommand, ..] = words.as_mut_slice()
-        && subcommand == "maelstrom"
-    {
-        *program = "cargo".to_owned();
+    fn goal(settings: &CargoSettings) -> TestProgramGoal<CargoList> {
+        match settings.goal {
+            CargoAction::Run => TestProgramGoal::Run,
+            CargoAction::ListTests => TestProgramGoal::ListTests,
+            CargoAction::ListBinaries => TestProgramGoal::List(CargoList::Binaries),
+            CargoAction::ListPackages => TestProgramGoal::List(CargoList::Packages),
+            CargoAction::Build => TestProgramGoal::Build,
+            CargoAction::Explain => TestProgramGoal::Explain,
+            CargoAction::Init => TestProgramGoal::Init,
+        }
     }
-    words
+
+    fn common(settings: &CargoSettings) -> &RunSettings {
+        &settings.common
+    }
+
+    fn containers(settings: &CargoSettings) -> &TestContainerOptions {
+        &settings.containers
+    }
+
+    fn framework(settings: CargoSettings, invocation: Invocation) -> CargoFramework {
+        CargoFramework::new(settings, invocation)
+    }
+
+    fn settings_of(framework: &CargoFramework) -> &CargoSettings {
+        framework.settings()
+    }
+
+    fn list(framework: &CargoFramework, list: CargoList) -> Result<Vec<String>, ProgramFailure> {
+        let runtime = runtime()?;
+        let lines = match list {
+            CargoList::Binaries => runtime.block_on(framework.list_binaries()),
+            CargoList::Packages => runtime.block_on(framework.list_packages()),
+        };
+        Ok(lines?)
+    }
+
+    fn project_directory(framework: &CargoFramework) -> Result<PathBuf, ProgramFailure> {
+        let directory = runtime()?.block_on(framework.project_directory());
+        Ok(directory?)
+    }
+
+    fn explanations(framework: &CargoFramework) -> Vec<String> {
+        framework.explanations()
+    }
 }

@@ -3,10 +3,12 @@
 //!
 //! The soft limit is raised no further than needed, since jobs inherit it.
 
+use miette::Diagnostic;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 use super::failure::ProgramFailure;
+use maelstrom_model::error::ProgramError;
 
 /// Of a broker: a connection of each worker and client, and the contents that they read and write.
 pub const BROKER: u64 = 4096;
@@ -27,32 +29,25 @@ pub fn of_worker(slots: u32) -> u64 {
 }
 
 /// Why there cannot be as many open files as are needed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 enum LimitError {
     /// The limit that only an administrator raises is lower.
     #[error("the limit of open files is {hard}, and {needed} are needed")]
+    #[diagnostic(help(
+        "raise it: `ulimit -n {needed}` in the shell that starts this, `LimitNOFILE={needed}` in \
+         a unit of systemd; fewer `--slots` need less"
+    ))]
     TooLow { hard: rlim_t, needed: u64 },
     /// The kernel does not say, or does not do it.
     #[error("the limit of open files cannot be raised to {needed}")]
     Raise { needed: u64, source: Errno },
 }
 
-impl LimitError {
-    fn help(&self) -> Option<String> {
-        match self {
-            LimitError::TooLow { needed, .. } => Some(format!(
-                "raise it: `ulimit -n {needed}` in the shell that starts this, \
-                 `LimitNOFILE={needed}` in a unit of systemd; fewer `--slots` need less"
-            )),
-            LimitError::Raise { .. } => None,
-        }
-    }
-}
+impl ProgramError for LimitError {}
 
 /// Sees to it that so many files can be open.
 pub fn ensure(needed: u64) -> Result<(), ProgramFailure> {
-    let outcome = limit(needed);
-    outcome.map_err(|error| ProgramFailure::infrastructure(&error, error.help()))
+    Ok(limit(needed)?)
 }
 
 fn limit(needed: u64) -> Result<(), LimitError> {

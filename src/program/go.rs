@@ -1,18 +1,24 @@
-//! `maelstrom-go-test`, from its command line to its exit code.
+//! `maelstrom-go-test`: what is its own in a test program.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use super::failure::ProgramFailure;
-use super::session::{RunSession, runtime};
-use super::specification::{explain, init};
-use super::startup::{
-    InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, discovery_failure,
-    open, print_lines,
-};
+use super::session::runtime;
+use super::test_program::{TestProgram, TestProgramGoal, run_test_program};
 use maelstrom_runners::go::options::{GoOptions, PROGRAM};
 use maelstrom_runners::go::{GoAction, GoFramework, GoSettings, collector, links};
-use maelstrom_runners::sandbox::project_spec::files;
-use maelstrom_spec::config::ThisProcess;
+use maelstrom_runners::options::RunSettings;
+use maelstrom_runners::sandbox::invocation::Invocation;
+use maelstrom_runners::sandbox::project_spec::{StarterFile, TestContainerOptions, files};
+use maelstrom_spec::config::{ConfigError, ResolvedConfig, ThisProcess};
+
+struct GoProgram;
+
+/// The packages, which Go lists without a build.
+#[derive(Clone, Copy)]
+struct GoPackageList;
 
 /// Runs the program with this command line. `go test` calls the same program to hand over test
 /// binaries, and in place of its tools.
@@ -20,66 +26,63 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     if let Some(code) = links::run_if_tool().or_else(collector::run_if_collector) {
         return code;
     }
-    match run(arguments) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
+    run_test_program::<GoProgram>(arguments)
 }
 
-fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
-    let opening = open(
-        as_typed(&arguments),
-        GoOptions::resolved(arguments, &ThisProcess),
-        |options, cpus| {
-            let settings = options.resolve(cpus);
-            settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
-        },
-        outline,
-    )?;
-    let StartedProgram {
-        settings,
-        invocation,
-        begun,
-    } = match opening {
-        StartupResult::Done(code) => return Ok(code),
-        StartupResult::Going(opened) => opened,
-    };
-    let framework = GoFramework::new(settings, invocation);
-    match framework.settings().goal {
-        GoAction::ListPackages => print_lines(runtime()?.block_on(framework.list_packages())),
-        GoAction::Run | GoAction::ListTests | GoAction::Build | GoAction::Explain => {
-            let code = RunSession::new(
-                PROGRAM.name,
-                &framework,
-                &outline(framework.settings()),
-                begun,
-            )?
-            .run()?;
-            match &framework.settings().containers.explain {
-                Some(name) => explain(code, name, &framework.explanations()),
-                None => Ok(code),
-            }
+impl TestProgram for GoProgram {
+    type Options = GoOptions;
+    type Settings = GoSettings;
+    type Framework = GoFramework;
+    type List = GoPackageList;
+
+    const NAME: &'static str = PROGRAM.name;
+    const STARTER: &'static StarterFile = &files::GO;
+
+    fn resolved(arguments: Vec<OsString>) -> Result<ResolvedConfig<GoOptions>, ConfigError> {
+        GoOptions::resolved(arguments, &ThisProcess)
+    }
+
+    fn settings(options: GoOptions, cpus: NonZeroU32) -> Result<GoSettings, ProgramFailure> {
+        Ok(options.resolve(cpus)?)
+    }
+
+    fn goal(settings: &GoSettings) -> TestProgramGoal<GoPackageList> {
+        match settings.goal {
+            GoAction::Run => TestProgramGoal::Run,
+            GoAction::ListTests => TestProgramGoal::ListTests,
+            GoAction::ListPackages => TestProgramGoal::List(GoPackageList),
+            GoAction::Build => TestProgramGoal::Build,
+            GoAction::Explain => TestProgramGoal::Explain,
+            GoAction::Init => TestProgramGoal::Init,
         }
-        GoAction::Init => init(
-            &files::GO,
-            &framework.project_directory().map_err(discovery_failure)?,
-        ),
     }
-}
 
-fn outline(settings: &GoSettings) -> SessionOptions<'_> {
-    SessionOptions {
-        purpose: match settings.goal {
-            GoAction::Run => InvocationPurpose::Run,
-            GoAction::ListTests | GoAction::ListPackages => InvocationPurpose::List,
-            GoAction::Build | GoAction::Init | GoAction::Explain => InvocationPurpose::Other,
-        },
-        isolation: Some(settings.isolation),
-        slots: settings.slots,
-        cluster: &settings.cluster,
-        repeat: settings.repeat,
-        stop_after: settings.stop_after,
-        passing_output: settings.passing_output,
-        report: &settings.report,
+    fn common(settings: &GoSettings) -> &RunSettings {
+        &settings.common
+    }
+
+    fn containers(settings: &GoSettings) -> &TestContainerOptions {
+        &settings.containers
+    }
+
+    fn framework(settings: GoSettings, invocation: Invocation) -> GoFramework {
+        GoFramework::new(settings, invocation)
+    }
+
+    fn settings_of(framework: &GoFramework) -> &GoSettings {
+        framework.settings()
+    }
+
+    fn list(framework: &GoFramework, _: GoPackageList) -> Result<Vec<String>, ProgramFailure> {
+        let lines = runtime()?.block_on(framework.list_packages());
+        Ok(lines?)
+    }
+
+    fn project_directory(framework: &GoFramework) -> Result<PathBuf, ProgramFailure> {
+        Ok(framework.project_directory()?)
+    }
+
+    fn explanations(framework: &GoFramework) -> Vec<String> {
+        framework.explanations()
     }
 }

@@ -1,9 +1,9 @@
 //! The programs, assembled from the other crates: only wiring, no decisions of their own.
 //!
-//! - [`cargo`]: `cargo maelstrom`, from its command line to its exit code.
-//! - [`go`]: `maelstrom-go-test`, likewise.
-//! - [`pytest`]: `maelstrom-pytest`, likewise.
-//! - [`run`]: `maelstrom-run`, likewise.
+//! - [`test_program`]: every program that runs tests, from its command line to its exit code.
+//!   [`cargo`], [`go`] and [`pytest`] are `cargo maelstrom`, `maelstrom-go-test` and
+//!   `maelstrom-pytest`.
+//! - [`run`]: `maelstrom-run`, from its command line to its exit code.
 //! - [`broker`]: `maelstrom-broker`. [`worker`]: `maelstrom-worker`.
 //! - [`startup`]: what they share before a run. [`ui_choice`]: chooses a run's user interface.
 //! - [`session`]: one run with its backend, user interface, signals and recording.
@@ -27,6 +27,7 @@ pub mod session_options;
 pub mod specification;
 pub mod startup;
 mod systemd;
+mod test_program;
 pub mod ui_choice;
 pub mod ui_thread;
 pub mod worker;

@@ -1,77 +1,80 @@
-//! `maelstrom-pytest`, from its command line to its exit code.
+//! `maelstrom-pytest`: what is its own in a test program.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use super::failure::ProgramFailure;
-use super::session::RunSession;
-use super::specification::{explain, init};
-use super::startup::{
-    InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, open,
-};
-use maelstrom_runners::cargo::options::PassingTestOutput;
+use super::test_program::{TestProgram, TestProgramGoal, run_test_program};
+use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::pytest::options::{PROGRAM, PytestOptions};
 use maelstrom_runners::pytest::{PytestAction, PytestFramework, PytestSettings};
-use maelstrom_runners::sandbox::project_spec::files;
-use maelstrom_spec::config::ThisProcess;
+use maelstrom_runners::sandbox::invocation::Invocation;
+use maelstrom_runners::sandbox::project_spec::{StarterFile, TestContainerOptions, files};
+use maelstrom_spec::config::{ConfigError, ResolvedConfig, ThisProcess};
+
+struct PytestProgram;
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {
-    match run(arguments) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
+    run_test_program::<PytestProgram>(arguments)
 }
 
-fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
-    let opening = open(
-        as_typed(&arguments),
-        PytestOptions::resolved(&arguments, &ThisProcess),
-        |options, cpus| {
-            let settings = options.resolve(cpus);
-            settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
-        },
-        outline,
-    )?;
-    let StartedProgram {
-        settings,
-        invocation,
-        begun,
-    } = match opening {
-        StartupResult::Done(code) => return Ok(code),
-        StartupResult::Going(opened) => opened,
-    };
-    let framework = PytestFramework::new(settings, invocation);
-    match framework.settings().goal {
-        PytestAction::Run | PytestAction::List | PytestAction::Explain => {
-            let code = RunSession::new(
-                PROGRAM.name,
-                &framework,
-                &outline(framework.settings()),
-                begun,
-            )?
-            .run()?;
-            match &framework.settings().containers.explain {
-                Some(name) => explain(code, name, &framework.explanations()),
-                None => Ok(code),
-            }
+impl TestProgram for PytestProgram {
+    type Options = PytestOptions;
+    type Settings = PytestSettings;
+    type Framework = PytestFramework;
+    type List = Infallible;
+
+    const NAME: &'static str = PROGRAM.name;
+    const STARTER: &'static StarterFile = &files::PYTEST;
+
+    fn resolved(arguments: Vec<OsString>) -> Result<ResolvedConfig<PytestOptions>, ConfigError> {
+        PytestOptions::resolved(&arguments, &ThisProcess)
+    }
+
+    fn settings(
+        options: PytestOptions,
+        cpus: NonZeroU32,
+    ) -> Result<PytestSettings, ProgramFailure> {
+        Ok(options.resolve(cpus)?)
+    }
+
+    fn goal(settings: &PytestSettings) -> TestProgramGoal<Infallible> {
+        match settings.goal {
+            PytestAction::Run => TestProgramGoal::Run,
+            PytestAction::List => TestProgramGoal::ListTests,
+            PytestAction::Explain => TestProgramGoal::Explain,
+            PytestAction::Init => TestProgramGoal::Init,
         }
-        PytestAction::Init => init(&files::PYTEST, framework.project_directory()),
     }
-}
 
-fn outline(settings: &PytestSettings) -> SessionOptions<'_> {
-    SessionOptions {
-        purpose: match settings.goal {
-            PytestAction::Run => InvocationPurpose::Run,
-            PytestAction::List => InvocationPurpose::List,
-            PytestAction::Init | PytestAction::Explain => InvocationPurpose::Other,
-        },
-        isolation: Some(settings.isolation),
-        slots: settings.slots,
-        cluster: &settings.cluster,
-        repeat: settings.repeat,
-        stop_after: settings.stop_after,
-        passing_output: PassingTestOutput::Hidden,
-        report: &settings.report,
+    fn common(settings: &PytestSettings) -> &RunSettings {
+        &settings.common
+    }
+
+    fn containers(settings: &PytestSettings) -> &TestContainerOptions {
+        &settings.containers
+    }
+
+    fn framework(settings: PytestSettings, invocation: Invocation) -> PytestFramework {
+        PytestFramework::new(settings, invocation)
+    }
+
+    fn settings_of(framework: &PytestFramework) -> &PytestSettings {
+        framework.settings()
+    }
+
+    fn list(_: &PytestFramework, list: Infallible) -> Result<Vec<String>, ProgramFailure> {
+        match list {}
+    }
+
+    fn project_directory(framework: &PytestFramework) -> Result<PathBuf, ProgramFailure> {
+        Ok(framework.project_directory().to_owned())
+    }
+
+    fn explanations(framework: &PytestFramework) -> Vec<String> {
+        framework.explanations()
     }
 }

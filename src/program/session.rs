@@ -37,6 +37,7 @@ use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted, SCHEMA_VERS
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::framework::Framework;
 use maelstrom_model::ids::{RunId, random_name};
+use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::run;
 use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
@@ -54,12 +55,8 @@ pub struct RunSession<'a, F> {
     command: Vec<String>,
     /// What finds the tests.
     framework: &'a F,
-    /// What keeps them apart.
-    isolation: Option<IsolationMode>,
-    /// How many run at a time.
-    slots: u32,
-    /// Where they run, if not only here.
-    cluster: &'a RunnerClusterOptions,
+    /// How many run at a time, where, and what keeps them apart.
+    settings: &'a RunSettings,
     /// What the user wants of the run.
     wishes: RunOptions,
     /// Whether changed files begin rounds.
@@ -80,7 +77,7 @@ pub fn runtime() -> Result<Runtime, ProgramFailure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| ProgramFailure::infrastructure(&error, None))
+        .map_err(|error| ProgramFailure::infrastructure(&error))
 }
 
 impl<'a, F: Framework> RunSession<'a, F> {
@@ -91,31 +88,28 @@ impl<'a, F: Framework> RunSession<'a, F> {
         outline: &SessionOptions<'a>,
         begun: ProgramContext,
     ) -> Result<RunSession<'a, F>, ProgramFailure> {
-        let (errand, screen) = match outline.purpose {
+        let SessionOptions {
+            purpose,
+            run: settings,
+        } = *outline;
+        let (errand, screen) = match purpose {
             InvocationPurpose::Run => {
-                let SessionOptions {
-                    report,
-                    passing_output,
-                    ..
-                } = outline;
-                let screen = run_ui(report, *passing_output, begun.color, EventSource::Live)?;
+                let screen = run_ui(settings, begun.color, EventSource::Live)?;
                 (RunMode::Run, screen)
             }
             InvocationPurpose::List => (RunMode::List, RunUi::List(ListContent::Tests)),
             InvocationPurpose::Other => (RunMode::List, RunUi::List(ListContent::Nothing)),
         };
-        let watching = screen.watching(outline.report);
+        let watching = screen.watching(&settings.report);
         Ok(RunSession {
             program,
             command: begun.command,
             framework,
-            isolation: outline.isolation,
-            slots: outline.slots,
-            cluster: outline.cluster,
+            settings,
             wishes: RunOptions {
                 errand,
-                repeat: outline.repeat,
-                stop_after: outline.stop_after,
+                repeat: settings.repeat,
+                stop_after: settings.stop_after,
                 at_end: screen.at_end(watching),
                 grace: GRACE_DEFAULT,
             },
@@ -123,21 +117,19 @@ impl<'a, F: Framework> RunSession<'a, F> {
             notices: begun.notices,
             screen,
             log: begun.log,
-            record: outline.report.record.clone(),
+            record: settings.report.record.clone(),
         })
     }
 
     /// Runs it, and returns the program's exit code.
     pub fn run(self) -> Result<u8, ProgramFailure> {
-        let infrastructure =
-            |error: &dyn std::error::Error| ProgramFailure::infrastructure(error, None);
         let runtime = runtime()?;
         let (sender, events) = channel();
         let outlet = EventSink::new(sender);
         let (events, recording) = match &self.record {
             Some(path) => {
-                let (events, thread) =
-                    record::record(path, events).map_err(|error| infrastructure(&error))?;
+                let (events, thread) = record::record(path, events)
+                    .map_err(|error| ProgramFailure::infrastructure(&error))?;
                 (events, Some(thread))
             }
             None => (events, None),
@@ -146,17 +138,18 @@ impl<'a, F: Framework> RunSession<'a, F> {
         let shown = self
             .screen
             .start(events, command, &self.log)
-            .map_err(|error| infrastructure(&*error))?;
-        let driven = runtime.block_on(async {
+            .map_err(|error| ProgramFailure::infrastructure(&*error))?;
+        let driven: Result<u8, ProgramFailure> = runtime.block_on(async {
             // Signals that come from now on end the run, not the process.
-            let interrupts =
-                signals::listen(concerns_us).map_err(|error| infrastructure(&error))?;
+            let interrupts = signals::listen(concerns_us)
+                .map_err(|error| ProgramFailure::infrastructure(&error))?;
             let name = random_name();
-            let backend = backend(self.isolation, self.slots, self.cluster, name).await?;
+            let backend = backend(self.settings, name).await?;
             let run = RunId::of(&name);
-            let isolation = self.isolation.unwrap_or_default();
+            let isolation = self.settings.isolation();
+            let cluster = &self.settings.cluster;
             Ok(drive(RunSetup {
-                run: run_started(run, self.program, self.command, isolation, self.cluster),
+                run: run_started(run, self.program, self.command, isolation, cluster),
                 wishes: self.wishes,
                 notices: self.notices,
                 framework: self.framework,
@@ -191,17 +184,13 @@ fn concerns_us(interrupt: TerminationSignal) -> bool {
 }
 
 /// The backend that was chosen, for the run of this name.
-pub async fn backend(
-    isolation: Option<IsolationMode>,
-    slots: u32,
-    cluster: &RunnerClusterOptions,
-    run: [u8; 16],
-) -> Result<AnyBackend, ProgramFailure> {
+pub async fn backend(settings: &RunSettings, run: [u8; 16]) -> Result<AnyBackend, ProgramFailure> {
+    let cluster = &settings.cluster;
     let slots = match &cluster.broker.broker {
-        None => slots,
-        Some(_) => slots.max(cluster.local_slots),
+        None => settings.slots,
+        Some(_) => settings.slots.max(cluster.local_slots),
     };
-    let local = local_backend(isolation, slots, &cluster.machine)?;
+    let local = local_backend(settings.chosen_isolation, slots, &cluster.machine)?;
     match &cluster.broker.broker {
         None => Ok(AnyBackend::Local(Box::new(local))),
         Some(broker) => {
@@ -219,8 +208,8 @@ pub fn local_backend(
 ) -> Result<LocalBackend, ProgramFailure> {
     let backend = match isolation.unwrap_or_default() {
         IsolationMode::Container => {
-            let executable = std::env::current_exe()
-                .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+            let executable =
+                std::env::current_exe().map_err(|error| ProgramFailure::infrastructure(&error))?;
             LocalBackend::start(&executable, slots)
         }
         IsolationMode::Process => LocalBackend::without_containers(slots),
@@ -231,7 +220,7 @@ pub fn local_backend(
         if isolation.is_some() {
             help.push_str("\nOr give up containers for this run by choice: --isolation=process.");
         }
-        ProgramFailure::infrastructure(&forbidden, Some(help))
+        ProgramFailure::infrastructure_with_help(&forbidden, help)
     })?;
     Ok(backend.with_scratch_memory(machine.scratch_memory.unwrap_or_default()))
 }
@@ -242,11 +231,9 @@ async fn cluster_backend(
     local: LocalBackend,
     run: [u8; 16],
 ) -> Result<BrokerBackend, ProgramFailure> {
-    let connection = connect(broker, &cluster.broker.security()).await;
-    let connection =
-        connection.map_err(|error| ProgramFailure::infrastructure(&error, error.help()))?;
+    let connection = connect(broker, &cluster.broker.security()).await?;
     let invocation = Invocation::of_this_process(ColorMode::Unwanted)
-        .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+        .map_err(|error| ProgramFailure::infrastructure(&error))?;
     let cache = invocation
         .cache_home()
         .unwrap_or_else(std::env::temp_dir)

@@ -1,11 +1,8 @@
 //! A program's description of its run, in terms that all programs share.
 
-use std::num::NonZeroU32;
-
 use maelstrom_engine::log::ProgramLog;
-use maelstrom_model::event::{IsolationMode, UserNotice};
-use maelstrom_runners::cargo::options::{PassingTestOutput, ReportOptions};
-use maelstrom_runners::sandbox::cluster::RunnerClusterOptions;
+use maelstrom_model::event::UserNotice;
+use maelstrom_runners::options::RunSettings;
 use maelstrom_ui::style::OutputColor;
 
 /// What a program has before it does anything, for whatever it does.
@@ -26,20 +23,8 @@ pub struct ProgramContext {
 pub struct SessionOptions<'a> {
     /// What it is for.
     pub purpose: InvocationPurpose,
-    /// What keeps jobs apart, if the program lets choose; else containers do.
-    pub isolation: Option<IsolationMode>,
-    /// How many run at a time.
-    pub slots: u32,
-    /// Where they run, if not only here.
-    pub cluster: &'a RunnerClusterOptions,
-    /// How often each runs.
-    pub repeat: NonZeroU32,
-    /// The number of failures after which the run stops.
-    pub stop_after: Option<NonZeroU32>,
-    /// Whether passing tests' output is shown.
-    pub passing_output: PassingTestOutput,
-    /// What is shown otherwise, and where.
-    pub report: &'a ReportOptions,
+    /// How it runs, and what it shows.
+    pub run: &'a RunSettings,
 }
 
 /// What a call is for, as far as it concerns what is shown.

@@ -2,34 +2,33 @@
 
 use std::path::Path;
 
+use miette::Diagnostic;
+
 use super::failure::ProgramFailure;
 use super::startup::print_out;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::exit_code;
-use maelstrom_runners::sandbox::project_spec::{InitError, StarterFile};
-
-/// `--init`: the file is there already, or can't be written.
-const NOT_WRITTEN: u8 = 1;
+use maelstrom_runners::sandbox::project_spec::StarterFile;
 
 /// Nothing that could be explained.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("no test is called `{name}`")]
+#[diagnostic(help("give a test's name, or the whole line that `--list` prints"))]
 struct NoSuchTest {
     name: String,
 }
 
+impl ProgramError for NoSuchTest {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
+    }
+}
+
 /// Writes a file to begin with, and says where.
 pub fn init(file: &StarterFile, project: &Path) -> Result<u8, ProgramFailure> {
-    match file.write(project) {
-        Ok(path) => print_out(&format!("{}\n", path.display())),
-        Err(error @ InitError::Exists { .. }) => {
-            let help = "remove it first if you want to begin anew".to_owned();
-            Err(ProgramFailure::with_code(&error, Some(help), NOT_WRITTEN))
-        }
-        Err(error @ InitError::Write { .. }) => {
-            Err(ProgramFailure::with_code(&error, None, NOT_WRITTEN))
-        }
-    }
+    let path = file.write(project)?;
+    print_out(&format!("{}\n", path.display()))
 }
 
 /// Prints what was said of the tests of this name, unless the run that was to find them failed.
@@ -38,11 +37,8 @@ pub fn explain(code: u8, name: &str, explanations: &[String]) -> Result<u8, Prog
         return Ok(code);
     }
     if explanations.is_empty() {
-        let error = NoSuchTest {
-            name: name.to_owned(),
-        };
-        let help = "give a test's name, or the whole line that `--list` prints".to_owned();
-        return Err(ProgramFailure::usage(&error, Some(help)));
+        let name = name.to_owned();
+        return Err(NoSuchTest { name }.into());
     }
     // Its comments name tests and images.
     let text = explanations.join("\n");

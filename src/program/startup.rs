@@ -12,7 +12,6 @@ use super::ui_choice::{check, color, replay};
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::DiscoveryError;
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::{ConfigError, ResolvedConfig};
 use maelstrom_ui::style::OutputColor;
@@ -53,18 +52,14 @@ pub fn open<O, S>(
         Err(ConfigError::CommandLine(told)) => {
             return Ok(StartupResult::Done(print_clap_error(&told)));
         }
-        Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
+        Err(error) => return Err(error.into()),
     };
     let cpus = std::thread::available_parallelism()
         .ok()
         .and_then(|cpus| NonZeroU32::try_from(cpus).ok());
     let settings = settle(settled.options, cpus.unwrap_or(NonZeroU32::MIN))?;
-    let SessionOptions {
-        purpose,
-        passing_output,
-        report,
-        ..
-    } = outline(&settings);
+    let SessionOptions { purpose, run } = outline(&settings);
+    let report = &run.report;
     check(purpose, report)?;
     // After `settle`: values that do not go together are told, not printed.
     if let Some(values) = settled.print {
@@ -73,7 +68,7 @@ pub fn open<O, S>(
     let color = color(report);
     // Showing a recording needs neither a log nor a project.
     if let Some(path) = &report.replay {
-        return replay(path, report, passing_output, color).map(StartupResult::Done);
+        return replay(path, run, color).map(StartupResult::Done);
     }
     let log = logging::start(settled.log_level, LogFormat::Text);
     let colors = match color {
@@ -81,7 +76,7 @@ pub fn open<O, S>(
         OutputColor::Never => ColorMode::Unwanted,
     };
     let invocation = Invocation::of_this_process(colors)
-        .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+        .map_err(|error| ProgramFailure::infrastructure(&error))?;
     let notices = settled.warnings.into_iter().map(|warning| UserNotice {
         severity: NoticeSeverity::Warning,
         text: warning.text,
@@ -110,14 +105,8 @@ pub fn print_clap_error(told: &clap::Error) -> u8 {
     u8::try_from(told.exit_code()).unwrap_or(exit_code::USAGE)
 }
 
-/// Why a framework gave up, with its own exit code.
-pub fn discovery_failure<E: DiscoveryError>(error: E) -> ProgramFailure {
-    ProgramFailure::with_code(&error, error.help(), error.exit_code())
-}
-
 /// Prints what a framework lists without a run.
-pub fn print_lines<E: DiscoveryError>(lines: Result<Vec<String>, E>) -> Result<u8, ProgramFailure> {
-    let lines = lines.map_err(discovery_failure)?;
+pub fn print_lines(lines: Vec<String>) -> Result<u8, ProgramFailure> {
     let lines = lines.into_iter().map(|line| format!("{}\n", clean(&line)));
     print_out(&lines.collect::<String>())
 }

@@ -8,9 +8,8 @@ use super::session_options::InvocationPurpose;
 use super::ui_thread::{RunUi, wait_for};
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_model::exit_code;
-use maelstrom_runners::cargo::options::{
-    ColorOption, OnFinishOption, PassingTestOutput, ReportOptions, UiOption,
-};
+use maelstrom_runners::options::report::{ColorOption, OnFinishOption, ReportOptions, UiOption};
+use maelstrom_runners::options::{PassingTestOutput, RunSettings};
 use maelstrom_ui::background;
 use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
 use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
@@ -18,26 +17,23 @@ use maelstrom_ui::dashboard::{self, EventSource, OnFinish, PlaybackState};
 use maelstrom_ui::record::{self, ReplaySpeed};
 use maelstrom_ui::report;
 use maelstrom_ui::style::OutputColor;
-use maelstrom_ui::ui_choice::{
-    self, ChoiceError, TerminalEnvironment, UiChoice, UiKind, choose_ui,
-};
+use maelstrom_ui::ui_choice::{self, TerminalEnvironment, UiChoice, UiKind, choose_ui};
 
 /// What a run is shown on, as the options and this process's surroundings have it.
 pub fn run_ui(
-    options: &ReportOptions,
-    passing_output: PassingTestOutput,
+    run: &RunSettings,
     color: OutputColor,
     source: EventSource,
 ) -> Result<RunUi, ProgramFailure> {
-    let verbosity = match user_interface(options)? {
-        UiKind::Dashboard => return dashboard(options, color, source),
+    let verbosity = match user_interface(&run.report)? {
+        UiKind::Dashboard => return dashboard(&run.report, color, source),
         UiKind::Plain => report::ReportVerbosity::Plain,
         UiKind::Quiet => report::ReportVerbosity::Quiet,
     };
     Ok(RunUi::Report(report::RunReportOptions {
         verbosity,
         color,
-        passing_output: match passing_output {
+        passing_output: match run.passing_output {
             PassingTestOutput::Hidden => report::PassingOutputDisplay::Hidden,
             PassingTestOutput::Shown => report::PassingOutputDisplay::Shown,
         },
@@ -47,7 +43,11 @@ pub fn run_ui(
 /// What kind of user interface a run gets.
 pub fn user_interface(options: &ReportOptions) -> Result<UiKind, ProgramFailure> {
     let run = ui_choice::UiPurpose::Run;
-    choose_ui(wish(options), run, &TerminalEnvironment::of_process()).map_err(refused)
+    Ok(choose_ui(
+        wish(options),
+        run,
+        &TerminalEnvironment::of_process(),
+    )?)
 }
 
 /// Refuses a user interface that cannot show what a call is for, before anything is done.
@@ -55,8 +55,8 @@ pub fn check(purpose: InvocationPurpose, options: &ReportOptions) -> Result<(), 
     match purpose {
         InvocationPurpose::List => {
             let list = ui_choice::UiPurpose::List;
-            let chosen = choose_ui(wish(options), list, &TerminalEnvironment::of_process());
-            chosen.map(|_| ()).map_err(refused)
+            choose_ui(wish(options), list, &TerminalEnvironment::of_process())?;
+            Ok(())
         }
         InvocationPurpose::Run | InvocationPurpose::Other => Ok(()),
     }
@@ -71,10 +71,6 @@ fn wish(options: &ReportOptions) -> UiChoice {
     }
 }
 
-fn refused(error: ChoiceError) -> ProgramFailure {
-    ProgramFailure::usage(&error, Some(error.help().to_owned()))
-}
-
 fn dashboard(
     options: &ReportOptions,
     color: OutputColor,
@@ -84,16 +80,18 @@ fn dashboard(
         OutputColor::Always => ColorChoice::Color,
         OutputColor::Never => ColorChoice::Monochrome,
     };
-    let usage = |error: &dyn std::error::Error| ProgramFailure::usage(error, None);
     let theme = ThemeChoice {
         named: options.theme.clone(),
         color: choice,
         fits: background::theme,
     };
-    let settings = match dashboard_file() {
-        Some(path) => DashboardSettings::read(&path, &theme).map_err(|error| usage(&error))?,
-        None => DashboardSettings::standard(&theme).map_err(|error| usage(&error))?,
-    };
+    let settings =
+        match dashboard_file() {
+            Some(path) => DashboardSettings::read(&path, &theme)
+                .map_err(|error| ProgramFailure::usage(&error))?,
+            None => DashboardSettings::standard(&theme)
+                .map_err(|error| ProgramFailure::usage(&error))?,
+        };
     let options = dashboard::DashboardOptions {
         settings,
         glyphs: glyphs(),
@@ -112,30 +110,25 @@ fn dashboard(
 }
 
 /// Shows a recorded run.
-pub fn replay(
-    path: &Path,
-    options: &ReportOptions,
-    passing_output: PassingTestOutput,
-    color: OutputColor,
-) -> Result<u8, ProgramFailure> {
-    let mut screen = run_ui(options, passing_output, color, EventSource::Recording)?;
+pub fn replay(path: &Path, run: &RunSettings, color: OutputColor) -> Result<u8, ProgramFailure> {
+    let mut screen = run_ui(run, color, EventSource::Recording)?;
     let pace = match screen {
-        RunUi::Dashboard(..) => ReplaySpeed::Times(options.replay_speed),
+        RunUi::Dashboard(..) => ReplaySpeed::Times(run.report.replay_speed),
         RunUi::Report(_) | RunUi::List(_) => ReplaySpeed::AtOnce,
     };
     let replay =
-        record::replay(path, pace).map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+        record::replay(path, pace).map_err(|error| ProgramFailure::infrastructure(&error))?;
     match &mut screen {
         RunUi::Dashboard(options, _) => options.step = Some(replay.step),
         RunUi::Report(_) | RunUi::List(_) => {}
     }
     let shown = screen
         .start(replay.events, replay.commands, &ProgramLog::default())
-        .map_err(|error| ProgramFailure::infrastructure(&*error, None))?;
+        .map_err(|error| ProgramFailure::infrastructure(&*error))?;
     wait_for(shown)?;
     match replay.thread.join() {
         Ok(Ok(())) => Ok(exit_code::SUCCESS),
-        Ok(Err(error)) => Err(ProgramFailure::infrastructure(&error, None)),
+        Ok(Err(error)) => Err(ProgramFailure::infrastructure(&error)),
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }

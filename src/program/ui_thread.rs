@@ -14,7 +14,7 @@ use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::untrusted_text::{clean, clean_lines};
 use maelstrom_model::event::{EventKind, TestOutcome, UiCommand};
-use maelstrom_runners::cargo::options::ReportOptions;
+use maelstrom_runners::options::report::ReportOptions;
 use maelstrom_ui::style::OutputColor;
 use maelstrom_ui::{dashboard, report};
 
@@ -109,7 +109,7 @@ pub fn wait_for(shown: UiThread) -> Result<(), ProgramFailure> {
         } else if let Some(error) = error.downcast_ref::<std::io::Error>() {
             ProgramFailure::writing(error)
         } else {
-            ProgramFailure::infrastructure(&*error, None)
+            ProgramFailure::infrastructure(&*error)
         }),
         Err(panic) => std::panic::resume_unwind(panic),
     }

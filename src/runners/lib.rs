@@ -6,6 +6,7 @@ pub mod cargo;
 pub mod framework;
 pub mod go;
 pub mod lines;
+pub mod options;
 pub mod process;
 pub mod pytest;
 pub mod run;

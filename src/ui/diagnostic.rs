@@ -9,6 +9,8 @@
 use std::error::Error;
 use std::io::{self, Write};
 
+use miette::Diagnostic;
+
 use super::report::text::printable;
 use super::style::{OutputColor, TextRole};
 
@@ -17,15 +19,25 @@ const CAUSES_MAX: usize = 16;
 
 /// An error, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diagnostic {
+pub struct PrintableError {
     message: String,
     causes: Vec<String>,
     help: Option<String>,
 }
 
-impl Diagnostic {
-    /// An error with all its causes. A cause that the message above it already quotes is left out.
-    pub fn new(error: &dyn Error) -> Diagnostic {
+impl PrintableError {
+    /// An error with all its causes, and what to do about it.
+    pub fn new(error: &dyn Diagnostic) -> PrintableError {
+        let help = error.help().map(|help| help.to_string());
+        PrintableError {
+            help,
+            ..PrintableError::without_help(error)
+        }
+    }
+
+    /// An error that does not say what to do about it, with all its causes. A cause that the message
+    /// above it already quotes is left out.
+    pub fn without_help(error: &dyn Error) -> PrintableError {
         let message = error.to_string();
         let mut causes: Vec<String> = Vec::new();
         let mut next = error.source();
@@ -37,7 +49,7 @@ impl Diagnostic {
             }
             next = cause.source().filter(|_| causes.len() < CAUSES_MAX);
         }
-        Diagnostic {
+        PrintableError {
             message,
             causes,
             help: None,
@@ -46,8 +58,11 @@ impl Diagnostic {
 
     /// Adds what to do about it.
     #[must_use]
-    pub fn with_help(self, help: Option<String>) -> Diagnostic {
-        Diagnostic { help, ..self }
+    pub fn with_help(self, help: String) -> PrintableError {
+        PrintableError {
+            help: Some(help),
+            ..self
+        }
     }
 
     /// Writes it, each part beginning a line.
@@ -82,15 +97,16 @@ pub(super) fn part(
 mod tests {
     use super::*;
 
-    #[derive(Debug, thiserror::Error)]
+    #[derive(Debug, Diagnostic, thiserror::Error)]
     #[error("cannot start the worker")]
+    #[diagnostic(help("do this"))]
     struct Outer(#[source] Middle);
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot read `a\u{1b}[31m.toml`: {0}")]
     struct Middle(#[source] io::Error);
 
-    fn shown(diagnostic: &Diagnostic, color: OutputColor) -> String {
+    fn shown(diagnostic: &PrintableError, color: OutputColor) -> String {
         let mut out = Vec::new();
         diagnostic.write(&mut out, color).unwrap();
         String::from_utf8(out).unwrap()
@@ -99,7 +115,7 @@ mod tests {
     #[test]
     fn an_error_is_shown_with_its_causes_and_its_help() {
         let error = Outer(Middle(io::Error::other("line one\nline two")));
-        let diagnostic = Diagnostic::new(&error).with_help(Some("do this".to_owned()));
+        let diagnostic = PrintableError::new(&error);
         insta::assert_snapshot!(shown(&diagnostic, OutputColor::Never), @r"
         error: cannot start the worker
         caused by: cannot read `a�[31m.toml`: line one
@@ -110,7 +126,7 @@ mod tests {
 
     #[test]
     fn colors_are_only_on_the_labels() {
-        let diagnostic = Diagnostic::new(&io::Error::other("no"));
+        let diagnostic = PrintableError::without_help(&io::Error::other("no"));
         assert_eq!(
             shown(&diagnostic, OutputColor::Always),
             "\u{1b}[1m\u{1b}[31merror:\u{1b}[0m no\n"

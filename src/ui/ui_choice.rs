@@ -2,7 +2,11 @@
 
 use std::io::IsTerminal;
 
+use miette::Diagnostic;
+
 use super::terminal;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -59,31 +63,27 @@ pub enum UiPurpose {
 }
 
 /// Why what was asked for cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum ChoiceError {
     /// Here there can be no dashboard.
     #[error("the dashboard cannot be shown: {reason}")]
+    #[diagnostic(help("--ui=plain prints lines"))]
     NoDashboard {
         /// Why.
         reason: &'static str,
     },
     /// Lists are plain lines.
     #[error("a list is plain lines: {instead} cannot show it")]
+    #[diagnostic(help("leave out what chooses the user interface, or say --ui=auto"))]
     List {
         /// What cannot.
         instead: &'static str,
     },
 }
 
-impl ChoiceError {
-    /// What to do about it.
-    pub fn help(&self) -> &'static str {
-        match self {
-            ChoiceError::NoDashboard { .. } => "--ui=plain prints lines",
-            ChoiceError::List { .. } => {
-                "leave out what chooses the user interface, or say --ui=auto"
-            }
-        }
+impl ProgramError for ChoiceError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 

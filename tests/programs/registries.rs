@@ -17,7 +17,7 @@ use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_image::{
     CredentialFiles, ImageCache, ImageCacheOptions, Platform, ProgressCallback, RetryPolicy,
 };
-use maelstrom_ui::diagnostic::Diagnostic;
+use maelstrom_ui::diagnostic::PrintableError;
 use maelstrom_ui::style::OutputColor;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -138,8 +138,7 @@ fn by_a_depot(uri: &str, silence: Duration) -> String {
     let image = depot.image(&uri, None, Path::new("/"), &unheard);
     let error = runtime.block_on(image).unwrap_err();
     let mut said = Vec::new();
-    Diagnostic::new(&error)
-        .with_help(Some(error.help().to_owned()))
+    PrintableError::new(&error)
         .write(&mut said, OutputColor::Never)
         .unwrap();
     format!("\n{}", String::from_utf8(said).unwrap())

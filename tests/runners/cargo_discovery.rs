@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::{EventKind, UserNotice};
 use maelstrom_model::framework::{
-    BrokenEntry, CapturedOutput, DiscoveryError, Framework, FrameworkHost, WatchPaths,
+    BrokenEntry, CapturedOutput, Framework, FrameworkHost, WatchPaths,
 };
 use maelstrom_model::job::{
     ExitStatus, Job, JobOutcome, JobResult, MountKind, ResourceUsage, TestCase,

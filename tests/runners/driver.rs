@@ -14,13 +14,14 @@ use maelstrom_engine::run::event_sink::EventSink;
 use maelstrom_engine::run::message::{AtEnd, RunMode, RunOptions};
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_engine::run::watch::WatchMode;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::channel::{EventReceiver, channel};
 use maelstrom_model::event::{
     BackendInfo, EventKind, ExitStatus, IsolationMode, RoundSummary, RunStarted, SCHEMA_VERSION,
     SourceLocation, TestOutcome, UiCommand,
 };
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, FrameworkHost};
+use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost};
 use maelstrom_model::ids::RunId;
 use maelstrom_model::job::{
     Job, JobOutcome, OutputPipes, PlacementConstraint, ProcessSpec, TestCase, TestKey,
@@ -41,17 +42,13 @@ struct Scripts {
     listing: String,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, miette::Diagnostic, thiserror::Error)]
 #[error("the listing ended so: {0:?}")]
 struct ListingFailed(JobOutcome);
 
-impl DiscoveryError for ListingFailed {
+impl ProgramError for ListingFailed {
     fn exit_code(&self) -> u8 {
         42
-    }
-
-    fn help(&self) -> Option<String> {
-        None
     }
 }
 

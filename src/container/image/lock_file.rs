@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
+
 use super::reference::{RegistryReference, TagOrDigest};
 use maelstrom_container::digest::ContentHash;
 
@@ -28,7 +30,11 @@ pub struct ImageLockFile {
 }
 
 /// Why a lock file could not be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
+#[diagnostic(help(
+    "make the file, and the directory it is in, readable and writable, or name the image by its \
+     digest"
+))]
 pub enum ImageLockError {
     /// It is there and cannot be read.
     #[error("cannot read the lock file `{}`", path.display())]
@@ -36,14 +42,6 @@ pub enum ImageLockError {
     /// It cannot be written.
     #[error("cannot write the lock file `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
-}
-
-impl ImageLockError {
-    /// How to fix it.
-    pub fn help(&self) -> &'static str {
-        "make the file, and the directory it is in, readable and writable, or name the image by its \
-         digest"
-    }
 }
 
 /// The result of saving a lock file.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use miette::Diagnostic;
+
 use maelstrom_container::digest::ContentHash;
 
 /// Where a name without a host is looked for.
@@ -16,6 +18,8 @@ const DEFAULT_HOST_SERVER: &str = "registry-1.docker.io";
 const DEFAULT_NAMESPACE: &str = "library";
 
 const DEFAULT_TAG: &str = "latest";
+
+const FORM: &str = "the form is `docker://[HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST]`";
 
 /// An image as a user names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,46 +66,37 @@ pub enum TagOrDigest {
 }
 
 /// A text that names no image.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 #[error("`{uri}` names no image: {problem}")]
+#[diagnostic(forward(problem))]
 pub struct ReferenceError {
     uri: String,
     problem: ReferenceProblem,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 enum ReferenceProblem {
     #[error("it begins with none of `docker://`, `oci:`, `oci-archive:` and `docker-archive:`")]
+    #[diagnostic(help("for an image in a registry, write `docker://` in front"))]
     Scheme,
     #[error("it has no path")]
+    #[diagnostic(help("name the file or directory after the colon"))]
     NoPath,
     #[error("it has no name")]
+    #[diagnostic(help("{FORM}"))]
     NoName,
     #[error("`{0}` is no host and port")]
+    #[diagnostic(help("{FORM}"))]
     Host(String),
     #[error("`{0}` is no part of a name, which is of letters, digits, `_`, `.` and `-`")]
+    #[diagnostic(help("{FORM}"))]
     Part(String),
     #[error("`{0}` is no tag, which is of letters, digits, `_`, `.` and `-`, 128 at most")]
+    #[diagnostic(help("{FORM}"))]
     Tag(String),
     #[error("`{0}` is no digest, which is `sha256:` and 64 lower-case hexadecimal digits")]
+    #[diagnostic(help("{FORM}"))]
     Digest(String),
-}
-
-impl ReferenceError {
-    /// How to fix it.
-    pub fn help(&self) -> &'static str {
-        match self.problem {
-            ReferenceProblem::Scheme => "for an image in a registry, write `docker://` in front",
-            ReferenceProblem::NoPath => "name the file or directory after the colon",
-            ReferenceProblem::NoName
-            | ReferenceProblem::Host(_)
-            | ReferenceProblem::Part(_)
-            | ReferenceProblem::Tag(_)
-            | ReferenceProblem::Digest(_) => {
-                "the form is `docker://[HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST]`"
-            }
-        }
-    }
 }
 
 impl FromStr for ImageUri {
@@ -459,7 +454,7 @@ mod tests {
         .iter()
         .map(|uri| {
             let error = uri.parse::<ImageUri>().unwrap_err();
-            format!("{error}; {}", error.help())
+            format!("{error}; {}", error.help().unwrap())
         })
         .collect();
         insta::assert_snapshot!(errors.join("\n"));

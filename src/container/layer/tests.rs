@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use proptest::prelude::*;
 
 use super::*;
@@ -80,7 +81,11 @@ impl Bench {
             source = cause.source();
         }
         let place = self.project.path().display().to_string();
-        format!("{}; {}", text.replace(&place, "PROJECT"), error.help())
+        format!(
+            "{}; {}",
+            text.replace(&place, "PROJECT"),
+            error.help().unwrap()
+        )
     }
 }
 

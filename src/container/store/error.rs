@@ -3,16 +3,20 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
+
 use crate::digest::Digest;
 
 /// An error of the store.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum StoreError {
     /// A directory of the store does not exist and cannot be created.
     #[error("cannot create the cache directory `{}`", path.display())]
+    #[diagnostic(help("make the cache directory writable for you, or name another one"))]
     CreateDirectory { path: PathBuf, source: io::Error },
     /// The path of the store is not a directory.
     #[error("the cache directory `{}` is not a directory", path.display())]
+    #[diagnostic(help("remove it, or name another cache directory"))]
     NotADirectory { path: PathBuf },
     /// The directory contains files that are not part of a cache.
     #[error(
@@ -20,6 +24,9 @@ pub enum StoreError {
         path.display(),
         found.display()
     )]
+    #[diagnostic(help(
+        "name an empty directory, or one that does not exist yet, as the cache directory"
+    ))]
     NotACache {
         path: PathBuf,
         /// The name of a file in it.
@@ -30,9 +37,14 @@ pub enum StoreError {
         "the cache directory `{}` is in use by a program of another version",
         path.display()
     )]
+    #[diagnostic(help("wait for the other program to end, or name another cache directory"))]
     OtherVersionActive { path: PathBuf },
     /// The file system is full, or the user's quota is exceeded.
     #[error("no space left to write `{}`", path.display())]
+    #[diagnostic(help(
+        "make room on that file system, lower the cache's size, or name a cache directory \
+         elsewhere"
+    ))]
     Full {
         /// The path that was written.
         path: PathBuf,
@@ -41,18 +53,26 @@ pub enum StoreError {
     },
     /// A file or directory cannot be read.
     #[error("cannot read `{}`", path.display())]
+    #[diagnostic(help(
+        "check the path's permissions; if it lies in the cache directory, that directory may be \
+         removed between runs"
+    ))]
     Read { path: PathBuf, source: io::Error },
     /// A file or directory cannot be written or created.
     #[error("cannot write `{}`", path.display())]
+    #[diagnostic(help("make the cache directory writable for you, or name another one"))]
     Write { path: PathBuf, source: io::Error },
     /// A file or directory cannot be removed.
     #[error("cannot remove `{}`", path.display())]
+    #[diagnostic(help("make the cache directory writable for you, or name another one"))]
     Remove { path: PathBuf, source: io::Error },
     /// A lock cannot be acquired.
     #[error("cannot lock `{}`", path.display())]
+    #[diagnostic(help("put the cache directory on a file system that supports fcntl(2) locks"))]
     Lock { path: PathBuf, source: io::Error },
     /// The content does not match its expected digest.
     #[error("the content is {actual} (hash/size), but {expected} was announced")]
+    #[diagnostic(help("the source is damaged or lies: fetch or make it anew"))]
     Mismatch { expected: Digest, actual: Digest },
 }
 
@@ -87,36 +107,6 @@ impl StoreError {
         StoreError::Remove {
             path: path.to_owned(),
             source,
-        }
-    }
-
-    /// Returns how to fix the error.
-    pub fn help(&self) -> &'static str {
-        match self {
-            StoreError::CreateDirectory { .. }
-            | StoreError::Write { .. }
-            | StoreError::Remove { .. } => {
-                "make the cache directory writable for you, or name another one"
-            }
-            StoreError::NotADirectory { .. } => "remove it, or name another cache directory",
-            StoreError::NotACache { .. } => {
-                "name an empty directory, or one that does not exist yet, as the cache directory"
-            }
-            StoreError::OtherVersionActive { .. } => {
-                "wait for the other program to end, or name another cache directory"
-            }
-            StoreError::Full { .. } => {
-                "make room on that file system, lower the cache's size, or name a cache directory \
-                 elsewhere"
-            }
-            StoreError::Read { .. } => {
-                "check the path's permissions; if it lies in the cache directory, that directory \
-                 may be removed between runs"
-            }
-            StoreError::Lock { .. } => {
-                "put the cache directory on a file system that supports fcntl(2) locks"
-            }
-            StoreError::Mismatch { .. } => "the source is damaged or lies: fetch or make it anew",
         }
     }
 }

@@ -1,53 +1,49 @@
 //! The errors of the layer cache.
 
+use miette::Diagnostic;
+
 use crate::cache_kind::CacheKindError;
 use maelstrom_container::store::StoreError;
 use maelstrom_image::{ImageError, ImageLockError, ReferenceError};
 use maelstrom_layer::LayerError;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 
 /// Why a layer or image is not available.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum LayerCacheError {
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Store(#[from] StoreError),
     /// The cache directory belongs to another kind of program.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     CacheKind(#[from] CacheKindError),
     /// A layer cannot be built.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Layer(#[from] LayerError),
     /// The image reference is invalid.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Reference(#[from] ReferenceError),
     /// The image cannot be fetched or read.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Image(#[from] ImageError),
     /// The image lock file cannot be read or written.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     TagLock(#[from] ImageLockError),
     /// A background thread ended without a result.
     #[error("the work was interrupted")]
+    #[diagnostic(help("run again"))]
     Interrupted,
 }
 
-impl LayerCacheError {
-    /// Returns how to fix the error.
-    pub fn help(&self) -> &'static str {
-        match self {
-            LayerCacheError::Store(error) => error.help(),
-            LayerCacheError::CacheKind(error) => error.help(),
-            LayerCacheError::Layer(error) => error.help(),
-            LayerCacheError::Reference(error) => error.help(),
-            LayerCacheError::Image(error) => error.help(),
-            LayerCacheError::TagLock(error) => error.help(),
-            LayerCacheError::Interrupted => "run again",
-        }
-    }
-
-    /// Returns the program's exit code, which distinguishes mistakes in the user's files from
-    /// failures of the infrastructure.
-    pub fn exit_code(&self) -> u8 {
+impl ProgramError for LayerCacheError {
+    /// Whether the user's file is wrong, or this machine.
+    fn exit_code(&self) -> u8 {
         match self {
             LayerCacheError::Layer(LayerError::Store(_))
             | LayerCacheError::Store(_)

@@ -1,6 +1,7 @@
 //! Tests the layer cache of a project in a temporary directory.
 
 use super::*;
+use maelstrom_model::error::{ProgramError, help_of};
 use maelstrom_model::job::SkeletonKind;
 
 fn sources(project: &Path) -> LayerCacheOptions {
@@ -99,7 +100,7 @@ fn what_cannot_be_had_says_why_and_what_to_do() {
         let text = format!(
             "{error} ({}): {source:?}; {}",
             error.exit_code(),
-            error.help()
+            help_of(error).unwrap()
         );
         text.replace(&project.path().display().to_string(), "PROJECT")
     });

@@ -21,6 +21,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use miette::Diagnostic;
+
+use super::error::ProgramError;
 use super::event::{EventKind, OutputStream};
 use super::ids::WorkerId;
 use super::job::{Job, JobResult};
@@ -84,16 +87,19 @@ pub enum BackendEvent {
 }
 
 /// Why a backend gave up.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("{message}")]
 pub struct BackendLost {
     /// What went wrong, naming the thing.
     pub message: String,
     /// What to do about it, if anything is known to help.
+    #[help]
     pub help: Option<String>,
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
+
+impl ProgramError for BackendLost {}
 
 /// Executes jobs.
 ///

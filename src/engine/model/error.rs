@@ -1,6 +1,25 @@
-//! Formats errors as one line of text for events, which hold no error sources.
+//! What all errors that a user sees have in common: a help text and an exit code, and one line of
+//! text for events, which hold no error sources.
 
 use std::error::Error;
+
+use miette::Diagnostic;
+
+use crate::exit_code;
+
+/// An error that can end a program. The message is for the user and names what is at fault;
+/// [`Diagnostic::help`] says in one line what to do about it.
+pub trait ProgramError: Diagnostic + Send + Sync + 'static {
+    /// The program's exit code.
+    fn exit_code(&self) -> u8 {
+        exit_code::INFRASTRUCTURE
+    }
+}
+
+/// What to do about an error, if anything is known to help.
+pub fn help_of(error: &dyn Diagnostic) -> Option<String> {
+    error.help().map(|help| help.to_string())
+}
 
 /// An error's message followed by those of its causes, on one line.
 pub fn with_causes(error: &dyn Error) -> String {

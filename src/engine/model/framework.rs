@@ -8,12 +8,12 @@
 //! A framework knows nothing of slots, order, repeats or cancellation. Dropping a discovery cancels
 //! it, and everything it started (a build, say) must end with the future.
 
-use std::error::Error;
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::error::ProgramError;
 use super::event::{EventKind, ExitStatus, OutputStream, SourceLocation, TestOutcome, UserNotice};
 use super::job::{Job, JobResult, TestCase, TestKey};
 use crate::backend::TestGroupMember;
@@ -21,7 +21,7 @@ use crate::backend::TestGroupMember;
 /// Builds a project's tests, lists them, and reads what they say.
 pub trait Framework {
     /// Why discovery failed.
-    type Error: DiscoveryError;
+    type Error: ProgramError;
 
     /// Builds and lists, telling `host` of each thing as soon as it is known, so that the tests of
     /// the first binary run while the second is still being built.
@@ -134,15 +134,6 @@ pub struct SubtestReport {
     pub outcome: TestOutcome,
     /// How long it took.
     pub duration: Duration,
-}
-
-/// Why discovery failed. The message is for the user and names what was at fault.
-pub trait DiscoveryError: Error + Send + Sync + 'static {
-    /// The program's exit code: the build tool's own where there is one.
-    fn exit_code(&self) -> u8;
-
-    /// What to do about it, in one line.
-    fn help(&self) -> Option<String>;
 }
 
 /// The result of discovery.

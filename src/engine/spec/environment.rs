@@ -10,6 +10,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::str::FromStr;
 
+use miette::Diagnostic;
+
 /// Variables and their values.
 pub type EnvironmentMap = BTreeMap<OsString, OsString>;
 
@@ -77,10 +79,11 @@ pub enum SyntaxError {
 }
 
 /// Why a value cannot be expanded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum ExpansionError {
     /// The referenced variable is not set.
     #[error("{variable}: {reference} has no value and no fallback")]
+    #[diagnostic(help("set it, or write {}", reference.replace('}', ":-FALLBACK}")))]
     Absent {
         /// The variable whose value contains the reference.
         variable: String,
@@ -88,24 +91,12 @@ pub enum ExpansionError {
     },
     /// The referenced variable is not UTF-8.
     #[error("{variable}: the value of {reference} is not UTF-8")]
+    #[diagnostic(help("give it a value that is text"))]
     NotUtf8 {
         /// The variable whose value contains the reference.
         variable: String,
         reference: String,
     },
-}
-
-impl ExpansionError {
-    /// Returns how to fix the error.
-    pub fn help(&self) -> String {
-        match self {
-            ExpansionError::Absent { reference, .. } => {
-                let fallback = reference.replace('}', ":-FALLBACK}");
-                format!("set it, or write {fallback}")
-            }
-            ExpansionError::NotUtf8 { .. } => "give it a value that is text".to_owned(),
-        }
-    }
 }
 
 /// Applies all elements in order, starting with the variables of the image.

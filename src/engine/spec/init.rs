@@ -4,6 +4,13 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
+
+use maelstrom_model::error::ProgramError;
+
+/// The exit code of a program that did not write its file.
+const NOT_WRITTEN: u8 = 1;
+
 /// The initial specification file of a test runner.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StarterFile {
@@ -31,14 +38,21 @@ pub static PYTEST: StarterFile = StarterFile {
 };
 
 /// Why the file was not written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum InitError {
     /// The file exists already.
     #[error("`{}` already exists; it was left as it is", path.display())]
+    #[diagnostic(help("remove it first if you want to begin anew"))]
     Exists { path: PathBuf },
     /// The file cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
+}
+
+impl ProgramError for InitError {
+    fn exit_code(&self) -> u8 {
+        NOT_WRITTEN
+    }
 }
 
 impl StarterFile {

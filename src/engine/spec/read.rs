@@ -12,6 +12,7 @@ use crate::document::{
 use crate::filter::TestPattern;
 use maelstrom_container::spec::{NetworkMode, PrivilegeLevel, RootAccess};
 use maelstrom_image::ImageUri;
+use maelstrom_model::error::help_of;
 
 use super::container::{
     BaseReference, ContainerDefinition, ContainerFields, InheritedFields, ListField, ScalarFields,
@@ -257,7 +258,7 @@ impl SpecReader<'_> {
                 return Err(SpanError {
                     span: origin.span,
                     message: error.to_string(),
-                    help: Some(error.help().to_string()),
+                    help: help_of(&error),
                 });
             }
             self.noted(&origin.span, &origin.value.name, |places| {
@@ -324,12 +325,12 @@ impl SpecReader<'_> {
                 Some(start) => SpanError {
                     span: start + error.span.start..start + error.span.end,
                     message: format!("invalid filter pattern: {}", error.problem),
-                    help: error.help(),
+                    help: help_of(&error),
                 },
                 None => SpanError {
                     span,
                     message: error.to_string(),
-                    help: error.help(),
+                    help: help_of(&error),
                 },
             }
         })

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use miette::Diagnostic;
+
 use crate::filter::FilterSubject;
 use crate::snippet::nearest;
 use maelstrom_container::spec::{MountKind, NetworkMode};
@@ -77,11 +79,19 @@ pub enum RunnerLayers {
     None,
 }
 
+fn help_with_parent(name: &str, nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("define `{name}` among the `containers`"),
+    }
+}
+
 /// Why a test's container cannot be resolved.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum SpecError {
     /// The parent does not exist.
     #[error("{place}: there is no container `{name}`")]
+    #[diagnostic(help("{}", help_with_parent(name, nearest.as_deref())))]
     UnknownParent {
         /// The position of the reference to the parent.
         place: String,
@@ -91,6 +101,7 @@ pub enum SpecError {
     },
     /// A container is its own ancestor.
     #[error("{place}: the container `{name}` is its own ancestor: {}", chain.join(" → "))]
+    #[diagnostic(help("let one of them do without a parent"))]
     Loop {
         /// The position of the parent that closes the loop.
         place: String,
@@ -100,37 +111,20 @@ pub enum SpecError {
     },
     /// The container has no layer.
     #[error("{place}: the container has no layer, so there would be nothing in it")]
+    #[diagnostic(help("add `layers`, an `image`, or `parent = \"{DEFAULT_CONTAINER}\"`"))]
     NoLayer {
         /// The last directive that applied.
         place: String,
     },
     /// A combination of fields that the kernel does not allow.
     #[error("{place}: the container has a `sys` mount together with `network = \"local\"`")]
+    #[diagnostic(help(
+        "leave out one of the two: sysfs can be mounted only in a network namespace of one's own"
+    ))]
     SysWithLocalNetwork {
         /// The last directive that applied.
         place: String,
     },
-}
-
-impl SpecError {
-    /// Returns how to fix the error.
-    pub fn help(&self) -> String {
-        match self {
-            SpecError::UnknownParent { nearest, name, .. } => match nearest {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("define `{name}` among the `containers`"),
-            },
-            SpecError::Loop { .. } => "let one of them do without a parent".to_owned(),
-            SpecError::NoLayer { .. } => {
-                format!("add `layers`, an `image`, or `parent = \"{DEFAULT_CONTAINER}\"`")
-            }
-            SpecError::SysWithLocalNetwork { .. } => {
-                "leave out one of the two: sysfs can be mounted only in a network namespace of \
-                 one's own"
-                    .to_owned()
-            }
-        }
-    }
 }
 
 /// The resolved specification of one test, and the directives that led to it.

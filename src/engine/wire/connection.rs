@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use miette::Diagnostic;
 use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -15,6 +16,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Request, Status};
 
 use maelstrom_model::address::Address;
+use maelstrom_model::error::ProgramError;
 
 /// How long a broker may take to accept a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -40,7 +42,7 @@ pub struct ClientSecurity {
 }
 
 /// Why a connection could not be established.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum ConnectError {
     /// A file could not be read.
     #[error("cannot read the {what} {}", path.display())]
@@ -54,34 +56,23 @@ pub enum ConnectError {
     Token { path: PathBuf },
     /// The certificates are invalid.
     #[error("the certificates for the broker {address} cannot be used")]
+    #[diagnostic(help("they are PEM files, as `maelstrom-broker credentials` makes them"))]
     Certificates {
         address: String,
         source: tonic::transport::Error,
     },
     /// The broker did not answer, or what answered is no broker.
     #[error("cannot connect to the broker {address}")]
+    #[diagnostic(help(
+        "see whether maelstrom-broker runs there, and whether both sides use TLS or neither does"
+    ))]
     Connect {
         address: String,
         source: tonic::transport::Error,
     },
 }
 
-impl ConnectError {
-    /// Suggests a fix to the user.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            ConnectError::Read { .. } | ConnectError::Token { .. } => None,
-            ConnectError::Certificates { .. } => {
-                Some("they are PEM files, as `maelstrom-broker credentials` makes them".to_owned())
-            }
-            ConnectError::Connect { .. } => Some(
-                "see whether maelstrom-broker runs there, and whether both sides use TLS or \
-                 neither does"
-                    .to_owned(),
-            ),
-        }
-    }
-}
+impl ProgramError for ConnectError {}
 
 /// A channel to a broker, which reconnects by itself. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -40,20 +40,19 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
     let settled = match config::resolve::<BrokerServerOptions>(program, arguments, &ThisProcess) {
         Ok(settled) => settled,
         Err(ConfigError::CommandLine(told)) => return Ok(print_clap_error(&told)),
-        Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
+        Err(error) => return Err(error.into()),
     };
     let mut options = settled.options;
     if let Some(command) = options.command.take() {
         return admin::run(command);
     }
     let invocation = Invocation::of_this_process(ColorMode::Unwanted)
-        .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+        .map_err(|error| ProgramFailure::infrastructure(&error))?;
     let cache_home = invocation
         .cache_home()
         .unwrap_or_else(|| invocation.directory.join(".cache"));
     let format = options.log.log_format;
-    let settings = options.resolve(&cache_home);
-    let settings = settings.map_err(|error| ProgramFailure::usage(&error, error.help()))?;
+    let settings = options.resolve(&cache_home)?;
     if let Some(values) = settled.print {
         return print_out(&values);
     }

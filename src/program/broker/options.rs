@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use miette::Diagnostic;
 
 use super::admin::broker_address::BrokerAddressOptions;
 use super::security::{CredentialsCommand, SecurityOptions};
 use crate::program::logging::LogOptions;
 use maelstrom_cluster::broker::core::BrokerConfig;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind, ConfigSchema};
 
 /// The program, and which of its options are configuration values.
@@ -204,12 +207,13 @@ pub struct BrokerSettings {
 }
 
 /// Options that don't go together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum BrokerOptionsError {
     /// Leases would end between two signs of life.
     #[error(
         "leases of {lease} s end before the next sign of life, which comes after {heartbeat} s"
     )]
+    #[diagnostic(help("make `--lease` at least twice `--heartbeat`"))]
     Heartbeat {
         /// How long leases live.
         lease: u64,
@@ -218,14 +222,9 @@ pub enum BrokerOptionsError {
     },
 }
 
-impl BrokerOptionsError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            BrokerOptionsError::Heartbeat { .. } => {
-                Some("make `--lease` at least twice `--heartbeat`".to_owned())
-            }
-        }
+impl ProgramError for BrokerOptionsError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 

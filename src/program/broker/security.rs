@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use miette::Diagnostic;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
 use crate::program::failure::ProgramFailure;
@@ -19,6 +20,7 @@ use maelstrom_cluster::security::guard::{
 };
 use maelstrom_cluster::security::roles::ClusterRole;
 use maelstrom_cluster::security::tokens::TokenFile;
+use maelstrom_model::error::ProgramError;
 
 /// Whom the broker lets in.
 #[derive(Clone, Debug, Default, Args)]
@@ -61,7 +63,7 @@ pub struct BrokerSecurity {
 }
 
 /// A file that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("cannot read the {what} {}", path.display())]
 struct CredentialReadError {
     what: &'static str,
@@ -69,13 +71,15 @@ struct CredentialReadError {
     source: std::io::Error,
 }
 
+impl ProgramError for CredentialReadError {}
+
 impl SecurityOptions {
     /// Reads what they name, and sees whether the broker may listen there.
     pub fn resolve(&self, address: IpAddr) -> Result<BrokerSecurity, ProgramFailure> {
         let read = |what, path: &PathBuf| {
             fs::read(path).map_err(|source| {
                 let path = path.clone();
-                ProgramFailure::infrastructure(&CredentialReadError { what, path, source }, None)
+                CredentialReadError { what, path, source }
             })
         };
         let mut tls =
@@ -103,8 +107,7 @@ impl SecurityOptions {
             None => None,
             Some(path) => {
                 let tokens = TokenFile::open(path);
-                let tokens =
-                    tokens.map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+                let tokens = tokens.map_err(|error| ProgramFailure::infrastructure(&error))?;
                 Some(Arc::new(tokens))
             }
         };
@@ -124,7 +127,7 @@ impl SecurityOptions {
         let warning = match exposed {
             Ok(()) => None,
             Err(error) if self.insecure_listen => Some(format!("--insecure-listen: {error}")),
-            Err(error) => return Err(ProgramFailure::usage(&error, Some(error.help()))),
+            Err(error) => return Err(error.into()),
         };
         Ok(BrokerSecurity {
             access,
@@ -174,7 +177,7 @@ pub struct MemberOptions {
 
 /// Makes credentials, and says what to do with them.
 pub fn make(what: &CredentialsCommand) -> Result<u8, ProgramFailure> {
-    let failed = |error: AuthorityError| ProgramFailure::infrastructure(&error, None);
+    let failed = |error: AuthorityError| ProgramFailure::infrastructure(&error);
     let text = match what {
         CredentialsCommand::Init { directory, names } => {
             let authority = CertificateAuthority::create(directory).map_err(failed)?;

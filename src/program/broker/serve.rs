@@ -6,6 +6,7 @@ use std::panic::resume_unwind;
 use std::pin::pin;
 use std::time::Duration;
 
+use miette::Diagnostic;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -27,7 +28,8 @@ use maelstrom_cluster::broker::operations::health::{BrokerHealth, FREE_BYTES_MIN
 use maelstrom_cluster::broker::operations::http::{self, MonitoringState};
 use maelstrom_cluster::broker::services;
 use maelstrom_cluster::security::roles::ClusterRole;
-use maelstrom_engine::cache_kind::{CacheKind, CacheKindError};
+use maelstrom_engine::cache_kind::CacheKind;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 
 /// How long the end of the broker waits for answers that are on their way.
@@ -35,8 +37,6 @@ const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// Runs the broker until it is told to stop.
 pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
-    let infrastructure =
-        |error: &dyn std::error::Error| ProgramFailure::infrastructure(error, None);
     let BrokerSecurity {
         access,
         tls,
@@ -46,34 +46,25 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
         tracing::warn!("{warning}");
     }
     descriptors::ensure(descriptors::BROKER)?;
-    let taken = |error: CacheKindError| {
-        let help = error.help().to_owned();
-        ProgramFailure::infrastructure(&error, Some(help))
-    };
     // Nothing is written where another program keeps its things: the directory is looked at before
     // it is opened, and marked only after that.
-    CacheKind::Broker
-        .check(&settings.directory)
-        .map_err(taken)?;
+    CacheKind::Broker.check(&settings.directory)?;
     let storage = CasStorage::open(&CasStorageOptions {
         root: settings.directory.clone(),
         size_target_bytes: settings.size_target_bytes,
-    })
-    .map_err(|error| {
-        let help = error.help().to_owned();
-        ProgramFailure::infrastructure(&error, Some(help))
     })?;
-    CacheKind::Broker.claim(storage.root()).map_err(taken)?;
-    let journal = Journal::open(&settings.directory).map_err(|error| infrastructure(&error))?;
+    CacheKind::Broker.claim(storage.root())?;
+    let journal = Journal::open(&settings.directory)
+        .map_err(|error| ProgramFailure::infrastructure(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(connection_threads())
         .enable_all()
         .build()
-        .map_err(|error| infrastructure(&error))?;
+        .map_err(|error| ProgramFailure::infrastructure(&error))?;
     runtime.block_on(async {
         let budgets = ResourceBudgets::default();
         let contents = ReapiServices::within(storage.clone(), budgets.clone()).await;
-        let contents = contents.map_err(|error| infrastructure(&error))?;
+        let contents = contents.map_err(|error| ProgramFailure::infrastructure(&error))?;
         let results = contents.action_results().clone();
         let health = BrokerHealth::new(settings.directory.clone(), FREE_BYTES_MIN);
         let figures = storage.clone();
@@ -123,11 +114,11 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
         };
         let address = listener
             .local_addr()
-            .map_err(|error| infrastructure(&error))?;
+            .map_err(|error| ProgramFailure::infrastructure(&error))?;
         let mut interrupt =
-            signal(SignalKind::interrupt()).map_err(|error| infrastructure(&error))?;
+            signal(SignalKind::interrupt()).map_err(|error| ProgramFailure::infrastructure(&error))?;
         let mut terminate =
-            signal(SignalKind::terminate()).map_err(|error| infrastructure(&error))?;
+            signal(SignalKind::terminate()).map_err(|error| ProgramFailure::infrastructure(&error))?;
         // Whoever reads this line may connect at once: the addresses are taken by now.
         writeln!(
             io::stdout().lock(),
@@ -147,7 +138,7 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
         if let Some(tls) = tls {
             server = server
                 .tls_config(tls)
-                .map_err(|error| infrastructure(&error))?;
+                .map_err(|error| ProgramFailure::infrastructure(&error))?;
         }
         let connections = ConnectionRegistry::new(budgets);
         let routes = calls::serve(routes.routes(), connections.clone(), access);
@@ -169,8 +160,8 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
             Err(_) => WatchdogStatus::Missing,
         };
         tokio::select! {
-            served = &mut serving => served.map_err(|error| infrastructure(&error))?,
-            watched = watched => watched.map_err(|error| infrastructure(&error))?,
+            served = &mut serving => served.map_err(|error| ProgramFailure::infrastructure(&error))?,
+            watched = watched => watched.map_err(|error| ProgramFailure::infrastructure(&error))?,
             Some(ended) = core.join_next() => if let Err(error) = ended {
                 resume_unwind(error.into_panic());
             },
@@ -202,15 +193,13 @@ fn connection_threads() -> usize {
     processors.map_or(1, |count| (count.get() / 2).max(1))
 }
 
-async fn listen(address: SocketAddr, option: &str) -> Result<TcpListener, ProgramFailure> {
-    TcpListener::bind(address).await.map_err(|source| {
-        let error = ListenError {
-            address: address.to_string(),
-            source,
-        };
-        let help = format!("another program may have it: choose another with `{option}`");
-        ProgramFailure::infrastructure(&error, Some(help))
-    })
+async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener, ProgramFailure> {
+    let bound = TcpListener::bind(address).await;
+    Ok(bound.map_err(|source| ListenError {
+        address: address.to_string(),
+        option,
+        source,
+    })?)
 }
 
 /// Tells metrics and health by HTTP, if anybody wants it.
@@ -224,9 +213,14 @@ async fn watched(listener: Option<TcpListener>, sources: MonitoringState) -> io:
 }
 
 /// Nobody could reach the broker.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("cannot listen on {address}")]
+#[diagnostic(help("another program may have it: choose another with `{option}`"))]
 struct ListenError {
     address: String,
+    /// What chooses the address.
+    option: &'static str,
     source: io::Error,
 }
+
+impl ProgramError for ListenError {}

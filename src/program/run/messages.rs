@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::ending::JobExitReason;
 use crate::program::failure::ProgramFailure;
 use maelstrom_model::event::UserNotice;
-use maelstrom_ui::diagnostic::Diagnostic;
+use maelstrom_ui::diagnostic::PrintableError;
 use maelstrom_ui::report::write_notice;
 use maelstrom_ui::style::OutputColor;
 
@@ -27,10 +27,10 @@ pub fn end(ending: &JobExitReason) -> Result<u8, ProgramFailure> {
         JobExitReason::TimedOut | JobExitReason::Cancelled | JobExitReason::Error(_) => {
             let mut stderr = io::stderr().lock();
             let color = OutputColor::for_stream(&stderr);
-            Diagnostic::new(&JobEndedError(ending.to_string()))
+            PrintableError::without_help(&JobEndedError(ending.to_string()))
                 .write(&mut stderr, color)
                 .and_then(|()| stderr.flush())
-                .map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+                .map_err(|error| ProgramFailure::infrastructure(&error))?;
         }
     }
     Ok(ending.follow())

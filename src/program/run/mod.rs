@@ -15,10 +15,10 @@ mod terminal;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
+use miette::Diagnostic;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::ending::JobExitReason;
@@ -33,22 +33,27 @@ use maelstrom_engine::job_file;
 use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::run::signals::{self, TerminationSignal};
 use maelstrom_model::backend::GRACE_DEFAULT;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::untrusted_text::clean;
+use maelstrom_model::exit_code;
 use maelstrom_model::ids::random_name;
 use maelstrom_model::job::{Job, ProcessSpec};
-use maelstrom_runners::cargo::options::{PassingTestOutput, ReportOptions};
+use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::run::default_container::DefaultJobContainer;
 use maelstrom_runners::run::framework::JobsFramework;
-use maelstrom_runners::run::input::{self, JobInputError};
-use maelstrom_runners::run::job_builder::{FetchCallback, JobBuilder, JobBuilderError};
+use maelstrom_runners::run::input;
+use maelstrom_runners::run::job_builder::{FetchCallback, JobBuilder};
 use maelstrom_runners::run::options::{JobCommand, JobInput, PROGRAM, SingleJob, StandardInput};
 use maelstrom_runners::run::{
     RunCommandMode, RunCommandOptions, RunCommandOptionsError, RunCommandSettings,
 };
-use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
+use maelstrom_runners::sandbox::cluster::MachineOptions;
 use maelstrom_spec::config::ThisProcess;
 use maelstrom_spec::job::JobFileEntry;
 use maelstrom_ui::ui_choice::UiKind;
+
+/// The exit code of `--tty` without a terminal.
+const NO_TERMINAL: u8 = 1;
 
 /// Runs the program with this command line.
 pub fn main(arguments: Vec<OsString>) -> u8 {
@@ -64,10 +69,9 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
         RunCommandOptions::resolved(&arguments, &ThisProcess),
         |options, cpus| {
             let directory = std::env::current_dir().map_err(|error| infrastructure(&error))?;
-            let settings = options.resolve(cpus, stdin(), &directory);
-            settings.map_err(|error| ProgramFailure::usage(&error, error.help()))
+            Ok(options.resolve(cpus, stdin(), &directory)?)
         },
-        |settings| outline(&settings.report, settings.slots, &settings.cluster),
+        |settings| outline(&settings.common),
     )?;
     let StartedProgram {
         settings,
@@ -77,8 +81,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
         StartupResult::Done(code) => return Ok(code),
         StartupResult::Going(opened) => opened,
     };
-    let surroundings = DefaultJobContainer::make(&invocation)
-        .map_err(|error| ProgramFailure::infrastructure(&error, error.help()))?;
+    let surroundings = DefaultJobContainer::make(&invocation)?;
     let project = invocation.directory.clone();
     let tell: FetchCallback = if io::stderr().is_terminal() {
         // The job's own output, or the dashboard, comes after it.
@@ -88,25 +91,20 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     };
     let RunCommandSettings {
         mode,
-        slots,
         caches,
-        report,
-        cluster,
+        common,
     } = settings;
     let sources = caches.sources(&invocation);
     let own = sources.cache.clone();
     let mut workshop = JobBuilder::new(&invocation, surroundings, sources, tell);
     match mode {
-        RunCommandMode::Nothing => {
-            let error = RunCommandOptionsError::Nothing;
-            Err(ProgramFailure::usage(&error, error.help()))
-        }
+        RunCommandMode::Nothing => Err(RunCommandOptionsError::Nothing.into()),
         RunCommandMode::Stream(input) => {
-            match user_interface(&report)? {
+            match user_interface(&common.report)? {
                 UiKind::Dashboard => {
                     begun.log.keep_in(&own);
                     let framework = JobsFramework::new(input, project, workshop);
-                    let outline = outline(&report, slots, &cluster);
+                    let outline = outline(&common);
                     return RunSession::new(PROGRAM.name, &framework, &outline, begun)?.run();
                 }
                 UiKind::Plain | UiKind::Quiet => {}
@@ -115,7 +113,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             print_notices(&begun.notices)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             let code = interruptible(async |interrupts| {
-                let backend = backend(None, slots, &cluster, random_name()).await?;
+                let backend = backend(&common, random_name()).await?;
                 stream::StreamRun::new(backend, interrupts)?
                     .follow(&mut workshop, entries)
                     .await
@@ -129,7 +127,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
             // What describes the job is not its input as well.
             let given = given.filter(|_| !reads_standard_input(&one));
-            let ending = single(&cluster.machine, async |backend, interrupts| {
+            let ending = single(&common.cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
                     return Ok(JobExitReason::Cancelled);
                 };
@@ -145,13 +143,11 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
         RunCommandMode::Terminal(one, escape) => {
             print_notices(&begun.notices)?;
             if stdin() == StandardInput::Other || !io::stdout().is_terminal() {
-                let error = TtyTerminalError;
-                let help = "without `--tty` a job reads standard input and writes standard output";
-                return Err(ProgramFailure::with_code(&error, Some(help.to_owned()), 1));
+                return Err(TtyTerminalError.into());
             }
             // Lines on the terminal would mix with what the job draws there.
             begun.log.keep_in(&own);
-            let ending = single(&cluster.machine, async |backend, interrupts| {
+            let ending = single(&common.cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
                     return Ok(JobExitReason::Cancelled);
                 };
@@ -174,17 +170,30 @@ fn stdin() -> StandardInput {
 }
 
 /// `--tty` without a terminal.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("`--tty` needs standard input and standard output to be a terminal")]
+#[diagnostic(help("without `--tty` a job reads standard input and writes standard output"))]
 struct TtyTerminalError;
 
+impl ProgramError for TtyTerminalError {
+    fn exit_code(&self) -> u8 {
+        NO_TERMINAL
+    }
+}
+
 /// `--one` or `--tty` with an input in which there is none.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("there is no job in the input")]
 struct NoJob;
 
+impl ProgramError for NoJob {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
+    }
+}
+
 fn infrastructure(error: &dyn std::error::Error) -> ProgramFailure {
-    ProgramFailure::infrastructure(error, None)
+    ProgramFailure::infrastructure(error)
 }
 
 fn reads_standard_input(one: &SingleJob) -> bool {
@@ -237,15 +246,10 @@ async fn job(
     project: &Path,
     workshop: &mut JobBuilder,
 ) -> Result<Job, ProgramFailure> {
-    let no_container = |error: JobBuilderError| {
-        let help = error.help();
-        ProgramFailure::with_code(&error, help, error.exit_code())
-    };
     let (input, command) = match one {
-        SingleJob::Named(job) => return workshop.named(job).await.map_err(no_container),
+        SingleJob::Named(job) => return Ok(workshop.named(job).await?),
         SingleJob::Kept { file, command } => {
-            let kept = job_file::load(file)
-                .map_err(|error| ProgramFailure::usage(&error, Some(error.help())))?;
+            let kept = job_file::load(file)?;
             return Ok(match command {
                 Some(command) => with_command(kept, command),
                 None => kept,
@@ -255,19 +259,14 @@ async fn job(
     };
     let mut entries = input::read(input, project).map_err(|error| infrastructure(&error))?;
     while let Some(entry) = entries.recv().await {
-        let invalid = |error: JobInputError| {
-            let help = error.help();
-            ProgramFailure::usage(&error, help)
-        };
-        match entry.map_err(invalid)? {
+        match entry? {
             JobFileEntry::Containers(containers) => workshop.define(containers),
             JobFileEntry::Job(job) => {
-                let job = workshop.job(&job, command.as_ref()).await;
-                return job.map_err(no_container);
+                return Ok(workshop.job(&job, command.as_ref()).await?);
             }
         }
     }
-    Err(ProgramFailure::usage(&NoJob, None))
+    Err(NoJob.into())
 }
 
 /// The job with another program. It may take as long as it likes: a person looks on.
@@ -283,19 +282,9 @@ fn with_command(job: Job, command: &JobCommand) -> Job {
     }
 }
 
-fn outline<'a>(
-    report: &'a ReportOptions,
-    slots: u32,
-    cluster: &'a RunnerClusterOptions,
-) -> SessionOptions<'a> {
+fn outline(run: &RunSettings) -> SessionOptions<'_> {
     SessionOptions {
         purpose: InvocationPurpose::Run,
-        isolation: None,
-        slots,
-        cluster,
-        repeat: NonZeroU32::MIN,
-        stop_after: None,
-        passing_output: PassingTestOutput::Hidden,
-        report,
+        run,
     }
 }

@@ -57,10 +57,7 @@ pub async fn run(
                 }
             }
             BackendEvent::Finished { result, .. } => break ending(result.end),
-            BackendEvent::Lost(lost) => {
-                let help = lost.help.clone();
-                return Err(ProgramFailure::infrastructure(&lost, help));
-            }
+            BackendEvent::Lost(lost) => return Err(lost.into()),
             // What it wrote was passed on, and is written again.
             BackendEvent::Restarted { job: _, reason } => {
                 tracing::warn!(reason, "the job begins again");

@@ -41,8 +41,7 @@ impl OutputForwarder {
     /// Passes on to this process's streams.
     pub fn start() -> Result<OutputForwarder, ProgramFailure> {
         let (tell, gone) = unbounded_channel();
-        let infrastructure =
-            |error: BackgroundWriteError| ProgramFailure::infrastructure(&error, None);
+        let infrastructure = |error: BackgroundWriteError| ProgramFailure::infrastructure(&error);
         let stdout = BackgroundWriter::start_with_on_close(io::stdout(), gone_notifier(&tell));
         let stderr = match are_same(io::stdout(), io::stderr()) {
             true => None,
@@ -104,9 +103,9 @@ impl OutputForwarder {
             let mut outputs = outputs.into_iter().flatten();
             drop(ended.send(outputs.try_for_each(BackgroundWriter::finish)));
         });
-        waiting.map_err(|error| ProgramFailure::infrastructure(&error, None))?;
+        waiting.map_err(|error| ProgramFailure::infrastructure(&error))?;
         if let Ok(Err(error)) = end.await {
-            return Err(ProgramFailure::infrastructure(&error, None));
+            return Err(ProgramFailure::infrastructure(&error));
         }
         match (self.reader, self.gone.try_recv()) {
             (ReaderPresence::There, Err(_)) => Ok(ReaderPresence::There),

@@ -19,7 +19,7 @@ use crate::program::backend::AnyBackend;
 use crate::program::failure::{self, ProgramFailure};
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
-use maelstrom_model::error::with_causes;
+use maelstrom_model::error::{help_of, with_causes};
 use maelstrom_model::event::EventKind;
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::exit_code;
@@ -139,8 +139,7 @@ impl<'a> StreamRun<'a> {
                     Some(Err(error)) => {
                         // What runs already runs on.
                         self.state = StreamRunState::Read;
-                        let help = error.help();
-                        failure = Some(ProgramFailure::usage(&error, help));
+                        failure = Some(error.into());
                     }
                 },
                 () = self.passing.gone() => self.stop_at_once(),
@@ -193,7 +192,7 @@ impl<'a> StreamRun<'a> {
                 Ok(())
             }
             Err(error) => {
-                let help = error.help();
+                let help = help_of(&error);
                 let help = help.map_or(String::new(), |help| format!("\n  help: {help}"));
                 let message = format!("{}{help}", with_causes(&error));
                 self.failed(id, &JobExitReason::Error(message));
@@ -224,7 +223,7 @@ impl<'a> StreamRun<'a> {
     }
 
     fn on_backend_event(&mut self, event: BackendEvent) -> Result<(), ProgramFailure> {
-        let infrastructure = |error: io::Error| ProgramFailure::infrastructure(&error, None);
+        let infrastructure = |error: io::Error| ProgramFailure::infrastructure(&error);
         match event {
             BackendEvent::Output { job, stream, bytes } => {
                 let output = self.outputs.entry(job).or_default();
@@ -250,10 +249,7 @@ impl<'a> StreamRun<'a> {
                 self.failed(job, &ending(result.end));
                 Ok(())
             }
-            BackendEvent::Lost(lost) => {
-                let help = lost.help.clone();
-                Err(ProgramFailure::infrastructure(&lost, help))
-            }
+            BackendEvent::Lost(lost) => Err(lost.into()),
             BackendEvent::Fact(EventKind::Notice(notice)) => {
                 self.passing.notice(&notice);
                 Ok(())

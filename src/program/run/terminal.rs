@@ -139,7 +139,7 @@ pub async fn run(
     interrupts: &mut UnboundedReceiver<TerminationSignal>,
 ) -> Result<JobExitReason, ProgramFailure> {
     const JOB: JobId = JobId(0);
-    let infrastructure = |error: TerminalError| ProgramFailure::infrastructure(&error, None);
+    let infrastructure = |error: TerminalError| ProgramFailure::infrastructure(&error);
     let relaying = failed("relay the terminal");
     let mut resized = signal(SignalKind::window_change())
         .map_err(failed("receive SIGWINCH"))
@@ -167,10 +167,7 @@ pub async fn run(
         tokio::select! {
             event = backend.next() => match event {
                 BackendEvent::Finished { result, .. } => break Ok(ending(result.end)),
-                BackendEvent::Lost(lost) => {
-                    let help = lost.help.clone();
-                    break Err(ProgramFailure::infrastructure(&lost, help));
-                }
+                BackendEvent::Lost(lost) => break Err(lost.into()),
                 BackendEvent::Started { .. }
                 | BackendEvent::Output { .. }
                 | BackendEvent::Restarted { .. }

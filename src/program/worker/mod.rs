@@ -8,6 +8,8 @@ pub mod options;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use miette::Diagnostic;
+
 use self::options::{PROGRAM, WorkerOptions};
 use super::descriptors;
 use super::failure::ProgramFailure;
@@ -19,8 +21,9 @@ use maelstrom_cluster::worker::broker_connection::channel_dialer;
 use maelstrom_cluster::worker::event_loop::WorkerEvent;
 use maelstrom_cluster::worker::{Worker, WorkerConfig};
 use maelstrom_container::store::{Store, StoreOptions};
-use maelstrom_engine::cache_kind::{CacheKind, CacheKindError};
+use maelstrom_engine::cache_kind::CacheKind;
 use maelstrom_engine::run::signals;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::exit_code;
 use maelstrom_model::ids::random_name;
@@ -38,17 +41,22 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
 }
 
 /// A worker without a broker.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("a worker needs a broker")]
+#[diagnostic(help("name it by `--broker HOST:PORT` or MAELSTROM_WORKER_BROKER"))]
 struct NoBroker;
 
+impl ProgramError for NoBroker {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
+    }
+}
+
 fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
-    let infrastructure =
-        |error: &dyn std::error::Error| ProgramFailure::infrastructure(error, None);
     let settled = match config::resolve::<WorkerOptions>(&PROGRAM, arguments, &ThisProcess) {
         Ok(settled) => settled,
         Err(ConfigError::CommandLine(told)) => return Ok(print_clap_error(&told)),
-        Err(error) => return Err(ProgramFailure::usage(&error, error.help())),
+        Err(error) => return Err(error.into()),
     };
     let WorkerOptions {
         cluster,
@@ -59,11 +67,10 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         ..
     } = settled.options;
     let Some(broker) = &cluster.broker else {
-        let help = "name it by `--broker HOST:PORT` or MAELSTROM_WORKER_BROKER".to_owned();
-        return Err(ProgramFailure::usage(&NoBroker, Some(help)));
+        return Err(NoBroker.into());
     };
-    let invocation =
-        Invocation::of_this_process(ColorMode::Unwanted).map_err(|error| infrastructure(&error))?;
+    let invocation = Invocation::of_this_process(ColorMode::Unwanted)
+        .map_err(|error| ProgramFailure::infrastructure(&error))?;
     let lent = lending::paths(&offer.lend, &invocation);
     if let Some(values) = settled.print {
         return print_out(&format!("{values}{}", explained(&lent)));
@@ -81,13 +88,9 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
             .unwrap_or_else(|| cache_home.join("maelstrom/worker")),
         size_target_bytes: cache.cache_size.0,
     };
-    let taken = |error: CacheKindError| {
-        let help = error.help().to_owned();
-        ProgramFailure::infrastructure(&error, Some(help))
-    };
-    CacheKind::Worker.check(&options.root).map_err(taken)?;
-    let store = Store::open(&options).map_err(|error| infrastructure(&error))?;
-    CacheKind::Worker.claim(store.root()).map_err(taken)?;
+    CacheKind::Worker.check(&options.root)?;
+    let store = Store::open(&options).map_err(|error| ProgramFailure::infrastructure(&error))?;
+    CacheKind::Worker.claim(store.root())?;
     let name = match &offer.name {
         Some(name) => name.clone(),
         None => {
@@ -100,10 +103,10 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
     descriptors::ensure(descriptors::of_worker(slots))?;
     let security = cluster.security();
     runtime()?.block_on(async {
-        let interrupts = signals::listen(|_| true).map_err(|error| infrastructure(&error))?;
+        let interrupts =
+            signals::listen(|_| true).map_err(|error| ProgramFailure::infrastructure(&error))?;
         // A worker may be started before its broker.
-        let connection = connect_later(broker, &security)
-            .map_err(|error| ProgramFailure::infrastructure(&error, error.help()))?;
+        let connection = connect_later(broker, &security)?;
         let backend = local_backend(None, slots, &machine)?;
         let mut settings = WorkerConfig::new(name.clone(), random_name(), slots);
         settings.drain_timeout = offer.drain_timeout();
@@ -127,7 +130,7 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
             notify_systemd,
         );
         tokio::select! {
-            ended = worker.run() => ended.map_err(|error| infrastructure(&error)),
+            ended = worker.run() => ended.map_err(|error| ProgramFailure::infrastructure(&error)),
             // On the one thread that does everything: whoever hears of it knows that it moves on.
             never = systemd::watchdog(async || WatchdogStatus::Given) => match never {},
         }

@@ -5,8 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use miette::Diagnostic;
+
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::DiscoveryError;
 use maelstrom_model::job;
 use maelstrom_spec::filter::PatternError;
 
@@ -17,10 +19,13 @@ use crate::sandbox::project_spec::ProjectSpecError;
 const CARGO_FAILURE: u8 = 101;
 
 /// Why discovery gave up.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum CargoError {
     /// A program could not be started.
     #[error("can't start `{program}`")]
+    #[diagnostic(help(
+        "install Rust (https://rustup.rs), or put the directory of `{program}` on PATH"
+    ))]
     Start {
         program: String,
         #[source]
@@ -31,6 +36,7 @@ pub enum CargoError {
     Metadata { status: ExitStatus, stderr: String },
     /// `cargo metadata` said something that is no metadata.
     #[error("`cargo metadata` printed something unexpected")]
+    #[diagnostic(help("this version of cargo or rustc may be too new or too old"))]
     MetadataForm {
         /// What is wrong with it.
         #[source]
@@ -41,6 +47,7 @@ pub enum CargoError {
     Rustc { status: ExitStatus, stderr: String },
     /// `rustc --print` did not print two paths.
     #[error("`rustc --print sysroot --print target-libdir` printed no two paths: {stdout:?}")]
+    #[diagnostic(help("this version of cargo or rustc may be too new or too old"))]
     RustcForm {
         /// What it printed instead.
         stdout: String,
@@ -71,12 +78,15 @@ pub enum CargoError {
     },
     /// A value of `--exclude` is neither a package of the workspace nor a pattern.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
     /// The default container can't be made for this project.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Container(#[from] ContainerError),
     /// The project's file, or what it asks for.
     #[error(transparent)]
+    #[diagnostic(forward(0))]
     Specified(Box<ProjectSpecError>),
 }
 
@@ -134,7 +144,7 @@ impl CargoError {
     }
 }
 
-impl DiscoveryError for CargoError {
+impl ProgramError for CargoError {
     fn exit_code(&self) -> u8 {
         match self {
             CargoError::Metadata { status, .. } | CargoError::Build { status } => of_tool(*status),
@@ -152,26 +162,6 @@ impl DiscoveryError for CargoError {
             | CargoError::RustcForm { .. }
             | CargoError::Follow { .. }
             | CargoError::Container(_) => exit_code::INFRASTRUCTURE,
-        }
-    }
-
-    fn help(&self) -> Option<String> {
-        match self {
-            CargoError::Start { program, .. } => Some(format!(
-                "install Rust (https://rustup.rs), or put the directory of `{program}` on PATH"
-            )),
-            CargoError::MetadataForm { .. } | CargoError::RustcForm { .. } => {
-                Some("this version of cargo or rustc may be too new or too old".to_owned())
-            }
-            CargoError::Container(error) => error.help(),
-            CargoError::Specified(error) => error.help(),
-            CargoError::Pattern(error) => error.help(),
-            CargoError::Metadata { .. }
-            | CargoError::Rustc { .. }
-            | CargoError::Follow { .. }
-            | CargoError::Build { .. }
-            | CargoError::ConfigRead { .. }
-            | CargoError::ConfigForm { .. } => None,
         }
     }
 }

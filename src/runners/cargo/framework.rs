@@ -121,7 +121,7 @@ impl CargoFramework {
             variables: &[variable],
             timeout_s: self.settings.timeout_s,
             runner_layers: RunnerLayers::Some,
-            isolation: self.settings.isolation,
+            isolation: self.settings.common.isolation(),
             client: &self.invocation.environment,
         };
         let own = workspace.own_directory();
@@ -232,7 +232,11 @@ impl CargoFramework {
         }
         let used = specified.map_or(ToolboxUse::Used, ProjectSpec::toolbox_use);
         let doctests = notices::doctests(wanted, &self.settings.targets, &self.settings.build);
-        let toolbox = match (self.settings.isolation, self.settings.toolbox, used) {
+        let toolbox = match (
+            self.settings.common.isolation(),
+            self.settings.toolbox,
+            used,
+        ) {
             (IsolationMode::Container, Toolbox::Present, ToolboxUse::Used) => {
                 Some(sandbox::notices::toolbox("Rust toolchain"))
             }
@@ -375,7 +379,7 @@ impl Framework for CargoFramework {
             framing,
             whole_pattern(test),
             places,
-            self.settings.isolation,
+            self.settings.common.isolation(),
         )))
     }
 }

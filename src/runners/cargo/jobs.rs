@@ -99,7 +99,7 @@ impl CargoContainers {
         project: &CargoProject<'_>,
         paths: impl IntoIterator<Item = PathBuf>,
     ) -> BTreeSet<PathBuf> {
-        match project.settings.isolation {
+        match project.settings.common.isolation() {
             IsolationMode::Container => {}
             IsolationMode::Process => return BTreeSet::new(),
         }
@@ -149,7 +149,7 @@ impl CargoContainers {
                 .filter_map(|library| HostPath::resolve(library).ok())
                 .collect(),
         };
-        match settings.isolation {
+        match settings.common.isolation() {
             IsolationMode::Container => {}
             // A plain process does not use it.
             IsolationMode::Process => {

@@ -5,26 +5,33 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use miette::Diagnostic;
+
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::DiscoveryError;
 use maelstrom_model::job;
 
 /// Why discovery gave up.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum GoError {
     /// There is no Go, or it does not start.
     #[error("can't start `go`")]
+    #[diagnostic(help("install Go (https://go.dev/dl), or put its directory on PATH"))]
     Start {
         #[source]
         source: io::Error,
     },
     /// Go is too old.
     #[error("{version} is too old; Go 1.20 is the oldest that will do")]
+    #[diagnostic(help("install a newer Go (https://go.dev/dl)"))]
     TooOld { version: String },
     /// Go's installation sets a flag that means something to us.
     #[error("Go's own settings hold `{flag}` in GOFLAGS, which has no effect there")]
+    #[diagnostic(help(
+        "say what you want of them: set the variable GOFLAGS, or `go env -w GOFLAGS=...`"
+    ))]
     Flag { flag: String },
     /// The directory to change to can't be.
     #[error("can't change to {}", directory.display())]
@@ -35,6 +42,9 @@ pub enum GoError {
     },
     /// There is no module whose packages could be meant.
     #[error("there is no go.mod in {} or above it", directory.display())]
+    #[diagnostic(help(
+        "change to a module's directory (-C DIRECTORY), or make one of this: `go mod init NAME`"
+    ))]
     NoModule {
         /// Where it was looked for.
         directory: PathBuf,
@@ -48,6 +58,7 @@ pub enum GoError {
     },
     /// A command of Go said something that can't be read.
     #[error("`{command}` printed something unexpected")]
+    #[diagnostic(help("this version of Go may be too new or too old"))]
     Form {
         command: &'static str,
         /// What is wrong with it.
@@ -65,6 +76,7 @@ pub enum GoError {
     Build { status: ExitStatus },
     /// There is no place for test binaries.
     #[error("can't keep test binaries in {}", path.display())]
+    #[diagnostic(help("free it, or name another place with XDG_CACHE_HOME"))]
     Keep {
         /// Where they should be.
         path: PathBuf,
@@ -79,9 +91,11 @@ pub enum GoError {
     },
     /// The default container can't be made for this project.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Container(#[from] ContainerError),
     /// The project's file, or what it asks for.
     #[error(transparent)]
+    #[diagnostic(forward(0))]
     Specified(Box<ProjectSpecError>),
 }
 
@@ -119,7 +133,7 @@ pub fn of_tool(status: ExitStatus) -> u8 {
     }
 }
 
-impl DiscoveryError for GoError {
+impl ProgramError for GoError {
     fn exit_code(&self) -> u8 {
         match self {
             GoError::Tool { status, .. } | GoError::Build { status } => of_tool(*status),
@@ -134,35 +148,6 @@ impl DiscoveryError for GoError {
             | GoError::Keep { .. }
             | GoError::Listen { .. }
             | GoError::Container(_) => exit_code::INFRASTRUCTURE,
-        }
-    }
-
-    fn help(&self) -> Option<String> {
-        match self {
-            GoError::Start { .. } => {
-                Some("install Go (https://go.dev/dl), or put its directory on PATH".to_owned())
-            }
-            GoError::TooOld { .. } => Some("install a newer Go (https://go.dev/dl)".to_owned()),
-            GoError::Flag { .. } => Some(
-                "say what you want of them: set the variable GOFLAGS, or `go env -w GOFLAGS=...`"
-                    .to_owned(),
-            ),
-            GoError::NoModule { .. } => Some(
-                "change to a module's directory (-C DIRECTORY), or make one of this: \
-                 `go mod init NAME`"
-                    .to_owned(),
-            ),
-            GoError::Form { .. } => Some("this version of Go may be too new or too old".to_owned()),
-            GoError::Keep { .. } => {
-                Some("free it, or name another place with XDG_CACHE_HOME".to_owned())
-            }
-            GoError::Container(error) => error.help(),
-            GoError::Specified(error) => error.help(),
-            GoError::Directory { .. }
-            | GoError::Tool { .. }
-            | GoError::Follow { .. }
-            | GoError::Build { .. }
-            | GoError::Listen { .. } => None,
         }
     }
 }

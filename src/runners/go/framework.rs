@@ -122,7 +122,7 @@ impl GoFramework {
             variables: &[],
             timeout_s: self.settings.timeout_s,
             runner_layers: RunnerLayers::Some,
-            isolation: self.settings.isolation,
+            isolation: self.settings.common.isolation(),
             client: &self.invocation.environment,
         };
         let containers = &self.settings.containers;
@@ -208,7 +208,11 @@ impl GoFramework {
             }
         }
         let used = specified.map_or(ToolboxUse::Used, ProjectSpec::toolbox_use);
-        let toolbox = match (self.settings.isolation, self.settings.toolbox, used) {
+        let toolbox = match (
+            self.settings.common.isolation(),
+            self.settings.toolbox,
+            used,
+        ) {
             (IsolationMode::Container, Toolbox::Present, ToolboxUse::Used) => {
                 Some(sandbox::notices::toolbox("Go toolchain"))
             }
@@ -351,7 +355,7 @@ impl Framework for GoFramework {
         let directory = known.directories.get(&*test.package).unwrap_or(here);
         let places = FailureLocations::new(directory, &known.root, here);
         let reader = GoTestReader::new(test, places);
-        Some(Box::new(match self.settings.isolation {
+        Some(Box::new(match self.settings.common.isolation() {
             IsolationMode::Container => reader.in_container(known.root.clone()),
             IsolationMode::Process => reader,
         }))

@@ -21,6 +21,7 @@ use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
 use crate::sandbox::project_directories::ProjectDirectories;
 use crate::sandbox::project_spec::{DefaultContainer, ProjectSpec, RunnerProgram, TestContainer};
 use maelstrom_engine::libraries::{ElfError, shared_libraries};
+use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
 
@@ -96,7 +97,7 @@ pub struct GoContainers {
 #[derive(Debug, thiserror::Error)]
 pub enum GoContainerError {
     /// The shared libraries that it needs cannot be determined.
-    #[error("can't be run without the toolbox: {0}; {help}", help = .0.help())]
+    #[error("can't be run without the toolbox: {0}; {help}", help = help_of(.0).unwrap_or_default())]
     Libraries(#[from] ElfError),
     /// No container can be made for the project.
     #[error(transparent)]
@@ -107,7 +108,7 @@ impl GoContainers {
     /// Gathers the facts about the project and the host that determine the containers.
     pub fn new(project: &GoProject<'_>) -> Result<GoContainers, GoError> {
         let settings = project.settings;
-        let (workspace, host) = match settings.isolation {
+        let (workspace, host) = match settings.common.isolation() {
             IsolationMode::Container => (workspace_facts(project)?, host_facts(project)),
             // Plain processes do not use them.
             IsolationMode::Process => (WorkspaceFacts::default(), HostFacts::default()),
@@ -116,7 +117,7 @@ impl GoContainers {
             workspace,
             host,
             toolbox: settings.toolbox,
-            isolation: settings.isolation,
+            isolation: settings.common.isolation(),
             made: HashMap::new(),
             named: project
                 .specified
@@ -233,7 +234,7 @@ impl GoBinaryJobs {
         offer: &OfferedBinary,
     ) -> GoBinaryJobs {
         let settings = project.settings;
-        let binaries = match settings.isolation {
+        let binaries = match settings.common.isolation() {
             IsolationMode::Container => Path::new(PLACE),
             IsolationMode::Process => project.binaries,
         };
@@ -334,14 +335,14 @@ fn environment(
     offer: &OfferedBinary,
 ) -> ProcessEnvironment {
     let invocation = &project.invocation.environment;
-    let mut variables = invoking(invocation, project.settings.isolation);
+    let mut variables = invoking(invocation, project.settings.common.isolation());
     if let Some(path) = &offer.path {
         variables.insert("PATH".into(), path.clone());
     }
     // As `go test` does. `os.Getwd` returns `PWD` if it is valid, so an inherited one with symbolic
     // links would be its result.
     variables.insert("PWD".into(), directory.into());
-    go_offline(&mut variables, project.settings.isolation);
+    go_offline(&mut variables, project.settings.common.isolation());
     variables
 }
 

@@ -64,7 +64,7 @@ pub fn explain(
         let named = project.specified.map(ProjectSpec::named_variables);
         text.push_str(&explain_forwarding(
             project.invocation,
-            &project.settings.cluster.forward_environment,
+            &project.settings.common.cluster.forward_environment,
             &named.unwrap_or_default(),
         ));
         let explained = project.explained.lock();

@@ -1,25 +1,34 @@
 //! Why `maelstrom-pytest` failed before or during discovery.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
 
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
 use maelstrom_engine::layer_cache::LayerCacheError;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::DiscoveryError;
 
 /// pytest's exit code for arguments it doesn't understand.
 pub const PYTEST_USAGE: i32 = 4;
 
+const ACTIVATE: &str =
+    "activate the project's virtual environment, or name its Python with --python";
+
+const REQUIRE: &str = "write a line `pytest` into it, and one for each other package";
+
 /// Why discovery gave up.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum PytestError {
     /// There is nowhere to look for a Python.
     #[error("there is no `python3` to be found")]
+    #[diagnostic(help("{ACTIVATE}"))]
     NoInterpreter,
     /// Python could not be started.
     #[error("can't start `{program}`")]
+    #[diagnostic(help("{ACTIVATE}"))]
     Start {
         program: String,
         #[source]
@@ -42,12 +51,15 @@ pub enum PytestError {
     },
     /// It is too old, or not CPython.
     #[error("{} is {found}; CPython 3.9 or newer is needed", program.display())]
+    #[diagnostic(help("name another Python with --python"))]
     PythonVersion { program: PathBuf, found: String },
     /// It has no pytest.
     #[error("{} has no pytest", program.display())]
+    #[diagnostic(help("{}", install(program)))]
     NoPytest { program: PathBuf },
     /// Its pytest is too old.
     #[error("{} has pytest {found}; 7.0 or newer is needed", program.display())]
+    #[diagnostic(help("{}", install(program)))]
     PytestVersion {
         program: PathBuf,
         /// The version of its pytest.
@@ -55,6 +67,7 @@ pub enum PytestError {
     },
     /// An option that is about a whole session of pytest's, and has no meaning here.
     #[error("{option}{place} can't be had here")]
+    #[diagnostic(help("{instead}"))]
     Session {
         option: String,
         /// Where it stands, if it was not typed.
@@ -63,6 +76,7 @@ pub enum PytestError {
     },
     /// pytest did something else than collecting.
     #[error("pytest has not collected any tests, but done something else")]
+    #[diagnostic(help("run pytest itself to be told something by it"))]
     NotCollected,
     /// pytest does not know what it was given.
     #[error("pytest says: {said}")]
@@ -88,26 +102,32 @@ pub enum PytestError {
     },
     /// The default container can't be made for this project.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Container(#[from] ContainerError),
     /// The project's file, or what it asks for.
     #[error(transparent)]
+    #[diagnostic(forward(0))]
     Specified(Box<ProjectSpecError>),
     /// A container without this machine's programs.
     #[error(
         "`toolbox = false` has no meaning here: the tests' Python is one of this machine's programs"
     )]
+    #[diagnostic(help("begin with an image, such as `image = \"docker://python:3.12-slim\"`"))]
     Toolbox,
     /// An image of Python, and no requirements for it.
     #[error("`{uri}` needs {}, which can't be read", path.display())]
+    #[diagnostic(help("{REQUIRE}"))]
     Requirements {
         uri: String,
         path: PathBuf,
         source: io::Error,
     },
     #[error("{} does not name pytest", path.display())]
+    #[diagnostic(help("{REQUIRE}"))]
     NotRequired { path: PathBuf },
     /// The packages of an image have no place.
     #[error("can't keep installed packages in {}", path.display())]
+    #[diagnostic(help("free it, or name another place with XDG_CACHE_HOME"))]
     Packages {
         /// The file or directory.
         path: PathBuf,
@@ -122,6 +142,7 @@ pub enum PytestError {
     },
     /// Our files could not be put into a container of the file's.
     #[error("can't make a layer of what runs pytest")]
+    #[diagnostic(forward(source))]
     Equipment { source: LayerCacheError },
 }
 
@@ -129,6 +150,14 @@ impl From<ProjectSpecError> for PytestError {
     fn from(error: ProjectSpecError) -> Self {
         PytestError::Specified(Box::new(error))
     }
+}
+
+/// How a Python gets a pytest.
+fn install(program: &Path) -> String {
+    format!(
+        "{} -m pip install 'pytest>=7', or name another Python with --python",
+        program.display()
+    )
 }
 
 fn after(output: &str) -> String {
@@ -152,7 +181,7 @@ pub fn usage(output: &str) -> Option<String> {
     line.split_once(mark).map(|(_, said)| said.to_owned())
 }
 
-impl DiscoveryError for PytestError {
+impl ProgramError for PytestError {
     fn exit_code(&self) -> u8 {
         match self {
             PytestError::Session { .. }
@@ -179,46 +208,6 @@ impl DiscoveryError for PytestError {
             | PytestError::Packages { .. }
             | PytestError::Install { .. }
             | PytestError::Container(_) => exit_code::INFRASTRUCTURE,
-        }
-    }
-
-    fn help(&self) -> Option<String> {
-        match self {
-            PytestError::NoInterpreter | PytestError::Start { .. } => Some(
-                "activate the project's virtual environment, or name its Python with --python"
-                    .to_owned(),
-            ),
-            PytestError::PythonVersion { .. } => {
-                Some("name another Python with --python".to_owned())
-            }
-            PytestError::NoPytest { program } | PytestError::PytestVersion { program, .. } => {
-                Some(format!(
-                    "{} -m pip install 'pytest>=7', or name another Python with --python",
-                    program.display()
-                ))
-            }
-            PytestError::Session { instead, .. } => Some((*instead).to_owned()),
-            PytestError::NotCollected => {
-                Some("run pytest itself to be told something by it".to_owned())
-            }
-            PytestError::Container(error) => error.help(),
-            PytestError::Specified(error) => error.help(),
-            PytestError::Toolbox => Some(
-                "begin with an image, such as `image = \"docker://python:3.12-slim\"`".to_owned(),
-            ),
-            PytestError::Requirements { .. } | PytestError::NotRequired { .. } => {
-                Some("write a line `pytest` into it, and one for each other package".to_owned())
-            }
-            PytestError::Packages { .. } => {
-                Some("free it, or name another place with XDG_CACHE_HOME".to_owned())
-            }
-            PytestError::Equipment { source } => Some(source.help().to_owned()),
-            PytestError::Interpreter { .. }
-            | PytestError::InterpreterForm { .. }
-            | PytestError::Collection { .. }
-            | PytestError::Usage { .. }
-            | PytestError::Install { .. }
-            | PytestError::Plugin { .. } => None,
         }
     }
 }

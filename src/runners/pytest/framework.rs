@@ -102,7 +102,7 @@ impl PytestFramework {
             variables: &[],
             timeout_s: self.settings.timeout_s,
             runner_layers: RunnerLayers::Some,
-            isolation: self.settings.isolation,
+            isolation: self.settings.common.isolation(),
             client: &self.invocation.environment,
         };
         let containers = &self.settings.containers;
@@ -145,7 +145,7 @@ impl PytestFramework {
             .await?;
         let outfitter = PythonProvisioner {
             specified,
-            isolation: self.settings.isolation,
+            isolation: self.settings.common.isolation(),
             installer: PackageInstaller {
                 invocation: &self.invocation,
                 cache: &directories.shared.join("cache/pip_packages"),
@@ -185,7 +185,7 @@ impl PytestFramework {
                 in_summary: false,
             }));
         }
-        let isolation = self.settings.isolation;
+        let isolation = self.settings.common.isolation();
         let surroundings = PytestContainer::make(&self.invocation, own, &interpreter, isolation)?;
         let mut environment = environment::invoking(&self.invocation.environment, isolation);
         environment::go_offline(&mut environment, isolation);
@@ -255,7 +255,7 @@ impl PytestFramework {
 
     /// Emits a warning for tests that start a Python process each although forks are selected.
     fn emit_unfit<H: FrameworkHost>(&self, host: &H, unfit: &[ForkObstacle]) {
-        match (self.settings.goal, self.settings.isolation) {
+        match (self.settings.goal, self.settings.common.isolation()) {
             (PytestAction::Run, IsolationMode::Container) => {}
             (PytestAction::Run, IsolationMode::Process)
             | (PytestAction::List | PytestAction::Init | PytestAction::Explain, _) => {
@@ -287,7 +287,7 @@ impl PytestFramework {
             PytestAction::List | PytestAction::Init | PytestAction::Explain => return,
         }
         let used = specified.map_or(ToolboxUse::Used, ProjectSpec::toolbox_use);
-        let toolbox = match (self.settings.isolation, used) {
+        let toolbox = match (self.settings.common.isolation(), used) {
             (IsolationMode::Container, ToolboxUse::Used) => Some(UserNotice {
                 help: None,
                 ..notices::toolbox("Python environment")

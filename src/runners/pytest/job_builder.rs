@@ -130,7 +130,7 @@ impl PytestJobBuilder<'_> {
         let job = self.job(self.command_lines().nothing(), Some(COLLECTION_MAX));
         let job = tried(job, Some(resident));
         // The first slot runs the collection.
-        let others = 1..self.settings.slots.min(READY_MAX);
+        let others = 1..self.settings.common.slots.min(READY_MAX);
         join_all(others.map(|_| host.run(job.clone()))).await;
     }
 
@@ -144,11 +144,11 @@ impl PytestJobBuilder<'_> {
                 return None;
             }
         }
-        match self.settings.isolation {
+        match self.settings.common.isolation() {
             IsolationMode::Container => {}
             IsolationMode::Process => return None,
         }
-        if self.settings.cluster.broker.broker.is_some() {
+        if self.settings.common.cluster.broker.broker.is_some() {
             // With a broker, few tests run on this machine.
             return None;
         }

@@ -12,20 +12,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use miette::Diagnostic;
 
-use crate::cargo::options::{IsolationOption, REPORT_VALUES, ReportOptions};
+use crate::options::report::REPORT_VALUES;
+use crate::options::{
+    CommonOptions, PassingTestOutput, REPEAT_VALUES, RunSettings, SLOT_VALUES, help_order, slots,
+    time_limit,
+};
 use crate::sandbox::caches::CACHE_VALUES;
-use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 use crate::sandbox::project_spec::TestContainerOptions;
-use maelstrom_model::event::IsolationMode;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 use maelstrom_spec::config::{
     self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
     ResolvedConfig,
 };
 use maelstrom_spec::filter::{PatternError, TestPattern, TestSelection, vocabulary};
-
-/// The most slots there may be.
-const SLOTS_MAX: i64 = 1000;
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
@@ -33,13 +36,10 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     prefix: "MAELSTROM_PYTEST",
     directories: &["maelstrom/maelstrom-pytest", "maelstrom/pytest"],
     values: &[
+        &SLOT_VALUES,
+        &[ConfigOption::new("fresh", ConfigOptionKind::Boolean)],
+        &REPEAT_VALUES,
         &[
-            ConfigOption::new("slots", ConfigOptionKind::Number),
-            ConfigOption::new("isolation", ConfigOptionKind::Text),
-            ConfigOption::new("fresh", ConfigOptionKind::Boolean),
-            ConfigOption::new("repeat", ConfigOptionKind::Number),
-            ConfigOption::new("stop-after", ConfigOptionKind::Number),
-            ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
             ConfigOption::new("collection-timeout", ConfigOptionKind::NumberOrText),
             ConfigOption::new("python", ConfigOptionKind::Text),
         ],
@@ -90,17 +90,9 @@ pub struct PytestOptions {
     #[command(flatten)]
     pub run: PytestRunOptions,
 
-    /// In what they run.
+    /// What all test programs have.
     #[command(flatten)]
-    pub containers: TestContainerOptions,
-
-    /// What is shown.
-    #[command(flatten)]
-    pub report: ReportOptions,
-
-    /// Where it runs, if not only here.
-    #[command(flatten)]
-    pub cluster: RunnerClusterOptions,
+    pub common: CommonOptions,
 }
 
 /// Which tests.
@@ -140,44 +132,22 @@ pub struct PytestTestOptions {
     pub list: bool,
 }
 
-/// How the tests run.
+/// How the tests run, besides what all programs say of that.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Running")]
+#[command(next_help_heading = "Running", next_display_order = help_order::LAST)]
 pub struct PytestRunOptions {
     /// The Python to use [default: that of $VIRTUAL_ENV, else of the project's .venv or venv, else
     /// `python3` on PATH]
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", display_order = help_order::FIRST)]
     pub python: Option<PathBuf>,
 
-    /// Tests at a time [default: the number of CPUs]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
-    pub slots: Option<u32>,
-
-    /// What keeps tests apart
-    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
-    pub isolation: IsolationOption,
-
     /// Start a Python for every test instead of forking one that has collected the tests already
-    #[arg(long)]
+    #[arg(long, display_order = help_order::AFTER_ISOLATION)]
     pub fresh: bool,
 
     /// Run the tests that match this pattern together, in one session of pytest; may be repeated
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", display_order = help_order::AFTER_ISOLATION + 1)]
     pub together: Vec<String>,
-
-    /// Run every test so many times
-    #[arg(
-        short,
-        long,
-        visible_alias = "loop",
-        value_name = "N",
-        default_value = "1"
-    )]
-    pub repeat: NonZeroU32,
-
-    /// Stop after so many failures
-    #[arg(short, long, value_name = "N")]
-    pub stop_after: Option<NonZeroU32>,
 
     /// Stop a test that takes longer than so many seconds; 0 means never
     #[arg(short, long, value_name = "SECONDS")]
@@ -201,16 +171,10 @@ pub struct PytestSettings {
     pub pytest: PytestArguments,
     /// The Python to use, if the user names one.
     pub python: Option<PathBuf>,
-    /// How many tests at a time, 1 to 1000.
-    pub slots: u32,
-    /// What keeps tests apart.
-    pub isolation: IsolationMode,
+    /// What every program's settings have.
+    pub common: RunSettings,
     /// How each test gets its process.
     pub processes: TestProcessMode,
-    /// How often each test runs.
-    pub repeat: NonZeroU32,
-    /// The number of failures after which the run stops.
-    pub stop_after: Option<NonZeroU32>,
     /// How long a test may take; `None` means as long as it likes.
     pub timeout: Option<Duration>,
     /// What the command line and the configuration say of that, in seconds; 0 is no limit.
@@ -219,10 +183,6 @@ pub struct PytestSettings {
     pub collection_timeout: Option<Duration>,
     /// Containers, layers and images.
     pub containers: TestContainerOptions,
-    /// What is shown otherwise, and where.
-    pub report: ReportOptions,
-    /// Where it runs, if not only here.
-    pub cluster: RunnerClusterOptions,
 }
 
 /// What pytest is told.
@@ -259,19 +219,17 @@ pub enum TestProcessMode {
 }
 
 /// Options that don't mean anything.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum PytestOptionsError {
     /// A filter.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
 }
 
-impl PytestOptionsError {
-    /// What to do about it, if more can be said than what is wrong.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            PytestOptionsError::Pattern(error) => error.help(),
-        }
+impl ProgramError for PytestOptionsError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 
@@ -321,11 +279,12 @@ impl PytestOptions {
             let pattern = TestPattern::parse(&text, &vocabulary::PYTEST)?;
             Ok((text, pattern))
         });
-        let seconds = |seconds: u32| (seconds > 0).then(|| Duration::from_secs(seconds.into()));
-        let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
+        let slots = slots(self.common.slots, cpus);
+        let (common, containers) = self.common.settle(slots, PassingTestOutput::Hidden);
         Ok(PytestSettings {
-            goal: goal(&self.containers, list),
-            containers: self.containers,
+            goal: goal(&containers, list),
+            common,
+            containers,
             patterns: TestSelection::parse(&include, &exclude, &vocabulary::PYTEST)?,
             pytest: PytestArguments {
                 always,
@@ -334,22 +293,13 @@ impl PytestOptions {
             },
             together: together.collect::<Result<_, PatternError>>()?,
             python: self.run.python,
-            slots: self.run.slots.unwrap_or(cpus.get()).clamp(1, slots_max),
-            isolation: match self.run.isolation {
-                IsolationOption::Container => IsolationMode::Container,
-                IsolationOption::Process => IsolationMode::Process,
-            },
             processes: match self.run.fresh {
                 true => TestProcessMode::Fresh,
                 false => TestProcessMode::Forked,
             },
-            repeat: self.run.repeat,
-            stop_after: self.run.stop_after,
-            timeout: self.run.timeout.and_then(seconds),
+            timeout: self.run.timeout.and_then(time_limit),
             timeout_s: self.run.timeout,
-            collection_timeout: seconds(self.run.collection_timeout),
-            report: self.report,
-            cluster: self.cluster,
+            collection_timeout: time_limit(self.run.collection_timeout),
         })
     }
 }
@@ -366,6 +316,7 @@ fn goal(containers: &TestContainerOptions, list: bool) -> PytestAction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use maelstrom_model::event::IsolationMode;
 
     fn resolve(words: &[&str]) -> PytestSettings {
         let words = ["maelstrom-pytest"].iter().chain(words).map(OsString::from);
@@ -378,10 +329,10 @@ mod tests {
         let settings = resolve(&[]);
         assert_eq!(settings.goal, PytestAction::Run);
         assert_eq!(settings.pytest, PytestArguments::default());
-        assert_eq!(settings.slots, 3);
+        assert_eq!(settings.common.slots, 3);
         assert_eq!(settings.timeout, None);
         assert_eq!(settings.collection_timeout, Some(Duration::from_secs(60)));
-        assert_eq!(settings.isolation, IsolationMode::Container);
+        assert_eq!(settings.common.isolation(), IsolationMode::Container);
     }
 
     #[test]
@@ -421,5 +372,11 @@ mod tests {
         let words = ["x", "-i", "library"].map(OsString::from);
         let error = PytestOptions::read(words).unwrap().resolve(NonZeroU32::MIN);
         assert!(matches!(error, Err(PytestOptionsError::Pattern(_))));
+    }
+
+    #[test]
+    fn the_help_text_is_complete() {
+        use clap::CommandFactory;
+        insta::assert_snapshot!(PytestOptions::command().term_width(100).render_help());
     }
 }

@@ -213,7 +213,7 @@ pub fn explanations(
     let named = specified
         .map(ProjectSpec::named_variables)
         .unwrap_or_default();
-    let patterns = &settings.cluster.forward_environment;
+    let patterns = &settings.common.cluster.forward_environment;
     let forwarding = explain_forwarding(invocation, patterns, &named);
     let asked = settings.containers.explain.as_deref();
     let wanted = |test: &&PytestItem| asked == Some(&test.node) || asked == Some(&test.name);

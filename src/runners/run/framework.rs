@@ -4,12 +4,12 @@
 
 use std::path::PathBuf;
 
-use maelstrom_model::error::with_causes;
+use miette::Diagnostic;
+
+use maelstrom_model::error::{ProgramError, help_of, with_causes};
 use maelstrom_model::event::{EventKind, SourceLocation};
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::{
-    BrokenEntry, DiscoveryError, DiscoverySummary, Framework, FrameworkHost,
-};
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, Framework, FrameworkHost};
 use maelstrom_model::job::{Job, OutputPipes, TestCase, TestKey};
 use maelstrom_spec::job::{JobFileEntry, JobSpecification};
 
@@ -26,27 +26,21 @@ pub struct JobsFramework {
 }
 
 /// The reason why no further jobs can be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum JobsError {
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Input(#[from] JobInputError),
     /// The thread that reads the input cannot be started.
     #[error("cannot start to read the jobs")]
     Thread(#[source] std::io::Error),
 }
 
-impl DiscoveryError for JobsError {
+impl ProgramError for JobsError {
     fn exit_code(&self) -> u8 {
         match self {
-            JobsError::Input(_) => exit_code::USAGE,
+            JobsError::Input(error) => error.exit_code(),
             JobsError::Thread(_) => exit_code::INFRASTRUCTURE,
-        }
-    }
-
-    fn help(&self) -> Option<String> {
-        match self {
-            JobsError::Input(error) => error.help(),
-            JobsError::Thread(_) => None,
         }
     }
 }
@@ -96,7 +90,7 @@ impl Framework for JobsFramework {
                     host.found_at(priority, case);
                 }
                 Err(error) => {
-                    let help = error.help();
+                    let help = help_of(&error);
                     let help = help.map_or(String::new(), |help| format!("; {help}"));
                     host.broken(BrokenEntry {
                         key,

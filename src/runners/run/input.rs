@@ -6,8 +6,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use miette::Diagnostic;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 use maelstrom_spec::SpecContext;
 use maelstrom_spec::document::{DocumentError, TextDocument, TextPosition};
 use maelstrom_spec::filter::vocabulary;
@@ -22,31 +25,27 @@ const AHEAD: usize = 256;
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The reason why no further job can be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum JobInputError {
     /// The input cannot be read.
     #[error("cannot read {name}")]
     Read { name: String, source: io::Error },
     /// The input is not a stream of JSON objects.
     #[error("{name}:{}:{}: {source}", source.at().line, source.at().column)]
+    #[diagnostic(help(
+        "jobs are JSON objects such as {{\"program\": \"/bin/true\", \"parent\": \"default\"}}, \
+         one after the other"
+    ))]
     Split { name: String, source: SplitError },
     /// An object is not a valid job.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Job(#[from] DocumentError),
 }
 
-impl JobInputError {
-    /// Returns advice on how to fix the error, if there is any.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            JobInputError::Read { .. } => None,
-            JobInputError::Split { .. } => Some(
-                "jobs are JSON objects such as {\"program\": \"/bin/true\", \"parent\": \
-                 \"default\"}, one after the other"
-                    .to_owned(),
-            ),
-            JobInputError::Job(error) => error.help.clone(),
-        }
+impl ProgramError for JobInputError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 

@@ -11,11 +11,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use miette::Diagnostic;
+
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::project_spec::{
     DefaultContainer, ProjectSpec, ProjectSpecError, TestContainer, stub_of,
 };
 use maelstrom_engine::layer_cache::{ImageProgressCallback, LayerCacheOptions};
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::UserNotice;
 use maelstrom_model::exit_code;
 use maelstrom_model::job::{
@@ -54,27 +57,21 @@ pub struct JobBuilder {
 }
 
 /// The reason why a job cannot be run.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum JobBuilderError {
     /// The specification of its container is contradictory.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Specification(#[from] SpecError),
     /// Its container is invalid or unavailable.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Container(#[from] ProjectSpecError),
 }
 
-impl JobBuilderError {
-    /// Returns advice on how to fix the error, if there is any.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            JobBuilderError::Specification(error) => Some(error.help()),
-            JobBuilderError::Container(error) => error.help(),
-        }
-    }
-
-    /// Returns the program's exit status, if this is the only job.
-    pub fn exit_code(&self) -> u8 {
+impl ProgramError for JobBuilderError {
+    /// If there is no other job.
+    fn exit_code(&self) -> u8 {
         match self {
             JobBuilderError::Specification(_) => exit_code::USAGE,
             JobBuilderError::Container(error) => error.exit_code(),

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
-use crate::cargo::options::{REPORT_VALUES, ReportOptions};
+use crate::options::report::{REPORT_VALUES, ReportOptions};
+use crate::options::{PassingTestOutput, RunSettings, slot_range, slots};
 use maelstrom_spec::config::{
     self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
     ResolvedConfig,
@@ -21,9 +22,6 @@ use super::escape::EscapeCharacter;
 pub use super::options_error::RunCommandOptionsError;
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
-
-/// The most slots there may be.
-const SLOTS_MAX: i64 = 1000;
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
@@ -110,7 +108,7 @@ pub struct JobOptions {
     pub escape_char: String,
 
     /// Jobs at a time [default: the number of CPUs]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
+    #[arg(long, value_name = "N", value_parser = slot_range())]
     pub slots: Option<u32>,
 }
 
@@ -119,14 +117,10 @@ pub struct JobOptions {
 pub struct RunCommandSettings {
     /// What is to be done.
     pub mode: RunCommandMode,
-    /// How many jobs at a time, 1 to 1000.
-    pub slots: u32,
     /// Where layers and images are.
     pub caches: RunCacheOptions,
-    /// What is shown otherwise, and where.
-    pub report: ReportOptions,
-    /// Where it runs, if not only here.
-    pub cluster: RunnerClusterOptions,
+    /// What every program's settings have.
+    pub common: RunSettings,
 }
 
 /// What is to be done.
@@ -201,9 +195,16 @@ impl RunCommandOptions {
         if self.report.watch {
             return Err(RunCommandOptionsError::Watch);
         }
-        let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
         let escape: EscapeCharacter = self.jobs.escape_char.parse()?;
-        let slots = self.jobs.slots.unwrap_or(cpus.get()).clamp(1, slots_max);
+        let common = RunSettings {
+            chosen_isolation: None,
+            slots: slots(self.jobs.slots, cpus),
+            repeat: NonZeroU32::MIN,
+            stop_after: None,
+            passing_output: PassingTestOutput::Hidden,
+            report: self.report,
+            cluster: self.cluster,
+        };
         let mut words = self.command.into_iter();
         let command = words.next().map(|program| JobCommand {
             program,
@@ -220,10 +221,8 @@ impl RunCommandOptions {
             };
             return Ok(RunCommandSettings {
                 mode,
-                slots,
                 caches: self.caches,
-                report: self.report,
-                cluster: self.cluster,
+                common,
             });
         }
         let reads_stdin = stdin == StandardInput::Other && !self.jobs.tty;
@@ -259,10 +258,19 @@ impl RunCommandOptions {
         };
         Ok(RunCommandSettings {
             mode,
-            slots,
             caches: self.caches,
-            report: self.report,
-            cluster: self.cluster,
+            common,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_help_text_is_complete() {
+        insta::assert_snapshot!(RunCommandOptions::command().term_width(100).render_help());
     }
 }

@@ -24,11 +24,12 @@ use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_engine::schedule::SlotScheduler;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::channel::channel;
 use maelstrom_model::event::{
     BackendInfo, IsolationMode, OutputStream, RunStarted, SCHEMA_VERSION, SourceLocation, UiCommand,
 };
-use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, FrameworkHost};
+use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost};
 use maelstrom_model::ids::{RunId, WorkerId};
 use maelstrom_model::job::{
     Job, JobOutcome, JobResult, OutputPipes, PlacementConstraint, TestCase, TestKey,
@@ -57,19 +58,11 @@ struct ManyTests {
     state_directory: PathBuf,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, miette::Diagnostic, thiserror::Error)]
 #[error("this never happens")]
 struct Never;
 
-impl DiscoveryError for Never {
-    fn exit_code(&self) -> u8 {
-        1
-    }
-
-    fn help(&self) -> Option<String> {
-        None
-    }
-}
+impl ProgramError for Never {}
 
 impl Framework for ManyTests {
     type Error = Never;

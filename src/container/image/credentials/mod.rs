@@ -12,6 +12,7 @@ use std::process::Stdio;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use miette::Diagnostic;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -54,13 +55,15 @@ impl fmt::Debug for RegistryCredentials {
 }
 
 /// An error of searching the credentials.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum CredentialError {
     /// A file is there and can't be read.
     #[error("cannot read the registry logins in `{}`", path.display())]
+    #[diagnostic(help("check the file's permissions"))]
     Read { path: PathBuf, source: io::Error },
     /// A file is malformed.
     #[error("the registry logins in `{}` are not valid", path.display())]
+    #[diagnostic(help("log in anew with `docker login`, or correct the file"))]
     Parse {
         path: PathBuf,
         source: serde_json::Error,
@@ -70,28 +73,15 @@ pub enum CredentialError {
         "the login for `{registry}` in `{}` is not valid: `auth` must be USER:PASSWORD in base64",
         path.display()
     )]
+    #[diagnostic(help("log in anew with `docker login`, or correct the file"))]
     Login { path: PathBuf, registry: String },
     /// A helper could not be run.
     #[error("cannot run the credential helper `{helper}`")]
+    #[diagnostic(help("install the helper in a directory of PATH, or remove it from the file"))]
     RunHelper { helper: String, source: io::Error },
     #[error("the credential helper `{helper}` failed: {message}")]
+    #[diagnostic(help("log in anew, or remove the helper from the file"))]
     Helper { helper: String, message: String },
-}
-
-impl CredentialError {
-    /// How to fix it.
-    pub fn help(&self) -> &'static str {
-        match self {
-            CredentialError::Read { .. } => "check the file's permissions",
-            CredentialError::Parse { .. } | CredentialError::Login { .. } => {
-                "log in anew with `docker login`, or correct the file"
-            }
-            CredentialError::RunHelper { .. } => {
-                "install the helper in a directory of PATH, or remove it from the file"
-            }
-            CredentialError::Helper { .. } => "log in anew, or remove the helper from the file",
-        }
-    }
 }
 
 #[derive(Deserialize)]

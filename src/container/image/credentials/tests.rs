@@ -176,7 +176,7 @@ fn what_is_wrong_with_logins_is_said_without_secrets() {
             let cause = std::error::Error::source(&error)
                 .map(|cause| format!(": {cause}"))
                 .unwrap_or_default();
-            format!("{error}{cause}; {}", error.help())
+            format!("{error}{cause}; {}", error.help().unwrap())
         })
         .collect();
     for script in [

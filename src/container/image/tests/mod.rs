@@ -10,6 +10,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use miette::Diagnostic;
+
 use super::*;
 use maelstrom_container::digest::{ContentHash, Digest};
 use maelstrom_container::store::{Store, StoreOptions};
@@ -105,7 +107,11 @@ fn explain(error: &ImageError, server: &Server) -> String {
     // Hashes of what a compressor made may change with its version.
     let hashes = regex::Regex::new("[0-9a-f]{64}").unwrap();
     let text = text.replace(&server.address(), "HOST");
-    format!("{}; {}", hashes.replace_all(&text, "HASH"), error.help())
+    format!(
+        "{}; {}",
+        hashes.replace_all(&text, "HASH"),
+        error.help().unwrap()
+    )
 }
 
 /// A one-layer image, as documents and blobs.

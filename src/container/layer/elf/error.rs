@@ -3,13 +3,19 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use miette::Diagnostic;
+
 use super::file::ElfFileError;
 
 /// Why a program's libraries cannot be found.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum ElfError {
     /// The program or one of its libraries cannot be read or parsed.
     #[error("`{}` is not a usable program or library", path.display())]
+    #[diagnostic(help(
+        "name dynamically or statically linked programs for this machine; scripts need no shared \
+         libraries of their own"
+    ))]
     Unusable {
         path: PathBuf,
         /// The cause.
@@ -22,6 +28,7 @@ pub enum ElfError {
         needed_by.display(),
         list(searched)
     )]
+    #[diagnostic(help("install the library, or name its directory in LD_LIBRARY_PATH"))]
     NotFound {
         library: OsString,
         /// The program or library that needs it.
@@ -31,23 +38,8 @@ pub enum ElfError {
     },
     /// The loader that the program names does not exist.
     #[error("its loader `{}` does not exist", loader.display())]
+    #[diagnostic(help("install the C library that the program was linked with"))]
     NoLoader { loader: PathBuf },
-}
-
-impl ElfError {
-    /// Returns how to fix the error.
-    pub fn help(&self) -> &'static str {
-        match self {
-            ElfError::Unusable { .. } => {
-                "name dynamically or statically linked programs for this machine; scripts need no \
-                 shared libraries of their own"
-            }
-            ElfError::NotFound { .. } => {
-                "install the library, or name its directory in LD_LIBRARY_PATH"
-            }
-            ElfError::NoLoader { .. } => "install the C library that the program was linked with",
-        }
-    }
 }
 
 fn list(directories: &[PathBuf]) -> String {

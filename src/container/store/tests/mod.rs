@@ -9,6 +9,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use miette::Diagnostic;
+
 use super::*;
 use crate::digest::{ContentHash, Digest};
 
@@ -387,7 +389,7 @@ fn a_full_file_system_is_reported_as_such() {
             error.to_string().contains(cache.to_str().unwrap()),
             "{error}"
         );
-        assert!(error.help().contains("make room"));
+        assert!(error.help().unwrap().to_string().contains("make room"));
         let error = store.add_content(&vec![0; 1 << 20]).unwrap_err();
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         return;

@@ -9,6 +9,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use miette::Diagnostic;
 use tonic::codegen::http::HeaderMap;
 use tonic::metadata::MetadataMap;
 use tonic::service::Interceptor;
@@ -17,6 +18,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::roles::{ClusterRole, MemberIdentity};
 use super::tokens::TokenFile;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 
 /// Which credentials a broker accepts.
 #[derive(Clone, Debug, Default)]
@@ -187,7 +190,11 @@ pub fn identity(certificate: &[u8]) -> Result<MemberIdentity, Status> {
 }
 
 /// Why a broker refuses to listen on an address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
+#[diagnostic(help(
+    "`maelstrom-broker credentials` makes what `--tls-certificate`, `--tls-key` and `--tokens` or \
+     `--client-ca` want; `--insecure-listen` does without"
+))]
 pub enum ExposureError {
     /// Everybody could do everything.
     #[error("everybody who reaches {address} could run programs on every worker")]
@@ -203,12 +210,9 @@ pub enum ExposureError {
     },
 }
 
-impl ExposureError {
-    /// Suggests a fix.
-    pub fn help(&self) -> String {
-        "`maelstrom-broker credentials` makes what `--tls-certificate`, `--tls-key` and `--tokens` \
-         or `--client-ca` want; `--insecure-listen` does without"
-            .to_owned()
+impl ProgramError for ExposureError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 

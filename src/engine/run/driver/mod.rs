@@ -35,10 +35,10 @@ use super::watch::FileWatcher;
 use crate::log::ProgramLog;
 use crate::shared_process::SharedProcessBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
-use maelstrom_model::error::with_causes;
+use maelstrom_model::error::{ProgramError, help_of, with_causes};
 use maelstrom_model::event::{EventKind, OutputStream, UiCommand};
 use maelstrom_model::exit_code;
-use maelstrom_model::framework::{DiscoveryError, DiscoverySummary, Framework, ParsedOutput};
+use maelstrom_model::framework::{DiscoverySummary, Framework, ParsedOutput};
 use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
@@ -272,7 +272,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
                 RunInput::DiscoveryFailed {
                     exit_code: error.exit_code(),
                     message: with_causes(&error),
-                    help: error.help(),
+                    help: help_of(&error),
                 },
             ),
         };

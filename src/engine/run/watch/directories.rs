@@ -17,6 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
@@ -27,13 +28,21 @@ use maelstrom_container::sys::socket::watch;
 use maelstrom_model::framework::WatchPaths;
 
 /// Files cannot be watched, or no longer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum WatchError {
     /// The kernel refuses to create an inotify instance.
     #[error("cannot watch files: the kernel gives no inotify instance")]
+    #[diagnostic(help(
+        "raise fs.inotify.max_user_instances (`sysctl fs.inotify.max_user_instances=1024`), or \
+         end programs that watch files"
+    ))]
     Instance(#[source] io::Error),
     /// The user's inotify watches are used up.
     #[error("cannot watch {}: this user may not watch more directories", path.display())]
+    #[diagnostic(help(
+        "raise fs.inotify.max_user_watches (`sysctl fs.inotify.max_user_watches=524288`), or name \
+         directories that hold no sources in .gitignore: they are not watched"
+    ))]
     TooMany {
         /// The directory that cannot be watched.
         path: PathBuf,
@@ -50,32 +59,11 @@ pub enum WatchError {
     },
     /// A requested directory was removed or moved.
     #[error("{} was watched and is there no more", path.display())]
+    #[diagnostic(help("start again when the project is where it was"))]
     Vanished { path: PathBuf },
     /// The inotify events cannot be read.
     #[error("cannot learn what changed")]
     Read(#[source] io::Error),
-}
-
-impl WatchError {
-    /// Returns how to fix the error, if known.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            WatchError::Instance(_) => Some(
-                "raise fs.inotify.max_user_instances (`sysctl fs.inotify.max_user_instances=1024`), \
-                 or end programs that watch files"
-                    .to_owned(),
-            ),
-            WatchError::TooMany { .. } => Some(
-                "raise fs.inotify.max_user_watches (`sysctl fs.inotify.max_user_watches=524288`), \
-                 or name directories that hold no sources in .gitignore: they are not watched"
-                    .to_owned(),
-            ),
-            WatchError::Vanished { .. } => {
-                Some("start again when the project is where it was".to_owned())
-            }
-            WatchError::Directory { .. } | WatchError::Read(_) => None,
-        }
-    }
 }
 
 /// File events, with the path of each file.

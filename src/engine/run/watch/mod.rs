@@ -30,7 +30,7 @@ use std::time::Instant;
 
 use super::machine::RunState;
 use super::message::{ChangedFiles, RunInput};
-use maelstrom_model::error::with_causes;
+use maelstrom_model::error::{help_of, with_causes};
 use maelstrom_model::framework::WatchPaths;
 
 use self::debouncer::{ChangeBurst, ChangeDebouncer};
@@ -137,7 +137,7 @@ impl FileWatcher {
         self.directories = None;
         RunInput::Unwatched {
             message: with_causes(error),
-            help: error.help(),
+            help: help_of(error),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use maelstrom_model::error::help_of;
 use tempfile::TempDir;
 
 use super::debouncer::FileEventKind;
@@ -259,7 +260,7 @@ fn a_watched_directory_that_vanishes_is_an_error_that_names_it() {
             let error = directories.read_now().unwrap_err();
             assert!(matches!(&error, WatchError::Vanished { path } if *path == root));
             assert!(error.to_string().contains(root.to_str().unwrap()));
-            assert!(error.help().is_some());
+            assert!(help_of(&error).is_some());
             let error = DirectoryWatcher::open(&list).unwrap_err();
             assert!(matches!(&error, WatchError::Directory { path, .. } if *path == root));
         }
@@ -275,9 +276,9 @@ fn the_kernels_limits_are_named() {
         source: used_up(),
     };
     assert!(too_many.to_string().contains("/project/src"));
-    let help = too_many.help().unwrap();
+    let help = help_of(&too_many).unwrap();
     assert!(help.contains("fs.inotify.max_user_watches"), "{help}");
-    let help = WatchError::Instance(used_up()).help().unwrap();
+    let help = help_of(&WatchError::Instance(used_up())).unwrap();
     assert!(help.contains("fs.inotify.max_user_instances"), "{help}");
 }
 

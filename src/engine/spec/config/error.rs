@@ -3,7 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use miette::Diagnostic;
+
 use crate::document::DocumentError;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 
 /// A setting in a configuration file or a variable that has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +19,7 @@ pub struct ConfigWarning {
 }
 
 /// Why the configuration values cannot be resolved.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum ConfigError {
     /// A mistake on the command line, or a request for help. `clap` prints either to the
     /// appropriate stream.
@@ -23,6 +27,7 @@ pub enum ConfigError {
     CommandLine(Box<clap::Error>),
     /// A configuration file cannot be read.
     #[error("cannot read the configuration file `{}`", path.display())]
+    #[diagnostic(help("name another one by --config-file, or `-` for none"))]
     Read {
         /// The path of the file.
         path: PathBuf,
@@ -31,6 +36,7 @@ pub enum ConfigError {
     },
     /// A configuration file contains a mistake.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     File(DocumentError),
     /// A variable has an invalid value.
     #[error("the variable {name}: {reason}")]
@@ -42,15 +48,8 @@ pub enum ConfigError {
     },
 }
 
-impl ConfigError {
-    /// Returns how to fix the error.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            ConfigError::CommandLine(_) | ConfigError::Variable { .. } => None,
-            ConfigError::Read { .. } => {
-                Some("name another one by --config-file, or `-` for none".to_owned())
-            }
-            ConfigError::File(error) => error.help.clone(),
-        }
+impl ProgramError for ConfigError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use maelstrom_model::error::help_of;
 use proptest::prelude::*;
 
 use super::schema::variable;
@@ -109,7 +110,7 @@ impl World {
 
     fn error(&self, arguments: &str) -> String {
         let error = self.settle(arguments).unwrap_err();
-        match error.help() {
+        match help_of(&error) {
             Some(help) => format!("{error}\nhelp: {help}"),
             None => error.to_string(),
         }

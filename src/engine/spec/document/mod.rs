@@ -9,6 +9,7 @@ mod json;
 use std::fmt;
 use std::ops::Range;
 
+use miette::Diagnostic;
 use toml::de::{DeTable, DeValue};
 
 use crate::snippet::{line_and_column, nearest, snippet};
@@ -79,13 +80,14 @@ pub struct SpanError {
 }
 
 /// A [`SpanError`] with its location and a snippet of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic)]
 pub struct DocumentError {
     /// The file, line and column: `cargo-maelstrom.toml:3:8`.
     pub place: String,
     /// The error message.
     pub message: String,
     /// How to fix it.
+    #[help]
     pub help: Option<String>,
     line: String,
     carets: String,

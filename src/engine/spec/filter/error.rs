@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use miette::Diagnostic;
+
 use crate::snippet::{alternatives, nearest, snippet};
 
 /// A pattern cannot be parsed. The [`Display`](fmt::Display) output shows the pattern with carets
@@ -81,10 +83,9 @@ pub enum PatternErrorKind {
     },
 }
 
-impl PatternError {
-    /// Returns how to fix the error.
-    pub fn help(&self) -> Option<String> {
-        match &self.problem {
+impl Diagnostic for PatternError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let help = match &self.problem {
             PatternErrorKind::UnknownWord { word, known, .. } => {
                 nearest(word, known.iter().copied()).map(|name| format!("did you mean `{name}`?"))
             }
@@ -112,7 +113,8 @@ impl PatternError {
             | PatternErrorKind::Expected { .. }
             | PatternErrorKind::Regex { .. }
             | PatternErrorKind::Glob { .. } => None,
-        }
+        };
+        help.map(|help| -> Box<dyn fmt::Display> { Box::new(help) })
     }
 }
 

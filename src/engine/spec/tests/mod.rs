@@ -14,6 +14,7 @@ use std::path::Path;
 use super::*;
 use crate::document::TextDocument;
 use crate::filter::{CargoSubject, SubjectTarget, TargetKind, vocabulary};
+use maelstrom_model::error::help_of;
 
 pub(super) const SUBJECT: CargoSubject<'static> = CargoSubject {
     package: "courier",
@@ -49,7 +50,7 @@ pub(super) fn resolver(text: &str) -> Result<SpecResolver, String> {
 pub(super) fn resolve(resolver: &mut SpecResolver) -> Result<SpecResolution, String> {
     resolver
         .resolve(&SUBJECT)
-        .map_err(|error| format!("{error}\nhelp: {}", error.help()))
+        .map_err(|error| format!("{error}\nhelp: {}", help_of(&error).unwrap()))
 }
 
 pub(super) fn resolved(text: &str) -> Result<ResolvedSpec, String> {

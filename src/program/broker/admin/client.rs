@@ -1,34 +1,47 @@
 //! An operator's connection to a broker, and its errors.
 
+use miette::Diagnostic;
 use tonic::{Code, Status};
 
 use super::broker_address::BrokerAddressOptions;
 use crate::program::failure::ProgramFailure;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 use maelstrom_spec::config::{Address, AddressError};
-use maelstrom_wire::connection::{AuthenticatedChannel, ConnectError, connect};
+use maelstrom_wire::connection::{AuthenticatedChannel, connect};
 use maelstrom_wire::from_proto::text;
 use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
 use maelstrom_wire::v1::operator_client::OperatorClient;
 
 /// Why a broker could not be asked or ordered.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 enum AdminError {
     #[error("no broker is named")]
+    #[diagnostic(help(
+        "name it with `--broker HOST:PORT`, or set `MAELSTROM_BROKER`; the broker prints its \
+         address when it starts"
+    ))]
     NoAddress,
     /// `MAELSTROM_BROKER` is no address.
     #[error("the variable MAELSTROM_BROKER")]
     Address(#[from] AddressError),
-    /// There is no connection.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
     /// It is no broker, or it speaks TLS and we don't.
     #[error("{address} does not answer as a broker does: {message}")]
+    #[diagnostic(help(
+        "see whether maelstrom-broker runs there; if it uses TLS, name its authority with \
+         `--broker-ca`"
+    ))]
     NoAnswer { address: String, message: String },
     /// It does not let us in.
     #[error("the broker {address} does not let us in: {message}")]
+    #[diagnostic(help(
+        "show a token with `--broker-token-file`, or a certificate with `--broker-certificate`; \
+         `drain` and `stop` take the role `admin`"
+    ))]
     NotLetIn { address: String, message: String },
     /// It has no such worker.
     #[error("the broker {address} does not have it: {message}")]
+    #[diagnostic(help("`maelstrom-broker status` lists the workers"))]
     NotFound { address: String, message: String },
     /// It says no for another reason.
     #[error("the broker {address} refuses: {message}")]
@@ -53,41 +66,17 @@ impl AdminError {
             _ => AdminError::Refused { address, message },
         }
     }
+}
 
-    fn help(&self) -> Option<String> {
-        match self {
-            AdminError::NoAddress => Some(
-                "name it with `--broker HOST:PORT`, or set `MAELSTROM_BROKER`; the broker prints \
-                 its address when it starts"
-                    .to_owned(),
-            ),
-            AdminError::Address(_) | AdminError::Refused { .. } => None,
-            AdminError::Connect(error) => error.help(),
-            AdminError::NoAnswer { .. } => Some(
-                "see whether maelstrom-broker runs there; if it uses TLS, name its authority with \
-                 `--broker-ca`"
-                    .to_owned(),
-            ),
-            AdminError::NotLetIn { .. } => Some(
-                "show a token with `--broker-token-file`, or a certificate with `--broker-certificate`; \
-                 `drain` and `stop` take the role `admin`"
-                    .to_owned(),
-            ),
-            AdminError::NotFound { .. } => {
-                Some("`maelstrom-broker status` lists the workers".to_owned())
-            }
-        }
-    }
-
-    fn failure(&self) -> ProgramFailure {
+impl ProgramError for AdminError {
+    fn exit_code(&self) -> u8 {
         match self {
             AdminError::NoAddress | AdminError::Address(_) | AdminError::NotFound { .. } => {
-                ProgramFailure::usage(self, self.help())
+                exit_code::USAGE
             }
-            AdminError::Connect(_)
-            | AdminError::NoAnswer { .. }
+            AdminError::NoAnswer { .. }
             | AdminError::NotLetIn { .. }
-            | AdminError::Refused { .. } => ProgramFailure::infrastructure(self, self.help()),
+            | AdminError::Refused { .. } => exit_code::INFRASTRUCTURE,
         }
     }
 }
@@ -103,9 +92,8 @@ impl AdminClient {
         let variable = |name: &str| std::env::var_os(name);
         let address = there.broker(variable).map_err(AdminError::from);
         let address = address.and_then(|address| address.ok_or(AdminError::NoAddress));
-        let address = address.map_err(|error| error.failure())?;
-        let connection = connect(&address, &there.security(variable)).await;
-        let connection = connection.map_err(|error| AdminError::from(error).failure())?;
+        let address = address?;
+        let connection = connect(&address, &there.security(variable)).await?;
         Ok(AdminClient {
             address,
             operator: OperatorClient::new(connection.service())
@@ -114,14 +102,14 @@ impl AdminClient {
     }
 
     pub fn failure(&self, status: &Status) -> ProgramFailure {
-        AdminError::new(&self.address, status).failure()
+        AdminError::new(&self.address, status).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use maelstrom_model::exit_code;
+    use maelstrom_model::error::help_of;
 
     #[test]
     fn each_refusal_says_what_to_do() {
@@ -137,7 +125,7 @@ mod tests {
         .iter()
         .map(|status| AdminError::new(&address, status))
         .chain([AdminError::NoAddress])
-        .map(|error| format!("{error}\n  {}", error.help().unwrap_or_default()))
+        .map(|error| format!("{error}\n  {}", help_of(&error).unwrap_or_default()))
         .collect();
         insta::assert_snapshot!(told.join("\n"));
     }
@@ -146,9 +134,15 @@ mod tests {
     fn what_was_asked_wrong_is_told_from_what_went_wrong() {
         let address: Address = "build.example:4000".parse().unwrap();
         let unknown = AdminError::new(&address, &Status::not_found("no such worker"));
-        assert_eq!(unknown.failure().report(), exit_code::USAGE);
-        assert_eq!(AdminError::NoAddress.failure().report(), exit_code::USAGE);
+        assert_eq!(ProgramFailure::from(unknown).report(), exit_code::USAGE);
+        assert_eq!(
+            ProgramFailure::from(AdminError::NoAddress).report(),
+            exit_code::USAGE
+        );
         let refused = AdminError::new(&address, &Status::permission_denied("no"));
-        assert_eq!(refused.failure().report(), exit_code::INFRASTRUCTURE);
+        assert_eq!(
+            ProgramFailure::from(refused).report(),
+            exit_code::INFRASTRUCTURE
+        );
     }
 }

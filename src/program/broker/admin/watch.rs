@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures_util::StreamExt;
+use miette::Diagnostic;
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Constraint, Layout};
@@ -21,6 +22,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::client::AdminClient;
 use super::text;
 use crate::program::failure::ProgramFailure;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 use maelstrom_ui::terminal::TerminalGuard;
 use maelstrom_wire::v1::{Cluster, StatusRequest};
@@ -29,9 +31,16 @@ use maelstrom_wire::v1::{Cluster, StatusRequest};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The screen needs a person in front of it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("`--watch` needs a terminal, and standard {0} is none")]
+#[diagnostic(help("leave `--watch` out, or take `--json`"))]
 struct WatchTerminalError(&'static str);
+
+impl ProgramError for WatchTerminalError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
+    }
+}
 
 /// What the broker says, or that it says nothing.
 type ClusterUpdate = Result<Cluster, String>;
@@ -43,8 +52,7 @@ pub async fn run(mut broker: AdminClient) -> Result<u8, ProgramFailure> {
         (io::IsTerminal::is_terminal(&io::stdout()), "output"),
     ] {
         if !is_there {
-            let help = "leave `--watch` out, or take `--json`".to_owned();
-            return Err(ProgramFailure::usage(&WatchTerminalError(name), Some(help)));
+            return Err(WatchTerminalError(name).into());
         }
     }
     // Who is not let in is told so in lines, not on a screen.

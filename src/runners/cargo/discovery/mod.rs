@@ -20,6 +20,7 @@ use futures_util::stream::FuturesUnordered;
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::ProcessEnvironment;
 use crate::sandbox::project_spec::{self, ProjectSpec};
+use maelstrom_model::error::help_of;
 use maelstrom_model::event::{EventKind, IsolationMode, OutputText};
 use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, FrameworkHost};
 use maelstrom_model::job::{ContainerSpec, JobOutcome, TestCase};
@@ -288,7 +289,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
     }
 
     fn some_want_no_toolbox(&self) -> bool {
-        match self.project.settings.isolation {
+        match self.project.settings.common.isolation() {
             IsolationMode::Container => {
                 let specified = self.project.specified;
                 specified.is_some_and(ProjectSpec::wants_no_toolbox)
@@ -320,7 +321,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
                     let message = format!(
                         "{} can't be run without the toolbox: {error}; {}",
                         binary.executable,
-                        error.help()
+                        help_of(&error).unwrap_or_default()
                     );
                     let naming = TestNaming::new(&package, &binary.target);
                     self.broken(naming.broken(message, None));

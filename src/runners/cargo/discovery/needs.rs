@@ -40,7 +40,7 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         let library_path = self.short_library_path(binary);
         Arc::new(environment(&EnvironmentSources {
             invoking: &project.invocation.environment,
-            isolation: project.settings.isolation,
+            isolation: project.settings.common.isolation(),
             toolchain: project.toolchain,
             configured: project.configured,
             package,
@@ -117,7 +117,7 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         let built = self.executables.iter().chain(&self.loadable);
         let built = built.chain(scripts).chain([&held.executable, &temporary]);
         let built: Vec<PathBuf> = built.map(|path| path.clone().into_std_path_buf()).collect();
-        let isolation = self.project.settings.isolation;
+        let isolation = self.project.settings.common.isolation();
         self.containers.placement(isolation, &built)
     }
 }

@@ -7,6 +7,8 @@
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU32;
 
+use miette::Diagnostic;
+
 /// What the arguments after `--` mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HarnessArguments {
@@ -34,7 +36,7 @@ pub enum HarnessFlag {
 }
 
 /// What is wrong with an argument after `--`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum HarnessError {
     /// An option without its value.
     #[error("`{option}` (after `--`) needs a value")]
@@ -47,6 +49,7 @@ pub enum HarnessError {
     },
     /// An argument with which test binaries run no test, and succeed.
     #[error("`{argument}` (after `--`) would keep the test binaries from running tests")]
+    #[diagnostic(help("run the test binary itself to see its help"))]
     RunsNothing { argument: String },
     /// The name of a test that is no text.
     #[error("`{name}` (after `--`) is not UTF-8, which the name of a test always is")]

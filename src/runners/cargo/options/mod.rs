@@ -21,26 +21,20 @@ mod tests;
 mod values;
 
 use std::ffi::OsString;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
 
-use crate::sandbox::cluster::RunnerClusterOptions;
+use crate::options::{CommonOptions, help_order};
 pub use crate::sandbox::container::Toolbox;
-use crate::sandbox::project_spec::TestContainerOptions;
-use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
 
 pub(super) use self::resolve::VOCABULARY;
 pub use self::values::PROGRAM;
 
 pub use self::resolve::{
     CargoAction, CargoOptionsError, CargoSettings, IgnoredTests, NameFilter, NameMatch,
-    PackageChoice, PassingTestOutput,
+    PackageChoice,
 };
-
-/// The most slots there may be.
-const SLOTS_MAX: i64 = 1000;
 
 /// The command line as it was typed.
 #[derive(Clone, Debug, Parser)]
@@ -88,17 +82,9 @@ pub struct CargoOptions {
     #[command(flatten)]
     pub run: CargoRunOptions,
 
-    /// In what they run.
+    /// What all test programs have.
     #[command(flatten)]
-    pub containers: TestContainerOptions,
-
-    /// What is shown.
-    #[command(flatten)]
-    pub report: ReportOptions,
-
-    /// Where it runs, if not only here.
-    #[command(flatten)]
-    pub cluster: RunnerClusterOptions,
+    pub common: CommonOptions,
 }
 
 /// Which packages.
@@ -266,36 +252,14 @@ pub struct CargoBuildOptions {
     pub jobs: Option<i32>,
 }
 
-/// How the tests run.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Running")]
+/// How the tests run, besides what all programs say of that.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Running", next_display_order = help_order::LAST)]
 pub struct CargoRunOptions {
-    /// Tests at a time [default: the number of CPUs]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
-    pub slots: Option<u32>,
-
-    /// What keeps tests apart
-    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
-    pub isolation: IsolationOption,
-
     /// Give the tests nothing of this machine but the sources, what was built, and the shared
     /// libraries that it needs
-    #[arg(long)]
+    #[arg(long, display_order = help_order::AFTER_ISOLATION)]
     pub strict: bool,
-
-    /// Run every test so many times
-    #[arg(
-        short,
-        long,
-        visible_alias = "loop",
-        value_name = "N",
-        default_value = "1"
-    )]
-    pub repeat: NonZeroU32,
-
-    /// Stop after so many failures
-    #[arg(short, long, value_name = "N")]
-    pub stop_after: Option<NonZeroU32>,
 
     /// Stop a test that takes longer than so many seconds; 0 means never
     #[arg(short, long, value_name = "SECONDS")]
@@ -304,117 +268,4 @@ pub struct CargoRunOptions {
     /// Run all tests even if some fail (always so; accepted because `cargo test` has it)
     #[arg(long)]
     pub no_fail_fast: bool,
-}
-
-/// Which of [`ReportOptions`] are configuration values.
-pub const REPORT_VALUES: [ConfigOption; 5] = [
-    ConfigOption::new("ui", ConfigOptionKind::Text),
-    ConfigOption::new("quiet", ConfigOptionKind::Boolean),
-    ConfigOption::new("no-tui", ConfigOptionKind::Boolean),
-    ConfigOption::new("on-finish", ConfigOptionKind::Text),
-    ConfigOption::new("color", ConfigOptionKind::Text),
-];
-
-/// What is shown.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Reporting")]
-pub struct ReportOptions {
-    /// The user interface
-    #[arg(long, value_name = "UI", value_enum, conflicts_with_all = ["no_tui", "quiet"])]
-    pub ui: Option<UiOption>,
-
-    /// Print lines instead of showing the dashboard; the same as --ui=plain
-    #[arg(long, conflicts_with = "quiet")]
-    pub no_tui: bool,
-
-    /// Print failures and the summary only; the same as --ui=quiet
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// What the dashboard does when the run is over
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
-    pub on_finish: OnFinishOption,
-
-    /// When to use colors
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
-    pub color: ColorOption,
-
-    /// The dashboard's theme: dark, light, monochrome, or the path of a theme file; otherwise the
-    /// one in ui.toml, or the one that fits the terminal's background
-    #[arg(long, value_name = "THEME")]
-    pub theme: Option<String>,
-
-    /// Write everything that happens to this file, one JSON object a line
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-
-    /// Show a recorded run again instead of running anything
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "watch"])]
-    pub replay: Option<PathBuf>,
-
-    /// How many times as fast as the run was --replay shows it in the dashboard
-    #[arg(long, value_name = "TIMES", requires = "replay", default_value_t = 1.0, value_parser = speed)]
-    pub replay_speed: f64,
-
-    /// Build and run again whenever a file of the project changes, until `^C` or `q`
-    #[arg(short, long)]
-    pub watch: bool,
-}
-
-/// Reads how fast something is shown.
-fn speed(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(times) if times > 0.0 && f64::is_finite(times) => Ok(times),
-        Ok(_) | Err(_) => Err("a number greater than 0 is expected, such as 0.5 or 10".to_owned()),
-    }
-}
-
-/// What keeps tests apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum IsolationOption {
-    /// A container for each
-    #[default]
-    Container,
-    /// A process for each, and nothing else: they share the machine and can disturb one another
-    Process,
-}
-
-/// The user interface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum UiOption {
-    /// The dashboard on a terminal, plain lines elsewhere
-    #[default]
-    Auto,
-    /// The full-screen dashboard
-    #[value(alias = "fancy")]
-    Dashboard,
-    /// A line a test
-    #[value(alias = "simple")]
-    Plain,
-    /// Failures and the summary
-    Quiet,
-}
-
-/// What the dashboard does when the run is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum OnFinishOption {
-    /// Stay if something failed
-    #[default]
-    Auto,
-    /// Stay until it is closed
-    Stay,
-    /// Close
-    Exit,
-}
-
-/// When to use colors.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ColorOption {
-    /// On a terminal, unless plain lines were asked for
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }

@@ -4,20 +4,19 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use miette::Diagnostic;
+
+use crate::options::{self, PassingTestOutput, RunSettings, StrictProcessError, time_limit};
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::project_spec::TestContainerOptions;
-use maelstrom_model::event::IsolationMode;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 use maelstrom_spec::filter::{
     PatternError, PatternVocabulary, TestPattern, TestSelection, vocabulary,
 };
 
 use super::harness::{HarnessArguments, HarnessError, HarnessFlag};
-use super::{
-    CargoBuildOptions, CargoOptions, CargoTestOptions, IsolationOption, PackageOptions,
-    ReportOptions, SLOTS_MAX, TargetOptions,
-};
-use crate::sandbox::cluster::RunnerClusterOptions;
+use super::{CargoBuildOptions, CargoOptions, CargoTestOptions, PackageOptions, TargetOptions};
 
 /// The words of cargo's patterns.
 pub(in crate::cargo) const VOCABULARY: &PatternVocabulary = &vocabulary::CARGO;
@@ -42,28 +41,16 @@ pub struct CargoSettings {
     pub build: CargoBuildOptions,
     /// What every test binary gets besides the arguments that select its test.
     pub extra_arguments: Vec<OsString>,
-    /// How many tests at a time, 1 to 1000.
-    pub slots: u32,
-    /// What keeps tests apart.
-    pub isolation: IsolationMode,
+    /// What every program's settings have.
+    pub common: RunSettings,
     /// Whether tests see this machine's programs and toolchain.
     pub toolbox: Toolbox,
-    /// How often each test runs.
-    pub repeat: NonZeroU32,
-    /// The number of failures after which the run stops.
-    pub stop_after: Option<NonZeroU32>,
     /// How long a test may take; `None` means as long as it likes.
     pub timeout: Option<Duration>,
     /// The same as it was said, in seconds, 0 for no limit; it wins against the project's file.
     pub timeout_s: Option<u32>,
     /// In what tests run.
     pub containers: TestContainerOptions,
-    /// Whether passing tests' output is shown.
-    pub passing_output: PassingTestOutput,
-    /// What is shown otherwise, and where.
-    pub report: ReportOptions,
-    /// Where it runs, if not only here.
-    pub cluster: RunnerClusterOptions,
 }
 
 /// What a call is for.
@@ -125,21 +112,15 @@ pub enum IgnoredTests {
     Run,
 }
 
-/// Whether passing tests' output is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PassingTestOutput {
-    /// It is kept to itself.
-    Hidden,
-    Shown,
-}
-
 /// Options that don't go together, or don't mean anything.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum CargoOptionsError {
     /// An argument after `--`.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Harness(#[from] HarnessError),
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
     #[error("`--jobs` must not be 0")]
     JobsZero,
@@ -148,30 +129,19 @@ pub enum CargoOptionsError {
     IgnoredTwice,
     /// The names of tests, where nothing would run.
     #[error("`--print-config` (`-P`) runs no tests, so `{name}` would mean nothing")]
+    #[diagnostic(help(
+        "leave `-P` out to run tests; there are no profiles as in nextest, whose `-P` chooses \
+         one: options and configuration values say the same"
+    ))]
     PrintsOnly { name: String },
     /// Something that only a container can keep from tests.
-    #[error("`--strict` needs a container, and `--isolation=process` gives none")]
-    StrictProcess,
+    #[error(transparent)]
+    Strict(#[from] StrictProcessError),
 }
 
-impl CargoOptionsError {
-    /// What to do about it, if more can be said than what is wrong.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            CargoOptionsError::Harness(HarnessError::RunsNothing { .. }) => {
-                Some("run the test binary itself to see its help".to_owned())
-            }
-            CargoOptionsError::Pattern(error) => error.help(),
-            CargoOptionsError::PrintsOnly { .. } => Some(
-                "leave `-P` out to run tests; there are no profiles as in nextest, whose `-P` \
-                 chooses one: options and configuration values say the same"
-                    .to_owned(),
-            ),
-            CargoOptionsError::Harness(_)
-            | CargoOptionsError::JobsZero
-            | CargoOptionsError::IgnoredTwice
-            | CargoOptionsError::StrictProcess => None,
-        }
+impl ProgramError for CargoOptionsError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 
@@ -243,44 +213,32 @@ impl CargoOptions {
             true => (Vec::new(), self.tests.exclude.clone()),
             false => (self.tests.exclude.clone(), Vec::new()),
         };
-        let isolation = match self.run.isolation {
-            IsolationOption::Container => IsolationMode::Container,
-            IsolationOption::Process => IsolationMode::Process,
+        let toolbox = self.common.toolbox(self.run.strict)?;
+        let selected = TestSelection::parse(&self.tests.include, &exclude, VOCABULARY)?;
+        let whole = patterns(&self.tests.whole)?;
+        let ignored = ignored(&self.tests, &harness)?;
+        let slots = slots(self.common.slots, &harness, self.build.jobs, cpus)?;
+        let passing_output = match harness.has(HarnessFlag::ShowOutput) {
+            true => PassingTestOutput::Shown,
+            false => PassingTestOutput::Hidden,
         };
-        let toolbox = match (self.run.strict, isolation) {
-            (false, IsolationMode::Container | IsolationMode::Process) => Toolbox::Present,
-            (true, IsolationMode::Container) => Toolbox::Absent,
-            (true, IsolationMode::Process) => return Err(CargoOptionsError::StrictProcess),
-        };
+        let (common, containers) = self.common.settle(slots, passing_output);
         Ok(CargoSettings {
-            goal: goal(&self.tests, &self.containers, &harness),
+            goal: goal(&self.tests, &containers, &harness),
             packages: packages(&self.packages),
-            patterns: TestSelection::parse(&self.tests.include, &exclude, VOCABULARY)?,
+            patterns: selected,
             exclude_undecided,
-            whole: patterns(&self.tests.whole)?,
-            ignored: ignored(&self.tests, &harness)?,
-            slots: slots(self.run.slots, &harness, self.build.jobs, cpus)?,
+            whole,
+            ignored,
             names: names(self.names, self.tests, &harness),
             targets: self.targets,
             build: self.build,
-            isolation,
+            common,
             toolbox,
             timeout_s: self.run.timeout,
-            containers: self.containers,
-            repeat: self.run.repeat,
-            stop_after: self.run.stop_after,
-            timeout: self
-                .run
-                .timeout
-                .filter(|seconds| *seconds > 0)
-                .map(|seconds| Duration::from_secs(seconds.into())),
-            passing_output: match harness.has(HarnessFlag::ShowOutput) {
-                true => PassingTestOutput::Shown,
-                false => PassingTestOutput::Hidden,
-            },
+            timeout: self.run.timeout.and_then(time_limit),
+            containers,
             extra_arguments: harness.extra,
-            report: self.report,
-            cluster: self.cluster,
         })
     }
 }
@@ -359,7 +317,6 @@ fn slots(
     jobs: Option<i32>,
     cpus: NonZeroU32,
 ) -> Result<u32, CargoOptionsError> {
-    let max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
     // Cargo refuses this as well, but only once it builds.
     if jobs == Some(0) {
         return Err(CargoOptionsError::JobsZero);
@@ -369,5 +326,5 @@ fn slots(
         Ok(jobs) => jobs,
         Err(_) => cpus.get().saturating_sub(jobs.unsigned_abs()),
     }));
-    Ok(wanted.unwrap_or(cpus.get()).clamp(1, max))
+    Ok(options::slots(wanted, cpus))
 }

@@ -1,7 +1,9 @@
 //! Parsing and resolving command lines.
 
 use super::*;
+use crate::options::PassingTestOutput;
 use maelstrom_model::event::IsolationMode;
+use std::num::NonZeroU32;
 
 fn options(line: &str) -> Result<CargoOptions, clap::Error> {
     CargoOptions::read(line.split_whitespace().map(OsString::from))
@@ -44,9 +46,9 @@ fn what_fingers_type_from_cargo_test() {
     assert_eq!(settings.names.names, ["parse"]);
     assert_eq!(settings.names.skip, ["slow"]);
     assert_eq!(settings.ignored, IgnoredTests::Run);
-    assert_eq!(settings.passing_output, PassingTestOutput::Shown);
+    assert_eq!(settings.common.passing_output, PassingTestOutput::Shown);
     assert_eq!(settings.extra_arguments, ["--color=always"]);
-    assert_eq!(settings.slots, 3);
+    assert_eq!(settings.common.slots, 3);
     assert_eq!(settings.goal, CargoAction::Run);
 }
 
@@ -60,10 +62,10 @@ fn what_fingers_type_from_the_original() {
     assert_eq!(settings.patterns.include.len(), 2);
     assert_eq!(settings.patterns.exclude.len(), 1);
     assert_eq!(settings.packages, PackageChoice::Default);
-    assert_eq!(settings.repeat.get(), 3);
-    assert_eq!(settings.stop_after, NonZeroU32::new(2));
+    assert_eq!(settings.common.repeat.get(), 3);
+    assert_eq!(settings.common.stop_after, NonZeroU32::new(2));
     assert_eq!(settings.timeout, Some(std::time::Duration::from_secs(9)));
-    assert_eq!(settings.slots, 4);
+    assert_eq!(settings.common.slots, 4);
     assert_eq!(settings.goal, CargoAction::ListTests);
 }
 
@@ -79,7 +81,7 @@ fn next_to_workspace_an_exclude_may_be_a_package() {
 
 #[test]
 fn the_strongest_word_decides_about_slots() {
-    let slots = |line: &str| resolve(line).unwrap().slots;
+    let slots = |line: &str| resolve(line).unwrap().common.slots;
     assert_eq!(slots("cargo-maelstrom"), 8);
     assert_eq!(slots("cargo-maelstrom -j2"), 2);
     assert_eq!(slots("cargo-maelstrom -j-2"), 6);
@@ -115,13 +117,14 @@ fn names_match_in_part_unless_exact() {
 #[test]
 fn isolation_is_weakened_only_by_name() {
     assert_eq!(
-        resolve("cargo-maelstrom").unwrap().isolation,
+        resolve("cargo-maelstrom").unwrap().common.isolation(),
         IsolationMode::Container
     );
     assert_eq!(
         resolve("cargo-maelstrom --isolation=process")
             .unwrap()
-            .isolation,
+            .common
+            .isolation(),
         IsolationMode::Process
     );
     assert_eq!(

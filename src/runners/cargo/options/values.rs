@@ -10,10 +10,12 @@ use maelstrom_spec::config::{
     resolve,
 };
 
+use crate::options::report::REPORT_VALUES;
+use crate::options::{REPEAT_VALUES, SLOT_VALUES};
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 
-use super::{CargoOptions, REPORT_VALUES};
+use super::CargoOptions;
 
 /// `cargo maelstrom`, as far as configuration goes.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
@@ -21,15 +23,10 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     prefix: "CARGO_MAELSTROM",
     directories: &["maelstrom/cargo-maelstrom"],
     values: &[
-        &[
-            ConfigOption::new("slots", ConfigOptionKind::Number),
-            ConfigOption::new("isolation", ConfigOptionKind::Text),
-            ConfigOption::new("strict", ConfigOptionKind::Boolean),
-            ConfigOption::new("repeat", ConfigOptionKind::Number),
-            ConfigOption::new("stop-after", ConfigOptionKind::Number),
-            ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
-            ConfigOption::new("whole", ConfigOptionKind::List),
-        ],
+        &SLOT_VALUES,
+        &[ConfigOption::new("strict", ConfigOptionKind::Boolean)],
+        &REPEAT_VALUES,
+        &[ConfigOption::new("whole", ConfigOptionKind::List)],
         &CACHE_VALUES,
         &REPORT_VALUES,
         &BROKER_VALUES,
@@ -174,19 +171,19 @@ mod tests {
         };
         let plain = options("cargo-maelstrom maelstrom name", &world);
         assert_eq!(plain.names, ["name"]);
-        assert_eq!(plain.run.slots, Some(7));
-        assert_eq!(plain.run.repeat.get(), 3);
+        assert_eq!(plain.common.slots, Some(7));
+        assert_eq!(plain.common.repeat.get(), 3);
         assert_eq!(plain.build.features, ["a,b"]);
         assert_eq!(plain.build.profile.as_deref(), Some("bench"));
-        assert!(plain.build.locked && plain.build.offline && plain.report.quiet);
+        assert!(plain.build.locked && plain.build.offline && plain.common.report.quiet);
         assert_eq!(plain.test_arguments, ["--nocapture"]);
         let typed = options(
             "cargo-maelstrom --release --ui=plain --slots=2 --no-locked --no-features -- --exact",
             &world,
         );
-        assert!(typed.build.release && !typed.build.locked && !typed.report.quiet);
+        assert!(typed.build.release && !typed.build.locked && !typed.common.report.quiet);
         assert_eq!(typed.build.profile, None);
-        assert_eq!(typed.run.slots, Some(2));
+        assert_eq!(typed.common.slots, Some(2));
         assert_eq!(typed.build.features, [""; 0]);
         assert_eq!(typed.test_arguments, ["--exact"]);
     }

@@ -28,22 +28,18 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser};
 
-use crate::cargo::options::REPORT_VALUES;
-pub use crate::cargo::options::{IsolationOption, PassingTestOutput, ReportOptions};
+use crate::options::report::REPORT_VALUES;
+use crate::options::{CommonOptions, REPEAT_VALUES, SLOT_VALUES, help_order};
 use maelstrom_spec::config::{
     ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ResolvedConfig,
     resolve,
 };
 
 use crate::sandbox::caches::CACHE_VALUES;
-use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
-use crate::sandbox::project_spec::TestContainerOptions;
+use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 
 pub use self::resolve::{GoAction, GoOptionsError, GoSettings};
 pub use self::timeout::GoTimeout;
-
-/// The most slots there may be.
-const SLOTS_MAX: i64 = 1000;
 
 /// The program, and which of its options are configuration values.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
@@ -51,14 +47,9 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     prefix: "MAELSTROM_GO_TEST",
     directories: &["maelstrom/maelstrom-go-test", "maelstrom/go-test"],
     values: &[
-        &[
-            ConfigOption::new("slots", ConfigOptionKind::Number),
-            ConfigOption::new("isolation", ConfigOptionKind::Text),
-            ConfigOption::new("strict", ConfigOptionKind::Boolean),
-            ConfigOption::new("repeat", ConfigOptionKind::Number),
-            ConfigOption::new("stop-after", ConfigOptionKind::Number),
-            ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
-        ],
+        &SLOT_VALUES,
+        &[ConfigOption::new("strict", ConfigOptionKind::Boolean)],
+        &REPEAT_VALUES,
         &CACHE_VALUES,
         &REPORT_VALUES,
         &BROKER_VALUES,
@@ -74,6 +65,9 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     ],
 };
 
+/// What `--repeat` does, which is also an option of Go's.
+const REPEAT_HELP: &str = "Run every test so many times; also -count";
+
 /// The command line as it was typed, after [`words::rewrite`].
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -81,6 +75,8 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     version,
     disable_version_flag = true,
     args_override_self = true,
+    mut_arg("slots", |slots| slots.short('j')),
+    mut_arg("repeat", |repeat| repeat.visible_alias("count").help(REPEAT_HELP)),
     about = "Builds the tests of Go packages and runs each in its own container",
     after_help = "Flags of `go test` may be written with one dash or two: those about building \
                   (-tags, -race, -mod, -ldflags, ...) go to the build, those about running \
@@ -114,17 +110,9 @@ pub struct GoOptions {
     #[command(flatten)]
     pub run: GoRunOptions,
 
-    /// In what they run.
+    /// What all test programs have.
     #[command(flatten)]
-    pub containers: TestContainerOptions,
-
-    /// What is shown.
-    #[command(flatten)]
-    pub report: ReportOptions,
-
-    /// Where it runs, if not only here.
-    #[command(flatten)]
-    pub cluster: RunnerClusterOptions,
+    pub common: CommonOptions,
 }
 
 /// Which tests.
@@ -198,37 +186,14 @@ pub struct GoBuildOptions {
     go_flags: Option<String>,
 }
 
-/// How the tests run.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Running")]
+/// How the tests run, besides what all programs say of that.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Running", next_display_order = help_order::LAST)]
 pub struct GoRunOptions {
-    /// Tests at a time [default: the number of CPUs]
-    #[arg(short = 'j', long, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=SLOTS_MAX))]
-    pub slots: Option<u32>,
-
-    /// What keeps tests apart
-    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
-    pub isolation: IsolationOption,
-
     /// Give the tests nothing of this machine but the sources, what was built, and the shared
     /// libraries that it needs
-    #[arg(long)]
+    #[arg(long, display_order = help_order::AFTER_ISOLATION)]
     pub strict: bool,
-
-    /// Run every test so many times; also -count
-    #[arg(
-        short,
-        long,
-        visible_aliases = ["loop", "count"],
-        value_name = "N",
-        default_value = "1"
-    )]
-    pub repeat: NonZeroU32,
-
-    /// Stop after so many failures
-    #[arg(short, long, value_name = "N")]
-    pub stop_after: Option<NonZeroU32>,
 
     /// Stop after the first failure
     #[arg(long, overrides_with = "stop_after")]

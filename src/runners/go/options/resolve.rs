@@ -5,18 +5,18 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use miette::Diagnostic;
+
 use crate::go::run_pattern::{RunPattern, RunPatternError};
+use crate::options::{PassingTestOutput, RunSettings, StrictProcessError, slots, time_limit};
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::project_spec::TestContainerOptions;
-use maelstrom_model::event::IsolationMode;
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 use maelstrom_spec::filter::{PatternError, TestSelection, vocabulary};
 
 use super::timeout::GoTimeout;
-use super::{
-    GoBuildOptions, GoOptions, GoRunOptions, GoTestOptions, IsolationOption, PassingTestOutput,
-    ReportOptions, SLOTS_MAX,
-};
-use crate::sandbox::cluster::RunnerClusterOptions;
+use super::{GoBuildOptions, GoOptions, GoRunOptions, GoTestOptions};
 
 /// All packages below the current directory, as Go writes it.
 const ALL_PACKAGES: &str = "./...";
@@ -45,28 +45,16 @@ pub struct GoSettings {
     pub test_flags: Vec<String>,
     /// What every test binary gets in the end.
     pub extra_arguments: Vec<OsString>,
-    /// How many tests at a time, 1 to 1000.
-    pub slots: u32,
-    /// What keeps tests apart.
-    pub isolation: IsolationMode,
+    /// What every program's settings have.
+    pub common: RunSettings,
     /// Whether tests see this machine's programs and toolchain.
     pub toolbox: Toolbox,
-    /// How often each test runs.
-    pub repeat: NonZeroU32,
-    /// The number of failures after which the run stops.
-    pub stop_after: Option<NonZeroU32>,
     /// After how long a test is ended from outside.
     pub timeout: Option<Duration>,
     /// The same as it was said, in seconds, 0 for no limit; it wins against the project's file.
     pub timeout_s: Option<u32>,
     /// In what tests run.
     pub containers: TestContainerOptions,
-    /// Whether passing tests' output is shown.
-    pub passing_output: PassingTestOutput,
-    /// What is shown otherwise, and where.
-    pub report: ReportOptions,
-    /// Where it runs, if not only here.
-    pub cluster: RunnerClusterOptions,
 }
 
 /// What a call is for.
@@ -85,9 +73,10 @@ pub enum GoAction {
 }
 
 /// Options that don't go together, or don't mean anything.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum GoOptionsError {
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
     #[error("the value of `-{option}` can't be used")]
     RunPattern {
@@ -97,27 +86,20 @@ pub enum GoOptionsError {
     },
     /// A flag of `go test` that makes no sense with a process for each test.
     #[error("`{flag}` is not supported")]
+    #[diagnostic(help("{}", instead(flag)))]
     Refused { flag: String },
     /// The same in `GOFLAGS`.
     #[error("`{flag}`, which GOFLAGS says, is not supported")]
+    #[diagnostic(help("{}; for everything else, set GOFLAGS without it", instead(flag)))]
     RefusedVariable { flag: String },
     /// Something that only a container can keep from tests.
-    #[error("`--strict` needs a container, and `--isolation=process` gives none")]
-    StrictProcess,
+    #[error(transparent)]
+    Strict(#[from] StrictProcessError),
 }
 
-impl GoOptionsError {
-    /// What to do about it, if more can be said than what is wrong.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            GoOptionsError::Pattern(error) => error.help(),
-            GoOptionsError::Refused { flag } => Some(instead(flag)),
-            GoOptionsError::RefusedVariable { flag } => Some(format!(
-                "{}; for everything else, set GOFLAGS without it",
-                instead(flag)
-            )),
-            GoOptionsError::RunPattern { .. } | GoOptionsError::StrictProcess => None,
-        }
+impl ProgramError for GoOptionsError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 
@@ -141,19 +123,19 @@ impl GoOptions {
             return Err(GoOptionsError::RefusedVariable { flag });
         }
         let run = self.run;
-        let isolation = match run.isolation {
-            IsolationOption::Container => IsolationMode::Container,
-            IsolationOption::Process => IsolationMode::Process,
+        let toolbox = self.common.toolbox(run.strict)?;
+        let slots = slots(self.common.slots, cpus);
+        let passing_output = match run.verbose {
+            true => PassingTestOutput::Shown,
+            false => PassingTestOutput::Hidden,
         };
-        let toolbox = match (run.strict, isolation) {
-            (false, IsolationMode::Container | IsolationMode::Process) => Toolbox::Present,
-            (true, IsolationMode::Container) => Toolbox::Absent,
-            (true, IsolationMode::Process) => return Err(GoOptionsError::StrictProcess),
-        };
-        let slots_max = u32::try_from(SLOTS_MAX).unwrap_or(u32::MAX);
+        let (mut common, containers) = self.common.settle(slots, passing_output);
+        if run.failfast {
+            common.stop_after = Some(NonZeroU32::MIN);
+        }
         Ok(GoSettings {
-            goal: goal(&self.tests, &self.containers),
-            containers: self.containers,
+            goal: goal(&self.tests, &containers),
+            containers,
             timeout_s: match run.timeout {
                 Some(GoTimeout::Seconds(seconds)) => Some(seconds),
                 Some(GoTimeout::Go(_)) | None => None,
@@ -177,27 +159,13 @@ impl GoOptions {
             build_flags: self.build.build_flag,
             go_flags: self.build.go_flags,
             timeout: match run.timeout {
-                Some(GoTimeout::Seconds(seconds)) if seconds > 0 => {
-                    Some(Duration::from_secs(seconds.into()))
-                }
-                Some(GoTimeout::Seconds(_) | GoTimeout::Go(_)) | None => None,
+                Some(GoTimeout::Seconds(seconds)) => time_limit(seconds),
+                Some(GoTimeout::Go(_)) | None => None,
             },
             test_flags: run.test_flag,
             extra_arguments: self.test_arguments,
-            slots: run.slots.unwrap_or(cpus.get()).clamp(1, slots_max),
-            isolation,
+            common,
             toolbox,
-            repeat: run.repeat,
-            stop_after: match run.failfast {
-                true => Some(NonZeroU32::MIN),
-                false => run.stop_after,
-            },
-            passing_output: match run.verbose {
-                true => PassingTestOutput::Shown,
-                false => PassingTestOutput::Hidden,
-            },
-            report: self.report,
-            cluster: self.cluster,
         })
     }
 }

@@ -1,7 +1,9 @@
 //! Parsing and resolving command lines.
 
 use super::*;
+use crate::options::PassingTestOutput;
 use crate::sandbox::container::Toolbox;
+use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
 use std::time::Duration;
 
@@ -26,8 +28,8 @@ fn nothing_said_means_the_whole_module() {
     let settings = resolved("");
     assert_eq!(settings.goal, GoAction::Run);
     assert_eq!(settings.packages, ["./..."]);
-    assert_eq!(settings.slots, 3);
-    assert_eq!(settings.isolation, IsolationMode::Container);
+    assert_eq!(settings.common.slots, 3);
+    assert_eq!(settings.common.isolation(), IsolationMode::Container);
     assert_eq!(settings.toolbox, Toolbox::Present);
     assert_eq!(settings.go_test_flags, [""; 0]);
     assert_eq!(settings.timeout, None);
@@ -44,9 +46,9 @@ fn flags_go_where_they_are_meant_to() {
     assert_eq!(settings.go_test_flags, ["-p=4", "-vet=off", "-short"]);
     assert_eq!(settings.test_flags, ["-cpu=1,2", "-update=all"]);
     assert_eq!(settings.extra_arguments, ["-z"]);
-    assert_eq!(settings.repeat.get(), 3);
-    assert_eq!(settings.stop_after, NonZeroU32::new(1));
-    assert_eq!(settings.passing_output, PassingTestOutput::Shown);
+    assert_eq!(settings.common.repeat.get(), 3);
+    assert_eq!(settings.common.stop_after, NonZeroU32::new(1));
+    assert_eq!(settings.common.passing_output, PassingTestOutput::Shown);
     assert_eq!(settings.run.unwrap().as_written(), "A/b");
     assert_eq!(settings.skip.unwrap().as_written(), "C");
 }
@@ -78,8 +80,8 @@ fn an_empty_expression_says_nothing() {
 fn of_what_is_said_twice_the_last_counts() {
     let settings = resolved("-run A -run B -count 2 -count=3 -failfast --stop-after 4");
     assert_eq!(settings.run.unwrap().as_written(), "B");
-    assert_eq!(settings.repeat.get(), 3);
-    assert_eq!(settings.stop_after, NonZeroU32::new(4));
+    assert_eq!(settings.common.repeat.get(), 3);
+    assert_eq!(settings.common.stop_after, NonZeroU32::new(4));
     let both = resolved("-tags=a -tags=b -i name.eq(a) -i name.eq(b)");
     assert_eq!(both.build_flags, ["-tags=a", "-tags=b"]);
 }
@@ -95,7 +97,7 @@ fn what_makes_no_sense_is_refused_with_advice() {
     ]
     .map(|line| {
         let error = resolve(line).unwrap_err();
-        let help = error.help().unwrap_or_default();
+        let help = help_of(&error).unwrap_or_default();
         let first = error.to_string();
         format!("{} | {help}", first.lines().next().unwrap_or_default())
     })
@@ -107,4 +109,9 @@ fn what_makes_no_sense_is_refused_with_advice() {
     the value of `-run` can't be used | 
     invalid filter pattern: unknown word `nonsense`: expected `all`, `any`, `true`, `none`, `false`, `name`, `package_import_path`, `package_path` or `package_name` |
     ");
+}
+
+#[test]
+fn the_help_text_is_complete() {
+    insta::assert_snapshot!(GoOptions::command().term_width(100).render_help());
 }

@@ -33,6 +33,9 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
+
+use maelstrom_model::error::ProgramError;
 pub use maelstrom_model::job::mountinfo;
 use maelstrom_model::job::{
     BindAccess, ContainerSpec, MountKind, NetworkMode, PrivilegeLevel, RootKind, SkeletonKind,
@@ -68,29 +71,20 @@ pub enum Toolbox {
 }
 
 /// The reason why no container can be made for a project.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum ContainerError {
     /// The project is in a directory that the container needs for other purposes.
     #[error("tests can't be kept apart for a project in {}", path.display())]
+    #[diagnostic(help(
+        "move the project to a directory of its own below the root, or use `--isolation=process`"
+    ))]
     Place { path: PathBuf },
     /// A directory of the project cannot be accessed.
     #[error("can't find {}: {message}", path.display())]
     Unreachable { path: PathBuf, message: String },
 }
 
-impl ContainerError {
-    /// Returns advice on how to fix the error, if there is any.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            ContainerError::Place { .. } => Some(
-                "move the project to a directory of its own below the root, or use \
-                 `--isolation=process`"
-                    .to_owned(),
-            ),
-            ContainerError::Unreachable { .. } => None,
-        }
-    }
-}
+impl ProgramError for ContainerError {}
 
 /// Returns the default container of the project's tests.
 pub fn container(

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::facts::{BindDirectory, EtcEntry};
 use super::host_path::{HostPath, HostSymlink};
 use super::*;
+use maelstrom_model::error::help_of;
 use maelstrom_model::job::{DeviceKind, Mount};
 
 fn directory(path: &str) -> HostPath {
@@ -378,7 +379,7 @@ fn places_that_a_container_needs_for_itself_are_refused() {
         );
         let error = result.unwrap_err();
         assert_eq!(error, ContainerError::Place { path: place.into() });
-        assert!(error.help().is_some());
+        assert!(help_of(&error).is_some());
     }
 }
 

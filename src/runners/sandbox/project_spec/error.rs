@@ -3,26 +3,33 @@
 use std::io;
 use std::path::PathBuf;
 
+use miette::Diagnostic;
+
 use maelstrom_engine::layer_cache::LayerCacheError;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 use maelstrom_spec::SpecError;
 use maelstrom_spec::document::DocumentError;
 use maelstrom_spec::environment::ExpansionError;
 
 /// Why a test cannot have what its project's file says.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum ProjectSpecError {
     /// The file is there and cannot be read.
     #[error("cannot read `{}`", path.display())]
+    #[diagnostic(help("check its permissions"))]
     Read { path: PathBuf, source: io::Error },
     /// Something in it has no meaning. Without the excerpt of the file, since this becomes a line.
     #[error("{}: {}", .0.place, .0.message)]
+    #[diagnostic(forward(0))]
     Document(Box<DocumentError>),
     /// Its parts don't make a container.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Resolve(#[from] SpecError),
     /// A layer or an image cannot be had.
     #[error("{place}: {what}")]
+    #[diagnostic(forward(source))]
     Material {
         /// Where it is asked for.
         place: String,
@@ -33,6 +40,7 @@ pub enum ProjectSpecError {
     },
     /// A variable has no value.
     #[error("{place}: {source}")]
+    #[diagnostic(forward(source))]
     Environment {
         /// Where it is asked for.
         place: String,
@@ -43,6 +51,10 @@ pub enum ProjectSpecError {
         "{place}: `{}` of the layers would be hidden: the default container has {what} at `{}`",
         path.display(), hidden_by.display()
     )]
+    #[diagnostic(help(
+        "give it another place, or begin with an image or layers of your own in the place of \
+         `parent = \"default\"`"
+    ))]
     Hidden {
         place: String,
         path: PathBuf,
@@ -51,6 +63,7 @@ pub enum ProjectSpecError {
     },
     /// Something is to be mounted where nothing stands.
     #[error("{place}: there is no `{}` in the container to mount on", mount_point.display())]
+    #[diagnostic(help("make one by a layer: {{ stubs = [\"{stub}\"] }}"))]
     NoMountPoint {
         /// Where the mount stands.
         place: String,
@@ -60,6 +73,7 @@ pub enum ProjectSpecError {
     },
     /// A directory or file that is to be bound and is not there.
     #[error("{place}: `{}` is to be mounted, and cannot be looked at", path.display())]
+    #[diagnostic(help("create it first; relative paths start at the project directory"))]
     NoSource {
         /// Where the mount stands.
         place: String,
@@ -71,6 +85,7 @@ pub enum ProjectSpecError {
     #[error(
         "{place}: `toolbox = true` has a meaning only for containers that begin with `default`"
     )]
+    #[diagnostic(help("write `parent = \"default\"`, or leave `toolbox` out"))]
     Toolbox { place: String },
 }
 
@@ -80,34 +95,8 @@ impl From<DocumentError> for ProjectSpecError {
     }
 }
 
-impl ProjectSpecError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            ProjectSpecError::Read { .. } => Some("check its permissions".to_owned()),
-            ProjectSpecError::Document(error) => error.help.clone(),
-            ProjectSpecError::Resolve(error) => Some(error.help()),
-            ProjectSpecError::Material { source, .. } => Some(source.help().to_owned()),
-            ProjectSpecError::Environment { source, .. } => Some(source.help()),
-            ProjectSpecError::Hidden { .. } => Some(
-                "give it another place, or begin with an image or layers of your own in the place \
-                 of `parent = \"default\"`"
-                    .to_owned(),
-            ),
-            ProjectSpecError::NoMountPoint { stub, .. } => {
-                Some(format!("make one by a layer: {{ stubs = [\"{stub}\"] }}"))
-            }
-            ProjectSpecError::NoSource { .. } => {
-                Some("create it first; relative paths start at the project directory".to_owned())
-            }
-            ProjectSpecError::Toolbox { .. } => {
-                Some("write `parent = \"default\"`, or leave `toolbox` out".to_owned())
-            }
-        }
-    }
-
-    /// The program's exit code.
-    pub fn exit_code(&self) -> u8 {
+impl ProgramError for ProjectSpecError {
+    fn exit_code(&self) -> u8 {
         match self {
             ProjectSpecError::Material { source, .. } => source.exit_code(),
             ProjectSpecError::Read { .. }

@@ -46,7 +46,7 @@ use maelstrom_spec::{
 pub use self::error::ProjectSpecError;
 pub use self::options::TestContainerOptions;
 pub use self::stub::stub_of;
-pub use init::{InitError, StarterFile};
+pub use init::StarterFile;
 
 /// The specification files of the runners.
 pub mod files {

@@ -6,12 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::backend::Trace;
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::{
     EventKind, ExitStatus, NoticeSeverity, OutputStream, SourceLocation, TestOutcome, UserNotice,
 };
 use maelstrom_model::framework::{
-    BrokenEntry, CapturedOutput, DiscoveryError, DiscoverySummary, Framework, FrameworkHost,
-    FrameworkVerdict, OutputAnalysis, OutputParser, ParsedOutput, SubtestReport,
+    BrokenEntry, CapturedOutput, DiscoverySummary, Framework, FrameworkHost, FrameworkVerdict,
+    OutputAnalysis, OutputParser, ParsedOutput, SubtestReport,
 };
 use maelstrom_model::job::{TestCase, TestKey};
 use maelstrom_model::testing;
@@ -38,17 +39,13 @@ pub struct ScriptedFramework {
     pub failure: Cell<Option<u8>>,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, miette::Diagnostic, thiserror::Error)]
 #[error("could not compile `p`")]
 pub struct BuildFailed;
 
-impl DiscoveryError for BuildFailed {
+impl ProgramError for BuildFailed {
     fn exit_code(&self) -> u8 {
         77
-    }
-
-    fn help(&self) -> Option<String> {
-        None
     }
 }
 

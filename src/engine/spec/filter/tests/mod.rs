@@ -5,6 +5,7 @@ mod words;
 
 use super::vocabulary::{CARGO, GO, PYTEST};
 use super::*;
+use maelstrom_model::error::help_of;
 
 const CASE: CargoSubject<'static> = CargoSubject {
     package: "core",
@@ -308,7 +309,7 @@ fn errors_point_at_the_place() {
     ] {
         let error = TestPattern::parse(pattern, vocabulary).unwrap_err();
         report.push_str(&error.to_string());
-        if let Some(help) = error.help() {
+        if let Some(help) = help_of(&error) {
             report.push_str(&format!("\nhelp: {help}"));
         }
         report.push_str("\n\n");

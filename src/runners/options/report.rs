@@ -1,0 +1,110 @@
+//! The options about what is shown, and where, which all programs share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
+
+/// Which of [`ReportOptions`] are configuration values.
+pub const REPORT_VALUES: [ConfigOption; 5] = [
+    ConfigOption::new("ui", ConfigOptionKind::Text),
+    ConfigOption::new("quiet", ConfigOptionKind::Boolean),
+    ConfigOption::new("no-tui", ConfigOptionKind::Boolean),
+    ConfigOption::new("on-finish", ConfigOptionKind::Text),
+    ConfigOption::new("color", ConfigOptionKind::Text),
+];
+
+/// What is shown.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Reporting")]
+pub struct ReportOptions {
+    /// The user interface
+    #[arg(long, value_name = "UI", value_enum, conflicts_with_all = ["no_tui", "quiet"])]
+    pub ui: Option<UiOption>,
+
+    /// Print lines instead of showing the dashboard; the same as --ui=plain
+    #[arg(long, conflicts_with = "quiet")]
+    pub no_tui: bool,
+
+    /// Print failures and the summary only; the same as --ui=quiet
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// What the dashboard does when the run is over
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+    pub on_finish: OnFinishOption,
+
+    /// When to use colors
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorOption,
+
+    /// The dashboard's theme: dark, light, monochrome, or the path of a theme file; otherwise the
+    /// one in ui.toml, or the one that fits the terminal's background
+    #[arg(long, value_name = "THEME")]
+    pub theme: Option<String>,
+
+    /// Write everything that happens to this file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// Show a recorded run again instead of running anything
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "watch"])]
+    pub replay: Option<PathBuf>,
+
+    /// How many times as fast as the run was --replay shows it in the dashboard
+    #[arg(long, value_name = "TIMES", requires = "replay", default_value_t = 1.0, value_parser = speed)]
+    pub replay_speed: f64,
+
+    /// Build and run again whenever a file of the project changes, until `^C` or `q`
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+/// Reads how fast something is shown.
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(times) if times > 0.0 && f64::is_finite(times) => Ok(times),
+        Ok(_) | Err(_) => Err("a number greater than 0 is expected, such as 0.5 or 10".to_owned()),
+    }
+}
+
+/// The user interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum UiOption {
+    /// The dashboard on a terminal, plain lines elsewhere
+    #[default]
+    Auto,
+    /// The full-screen dashboard
+    #[value(alias = "fancy")]
+    Dashboard,
+    /// A line a test
+    #[value(alias = "simple")]
+    Plain,
+    /// Failures and the summary
+    Quiet,
+}
+
+/// What the dashboard does when the run is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnFinishOption {
+    /// Stay if something failed
+    #[default]
+    Auto,
+    /// Stay until it is closed
+    Stay,
+    /// Close
+    Exit,
+}
+
+/// When to use colors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorOption {
+    /// On a terminal, unless plain lines were asked for
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use maelstrom_model::event::{EventKind, WorkerCondition};
+use maelstrom_model::event::{WorkerCondition, WorkerSample};
 use maelstrom_model::ids::WorkerId;
 
 /// Remembers the processor times seen last, since only their growth means something.
@@ -52,14 +52,14 @@ pub fn memory_total_bytes() -> Option<u64> {
 
 impl HostSampler {
     /// How the machine did since the last time; nothing if it cannot be told.
-    pub fn sample(&mut self, worker: WorkerId, busy: u32) -> Option<EventKind> {
+    pub fn sample(&mut self, worker: WorkerId, busy: u32) -> Option<WorkerSample> {
         let times = parse_times(&fs::read_to_string("/proc/stat").ok()?)?;
         let (total, available) = parse_memory(&fs::read_to_string("/proc/meminfo").ok()?)?;
         let before = self.last.replace(times)?;
         // Two samples within one tick have nothing between them to divide by.
         let all = times.all.saturating_sub(before.all).max(1);
         let used = times.busy.saturating_sub(before.busy);
-        Some(EventKind::WorkerSample {
+        Some(WorkerSample {
             worker,
             state: WorkerCondition::Online,
             busy,

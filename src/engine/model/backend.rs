@@ -21,7 +21,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{EventKind, OutputStream};
+use super::event::{ClusterEvent, OutputStream, UserNotice, WorkerStatusEvent};
 use super::ids::WorkerId;
 use super::job::{Job, JobResult};
 use maelstrom_container::message::DiscardedFiles;
@@ -75,9 +75,12 @@ pub enum BackendEvent {
     Discarded { job: JobId, files: DiscardedFiles },
     /// A job is over, after all of its output.
     Finished { job: JobId, result: JobResult },
-    /// Something for those who watch: workers that join, leave or report, transfers, notices.
-    /// Nothing that is about a test.
-    Fact(EventKind),
+    /// A worker joins, leaves or reports.
+    Worker(WorkerStatusEvent),
+    /// Something of the cluster as a whole: its load, or a transfer.
+    Cluster(ClusterEvent),
+    /// A message for those who watch. Nothing that is about a test.
+    Notice(UserNotice),
     /// Nothing runs any more and nothing ever will. Always the last event; every unfinished job is
     /// lost with it.
     Lost(BackendLost),

@@ -139,7 +139,10 @@ impl<B: Backend> SharedProcessBackend<B> {
                 events.push_back(BackendEvent::Lost(lost));
             }
             // What a group has written over is told as what its first part has.
-            BackendEvent::Discarded { .. } | BackendEvent::Fact(_) => events.push_back(event),
+            BackendEvent::Discarded { .. }
+            | BackendEvent::Worker(_)
+            | BackendEvent::Cluster(_)
+            | BackendEvent::Notice(_) => events.push_back(event),
         }
     }
 

@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use crate::log::{BUILD_LOG, LogStore};
 use crate::model::{RunModel, RunPhase, TreeRow};
 use crate::report::changed;
-use maelstrom_model::event::{Event, EventKind, OutputStream, RoundCause, UiCommand};
+use maelstrom_model::event::{
+    AttemptEvent, BuildEvent, Event, EventKind, OutputStream, RoundCause, RoundEvent, RunEvent,
+    TestEvent, UiCommand, WatchEvent,
+};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
 use super::keys::KeyMap;
@@ -336,40 +339,37 @@ impl App {
         if let Some(frozen) = &mut self.frozen {
             frozen.events += 1;
         }
+        let (logs, at_us) = (&mut self.logs, event.at_us);
         match &event.kind {
-            EventKind::BuildOutput { text } => {
-                self.logs
-                    .append(BUILD_LOG, OutputStream::Stderr, &text.0, event.at_us);
+            EventKind::Build(BuildEvent::Output { text }) => {
+                logs.append(BUILD_LOG, OutputStream::Stderr, &text.0, at_us);
             }
-            EventKind::Output {
+            EventKind::Attempt(AttemptEvent::Output {
                 test,
                 attempt,
                 stream,
                 text,
-            } => self
-                .logs
-                .append((*test, *attempt), *stream, &text.0, event.at_us),
-            EventKind::RoundStarted { cause, .. } => match cause {
-                RoundCause::Start | RoundCause::Rerun => {}
-                RoundCause::Watch => self.begin_anew(),
-            },
-            EventKind::FilesChanged { paths, more } => {
+            }) => logs.append((*test, *attempt), *stream, &text.0, at_us),
+            EventKind::Round(RoundEvent::Started { cause, .. }) if *cause == RoundCause::Watch => {
+                self.begin_anew();
+            }
+            EventKind::Watch(WatchEvent::FilesChanged { paths, more }) => {
                 let text = format!("{} changed: running again", changed(paths, *more));
                 self.set_status_message(text, StyleRole::Notice, now_us);
             }
-            EventKind::Finished(_) => self.rows.data_changed(),
-            EventKind::RerunQueued { tests } => {
+            EventKind::Attempt(AttemptEvent::Finished(_)) => self.rows.data_changed(),
+            EventKind::Round(RoundEvent::RerunQueued { tests }) => {
                 let text = format!("{tests} tests will run again when this round is over");
                 self.set_status_message(text, StyleRole::Notice, now_us);
             }
             EventKind::Notice(notice) => {
                 self.set_status_message(notice.text.clone(), StyleRole::Notice, now_us);
             }
-            EventKind::Described(description) if self.shell_wanted == Some(description.test) => {
+            EventKind::Test(TestEvent::Described(of)) if self.shell_wanted == Some(of.test) => {
                 self.shell_wanted = None;
-                self.open_shell(description.test, now_us, effects);
+                self.open_shell(of.test, now_us, effects);
             }
-            EventKind::RoundFinished { .. } => {
+            EventKind::Round(RoundEvent::Finished { .. }) => {
                 // The model has forgotten the count by now. Tests that waited to run again begin
                 // another round, so the dashboard stays for it.
                 if queued_before == 0 && !self.leaving && self.closes_by_itself() {
@@ -379,7 +379,7 @@ impl App {
                 self.rows.invalidate();
                 self.answer_quit(effects);
             }
-            EventKind::RunFinished { exit_code } => {
+            EventKind::Run(RunEvent::Finished { exit_code }) => {
                 self.rows.invalidate();
                 if self.leaving || (*exit_code == 0 && self.closes_by_itself()) {
                     effects.push(AppEffect::Close);

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use maelstrom_model::event::channel::{EventReceiver, EventSender, channel};
 use maelstrom_model::event::{
-    Event, EventKind, NoticeSeverity, SCHEMA_VERSION, UiCommand, UserNotice,
+    Event, EventKind, NoticeSeverity, RunEvent, SCHEMA_VERSION, UiCommand, UserNotice,
 };
 
 /// A longer line is no event of ours.
@@ -161,13 +161,13 @@ impl<R: BufRead> RecordingReader<R> {
             source,
         })?;
         match &event.kind {
-            EventKind::RunStarted(run) if run.schema > SCHEMA_VERSION => {
+            EventKind::Run(RunEvent::Started(run)) if run.schema > SCHEMA_VERSION => {
                 Err(RecordError::Version {
                     path: self.path.clone(),
                     found: run.schema,
                 })
             }
-            EventKind::RunStarted(_) => Ok(Some(event)),
+            EventKind::Run(RunEvent::Started(_)) => Ok(Some(event)),
             _ if self.line == 1 => Err(RecordError::NoBeginning {
                 path: self.path.clone(),
             }),

@@ -1,13 +1,13 @@
 //! Recordings: writing, reading and replaying.
 
 use super::*;
-use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted};
+use maelstrom_model::event::{BackendInfo, IsolationMode, RunEvent, RunStarted};
 use maelstrom_model::ids::RunId;
 
 fn started(schema: u32) -> Event {
     Event {
         at_us: 0,
-        kind: EventKind::RunStarted(RunStarted {
+        kind: EventKind::Run(RunEvent::Started(RunStarted {
             schema,
             run: RunId(1),
             program: "cargo-maelstrom".to_owned(),
@@ -17,14 +17,14 @@ fn started(schema: u32) -> Event {
             started_unix_ms: 0,
             backend: BackendInfo::Local,
             isolation: IsolationMode::Container,
-        }),
+        })),
     }
 }
 
 fn paused(at_us: u64) -> Event {
     Event {
         at_us,
-        kind: EventKind::Paused,
+        kind: EventKind::Run(RunEvent::Paused),
     }
 }
 

@@ -13,7 +13,9 @@ use maelstrom_engine::run::message::AtEnd;
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::untrusted_text::{clean, clean_lines};
-use maelstrom_model::event::{EventKind, TestOutcome, UiCommand};
+use maelstrom_model::event::{
+    AttemptEvent, BuildEvent, EventKind, RunEvent, TestEvent, TestOutcome, UiCommand,
+};
 use maelstrom_runners::options::report::ReportOptions;
 use maelstrom_ui::style::OutputColor;
 use maelstrom_ui::{dashboard, report};
@@ -183,7 +185,7 @@ fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
     let color = OutputColor::for_stream(&stderr);
     while let Some(event) = events.blocking_recv() {
         match event.kind {
-            EventKind::Discovered { tests } => match listing {
+            EventKind::Test(TestEvent::Discovered { tests }) => match listing {
                 ListContent::Tests => {
                     for test in tests {
                         writeln!(stdout, "{}", clean(&test.title))?;
@@ -191,11 +193,12 @@ fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
                 }
                 ListContent::Nothing => {}
             },
-            EventKind::BuildOutput { text } | EventKind::Output { text, .. } => {
+            EventKind::Build(BuildEvent::Output { text })
+            | EventKind::Attempt(AttemptEvent::Output { text, .. }) => {
                 report::write_build_output(&mut stderr, color, &text.0)?;
             }
             EventKind::Notice(notice) => report::write_notice(&mut stderr, color, &notice)?,
-            EventKind::Finished(finished) => match finished.outcome {
+            EventKind::Attempt(AttemptEvent::Finished(finished)) => match finished.outcome {
                 TestOutcome::Error { message } => writeln!(stderr, "{}", clean_lines(&message))?,
                 TestOutcome::Passed
                 | TestOutcome::Failed { .. }
@@ -203,32 +206,15 @@ fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
                 | TestOutcome::Ignored { .. }
                 | TestOutcome::Cancelled => {}
             },
-            EventKind::RunStarted(_)
-            | EventKind::BuildStarted { .. }
-            | EventKind::BuildProgress { .. }
-            | EventKind::BuildFinished { .. }
-            | EventKind::DiscoveryFinished { .. }
-            | EventKind::Vanished { .. }
-            | EventKind::FilesChanged { .. }
-            | EventKind::AwaitingChange { .. }
-            | EventKind::RoundStarted { .. }
-            | EventKind::Queued { .. }
-            | EventKind::Started { .. }
-            | EventKind::Subtest { .. }
-            | EventKind::RoundFinished { .. }
-            | EventKind::WorkerJoined { .. }
-            | EventKind::WorkerLeft { .. }
-            | EventKind::WorkerSample { .. }
-            | EventKind::Transfer { .. }
-            | EventKind::ClusterSample(_)
-            | EventKind::Paused
-            | EventKind::Resumed
-            | EventKind::RerunQueued { .. }
-            | EventKind::Cancelling { .. }
-            | EventKind::Suspended
-            | EventKind::Continued { .. }
-            | EventKind::Described(_) => {}
-            EventKind::RunFinished { .. } => break,
+            EventKind::Run(RunEvent::Finished { .. }) => break,
+            EventKind::Test(_)
+            | EventKind::Build(_)
+            | EventKind::Attempt(_)
+            | EventKind::Run(_)
+            | EventKind::Watch(_)
+            | EventKind::Round(_)
+            | EventKind::Worker(_)
+            | EventKind::Cluster(_) => {}
         }
     }
     stdout.flush()

@@ -77,7 +77,9 @@ impl Bench {
                 BackendEvent::Restarted { .. } => panic!("nothing is lost here"),
                 BackendEvent::Started { .. }
                 | BackendEvent::Discarded { .. }
-                | BackendEvent::Fact(_) => {}
+                | BackendEvent::Worker(_)
+                | BackendEvent::Cluster(_)
+                | BackendEvent::Notice(_) => {}
             }
         }
     }

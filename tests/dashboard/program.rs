@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::tmux::Tmux;
-use maelstrom_model::event::{Event, EventKind};
+use maelstrom_model::event::{AttemptEvent, Event, EventKind, RoundEvent, TestEvent};
 use maelstrom_model::ids::TestId;
 use maelstrom_ui::record::RecordingReader;
 
@@ -97,8 +97,10 @@ impl Project {
         let mut rounds = Vec::new();
         for event in self.events() {
             match event.kind {
-                EventKind::RoundStarted { .. } => rounds.push(Vec::new()),
-                EventKind::Queued { test, .. } => rounds.last_mut().unwrap().push(test),
+                EventKind::Round(RoundEvent::Started { .. }) => rounds.push(Vec::new()),
+                EventKind::Attempt(AttemptEvent::Queued { test, .. }) => {
+                    rounds.last_mut().unwrap().push(test)
+                }
                 _ => {}
             }
         }
@@ -107,7 +109,8 @@ impl Project {
 
     /// How many rounds have ended; the screen may not have heard of the last one yet.
     fn rounds_over(&self) -> usize {
-        let over = |event: &&Event| matches!(event.kind, EventKind::RoundFinished { .. });
+        let over =
+            |event: &&Event| matches!(event.kind, EventKind::Round(RoundEvent::Finished { .. }));
         self.events().iter().filter(over).count()
     }
 
@@ -116,7 +119,7 @@ impl Project {
             .events()
             .into_iter()
             .find_map(|event| match event.kind {
-                EventKind::Discovered { tests } => tests
+                EventKind::Test(TestEvent::Discovered { tests }) => tests
                     .into_iter()
                     .find(|test| test.name == name)
                     .map(|test| test.test),

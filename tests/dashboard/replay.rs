@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::harness::Harness;
-use maelstrom_model::event::{Event, EventKind};
+use maelstrom_model::event::{AttemptEvent, Event, EventKind, RunEvent};
 use maelstrom_ui::record::RecordingReader;
 
 /// Two tests run, and the three that fail have ended: they were run first, as they had failed before.
@@ -53,10 +53,11 @@ fn a_recorded_run_shows_its_middle_and_its_end_in_both_sizes() {
 #[test]
 fn the_recording_is_whole() {
     let events = events();
-    let finished = |event: &&Event| matches!(event.kind, EventKind::Finished(_));
+    let finished =
+        |event: &&Event| matches!(event.kind, EventKind::Attempt(AttemptEvent::Finished(_)));
     assert_eq!(events.iter().filter(finished).count(), 1087);
     assert!(matches!(
         events.last().map(|event| &event.kind),
-        Some(EventKind::RunFinished { .. })
+        Some(EventKind::Run(RunEvent::Finished { .. }))
     ));
 }

@@ -3,7 +3,8 @@
 use crate::harness::Harness;
 use crate::stream::Script;
 use maelstrom_model::event::{
-    EventKind, OutputStream, PreviousOutcome, RoundCause, RoundSummary, TestInfo,
+    BuildEvent, OutputStream, PreviousOutcome, RoundCause, RoundEvent, RoundSummary, TestEvent,
+    TestInfo, WatchEvent,
 };
 use maelstrom_model::ids::TestId;
 use maelstrom_ui::dashboard::app::AppEffect;
@@ -30,7 +31,7 @@ fn first_round() -> Script {
             ..RoundSummary::default()
         },
     );
-    script.push(EventKind::AwaitingChange { directories: 4 });
+    script.push(WatchEvent::AwaitingChange { directories: 4 });
     script
 }
 
@@ -58,15 +59,15 @@ fn a_change_begins_a_round_and_the_selection_stays() {
     harness.esc();
     assert!(harness.selected().contains("broken"));
 
-    script.push(EventKind::FilesChanged {
+    script.push(WatchEvent::FilesChanged {
         paths: vec!["src/lib.rs".to_owned()],
         more: 2,
     });
-    script.push(EventKind::RoundStarted {
+    script.push(RoundEvent::Started {
         round: 2,
         cause: RoundCause::Watch,
     });
-    script.push(EventKind::BuildStarted {
+    script.push(BuildEvent::Started {
         command: vec!["cargo".to_owned()],
     });
     harness.feed(std::mem::take(&mut script.events));
@@ -75,12 +76,12 @@ fn a_change_begins_a_round_and_the_selection_stays() {
     harness.line(&["src/lib.rs and 2 more changed: running again"]);
     harness.line(&["words of the first round"]);
 
-    script.push(EventKind::BuildFinished { succeeded: true });
+    script.push(BuildEvent::Finished { succeeded: true });
     let tests = vec![again(0, "a::kept"), again(1, "b::broken")];
-    script.push(EventKind::Discovered { tests });
+    script.push(TestEvent::Discovered { tests });
     let tests = vec![TestId(2)];
-    script.push(EventKind::Vanished { tests });
-    script.push(EventKind::DiscoveryFinished {
+    script.push(TestEvent::Vanished { tests });
+    script.push(TestEvent::DiscoveryFinished {
         selected: 2,
         deselected: 0,
     });
@@ -97,18 +98,18 @@ fn a_change_begins_a_round_and_the_selection_stays() {
 #[test]
 fn what_vanished_is_in_no_list_and_found_by_no_search() {
     let mut script = first_round();
-    script.push(EventKind::RoundStarted {
+    script.push(RoundEvent::Started {
         round: 2,
         cause: RoundCause::Watch,
     });
     let tests = vec![again(0, "a::kept"), again(1, "b::broken")];
-    script.push(EventKind::Discovered { tests });
+    script.push(TestEvent::Discovered { tests });
     let mut harness = Harness::new(100, 30);
     harness.feed(std::mem::take(&mut script.events));
     harness.keys("2/gone");
     harness.line(&["/fuzzy gone", "1 found"]);
     let tests = vec![TestId(2)];
-    script.push(EventKind::Vanished { tests });
+    script.push(TestEvent::Vanished { tests });
     harness.feed(std::mem::take(&mut script.events));
     harness.line(&["/fuzzy gone", "0 found"]);
     harness.esc();

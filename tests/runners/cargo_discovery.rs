@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use maelstrom_model::error::ProgramError;
-use maelstrom_model::event::{EventKind, UserNotice};
+use maelstrom_model::event::{BuildEvent, EventKind, UserNotice};
 use maelstrom_model::framework::{
     BrokenEntry, CapturedOutput, Framework, FrameworkHost, WatchPaths,
 };
@@ -32,8 +32,8 @@ struct PlainHost {
 }
 
 impl FrameworkHost for PlainHost {
-    fn emit(&self, event: EventKind) {
-        self.events.borrow_mut().push(event);
+    fn emit(&self, event: impl Into<EventKind>) {
+        self.events.borrow_mut().push(event.into());
     }
 
     fn state_directory(&self, directory: PathBuf) {
@@ -128,7 +128,7 @@ impl PlainHost {
     fn build_output(&self) -> String {
         let events = self.events.borrow();
         let output = events.iter().filter_map(|event| match event {
-            EventKind::BuildOutput { text } => Some(String::from_utf8_lossy(&text.0).into_owned()),
+            EventKind::Build(BuildEvent::Output { text }) => Some(String::from_utf8_lossy(&text.0)),
             _ => None,
         });
         output.collect()
@@ -414,7 +414,7 @@ async fn a_build_that_fails_says_so_itself() {
     let error = result.unwrap_err();
     assert_eq!(error.exit_code(), 101);
     assert!(host.build_output().contains("mismatched types"));
-    let finished = EventKind::BuildFinished { succeeded: false };
+    let finished = EventKind::Build(BuildEvent::Finished { succeeded: false });
     assert_eq!(host.events.borrow().last(), Some(&finished));
 }
 

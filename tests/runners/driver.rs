@@ -17,8 +17,8 @@ use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::channel::{EventReceiver, channel};
 use maelstrom_model::event::{
-    BackendInfo, EventKind, ExitStatus, IsolationMode, RoundSummary, RunStarted, SCHEMA_VERSION,
-    SourceLocation, TestOutcome, UiCommand,
+    AttemptEvent, BackendInfo, EventKind, ExitStatus, IsolationMode, RoundEvent, RoundSummary,
+    RunStarted, SCHEMA_VERSION, SourceLocation, TestOutcome, UiCommand, WorkerStatusEvent,
 };
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost};
@@ -187,7 +187,7 @@ fn run_started() -> RunStarted {
 
 fn summary(events: &[EventKind]) -> RoundSummary {
     let mut summaries = events.iter().filter_map(|event| match event {
-        EventKind::RoundFinished { round: _, summary } => Some(*summary),
+        EventKind::Round(RoundEvent::Finished { round: _, summary }) => Some(*summary),
         _ => None,
     });
     summaries.next_back().unwrap()
@@ -196,7 +196,9 @@ fn summary(events: &[EventKind]) -> RoundSummary {
 /// Everything a test wrote.
 fn output(events: &[EventKind], number: u32) -> String {
     let texts = events.iter().filter_map(|event| match event {
-        EventKind::Output { test, text, .. } if test.0 == number => Some(text.0.as_slice()),
+        EventKind::Attempt(AttemptEvent::Output { test, text, .. }) if test.0 == number => {
+            Some(text.0.as_slice())
+        }
         _ => None,
     });
     String::from_utf8(texts.flatten().copied().collect()).unwrap()
@@ -204,7 +206,9 @@ fn output(events: &[EventKind], number: u32) -> String {
 
 fn outcome(events: &[EventKind], number: u32) -> TestOutcome {
     let mut outcomes = events.iter().filter_map(|event| match event {
-        EventKind::Finished(end) if end.test.0 == number => Some(end.outcome.clone()),
+        EventKind::Attempt(AttemptEvent::Finished(end)) if end.test.0 == number => {
+            Some(end.outcome.clone())
+        }
         _ => None,
     });
     let outcome = outcomes.next().unwrap();
@@ -240,12 +244,14 @@ fn every_end_of_a_process_is_told_as_what_it_is() {
     assert_eq!(outcome(&events, 3), TestOutcome::TimedOut { limit_us });
     assert_eq!(output(&events, 3), "limited\n");
     let located = events.iter().find_map(|event| match event {
-        EventKind::Finished(end) => end.location.as_ref().map(|at| (end.test.0, at.line)),
+        EventKind::Attempt(AttemptEvent::Finished(end)) => {
+            end.location.as_ref().map(|at| (end.test.0, at.line))
+        }
         _ => None,
     });
     assert_eq!(located, Some((1, 7)));
     let first = events.iter().find_map(|event| match event {
-        EventKind::Finished(end) => match end.outcome {
+        EventKind::Attempt(AttemptEvent::Finished(end)) => match end.outcome {
             TestOutcome::Failed {
                 exit: Some(ExitStatus::Code(9)),
                 ..
@@ -266,7 +272,7 @@ fn an_interrupt_asks_and_then_kills_whoever_does_not_listen() {
     let deaf = format!("trap \"\" TERM; echo up; {FOR_EVER}");
     let mut up = 0;
     let (code, events) = run(&[&polite, &deaf, "true"], None, &mut |event, interrupt| {
-        if let EventKind::Output { text, .. } = event
+        if let EventKind::Attempt(AttemptEvent::Output { text, .. }) = event
             && text.0 == b"up\n"
         {
             up += 1;
@@ -322,7 +328,7 @@ fn an_abandoned_listing_is_killed() {
     let mut interrupted = false;
     let (code, _) = drive_scripts(listing, None, &mut |event, interrupt| {
         // The first event comes before the listing has begun, so this waits for its file.
-        if let EventKind::WorkerJoined { .. } = event
+        if let EventKind::Worker(WorkerStatusEvent::Joined { .. }) = event
             && !interrupted
         {
             interrupted = true;

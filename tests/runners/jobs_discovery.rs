@@ -21,8 +21,8 @@ use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 struct Notes(RefCell<Vec<String>>);
 
 impl FrameworkHost for Notes {
-    fn emit(&self, event: EventKind) {
-        panic!("nothing is built: {event:?}");
+    fn emit(&self, event: impl Into<EventKind>) {
+        panic!("nothing is built: {:?}", event.into());
     }
 
     fn state_directory(&self, directory: PathBuf) {

@@ -175,7 +175,10 @@ impl Client {
                 };
                 self.judge(job, &result.end, &heard);
             }
-            BackendEvent::Fact(_) | BackendEvent::Discarded { .. } => {}
+            BackendEvent::Worker(_)
+            | BackendEvent::Cluster(_)
+            | BackendEvent::Notice(_)
+            | BackendEvent::Discarded { .. } => {}
             BackendEvent::Lost(lost) => panic!("client {number} has lost the broker: {lost}"),
         }
     }

@@ -3,10 +3,11 @@
 #![allow(dead_code)] // Each user of this file uses a part of it.
 
 use maelstrom_model::event::{
-    AttemptFinished, AttemptTimings, BackendInfo, ClusterClient, ClusterSample, Event, EventKind,
-    ExitStatus, IsolationMode, OutputStream, OutputText, PreviousOutcome, RoundCause, RoundSummary,
-    RunStarted, SCHEMA_VERSION, SourceLocation, TestDescription, TestInfo, TestOutcome,
-    WorkerCondition,
+    AttemptEvent, AttemptFinished, AttemptTimings, BackendInfo, ClusterClient, ClusterEvent,
+    ClusterSample, Event, EventKind, ExitStatus, IsolationMode, OutputStream, OutputText,
+    PreviousOutcome, RoundCause, RoundEvent, RoundSummary, RunEvent, RunStarted, SCHEMA_VERSION,
+    SourceLocation, TestDescription, TestEvent, TestInfo, TestOutcome, WorkerCondition,
+    WorkerSample, WorkerStatusEvent,
 };
 use maelstrom_model::ids::{Attempt, RunId, TestId, WorkerId};
 
@@ -42,7 +43,7 @@ impl Script {
             tests: 0,
             started_us: Vec::new(),
         };
-        script.push(EventKind::RunStarted(RunStarted {
+        script.push(RunEvent::Started(RunStarted {
             schema: SCHEMA_VERSION,
             run: RunId(0x7f3a_0000_0000_0001),
             program: "cargo-maelstrom".to_owned(),
@@ -57,8 +58,8 @@ impl Script {
     }
 
     /// Adds what happened, now.
-    pub fn push(&mut self, kind: EventKind) {
-        let at_us = self.at_us;
+    pub fn push(&mut self, kind: impl Into<EventKind>) {
+        let (at_us, kind) = (self.at_us, kind.into());
         self.events.push(Event { at_us, kind });
     }
 
@@ -68,7 +69,7 @@ impl Script {
     }
 
     pub fn worker(&mut self, id: u32, name: &str, slots: u32) {
-        self.push(EventKind::WorkerJoined {
+        self.push(WorkerStatusEvent::Joined {
             worker: WorkerId(id),
             name: name.to_owned(),
             slots,
@@ -77,14 +78,14 @@ impl Script {
     }
 
     pub fn sample(&mut self, id: u32, state: WorkerCondition, busy: u32, cpu_permille: u32) {
-        self.push(EventKind::WorkerSample {
+        self.push(WorkerStatusEvent::Sample(WorkerSample {
             worker: WorkerId(id),
             state,
             busy,
             cpu_permille,
             memory_used_bytes: (3 << 30) + (u64::from(id) << 28),
             memory_total_bytes: 16 << 30,
-        });
+        }));
     }
 
     /// Finds tests of a package; their ids follow the earlier ones.
@@ -101,7 +102,7 @@ impl Script {
             ignored: false,
         });
         let tests = tests.collect();
-        self.push(EventKind::Discovered { tests });
+        self.push(TestEvent::Discovered { tests });
         self.tests += names.len() as u32;
         self.started_us.resize(self.tests as usize, 0);
         ids
@@ -110,16 +111,16 @@ impl Script {
     /// No more tests will be found, and the first round begins.
     pub fn begin_round(&mut self, round: u32, cause: RoundCause) {
         let selected = self.tests;
-        self.push(EventKind::DiscoveryFinished {
+        self.push(TestEvent::DiscoveryFinished {
             selected,
             deselected: 0,
         });
-        self.push(EventKind::RoundStarted { round, cause });
+        self.push(RoundEvent::Started { round, cause });
     }
 
     pub fn queue(&mut self, test: TestId) {
         let attempt = Attempt(1);
-        self.push(EventKind::Queued { test, attempt });
+        self.push(AttemptEvent::Queued { test, attempt });
     }
 
     pub fn start(&mut self, test: TestId) {
@@ -128,7 +129,7 @@ impl Script {
 
     pub fn start_on(&mut self, test: TestId, attempt: u32, worker: u32, slot: u32) {
         self.started_us[test.index()] = self.at_us;
-        self.push(EventKind::Started {
+        self.push(AttemptEvent::Started {
             test,
             attempt: Attempt(attempt),
             worker: WorkerId(worker),
@@ -137,7 +138,7 @@ impl Script {
     }
 
     pub fn write(&mut self, test: TestId, stream: OutputStream, text: &str) {
-        self.push(EventKind::Output {
+        self.push(AttemptEvent::Output {
             test,
             attempt: Attempt(1),
             stream,
@@ -184,7 +185,7 @@ impl Script {
         location: Option<SourceLocation>,
     ) {
         let ran_us = self.at_us - self.started_us[test.index()];
-        self.push(EventKind::Finished(Box::new(AttemptFinished {
+        self.push(AttemptEvent::Finished(Box::new(AttemptFinished {
             test,
             attempt: Attempt(attempt),
             outcome,
@@ -205,11 +206,11 @@ impl Script {
     }
 
     pub fn end_round(&mut self, round: u32, summary: RoundSummary) {
-        self.push(EventKind::RoundFinished { round, summary });
+        self.push(RoundEvent::Finished { round, summary });
     }
 
     pub fn end(&mut self, exit_code: u8) {
-        self.push(EventKind::RunFinished { exit_code });
+        self.push(RunEvent::Finished { exit_code });
     }
 }
 
@@ -304,14 +305,14 @@ pub fn showcase() -> Script {
             script.sample(id, state, busy, 900 + busy * 10);
         }
     }
-    script.push(EventKind::Transfer {
+    script.push(ClusterEvent::Transfer {
         transfer: 1,
         worker: Some(WorkerId(4)),
         name: "layer 5 of image rust:1.95".to_owned(),
         done_bytes: 212 << 20,
         total_bytes: 298 << 20,
     });
-    script.push(EventKind::ClusterSample(ClusterSample {
+    script.push(ClusterEvent::Sample(ClusterSample {
         queued: 41_351,
         running: 91,
         slots: 96,
@@ -333,7 +334,7 @@ pub fn showcase() -> Script {
             },
         ],
     }));
-    script.push(EventKind::Described(Box::new(TestDescription {
+    script.push(TestEvent::Described(Box::new(TestDescription {
         test: net[0],
         command: vec![
             "/bin/net-1f2e".to_owned(),

@@ -60,7 +60,10 @@ pub use maelstrom_model::address::Address;
 use maelstrom_model::backend::{BackendEvent, BackendLost};
 pub use maelstrom_model::backend::{GRACE_DEFAULT, JobId, StopMode};
 use maelstrom_model::error::with_causes;
-pub use maelstrom_model::event::{EventKind as ClusterEvent, OutputStream};
+pub use maelstrom_model::event::{
+    ClusterClient, ClusterEvent, ClusterSample, NoticeSeverity, OutputStream, UserNotice,
+    WorkerCondition, WorkerSample, WorkerStatusEvent,
+};
 use maelstrom_model::forwarding::EnvironmentForwarding;
 pub use maelstrom_model::ids::WorkerId;
 use maelstrom_model::ids::random_name;
@@ -163,8 +166,12 @@ pub enum JobEvent {
         job: JobId,
         result: JobResult,
     },
-    /// A change of the cluster: its workers, its load, or a notice for the user.
+    /// A worker joined, left, or reported.
+    Worker(WorkerStatusEvent),
+    /// A change of the cluster as a whole: its load, or a transfer.
     Cluster(ClusterEvent),
+    /// A message for the user.
+    Notice(UserNotice),
 }
 
 /// A client of one broker, for the duration of one run.
@@ -325,7 +332,9 @@ impl BrokerClient {
                 self.unfinished.remove(&job.0);
                 JobEvent::Finished { job, result }
             }
-            BackendEvent::Fact(fact) => JobEvent::Cluster(fact),
+            BackendEvent::Worker(event) => JobEvent::Worker(event),
+            BackendEvent::Cluster(event) => JobEvent::Cluster(event),
+            BackendEvent::Notice(notice) => JobEvent::Notice(notice),
             BackendEvent::Lost(lost) => return Err(lost.into()),
         })
     }

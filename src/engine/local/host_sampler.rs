@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use maelstrom_model::event::{EventKind, WorkerCondition};
+use maelstrom_model::event::{WorkerCondition, WorkerSample};
 use maelstrom_model::ids::WorkerId;
 
 /// Samples the load of this machine. Keeps the last CPU times, because only their growth is
@@ -54,14 +54,14 @@ pub fn memory_total_bytes() -> Option<u64> {
 impl HostSampler {
     /// Returns the machine's load since the previous call. Returns `None` on the first call, or if
     /// `/proc` cannot be read.
-    pub fn sample(&mut self, worker: WorkerId, busy: u32) -> Option<EventKind> {
+    pub fn sample(&mut self, worker: WorkerId, busy: u32) -> Option<WorkerSample> {
         let times = parse_times(&fs::read_to_string("/proc/stat").ok()?)?;
         let (total, available) = parse_memory(&fs::read_to_string("/proc/meminfo").ok()?)?;
         let before = self.last.replace(times)?;
         // Two samples within one tick have equal times, so the divisor would be zero.
         let all = times.all.saturating_sub(before.all).max(1);
         let used = times.busy.saturating_sub(before.busy);
-        Some(EventKind::WorkerSample {
+        Some(WorkerSample {
             worker,
             state: WorkerCondition::Online,
             busy,

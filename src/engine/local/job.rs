@@ -22,7 +22,7 @@ use maelstrom_container::message::{
 };
 use maelstrom_model::backend::{BackendEvent, BackendLost};
 use maelstrom_model::byte_size::ByteSize;
-use maelstrom_model::event::{EventKind, NoticeSeverity, OutputStream, UserNotice};
+use maelstrom_model::event::{NoticeSeverity, OutputStream, UserNotice};
 use maelstrom_model::job::{ExitStatus, JobOutcome, JobResult, ProcessSpec, ResourceUsage};
 
 /// How long a fork server may take to become ready. The fork server itself has stricter limits.
@@ -108,7 +108,7 @@ impl JobTask {
             };
             tracing::debug!(job = %self.id, slot = self.slot, %message, "a job waits");
             if containers.shortage().is_news(exhausted) {
-                self.emit(BackendEvent::Fact(EventKind::Notice(waits(exhausted))));
+                self.emit(BackendEvent::Notice(waits(exhausted)));
             }
             let outlook = tokio::select! {
                 outlook = containers.shortage().wait(since) => outlook,
@@ -223,10 +223,7 @@ impl JobTask {
             }
         };
         if containers.refuse(&resident) {
-            self.emit(BackendEvent::Fact(EventKind::Notice(no_forks(
-                &resident.process,
-                &reason,
-            ))));
+            self.emit(BackendEvent::Notice(no_forks(&resident.process, &reason)));
         }
         // The first container is not reused, because the failed fork server may have modified it.
         containers.start(&self.job.container).await

@@ -48,7 +48,7 @@ use maelstrom_container::spawner::Spawner;
 use maelstrom_model::backend::{
     Backend, BackendEvent, GRACE_DEFAULT, JobId, JobPriority, StopMode,
 };
-use maelstrom_model::event::EventKind;
+use maelstrom_model::event::WorkerStatusEvent;
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
 /// How often the host is sampled while a job runs.
@@ -138,7 +138,7 @@ impl LocalBackend {
         let events = SharedEventQueue::default();
         events
             .borrow_mut()
-            .push_back(BackendEvent::Fact(EventKind::WorkerJoined {
+            .push_back(BackendEvent::Worker(WorkerStatusEvent::Joined {
                 worker: WORKER,
                 name: "local".to_owned(),
                 slots,
@@ -291,7 +291,7 @@ impl LocalBackend {
         self.told_busy = self.scheduler.running() as u32;
         if let Some(sample) = self.machine.sample(WORKER, self.told_busy) {
             let mut events = self.events.borrow_mut();
-            events.push_back(BackendEvent::Fact(sample));
+            events.push_back(BackendEvent::Worker(WorkerStatusEvent::Sample(sample)));
         }
     }
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 
 use super::error::ProgramError;
-use super::event::{EventKind, OutputStream};
+use super::event::{ClusterEvent, OutputStream, UserNotice, WorkerStatusEvent};
 use super::ids::WorkerId;
 use super::job::{Job, JobResult};
 use maelstrom_container::message::DiscardedFiles;
@@ -78,9 +78,12 @@ pub enum BackendEvent {
     Discarded { job: JobId, files: DiscardedFiles },
     /// A job is over, after all of its output.
     Finished { job: JobId, result: JobResult },
-    /// Something for those who watch: workers that join, leave or report, transfers, notices.
-    /// Nothing that is about a test.
-    Fact(EventKind),
+    /// A worker joins, leaves or reports.
+    Worker(WorkerStatusEvent),
+    /// Something of the cluster as a whole: its load, or a transfer.
+    Cluster(ClusterEvent),
+    /// A message for those who watch. Nothing that is about a test.
+    Notice(UserNotice),
     /// Nothing runs any more and nothing ever will. Always the last event; every unfinished job is
     /// lost with it.
     Lost(BackendLost),

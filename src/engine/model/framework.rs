@@ -149,7 +149,7 @@ pub struct DiscoverySummary {
 /// The run as a framework sees it.
 pub trait FrameworkHost {
     /// Sends an event to the user interface (build output, progress, notices).
-    fn emit(&self, event: EventKind);
+    fn emit(&self, event: impl Into<EventKind>);
 
     /// Tells where the project keeps what is known of earlier runs. Before the first test is handed
     /// over; without it, nothing is remembered.

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::event::{EventKind, RoundCause, RoundSummary, TestOutcome, untrusted_text};
+use super::event::{
+    AttemptEvent, EventKind, RoundCause, RoundEvent, RoundSummary, RunEvent, TestEvent,
+    TestOutcome, WatchEvent, untrusted_text,
+};
 use super::ids::{Attempt, TestId};
 use super::job::{
     ContainerSpec, Job, NetworkMode, OutputPipes, PlacementConstraint, PrivilegeLevel, ProcessSpec,
@@ -65,7 +68,7 @@ pub fn check_stream(events: &[EventKind]) -> Result<(), String> {
             .map_err(|problem| format!("event {index}, {event:?}: {problem}"))?;
     }
     match events.last() {
-        Some(EventKind::RunFinished { .. }) => Ok(()),
+        Some(EventKind::Run(RunEvent::Finished { .. })) => Ok(()),
         Some(other) => Err(format!("the last event is {other:?}")),
         None => Err("no event at all".into()),
     }
@@ -91,10 +94,10 @@ struct Checker {
 impl Checker {
     fn take(&mut self, index: usize, event: &EventKind) -> Result<(), String> {
         ensure(!self.over, "after the last")?;
-        let first = matches!(event, EventKind::RunStarted(_));
+        let first = matches!(event, EventKind::Run(RunEvent::Started(_)));
         ensure(first == (index == 0), "RunStarted is first and only first")?;
         match event {
-            EventKind::Discovered { tests } => {
+            EventKind::Test(TestEvent::Discovered { tests }) => {
                 for test in tests {
                     let again = self.anew && test.test.0 < self.tests;
                     ensure(again || test.test.0 == self.tests, "ids are dense")?;
@@ -104,7 +107,7 @@ impl Checker {
                 }
                 Ok(())
             }
-            EventKind::Vanished { tests } => {
+            EventKind::Test(TestEvent::Vanished { tests }) => {
                 ensure(self.anew, "tests vanish where all are looked for again")?;
                 for test in tests {
                     ensure(test.0 < self.tests, "discovered first")?;
@@ -113,14 +116,14 @@ impl Checker {
                 }
                 Ok(())
             }
-            EventKind::FilesChanged { .. } => {
+            EventKind::Watch(WatchEvent::FilesChanged { .. }) => {
                 self.changed = true;
                 Ok(())
             }
-            EventKind::AwaitingChange { .. } => {
+            EventKind::Watch(WatchEvent::AwaitingChange { .. }) => {
                 ensure(self.round.is_none(), "it is awaited between rounds")
             }
-            EventKind::RoundStarted { round, cause } => {
+            EventKind::Round(RoundEvent::Started { round, cause }) => {
                 self.anew = *cause == RoundCause::Watch;
                 if self.anew {
                     let told = std::mem::take(&mut self.changed);
@@ -134,7 +137,7 @@ impl Checker {
                 self.in_round.clear();
                 Ok(())
             }
-            EventKind::RoundFinished { round, summary } => {
+            EventKind::Round(RoundEvent::Finished { round, summary }) => {
                 ensure(self.round.take() == Some(*round), "a round ends once")?;
                 ensure(
                     self.attempts
@@ -147,7 +150,7 @@ impl Checker {
                     "the summary counts each test of the round once",
                 )
             }
-            EventKind::Queued { test, attempt } => {
+            EventKind::Attempt(AttemptEvent::Queued { test, attempt }) => {
                 ensure(self.round.is_some(), "attempts belong to rounds")?;
                 ensure(test.0 < self.tests, "discovered first")?;
                 ensure(!self.gone.contains(test), "what is gone is not run")?;
@@ -155,25 +158,26 @@ impl Checker {
                 let before = self.attempts.insert((*test, *attempt), Phase::Queued);
                 ensure(before.is_none(), "queued once")
             }
-            EventKind::Started { test, attempt, .. } => {
+            EventKind::Attempt(AttemptEvent::Started { test, attempt, .. }) => {
                 self.step(*test, *attempt, &[Phase::Queued], Phase::Started)
             }
-            EventKind::Output { test, attempt, .. }
+            EventKind::Attempt(AttemptEvent::Output { test, attempt, .. })
                 if !self.attempts.contains_key(&(*test, *attempt)) =>
             {
                 ensure(test.0 < self.tests, "discovered first")?;
                 self.attempts.insert((*test, *attempt), Phase::Broken);
                 Ok(())
             }
-            EventKind::Output { test, attempt, .. }
+            EventKind::Attempt(AttemptEvent::Output { test, attempt, .. })
                 if self.attempts.get(&(*test, *attempt)) == Some(&Phase::Broken) =>
             {
                 Ok(())
             }
-            EventKind::Output { test, attempt, .. } | EventKind::Subtest { test, attempt, .. } => {
-                self.step(*test, *attempt, &[Phase::Started], Phase::Started)
-            }
-            EventKind::Finished(end) => {
+            EventKind::Attempt(
+                AttemptEvent::Output { test, attempt, .. }
+                | AttemptEvent::Subtest { test, attempt, .. },
+            ) => self.step(*test, *attempt, &[Phase::Started], Phase::Started),
+            EventKind::Attempt(AttemptEvent::Finished(end)) => {
                 ensure(self.round.is_some(), "attempts belong to rounds")?;
                 ensure(end.test.0 < self.tests, "discovered first")?;
                 self.in_round.insert(end.test);
@@ -212,7 +216,7 @@ impl Checker {
                     }
                 }
             }
-            EventKind::RunFinished { .. } => {
+            EventKind::Run(RunEvent::Finished { .. }) => {
                 self.over = true;
                 ensure(self.round.is_none(), "the run ends between rounds")
             }

@@ -34,10 +34,10 @@ impl EventSink {
     }
 
     /// Sends an event, stamped with the current time.
-    pub fn emit(&self, kind: EventKind) {
+    pub fn emit(&self, kind: impl Into<EventKind>) {
         self.watcher.send(Event {
             at_us: self.now_us(),
-            kind,
+            kind: kind.into(),
         });
     }
 }

@@ -72,8 +72,8 @@ impl DiscoveryHost {
 }
 
 impl FrameworkHost for DiscoveryHost {
-    fn emit(&self, event: EventKind) {
-        self.post(DiscoveryEvent::Event(event));
+    fn emit(&self, event: impl Into<EventKind>) {
+        self.post(DiscoveryEvent::Event(event.into()));
     }
 
     fn state_directory(&self, directory: PathBuf) {

@@ -4,57 +4,53 @@
 //! Keeps no state. Does not log the output of tests and builds, nor what the backend logs itself.
 
 use maelstrom_model::backend::JobId;
-use maelstrom_model::event::EventKind;
+use maelstrom_model::event::{BuildEvent, EventKind, RoundEvent, TestEvent, WatchEvent};
 use maelstrom_model::job::{Job, TestKey};
 
 /// Logs the events that show where the time goes.
 pub fn trace_event(event: &EventKind) {
     match event {
-        EventKind::BuildStarted { command } => {
+        EventKind::Build(event) => trace_build(event),
+        EventKind::Test(TestEvent::DiscoveryFinished {
+            selected,
+            deselected,
+        }) => tracing::debug!(selected, deselected, "all tests are found"),
+        EventKind::Watch(WatchEvent::FilesChanged { paths, more }) => {
+            tracing::debug!(?paths, more, "watched files have changed");
+        }
+        EventKind::Round(event) => trace_round(event),
+        EventKind::Test(_)
+        | EventKind::Watch(WatchEvent::AwaitingChange { .. })
+        | EventKind::Run(_)
+        | EventKind::Attempt(_)
+        | EventKind::Worker(_)
+        | EventKind::Cluster(_)
+        | EventKind::Notice(_) => {}
+    }
+}
+
+fn trace_build(event: &BuildEvent) {
+    match event {
+        BuildEvent::Started { command } => {
             let command = command.join(" ");
             tracing::debug!(command, "the build begins");
         }
-        EventKind::BuildFinished { succeeded } => {
+        BuildEvent::Finished { succeeded } => {
             tracing::debug!(succeeded, "the build has ended");
         }
-        EventKind::DiscoveryFinished {
-            selected,
-            deselected,
-        } => tracing::debug!(selected, deselected, "all tests are found"),
-        EventKind::FilesChanged { paths, more } => {
-            tracing::debug!(?paths, more, "watched files have changed");
-        }
-        EventKind::RoundStarted { round, cause } => {
+        BuildEvent::Output { .. } | BuildEvent::Progress { .. } => {}
+    }
+}
+
+fn trace_round(event: &RoundEvent) {
+    match event {
+        RoundEvent::Started { round, cause } => {
             tracing::debug!(round, ?cause, "a round begins");
         }
-        EventKind::RoundFinished { round, summary } => {
+        RoundEvent::Finished { round, summary } => {
             tracing::debug!(round, ?summary, "a round has ended");
         }
-        EventKind::RunStarted(_)
-        | EventKind::BuildOutput { .. }
-        | EventKind::BuildProgress { .. }
-        | EventKind::Discovered { .. }
-        | EventKind::Vanished { .. }
-        | EventKind::AwaitingChange { .. }
-        | EventKind::Queued { .. }
-        | EventKind::Started { .. }
-        | EventKind::Output { .. }
-        | EventKind::Subtest { .. }
-        | EventKind::Finished(_)
-        | EventKind::WorkerJoined { .. }
-        | EventKind::WorkerLeft { .. }
-        | EventKind::WorkerSample { .. }
-        | EventKind::Transfer { .. }
-        | EventKind::ClusterSample(_)
-        | EventKind::Notice(_)
-        | EventKind::Paused
-        | EventKind::Resumed
-        | EventKind::RerunQueued { .. }
-        | EventKind::Cancelling { .. }
-        | EventKind::Suspended
-        | EventKind::Continued { .. }
-        | EventKind::Described(_)
-        | EventKind::RunFinished { .. } => {}
+        RoundEvent::RerunQueued { .. } => {}
     }
 }
 

@@ -142,7 +142,10 @@ impl<B: Backend> SharedProcessBackend<B> {
             }
             // The files discarded by a group are reported for its first member, whose id the group
             // has.
-            BackendEvent::Discarded { .. } | BackendEvent::Fact(_) => events.push_back(event),
+            BackendEvent::Discarded { .. }
+            | BackendEvent::Worker(_)
+            | BackendEvent::Cluster(_)
+            | BackendEvent::Notice(_) => events.push_back(event),
         }
     }
 

@@ -12,7 +12,6 @@ use crate::program::failure::ProgramFailure;
 use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
-use maelstrom_model::event::EventKind;
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::Job;
 
@@ -62,10 +61,11 @@ pub async fn run(
             BackendEvent::Restarted { job: _, reason } => {
                 tracing::warn!(reason, "the job begins again");
             }
-            BackendEvent::Fact(EventKind::Notice(notice)) => print_notices(&[notice])?,
+            BackendEvent::Notice(notice) => print_notices(&[notice])?,
             BackendEvent::Started { .. }
             | BackendEvent::Discarded { .. }
-            | BackendEvent::Fact(_) => {}
+            | BackendEvent::Worker(_)
+            | BackendEvent::Cluster(_) => {}
         }
     };
     backend.close().await;

@@ -20,7 +20,6 @@ use crate::program::failure::{self, ProgramFailure};
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::error::{help_of, with_causes};
-use maelstrom_model::event::EventKind;
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::exit_code;
 use maelstrom_model::job::Job;
@@ -250,13 +249,14 @@ impl<'a> StreamRun<'a> {
                 Ok(())
             }
             BackendEvent::Lost(lost) => Err(lost.into()),
-            BackendEvent::Fact(EventKind::Notice(notice)) => {
+            BackendEvent::Notice(notice) => {
                 self.passing.notice(&notice);
                 Ok(())
             }
             BackendEvent::Started { .. }
             | BackendEvent::Discarded { .. }
-            | BackendEvent::Fact(_) => Ok(()),
+            | BackendEvent::Worker(_)
+            | BackendEvent::Cluster(_) => Ok(()),
         }
     }
 

@@ -172,7 +172,9 @@ pub async fn run(
                 | BackendEvent::Output { .. }
                 | BackendEvent::Restarted { .. }
                 | BackendEvent::Discarded { .. }
-                | BackendEvent::Fact(_) => {}
+                | BackendEvent::Worker(_)
+                | BackendEvent::Cluster(_)
+                | BackendEvent::Notice(_) => {}
             },
             Some(interrupt) = interrupts.recv() => {
                 match interrupt {

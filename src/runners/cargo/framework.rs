@@ -10,7 +10,7 @@ use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::keep_alive::KeepAlive;
 use crate::sandbox::project_spec::{ProjectSpec, ProjectSpecError, SpecSource, ToolboxUse, files};
-use maelstrom_model::event::{EventKind, IsolationMode, OutputText, SourceLocation};
+use maelstrom_model::event::{BuildEvent, EventKind, IsolationMode, OutputText, SourceLocation};
 use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost, OutputParser};
 use maelstrom_model::job::TestKey;
 use maelstrom_spec::{RunnerLayers, TemplateVariable};
@@ -192,7 +192,7 @@ impl CargoFramework {
         arguments.extend(workspace.directories.iter().cloned());
         let words = std::iter::once(toolchain::cargo(&self.invocation))
             .chain(arguments.iter().map(|argument| argument.as_os_str()));
-        host.emit(EventKind::BuildStarted {
+        host.emit(BuildEvent::Started {
             command: words
                 .map(|word| word.to_string_lossy().into_owned())
                 .collect(),
@@ -261,7 +261,7 @@ impl Framework for CargoFramework {
         let wanted = wanted.inspect_err(|error| {
             if let Some(said) = error.tool_output() {
                 let text = OutputText(said.as_bytes().to_vec());
-                host.emit(EventKind::BuildOutput { text });
+                host.emit(BuildEvent::Output { text });
             }
             // After an earlier round the workspace is already being watched, based on better
             // information.
@@ -333,7 +333,7 @@ impl Framework for CargoFramework {
                 listed = discovery.listed(), if discovery.is_listing() => listed?,
             }
         };
-        host.emit(EventKind::BuildFinished {
+        host.emit(BuildEvent::Finished {
             succeeded: status.success(),
         });
         // The build has reported packages outside the workspace. If it failed, a change in one of

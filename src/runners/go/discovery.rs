@@ -15,7 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::UnixStream;
 
 use crate::sandbox::project_spec::{RunOrIgnore, TestContainer};
-use maelstrom_model::event::{EventKind, NoticeSeverity, OutputText, UserNotice};
+use maelstrom_model::event::{BuildEvent, EventKind, NoticeSeverity, OutputText, UserNotice};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost};
 use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
 
@@ -156,7 +156,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
 
     fn output(&self, mut line: Vec<u8>) {
         line.push(b'\n');
-        self.host.emit(EventKind::BuildOutput {
+        self.host.emit(BuildEvent::Output {
             text: OutputText(line),
         });
     }
@@ -164,7 +164,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
     fn package_end(&mut self, end: PackageResult) {
         self.found = PackagePresence::Packages;
         self.done = self.done.saturating_add(1);
-        self.host.emit(EventKind::BuildProgress {
+        self.host.emit(BuildEvent::Progress {
             done: self.done,
             total: Some(self.total.max(self.done)),
             current: end.package.clone(),

@@ -10,7 +10,7 @@ use crate::sandbox::invocation::Invocation;
 use crate::sandbox::keep_alive::KeepAlive;
 use crate::sandbox::project_directories::ProjectDirectories;
 use crate::sandbox::project_spec::{ProjectSpec, SpecSource, ToolboxUse, files};
-use maelstrom_model::event::{EventKind, IsolationMode, SourceLocation};
+use maelstrom_model::event::{BuildEvent, EventKind, IsolationMode, SourceLocation};
 use maelstrom_model::framework::{
     DiscoverySummary, Framework, FrameworkHost, OutputParser, WatchPaths,
 };
@@ -249,7 +249,7 @@ impl GoFramework {
                 listed = discovery.listed(), if discovery.is_listing() => listed?,
             }
         };
-        host.emit(EventKind::BuildFinished {
+        host.emit(BuildEvent::Finished {
             succeeded: status.success(),
         });
         // Go also fails if only some packages do; then their entries report it.
@@ -308,7 +308,7 @@ impl Framework for GoFramework {
             false => &named,
         };
         let command = arguments(&self.settings, shown).into_iter();
-        host.emit(EventKind::BuildStarted {
+        host.emit(BuildEvent::Started {
             command: std::iter::once(GO.to_owned()).chain(command).collect(),
         });
         let arguments = arguments(&self.settings, &named);

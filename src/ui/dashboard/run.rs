@@ -19,7 +19,7 @@ use crate::log::LogStore;
 use crate::model::{RunModel, RunPhase};
 use crate::terminal::{self, TerminalGuard};
 use maelstrom_model::event::channel::EventReceiver;
-use maelstrom_model::event::{Event, EventKind, UiCommand};
+use maelstrom_model::event::{Event, EventKind, RunEvent, UiCommand};
 
 use super::app::{
     App, AppEffect, AppMessage, AppOptions, EventSource, MouseCapture, OnFinish, PlaybackState,
@@ -404,7 +404,7 @@ impl DashboardLoop {
             return;
         }
         while let Ok(Some(event)) = tokio::time::timeout_at(deadline, self.events.recv()).await {
-            let is_answer = event.kind == EventKind::Suspended;
+            let is_answer = event.kind == EventKind::Run(RunEvent::Suspended);
             self.backlog.push_back(event);
             self.take_while_away();
             if is_answer {

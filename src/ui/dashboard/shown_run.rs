@@ -5,7 +5,7 @@
 
 use crate::log::{BUILD_LOG, LogStore};
 use crate::model::RunModel;
-use maelstrom_model::event::{Event, EventKind, OutputStream};
+use maelstrom_model::event::{AttemptEvent, BuildEvent, Event, EventKind, OutputStream};
 
 use super::message::EventSource;
 
@@ -91,16 +91,16 @@ impl ShownRun {
             frozen.events += 1;
         }
         match &event.kind {
-            EventKind::BuildOutput { text } => {
+            EventKind::Build(BuildEvent::Output { text }) => {
                 self.logs
                     .append(BUILD_LOG, OutputStream::Stderr, &text.0, event.at_us);
             }
-            EventKind::Output {
+            EventKind::Attempt(AttemptEvent::Output {
                 test,
                 attempt,
                 stream,
                 text,
-            } => self
+            }) => self
                 .logs
                 .append((*test, *attempt), *stream, &text.0, event.at_us),
             _ => {}

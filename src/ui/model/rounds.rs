@@ -1,14 +1,30 @@
-//! Resets the model when a round begins.
+//! Begins and ends rounds: resets the model when one begins.
 //!
 //! When files have changed and tests are discovered again, a test keeps its id, its position and
 //! its latest attempt, so that a screen can continue to show it; everything else about it is reset.
 
 use super::{BuildPhase, RunModel, RunPhase, TestRound, TestState};
-use maelstrom_model::event::RoundCause;
+use maelstrom_model::event::{BackendInfo, RoundCause, RoundEvent, RunStarted};
 use maelstrom_model::ids::TestId;
 
 impl RunModel {
-    pub(super) fn round_started(&mut self, number: u32, cause: RoundCause) {
+    pub(super) fn apply_round(&mut self, at_us: u64, event: &RoundEvent) {
+        match event {
+            RoundEvent::Started { round, cause } => self.round_started(*round, *cause),
+            RoundEvent::RerunQueued { tests } => self.rerun_queued = *tests,
+            RoundEvent::Finished { round, summary } => {
+                if let Some(current) = self.round.as_mut().filter(|r| r.number == *round) {
+                    current.summary = Some(*summary);
+                }
+                self.phase = RunPhase::RoundOver;
+                self.over_us = Some(at_us);
+                self.rerun_queued = 0;
+                self.rest_workers();
+            }
+        }
+    }
+
+    fn round_started(&mut self, number: u32, cause: RoundCause) {
         match cause {
             RoundCause::Start | RoundCause::Rerun => {}
             RoundCause::Watch => self.begin_anew(),
@@ -25,6 +41,17 @@ impl RunModel {
         self.suspended_us = 0;
         self.rerun_queued = 0;
         self.flaky = 0;
+    }
+
+    /// Between rounds nobody samples this machine, and its slots are idle.
+    fn rest_workers(&mut self) {
+        let is_local = |run: &RunStarted| run.backend == BackendInfo::Local;
+        if self.run.as_ref().is_some_and(is_local) {
+            for worker in self.workers.iter_mut().flatten() {
+                worker.busy = 0;
+                worker.cpu_permille = 0;
+            }
+        }
     }
 
     /// How long the round has gone on at this moment of the run, or before the first the run

@@ -2,12 +2,15 @@
 
 use super::*;
 use maelstrom_model::event::{
-    AttemptTimings, BackendInfo, ExitStatus, IsolationMode, NoticeSeverity, PreviousOutcome,
-    RoundCause, RoundSummary, SCHEMA_VERSION, TestInfo,
+    AttemptEvent, AttemptFinished, AttemptTimings, BackendInfo, Event, EventKind, ExitStatus,
+    IsolationMode, NoticeSeverity, PreviousOutcome, RoundCause, RoundEvent, RoundSummary, RunEvent,
+    RunStarted, SCHEMA_VERSION, TestEvent, TestInfo, TestOutcome, UserNotice, WatchEvent,
+    WorkerStatusEvent,
 };
-use maelstrom_model::ids::RunId;
+use maelstrom_model::ids::{Attempt, RunId};
 
-fn apply(model: &mut RunModel, at_us: u64, kind: EventKind) {
+fn apply(model: &mut RunModel, at_us: u64, kind: impl Into<EventKind>) {
+    let kind = kind.into();
     model.apply(&Event { at_us, kind });
 }
 
@@ -22,22 +25,22 @@ fn discovered(names: &[&str]) -> EventKind {
         history: PreviousOutcome::New,
         ignored: false,
     });
-    EventKind::Discovered {
+    EventKind::Test(TestEvent::Discovered {
         tests: tests.collect(),
-    }
+    })
 }
 
 fn started(test: u32, attempt: u32) -> EventKind {
-    EventKind::Started {
+    EventKind::Attempt(AttemptEvent::Started {
         test: TestId(test),
         attempt: Attempt(attempt),
         worker: WorkerId(0),
         slot: 0,
-    }
+    })
 }
 
 fn finished(test: u32, attempt: u32, outcome: TestOutcome) -> EventKind {
-    EventKind::Finished(Box::new(AttemptFinished {
+    EventKind::Attempt(AttemptEvent::Finished(Box::new(AttemptFinished {
         test: TestId(test),
         attempt: Attempt(attempt),
         outcome,
@@ -50,7 +53,7 @@ fn finished(test: u32, attempt: u32, outcome: TestOutcome) -> EventKind {
         stderr_bytes: 0,
         joined_bytes: 0,
         location: None,
-    }))
+    })))
 }
 
 fn failed() -> TestOutcome {
@@ -65,7 +68,7 @@ fn model_with(names: &[&str]) -> RunModel {
     apply(
         &mut model,
         0,
-        EventKind::RunStarted(RunStarted {
+        RunEvent::Started(RunStarted {
             schema: SCHEMA_VERSION,
             run: RunId(7),
             program: "cargo-maelstrom".to_owned(),
@@ -80,7 +83,7 @@ fn model_with(names: &[&str]) -> RunModel {
     apply(
         &mut model,
         0,
-        EventKind::WorkerJoined {
+        WorkerStatusEvent::Joined {
             worker: WorkerId(0),
             name: "local".to_owned(),
             slots: 2,
@@ -89,7 +92,7 @@ fn model_with(names: &[&str]) -> RunModel {
     );
     apply(&mut model, 0, discovered(names));
     let cause = RoundCause::Start;
-    apply(&mut model, 0, EventKind::RoundStarted { round: 1, cause });
+    apply(&mut model, 0, RoundEvent::Started { round: 1, cause });
     model
 }
 
@@ -108,7 +111,7 @@ fn a_test_is_shown_by_its_worst_outcome_of_the_round_and_is_flaky_when_they_diff
     );
 
     let cause = RoundCause::Rerun;
-    apply(&mut model, 5, EventKind::RoundStarted { round: 2, cause });
+    apply(&mut model, 5, RoundEvent::Started { round: 2, cause });
     apply(&mut model, 6, started(0, 3));
     assert_eq!(
         model.failures,
@@ -154,9 +157,9 @@ fn counts_of_groups_follow_their_tests() {
 fn time_that_stood_still_counts_for_no_test() {
     let mut model = model_with(&["a"]);
     apply(&mut model, 1_000, started(0, 1));
-    apply(&mut model, 9_000, EventKind::Suspended);
+    apply(&mut model, 9_000, RunEvent::Suspended);
     let suspended_us = 100_000;
-    apply(&mut model, 109_000, EventKind::Continued { suspended_us });
+    apply(&mut model, 109_000, RunEvent::Continued { suspended_us });
     assert_eq!(model.tests.duration_us(TestId(0), 110_000), Some(9_000));
     assert_eq!(model.running().collect::<Vec<_>>(), [(101_000, TestId(0))]);
     apply(&mut model, 110_000, finished(0, 1, TestOutcome::Passed));
@@ -166,18 +169,16 @@ fn time_that_stood_still_counts_for_no_test() {
 #[test]
 fn the_clock_is_the_rounds_and_stands_still_between_two() {
     let mut model = model_with(&["a"]);
-    let begin = |round, cause| EventKind::RoundStarted { round, cause };
-    let end = |round| EventKind::RoundFinished {
-        round,
-        summary: RoundSummary::default(),
+    let begin = |round, cause| EventKind::Round(RoundEvent::Started { round, cause });
+    let end = |round| {
+        EventKind::Round(RoundEvent::Finished {
+            round,
+            summary: RoundSummary::default(),
+        })
     };
     apply(&mut model, 1_000, begin(1, RoundCause::Start));
     assert_eq!(model.round_us(4_000), 3_000);
-    apply(
-        &mut model,
-        5_000,
-        EventKind::Continued { suspended_us: 500 },
-    );
+    apply(&mut model, 5_000, RunEvent::Continued { suspended_us: 500 });
     apply(&mut model, 6_000, end(1));
     assert_eq!(model.over_us, Some(6_000));
     assert_eq!(model.round_us(6_000), 4_500);
@@ -185,7 +186,7 @@ fn the_clock_is_the_rounds_and_stands_still_between_two() {
     apply(
         &mut model,
         50_000,
-        EventKind::Continued {
+        RunEvent::Continued {
             suspended_us: 40_000,
         },
     );
@@ -210,14 +211,14 @@ fn events_that_fit_nothing_change_nothing() {
     apply(
         &mut model,
         3,
-        EventKind::WorkerJoined {
+        WorkerStatusEvent::Joined {
             worker,
             name,
             slots,
             architecture,
         },
     );
-    apply(&mut model, 3, EventKind::WorkerLeft { worker, reason });
+    apply(&mut model, 3, WorkerStatusEvent::Left { worker, reason });
     assert_eq!(model.counts, before);
     assert_eq!(model.workers().count(), 1);
     assert_eq!(model.tests.len(), 1);
@@ -226,9 +227,11 @@ fn events_that_fit_nothing_change_nothing() {
 #[test]
 fn a_round_after_a_change_begins_anew_and_what_vanished_is_shown_nowhere() {
     let mut model = model_with(&["a::stays", "b::goes", "a::breaks"]);
-    let watch = |round| EventKind::RoundStarted {
-        round,
-        cause: RoundCause::Watch,
+    let watch = |round| {
+        EventKind::Round(RoundEvent::Started {
+            round,
+            cause: RoundCause::Watch,
+        })
     };
     for (test, outcome) in [(0, TestOutcome::Passed), (1, failed()), (2, failed())] {
         apply(&mut model, 10, started(test, 1));
@@ -243,7 +246,11 @@ fn a_round_after_a_change_begins_anew_and_what_vanished_is_shown_nowhere() {
     apply(&mut model, 25, wrong.clone());
     apply(&mut model, 26, wrong);
     assert_eq!(model.notices.len(), 1, "said twice is said once");
-    apply(&mut model, 27, EventKind::AwaitingChange { directories: 2 });
+    apply(
+        &mut model,
+        27,
+        WatchEvent::AwaitingChange { directories: 2 },
+    );
     assert_eq!(model.awaiting, Some(2));
 
     apply(&mut model, 30, watch(2));
@@ -259,11 +266,11 @@ fn a_round_after_a_change_begins_anew_and_what_vanished_is_shown_nowhere() {
     apply(
         &mut model,
         41,
-        EventKind::Vanished {
+        TestEvent::Vanished {
             tests: tests.clone(),
         },
     );
-    apply(&mut model, 42, EventKind::Vanished { tests });
+    apply(&mut model, 42, TestEvent::Vanished { tests });
     assert_eq!((model.found, model.counts.total()), (1, 2));
     model.refresh();
     let rows = model.tests.tree().preorder().iter();
@@ -282,7 +289,7 @@ fn of_earlier_rounds_only_the_latest_attempt_is_kept() {
         apply(&mut model, 10, started(0, attempt));
         apply(&mut model, 20, finished(0, attempt, TestOutcome::Passed));
         let cause = RoundCause::Watch;
-        apply(&mut model, 30, EventKind::RoundStarted { round, cause });
+        apply(&mut model, 30, RoundEvent::Started { round, cause });
         let kept = model
             .tests
             .attempts(TestId(0))
@@ -300,7 +307,7 @@ fn what_is_told_of_a_vanished_test_changes_nothing() {
     apply(
         &mut model,
         20,
-        EventKind::Vanished {
+        TestEvent::Vanished {
             tests: vec![TestId(1)],
         },
     );

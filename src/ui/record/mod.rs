@@ -15,8 +15,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use maelstrom_model::event::channel::{EventReceiver, EventSender, channel};
+use maelstrom_model::event::recorded::is_unknown;
 use maelstrom_model::event::{
-    Event, EventKind, NoticeSeverity, SCHEMA_VERSION, UiCommand, UserNotice,
+    Event, EventKind, NoticeSeverity, RunEvent, SCHEMA_VERSION, UiCommand, UserNotice,
 };
 
 /// A longer line is no event of ours.
@@ -141,37 +142,57 @@ impl<R: BufRead> RecordingReader<R> {
         }
     }
 
+    /// The next event that this version knows. A later one may have written others, too.
     fn read(&mut self) -> Result<Option<Event>, RecordError> {
+        while let Some(text) = self.read_line()? {
+            let event = match serde_json::from_slice::<Event>(&text) {
+                Ok(event) => event,
+                Err(_) if is_unknown(&text) => {
+                    if self.line == 1 {
+                        return Err(self.no_beginning());
+                    }
+                    continue;
+                }
+                Err(source) => {
+                    return Err(RecordError::Line {
+                        path: self.path.clone(),
+                        line: self.line,
+                        source,
+                    });
+                }
+            };
+            return match &event.kind {
+                EventKind::Run(RunEvent::Started(run)) if run.schema > SCHEMA_VERSION => {
+                    Err(RecordError::Version {
+                        path: self.path.clone(),
+                        found: run.schema,
+                    })
+                }
+                EventKind::Run(RunEvent::Started(_)) => Ok(Some(event)),
+                _ if self.line == 1 => Err(self.no_beginning()),
+                _ => Ok(Some(event)),
+            };
+        }
+        Ok(None)
+    }
+
+    fn no_beginning(&self) -> RecordError {
+        RecordError::NoBeginning {
+            path: self.path.clone(),
+        }
+    }
+
+    fn read_line(&mut self) -> Result<Option<Vec<u8>>, RecordError> {
         let mut text = Vec::new();
         let read = io::Read::take(&mut self.lines, LINE_BYTES_MAX).read_until(b'\n', &mut text);
         self.line += 1;
         match read {
-            Ok(0) => return Ok(None),
-            Ok(_) => {}
-            Err(source) => {
-                return Err(RecordError::Open {
-                    path: self.path.clone(),
-                    source,
-                });
-            }
-        }
-        let event: Event = serde_json::from_slice(&text).map_err(|source| RecordError::Line {
-            path: self.path.clone(),
-            line: self.line,
-            source,
-        })?;
-        match &event.kind {
-            EventKind::RunStarted(run) if run.schema > SCHEMA_VERSION => {
-                Err(RecordError::Version {
-                    path: self.path.clone(),
-                    found: run.schema,
-                })
-            }
-            EventKind::RunStarted(_) => Ok(Some(event)),
-            _ if self.line == 1 => Err(RecordError::NoBeginning {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some(text)),
+            Err(source) => Err(RecordError::Open {
                 path: self.path.clone(),
+                source,
             }),
-            _ => Ok(Some(event)),
         }
     }
 }

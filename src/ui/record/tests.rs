@@ -1,13 +1,14 @@
 //! Recordings: writing, reading and replaying.
 
 use super::*;
-use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted};
+use maelstrom_model::error::with_causes;
+use maelstrom_model::event::{BackendInfo, IsolationMode, RunEvent, RunStarted};
 use maelstrom_model::ids::RunId;
 
 fn started(schema: u32) -> Event {
     Event {
         at_us: 0,
-        kind: EventKind::RunStarted(RunStarted {
+        kind: EventKind::Run(RunEvent::Started(RunStarted {
             schema,
             run: RunId(1),
             program: "cargo-maelstrom".to_owned(),
@@ -17,14 +18,14 @@ fn started(schema: u32) -> Event {
             started_unix_ms: 0,
             backend: BackendInfo::Local,
             isolation: IsolationMode::Container,
-        }),
+        })),
     }
 }
 
 fn paused(at_us: u64) -> Event {
     Event {
         at_us,
-        kind: EventKind::Paused,
+        kind: EventKind::Run(RunEvent::Paused),
     }
 }
 
@@ -93,6 +94,28 @@ fn what_is_no_recording_says_why() {
                 SCHEMA_VERSION
             ),
         ]
+    );
+}
+
+#[test]
+fn events_of_a_later_version_are_skipped_and_broken_ones_name_their_line() {
+    let mut text = Vec::new();
+    write_event(&mut text, &started(SCHEMA_VERSION)).unwrap();
+    text.extend_from_slice(b"{\"at_us\":1,\"event\":\"test_retired\",\"test\":{\"id\":3}}\n");
+    write_event(&mut text, &paused(2)).unwrap();
+    assert_eq!(read(&text).unwrap(), [started(SCHEMA_VERSION), paused(2)]);
+
+    text.extend_from_slice(b"{\"at_us\":3,\"event\":\"queued\",\"test\":3}\n");
+    let broken = read(&text).unwrap_err();
+    assert_eq!(
+        with_causes(&broken),
+        "line 4 of the recording run.ndjson is no event: event `queued`: missing field `attempt` \
+         at line 1 column 37"
+    );
+    let unknown_first = read(b"{\"at_us\":0,\"event\":\"test_retired\"}\n").unwrap_err();
+    assert_eq!(
+        unknown_first.to_string(),
+        "run.ndjson is no recording: its first event is not run_started"
     );
 }
 

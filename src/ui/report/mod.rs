@@ -27,7 +27,7 @@ use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use maelstrom_model::event::channel::EventReceiver;
-use maelstrom_model::event::{Event, EventKind};
+use maelstrom_model::event::{Event, EventKind, RunEvent};
 
 pub use self::build::{write_build, write_build_output};
 pub use self::ending::{
@@ -92,7 +92,7 @@ async fn report(
         for event in taken.drain(..) {
             clock.observe(&event);
             report.apply(&event, output)?;
-            if let EventKind::RunFinished { .. } = event.kind {
+            if let EventKind::Run(RunEvent::Finished { .. }) = event.kind {
                 return Ok(());
             }
         }

@@ -10,8 +10,9 @@ use crate::log::LogStore;
 use crate::model::{BuildPhase, RunModel, RunPhase};
 use crate::style::TextRole;
 use maelstrom_model::event::{
-    AttemptFinished, BackendInfo, Event, EventKind, NoticeSeverity, RoundCause, RunStarted,
-    TestOutcome,
+    AttemptEvent, AttemptFinished, BackendInfo, BuildEvent, Event, EventKind, NoticeSeverity,
+    RoundCause, RoundEvent, RunEvent, RunStarted, TestEvent, TestOutcome, WatchEvent,
+    WorkerStatusEvent,
 };
 
 use super::build::write_build_output;
@@ -106,44 +107,30 @@ impl RunReport {
     /// the build says.
     fn keep_time(&mut self, event: &Event, was_running: bool) {
         let alive = match &event.kind {
-            EventKind::BuildStarted { .. } => {
-                self.build_started_us = event.at_us;
-                true
-            }
-            EventKind::BuildOutput { .. }
-            | EventKind::BuildFinished { .. }
-            | EventKind::Finished(_)
-            | EventKind::RoundStarted { .. } => true,
-            EventKind::Started { .. } => !was_running,
-            EventKind::Continued { suspended_us } => {
+            EventKind::Build(change) => match change {
+                BuildEvent::Started { .. } => {
+                    self.build_started_us = event.at_us;
+                    true
+                }
+                BuildEvent::Output { .. } | BuildEvent::Finished { .. } => true,
+                BuildEvent::Progress { .. } => false,
+            },
+            EventKind::Round(RoundEvent::Started { .. })
+            | EventKind::Attempt(AttemptEvent::Finished(_)) => true,
+            EventKind::Attempt(AttemptEvent::Started { .. }) => !was_running,
+            EventKind::Run(RunEvent::Continued { suspended_us }) => {
                 self.silent_since_us = self.silent_since_us.saturating_add(*suspended_us);
                 self.broken_at_us = self.broken_at_us.saturating_add(*suspended_us);
                 false
             }
-            EventKind::RunStarted(_)
-            | EventKind::Notice(_)
-            | EventKind::BuildProgress { .. }
-            | EventKind::Discovered { .. }
-            | EventKind::DiscoveryFinished { .. }
-            | EventKind::Vanished { .. }
-            | EventKind::FilesChanged { .. }
-            | EventKind::AwaitingChange { .. }
-            | EventKind::Queued { .. }
-            | EventKind::Output { .. }
-            | EventKind::Subtest { .. }
-            | EventKind::RoundFinished { .. }
-            | EventKind::WorkerJoined { .. }
-            | EventKind::WorkerLeft { .. }
-            | EventKind::WorkerSample { .. }
-            | EventKind::Transfer { .. }
-            | EventKind::ClusterSample(_)
-            | EventKind::Paused
-            | EventKind::Resumed
-            | EventKind::RerunQueued { .. }
-            | EventKind::Cancelling { .. }
-            | EventKind::Suspended
-            | EventKind::Described(_)
-            | EventKind::RunFinished { .. } => false,
+            EventKind::Round(_)
+            | EventKind::Attempt(_)
+            | EventKind::Run(_)
+            | EventKind::Test(_)
+            | EventKind::Watch(_)
+            | EventKind::Worker(_)
+            | EventKind::Cluster(_)
+            | EventKind::Notice(_) => false,
         };
         if alive {
             self.silent_since_us = event.at_us;
@@ -155,7 +142,29 @@ impl RunReport {
     fn plain(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
         let color = self.options.color;
         match &event.kind {
-            EventKind::RunStarted(run) => writeln!(out, "{}", introduction(run)),
+            EventKind::Run(change) => write_run(change, out),
+            EventKind::Build(BuildEvent::Output { text }) => {
+                write_build_output(out, color, &text.0)
+            }
+            EventKind::Build(BuildEvent::Finished { succeeded: false }) => self.build_failed(out),
+            EventKind::Test(TestEvent::DiscoveryFinished {
+                selected,
+                deselected,
+            }) => writeln!(out, "{}", found(*selected, *deselected)),
+            EventKind::Watch(change) => self.watch(change, out),
+            EventKind::Round(RoundEvent::Started { round, cause }) => match cause {
+                RoundCause::Start => Ok(()),
+                RoundCause::Rerun => writeln!(out, "\nround {round}: tests are run again"),
+                RoundCause::Watch => writeln!(out, "round {round}"),
+            },
+            EventKind::Round(RoundEvent::Finished { .. }) => write_ending(
+                out,
+                color,
+                PrecedingOutput::Trouble,
+                (&self.model, &self.logs),
+            ),
+            EventKind::Attempt(change) => self.attempt(event.at_us, change, out),
+            EventKind::Worker(change) => self.worker(change, out),
             // The summary has them; before it they would only be in the way.
             EventKind::Notice(notice)
                 if notice.in_summary && notice.severity == NoticeSeverity::Info =>
@@ -163,92 +172,17 @@ impl RunReport {
                 Ok(())
             }
             EventKind::Notice(notice) => write_notice(out, color, notice),
-            EventKind::BuildOutput { text } => write_build_output(out, color, &text.0),
-            EventKind::BuildFinished { succeeded: false } => {
-                writeln!(out, "{}", color.paint(TextRole::Bad, "the build failed"))
-            }
-            EventKind::DiscoveryFinished {
-                selected,
-                deselected,
-            } => writeln!(out, "{}", found(*selected, *deselected)),
-            EventKind::RoundStarted { round, cause } => match cause {
-                RoundCause::Start => Ok(()),
-                RoundCause::Rerun => writeln!(out, "\nround {round}: tests are run again"),
-                RoundCause::Watch => writeln!(out, "round {round}"),
-            },
-            EventKind::FilesChanged { paths, more } => self.changed(paths, *more, out),
-            EventKind::AwaitingChange { directories } => self.awaiting(*directories, out),
-            EventKind::Output {
-                test,
-                attempt,
-                stream,
-                text,
-            } => {
-                self.logs
-                    .append((*test, *attempt), *stream, &text.0, event.at_us);
-                Ok(())
-            }
-            // The build's own output says it.
-            EventKind::Finished(finished) if self.model.tests.is_place(finished.test) => Ok(()),
-            EventKind::Finished(finished) => {
-                write_line(out, color, &self.model, finished)?;
-                self.finished(finished, out)
-            }
-            EventKind::RoundFinished { .. } => write_ending(
-                out,
-                color,
-                PrecedingOutput::Trouble,
-                (&self.model, &self.logs),
-            ),
-            EventKind::WorkerJoined { name, slots, .. } if self.is_remote() => {
-                let slots = count(u64::from(*slots), "slot", "slots");
-                writeln!(out, "worker {} joined: {slots}", printable(name))
-            }
-            EventKind::WorkerLeft { worker, reason } => {
-                let name = self.model.worker(*worker).map_or("", |worker| &worker.name);
-                writeln!(
-                    out,
-                    "worker {} left: {}",
-                    printable(name),
-                    printable(reason)
-                )
-            }
-            EventKind::Cancelling { grace_us } => {
-                let grace = HumanDuration(*grace_us);
-                writeln!(
-                    out,
-                    "cancelling: running tests have {grace} to end by themselves"
-                )
-            }
-            EventKind::BuildStarted { .. }
-            | EventKind::BuildProgress { .. }
-            | EventKind::BuildFinished { succeeded: true }
-            | EventKind::Discovered { .. }
-            | EventKind::Vanished { .. }
-            | EventKind::Queued { .. }
-            | EventKind::Started { .. }
-            | EventKind::Subtest { .. }
-            | EventKind::WorkerJoined { .. }
-            | EventKind::WorkerSample { .. }
-            | EventKind::Transfer { .. }
-            | EventKind::ClusterSample(_)
-            | EventKind::Paused
-            | EventKind::Resumed
-            | EventKind::RerunQueued { .. }
-            | EventKind::Suspended
-            | EventKind::Continued { .. }
-            | EventKind::Described(_)
-            | EventKind::RunFinished { .. } => Ok(()),
+            EventKind::Build(_)
+            | EventKind::Test(_)
+            | EventKind::Round(_)
+            | EventKind::Cluster(_) => Ok(()),
         }
     }
 
     fn quiet(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
         let color = self.options.color;
         match &event.kind {
-            EventKind::Notice(notice) if notice.severity >= NoticeSeverity::Warning => {
-                write_notice(out, color, notice)
-            }
-            EventKind::BuildOutput { text } => {
+            EventKind::Build(BuildEvent::Output { text }) => {
                 self.build_output.extend(&text.0);
                 let excess = self
                     .build_output
@@ -257,63 +191,92 @@ impl RunReport {
                 self.build_output.drain(..excess);
                 Ok(())
             }
-            EventKind::BuildFinished { succeeded } => {
+            EventKind::Build(BuildEvent::Finished { succeeded }) => {
                 let text: Vec<u8> = std::mem::take(&mut self.build_output).into();
                 if *succeeded {
                     return Ok(());
                 }
                 write_build_output(out, color, &text)?;
-                writeln!(out, "{}", color.paint(TextRole::Bad, "the build failed"))
+                self.build_failed(out)
             }
-            EventKind::FilesChanged { paths, more } => self.changed(paths, *more, out),
-            EventKind::AwaitingChange { directories } => self.awaiting(*directories, out),
-            EventKind::Output {
-                test,
-                attempt,
-                stream,
-                text,
-            } => {
-                self.logs
-                    .append((*test, *attempt), *stream, &text.0, event.at_us);
-                Ok(())
-            }
-            EventKind::Finished(finished) if self.model.tests.is_place(finished.test) => Ok(()),
-            EventKind::Finished(finished) => {
-                if finished.outcome.is_failure() {
-                    write_line(out, color, &self.model, finished)?;
-                }
-                self.finished(finished, out)
-            }
-            EventKind::RoundFinished { .. } => write_summary(
+            EventKind::Watch(change) => self.watch(change, out),
+            EventKind::Round(RoundEvent::Finished { .. }) => write_summary(
                 out,
                 color,
                 PrecedingOutput::Trouble,
                 (&self.model, &self.logs),
             ),
-            EventKind::RunStarted(_)
+            EventKind::Attempt(change) => self.attempt(event.at_us, change, out),
+            EventKind::Notice(notice) if notice.severity >= NoticeSeverity::Warning => {
+                write_notice(out, color, notice)
+            }
+            EventKind::Build(_)
+            | EventKind::Round(_)
             | EventKind::Notice(_)
-            | EventKind::BuildStarted { .. }
-            | EventKind::BuildProgress { .. }
-            | EventKind::Discovered { .. }
-            | EventKind::DiscoveryFinished { .. }
-            | EventKind::Vanished { .. }
-            | EventKind::RoundStarted { .. }
-            | EventKind::Queued { .. }
-            | EventKind::Started { .. }
-            | EventKind::Subtest { .. }
-            | EventKind::WorkerJoined { .. }
-            | EventKind::WorkerLeft { .. }
-            | EventKind::WorkerSample { .. }
-            | EventKind::Transfer { .. }
-            | EventKind::ClusterSample(_)
-            | EventKind::Paused
-            | EventKind::Resumed
-            | EventKind::RerunQueued { .. }
-            | EventKind::Cancelling { .. }
-            | EventKind::Suspended
-            | EventKind::Continued { .. }
-            | EventKind::Described(_)
-            | EventKind::RunFinished { .. } => Ok(()),
+            | EventKind::Run(_)
+            | EventKind::Test(_)
+            | EventKind::Worker(_)
+            | EventKind::Cluster(_) => Ok(()),
+        }
+    }
+
+    fn build_failed(&self, out: &mut dyn Write) -> io::Result<()> {
+        let text = self.options.color.paint(TextRole::Bad, "the build failed");
+        writeln!(out, "{text}")
+    }
+
+    fn watch(&self, event: &WatchEvent, out: &mut dyn Write) -> io::Result<()> {
+        match event {
+            WatchEvent::FilesChanged { paths, more } => self.changed(paths, *more, out),
+            WatchEvent::AwaitingChange { directories } => self.awaiting(*directories, out),
+        }
+    }
+
+    fn attempt(&mut self, at_us: u64, event: &AttemptEvent, out: &mut dyn Write) -> io::Result<()> {
+        match event {
+            AttemptEvent::Output {
+                test,
+                attempt,
+                stream,
+                text,
+            } => {
+                self.logs.append((*test, *attempt), *stream, &text.0, at_us);
+                Ok(())
+            }
+            // The build's own output says it.
+            AttemptEvent::Finished(finished) if self.model.tests.is_place(finished.test) => Ok(()),
+            AttemptEvent::Finished(finished) => {
+                let has_line = match self.options.verbosity {
+                    ReportVerbosity::Plain => true,
+                    ReportVerbosity::Quiet => finished.outcome.is_failure(),
+                };
+                if has_line {
+                    write_line(out, self.options.color, &self.model, finished)?;
+                }
+                self.finished(finished, out)
+            }
+            AttemptEvent::Queued { .. }
+            | AttemptEvent::Started { .. }
+            | AttemptEvent::Subtest { .. } => Ok(()),
+        }
+    }
+
+    fn worker(&self, event: &WorkerStatusEvent, out: &mut dyn Write) -> io::Result<()> {
+        match event {
+            WorkerStatusEvent::Joined { name, slots, .. } if self.is_remote() => {
+                let slots = count(u64::from(*slots), "slot", "slots");
+                writeln!(out, "worker {} joined: {slots}", printable(name))
+            }
+            WorkerStatusEvent::Left { worker, reason } => {
+                let name = self.model.worker(*worker).map_or("", |worker| &worker.name);
+                writeln!(
+                    out,
+                    "worker {} left: {}",
+                    printable(name),
+                    printable(reason)
+                )
+            }
+            WorkerStatusEvent::Joined { .. } | WorkerStatusEvent::Sample(_) => Ok(()),
         }
     }
 
@@ -433,6 +396,24 @@ impl RunReport {
             Some(BackendInfo::Broker { .. }) => true,
             Some(BackendInfo::Local) | None => false,
         }
+    }
+}
+
+fn write_run(event: &RunEvent, out: &mut dyn Write) -> io::Result<()> {
+    match event {
+        RunEvent::Started(run) => writeln!(out, "{}", introduction(run)),
+        RunEvent::Cancelling { grace_us } => {
+            let grace = HumanDuration(*grace_us);
+            writeln!(
+                out,
+                "cancelling: running tests have {grace} to end by themselves"
+            )
+        }
+        RunEvent::Paused
+        | RunEvent::Resumed
+        | RunEvent::Suspended
+        | RunEvent::Continued { .. }
+        | RunEvent::Finished { .. } => Ok(()),
     }
 }
 

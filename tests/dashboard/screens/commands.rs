@@ -4,7 +4,9 @@ use crate::harness::Harness;
 use crate::screens::{shown, small};
 use crate::stream;
 use crate::stream::Script;
-use maelstrom_model::event::{EventKind, RoundCause, RoundSummary, UiCommand};
+use maelstrom_model::event::{
+    BuildEvent, EventKind, RoundCause, RoundEvent, RoundSummary, UiCommand,
+};
 use maelstrom_model::ids::TestId;
 use maelstrom_ui::dashboard::app::{AppEffect, ExternalProgram, MouseCapture};
 
@@ -52,7 +54,7 @@ fn check_19_a_rerun_during_a_run_waits_and_says_so() {
     );
     let mut answer = Script::local();
     answer.events.clear();
-    answer.push(EventKind::RerunQueued { tests: 1 });
+    answer.push(RoundEvent::RerunQueued { tests: 1 });
     harness.feed(answer.events);
     harness.line(&["will run again when this round is over"]);
 }
@@ -76,7 +78,7 @@ fn one_test(before: &[EventKind], passes: bool) -> Script {
 
 #[test]
 fn a_run_that_is_green_closes_by_itself_and_any_other_stays() {
-    let build_failed = [EventKind::BuildFinished { succeeded: false }];
+    let build_failed = [EventKind::Build(BuildEvent::Finished { succeeded: false })];
     for (before, passes, keys, closes) in [
         (&[][..], true, "", true),
         (&[][..], false, "", false),

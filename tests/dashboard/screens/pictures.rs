@@ -4,7 +4,7 @@ use crate::harness::Harness;
 use crate::screens::{shown, small};
 use crate::stream;
 use crate::stream::Script;
-use maelstrom_model::event::{EventKind, OutputStream, UiCommand};
+use maelstrom_model::event::{AttemptEvent, BuildEvent, EventKind, OutputStream, UiCommand};
 use maelstrom_model::ids::TestId;
 use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
 use ratatui::style::{Color, Modifier};
@@ -35,13 +35,13 @@ fn the_build_and_discovery_are_shown_before_there_are_tests() {
     let mut script = Script::local();
     let mut harness = Harness::new(100, 20);
     insta::assert_snapshot!("starting", harness.screen());
-    script.push(EventKind::BuildStarted {
+    script.push(BuildEvent::Started {
         command: vec!["cargo".to_owned(), "test".to_owned(), "--no-run".to_owned()],
     });
-    script.push(EventKind::BuildOutput {
+    script.push(BuildEvent::Output {
         text: maelstrom_model::event::OutputText(b"   Compiling demo v0.1.0\n".to_vec()),
     });
-    script.push(EventKind::BuildProgress {
+    script.push(BuildEvent::Progress {
         done: 30,
         total: Some(120),
         current: "serde_json".to_owned(),
@@ -55,7 +55,7 @@ fn check_10_the_gauge_is_red_from_the_first_failure_and_its_segments_fill_the_ba
     for columns in 40..=140 {
         let mut script = small();
         let failing = script.events.iter().position(
-            |event| matches!(&event.kind, EventKind::Finished(f) if f.outcome.is_failure()),
+            |event| matches!(&event.kind, EventKind::Attempt(AttemptEvent::Finished(f)) if f.outcome.is_failure()),
         );
         let failing = failing.unwrap();
         let rest = script.events.split_off(failing);

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use crate::stream::Script;
 use crate::tmux::Tmux;
 use maelstrom_model::event::channel::{EventSender, channel};
-use maelstrom_model::event::{Event, EventKind, OutputStream, RoundCause, RoundSummary, UiCommand};
+use maelstrom_model::event::{
+    Event, EventKind, OutputStream, RoundCause, RoundEvent, RoundSummary, RunEvent, UiCommand,
+};
 use maelstrom_model::ids::TestId;
 use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
 use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
@@ -117,28 +119,28 @@ fn answer(sender: &EventSender, mut commands: UnboundedReceiver<UiCommand>, role
     while let Some(command) = commands.blocking_recv() {
         match command {
             UiCommand::Pause if role == "panic" => panic!("as the check wants it"),
-            UiCommand::Pause => tell(EventKind::Paused),
-            UiCommand::Resume => tell(EventKind::Resumed),
+            UiCommand::Pause => tell(EventKind::Run(RunEvent::Paused)),
+            UiCommand::Resume => tell(EventKind::Run(RunEvent::Resumed)),
             UiCommand::Suspend => {
                 suspended = Instant::now();
                 if role == ENDS_WHILE_STOPPED {
                     let summary = RoundSummary::default();
-                    tell(EventKind::RoundFinished { round: 1, summary });
+                    tell(EventKind::Round(RoundEvent::Finished { round: 1, summary }));
                 }
-                tell(EventKind::Suspended);
+                tell(EventKind::Run(RunEvent::Suspended));
             }
             UiCommand::Continue => {
                 let suspended_us = suspended.elapsed().as_micros() as u64;
-                tell(EventKind::Continued { suspended_us });
+                tell(EventKind::Run(RunEvent::Continued { suspended_us }));
             }
-            UiCommand::Cancel => tell(EventKind::Cancelling {
+            UiCommand::Cancel => tell(EventKind::Run(RunEvent::Cancelling {
                 grace_us: 10_000_000,
-            }),
-            UiCommand::Rerun { tests } => tell(EventKind::RerunQueued {
+            })),
+            UiCommand::Rerun { tests } => tell(EventKind::Round(RoundEvent::RerunQueued {
                 tests: tests.len() as u32,
-            }),
+            })),
             UiCommand::Leave | UiCommand::Kill => {
-                tell(EventKind::RunFinished { exit_code: 1 });
+                tell(EventKind::Run(RunEvent::Finished { exit_code: 1 }));
                 return;
             }
             UiCommand::CancelTest { .. } | UiCommand::Describe { .. } => {}

@@ -21,7 +21,7 @@ use self::placement::{PlacedJob, PlacementQueue};
 use maelstrom_container::store::DigestCache;
 use maelstrom_engine::local::LocalBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, BackendLost, JobId, JobPriority, StopMode};
-use maelstrom_model::event::{EventKind, NoticeSeverity, UserNotice};
+use maelstrom_model::event::{NoticeSeverity, UserNotice};
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::job::{Job, JobInputs, JobOutcome, PlacementConstraint};
 use maelstrom_wire::connection::BrokerChannel;
@@ -104,13 +104,12 @@ impl<L: Backend> BrokerBackend<L> {
     fn notice_local(&mut self, why: &str) {
         if !std::mem::replace(&mut self.noticed_local, true) {
             let text = format!("some jobs run on this machine: {why}");
-            let notice = EventKind::Notice(UserNotice {
+            self.events.push_back(BackendEvent::Notice(UserNotice {
                 severity: NoticeSeverity::Info,
                 text,
                 help: None,
                 in_summary: false,
-            });
-            self.events.push_back(BackendEvent::Fact(notice));
+            }));
         }
     }
 
@@ -182,7 +181,9 @@ impl<L: Backend> BrokerBackend<L> {
             BackendEvent::Output { .. }
             | BackendEvent::Restarted { .. }
             | BackendEvent::Discarded { .. }
-            | BackendEvent::Fact(_)
+            | BackendEvent::Worker(_)
+            | BackendEvent::Cluster(_)
+            | BackendEvent::Notice(_)
             | BackendEvent::Lost(_) => {}
         }
         Some(event)

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use nix::sys::statvfs::statvfs;
 
 use maelstrom_engine::local::host_sampler::HostSampler;
-use maelstrom_model::event::EventKind;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1;
 
@@ -56,16 +55,11 @@ impl WorkerHealth {
             ..v1::Heartbeat::default()
         };
         if self.vitals == ResourceReporting::Told
-            && let Some(EventKind::WorkerSample {
-                cpu_permille,
-                memory_used_bytes,
-                memory_total_bytes,
-                ..
-            }) = self.machine.sample(WorkerId(0), busy)
+            && let Some(sample) = self.machine.sample(WorkerId(0), busy)
         {
-            heartbeat.cpu_permille = cpu_permille;
-            heartbeat.memory_used_bytes = memory_used_bytes;
-            heartbeat.memory_total_bytes = memory_total_bytes;
+            heartbeat.cpu_permille = sample.cpu_permille;
+            heartbeat.memory_used_bytes = sample.memory_used_bytes;
+            heartbeat.memory_total_bytes = sample.memory_total_bytes;
         }
         heartbeat
     }

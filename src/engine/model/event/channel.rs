@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
-use super::{AttemptFinished, Event, EventKind};
+use super::{AttemptEvent, AttemptFinished, BuildEvent, Event, EventKind, TestEvent};
 
 /// How many bytes of events may be on their way. Room for more than a hundred full pipes.
 pub const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -152,36 +152,23 @@ impl Drop for EventReceiver {
 /// Roughly what an event takes in memory.
 fn weight(event: &Event) -> usize {
     let beyond = match &event.kind {
-        EventKind::Output { text, .. } | EventKind::BuildOutput { text } => text.0.len(),
-        EventKind::Discovered { tests } => tests.len() * DISCOVERED_BYTES,
-        EventKind::Finished(_) => size_of::<AttemptFinished>(),
-        EventKind::RunStarted(_)
-        | EventKind::Notice(_)
-        | EventKind::BuildStarted { .. }
-        | EventKind::BuildProgress { .. }
-        | EventKind::BuildFinished { .. }
-        | EventKind::DiscoveryFinished { .. }
-        | EventKind::Vanished { .. }
-        | EventKind::FilesChanged { .. }
-        | EventKind::AwaitingChange { .. }
-        | EventKind::RoundStarted { .. }
-        | EventKind::Queued { .. }
-        | EventKind::Started { .. }
-        | EventKind::Subtest { .. }
-        | EventKind::RoundFinished { .. }
-        | EventKind::WorkerJoined { .. }
-        | EventKind::WorkerLeft { .. }
-        | EventKind::WorkerSample { .. }
-        | EventKind::Transfer { .. }
-        | EventKind::ClusterSample(_)
-        | EventKind::Paused
-        | EventKind::Resumed
-        | EventKind::RerunQueued { .. }
-        | EventKind::Cancelling { .. }
-        | EventKind::Suspended
-        | EventKind::Continued { .. }
-        | EventKind::Described(_)
-        | EventKind::RunFinished { .. } => 0,
+        EventKind::Attempt(AttemptEvent::Output { text, .. })
+        | EventKind::Build(BuildEvent::Output { text }) => text.0.len(),
+        EventKind::Attempt(AttemptEvent::Finished(_)) => size_of::<AttemptFinished>(),
+        EventKind::Test(TestEvent::Discovered { tests }) => tests.len() * DISCOVERED_BYTES,
+        EventKind::Attempt(
+            AttemptEvent::Queued { .. }
+            | AttemptEvent::Started { .. }
+            | AttemptEvent::Subtest { .. },
+        )
+        | EventKind::Build(_)
+        | EventKind::Test(_)
+        | EventKind::Run(_)
+        | EventKind::Watch(_)
+        | EventKind::Round(_)
+        | EventKind::Worker(_)
+        | EventKind::Cluster(_)
+        | EventKind::Notice(_) => 0,
     };
     size_of::<Event>() + beyond
 }
@@ -197,12 +184,12 @@ mod tests {
     fn output(bytes: usize) -> Event {
         Event {
             at_us: 0,
-            kind: EventKind::Output {
+            kind: EventKind::Attempt(AttemptEvent::Output {
                 test: TestId(0),
                 attempt: Attempt(1),
                 stream: OutputStream::Stdout,
                 text: OutputText(vec![b'x'; bytes]),
-            },
+            }),
         }
     }
 

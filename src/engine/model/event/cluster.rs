@@ -1,21 +1,32 @@
-//! The condition of workers and of the cluster.
+//! Events of the cluster as a whole.
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::RunId;
+use crate::ids::{RunId, WorkerId};
 
-/// A worker's state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WorkerCondition {
-    #[default]
-    Online,
-    /// Takes no more tests.
-    Draining,
-    /// Works, but something is wrong with it.
-    Degraded,
-    /// Not heard of for a while.
-    Lost,
+/// What the cluster does for all of its jobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event")]
+pub enum ClusterEvent {
+    /// How far the copying of inputs has come; `done_bytes == total_bytes` ends it.
+    #[serde(rename = "transfer")]
+    Transfer {
+        transfer: u32,
+        /// The worker at the other end; `None` for the broker's store.
+        worker: Option<WorkerId>,
+        /// What is copied, for a person.
+        name: String,
+        done_bytes: u64,
+        total_bytes: u64,
+    },
+    /// How the cluster does, about once a second.
+    #[serde(rename = "cluster_sample")]
+    Sample(ClusterSample),
+}
+
+impl ClusterEvent {
+    /// The names of the events in recordings.
+    pub(super) const NAMES: &[&str] = &["transfer", "cluster_sample"];
 }
 
 /// How the cluster does.

@@ -36,7 +36,9 @@ use crate::log::ProgramLog;
 use crate::shared_process::SharedProcessBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::error::{ProgramError, help_of, with_causes};
-use maelstrom_model::event::{EventKind, OutputStream, UiCommand};
+use maelstrom_model::event::{
+    AttemptEvent, BuildEvent, EventKind, OutputStream, RoundEvent, TestEvent, UiCommand,
+};
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::{DiscoverySummary, Framework, ParsedOutput};
 use maelstrom_model::ids::{Attempt, TestId};
@@ -149,9 +151,8 @@ async fn discovered<F: Framework>(
 fn changes_files(event: &EventKind) -> bool {
     matches!(
         event,
-        EventKind::BuildProgress { .. }
-            | EventKind::BuildFinished { .. }
-            | EventKind::RoundStarted { .. }
+        EventKind::Build(BuildEvent::Progress { .. } | BuildEvent::Finished { .. })
+            | EventKind::Round(RoundEvent::Started { .. })
     )
 }
 
@@ -345,7 +346,9 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
                 }
                 JobRole::Helper(_) => self.helpers.finished(job, result),
             },
-            BackendEvent::Fact(event) => self.handle_input(RunInput::Fact(event)),
+            BackendEvent::Worker(event) => self.handle_input(RunInput::Fact(event.into())),
+            BackendEvent::Cluster(event) => self.handle_input(RunInput::Fact(event.into())),
+            BackendEvent::Notice(notice) => self.handle_input(RunInput::Fact(notice.into())),
             BackendEvent::Lost(lost) => {
                 let message = with_causes(&lost);
                 self.helpers.lost(&message);
@@ -412,12 +415,14 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
     /// shell command after a failure.
     fn emit(&mut self, mut event: EventKind) {
         let described = match &mut event {
-            EventKind::Described(description) => {
+            EventKind::Test(TestEvent::Described(description)) => {
                 let job = self.machine.job(description.test);
                 description.shell = job.and_then(|job| self.shells.command(job));
                 None
             }
-            EventKind::Finished(finished) if exit_code::of_failure(&finished.outcome).is_some() => {
+            EventKind::Attempt(AttemptEvent::Finished(finished))
+                if exit_code::of_failure(&finished.outcome).is_some() =>
+            {
                 let job = self.machine.job(finished.test);
                 job.and_then(|job| self.shells.describe_failure(finished.test, job))
             }
@@ -425,7 +430,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         };
         // User interfaces print their summary when a round has ended, and these notices belong
         // there, so they come before the event.
-        if let EventKind::RoundFinished { .. } = &event {
+        if let EventKind::Round(RoundEvent::Finished { .. }) = &event {
             let discarded = self.wastage.take_notice(&self.directory);
             for notice in discarded.into_iter().chain(self.framework.conclusions()) {
                 self.outlet.emit(EventKind::Notice(notice));
@@ -435,7 +440,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         self.outlet.emit(event);
         if let Some(description) = described {
             self.outlet
-                .emit(EventKind::Described(Box::new(description)));
+                .emit(TestEvent::Described(Box::new(description)));
         }
     }
 

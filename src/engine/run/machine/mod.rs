@@ -39,7 +39,7 @@ use super::message::{AtEnd, RunEffect, RunInput, RunOptions};
 use super::tally::AttemptTally;
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::event::{
-    EventKind, OutputStream, RoundCause, RunStarted, SourceLocation, UiCommand,
+    EventKind, OutputStream, RoundCause, RunEvent, RunStarted, SourceLocation, TestEvent, UiCommand,
 };
 use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_model::job::{IgnoredTest, Job, TestKey};
@@ -235,7 +235,7 @@ impl RunStateMachine {
             ends: 0,
             effects: VecDeque::new(),
         };
-        machine.emit(EventKind::RunStarted(run));
+        machine.emit(RunEvent::Started(run));
         machine.begin_round(0, RoundCause::Start);
         machine
     }
@@ -376,8 +376,8 @@ impl RunStateMachine {
             UiCommand::CancelTest { test } => self.cancel_test(test)?,
             UiCommand::Cancel => self.cancel()?,
             UiCommand::Kill => self.kill()?,
-            UiCommand::Pause => self.emit_backend_effect(RunEffect::Hold, EventKind::Paused),
-            UiCommand::Resume => self.emit_backend_effect(RunEffect::Release, EventKind::Resumed),
+            UiCommand::Pause => self.emit_backend_effect(RunEffect::Hold, RunEvent::Paused),
+            UiCommand::Resume => self.emit_backend_effect(RunEffect::Release, RunEvent::Resumed),
             UiCommand::Suspend => self.suspend(now_us),
             UiCommand::Continue => self.go_on(now_us),
             UiCommand::Describe { test } => {
@@ -385,7 +385,7 @@ impl RunStateMachine {
                     return Err(self.unexpected("a question about no job"));
                 };
                 let description = describe(test, job);
-                self.emit(EventKind::Described(Box::new(description)));
+                self.emit(TestEvent::Described(Box::new(description)));
             }
             UiCommand::Leave => self.wishes.at_end = AtEnd::Leave,
         }
@@ -402,39 +402,16 @@ impl RunStateMachine {
 
 /// Returns whether an event is only passed on. All other events are emitted by the machine itself.
 fn is_fact(event: &EventKind) -> bool {
-    // Without a wildcard, adding an event requires deciding who may emit it.
     match event {
-        EventKind::Notice(_)
-        | EventKind::BuildStarted { .. }
-        | EventKind::BuildOutput { .. }
-        | EventKind::BuildProgress { .. }
-        | EventKind::BuildFinished { .. }
-        | EventKind::WorkerJoined { .. }
-        | EventKind::WorkerLeft { .. }
-        | EventKind::WorkerSample { .. }
-        | EventKind::Transfer { .. }
-        | EventKind::ClusterSample(_) => true,
-        EventKind::RunStarted(_)
-        | EventKind::Discovered { .. }
-        | EventKind::DiscoveryFinished { .. }
-        | EventKind::Vanished { .. }
-        | EventKind::FilesChanged { .. }
-        | EventKind::AwaitingChange { .. }
-        | EventKind::RoundStarted { .. }
-        | EventKind::Queued { .. }
-        | EventKind::Started { .. }
-        | EventKind::Output { .. }
-        | EventKind::Subtest { .. }
-        | EventKind::Finished(_)
-        | EventKind::RoundFinished { .. }
-        | EventKind::Paused
-        | EventKind::Resumed
-        | EventKind::RerunQueued { .. }
-        | EventKind::Cancelling { .. }
-        | EventKind::Suspended
-        | EventKind::Continued { .. }
-        | EventKind::Described(_)
-        | EventKind::RunFinished { .. } => false,
+        EventKind::Build(_)
+        | EventKind::Worker(_)
+        | EventKind::Cluster(_)
+        | EventKind::Notice(_) => true,
+        EventKind::Run(_)
+        | EventKind::Test(_)
+        | EventKind::Watch(_)
+        | EventKind::Round(_)
+        | EventKind::Attempt(_) => false,
     }
 }
 

@@ -7,7 +7,9 @@ use super::{
 use crate::run::ending::count;
 use crate::run::message::{AtEnd, RunEffect};
 use crate::run::tally::TestStatus;
-use maelstrom_model::event::{EventKind, NoticeSeverity, RoundCause, RoundSummary};
+use maelstrom_model::event::{
+    NoticeSeverity, RoundCause, RoundEvent, RoundSummary, RunEvent, WatchEvent,
+};
 use maelstrom_model::exit_code;
 use maelstrom_model::ids::TestId;
 
@@ -23,7 +25,7 @@ impl RunStateMachine {
         match self.state {
             RunState::Open | RunState::Closed | RunState::Stopping | RunState::Killing => {
                 let tests = count(self.rerun.len());
-                self.emit(EventKind::RerunQueued { tests });
+                self.emit(RoundEvent::RerunQueued { tests });
             }
             // `next_round` starts the rerun at once.
             RunState::Idle | RunState::Over => {}
@@ -32,14 +34,14 @@ impl RunStateMachine {
 
     pub(super) fn suspend(&mut self, now_us: u64) {
         self.stillness.since_us.get_or_insert(now_us);
-        self.emit_backend_effect(RunEffect::Suspend, EventKind::Suspended);
+        self.emit_backend_effect(RunEffect::Suspend, RunEvent::Suspended);
     }
 
     pub(super) fn go_on(&mut self, now_us: u64) {
         let since_us = self.stillness.since_us.take().unwrap_or(now_us);
         let suspended_us = now_us.saturating_sub(since_us);
         self.stillness.total_us += suspended_us;
-        self.emit_backend_effect(RunEffect::Resume, EventKind::Continued { suspended_us });
+        self.emit_backend_effect(RunEffect::Resume, RunEvent::Continued { suspended_us });
     }
 
     pub(super) fn begin_round(&mut self, now_us: u64, cause: RoundCause) {
@@ -47,7 +49,7 @@ impl RunStateMachine {
         self.round_began_us = self.stillness.moving_us(now_us);
         self.round_failures = 0;
         let round = self.round;
-        self.emit(EventKind::RoundStarted { round, cause });
+        self.emit(RoundEvent::Started { round, cause });
     }
 
     /// Ends the round if no attempt is left, and then ends the run or starts the next round.
@@ -59,7 +61,7 @@ impl RunStateMachine {
                 if !self.active.is_empty() {
                     return;
                 }
-                self.emit(EventKind::RoundFinished {
+                self.emit(RoundEvent::Finished {
                     round: self.round,
                     summary: self.summary(now_us),
                 });
@@ -83,7 +85,7 @@ impl RunStateMachine {
     fn end_run(&mut self) {
         self.state = RunState::Over;
         let exit_code = self.exit_code();
-        self.emit(EventKind::RunFinished { exit_code });
+        self.emit(RunEvent::Finished { exit_code });
         self.effects.push_back(RunEffect::End { exit_code });
     }
 
@@ -102,7 +104,7 @@ impl RunStateMachine {
                 self.finish_round(now_us);
             }
             (_, WatchState::On { directories }) if before != RunState::Idle => {
-                self.emit(EventKind::AwaitingChange { directories });
+                self.emit(WatchEvent::AwaitingChange { directories });
             }
             (
                 PendingChange::Waits | PendingChange::None,

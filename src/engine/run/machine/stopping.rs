@@ -10,7 +10,7 @@ use crate::run::attempt::JobRole;
 use crate::run::ending::{blank, micros};
 use crate::run::message::RunEffect;
 use maelstrom_model::backend::StopMode;
-use maelstrom_model::event::{EventKind, NoticeSeverity, TestOutcome};
+use maelstrom_model::event::{NoticeSeverity, RunEvent, TestOutcome};
 use maelstrom_model::ids::{Attempt, TestId};
 
 impl RunStateMachine {
@@ -62,7 +62,7 @@ impl RunStateMachine {
         }
         self.interruption = RunCancellation::Cancelled;
         self.rerun.clear();
-        self.emit(EventKind::Cancelling {
+        self.emit(RunEvent::Cancelling {
             grace_us: micros(self.wishes.grace),
         });
         self.stop_round(RunState::Stopping, Some(StopMode::Terminate));

@@ -12,8 +12,8 @@ use crate::run::message::{FoundTest, RunEffect, RunMode};
 use crate::run::tally::{AttemptProgress, AttemptTally, ResultSource, TestStatus};
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::event::{
-    AttemptFinished, EventKind, NoticeSeverity, OutputStream, OutputText, PreviousOutcome,
-    SourceLocation, TestInfo, TestOutcome, UserNotice,
+    AttemptEvent, AttemptFinished, EventKind, NoticeSeverity, OutputStream, OutputText,
+    PreviousOutcome, RunEvent, SourceLocation, TestEvent, TestInfo, TestOutcome, UserNotice,
 };
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
@@ -48,7 +48,7 @@ impl RunStateMachine {
             infos.push(info);
         }
         let ids: Vec<TestId> = infos.iter().map(|info| info.test).collect();
-        self.emit(EventKind::Discovered { tests: infos });
+        self.emit(TestEvent::Discovered { tests: infos });
         match self.wishes.errand {
             RunMode::Run => {
                 for test in ids {
@@ -67,7 +67,7 @@ impl RunStateMachine {
         }));
         let test = self.enter(entry.key, work, JobPriority::default());
         info.test = test;
-        self.emit(EventKind::Discovered { tests: vec![info] });
+        self.emit(TestEvent::Discovered { tests: vec![info] });
         // The output has to come before the end of the attempt, which `queue` emits. So the
         // attempt's number is needed before `queue` assigns it.
         let earlier = self.tests.get(test.index()).map_or(0, |test| test.attempts);
@@ -78,7 +78,7 @@ impl RunStateMachine {
         ] {
             if !bytes.is_empty() {
                 let text = OutputText(bytes);
-                self.emit(EventKind::Output {
+                self.emit(AttemptEvent::Output {
                     test,
                     attempt,
                     stream,
@@ -140,7 +140,7 @@ impl RunStateMachine {
             };
             self.notice(NoticeSeverity::Warning, text, None);
         }
-        self.emit(EventKind::DiscoveryFinished {
+        self.emit(TestEvent::DiscoveryFinished {
             selected,
             deselected,
         });
@@ -154,7 +154,7 @@ impl RunStateMachine {
     ) {
         self.discovery_code = Some(exit_code);
         self.notice(NoticeSeverity::Error, message, help);
-        self.emit(EventKind::DiscoveryFinished {
+        self.emit(TestEvent::DiscoveryFinished {
             selected: self.selected(),
             deselected: 0,
         });
@@ -190,7 +190,7 @@ impl RunStateMachine {
             let attempt = Attempt(test.attempts);
             self.active
                 .insert((id, attempt), ActiveAttempt::Queued { since_us });
-            let queued = EventKind::Queued { test: id, attempt };
+            let queued = EventKind::Attempt(AttemptEvent::Queued { test: id, attempt });
             self.effects.push_back(RunEffect::Emit(queued));
             self.effects.push_back(RunEffect::Submit {
                 id: JobRole::Attempt(id, attempt).job(),
@@ -230,7 +230,7 @@ impl RunStateMachine {
             written: WrittenBytes::default(),
         };
         self.active.insert((test, attempt), running);
-        self.emit(EventKind::Started {
+        self.emit(AttemptEvent::Started {
             test,
             attempt,
             worker,
@@ -253,7 +253,7 @@ impl RunStateMachine {
             return Err(self.unexpected("output of an attempt that does not run"));
         };
         written.add(stream, bytes.len() as u64);
-        self.emit(EventKind::Output {
+        self.emit(AttemptEvent::Output {
             test,
             attempt,
             stream,
@@ -277,7 +277,7 @@ impl RunStateMachine {
             .and_then(|test| test.work.job())
             .and_then(|job| job.timeout);
         for part in reading.parts {
-            self.emit(EventKind::Subtest {
+            self.emit(AttemptEvent::Subtest {
                 test,
                 attempt,
                 name: part.name,
@@ -316,7 +316,7 @@ impl RunStateMachine {
         let failure = exit_code::of_failure(&finished.outcome);
         let id = finished.test;
         let ran = Duration::from_micros(finished.timings.ran_us);
-        self.emit(EventKind::Finished(Box::new(finished)));
+        self.emit(AttemptEvent::Finished(Box::new(finished)));
 
         let Some(test) = self.tests.get_mut(id.index()) else {
             return;
@@ -349,7 +349,7 @@ impl RunStateMachine {
         count(tests.count().saturating_sub(self.unclaimed.len()))
     }
 
-    pub(super) fn emit_backend_effect(&mut self, effect: RunEffect, event: EventKind) {
+    pub(super) fn emit_backend_effect(&mut self, effect: RunEffect, event: RunEvent) {
         self.effects.push_back(effect);
         self.emit(event);
     }
@@ -363,8 +363,8 @@ impl RunStateMachine {
         }));
     }
 
-    pub(super) fn emit(&mut self, event: EventKind) {
-        self.effects.push_back(RunEffect::Emit(event));
+    pub(super) fn emit(&mut self, event: impl Into<EventKind>) {
+        self.effects.push_back(RunEffect::Emit(event.into()));
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::run::message::{AtEnd, ChangedFiles, RunEffect};
 use crate::run::tally::AttemptTally;
 use maelstrom_model::backend::StopMode;
-use maelstrom_model::event::{EventKind, NoticeSeverity, RoundCause};
+use maelstrom_model::event::{NoticeSeverity, RoundCause, TestEvent, WatchEvent};
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::TestKey;
 
@@ -45,7 +45,7 @@ impl RunStateMachine {
         }
         let ChangedFiles { paths, more } = changes;
         let culprits = paths.join(", ");
-        self.emit(EventKind::FilesChanged { paths, more });
+        self.emit(WatchEvent::FilesChanged { paths, more });
         let before = std::mem::replace(&mut self.change, PendingChange::Waits);
         match self.state {
             RunState::Open | RunState::Closed if self.cut_short < CUT_SHORT_MAX => {
@@ -119,7 +119,7 @@ impl RunStateMachine {
             }
             self.rerun.remove(id);
         }
-        self.emit(EventKind::Vanished { tests });
+        self.emit(TestEvent::Vanished { tests });
     }
 
     pub(super) fn is_watched(&self) -> bool {

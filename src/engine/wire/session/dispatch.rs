@@ -27,7 +27,7 @@ use crate::v1;
 use maelstrom_container::store::DigestCache;
 use maelstrom_model::backend::{BackendEvent, BackendLost, JobId, JobPriority, StopMode};
 use maelstrom_model::error::with_causes;
-use maelstrom_model::event::{EventKind, NoticeSeverity, UserNotice};
+use maelstrom_model::event::{ClusterEvent, NoticeSeverity, UserNotice};
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::job::Job;
 
@@ -86,7 +86,10 @@ pub struct JobDispatcher {
     happenings: VecDeque<DispatchEvent>,
     address: String,
     /// Upload progress.
-    transfers: (UnboundedSender<EventKind>, UnboundedReceiver<EventKind>),
+    transfers: (
+        UnboundedSender<ClusterEvent>,
+        UnboundedReceiver<ClusterEvent>,
+    ),
     slots: u64,
     lost: bool,
 }
@@ -176,7 +179,7 @@ impl JobDispatcher {
             biased;
             news = self.link.next() => self.on_stream_event(news),
             Some(done) = self.work.next() => self.done(done),
-            Some(transfer) = self.transfers.1.recv() => self.emit(BackendEvent::Fact(transfer)),
+            Some(transfer) = self.transfers.1.recv() => self.emit(BackendEvent::Cluster(transfer)),
             // The next step sends it.
             () = more.come() => {}
             () = until(overdue) => {
@@ -198,12 +201,12 @@ impl JobDispatcher {
     }
 
     fn notice(&mut self, severity: NoticeSeverity, text: String, help: Option<String>) {
-        self.emit(BackendEvent::Fact(EventKind::Notice(UserNotice {
+        self.emit(BackendEvent::Notice(UserNotice {
             severity,
             text,
             help,
             in_summary: false,
-        })));
+        }));
     }
 
     fn fail(&mut self, jobs: impl IntoIterator<Item = JobId>, message: &str) {
@@ -233,7 +236,7 @@ impl JobDispatcher {
             let client = self.contents.clone();
             let sender = self.transfers.0.clone();
             let progress: UploadCallback = Arc::new(move |done_bytes, total_bytes| {
-                drop(sender.send(EventKind::Transfer {
+                drop(sender.send(ClusterEvent::Transfer {
                     transfer: template,
                     worker: None,
                     name: "inputs of jobs".to_owned(),

@@ -21,7 +21,7 @@ use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::ProcessEnvironment;
 use crate::sandbox::project_spec::{self, ProjectSpec};
 use maelstrom_model::error::help_of;
-use maelstrom_model::event::{EventKind, IsolationMode, OutputText};
+use maelstrom_model::event::{BuildEvent, EventKind, IsolationMode, OutputText};
 use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, FrameworkHost};
 use maelstrom_model::job::{ContainerSpec, JobOutcome, TestCase};
 
@@ -134,7 +134,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
                 let root = self.project.workspace.root.as_std_path();
                 let directory = &self.project.invocation.directory;
                 self.diagnostics.line(&text, root, directory);
-                self.host.emit(EventKind::BuildOutput {
+                self.host.emit(BuildEvent::Output {
                     text: OutputText(text),
                 })
             }
@@ -213,7 +213,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
     }
 
     fn emit_progress(&self, current: String) {
-        self.host.emit(EventKind::BuildProgress {
+        self.host.emit(BuildEvent::Progress {
             done: self.units.done,
             total: self.units.total.map(|total| total.max(self.units.done)),
             current,

@@ -1,7 +1,9 @@
 //! What the events of the run change besides what is shown of it.
 
 use crate::report::changed;
-use maelstrom_model::event::{Event, EventKind, RoundCause};
+use maelstrom_model::event::{
+    AttemptEvent, Event, EventKind, RoundCause, RoundEvent, RunEvent, TestEvent, WatchEvent,
+};
 
 use super::super::context::ComponentEffect;
 use super::super::overlay::ScreenOverlay;
@@ -13,30 +15,30 @@ impl App {
         let reruns_queued = self.run.live().rerun_queued;
         self.run.apply(&event, now_us);
         match &event.kind {
-            EventKind::RoundStarted { cause, .. } => match cause {
+            EventKind::Round(RoundEvent::Started { cause, .. }) => match cause {
                 RoundCause::Start | RoundCause::Rerun => {}
                 RoundCause::Watch => {
                     self.run.forget_earlier_logs();
                     self.panes.tests.invalidate();
                 }
             },
-            EventKind::FilesChanged { paths, more } => {
+            EventKind::Watch(WatchEvent::FilesChanged { paths, more }) => {
                 let text = format!("{} changed: running again", changed(paths, *more));
                 self.status.show(text, now_us);
             }
-            EventKind::Finished(_) => self.panes.tests.data_changed(),
-            EventKind::RerunQueued { tests } => {
+            EventKind::Attempt(AttemptEvent::Finished(_)) => self.panes.tests.data_changed(),
+            EventKind::Round(RoundEvent::RerunQueued { tests }) => {
                 let text = format!("{tests} tests will run again when this round is over");
                 self.status.show(text, now_us);
             }
             EventKind::Notice(notice) => self.status.show(notice.text.clone(), now_us),
-            EventKind::Described(description) => {
+            EventKind::Test(TestEvent::Described(description)) => {
                 let test = description.test;
                 self.with_controls(effects, |controls, ctx| {
                     controls.described(test, ctx);
                 });
             }
-            EventKind::RoundFinished { .. } => {
+            EventKind::Round(RoundEvent::Finished { .. }) => {
                 self.with_controls(effects, |controls, ctx| {
                     controls.round_finished(reruns_queued, ctx);
                 });
@@ -48,7 +50,7 @@ impl App {
                     effects.push(ComponentEffect::Leave);
                 }
             }
-            EventKind::RunFinished { exit_code } => {
+            EventKind::Run(RunEvent::Finished { exit_code }) => {
                 self.panes.tests.invalidate();
                 self.with_controls(effects, |controls, ctx| {
                     controls.run_finished(*exit_code, ctx);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use maelstrom_model::event::untrusted_text::is_hostile;
+use maelstrom_model::event::{BuildEvent, RunEvent, WatchEvent, WorkerStatusEvent};
 use maelstrom_model::testing::hostile_text;
 
 /// A run in which this text is wherever a text can be.
@@ -14,7 +15,7 @@ fn report_text(text: &str, verbosity: ReportVerbosity) -> String {
         ..PLAIN
     });
     let own = || text.to_owned();
-    story.emit(EventKind::RunStarted(RunStarted {
+    story.emit(RunEvent::Started(RunStarted {
         schema: 1,
         run: RunId(7),
         program: own(),
@@ -31,25 +32,25 @@ fn report_text(text: &str, verbosity: ReportVerbosity) -> String {
         help: Some(own()),
         in_summary: true,
     }));
-    story.emit(EventKind::WorkerJoined {
+    story.emit(WorkerStatusEvent::Joined {
         worker: WorkerId(1),
         name: own(),
         slots: 1,
         architecture: own(),
     });
-    story.emit(EventKind::BuildStarted {
+    story.emit(BuildEvent::Started {
         command: vec![own()],
     });
-    story.emit(EventKind::BuildOutput {
+    story.emit(BuildEvent::Output {
         text: OutputText(own().into_bytes()),
     });
-    story.emit(EventKind::BuildProgress {
+    story.emit(BuildEvent::Progress {
         done: 1,
         total: None,
         current: own(),
     });
     story.pass_ms(600_000);
-    story.emit(EventKind::BuildFinished { succeeded: false });
+    story.emit(BuildEvent::Finished { succeeded: false });
     story.finds(&[text, text, text]);
     story.round(1, RoundCause::Start);
     for (test, outcome) in [
@@ -71,11 +72,11 @@ fn report_text(text: &str, verbosity: ReportVerbosity) -> String {
         story.writes(test, 1, text.as_bytes());
         story.ends(test, 1, 1, outcome);
     }
-    story.emit(EventKind::WorkerLeft {
+    story.emit(WorkerStatusEvent::Left {
         worker: WorkerId(1),
         reason: own(),
     });
-    story.emit(EventKind::FilesChanged {
+    story.emit(WatchEvent::FilesChanged {
         paths: vec![own()],
         more: 1,
     });

@@ -9,9 +9,10 @@ use std::fmt::Write as _;
 use super::*;
 use crate::style::OutputColor;
 use maelstrom_model::event::{
-    AttemptFinished, AttemptTimings, BackendInfo, ExitStatus, IsolationMode, NoticeSeverity,
-    OutputStream, OutputText, PreviousOutcome, RoundCause, RoundSummary, RunStarted,
-    SourceLocation, TestInfo, TestOutcome, UserNotice,
+    AttemptEvent, AttemptFinished, AttemptTimings, BackendInfo, BuildEvent, ExitStatus,
+    IsolationMode, NoticeSeverity, OutputStream, OutputText, PreviousOutcome, RoundCause,
+    RoundEvent, RoundSummary, RunEvent, RunStarted, SourceLocation, TestEvent, TestInfo,
+    TestOutcome, UserNotice,
 };
 use maelstrom_model::ids::{Attempt, RunId, TestId, WorkerId};
 
@@ -41,10 +42,10 @@ impl Story {
         }
     }
 
-    fn emit(&mut self, kind: EventKind) {
+    fn emit(&mut self, kind: impl Into<EventKind>) {
         let event = Event {
             at_us: self.now_us,
-            kind,
+            kind: kind.into(),
         };
         self.report.apply(&event, &mut self.written).unwrap();
     }
@@ -63,7 +64,7 @@ impl Story {
             "--",
             "--color=always",
         ];
-        self.emit(EventKind::RunStarted(RunStarted {
+        self.emit(RunEvent::Started(RunStarted {
             schema: 1,
             run: RunId(0x7f3a_0000_0000_0001),
             program: "cargo-maelstrom".to_owned(),
@@ -89,19 +90,19 @@ impl Story {
         });
         let tests: Vec<TestInfo> = tests.collect();
         let selected = tests.len() as u32;
-        self.emit(EventKind::Discovered { tests });
-        self.emit(EventKind::DiscoveryFinished {
+        self.emit(TestEvent::Discovered { tests });
+        self.emit(TestEvent::DiscoveryFinished {
             selected,
             deselected: 3,
         });
     }
 
     fn round(&mut self, round: u32, cause: RoundCause) {
-        self.emit(EventKind::RoundStarted { round, cause });
+        self.emit(RoundEvent::Started { round, cause });
     }
 
     fn starts(&mut self, test: u32, attempt: u32) {
-        self.emit(EventKind::Started {
+        self.emit(AttemptEvent::Started {
             test: TestId(test),
             attempt: Attempt(attempt),
             worker: WorkerId(0),
@@ -110,7 +111,7 @@ impl Story {
     }
 
     fn writes(&mut self, test: u32, attempt: u32, text: &[u8]) {
-        self.emit(EventKind::Output {
+        self.emit(AttemptEvent::Output {
             test: TestId(test),
             attempt: Attempt(attempt),
             stream: OutputStream::Stderr,
@@ -124,7 +125,7 @@ impl Story {
             line: 412,
             column: Some(9),
         });
-        self.emit(EventKind::Finished(Box::new(AttemptFinished {
+        self.emit(AttemptEvent::Finished(Box::new(AttemptFinished {
             test: TestId(test),
             attempt: Attempt(attempt),
             cached: ran_ms == 0 && outcome == TestOutcome::Passed,
@@ -144,8 +145,8 @@ impl Story {
     }
 
     fn round_ends(&mut self, round: u32, summary: RoundSummary) {
-        self.emit(EventKind::RoundFinished { round, summary });
-        self.emit(EventKind::RunFinished { exit_code: 0 });
+        self.emit(RoundEvent::Finished { round, summary });
+        self.emit(RunEvent::Finished { exit_code: 0 });
     }
 
     fn text(self) -> String {
@@ -212,9 +213,8 @@ fn eventful(options: RunReportOptions) -> String {
     story.ends(4, 1, 0, TestOutcome::Error { message });
     let reason = Some("needs a network".to_owned());
     story.ends(5, 1, 0, TestOutcome::Ignored { reason });
-    story.emit(EventKind::Cancelling {
-        grace_us: 10_000_000,
-    });
+    let grace_us = 10_000_000;
+    story.emit(RunEvent::Cancelling { grace_us });
     story.ends(6, 1, 5, TestOutcome::Cancelled);
     story.round_ends(
         1,
@@ -301,29 +301,29 @@ fn nothing_running_means_no_heartbeat() {
 fn build(options: RunReportOptions, succeeded: bool) -> String {
     let mut story = Story::new(options);
     story.begins(IsolationMode::Container);
-    story.emit(EventKind::BuildStarted {
+    story.emit(BuildEvent::Started {
         command: vec!["cargo".to_owned(), "test".to_owned()],
     });
-    story.emit(EventKind::BuildOutput {
+    story.emit(BuildEvent::Output {
         text: OutputText(b"   Compiling net v0.1.0\n".to_vec()),
     });
     for done in 0..25 {
         story.pass_ms(1_000);
-        story.emit(EventKind::BuildProgress {
+        story.emit(BuildEvent::Progress {
             done,
             total: Some(120),
             current: format!("crate-{done}"),
         });
     }
     if !succeeded {
-        story.emit(EventKind::BuildOutput {
+        story.emit(BuildEvent::Output {
             text: OutputText(
                 b"error[E0425]: cannot find value `x`\n --> src/lib.rs:1:1\n".to_vec(),
             ),
         });
     }
-    story.emit(EventKind::BuildFinished { succeeded });
-    story.emit(EventKind::RunFinished { exit_code: 101 });
+    story.emit(BuildEvent::Finished { succeeded });
+    story.emit(RunEvent::Finished { exit_code: 101 });
     story.text()
 }
 
@@ -438,7 +438,7 @@ fn a_rerun_counts_all_tests() {
         duration_us: 14_000,
         ..RoundSummary::default()
     };
-    story.emit(EventKind::RoundFinished { round: 1, summary });
+    story.emit(RoundEvent::Finished { round: 1, summary });
     story.written.clear();
     story.pass_ms(1_000);
     story.round(2, RoundCause::Rerun);
@@ -477,16 +477,16 @@ fn a_run_is_reported_from_its_first_event_to_its_last() {
     for number in 0..5_000 {
         let event = Event {
             at_us: number,
-            kind: EventKind::BuildOutput {
+            kind: EventKind::Build(BuildEvent::Output {
                 text: OutputText(format!("line {number}\n").into_bytes()),
-            },
+            }),
         };
         report.apply(&event, &mut expected).unwrap();
         sender.send(event);
     }
     let last = Event {
         at_us: 5_000,
-        kind: EventKind::RunFinished { exit_code: 0 },
+        kind: EventKind::Run(RunEvent::Finished { exit_code: 0 }),
     };
     sender.send(last);
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -28,7 +28,7 @@ fn reported_as(lines: usize, line: &str, outcome: TestOutcome, repeated: Repeate
     }
     story.ends(0, 1, 7, outcome);
     if repeated == Repeated::Yes {
-        story.emit(EventKind::RoundFinished {
+        story.emit(RoundEvent::Finished {
             round: 1,
             summary: RoundSummary::default(),
         });

@@ -1,6 +1,7 @@
 //! Reports of changed files in watch mode.
 
 use super::*;
+use maelstrom_model::event::WatchEvent;
 
 /// A round that fails, one that a change cuts short, and one whose build fails.
 fn a_watched_story(options: RunReportOptions) -> Story {
@@ -16,10 +17,12 @@ fn a_watched_story(options: RunReportOptions) -> Story {
         ..RoundSummary::default()
     };
     story.round_ends(1, failed);
-    story.emit(EventKind::AwaitingChange { directories: 7 });
-    let change = |paths: &[&str], more| EventKind::FilesChanged {
-        paths: paths.iter().map(|path| (*path).to_owned()).collect(),
-        more,
+    story.emit(WatchEvent::AwaitingChange { directories: 7 });
+    let change = |paths: &[&str], more| {
+        EventKind::Watch(WatchEvent::FilesChanged {
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+            more,
+        })
     };
     story.emit(change(&["src/lib.rs"], 0));
     story.round(2, RoundCause::Watch);
@@ -30,9 +33,9 @@ fn a_watched_story(options: RunReportOptions) -> Story {
     };
     story.round_ends(2, cut_short);
     story.round(3, RoundCause::Watch);
-    story.emit(EventKind::BuildFinished { succeeded: false });
+    story.emit(BuildEvent::Finished { succeeded: false });
     story.round_ends(3, cut_short);
-    story.emit(EventKind::AwaitingChange { directories: 1 });
+    story.emit(WatchEvent::AwaitingChange { directories: 1 });
     story
 }
 

@@ -29,7 +29,6 @@ use super::executor::Executor;
 use super::inputs::FreedTrees;
 use super::leases::{LeaseAction, LeaseToken};
 use maelstrom_model::backend::{BackendEvent, GRACE_DEFAULT, JobId, JobPriority, StopMode};
-use maelstrom_model::event::EventKind;
 use maelstrom_model::ids::ShortRun;
 use maelstrom_model::job::{ForkServerSpec, Job, PlacementConstraint};
 use maelstrom_wire::linger::FlushTime;
@@ -185,7 +184,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 }
                 self.ledger.finished(fence, result);
             }
-            BackendEvent::Fact(EventKind::Notice(notice)) => {
+            BackendEvent::Notice(notice) => {
                 tracing::warn!("{}", notice.text);
             }
             BackendEvent::Discarded { job, files } => {
@@ -193,7 +192,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             }
             BackendEvent::Restarted { .. } => {}
             // Heartbeats report the machine's state.
-            BackendEvent::Fact(_) => {}
+            BackendEvent::Worker(_) | BackendEvent::Cluster(_) => {}
             BackendEvent::Lost(lost) => {
                 let text = maelstrom_model::error::with_causes(&lost);
                 tracing::error!("{text}");

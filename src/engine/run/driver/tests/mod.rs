@@ -8,7 +8,10 @@ use self::framework::Act;
 use self::stage::{Played, Stage};
 use crate::run::message::{AtEnd, RunOptions};
 use crate::run::signals::TerminationSignal;
-use maelstrom_model::event::{EventKind, OutputStream, PreviousOutcome, TestOutcome, UiCommand};
+use maelstrom_model::event::{
+    AttemptEvent, EventKind, OutputStream, PreviousOutcome, RoundEvent, RunEvent, TestEvent,
+    TestOutcome, UiCommand,
+};
 use maelstrom_model::exit_code;
 use maelstrom_model::job::{ExitStatus, JobOutcome};
 
@@ -28,7 +31,9 @@ fn tests_run_and_failures_are_located() {
         .events
         .iter()
         .filter_map(|event| match event {
-            EventKind::Finished(end) => end.location.as_ref().map(|at| (end.test.0, at.line)),
+            EventKind::Attempt(AttemptEvent::Finished(end)) => {
+                end.location.as_ref().map(|at| (end.test.0, at.line))
+            }
             _ => None,
         })
         .collect();
@@ -46,7 +51,7 @@ fn tests_run_and_failures_are_located() {
 fn tests_of_the_first_binary_run_while_the_second_is_listed() {
     let acts = vec![Act::Find(&[("a", "pass")]), Act::ListForEver];
     let played = Stage::default().play(acts, |event, _, interrupts| {
-        if let EventKind::Finished(end) = event {
+        if let EventKind::Attempt(AttemptEvent::Finished(end)) = event {
             assert_eq!(end.outcome, TestOutcome::Passed);
             interrupts.send(TerminationSignal::Terminate).unwrap();
         }
@@ -71,7 +76,7 @@ fn a_follower_decides_what_is_shown_and_how_it_ended() {
         .events
         .iter()
         .filter_map(|event| match event {
-            EventKind::Output { stream, text, .. } => {
+            EventKind::Attempt(AttemptEvent::Output { stream, text, .. }) => {
                 Some((*stream, String::from_utf8_lossy(&text.0).into_owned()))
             }
             _ => None,
@@ -85,7 +90,7 @@ fn a_follower_decides_what_is_shown_and_how_it_ended() {
     let told = |wanted: &dyn Fn(&EventKind) -> bool| played.events.iter().any(wanted);
     assert!(told(&|event| matches!(
         event,
-        EventKind::Subtest { name, duration_us: 3, .. } if name == "half"
+        EventKind::Attempt(AttemptEvent::Subtest { name, duration_us: 3, .. }) if name == "half"
     )));
     assert_eq!((played.code, played.summary().ignored), (0, 1));
 }
@@ -102,13 +107,13 @@ fn the_first_interrupt_asks_and_the_second_insists() {
     let acts = vec![Act::Find(&[("a", "hang"), ("b", "hang"), ("c", "hang")])];
     let mut started = 0;
     let played = Stage::default().play(acts, |event, _, interrupts| match event {
-        EventKind::Started { .. } => {
+        EventKind::Attempt(AttemptEvent::Started { .. }) => {
             started += 1;
             if started == 2 {
                 interrupts.send(TerminationSignal::Interrupt).unwrap();
             }
         }
-        EventKind::Cancelling { grace_us } => {
+        EventKind::Run(RunEvent::Cancelling { grace_us }) => {
             assert_eq!(*grace_us, 5_000_000);
             interrupts.send(TerminationSignal::Interrupt).unwrap();
         }
@@ -180,8 +185,10 @@ fn reruns_pauses_and_suspensions_reach_the_backend() {
     };
     let acts = vec![Act::Find(&[("a", "fail"), ("b", "pass")])];
     let played = stage.play(acts, |event, commands, _| match event {
-        EventKind::DiscoveryFinished { .. } => commands.send(UiCommand::Resume).unwrap(),
-        EventKind::RoundFinished { round: 1, .. } => {
+        EventKind::Test(TestEvent::DiscoveryFinished { .. }) => {
+            commands.send(UiCommand::Resume).unwrap()
+        }
+        EventKind::Round(RoundEvent::Finished { round: 1, .. }) => {
             let tests = vec![maelstrom_model::ids::TestId(0)];
             commands.send(UiCommand::Rerun { tests }).unwrap();
             commands.send(UiCommand::Leave).unwrap();
@@ -190,8 +197,9 @@ fn reruns_pauses_and_suspensions_reach_the_backend() {
     });
     assert_eq!(played.trace[..2], ["suspend", "resume"]);
     let index = |wanted: &dyn Fn(&EventKind) -> bool| played.events.iter().position(wanted);
-    let resumed = index(&|event| matches!(event, EventKind::Resumed)).unwrap();
-    let started = index(&|event| matches!(event, EventKind::Started { .. })).unwrap();
+    let resumed = index(&|event| matches!(event, EventKind::Run(RunEvent::Resumed))).unwrap();
+    let started =
+        index(&|event| matches!(event, EventKind::Attempt(AttemptEvent::Started { .. }))).unwrap();
     assert!(resumed < started, "a test was started during the pause");
     assert_eq!(played.summary().failed, 1);
     assert_eq!(played.code, 101);
@@ -209,7 +217,7 @@ fn history_orders_the_next_run() {
         let events = played.events.iter();
         events
             .filter_map(|event| match event {
-                EventKind::Started { test, .. } => Some(test.0),
+                EventKind::Attempt(AttemptEvent::Started { test, .. }) => Some(test.0),
                 _ => None,
             })
             .collect()
@@ -221,7 +229,7 @@ fn history_orders_the_next_run() {
     let again = stage().just_play(vec![Act::Find(found), Act::Deselect(1)]);
     assert_eq!(started(&again), [1, 0, 2]);
     let seen = again.events.iter().find_map(|event| match event {
-        EventKind::Discovered { tests } => Some(tests.clone()),
+        EventKind::Test(TestEvent::Discovered { tests }) => Some(tests.clone()),
         _ => None,
     });
     let seen: Vec<_> = seen

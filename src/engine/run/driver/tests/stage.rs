@@ -19,7 +19,8 @@ use crate::run::signals::TerminationSignal;
 use crate::run::watch::WatchMode;
 use maelstrom_model::event::channel::{EventReceiver, channel};
 use maelstrom_model::event::{
-    BackendInfo, EventKind, IsolationMode, RoundSummary, RunStarted, SCHEMA_VERSION, UiCommand,
+    BackendInfo, EventKind, IsolationMode, RoundEvent, RoundSummary, RunStarted, SCHEMA_VERSION,
+    UiCommand,
 };
 use maelstrom_model::framework::CapturedOutput;
 use maelstrom_model::ids::RunId;
@@ -163,7 +164,7 @@ fn run_started() -> RunStarted {
 impl Played {
     pub fn summary(&self) -> RoundSummary {
         let mut summaries = self.events.iter().filter_map(|event| match event {
-            EventKind::RoundFinished { round: _, summary } => Some(*summary),
+            EventKind::Round(RoundEvent::Finished { round: _, summary }) => Some(*summary),
             _ => None,
         });
         let last = summaries.next_back();

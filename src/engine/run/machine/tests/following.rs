@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::run::message::ChangedFiles;
+use maelstrom_model::event::{TestEvent, WatchEvent};
 use maelstrom_model::exit_code;
 
 fn watching(at_end: AtEnd) -> World {
@@ -27,7 +28,7 @@ fn drain(world: &mut World) {
 
 fn causes(world: &World) -> Vec<RoundCause> {
     let causes = world.events.iter().filter_map(|event| match event {
-        EventKind::RoundStarted { cause, .. } => Some(*cause),
+        EventKind::Round(RoundEvent::Started { cause, .. }) => Some(*cause),
         _ => None,
     });
     causes.collect()
@@ -43,7 +44,7 @@ fn without_a_change_the_run_waits_and_tells_so() {
     world.find(2);
     drain(&mut world);
     assert_eq!(world.code, None);
-    let last = EventKind::AwaitingChange { directories: 3 };
+    let last = EventKind::Watch(WatchEvent::AwaitingChange { directories: 3 });
     assert_eq!(world.events.last(), Some(&last));
     world
         .handle_input(RunInput::Command(UiCommand::Leave))
@@ -68,20 +69,22 @@ fn a_change_between_rounds_begins_one_that_finds_everything_anew() {
         .events
         .iter()
         .filter_map(|event| match event {
-            EventKind::Discovered { tests } => Some(tests.iter().map(|t| t.test.0).collect()),
+            EventKind::Test(TestEvent::Discovered { tests }) => {
+                Some(tests.iter().map(|t| t.test.0).collect())
+            }
             _ => None,
         })
         .collect();
     assert_eq!(ids, [vec![0, 1, 2], vec![0, 1, 3]]);
     let vanished = vec![TestId(2)];
-    let told = EventKind::Vanished { tests: vanished };
+    let told = EventKind::Test(TestEvent::Vanished { tests: vanished });
     assert_eq!(count(&world, |event| *event == told), 1);
     assert_eq!(world.summaries()[1].passed, 3);
     // The attempt numbers of a test continue.
-    let again = EventKind::Queued {
+    let again = EventKind::Attempt(AttemptEvent::Queued {
         test: TestId(0),
         attempt: Attempt(2),
-    };
+    });
     assert_eq!(count(&world, |event| *event == again), 1);
     let there: Vec<u32> = world.machine.tests().map(|(id, _)| id.0).collect();
     assert_eq!(there, [0, 1, 3]);
@@ -160,7 +163,10 @@ fn a_broken_build_is_cured_by_the_next_change() {
     world.fail_discovery();
     assert_eq!(world.code, None, "a build that fails ends nothing");
     assert_eq!(
-        count(&world, |e| matches!(e, EventKind::Vanished { .. })),
+        count(&world, |e| matches!(
+            e,
+            EventKind::Test(TestEvent::Vanished { .. })
+        )),
         0
     );
     world.change("src/lib.rs").unwrap();

@@ -15,8 +15,8 @@ use crate::run::message::{ChangedFiles, FoundTest, RunMode};
 use crate::schedule::{SlotScheduler, WithdrawResult};
 use maelstrom_model::backend::{JobId, StopMode};
 use maelstrom_model::event::{
-    BackendInfo, ExitStatus, IsolationMode, OutputStream, PreviousOutcome, RoundSummary,
-    TestOutcome,
+    AttemptEvent, BackendInfo, ExitStatus, IsolationMode, OutputStream, PreviousOutcome,
+    RoundEvent, RoundSummary, TestOutcome,
 };
 use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
 use maelstrom_model::ids::{RunId, WorkerId};
@@ -306,7 +306,7 @@ impl World {
         self.events
             .iter()
             .filter_map(|event| match event {
-                EventKind::RoundFinished { round: _, summary } => Some(*summary),
+                EventKind::Round(RoundEvent::Finished { round: _, summary }) => Some(*summary),
                 _ => None,
             })
             .collect()
@@ -316,7 +316,9 @@ impl World {
         self.events
             .iter()
             .filter_map(|event| match event {
-                EventKind::Finished(end) => Some((end.test.0, end.outcome.clone())),
+                EventKind::Attempt(AttemptEvent::Finished(end)) => {
+                    Some((end.test.0, end.outcome.clone()))
+                }
                 _ => None,
             })
             .collect()
@@ -442,7 +444,7 @@ proptest! {
         prop_assert_eq!(world.machine.state(), RunState::Over);
         prop_assert!(world.code.is_some());
         for event in &world.events {
-            let EventKind::Finished(finished) = event else { continue };
+            let EventKind::Attempt(AttemptEvent::Finished(finished)) = event else { continue };
             let told = match &finished.outcome {
                 TestOutcome::Ignored { .. } => continue,
                 TestOutcome::Passed => Some(JobOutcome::Exited(ExitStatus::Code(0))),

@@ -1,6 +1,7 @@
 //! Single scenarios and their expected results.
 
 use super::*;
+use maelstrom_model::event::{RunEvent, TestEvent};
 use maelstrom_model::exit_code;
 
 fn nth(number: u32) -> Option<NonZeroU32> {
@@ -77,8 +78,9 @@ fn listed_tests_are_told_and_not_run() {
         .events
         .iter()
         .map(|event| match event {
-            EventKind::Discovered { tests } => tests.len(),
-            EventKind::Finished(_) | EventKind::Queued { .. } => panic!("{event:?}"),
+            EventKind::Test(TestEvent::Discovered { tests }) => tests.len(),
+            EventKind::Attempt(AttemptEvent::Finished(_))
+            | EventKind::Attempt(AttemptEvent::Queued { .. }) => panic!("{event:?}"),
             _ => 0,
         })
         .sum();
@@ -109,7 +111,7 @@ fn time_spent_suspended_counts_for_nothing() {
         .unwrap();
     world.finish();
     let queued = world.events.iter().find_map(|event| match event {
-        EventKind::Finished(finished) => Some(finished.timings.queued_us),
+        EventKind::Attempt(AttemptEvent::Finished(finished)) => Some(finished.timings.queued_us),
         _ => None,
     });
     assert!(queued.unwrap() < 1_000, "{queued:?}");
@@ -230,7 +232,7 @@ fn a_rerun_waits_for_the_round_and_its_verdict_counts() {
     world.handle_input(RunInput::Command(rerun)).unwrap();
     assert_eq!(
         world.events.last(),
-        Some(&EventKind::RerunQueued { tests: 1 })
+        Some(&EventKind::Round(RoundEvent::RerunQueued { tests: 1 }))
     );
     run_one(&mut world, passed());
     assert_eq!(world.machine.state(), RunState::Closed);
@@ -295,7 +297,7 @@ fn events_of_strangers_change_nothing() {
         bytes: b"x".to_vec(),
     };
     assert!(world.handle_input(stranger).is_err());
-    let forged = RunInput::Fact(EventKind::RunFinished { exit_code: 0 });
+    let forged = RunInput::Fact(EventKind::Run(RunEvent::Finished { exit_code: 0 }));
     assert!(world.handle_input(forged).is_err());
     assert_eq!(world.events.len(), before);
 }

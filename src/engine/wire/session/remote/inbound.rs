@@ -7,7 +7,8 @@ use crate::from_proto::{self, text};
 use crate::v1::{self, session_event};
 use maelstrom_model::backend::{BackendEvent, JobId};
 use maelstrom_model::event::{
-    ClusterClient, ClusterSample, EventKind, NoticeSeverity, UserNotice, WorkerCondition,
+    ClusterClient, ClusterEvent, ClusterSample, NoticeSeverity, UserNotice, WorkerCondition,
+    WorkerSample, WorkerStatusEvent,
 };
 use maelstrom_model::ids::{RunId, WorkerId};
 use maelstrom_model::job::{JobOutcome, JobResult};
@@ -19,8 +20,8 @@ impl RemoteJobs {
             session_event::Kind::Welcome(_) => {
                 for worker in std::mem::take(&mut self.workers) {
                     let reason = "the connection to the broker is a new one".to_owned();
-                    let left = EventKind::WorkerLeft { worker, reason };
-                    events.push_back(BackendEvent::Fact(left));
+                    let left = WorkerStatusEvent::Left { worker, reason };
+                    events.push_back(BackendEvent::Worker(left));
                 }
             }
             session_event::Kind::Accepted(_) => {}
@@ -37,18 +38,18 @@ impl RemoteJobs {
                 let worker = WorkerId(left.worker.saturating_add(FIRST_WORKER));
                 if self.workers.remove(&worker) {
                     let reason = text(&left.reason).to_string();
-                    let left = EventKind::WorkerLeft { worker, reason };
-                    events.push_back(BackendEvent::Fact(left));
+                    let left = WorkerStatusEvent::Left { worker, reason };
+                    events.push_back(BackendEvent::Worker(left));
                 }
             }
             session_event::Kind::Cluster(cluster) => self.sample(cluster, events),
             session_event::Kind::Notice(notice) => {
-                events.push_back(BackendEvent::Fact(EventKind::Notice(UserNotice {
+                events.push_back(BackendEvent::Notice(UserNotice {
                     severity: NoticeSeverity::Warning,
                     text: text(&notice.text).lines(),
                     help: Some(text(&notice.help).lines()).filter(|help| !help.is_empty()),
                     in_summary: false,
-                })));
+                }));
             }
         }
     }
@@ -153,7 +154,7 @@ impl RemoteJobs {
     fn joined(&mut self, worker: v1::Worker, events: &mut VecDeque<BackendEvent>) {
         let id = WorkerId(worker.id.saturating_add(FIRST_WORKER));
         if self.workers.insert(id) {
-            events.push_back(BackendEvent::Fact(EventKind::WorkerJoined {
+            events.push_back(BackendEvent::Worker(WorkerStatusEvent::Joined {
                 worker: id,
                 name: text(&worker.name).to_string(),
                 slots: worker.slots,
@@ -167,7 +168,7 @@ impl RemoteJobs {
         if worker.degraded.is_empty() {
             self.unwell.remove(&id);
         } else if self.unwell.insert(id) {
-            events.push_back(BackendEvent::Fact(EventKind::Notice(UserNotice {
+            events.push_back(BackendEvent::Notice(UserNotice {
                 severity: NoticeSeverity::Warning,
                 text: format!(
                     "worker {} takes no jobs: {}",
@@ -176,7 +177,7 @@ impl RemoteJobs {
                 ),
                 help: None,
                 in_summary: false,
-            })));
+            }));
         }
     }
 
@@ -191,7 +192,7 @@ impl RemoteJobs {
                     WorkerCondition::Online
                 }
             };
-            let sample = EventKind::WorkerSample {
+            let sample = WorkerSample {
                 worker: id,
                 state,
                 busy: worker.busy,
@@ -201,7 +202,7 @@ impl RemoteJobs {
             };
             self.unwell(id, &worker, events);
             self.joined(worker, events);
-            events.push_back(BackendEvent::Fact(sample));
+            events.push_back(BackendEvent::Worker(WorkerStatusEvent::Sample(sample)));
         }
         let clients = cluster.clients.into_iter().map(|client| ClusterClient {
             name: text(&client.name).to_string(),
@@ -209,16 +210,14 @@ impl RemoteJobs {
             queued: client.queued,
             running: client.running,
         });
-        events.push_back(BackendEvent::Fact(EventKind::ClusterSample(
-            ClusterSample {
-                queued: cluster.queued,
-                running: cluster.running,
-                slots: cluster.slots,
-                cache_hits: cluster.cache_hits,
-                cache_misses: cluster.cache_misses,
-                store_bytes: cluster.store_bytes,
-                clients: clients.collect(),
-            },
-        )));
+        events.push_back(BackendEvent::Cluster(ClusterEvent::Sample(ClusterSample {
+            queued: cluster.queued,
+            running: cluster.running,
+            slots: cluster.slots,
+            cache_hits: cluster.cache_hits,
+            cache_misses: cluster.cache_misses,
+            store_bytes: cluster.store_bytes,
+            clients: clients.collect(),
+        })));
     }
 }

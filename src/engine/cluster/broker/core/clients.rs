@@ -201,7 +201,7 @@ impl BrokerCore {
         }
         match defined {
             DefineOutcome::New(_) => {
-                if let Some(toolbox) = kind.kit {
+                if let Some(toolbox) = kind.toolbox {
                     self.query_toolbox(toolbox);
                 }
                 self.check(inputs);
@@ -233,7 +233,7 @@ impl BrokerCore {
     }
 
     fn forget_templates(&mut self, unused: &UnusedTemplates) {
-        for toolbox in &unused.kits {
+        for toolbox in &unused.toolboxes {
             self.forget_toolbox(*toolbox);
         }
         for inputs in &unused.templates {

@@ -51,7 +51,7 @@ impl BrokerCore {
         for admitted in self.runs.journalled(id, &submission.jobs) {
             let kind = admitted.demand.kind;
             self.enqueue(admitted);
-            kinds.insert((kind.architecture, kind.kit));
+            kinds.insert((kind.architecture, kind.toolbox));
         }
         for (architecture, toolbox) in kinds {
             if let Some(toolbox) = toolbox {

@@ -99,7 +99,7 @@ fn pool(pool: &PoolStatus) -> String {
         Architecture::X86_64 => "x86_64",
         Architecture::Aarch64 => "aarch64",
     };
-    match pool.kit {
+    match pool.toolbox {
         Some(_) => format!("{architecture}/toolbox"),
         None => architecture.to_owned(),
     }
@@ -285,9 +285,9 @@ mod tests {
     use maelstrom_wire::v1::{Client, Cluster, Worker};
 
     fn scheduler() -> SchedulerStatus {
-        let pool = |kit, queued| PoolStatus {
+        let pool = |toolbox, queued| PoolStatus {
             architecture: Architecture::X86_64,
-            kit,
+            toolbox,
             queued,
             ready: 3,
             slots: 16,

@@ -66,7 +66,7 @@ pub struct RunTemplate {
 impl RunTemplate {
     /// The required toolbox, if any.
     pub fn toolbox(&self) -> Option<ToolboxId> {
-        self.kind.kit
+        self.kind.toolbox
     }
 }
 

@@ -52,7 +52,7 @@ pub enum RequestedToolbox {
 pub struct UnusedTemplates {
     pub templates: Vec<InputsId>,
     /// Toolboxes that only those used.
-    pub kits: Vec<ToolboxId>,
+    pub toolboxes: Vec<ToolboxId>,
 }
 
 const UNKNOWN: &str = "a template is referred to that nobody uses";
@@ -63,8 +63,8 @@ pub struct TemplateRegistry {
     pub(super) known: BTreeMap<InputsId, DefinedTemplate>,
     by_hash: HashMap<ContentHash, InputsId>,
     next: u32,
-    kits: BTreeMap<ToolboxId, TemplateToolbox>,
-    next_kit: u32,
+    toolboxes: BTreeMap<ToolboxId, TemplateToolbox>,
+    next_toolbox: u32,
     /// How many missing contents were requested since the start.
     pub(super) contents_lacking: u64,
 }
@@ -101,7 +101,7 @@ impl TemplateRegistry {
                     name: template.architecture.clone(),
                 }
             })?;
-        let kit = match template.toolbox.is_empty() {
+        let toolbox = match template.toolbox.is_empty() {
             true => None,
             false => Some(self.retain_toolbox(&template.toolbox)),
         };
@@ -114,7 +114,7 @@ impl TemplateRegistry {
                 template,
                 kind: SchedulingClass {
                     architecture,
-                    kit,
+                    toolbox,
                     inputs,
                 },
                 contents,
@@ -172,27 +172,27 @@ impl TemplateRegistry {
         };
         self.by_hash.remove(&known.hash);
         unused.templates.push(inputs);
-        let Some(id) = known.kind.kit else {
+        let Some(id) = known.kind.toolbox else {
             return;
         };
-        let Some(kit) = self.kits.get_mut(&id) else {
+        let Some(toolbox) = self.toolboxes.get_mut(&id) else {
             return broken_invariant("a template requires a toolbox that is not known");
         };
-        kit.templates -= 1;
-        if kit.templates == 0 {
-            self.kits.remove(&id);
-            unused.kits.push(id);
+        toolbox.templates -= 1;
+        if toolbox.templates == 0 {
+            self.toolboxes.remove(&id);
+            unused.toolboxes.push(id);
         }
     }
 
     /// All toolboxes in use.
     pub fn toolboxes(&self) -> impl Iterator<Item = (ToolboxId, &TemplateToolbox)> {
-        self.kits.iter().map(|(id, kit)| (*id, kit))
+        self.toolboxes.iter().map(|(id, toolbox)| (*id, toolbox))
     }
 
     /// A toolbox in use.
     pub fn toolbox(&self, id: ToolboxId) -> Option<&TemplateToolbox> {
-        self.kits.get(&id)
+        self.toolboxes.get(&id)
     }
 
     /// The toolbox that a template requires.
@@ -207,26 +207,26 @@ impl TemplateRegistry {
     /// The toolbox of these paths, if a template uses it.
     fn find_toolbox(&self, paths: &[v1::ToolboxPath]) -> Option<ToolboxId> {
         let hash = toolbox_hash(paths);
-        let mut kits = self.kits.iter();
-        kits.find_map(|(id, kit)| (kit.hash == hash).then_some(*id))
+        let mut toolboxes = self.toolboxes.iter();
+        toolboxes.find_map(|(id, toolbox)| (toolbox.hash == hash).then_some(*id))
     }
 
     /// The toolbox of these paths, with one more user.
     fn retain_toolbox(&mut self, paths: &[v1::ToolboxPath]) -> ToolboxId {
         if let Some(id) = self.find_toolbox(paths) {
-            if let Some(kit) = self.kits.get_mut(&id) {
-                kit.templates += 1;
+            if let Some(toolbox) = self.toolboxes.get_mut(&id) {
+                toolbox.templates += 1;
             }
             return id;
         }
-        let id = ToolboxId(self.next_kit);
-        self.next_kit = self.next_kit.wrapping_add(1);
-        let kit = TemplateToolbox {
+        let id = ToolboxId(self.next_toolbox);
+        self.next_toolbox = self.next_toolbox.wrapping_add(1);
+        let toolbox = TemplateToolbox {
             paths: paths.to_vec(),
             hash: toolbox_hash(paths),
             templates: 1,
         };
-        self.kits.insert(id, kit);
+        self.toolboxes.insert(id, toolbox);
         id
     }
 }
@@ -351,16 +351,19 @@ mod tests {
         let DefineOutcome::New(inputs) = templates.define(b, 1, shared).unwrap() else {
             panic!("nobody had it");
         };
-        let kit = templates.get(inputs).unwrap().kind.kit.unwrap();
+        let toolbox = templates.get(inputs).unwrap().kind.toolbox.unwrap();
         assert_eq!(templates.toolboxes().count(), 300);
         let left = templates.leave(a);
-        assert_eq!((left.templates.len(), left.kits.len()), (300, 299));
+        assert_eq!((left.templates.len(), left.toolboxes.len()), (300, 299));
         assert_eq!(
             templates.toolboxes().map(|(id, _)| id).collect::<Vec<_>>(),
-            [kit]
+            [toolbox]
         );
         let left = templates.leave_one(inputs, (b, 1));
-        assert_eq!((left.templates, left.kits), (vec![inputs], vec![kit]));
+        assert_eq!(
+            (left.templates, left.toolboxes),
+            (vec![inputs], vec![toolbox])
+        );
         assert_eq!(
             (templates.toolboxes().count(), templates.by_hash.len()),
             (0, 0)

@@ -181,6 +181,14 @@ impl AccountTable {
         }
     }
 
+    fn account(&self, id: AccountId) -> Option<&ClientAccount> {
+        let account = self.known.get(&id);
+        if account.is_none() {
+            broken_invariant(UNKNOWN);
+        }
+        account
+    }
+
     fn account_mut(&mut self, id: AccountId) -> Option<&mut ClientAccount> {
         let account = self.known.get_mut(&id);
         if account.is_none() {
@@ -191,7 +199,7 @@ impl AccountTable {
 
     /// Whether jobs of this account are held back because of unread output.
     pub(super) fn is_held(&self, id: AccountId) -> bool {
-        self.known.get(&id).is_some_and(|account| account.is_held)
+        self.account(id).is_some_and(|account| account.is_held)
     }
 
     /// Whether this account belongs to the principal.
@@ -201,11 +209,11 @@ impl AccountTable {
 
     /// The usage of a resource by an account.
     pub(super) fn used(&self, id: AccountId, what: ClientResource) -> u64 {
-        let account = self.known.get(&id);
+        let account = self.account(id);
         account.map_or(0, |account| account.used[what as usize])
     }
 
-    /// The runs of an account.
+    /// The runs of an account, which is gone if it has none.
     pub(super) fn runs_of(&self, id: AccountId) -> impl Iterator<Item = ClientId> {
         let account = self.known.get(&id).into_iter();
         account.flat_map(|account| account.runs.iter().copied())
@@ -213,7 +221,7 @@ impl AccountTable {
 
     /// The number of runs of an account.
     pub(super) fn runs(&self, id: AccountId) -> usize {
-        self.known.get(&id).map_or(0, |account| account.runs.len())
+        self.account(id).map_or(0, |account| account.runs.len())
     }
 
     /// The number of accounts.
@@ -226,7 +234,7 @@ impl AccountTable {
     pub(super) fn rebalance_output(&mut self, id: AccountId) -> Vec<ClientId> {
         let most = self.limits.most(ClientResource::OutputBytes);
         let held_from = most / OUTPUT_HELD_PART;
-        let Some(account) = self.known.get_mut(&id) else {
+        let Some(account) = self.account_mut(id) else {
             return Vec::new();
         };
         let used = account.used[ClientResource::OutputBytes as usize];

@@ -61,7 +61,7 @@ impl RunTable {
     }
 
     fn rebalance_output(&mut self, id: ClientId) {
-        let account = self.known.get(&id).map(|client| client.account);
+        let account = self.run(id).map(|client| client.account);
         let changed = account.map(|account| self.accounts.rebalance_output(account));
         for run in changed.unwrap_or_default() {
             self.update_admission(run);
@@ -70,7 +70,7 @@ impl RunTable {
 
     /// Whether a client's output is first kept in memory.
     pub(super) fn memory_of(&self, id: ClientId) -> MemoryAvailability {
-        let account = self.known.get(&id).map(|client| client.account);
+        let account = self.run(id).map(|client| client.account);
         let used = account.map_or(0, |account| {
             self.accounts.used(account, ClientResource::OutputBytes)
         });
@@ -83,7 +83,7 @@ impl RunTable {
     /// Divides a client's share of the workers among the runs of its account.
     pub(super) fn share_out(&mut self, id: AccountId) {
         let runs = self.accounts.runs_of(id);
-        let weight = |run: ClientId| Some((run, self.known.get(&run)?.weight));
+        let weight = |run: ClientId| Some((run, self.run(run)?.weight));
         let weights: Vec<(ClientId, u32)> = runs.filter_map(weight).collect();
         let sum = weights.iter().map(|(_, weight)| weight).sum();
         for (run, weight) in weights {

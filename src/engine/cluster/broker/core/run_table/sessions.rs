@@ -240,6 +240,7 @@ impl RunTable {
         if let Some(attached) = &run.attached {
             self.sessions.remove(&attached.session);
         }
+        self.drop_changes(id);
         self.by_name.remove(&run.run);
         self.by_shown.remove(&run.shown);
         let toolboxes = run.templates.values().filter_map(RunTemplate::toolbox);
@@ -247,5 +248,70 @@ impl RunTable {
         self.accounts.close(run.account, id, &run.used, &toolboxes);
         self.share_out(run.account);
         Some(run.run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SchedulingChange;
+    use super::*;
+    use crate::broker::core::config::BrokerConfig;
+    use crate::broker::scheduler::ClientAdmission;
+
+    fn profile(run: u8) -> RunProfile {
+        RunProfile {
+            run: [run; 16],
+            owner: RunOwner::new(None, &[run; 16]).unwrap(),
+            name: "somebody".to_owned(),
+            weight: 1,
+        }
+    }
+
+    #[test]
+    fn the_scheduler_hears_of_runs_that_are_not_over() {
+        let mut runs = RunTable::new(&BrokerConfig::default());
+        let mut enter = |run| {
+            let entered = runs.enter(profile(run), &Principal::Unknown).unwrap();
+            assert_eq!(entered.origin, RunOrigin::New);
+            entered.client
+        };
+        let (first, second) = (enter(1), enter(2));
+        assert_eq!(runs.leave(first), Some([1; 16]));
+        let changes = runs.take_changes();
+        let of = |client| {
+            let changes = changes.iter().copied();
+            changes.filter(move |change| match change {
+                SchedulingChange::Share { client: of, .. } => *of == client,
+                SchedulingChange::Admission(of, _) => *of == client,
+            })
+        };
+        assert_eq!(of(first).count(), 0);
+        let alone = SchedulingChange::Share {
+            client: second,
+            weight: 1,
+            among: 1,
+        };
+        assert_eq!(of(second).last(), Some(alone));
+        let held = SchedulingChange::Admission(second, ClientAdmission::Held);
+        assert!(of(second).any(|change| change == held));
+        assert_eq!(runs.take_changes(), []);
+    }
+
+    #[test]
+    fn a_run_is_entered_by_its_owner_and_its_name_is_free_when_it_is_over() {
+        let mut runs = RunTable::new(&BrokerConfig::default());
+        let first = runs.enter(profile(1), &Principal::Unknown).unwrap();
+        let again = runs.enter(profile(1), &Principal::Unknown).unwrap();
+        let known = RunOrigin::Known;
+        assert_eq!((again.client, again.origin), (first.client, known));
+        let stranger = RunProfile {
+            owner: RunOwner::new(None, &[9; 16]).unwrap(),
+            ..profile(1)
+        };
+        let refused = runs.enter(stranger.clone(), &Principal::Unknown);
+        assert_eq!(refused.unwrap_err().code(), tonic::Code::PermissionDenied);
+        runs.leave(first.client);
+        let next = runs.enter(stranger, &Principal::Unknown).unwrap();
+        assert_ne!(next.client, first.client);
     }
 }

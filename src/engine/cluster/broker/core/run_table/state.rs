@@ -97,7 +97,7 @@ impl RunTable {
     }
 
     pub(super) fn update_admission(&mut self, id: ClientId) {
-        let Some(run) = self.known.get(&id) else {
+        let Some(run) = self.run(id) else {
             return;
         };
         let is_waiting = run.is_from_before && self.is_recovering;
@@ -107,6 +107,15 @@ impl RunTable {
         };
         let change = SchedulingChange::Admission(id, admission);
         self.changes.push(change);
+    }
+
+    /// A run is over: what the scheduler should know of it is out of date.
+    pub(super) fn drop_changes(&mut self, id: ClientId) {
+        self.changes.retain(|change| match change {
+            SchedulingChange::Share { client, .. } | SchedulingChange::Admission(client, _) => {
+                *client != id
+            }
+        });
     }
 
     pub(super) fn update_share(&mut self, client: ClientId, weight: u32, among: u32) {

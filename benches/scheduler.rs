@@ -117,7 +117,7 @@ impl Cluster {
         };
         let kind = SchedulingClass {
             architecture: Architecture::X86_64,
-            kit: [None, Some(ToolboxId(0)), Some(ToolboxId(1))][(number % 3) as usize],
+            toolbox: [None, Some(ToolboxId(0)), Some(ToolboxId(1))][(number % 3) as usize],
             inputs: InputsId(u32::try_from(client).expect("small") * TEMPLATES + template),
         };
         let key = JobKey {
@@ -316,7 +316,7 @@ impl Sleepers {
             let key = lease((0, job, 0)).key;
             let kind = SchedulingClass {
                 architecture,
-                kit: None,
+                toolbox: None,
                 inputs: InputsId(0),
             };
             let rank = JobPriority::default();

@@ -291,7 +291,7 @@ mod tests {
             weight: 1,
             among: 1,
         };
-        assert_eq!(of(second).last(), Some(alone));
+        assert_eq!(of(second).next_back(), Some(alone));
         let held = SchedulingChange::Admission(second, ClientAdmission::Held);
         assert!(of(second).any(|change| change == held));
         assert_eq!(runs.take_changes(), []);

@@ -1,4 +1,4 @@
-//! Holds the broker's lease book to its limits, with simulated workers and clients and nothing
+//! Holds the broker's job scheduler to its limits, with simulated workers and clients and nothing
 //! else: no network, no disk, one thread.
 //!
 //! ```console
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 
 /// A cluster whose slots are all busy, and whose queue always has the same length.
 struct Cluster {
-    book: JobScheduler,
+    scheduler: JobScheduler,
     running: VecDeque<Lease>,
     submitted: u64,
     now: BrokerInstant,
@@ -64,18 +64,18 @@ struct Cluster {
 impl Cluster {
     fn new(queued: u64) -> Cluster {
         let mut cluster = Cluster {
-            book: JobScheduler::new(SchedulerLimits::default(), FencingToken(1)),
+            scheduler: JobScheduler::new(SchedulerLimits::default(), FencingToken(1)),
             running: VecDeque::new(),
             submitted: 0,
             now: BrokerInstant(0),
         };
         for client in 0..CLIENTS {
             let weight = u32::try_from(client % 3).expect("small") + 1;
-            cluster.book.client_joined(ClientId(client), weight);
+            cluster.scheduler.client_joined(ClientId(client), weight);
         }
         for inputs in 0..u32::try_from(CLIENTS).expect("small") * TEMPLATES {
             cluster
-                .book
+                .scheduler
                 .inputs(InputsId(inputs), InputAvailability::Ready);
         }
         for worker in 0..WORKERS {
@@ -95,12 +95,12 @@ impl Cluster {
             slots: SLOTS,
             architecture: Architecture::X86_64,
         };
-        self.book.worker_joined(worker, offer, self.now);
+        self.scheduler.worker_joined(worker, offer, self.now);
         // Only the slots, so that every length of the queue meets the same workers.
-        self.book.credit(worker, SLOTS);
-        for kit in 0..2 {
-            self.book
-                .worker_offers(worker, ToolboxId(kit), ToolboxPresence::Yes);
+        self.scheduler.credit(worker, SLOTS);
+        for toolbox in 0..2 {
+            self.scheduler
+                .worker_offers(worker, ToolboxId(toolbox), ToolboxPresence::Yes);
         }
     }
 
@@ -117,7 +117,7 @@ impl Cluster {
         };
         let kind = SchedulingClass {
             architecture: Architecture::X86_64,
-            kit: [None, Some(ToolboxId(0)), Some(ToolboxId(1))][(number % 3) as usize],
+            toolbox: [None, Some(ToolboxId(0)), Some(ToolboxId(1))][(number % 3) as usize],
             inputs: InputsId(u32::try_from(client).expect("small") * TEMPLATES + template),
         };
         let key = JobKey {
@@ -128,14 +128,16 @@ impl Cluster {
             priority: 0,
             estimate,
         };
-        let submitted = self.book.submit(key, JobDemand { rank, kind }, self.now);
+        let submitted = self
+            .scheduler
+            .submit(key, JobDemand { rank, kind }, self.now);
         submitted.expect("within the limits");
     }
 
     fn grant(&mut self, max: usize) {
-        for grant in self.book.grants(self.now, max) {
+        for grant in self.scheduler.grants(self.now, max) {
             let Lease { key, worker, fence } = grant.lease;
-            self.book.started(worker, key, fence, self.now);
+            self.scheduler.started(worker, key, fence, self.now);
             self.running.push_back(grant.lease);
         }
     }
@@ -146,10 +148,10 @@ impl Cluster {
         for _ in 0..decisions {
             let Lease { key, worker, fence } = self.running.pop_front().expect("busy");
             self.now = self.now.plus_ms(1);
-            self.book.heartbeat(worker, self.now);
-            let verdict = self
-                .book
-                .finished(worker, key, fence, AttemptResult::Done, self.now);
+            self.scheduler.heartbeat(worker, self.now);
+            let verdict =
+                self.scheduler
+                    .finished(worker, key, fence, AttemptResult::Done, self.now);
             assert_eq!(verdict, ReportDisposition::Report);
             self.submit();
             self.grant(1);
@@ -251,7 +253,7 @@ fn speed_up() -> Check {
 
 /// Workers that sleep.
 struct Sleepers {
-    book: JobScheduler,
+    scheduler: JobScheduler,
     /// What happens when, the earliest first.
     events: BinaryHeap<std::cmp::Reverse<(u64, u64, Happening)>>,
     happened: u64,
@@ -301,30 +303,30 @@ impl Sleepers {
             lease_ttl_ms: u64::MAX,
             ..SchedulerLimits::default()
         };
-        let mut book = JobScheduler::new(limits, FencingToken(1));
-        book.client_joined(ClientId(0), 1);
-        book.inputs(InputsId(0), InputAvailability::Ready);
+        let mut scheduler = JobScheduler::new(limits, FencingToken(1));
+        scheduler.client_joined(ClientId(0), 1);
+        scheduler.inputs(InputsId(0), InputAvailability::Ready);
         let architecture = Architecture::X86_64;
         for worker in 0..workers {
             let offer = WorkerCapacity {
                 slots: SLOTS,
                 architecture,
             };
-            book.worker_joined(WorkerId(worker), offer, BrokerInstant(0));
+            scheduler.worker_joined(WorkerId(worker), offer, BrokerInstant(0));
         }
         for job in 0..jobs {
             let key = lease((0, job, 0)).key;
             let kind = SchedulingClass {
                 architecture,
-                kit: None,
+                toolbox: None,
                 inputs: InputsId(0),
             };
             let rank = JobPriority::default();
-            let submitted = book.submit(key, JobDemand { rank, kind }, BrokerInstant(0));
+            let submitted = scheduler.submit(key, JobDemand { rank, kind }, BrokerInstant(0));
             submitted.expect("within the limits");
         }
         Sleepers {
-            book,
+            scheduler,
             events: BinaryHeap::new(),
             happened: 0,
             workers: (0..workers)
@@ -354,15 +356,15 @@ impl Sleepers {
                 Happening::Heard(index) => {
                     let Lease { key, worker, fence } = lease(index);
                     let now = BrokerInstant(self.now_us / 1_000);
-                    let verdict = self
-                        .book
-                        .finished(worker, key, fence, AttemptResult::Done, now);
+                    let verdict =
+                        self.scheduler
+                            .finished(worker, key, fence, AttemptResult::Done, now);
                     assert_eq!(verdict, ReportDisposition::Report);
                     self.grant();
                 }
             }
         }
-        let status = self.book.status(BrokerInstant(self.now_us / 1_000));
+        let status = self.scheduler.status(BrokerInstant(self.now_us / 1_000));
         assert_eq!(
             (status.queued, status.leased),
             (0, 0),
@@ -392,7 +394,7 @@ impl Sleepers {
 
     fn grant(&mut self) {
         let now = BrokerInstant(self.now_us / 1_000);
-        for grant in self.book.grants(now, usize::MAX) {
+        for grant in self.scheduler.grants(now, usize::MAX) {
             self.after(MESSAGE_US, Happening::Arrives(index(grant.lease)));
         }
     }

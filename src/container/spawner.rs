@@ -118,7 +118,11 @@ impl Spawner {
             (PrivilegeLevel::Full, Some(helper)) => helper.start_container(plan),
             (PrivilegeLevel::Full, None) => {
                 let helper = SpawnerProcess::launch(&self.executable, SystemCalls::All)?;
-                self.unfiltered.get_or_init(|| helper).start_container(plan)
+                // Two threads may start their first such container at the same time.
+                if let Err(superfluous) = self.unfiltered.set(helper) {
+                    superfluous.close();
+                }
+                self.start_container(plan)
             }
         }
     }
@@ -153,12 +157,23 @@ impl SpawnerProcess {
                 source,
             })?;
         let helper = SpawnerProcess { process, control };
-        helper.expect_reply()?;
-        let mapping = map_ids(Pid::from_raw(helper.process.id() as i32))?;
+        match helper.set_up(calls) {
+            Ok(()) => Ok(helper),
+            Err(error) => {
+                // A child that nobody waits for remains as a zombie.
+                helper.close();
+                Err(error)
+            }
+        }
+    }
+
+    /// The messages until the spawner is ready.
+    fn set_up(&self, calls: SystemCalls) -> Result<(), SpawnerError> {
+        self.expect_reply()?;
+        let mapping = map_ids(Pid::from_raw(self.process.id() as i32))?;
         let mapped = SpawnerRequest::Mapped(mapping, calls);
-        message::send(helper.control.as_fd(), &mapped, &[])?;
-        helper.expect_reply()?;
-        Ok(helper)
+        message::send(self.control.as_fd(), &mapped, &[])?;
+        self.expect_reply()
     }
 
     fn expect_reply(&self) -> Result<(), SpawnerError> {
@@ -420,5 +435,34 @@ fn map_container_ids(slot: Pid, plan: &ContainerPlan, mapping: IdMapping) -> nix
             write("uid_map", &format!("{} {user} 1", plan.user))?;
             write("gid_map", &format!("{} {group} 1", plan.group))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a child of this process has this name, running or not.
+    fn has_child(name: &str) -> bool {
+        let processes = fs::read_dir("/proc").unwrap();
+        let mut stats = processes.filter_map(|process| {
+            let stat = process.ok()?.path().join("stat");
+            fs::read_to_string(stat).ok()
+        });
+        // The process id, the name in brackets, the state, the parent.
+        let own = format!(" {} ", std::process::id());
+        stats.any(|stat| {
+            let named = stat.split_once(&format!("({name}) "));
+            named.is_some_and(|(_, rest)| rest.get(1..).is_some_and(|it| it.starts_with(&own)))
+        })
+    }
+
+    #[test]
+    fn a_helper_that_fails_leaves_no_zombie() {
+        let directory = tempfile::tempdir().unwrap();
+        let executable = directory.path().join("no-spawner");
+        std::os::unix::fs::symlink("/bin/false", &executable).unwrap();
+        assert!(Spawner::launch(&executable).is_err());
+        assert!(!has_child("no-spawner"));
     }
 }

@@ -6,7 +6,7 @@
 //! - [`extent`]: limits how much of a test's output is shown.
 //! - [`rerun`]: the command that reruns the failures.
 //! - [`options`]: what a report shows.
-//! - [`output`]: the writer, which never blocks.
+//! - [`output`]: the writer, which never blocks; `spill`: its file.
 //!
 //! [`run`] consumes events as fast as they arrive, whatever the stream does. No escape byte is
 //! written unless [`RunReportOptions::color`] allows it, and then only colors.
@@ -18,6 +18,7 @@ mod options;
 mod output;
 mod plain;
 mod rerun;
+mod spill;
 pub(super) mod text;
 
 #[cfg(test)]

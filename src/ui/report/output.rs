@@ -13,15 +13,16 @@
 //! whole, between whole lines.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use super::spill::SpillFile;
+
 /// Memory for text that the stream has not taken yet.
 const MEMORY_BYTES_MAX: usize = 1 << 20;
-/// Disk for text that the stream has not taken yet. Beyond it text is dropped, and says so.
+/// Disk for text that the stream has not taken yet, however much has gone through. Beyond it text
+/// is dropped, and says so.
 const SPILL_BYTES_MAX: u64 = 8 << 30;
 /// Lines of others that wait for the end of a begun one, which comes in a moment.
 const BESIDE_BYTES_MAX: usize = 1 << 20;
@@ -85,13 +86,6 @@ enum WriteQueueState {
     Finishing,
     /// The stream takes nothing any more.
     Gone,
-}
-
-#[derive(Debug)]
-struct SpillFile {
-    file: File,
-    read_at: u64,
-    written_to: u64,
 }
 
 /// Text that could be kept nowhere.
@@ -251,18 +245,9 @@ impl WriteQueue {
     fn push_to_spill(&mut self, text: &[u8], spill_bytes_max: u64) -> io::Result<()> {
         let spill = match &mut self.spill {
             Some(spill) => spill,
-            None => self.spill.insert(SpillFile {
-                file: tempfile::tempfile()?,
-                read_at: 0,
-                written_to: 0,
-            }),
+            None => self.spill.insert(SpillFile::new(spill_bytes_max)?),
         };
-        if spill.written_to + text.len() as u64 > spill_bytes_max {
-            return Err(io::Error::other("too much is waiting to be written"));
-        }
-        spill.file.write_all_at(text, spill.written_to)?;
-        spill.written_to += text.len() as u64;
-        Ok(())
+        spill.push(text)
     }
 
     /// Moves the next piece of the queue to `chunk`; leaves it empty when the queue is.
@@ -274,7 +259,7 @@ impl WriteQueue {
             return Ok(());
         }
         if let Some(spill) = self.spill.as_mut().filter(|spill| !spill.is_empty()) {
-            return spill.pop(chunk);
+            return spill.pop(chunk, CHUNK_BYTES);
         }
         // Only here: all that is queued came before what was lost.
         if self.dropped.bytes > 0 {
@@ -289,26 +274,6 @@ impl WriteQueue {
         self.state = WriteQueueState::Gone;
         self.memory = VecDeque::new();
         self.spill = None;
-    }
-}
-
-impl SpillFile {
-    fn is_empty(&self) -> bool {
-        self.read_at == self.written_to
-    }
-
-    fn pop(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
-        let left = self.written_to - self.read_at;
-        let length = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
-        chunk.resize(length, 0);
-        self.file.read_exact_at(chunk, self.read_at)?;
-        self.read_at += length as u64;
-        if self.is_empty() {
-            self.file.set_len(0)?;
-            self.read_at = 0;
-            self.written_to = 0;
-        }
-        Ok(())
     }
 }
 

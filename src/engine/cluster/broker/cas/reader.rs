@@ -122,11 +122,17 @@ impl OpenBlob {
         // It was present a moment ago: it was evicted since, or its file was removed or truncated
         // from outside.
         let Some(blob) = storage.store().blob(digest)? else {
-            storage.lost(digest);
-            return Err(CasStorageError::Damaged { digest });
+            return Err(storage.vanished(digest));
+        };
+        let file = match blob.open() {
+            Ok(file) => file,
+            Err(StoreError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(storage.vanished(digest));
+            }
+            Err(error) => return Err(error.into()),
         };
         let mut open = OpenBlob {
-            file: blob.open()?,
+            file,
             storage,
             digest,
             hash: match end == digest.size_bytes {
@@ -194,5 +200,36 @@ impl OpenBlob {
             path: self.storage.root().join(self.digest.to_string()),
             source,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::CasStorageOptions;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_blob_that_is_evicted_while_it_is_opened_is_absent_and_not_damaged() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = CasStorageOptions {
+            root: directory.path().join("storage"),
+            size_target_bytes: 100,
+        };
+        let storage = CasStorage::open(&options).unwrap();
+        let first = storage.add(vec![1; 60].into()).await.unwrap();
+        assert!(storage.contains(&first));
+        storage.add(vec![2; 60].into()).await.unwrap();
+        let opened = OpenBlob::begin(storage.clone(), first, 0, 60);
+        let error = opened.err().unwrap();
+        assert!(matches!(error, CasStorageError::Absent { .. }), "{error}");
+        assert_eq!(storage.usage().damaged_blobs, 0);
+
+        // One that was removed from outside is lost.
+        let second = Digest::of(&[2; 60]);
+        let blobs = storage.root().join("blobs");
+        std::fs::remove_file(blobs.join(second.hash.to_string())).unwrap();
+        let error = storage.read(second, 0, None).await.err().unwrap();
+        assert!(matches!(error, CasStorageError::Damaged { .. }), "{error}");
+        storage.loss().await;
     }
 }

@@ -216,12 +216,7 @@ impl CasStorage {
         }
         match self.shared.store.content(digest.hash)? {
             Some(content) => Ok(content.into()),
-            None => {
-                self.index().remove(&digest.hash);
-                self.shared.damaged_blobs.fetch_add(1, Ordering::Relaxed);
-                self.shared.losses.notify_one();
-                Err(CasStorageError::Damaged { digest })
-            }
+            None => Err(self.vanished(digest)),
         }
     }
 
@@ -277,11 +272,26 @@ impl CasStorage {
         Ok(())
     }
 
-    /// Notes that a blob vanished without being evicted.
-    pub(super) fn lost(&self, digest: Digest) {
-        tracing::warn!(%digest, "a blob has gone from the storage directory, or is damaged");
-        self.index().remove(&digest.hash);
-        self.shared.losses.notify_one();
+    /// A blob that was in the index is not in the directory. Returns the error for whoever wants to
+    /// read it.
+    pub(super) fn vanished(&self, digest: Digest) -> CasStorageError {
+        // Whoever evicts a blob, or adds it again, has finished.
+        let _names = self.names();
+        if self.index().size_bytes(&digest.hash) != Some(digest.size_bytes) {
+            return CasStorageError::Absent { digest };
+        }
+        match self.shared.store.blob(digest) {
+            // Evicted and uploaded again since the look at the directory: an upload is as good.
+            Ok(Some(_)) => CasStorageError::Absent { digest },
+            Ok(None) => {
+                tracing::warn!(%digest, "a blob has gone from the storage directory, or is damaged");
+                self.index().remove(&digest.hash);
+                self.shared.damaged_blobs.fetch_add(1, Ordering::Relaxed);
+                self.shared.losses.notify_one();
+                CasStorageError::Damaged { digest }
+            }
+            Err(error) => error.into(),
+        }
     }
 
     /// Deletes the files of evicted entries.

@@ -6,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tonic::Status;
 
 use super::outbox::Outbox;
-use super::templates::PinGuard;
+use super::templates::InventoryCheck;
 use crate::broker::budgets::CallerPrincipal;
 use crate::broker::operations::snapshot::CoreSnapshot;
 use crate::broker::scheduler::InputsId;
@@ -61,16 +61,6 @@ pub enum CoreInput {
     Tick,
     /// About once a second: sends the cluster's status to clients.
     Sample,
-}
-
-/// The result of checking a template's contents.
-pub enum InventoryCheck {
-    /// All are present, and pinned.
-    Complete(PinGuard),
-    /// These are missing. The rest is pinned, and so are these once they are uploaded.
-    Lacking(Vec<v1::Digest>, PinGuard),
-    /// A template with these contents is rejected, for this reason.
-    Refused(String),
 }
 
 /// What the core asks of the storage.

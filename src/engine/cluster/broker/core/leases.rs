@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::BrokerCore;
-use super::job_state::{ChunkOutcome, JobAttempt, cancelled, infrastructure};
-use crate::broker::limits::{self, TEMPLATES_PER_WORKER_MAX};
+use super::defect::broken_invariant;
+use super::run_table::{ChunkOutcome, JobAttempt, cancelled, infrastructure};
+use super::worker_table::TemplateDelivery;
+use crate::broker::limits;
 use crate::broker::scheduler::{
     AttemptResult, FencingToken, InputLocality, InputsId, JobKey, Lease, LeaseEvent, LeaseGrant,
     LeaseStatus, ReportDisposition, ReturnOutcome,
@@ -21,7 +23,7 @@ impl BrokerCore {
     pub(super) fn grant(&mut self) {
         loop {
             // Granted in batches, so that the leases of a large cluster never form one list.
-            let grants = self.book.grants(self.now, GRANTS_MAX);
+            let grants = self.scheduler.grants(self.now, GRANTS_MAX);
             let is_all = grants.len() < GRANTS_MAX;
             self.send_leases(grants);
             if is_all {
@@ -37,28 +39,29 @@ impl BrokerCore {
                 LeaseEvent::WorkerSilent(worker) => self.silent(worker),
                 LeaseEvent::WorkerForgotten(worker) => self.forget_worker(worker),
                 LeaseEvent::Lost { lease, retry: _ } => {
-                    self.leases.remove(&lease.fence);
-                    let name = self.worker_name(lease.worker);
-                    self.requeue(lease.key, format!("nothing is heard of the worker {name}"));
+                    self.workers.remove_lease(lease.fence);
+                    let name = self.workers.name(lease.worker);
+                    self.runs
+                        .requeue(lease.key, format!("nothing is heard of the worker {name}"));
                 }
                 LeaseEvent::GivenUp { lease, workers } => {
-                    self.leases.remove(&lease.fence);
+                    self.workers.remove_lease(lease.fence);
                     let message = self.given_up(&workers, "nothing was heard of it any more");
                     self.conclude(lease.key, infrastructure(message));
                 }
                 LeaseEvent::Cancelled { lease } => {
-                    self.leases.remove(&lease.fence);
+                    self.workers.remove_lease(lease.fence);
                     self.conclude(lease.key, cancelled());
                 }
                 LeaseEvent::Abandoned { lease } => {
-                    self.leases.remove(&lease.fence);
+                    self.workers.remove_lease(lease.fence);
                 }
             }
         }
     }
 
     fn given_up(&self, workers: &[WorkerId], last: &str) -> String {
-        let names: Vec<String> = workers.iter().map(|id| self.worker_name(*id)).collect();
+        let names: Vec<String> = workers.iter().map(|id| self.workers.name(*id)).collect();
         format!(
             "the job was tried {} times, on {}, and could not be run to its end; the last time: {last}",
             workers.len(),
@@ -73,7 +76,7 @@ impl BrokerCore {
             let Some(kind) = report.kind else {
                 return self.dismiss(id, "a report of no known kind");
             };
-            let Some(key) = self.leases.get(&fence).copied() else {
+            let Some(key) = self.workers.leased(fence) else {
                 // The worker keeps an end until it is acknowledged, even that of an unknown lease.
                 if matches!(kind, report::Kind::Finished(_) | report::Kind::Returned(_)) {
                     settled.push(fence.0);
@@ -99,25 +102,25 @@ impl BrokerCore {
         }
         if !settled.is_empty() {
             let settled = v1::Settled { fences: settled };
-            self.order(id, worker_order::Kind::Settled(settled));
+            self.workers.order(id, worker_order::Kind::Settled(settled));
         }
     }
 
     fn started(&mut self, id: WorkerId, key: JobKey, fence: FencingToken, slot: u32) {
-        let standing = self.book.started(id, key, fence, self.now);
+        let standing = self.scheduler.started(id, key, fence, self.now);
         match standing {
             // A cancelled job runs and produces output until it is stopped.
             LeaseStatus::Current | LeaseStatus::Cancelled => {
-                if let Some(attempt) = self.attempt(key, fence) {
-                    self.job_started(key, attempt, slot);
+                if let Some(attempt) = self.runs.attempt(key, fence) {
+                    self.runs.started(key, attempt, slot, self.now);
                 }
             }
             LeaseStatus::Stale => {}
         }
         match standing {
             LeaseStatus::Current => {}
-            LeaseStatus::Cancelled => self.stop_lease(id, fence, v1::Stop::Terminate),
-            LeaseStatus::Stale => self.stop_lease(id, fence, v1::Stop::Kill),
+            LeaseStatus::Cancelled => self.workers.stop(id, fence, v1::Stop::Terminate),
+            LeaseStatus::Stale => self.workers.stop(id, fence, v1::Stop::Kill),
         }
     }
 
@@ -130,11 +133,17 @@ impl BrokerCore {
     ) -> Result<(), String> {
         let of_this_worker = |attempt: &JobAttempt| attempt.worker == id;
         // A worker that lost the lease may still send output; that is no reason to dismiss it.
-        if self.attempt(key, fence).filter(of_this_worker).is_none() {
+        if self
+            .runs
+            .attempt(key, fence)
+            .filter(of_this_worker)
+            .is_none()
+        {
             return Ok(());
         }
         let stream = from_proto::stream(written.stream).map_err(|error| error.to_string())?;
-        match self.job_wrote(key, written.index, (stream, &written.data)) {
+        let output = (stream, &*written.data);
+        match self.runs.wrote(key, written.index, output, self.now) {
             Ok(ChunkOutcome::Now | ChunkOutcome::Before) => Ok(()),
             Ok(ChunkOutcome::Gap) => Err(format!(
                 "output {} of a lease came too early",
@@ -145,7 +154,10 @@ impl BrokerCore {
             }
             Err(why) => {
                 let message = format!("the broker cannot keep what the job wrote: {why}");
-                self.stop_lease(id, fence, v1::Stop::Kill);
+                // The job is over for its client. If its worker is lost before it ends the lease, it
+                // must not run again.
+                self.scheduler.cancel(key);
+                self.workers.stop(id, fence, v1::Stop::Kill);
                 self.conclude(key, infrastructure(message));
                 Ok(())
             }
@@ -179,18 +191,18 @@ impl BrokerCore {
             None => AttemptResult::Done,
             Some(_) => AttemptResult::InfrastructureFailure,
         };
-        let verdict = self.book.finished(id, key, fence, how, self.now);
+        let verdict = self.scheduler.finished(id, key, fence, how, self.now);
         // The fence may belong to another worker, which still runs the job.
         if !matches!(verdict, ReportDisposition::Stale) {
-            self.leases.remove(&fence);
+            self.workers.remove_lease(fence);
         }
         match verdict {
             ReportDisposition::Report => self.conclude(key, result),
             ReportDisposition::Stale | ReportDisposition::Abandoned => {}
             ReportDisposition::Retry(_) => {
-                let name = self.worker_name(id);
+                let name = self.workers.name(id);
                 let failure = failure.unwrap_or_default();
-                self.requeue(
+                self.runs.requeue(
                     key,
                     format!("the worker {name} could not run it: {failure}"),
                 );
@@ -203,14 +215,15 @@ impl BrokerCore {
     }
 
     fn returned(&mut self, id: WorkerId, key: JobKey, fence: FencingToken) {
-        let returned = self.book.returned(id, key, fence, self.now);
+        let returned = self.scheduler.returned(id, key, fence, self.now);
         if !matches!(returned, ReturnOutcome::Stale) {
-            self.leases.remove(&fence);
+            self.workers.remove_lease(fence);
         }
         match returned {
             ReturnOutcome::Queued | ReturnOutcome::Retry(_) => {
-                let name = self.worker_name(id);
-                self.requeue(key, format!("the worker {name} handed it back"));
+                let name = self.workers.name(id);
+                self.runs
+                    .requeue(key, format!("the worker {name} handed it back"));
             }
             ReturnOutcome::Cancelled => self.conclude(key, cancelled()),
             ReturnOutcome::GivenUp { workers } => {
@@ -221,21 +234,23 @@ impl BrokerCore {
         }
     }
 
+    /// Ends a job.
+    fn conclude(&mut self, key: JobKey, result: v1::JobResult) {
+        self.runs.conclude(key, result, self.now);
+    }
+
     /// Sends grants, one message for each worker.
     fn send_leases(&mut self, grants: Vec<LeaseGrant>) {
         let mut by_worker: BTreeMap<WorkerId, Vec<v1::Lease>> = BTreeMap::new();
         for LeaseGrant { lease, attempt: _ } in grants {
             let Lease { key, worker, fence } = lease;
             let attempt = JobAttempt { worker, fence };
-            let Some((job, run)) = self.lease_job(key, attempt) else {
-                tracing::error!(%key, "a job of the book is not known");
+            let Some((job, run)) = self.runs.lease(key, attempt) else {
                 continue;
             };
-            let worker_name = self.workers.get(&worker).map(|worker| worker.name.as_str());
-            let on = worker_name.unwrap_or_default();
-            let short = ShortRun(&run);
+            let (short, on) = (ShortRun(&run), self.workers.name(worker));
             tracing::debug!(run = %short, job = %key.job, worker = on, fence = fence.0, "a job is leased");
-            self.leases.insert(fence, key);
+            self.workers.add_lease(&lease);
             // A connection preserves order: a template arrives before the first lease that names
             // it.
             self.send_template(worker, InputsId(job.template));
@@ -246,43 +261,28 @@ impl BrokerCore {
             });
         }
         for (worker, leases) in by_worker {
-            self.order(worker, worker_order::Kind::Leases(v1::Leases { leases }));
+            self.workers
+                .order(worker, worker_order::Kind::Leases(v1::Leases { leases }));
         }
     }
 
-    fn send_template(&mut self, id: WorkerId, inputs: InputsId) {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        let Some(connection) = &mut worker.connection else {
-            return;
-        };
-        if connection.templates.contains(&inputs) {
+    pub(super) fn send_template(&mut self, id: WorkerId, inputs: InputsId) {
+        let delivery = self.workers.delivery(id, inputs);
+        if delivery == TemplateDelivery::Unneeded {
             return;
         }
-        if connection.templates.len() >= TEMPLATES_PER_WORKER_MAX {
+        let Some(known) = self.templates.get(inputs) else {
+            return broken_invariant("a template is leased that nobody uses");
+        };
+        if delivery == TemplateDelivery::Full {
             // Templates of its leases are kept, including those being sent: a lease fails without
             // its template.
-            let leases = self.book.leases_of(id).into_iter();
-            let wanted = leases.filter_map(|lease| self.book.inputs_of(lease.key));
+            let leases = self.scheduler.leases_of(id).into_iter();
+            let wanted = leases.filter_map(|lease| self.scheduler.inputs_of(lease.key));
             let wanted: BTreeSet<InputsId> = wanted.collect();
-            let unwanted = connection
-                .templates
-                .extract_if(.., |inputs| !wanted.contains(inputs));
-            let numbers: Vec<u32> = unwanted.map(|inputs| inputs.0).collect();
-            worker.order(worker_order::Kind::Forget(v1::ForgetTemplates { numbers }));
+            self.workers.retain_templates(id, &wanted);
         }
-        let Some(connection) = &mut worker.connection else {
-            return;
-        };
-        connection.templates.insert(inputs);
-        if let Some(known) = self.templates.get(inputs) {
-            let template = v1::LeaseTemplate {
-                number: inputs.0,
-                template: Some(known.template.clone()),
-            };
-            worker.order(worker_order::Kind::Template(template));
-            self.book.worker_holds(id, inputs, InputLocality::Yes);
-        }
+        self.workers.deliver(id, inputs, known.template.clone());
+        self.scheduler.worker_holds(id, inputs, InputLocality::Yes);
     }
 }

@@ -10,57 +10,60 @@
 //! core decides and puts messages into outboxes; it never waits. Only the scheduler
 //! ([`super::scheduler`]) decides which job runs where.
 //!
-//! - [`state`]: the state; [`client_state`], [`job_state`], [`worker_state`]: its parts. [`input`]:
-//!   the inputs. [`config`]: the operator's settings.
-//! - [`clients`]: runs. [`submissions`]: submitted jobs. [`jobs`]: their transitions.
-//! - [`workers`]: connected workers. [`recovery`]: workers from before a restart. [`leases`]:
-//!   grants and reports. [`toolboxes`]: what workers provide.
-//! - [`accounts`]: what each client uses; [`charges`]: how that changes.
-//! - [`templates`]: templates of all clients; [`supply`]: whether the storage has their contents.
-//! - [`outbox`]: messages that wait to be sent.
-//! - [`status`]: the cluster's status.
+//! The state has four more owners, whose fields nobody else reaches. Each decides about its own part
+//! and returns what follows; the core passes that on to the others.
+//!
+//! - [`run_table`]: clients' sessions, runs, jobs, output and accounts. They are one machine,
+//!   because each change of a run changes what its account uses.
+//! - [`worker_table`]: workers' connections, processes and leases, and the recovery after a restart.
+//! - [`templates`]: templates of all clients, and whether the storage has their contents.
+//! - [`tickets`]: submissions that wait for the journal.
+//!
+//! The rest connects them:
+//!
+//! - [`state`]: the core. [`input`]: its inputs. [`config`]: the operator's settings.
+//! - [`clients`]: clients' messages. [`submissions`]: submitted jobs.
+//! - [`workers`]: workers' messages. [`leases`]: grants and reports. [`toolboxes`]: what workers
+//!   provide. [`supply`]: checks of the storage.
+//! - [`outbox`]: messages that wait to be sent. [`status`]: the cluster's status.
+//! - `defect`: what to do when an invariant does not hold.
 //!
 //! Invariant 3: a job has one outcome, and its client is sent it until it acknowledges.
 
-mod accounts;
-mod charges;
-mod client_state;
 mod clients;
 mod config;
+mod defect;
 mod input;
-mod job_state;
-mod jobs;
 mod leases;
 pub mod outbox;
-mod recovery;
+mod run_table;
 mod state;
 mod status;
 mod submissions;
 mod supply;
 pub mod templates;
+mod tickets;
 mod toolboxes;
-mod worker_state;
+mod worker_table;
 mod workers;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-
 use tokio::sync::mpsc::UnboundedSender;
 
-use self::accounts::AccountTable;
 use self::config::millis;
-use self::recovery::WorkerRecovery;
-use self::state::SessionPeer;
+use self::run_table::{RunTable, SchedulingChange};
 use self::templates::TemplateRegistry;
+use self::tickets::SubmissionTickets;
+use self::worker_table::WorkerTable;
 use super::journal::{Journal, RecoveredState};
 use super::scheduler::{BrokerInstant, FencingToken, JobScheduler, SchedulerLimits};
-use crate::output_log::spool::OutputSpool;
 
 pub use self::config::BrokerConfig;
-pub use self::input::{ContentInventory, CoreInput, InventoryCheck, SessionId};
+pub use self::input::{ContentInventory, CoreInput, SessionId};
 pub use self::state::BrokerCore;
+pub use self::templates::InventoryCheck;
 
 /// How many bits of a fencing token count within one start of the broker.
 const FENCE_BITS: u32 = 40;
@@ -68,41 +71,29 @@ const FENCE_BITS: u32 = 40;
 impl BrokerCore {
     /// A core that continues from the journal.
     pub fn new(
-        policy: BrokerConfig,
+        config: BrokerConfig,
         (journal, remembered): (Journal, RecoveredState),
         inventory: Box<dyn ContentInventory>,
         own: UnboundedSender<CoreInput>,
     ) -> BrokerCore {
         let limits = SchedulerLimits {
-            lease_ttl_ms: millis(policy.lease),
-            ..policy.limits
+            lease_ttl_ms: millis(config.lease),
+            ..config.limits
         };
         let mut core = BrokerCore {
-            absent: WorkerRecovery::new(remembered.workers, BrokerInstant(limits.lease_ttl_ms)),
-            accounts: AccountTable::new(policy.per_client),
-            spool: OutputSpool::new(&policy.outputs),
-            policy,
-            book: JobScheduler::new(limits, FencingToken(remembered.starts << FENCE_BITS)),
+            scheduler: JobScheduler::new(limits, FencingToken(remembered.starts << FENCE_BITS)),
+            runs: RunTable::new(&config),
+            workers: WorkerTable::new(&config, remembered.workers),
+            templates: TemplateRegistry::default(),
+            tickets: SubmissionTickets::default(),
+            config,
             journal,
             inventory,
             own,
-            peers: HashMap::new(),
-            runs: HashMap::new(),
-            shown: HashMap::new(),
-            clients: BTreeMap::new(),
-            next_client: 0,
-            workers: BTreeMap::new(),
-            instances: HashMap::new(),
-            departed: VecDeque::new(),
-            next_worker: 0,
-            leases: HashMap::new(),
-            templates: TemplateRegistry::default(),
-            awaited: HashMap::new(),
-            next_ticket: 0,
-            contents_lacking: 0,
             now: BrokerInstant(0),
         };
-        // Their jobs wait for the workers to return or time out: see `recovery`.
+        core.runs.set_recovering(core.workers.is_recovering());
+        // Their jobs wait for the workers to return or time out.
         for run in remembered.runs {
             core.recall(run);
         }
@@ -123,8 +114,9 @@ impl BrokerCore {
                 let greeted = self.hello(hello, &caller, outbox, session);
                 drop(answer.send(greeted.map(|()| session)));
             }
+            // A dismissed connection may have sent more before it noticed.
             CoreInput::Client(session, kind) => {
-                if let Some(SessionPeer::Client(client)) = self.peers.get(&session).copied() {
+                if let Some(client) = self.runs.client_of(session) {
                     self.client_message(client, kind);
                 }
             }
@@ -133,11 +125,7 @@ impl BrokerCore {
                 // Only now may the next large input be queued.
                 drop(permit);
             }
-            CoreInput::Room(session) => {
-                if let Some(SessionPeer::Client(client)) = self.peers.get(&session).copied() {
-                    self.pump_all(client);
-                }
-            }
+            CoreInput::Room(session) => self.runs.has_room(session, now),
             CoreInput::Register {
                 register,
                 caller,
@@ -149,17 +137,18 @@ impl BrokerCore {
                 drop(answer.send(registered.map(|()| session)));
             }
             CoreInput::Worker(session, kind) => {
-                if let Some(SessionPeer::Worker(worker)) = self.peers.get(&session).copied() {
+                if let Some(worker) = self.workers.worker_of(session) {
                     self.worker_message(worker, kind);
                 }
             }
             // A dismissed connection is already removed: its end must not count against its
             // successor.
-            CoreInput::Gone(session) => match self.peers.remove(&session) {
-                Some(SessionPeer::Client(client)) => self.client_gone(client),
-                Some(SessionPeer::Worker(worker)) => self.worker_gone(worker),
-                None => {}
-            },
+            CoreInput::Gone(session) => {
+                let was_client = self.runs.session_ended(session, now);
+                if !was_client && let Some(worker) = self.workers.session_ended(session) {
+                    self.worker_gone(worker);
+                }
+            }
             CoreInput::Journalled(ticket, result) => self.journalled(ticket, result),
             CoreInput::Checked(inputs, checked) => self.checked(inputs, checked),
             CoreInput::ContentsLost => self.contents_lost(),
@@ -172,25 +161,44 @@ impl BrokerCore {
                 self.sample();
             }
         }
+        self.apply_changes();
     }
 
     /// Does what is due, after inputs were handled.
     pub fn tick(&mut self, now: BrokerInstant) {
         self.now = now;
-        let events = self.book.tick(now);
+        let events = self.scheduler.tick(now);
         // This precedes the grants: the end of a lease must not touch its job's next one.
         self.lost(events);
         self.expire_recovery();
         self.lose_patience();
+        self.apply_changes();
         self.grant();
+    }
+
+    /// Tells the scheduler what has changed of runs.
+    fn apply_changes(&mut self) {
+        for change in self.runs.take_changes() {
+            match change {
+                SchedulingChange::Share {
+                    client,
+                    weight,
+                    among,
+                } => self.scheduler.client_shares(client, weight, among),
+                SchedulingChange::Admission(client, admission) => {
+                    self.scheduler.client_gate(client, admission);
+                }
+            }
+        }
     }
 
     /// When to call [`Self::tick`] if there is no input before.
     pub fn next_tick(&self) -> Option<BrokerInstant> {
-        let patience = millis(self.policy.client_patience);
-        let clients = self.clients.values();
-        let leaving = clients.filter_map(|client| Some(client.gone_since()?.plus_ms(patience)));
-        let others = self.book.next_tick().into_iter();
-        others.chain(self.absent.next_tick()).chain(leaving).min()
+        let due = [
+            self.scheduler.next_tick(),
+            self.workers.next_recovery(),
+            self.runs.next_gone(millis(self.config.client_patience)),
+        ];
+        due.into_iter().flatten().min()
     }
 }

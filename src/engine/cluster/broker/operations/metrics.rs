@@ -99,7 +99,7 @@ fn pool(pool: &PoolStatus) -> String {
         Architecture::X86_64 => "x86_64",
         Architecture::Aarch64 => "aarch64",
     };
-    match pool.kit {
+    match pool.toolbox {
         Some(_) => format!("{architecture}/toolbox"),
         None => architecture.to_owned(),
     }
@@ -107,11 +107,11 @@ fn pool(pool: &PoolStatus) -> String {
 
 impl MetricsSnapshot {
     fn queue(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
-        let book = &self.core.book;
+        let scheduler = &self.core.scheduler;
         type GaugeFold = fn(u64, u64) -> u64;
         let of = |figure: fn(&PoolStatus) -> u64, fold: GaugeFold| -> Vec<(String, u64)> {
             let mut pools = BTreeMap::new();
-            for status in &book.pools {
+            for status in &scheduler.pools {
                 let entry = pools.entry(pool(status)).or_default();
                 *entry = fold(*entry, figure(status));
             }
@@ -134,9 +134,9 @@ impl MetricsSnapshot {
         writer.gauge(
             "queue_delayed",
             "Jobs that wait for a time after a lost attempt",
-            book.delayed as f64,
+            scheduler.delayed as f64,
         )?;
-        let oldest_ms = book.oldest_ms.unwrap_or(0);
+        let oldest_ms = scheduler.oldest_ms.unwrap_or(0);
         writer.gauge(
             "queue_oldest_seconds",
             "How long the job that waits longest has waited",
@@ -145,17 +145,17 @@ impl MetricsSnapshot {
     }
 
     fn slots(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
-        let book = &self.core.book;
-        let slots = book.slots as f64;
+        let scheduler = &self.core.scheduler;
+        let slots = scheduler.slots as f64;
         writer.gauge("slots", "Slots of workers that take jobs", slots)?;
-        let busy = book.busy as f64;
+        let busy = scheduler.busy as f64;
         writer.gauge("slots_busy", "Slots that have a job", busy)?;
-        let leased = book.leased as f64;
+        let leased = scheduler.leased as f64;
         writer.gauge("jobs_leased", "Jobs that workers hold", leased)
     }
 
     fn jobs(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
-        let counters = &self.core.book.counters;
+        let counters = &self.core.scheduler.counters;
         writer.counter("jobs_submitted", "Jobs accepted", counters.submitted)?;
         writer.counter(
             "decisions",
@@ -284,10 +284,10 @@ mod tests {
     use crate::broker::scheduler::{SchedulerCounters, SchedulerStatus, ToolboxId};
     use maelstrom_wire::v1::{Client, Cluster, Worker};
 
-    fn book() -> SchedulerStatus {
-        let pool = |kit, queued| PoolStatus {
+    fn scheduler() -> SchedulerStatus {
+        let pool = |toolbox, queued| PoolStatus {
             architecture: Architecture::X86_64,
-            kit,
+            toolbox,
             queued,
             ready: 3,
             slots: 16,
@@ -325,7 +325,7 @@ mod tests {
         };
         let figures = MetricsSnapshot {
             core: CoreSnapshot {
-                book: book(),
+                scheduler: scheduler(),
                 cluster: Cluster {
                     workers: vec![worker],
                     clients: vec![Client::default()],

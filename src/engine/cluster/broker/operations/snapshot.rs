@@ -8,7 +8,7 @@ use maelstrom_wire::v1::Cluster;
 #[derive(Clone, Debug)]
 pub struct CoreSnapshot {
     /// Jobs and leases.
-    pub book: SchedulerStatus,
+    pub scheduler: SchedulerStatus,
     /// The cluster's status.
     pub cluster: Cluster,
     /// How many contents were requested because jobs need them and the storage lacked them.

@@ -112,7 +112,7 @@ impl JobScheduler {
         // the limit would lock it out.
         if self.unfinished >= limits.jobs_max && client.jobs.len() >= limits.jobs_guaranteed {
             let limit = limits.jobs_max;
-            return Err(SubmitError::BookFull { limit });
+            return Err(SubmitError::BrokerFull { limit });
         }
         let job = ScheduledJob {
             turn: QueueKey::new(demand.rank, self.arrivals),

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! - [`types`](self): inputs and outputs. [`SchedulerLimits`]: the limits.
-//! - `book`: the state; `client_state`, `worker_state`, `lease_state`, `counters`: its parts.
+//! - `job_scheduler`: the state; `client_state`, `worker_state`, `lease_state`, `counters`: its parts.
 //! - `clients`: submissions and cancellations. `workers`: present and absent workers. `resume`:
 //!   returning workers. `leases`: how attempts start and end.
 //! - `queue`: the waiting jobs. `grants`: the next decisions. `status`: statistics.

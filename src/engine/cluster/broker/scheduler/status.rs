@@ -40,7 +40,7 @@ pub struct SchedulerStatus {
 pub struct PoolStatus {
     pub architecture: Architecture,
     /// The required toolbox, if any.
-    pub kit: Option<ToolboxId>,
+    pub toolbox: Option<ToolboxId>,
     /// Jobs in the queue.
     pub queued: usize,
     /// Those that would start if a slot were free: inputs present, client not held.
@@ -133,7 +133,7 @@ impl JobScheduler {
         pools
             .map(|(key, (ready, slots))| PoolStatus {
                 architecture: key.architecture,
-                kit: key.kit,
+                toolbox: key.toolbox,
                 queued: queued.get(&key).copied().unwrap_or(0),
                 ready,
                 slots,

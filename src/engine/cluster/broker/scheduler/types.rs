@@ -81,7 +81,7 @@ impl Architecture {
 pub struct SchedulingClass {
     pub architecture: Architecture,
     /// The required toolbox, if any.
-    pub kit: Option<ToolboxId>,
+    pub toolbox: Option<ToolboxId>,
     /// What is fetched before it runs.
     pub inputs: InputsId,
 }
@@ -185,7 +185,7 @@ pub enum SubmitError {
     #[error("the run's queued jobs have {limit} kinds of container, which is the most for one run")]
     TooManyKinds { limit: usize },
     #[error("the broker has {limit} unfinished jobs, which is the most it takes")]
-    BookFull { limit: usize },
+    BrokerFull { limit: usize },
 }
 
 /// The result of a cancellation.

@@ -14,7 +14,7 @@ pub(super) struct ScheduledWorker {
     pub(super) ceiling: u32,
     pub(super) deadline: Option<BrokerInstant>,
     pub(super) leases: BTreeSet<JobKey>,
-    pub(super) kits: BTreeSet<ToolboxId>,
+    pub(super) toolboxes: BTreeSet<ToolboxId>,
     pub(super) inputs: BTreeSet<InputsId>,
     /// What the pools were last told.
     pub(super) told: PoolMembership,
@@ -63,7 +63,7 @@ impl ScheduledWorker {
             ceiling: 0,
             deadline: None,
             leases: BTreeSet::new(),
-            kits: BTreeSet::new(),
+            toolboxes: BTreeSet::new(),
             inputs: BTreeSet::new(),
             told: PoolMembership::default(),
         }
@@ -84,7 +84,9 @@ impl ScheduledWorker {
 
     pub(super) fn offers(&self, pool: PoolKey) -> bool {
         pool.architecture == self.offer.architecture
-            && pool.kit.is_none_or(|kit| self.kits.contains(&kit))
+            && pool
+                .toolbox
+                .is_none_or(|toolbox| self.toolboxes.contains(&toolbox))
     }
 
     /// Its load, if it has room for a lease now.

@@ -77,24 +77,24 @@ impl JobScheduler {
     pub fn worker_offers(
         &mut self,
         worker: WorkerId,
-        kit: ToolboxId,
+        toolbox: ToolboxId,
         has: ToolboxPresence,
     ) -> ToolboxRegistration {
         let limit = self.limits.kits_per_worker_max;
         let Some(state) = self.workers.get(&worker) else {
             return ToolboxRegistration::Taken;
         };
-        if (has == ToolboxPresence::Yes) == state.kits.contains(&kit) {
+        if (has == ToolboxPresence::Yes) == state.toolboxes.contains(&toolbox) {
             return ToolboxRegistration::Taken;
         }
-        if has == ToolboxPresence::Yes && state.kits.len() >= limit {
+        if has == ToolboxPresence::Yes && state.toolboxes.len() >= limit {
             return ToolboxRegistration::TooMany { limit };
         }
         self.withdraw(worker);
         if let Some(state) = self.workers.get_mut(&worker) {
             match has {
-                ToolboxPresence::Yes => state.kits.insert(kit),
-                ToolboxPresence::No => state.kits.remove(&kit),
+                ToolboxPresence::Yes => state.toolboxes.insert(toolbox),
+                ToolboxPresence::No => state.toolboxes.remove(&toolbox),
             };
         }
         self.refresh(worker);
@@ -211,8 +211,11 @@ impl JobScheduler {
 
     /// The number of slots for jobs with these requirements. If there are none the jobs wait, which
     /// is worth reporting to their client.
-    pub fn slots_for(&self, architecture: Architecture, kit: Option<ToolboxId>) -> u64 {
-        self.queue.slots(PoolKey { architecture, kit })
+    pub fn slots_for(&self, architecture: Architecture, toolbox: Option<ToolboxId>) -> u64 {
+        self.queue.slots(PoolKey {
+            architecture,
+            toolbox,
+        })
     }
 
     /// Forgets a worker that holds nothing.
@@ -250,9 +253,12 @@ impl JobScheduler {
         }
         let before = std::mem::replace(&mut worker.told, supply);
         let architecture = worker.offer.architecture;
-        let kits = worker.kits.iter().map(|kit| Some(*kit));
-        for kit in std::iter::once(None).chain(kits) {
-            let pool = PoolKey { architecture, kit };
+        let toolboxes = worker.toolboxes.iter().map(|toolbox| Some(*toolbox));
+        for toolbox in std::iter::once(None).chain(toolboxes) {
+            let pool = PoolKey {
+                architecture,
+                toolbox,
+            };
             self.queue
                 .set_supply(pool, id, before.load, supply.slots, supply.load);
         }

@@ -91,9 +91,12 @@ impl BrokerTask {
             let due = self.core.next_tick();
             let due = due.map(|moment| self.began + Duration::from_millis(moment.0));
             tokio::select! {
-                // Inputs from the core itself come first: they are few, and clients wait for what
-                // follows.
+                // What is seldom comes first, so that an inbox that is never empty keeps nothing
+                // else from happening: a sample comes once a second, inputs from the core itself
+                // are few, and clients wait for what follows. The core does what is due after each
+                // batch.
                 biased;
+                _ = sampling.tick() => inputs.push(CoreInput::Sample),
                 count = self.own.recv_many(&mut inputs, BATCH_MAX) => {
                     if count == 0 {
                         return;
@@ -104,7 +107,6 @@ impl BrokerTask {
                         return;
                     }
                 }
-                _ = sampling.tick() => inputs.push(CoreInput::Sample),
                 () = sleep_until(due) => {}
             }
             for input in inputs.drain(..).chain(others.drain(..)) {
@@ -161,4 +163,73 @@ pub fn add_to(routes: &mut RoutesBuilder, door: &BrokerHandle, access: &AccessPo
         ))
         // It checks itself for what is reserved to administrators.
         .add_service(InterceptedService::new(operator, for_clients));
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use futures_util::future::BoxFuture;
+    use tokio::sync::oneshot;
+
+    use super::super::budgets::CallerPrincipal;
+    use super::super::core::outbox::outbox;
+    use super::super::core::{InventoryCheck, SessionId};
+    use super::*;
+    use maelstrom_wire::from_proto::ContentSource;
+    use maelstrom_wire::v1::{self, client_message, session_event};
+    use maelstrom_wire::versions::VERSIONS;
+
+    struct EmptyInventory;
+
+    impl ContentInventory for EmptyInventory {
+        fn check(
+            &self,
+            _contents: Vec<ContentSource>,
+        ) -> BoxFuture<'static, Result<InventoryCheck, String>> {
+            Box::pin(async { Ok(InventoryCheck::Complete(Box::new(()))) })
+        }
+
+        fn bytes(&self) -> u64 {
+            0
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_inbox_keeps_no_client_from_its_sample() {
+        let journal = (Journal::none(), RecoveredState::default());
+        let (handle, mut task) = open(BrokerConfig::default(), journal, Box::new(EmptyInventory));
+        let (outbox, mut outlet) = outbox(|| {});
+        let (answer, _answered) = oneshot::channel();
+        let session = SessionId(0);
+        let hello = CoreInput::Hello {
+            hello: v1::Hello {
+                versions: Some(VERSIONS.clone()),
+                run: vec![1; 16].into(),
+                name: "somebody".to_owned(),
+                weight: 1,
+                ..v1::Hello::default()
+            },
+            caller: CallerPrincipal::default(),
+            outbox,
+            answer,
+            session,
+        };
+        task.core.handle(hello, BrokerInstant(0));
+        // The client leaves with the last input of a full inbox: only a sample that need not wait
+        // for the inbox to be empty reaches it.
+        for _ in 1..INBOX_MAX {
+            handle.inbox.try_send(CoreInput::Tick).unwrap();
+        }
+        let goodbye = client_message::Kind::Goodbye(v1::Empty {});
+        let goodbye = CoreInput::Client(session, goodbye);
+        handle.inbox.try_send(goodbye).unwrap();
+        drop(handle);
+        task.run().await;
+        let mut samples = 0;
+        while let Some(event) = outlet.next().await {
+            let kind = event.unwrap().kind;
+            samples += u32::from(matches!(kind, Some(session_event::Kind::Cluster(_))));
+        }
+        assert_eq!(samples, 1);
+    }
 }

@@ -30,7 +30,7 @@ pub(super) enum LeaseStage<T> {
     Running {
         slot: Option<u32>,
         wish: EndDisposition,
-        _kept: T,
+        _inputs: T,
     },
     Over {
         slot: Option<u32>,

@@ -233,13 +233,13 @@ impl<T: Clone> LeaseTable<T> {
         None
     }
 
-    fn set_running(&mut self, fence: LeaseToken, kept: T) {
+    fn set_running(&mut self, fence: LeaseToken, inputs: T) {
         if let Some(held) = self.leases.get_mut(&fence) {
             self.running += 1;
             held.stage = LeaseStage::Running {
                 slot: None,
                 wish: EndDisposition::Tell,
-                _kept: kept,
+                _inputs: inputs,
             };
         }
     }

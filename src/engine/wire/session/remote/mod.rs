@@ -92,9 +92,8 @@ struct RemoteTemplate {
 enum TemplateUploadState {
     Wanted,
     Running,
+    /// If the broker lacks something all the same, it says so.
     Done,
-    /// The broker has evicted something since, and waits.
-    Again,
 }
 
 struct RemoteJob {
@@ -335,10 +334,6 @@ impl RemoteJobs {
         for template in &mut self.templates {
             template.is_defined = false;
             template.waiting.clear();
-            // A broker that lost its disk asks for the contents again.
-            if template.upload == TemplateUploadState::Again {
-                template.upload = TemplateUploadState::Wanted;
-            }
         }
         for (id, job) in &self.jobs {
             let template = job.template.map(|number| number as usize);

@@ -144,12 +144,9 @@ async fn a_client_at_its_limit_is_refused_and_another_is_served() {
             stage.send(&client, goodbye).await;
         }
         let core = &stage.core;
-        assert_eq!(
-            (core.accounts.count(), core.runs.len(), core.shown.len()),
-            (0, 0, 0)
-        );
+        assert_eq!(core.runs.counts(), (0, 0, 0));
         assert_eq!(core.templates.toolboxes().count(), 0);
-        assert!(core.workers.values().all(|worker| worker.kits.is_empty()));
+        assert_eq!(core.workers.toolbox_count(), 0);
     }
 }
 
@@ -230,7 +227,7 @@ async fn any_number_of_toolboxes_come_and_go() {
             .send(&client, client_message::Kind::Goodbye(v1::Empty {}))
             .await;
     }
-    assert_eq!(stage.core.book_status().pools.len(), 1);
+    assert_eq!(stage.core.scheduler_status().pools.len(), 1);
 }
 
 /// A job that no worker can run ends with the reason.
@@ -310,8 +307,7 @@ async fn a_client_that_takes_nothing_has_little_to_take() {
     for _ in 0..40_000 {
         stage.core.handle(CoreInput::Sample, BrokerInstant(0));
     }
-    let waits = stage.core.clients.values().next().unwrap();
-    assert!(!waits.has_taken_everything());
+    assert!(!stage.core.runs.has_listeners());
     drop(client);
 }
 

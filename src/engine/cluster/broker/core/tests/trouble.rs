@@ -1,6 +1,8 @@
 //! Failures and races.
 
 use super::*;
+use crate::broker::scheduler::InputsId;
+use maelstrom_model::ids::WorkerId;
 
 /// Promise 5: a cancellation is acknowledged once the container is gone.
 #[tokio::test]
@@ -209,4 +211,61 @@ async fn a_worker_that_comes_back_is_told_again_to_drain() {
         is_told |= matches!(order.unwrap().kind, Some(worker_order::Kind::Drain(_)));
     }
     assert!(is_told, "a lost order is given again");
+}
+
+/// Invariant 3: a job has one outcome, even one whose output could not be kept.
+#[tokio::test]
+async fn a_job_whose_output_was_refused_is_over_whatever_its_worker_does() {
+    use crate::broker::limits::{ClientLimits, ClientResource};
+    let config = BrokerConfig {
+        per_client: ClientLimits::default().with(ClientResource::OutputBytes, 1_000),
+        ..BrokerConfig::default()
+    };
+    for is_lost in [false, true] {
+        let mut stage = stage_with(FakeInventory(None), config.clone());
+        let mut worker = stage.worker(1, &[]).await;
+        let mut client = stage.client_with(1, &[7]).await;
+        let fence = worker.leases()[0];
+        let started = report::Kind::Started(0);
+        stage.reports(&worker, fence, started).await;
+        let text = "x".repeat(2_000);
+        stage.reports(&worker, fence, written(0, &text)).await;
+        assert_eq!(worker.stops(), [fence]);
+        let news = client.news();
+        let end = news.last().unwrap();
+        assert!(end.starts_with("finished 7: Infrastructure"), "{end}");
+        match is_lost {
+            // It does not come back, and neither does the job.
+            true => {
+                stage.handle(CoreInput::Gone(worker.session)).await;
+                stage.pass(60).await;
+                stage.worker(2, &[]).await;
+            }
+            false => stage.reports(&worker, fence, exited(0)).await,
+        }
+        let mut client = stage.client(1).await.unwrap();
+        let news = client.news();
+        let ends = news.iter().filter(|line| line.starts_with("finished"));
+        let ends: Vec<&String> = ends.collect();
+        assert_eq!(ends, [end]);
+        assert!(!news.iter().any(|line| line.starts_with("requeued")));
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_cannot_be_sent_does_not_count_as_sent() {
+    let mut stage = stage(FakeInventory(None));
+    let mut worker = stage.worker(1, &[]).await;
+    // Nobody has defined this one yet.
+    let early = std::panic::AssertUnwindSafe(|| {
+        stage.core.send_template(WorkerId(0), InputsId(0));
+    });
+    drop(std::panic::catch_unwind(early));
+    let _client = stage.client_with(1, &[7]).await;
+    let orders = std::iter::from_fn(|| worker.orders.try_recv().ok());
+    let sent = orders.filter(|order| {
+        let kind = order.as_ref().unwrap().kind.as_ref();
+        matches!(kind, Some(worker_order::Kind::Template(_)))
+    });
+    assert_eq!(sent.count(), 1);
 }

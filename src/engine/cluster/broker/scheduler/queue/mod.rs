@@ -263,7 +263,7 @@ impl FairQueue {
             let (turn, inputs) = *client.lanes.get(key)?.heads.first()?;
             let kind = SchedulingClass {
                 architecture: key.architecture,
-                kit: key.kit,
+                toolbox: key.toolbox,
                 inputs,
             };
             Some(QueueHead {

@@ -10,7 +10,7 @@ use maelstrom_model::ids::WorkerId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct PoolKey {
     pub architecture: Architecture,
-    pub kit: Option<ToolboxId>,
+    pub toolbox: Option<ToolboxId>,
 }
 
 impl PoolKey {
@@ -18,7 +18,7 @@ impl PoolKey {
     pub(super) fn first(architecture: Architecture) -> PoolKey {
         PoolKey {
             architecture,
-            kit: None,
+            toolbox: None,
         }
     }
 }
@@ -27,7 +27,7 @@ impl From<SchedulingClass> for PoolKey {
     fn from(kind: SchedulingClass) -> PoolKey {
         PoolKey {
             architecture: kind.architecture,
-            kit: kind.kit,
+            toolbox: kind.toolbox,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 
 /// Always busy workers, in virtual time.
 struct FairnessSimulation {
-    book: JobScheduler,
+    scheduler: JobScheduler,
     now: u64,
     running: BTreeSet<(u64, LeaseTuple)>,
     next_job: BTreeMap<u64, u64>,
@@ -24,11 +24,11 @@ type LeaseTuple = (u64, u64, u64, u32);
 
 impl FairnessSimulation {
     fn new(slots: u32) -> FairnessSimulation {
-        let mut book = JobScheduler::new(exact(), FencingToken(1));
-        book.inputs(InputsId(0), InputAvailability::Ready);
-        book.join(1, slots, 0);
+        let mut scheduler = JobScheduler::new(exact(), FencingToken(1));
+        scheduler.inputs(InputsId(0), InputAvailability::Ready);
+        scheduler.join(1, slots, 0);
         FairnessSimulation {
-            book,
+            scheduler,
             now: 0,
             running: BTreeSet::new(),
             next_job: BTreeMap::new(),
@@ -40,7 +40,7 @@ impl FairnessSimulation {
 
     /// A client with this weight, and jobs that each take this long.
     fn client(&mut self, client: u64, weight: u32, takes_ms: u64, jobs: u64) {
-        self.book.client_joined(ClientId(client), weight);
+        self.scheduler.client_joined(ClientId(client), weight);
         self.takes_ms.insert(client, takes_ms);
         self.more(client, jobs);
     }
@@ -49,15 +49,15 @@ impl FairnessSimulation {
         let next = self.next_job.entry(client).or_default();
         let range = *next..*next + jobs;
         *next += jobs;
-        self.book.submit_all(client, range);
+        self.scheduler.submit_all(client, range);
     }
 
     /// Grants what can be granted, then ends the next job. Returns its client, if one ended.
     fn step(&mut self) -> Option<u64> {
-        for grant in self.book.grants(at(self.now), usize::MAX) {
+        for grant in self.scheduler.grants(at(self.now), usize::MAX) {
             let Lease { key, worker, fence } = grant.lease;
             self.order.push(key.client.0);
-            self.book.started(worker, key, fence, at(self.now));
+            self.scheduler.started(worker, key, fence, at(self.now));
             let ends = self.now + self.takes_ms[&key.client.0];
             let lease = (fence.0, key.client.0, key.job.0, worker.0);
             self.running.insert((ends, lease));
@@ -70,8 +70,8 @@ impl FairnessSimulation {
             worker: WorkerId(worker),
             fence: FencingToken(fence),
         };
-        self.book.heartbeat(lease.worker, at(ends));
-        assert_eq!(self.book.done(lease, ends), ReportDisposition::Report);
+        self.scheduler.heartbeat(lease.worker, at(ends));
+        assert_eq!(self.scheduler.done(lease, ends), ReportDisposition::Report);
         Some(client)
     }
 
@@ -90,7 +90,7 @@ fn many_runs_of_one_client_get_what_one_run_of_another_gets() {
     let mut shop = FairnessSimulation::new(1);
     for run in 1..=20 {
         shop.client(run, 100, 1_000, 100);
-        shop.book.client_shares(ClientId(run), 100, 2_000);
+        shop.scheduler.client_shares(ClientId(run), 100, 2_000);
     }
     shop.client(21, 1, 1_000, 100);
     shop.busy(2_000);
@@ -168,15 +168,17 @@ fn promise_7_a_client_that_waited_for_its_workers_does_not_stop_the_others_for_l
     shop.client(2, 1, 1_000, 0);
     for job in 0..1_000 {
         let kind = SchedulingClass {
-            kit: Some(ToolboxId(1)),
+            toolbox: Some(ToolboxId(1)),
             ..kind(0)
         };
-        shop.book.submit(key(2, job), demand(kind), at(0)).unwrap();
+        shop.scheduler
+            .submit(key(2, job), demand(kind), at(0))
+            .unwrap();
     }
     for _ in 0..1_000 {
         shop.step();
     }
-    shop.book
+    shop.scheduler
         .worker_offers(WorkerId(1), ToolboxId(1), ToolboxPresence::Yes);
     let before = shop.order.len();
     for _ in 0..300 {
@@ -227,20 +229,20 @@ proptest! {
     fn jobs_of_a_client_start_in_their_order(
         ranks in prop::collection::vec((-1i8..=1, prop::option::of(0u64..4), 0u32..3), 0..60),
     ) {
-        let mut book = book_with(exact());
+        let mut scheduler = scheduler_with(exact());
         for inputs in 0..3 {
-            book.inputs(InputsId(inputs), InputAvailability::Ready);
+            scheduler.inputs(InputsId(inputs), InputAvailability::Ready);
         }
         let mut expected = Vec::new();
         for (job, (priority, estimate, inputs)) in (0..).zip(ranks) {
             let rank = JobPriority { priority, estimate: estimate.map(Duration::from_secs) };
             let demand = JobDemand { rank, kind: kind(inputs) };
-            book.submit(key(1, job), demand, at(0)).unwrap();
+            scheduler.submit(key(1, job), demand, at(0)).unwrap();
             expected.push((std::cmp::Reverse(rank), job));
         }
         expected.sort();
-        book.join(1, 100, 0);
-        let order: Vec<u64> = book.grants(at(0), 100).iter().map(|g| g.lease.key.job.0).collect();
+        scheduler.join(1, 100, 0);
+        let order: Vec<u64> = scheduler.grants(at(0), 100).iter().map(|g| g.lease.key.job.0).collect();
         let expected: Vec<u64> = expected.into_iter().map(|(_, job)| job).collect();
         prop_assert_eq!(order, expected);
     }

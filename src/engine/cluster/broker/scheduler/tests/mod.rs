@@ -34,7 +34,7 @@ fn key(client: u64, job: u64) -> JobKey {
 fn kind(inputs: u32) -> SchedulingClass {
     SchedulingClass {
         architecture: X86,
-        kit: None,
+        toolbox: None,
         inputs: InputsId(inputs),
     }
 }
@@ -61,15 +61,15 @@ fn estimated(seconds: u64) -> JobPriority {
 }
 
 /// A scheduler with inputs 0 present, and client 1.
-fn book() -> JobScheduler {
-    book_with(SchedulerLimits::default())
+fn scheduler() -> JobScheduler {
+    scheduler_with(SchedulerLimits::default())
 }
 
-fn book_with(limits: SchedulerLimits) -> JobScheduler {
-    let mut book = JobScheduler::new(limits, FencingToken(100));
-    book.inputs(InputsId(0), InputAvailability::Ready);
-    book.client_joined(ClientId(1), 1);
-    book
+fn scheduler_with(limits: SchedulerLimits) -> JobScheduler {
+    let mut scheduler = JobScheduler::new(limits, FencingToken(100));
+    scheduler.inputs(InputsId(0), InputAvailability::Ready);
+    scheduler.client_joined(ClientId(1), 1);
+    scheduler
 }
 
 /// Without prefetching.

@@ -100,7 +100,7 @@ impl SchedulerModel {
             Err(SubmitError::ClientFull { limit }) => {
                 assert!(self.unfinished(|other| other.client == key.client) >= limit);
             }
-            Err(SubmitError::BookFull { limit }) => assert!(self.unfinished(|_| true) >= limit),
+            Err(SubmitError::BrokerFull { limit }) => assert!(self.unfinished(|_| true) >= limit),
             Err(SubmitError::TooManyKinds { .. }) => {}
         }
     }
@@ -213,11 +213,11 @@ impl SchedulerModel {
         assert_eq!(self.held_by(id), kept);
     }
 
-    pub(super) fn kit(&mut self, worker: WorkerId, kit: ToolboxId, has: ToolboxPresence) {
+    pub(super) fn toolbox(&mut self, worker: WorkerId, toolbox: ToolboxId, has: ToolboxPresence) {
         if let Some(worker) = self.workers.get_mut(&worker) {
             match has {
-                ToolboxPresence::Yes => worker.kits.insert(kit),
-                ToolboxPresence::No => worker.kits.remove(&kit),
+                ToolboxPresence::Yes => worker.toolboxes.insert(toolbox),
+                ToolboxPresence::No => worker.toolboxes.remove(&toolbox),
             };
         }
     }
@@ -422,7 +422,10 @@ impl SchedulerModel {
             let worker = &self.workers[&lease.worker];
             assert!(worker.serves(), "{lease:?}");
             assert_eq!(worker.offer.architecture, kind.architecture);
-            assert!(kind.kit.is_none_or(|kit| worker.kits.contains(&kit)));
+            assert!(
+                kind.toolbox
+                    .is_none_or(|toolbox| worker.toolboxes.contains(&toolbox))
+            );
             assert!(self.held_by(lease.worker) <= self.workers[&lease.worker].ceiling as usize);
         }
     }
@@ -448,8 +451,8 @@ impl SchedulerModel {
     }
 
     /// What must hold after every step: no job is lost, and no slot is used twice.
-    pub(super) fn check(&self, book: &JobScheduler, now: BrokerInstant) {
-        let status = book.status(now);
+    pub(super) fn check(&self, scheduler: &JobScheduler, now: BrokerInstant) {
+        let status = scheduler.status(now);
         let count =
             |is: fn(&ModelJobState) -> bool| self.jobs.values().filter(|(p, _)| is(p)).count();
         let waiting = count(|place| matches!(place, ModelJobState::Waiting));
@@ -466,7 +469,7 @@ impl SchedulerModel {
             assert_eq!(worker.leases, self.held_by(worker.worker));
         }
         for lease in self.leases() {
-            assert_eq!(book.lease_of(lease.key), Some(lease));
+            assert_eq!(scheduler.lease_of(lease.key), Some(lease));
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) enum LeaveOutcome {
 pub(super) struct ModelWorker {
     pub(super) offer: WorkerCapacity,
     pub(super) ceiling: u32,
-    pub(super) kits: BTreeSet<ToolboxId>,
+    pub(super) toolboxes: BTreeSet<ToolboxId>,
     presence: ModelPresence,
     intake: ModelDrainState,
     heard: BrokerInstant,
@@ -40,7 +40,7 @@ impl ModelWorker {
         ModelWorker {
             offer,
             ceiling: 0,
-            kits: BTreeSet::new(),
+            toolboxes: BTreeSet::new(),
             presence: ModelPresence::Here,
             intake: ModelDrainState::Open,
             heard: now,

@@ -18,7 +18,7 @@ enum SchedulerStep {
     WorkerJoined(u32, WorkerCapacity),
     /// With the leases of these indexes, and these made-up ones.
     WorkerResumed(u32, WorkerCapacity, Vec<usize>, Vec<(JobKey, u64)>),
-    Kit(u32, u32, ToolboxPresence),
+    Toolbox(u32, u32, ToolboxPresence),
     Holds(u32, u32, InputLocality),
     Credit(u32, u32),
     Heartbeat(u32),
@@ -43,10 +43,11 @@ fn a_key() -> impl Strategy<Value = JobKey> {
 
 fn a_kind() -> impl Strategy<Value = SchedulingClass> {
     let architecture = prop_oneof![4 => Just(X86), 1 => Just(Architecture::Aarch64)];
-    let kit = prop_oneof![3 => Just(None), 1 => (0u32..2).prop_map(|kit| Some(ToolboxId(kit)))];
-    (architecture, kit, 0u32..3).prop_map(|(architecture, kit, inputs)| SchedulingClass {
+    let toolbox =
+        prop_oneof![3 => Just(None), 1 => (0u32..2).prop_map(|toolbox| Some(ToolboxId(toolbox)))];
+    (architecture, toolbox, 0u32..3).prop_map(|(architecture, toolbox, inputs)| SchedulingClass {
         architecture,
-        kit,
+        toolbox,
         inputs: InputsId(inputs),
     })
 }
@@ -100,7 +101,7 @@ fn of_clients() -> impl Strategy<Value = SchedulerStep> {
 
 fn of_workers() -> impl Strategy<Value = SchedulerStep> {
     let worker = || 0u32..4;
-    let kit = prop_oneof![3 => Just(ToolboxPresence::Yes), 1 => Just(ToolboxPresence::No)];
+    let toolbox = prop_oneof![3 => Just(ToolboxPresence::Yes), 1 => Just(ToolboxPresence::No)];
     let holds = prop_oneof![3 => Just(InputLocality::Yes), 1 => Just(InputLocality::No)];
     let claims = prop::collection::vec((a_key(), a_fence()), 0..3);
     let held = prop::collection::vec(any::<usize>(), 0..6);
@@ -108,7 +109,7 @@ fn of_workers() -> impl Strategy<Value = SchedulerStep> {
         4 => (worker(), an_offer()).prop_map(|(id, offer)| SchedulerStep::WorkerJoined(id, offer)),
         4 => (worker(), an_offer(), held, claims)
             .prop_map(|(id, offer, held, lies)| SchedulerStep::WorkerResumed(id, offer, held, lies)),
-        3 => (worker(), 0u32..2, kit).prop_map(|(id, kit, has)| SchedulerStep::Kit(id, kit, has)),
+        3 => (worker(), 0u32..2, toolbox).prop_map(|(id, toolbox, has)| SchedulerStep::Toolbox(id, toolbox, has)),
         2 => (worker(), 0u32..3, holds).prop_map(|(id, i, holds)| SchedulerStep::Holds(id, i, holds)),
         2 => (worker(), 0u32..9).prop_map(|(id, leases)| SchedulerStep::Credit(id, leases)),
         4 => worker().prop_map(SchedulerStep::Heartbeat),
@@ -151,7 +152,7 @@ fn limits() -> SchedulerLimits {
 
 /// A scheduler and its model, in virtual time.
 struct SchedulerSimulation {
-    book: JobScheduler,
+    scheduler: JobScheduler,
     model: SchedulerModel,
     now: BrokerInstant,
     /// Clients that have left; the core reuses no number.
@@ -163,7 +164,7 @@ struct SchedulerSimulation {
 impl SchedulerSimulation {
     fn new() -> SchedulerSimulation {
         SchedulerSimulation {
-            book: JobScheduler::new(limits(), FIRST_FENCE),
+            scheduler: JobScheduler::new(limits(), FIRST_FENCE),
             model: SchedulerModel::new(limits()),
             now: at(0),
             left: BTreeSet::new(),
@@ -209,7 +210,7 @@ impl SchedulerSimulation {
             SchedulerStep::Tick => self.tick(),
             step => self.worker_step(step),
         }
-        self.model.check(&self.book, self.now);
+        self.model.check(&self.scheduler, self.now);
     }
 
     fn client_step(&mut self, step: SchedulerStep) {
@@ -217,35 +218,35 @@ impl SchedulerSimulation {
         match step {
             SchedulerStep::ClientJoined(client, _) if self.left.contains(&client) => {}
             SchedulerStep::ClientJoined(client, weight) => {
-                self.book.client_joined(ClientId(client), weight);
+                self.scheduler.client_joined(ClientId(client), weight);
                 self.model.joined(ClientId(client));
             }
             SchedulerStep::ClientGate(client, gate) => {
-                self.book.client_gate(ClientId(client), gate);
+                self.scheduler.client_gate(ClientId(client), gate);
                 self.model.gate(ClientId(client), gate);
             }
             SchedulerStep::ClientLeft(client) => {
-                let leases = self.book.client_left(ClientId(client));
+                let leases = self.scheduler.client_left(ClientId(client));
                 self.model.left(ClientId(client), &leases);
                 self.left.insert(client);
                 self.note(&leases);
             }
             SchedulerStep::Submit(key, demand) => {
-                let answer = self.book.submit(key, demand, now);
+                let answer = self.scheduler.submit(key, demand, now);
                 self.model.submitted(key, demand.kind, answer);
                 self.note(&answer);
             }
             SchedulerStep::Cancel(key) => {
-                let answer = self.book.cancel(key);
+                let answer = self.scheduler.cancel(key);
                 self.model.cancelled(key, answer);
                 self.note(&answer);
             }
             SchedulerStep::Inputs(inputs, state) => {
-                self.book.inputs(InputsId(inputs), state);
+                self.scheduler.inputs(InputsId(inputs), state);
                 self.model.inputs(InputsId(inputs), state);
             }
             SchedulerStep::InputsRetired(inputs) => {
-                self.book.inputs_retired(InputsId(inputs));
+                self.scheduler.inputs_retired(InputsId(inputs));
                 self.model
                     .inputs(InputsId(inputs), InputAvailability::Missing);
             }
@@ -257,7 +258,7 @@ impl SchedulerSimulation {
         let now = self.now;
         match step {
             SchedulerStep::WorkerJoined(id, offer) => {
-                let events = self.book.worker_joined(WorkerId(id), offer, now);
+                let events = self.scheduler.worker_joined(WorkerId(id), offer, now);
                 self.model.began_anew(WorkerId(id), offer, now, &events);
                 self.note(&events);
             }
@@ -265,33 +266,36 @@ impl SchedulerSimulation {
                 let leases = indexes.iter().filter_map(|index| self.lease(*index));
                 let mut held: Vec<_> = leases.map(|lease| (lease.key, lease.fence)).collect();
                 held.extend(lies.iter().map(|(key, fence)| (*key, FencingToken(*fence))));
-                let answer = self.book.worker_resumed(WorkerId(id), offer, &held, now);
+                let answer = self
+                    .scheduler
+                    .worker_resumed(WorkerId(id), offer, &held, now);
                 self.model.resumed(WorkerId(id), offer, &held, now, &answer);
                 self.note(&answer);
             }
-            SchedulerStep::Kit(id, kit, has) => {
-                self.book.worker_offers(WorkerId(id), ToolboxId(kit), has);
-                self.model.kit(WorkerId(id), ToolboxId(kit), has);
+            SchedulerStep::Toolbox(id, toolbox, has) => {
+                self.scheduler
+                    .worker_offers(WorkerId(id), ToolboxId(toolbox), has);
+                self.model.toolbox(WorkerId(id), ToolboxId(toolbox), has);
             }
             SchedulerStep::Holds(id, inputs, holds) => {
-                self.book
+                self.scheduler
                     .worker_holds(WorkerId(id), InputsId(inputs), holds);
             }
             SchedulerStep::Credit(id, leases) => {
-                let answer = self.book.credit(WorkerId(id), leases);
+                let answer = self.scheduler.credit(WorkerId(id), leases);
                 self.model.credit(WorkerId(id), leases, answer);
                 self.note(&answer);
             }
             SchedulerStep::Heartbeat(id) => {
-                self.book.heartbeat(WorkerId(id), now);
+                self.scheduler.heartbeat(WorkerId(id), now);
                 self.model.on_heartbeat(WorkerId(id), now);
             }
             SchedulerStep::Draining(id) => {
-                self.book.worker_draining(WorkerId(id));
+                self.scheduler.worker_draining(WorkerId(id));
                 self.model.draining(WorkerId(id));
             }
             SchedulerStep::WorkerLeft(id) => {
-                self.book.worker_left(WorkerId(id));
+                self.scheduler.worker_left(WorkerId(id));
                 self.model.worker_left(WorkerId(id));
             }
             other => unreachable!("{other:?} is not of a worker"),
@@ -306,7 +310,7 @@ impl SchedulerSimulation {
 
     fn started(&mut self, lease: Lease) {
         let answer = self
-            .book
+            .scheduler
             .started(lease.worker, lease.key, lease.fence, self.now);
         self.model.started(lease, answer);
         self.note(&answer);
@@ -314,20 +318,20 @@ impl SchedulerSimulation {
 
     fn finished(&mut self, lease: Lease, how: AttemptResult) {
         let Lease { key, worker, fence } = lease;
-        let answer = self.book.finished(worker, key, fence, how, self.now);
+        let answer = self.scheduler.finished(worker, key, fence, how, self.now);
         self.model.finished(lease, how, &answer);
         self.note(&answer);
     }
 
     fn returned(&mut self, lease: Lease) {
         let Lease { key, worker, fence } = lease;
-        let answer = self.book.returned(worker, key, fence, self.now);
+        let answer = self.scheduler.returned(worker, key, fence, self.now);
         self.model.returned(lease, &answer);
         self.note(&answer);
     }
 
     fn grants(&mut self, max: usize) -> Vec<LeaseGrant> {
-        let grants = self.book.grants(self.now, max);
+        let grants = self.scheduler.grants(self.now, max);
         assert!(grants.len() <= max);
         self.model.granted(&grants);
         self.note(&grants);
@@ -335,10 +339,10 @@ impl SchedulerSimulation {
     }
 
     fn tick(&mut self) {
-        let events = self.book.tick(self.now);
+        let events = self.scheduler.tick(self.now);
         self.model.ticked(self.now, &events);
         self.note(&events);
-        let next = self.book.next_tick();
+        let next = self.scheduler.next_tick();
         assert!(next.is_none_or(|next| next > self.now), "time stands still");
     }
 
@@ -362,8 +366,12 @@ impl SchedulerSimulation {
                     architecture,
                 },
             ));
-            for kit in 0..2 {
-                self.apply(SchedulerStep::Kit(worker, kit, ToolboxPresence::Yes));
+            for toolbox in 0..2 {
+                self.apply(SchedulerStep::Toolbox(
+                    worker,
+                    toolbox,
+                    ToolboxPresence::Yes,
+                ));
             }
         }
         for _ in 0..200 {
@@ -380,7 +388,7 @@ impl SchedulerSimulation {
             self.apply(SchedulerStep::Tick);
         }
         self.model.all_reported();
-        let status = self.book.status(self.now);
+        let status = self.scheduler.status(self.now);
         assert_eq!((status.queued, status.delayed, status.leased), (0, 0, 0));
         assert_eq!(status.workers.len(), 2);
     }

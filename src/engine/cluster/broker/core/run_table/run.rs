@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::accounts::{AccountId, AccountUsage};
-use super::input::SessionId;
-use super::job_state::{JobPhase, JobState, ReportedPhase};
-use super::outbox::Outbox;
+use super::job::{JobPhase, JobState, ReportedPhase};
+use crate::broker::core::input::SessionId;
+use crate::broker::core::outbox::Outbox;
 use crate::broker::journal::RunName;
 use crate::broker::owner::{PrivilegeScope, RunOwner};
-use crate::broker::scheduler::{Architecture, BrokerInstant, ClientAdmission, InputsId};
+use crate::broker::scheduler::{
+    Architecture, BrokerInstant, ClientAdmission, SchedulingClass, ToolboxId,
+};
 use crate::output_log::OutputLogError;
 use maelstrom_model::backend::JobId;
 use maelstrom_wire::to_proto;
@@ -22,7 +24,7 @@ const MESSAGE_BYTES: usize = 64;
 const SAMPLE_LEVEL_MAX: usize = 1024 * 1024;
 
 /// A run.
-pub struct ClientRun {
+pub(super) struct ClientRun {
     pub(super) run: RunName,
     /// Its name as shown to others.
     pub(super) shown: RunName,
@@ -44,12 +46,28 @@ pub struct ClientRun {
     /// Whether it has submitted its jobs since it connected. Until then it may acknowledge the
     /// outcome of some.
     pub(super) has_submitted: bool,
-    pub(super) templates: BTreeMap<u32, InputsId>,
+    pub(super) templates: BTreeMap<u32, RunTemplate>,
     pub(super) jobs: HashMap<JobId, JobState>,
     /// Architectures of which it was told that they have no worker.
     pub(super) noticed: BTreeSet<Architecture>,
     /// Jobs whose output waits for room in the outbox.
     pub(super) lagging: VecDeque<JobId>,
+}
+
+/// What a run's number for a template stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunTemplate {
+    /// Where its jobs can run.
+    pub kind: SchedulingClass,
+    /// The privileges that its jobs ask for.
+    pub asks: PrivilegeScope,
+}
+
+impl RunTemplate {
+    /// The required toolbox, if any.
+    pub fn toolbox(&self) -> Option<ToolboxId> {
+        self.kind.toolbox
+    }
 }
 
 pub(super) struct ClientSession {
@@ -58,10 +76,6 @@ pub(super) struct ClientSession {
 }
 
 impl ClientRun {
-    pub(super) fn gone_since(&self) -> Option<BrokerInstant> {
-        self.gone_since
-    }
-
     pub(super) fn is_connected(&self) -> bool {
         self.attached.is_some()
     }
@@ -72,7 +86,7 @@ impl ClientRun {
         attached.is_some_and(|attached| attached.outbox.level() < SAMPLE_LEVEL_MAX)
     }
 
-    pub(super) fn gate(&self) -> ClientAdmission {
+    pub(super) fn admission(&self) -> ClientAdmission {
         // A client that has not submitted since it reconnected may be about to acknowledge a job
         // that would start.
         match self.attached.is_some() && self.has_submitted && !self.wants_hold {

@@ -8,12 +8,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tonic::Status;
 
 use crate::broker::budgets::{LimitWarnings, Principal};
+use crate::broker::core::defect::broken_invariant;
+use crate::broker::core::templates::RequestedToolbox;
 use crate::broker::limits::{ClientLimits, ClientResource, OUTPUT_HELD_PART};
 use crate::broker::scheduler::{ClientId, ToolboxId};
 
 /// The number of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AccountId(u64);
+
+const UNKNOWN: &str = "an account is referred to that no run has";
 
 /// The usage of each resource.
 pub(super) type AccountUsage = [u64; ClientResource::COUNT];
@@ -34,7 +38,7 @@ pub(super) struct AccountTable {
     known: BTreeMap<AccountId, ClientAccount>,
     by_principal: HashMap<Principal, AccountId>,
     next: u64,
-    pub(super) complaints: LimitWarnings,
+    complaints: LimitWarnings,
 }
 
 impl AccountTable {
@@ -46,10 +50,6 @@ impl AccountTable {
             next: 0,
             complaints: LimitWarnings::default(),
         }
-    }
-
-    pub(super) fn limits(&self) -> &ClientLimits {
-        &self.limits
     }
 
     /// Whether a principal may open another run.
@@ -87,7 +87,7 @@ impl AccountTable {
                 id
             }
         };
-        if let Some(account) = self.known.get_mut(&id) {
+        if let Some(account) = self.account_mut(id) {
             account.runs.insert(run);
         }
         id
@@ -99,20 +99,21 @@ impl AccountTable {
         id: AccountId,
         run: ClientId,
         used: &AccountUsage,
-        kits: &[ToolboxId],
+        toolboxes: &[ToolboxId],
     ) {
-        let Some(account) = self.known.get_mut(&id) else {
+        let Some(account) = self.account_mut(id) else {
             return;
         };
-        for (own, used) in account.used.iter_mut().zip(used) {
-            *own = own.saturating_sub(*used);
+        for what in ClientResource::all() {
+            account.subtract(what, used[what as usize]);
         }
-        for kit in kits {
-            account.drop_toolbox(*kit);
+        for toolbox in toolboxes {
+            account.drop_toolbox(*toolbox);
         }
         account.runs.remove(&run);
         if account.runs.is_empty() {
-            self.by_principal.remove(&account.principal);
+            let principal = account.principal.clone();
+            self.by_principal.remove(&principal);
             self.known.remove(&id);
         }
     }
@@ -125,25 +126,32 @@ impl AccountTable {
         more: u64,
     ) -> Result<(), Status> {
         let most = self.limits.most(what);
-        match self.known.get(&id) {
-            Some(account) if account.used[what as usize].saturating_add(more) > most => {
-                Err(self.complaints.refuse(&account.principal, what, most))
-            }
-            Some(_) | None => Ok(()),
+        let Some(account) = self.known.get(&id) else {
+            broken_invariant(UNKNOWN);
+            return Ok(());
+        };
+        match account.used[what as usize].saturating_add(more) > most {
+            true => Err(self.complaints.refuse(&account.principal, what, most)),
+            false => Ok(()),
         }
     }
 
-    /// Whether there is room for a template with this toolbox; `None` is an unknown one.
+    /// Whether there is room for a template with this toolbox.
     pub(super) fn check_toolbox(
         &mut self,
         id: AccountId,
-        kit: Option<ToolboxId>,
+        requested: RequestedToolbox,
     ) -> Result<(), Status> {
         let most = self.limits.most(ClientResource::Toolboxes);
         let Some(account) = self.known.get(&id) else {
+            broken_invariant(UNKNOWN);
             return Ok(());
         };
-        let has = kit.is_some_and(|kit| account.toolboxes.contains_key(&kit));
+        let has = match requested {
+            RequestedToolbox::None => return Ok(()),
+            RequestedToolbox::New => false,
+            RequestedToolbox::Known(toolbox) => account.toolboxes.contains_key(&toolbox),
+        };
         match has || (account.toolboxes.len() as u64) < most {
             true => Ok(()),
             false => {
@@ -155,28 +163,43 @@ impl AccountTable {
     }
 
     pub(super) fn add(&mut self, id: AccountId, what: ClientResource, more: u64) {
-        if let Some(account) = self.known.get_mut(&id) {
+        if let Some(account) = self.account_mut(id) {
             let used = &mut account.used[what as usize];
             *used = used.saturating_add(more);
         }
     }
 
     pub(super) fn subtract(&mut self, id: AccountId, what: ClientResource, less: u64) {
-        if let Some(account) = self.known.get_mut(&id) {
-            let used = &mut account.used[what as usize];
-            *used = used.saturating_sub(less);
+        if let Some(account) = self.account_mut(id) {
+            account.subtract(what, less);
         }
     }
 
-    pub(super) fn add_toolbox(&mut self, id: AccountId, kit: ToolboxId) {
-        if let Some(account) = self.known.get_mut(&id) {
-            *account.toolboxes.entry(kit).or_default() += 1;
+    pub(super) fn add_toolbox(&mut self, id: AccountId, toolbox: ToolboxId) {
+        if let Some(account) = self.account_mut(id) {
+            *account.toolboxes.entry(toolbox).or_default() += 1;
         }
+    }
+
+    fn account(&self, id: AccountId) -> Option<&ClientAccount> {
+        let account = self.known.get(&id);
+        if account.is_none() {
+            broken_invariant(UNKNOWN);
+        }
+        account
+    }
+
+    fn account_mut(&mut self, id: AccountId) -> Option<&mut ClientAccount> {
+        let account = self.known.get_mut(&id);
+        if account.is_none() {
+            broken_invariant(UNKNOWN);
+        }
+        account
     }
 
     /// Whether jobs of this account are held back because of unread output.
     pub(super) fn is_held(&self, id: AccountId) -> bool {
-        self.known.get(&id).is_some_and(|account| account.is_held)
+        self.account(id).is_some_and(|account| account.is_held)
     }
 
     /// Whether this account belongs to the principal.
@@ -186,11 +209,11 @@ impl AccountTable {
 
     /// The usage of a resource by an account.
     pub(super) fn used(&self, id: AccountId, what: ClientResource) -> u64 {
-        let account = self.known.get(&id);
+        let account = self.account(id);
         account.map_or(0, |account| account.used[what as usize])
     }
 
-    /// The runs of an account.
+    /// The runs of an account, which is gone if it has none.
     pub(super) fn runs_of(&self, id: AccountId) -> impl Iterator<Item = ClientId> {
         let account = self.known.get(&id).into_iter();
         account.flat_map(|account| account.runs.iter().copied())
@@ -198,7 +221,7 @@ impl AccountTable {
 
     /// The number of runs of an account.
     pub(super) fn runs(&self, id: AccountId) -> usize {
-        self.known.get(&id).map_or(0, |account| account.runs.len())
+        self.account(id).map_or(0, |account| account.runs.len())
     }
 
     /// The number of accounts.
@@ -211,7 +234,7 @@ impl AccountTable {
     pub(super) fn rebalance_output(&mut self, id: AccountId) -> Vec<ClientId> {
         let most = self.limits.most(ClientResource::OutputBytes);
         let held_from = most / OUTPUT_HELD_PART;
-        let Some(account) = self.known.get_mut(&id) else {
+        let Some(account) = self.account_mut(id) else {
             return Vec::new();
         };
         let used = account.used[ClientResource::OutputBytes as usize];
@@ -235,12 +258,21 @@ impl AccountTable {
 }
 
 impl ClientAccount {
-    fn drop_toolbox(&mut self, kit: ToolboxId) {
-        if let Some(count) = self.toolboxes.get_mut(&kit) {
-            *count -= 1;
-            if *count == 0 {
-                self.toolboxes.remove(&kit);
-            }
+    fn subtract(&mut self, what: ClientResource, less: u64) {
+        let used = &mut self.used[what as usize];
+        if less > *used {
+            broken_invariant("a run gives back more than its account uses");
+        }
+        *used = used.saturating_sub(less);
+    }
+
+    fn drop_toolbox(&mut self, toolbox: ToolboxId) {
+        let Some(count) = self.toolboxes.get_mut(&toolbox) else {
+            return broken_invariant("a run gives back a toolbox that its account does not have");
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.toolboxes.remove(&toolbox);
         }
     }
 }

@@ -2,20 +2,22 @@
 
 use tonic::Status;
 
-use super::BrokerCore;
 use super::accounts::AccountId;
+use super::{RunTable, RunTemplate};
 use crate::broker::budgets::Principal;
+use crate::broker::core::defect::broken_invariant;
 use crate::broker::limits::{ClientResource, OUTPUT_MEMORY_MAX};
 use crate::broker::scheduler::{ClientId, ToolboxId};
 use crate::output_log::MemoryAvailability;
 
-impl BrokerCore {
+impl RunTable {
     /// Charges a run unconditionally.
     pub(super) fn add(&mut self, id: ClientId, what: ClientResource, more: u64) {
-        if let Some(client) = self.clients.get_mut(&id) {
+        if let Some(client) = self.run_mut(id) {
             // The run keeps its own count, which moves along when it changes accounts or ends.
             client.used[what as usize] += more;
-            self.accounts.add(client.account, what, more);
+            let account = client.account;
+            self.accounts.add(account, what, more);
         }
     }
 
@@ -26,8 +28,8 @@ impl BrokerCore {
         what: ClientResource,
         more: u64,
     ) -> Result<(), Status> {
-        if let Some(client) = self.clients.get(&id) {
-            self.accounts.check(client.account, what, more)?;
+        if let Some(account) = self.run(id).map(|client| client.account) {
+            self.accounts.check(account, what, more)?;
         }
         self.add(id, what, more);
         Ok(())
@@ -35,10 +37,11 @@ impl BrokerCore {
 
     /// Credits a run.
     pub(super) fn give_back(&mut self, id: ClientId, what: ClientResource, less: u64) {
-        if let Some(client) = self.clients.get_mut(&id) {
+        if let Some(client) = self.run_mut(id) {
             let used = &mut client.used[what as usize];
             *used = used.saturating_sub(less);
-            self.accounts.subtract(client.account, what, less);
+            let account = client.account;
+            self.accounts.subtract(account, what, less);
         }
     }
 
@@ -58,16 +61,16 @@ impl BrokerCore {
     }
 
     fn rebalance_output(&mut self, id: ClientId) {
-        let account = self.clients.get(&id).map(|client| client.account);
+        let account = self.run(id).map(|client| client.account);
         let changed = account.map(|account| self.accounts.rebalance_output(account));
         for run in changed.unwrap_or_default() {
-            self.update_gate(run);
+            self.update_admission(run);
         }
     }
 
     /// Whether a client's output is first kept in memory.
     pub(super) fn memory_of(&self, id: ClientId) -> MemoryAvailability {
-        let account = self.clients.get(&id).map(|client| client.account);
+        let account = self.run(id).map(|client| client.account);
         let used = account.map_or(0, |account| {
             self.accounts.used(account, ClientResource::OutputBytes)
         });
@@ -80,38 +83,35 @@ impl BrokerCore {
     /// Divides a client's share of the workers among the runs of its account.
     pub(super) fn share_out(&mut self, id: AccountId) {
         let runs = self.accounts.runs_of(id);
-        let weight = |run: ClientId| Some((run, self.clients.get(&run)?.weight));
+        let weight = |run: ClientId| Some((run, self.run(run)?.weight));
         let weights: Vec<(ClientId, u32)> = runs.filter_map(weight).collect();
         let sum = weights.iter().map(|(_, weight)| weight).sum();
         for (run, weight) in weights {
-            self.book.client_shares(run, weight, sum);
+            self.update_share(run, weight, sum);
         }
     }
 
     /// Moves a run to another account, when its client returned from another address or after a
     /// restart.
     pub(super) fn rehome(&mut self, id: ClientId, principal: &Principal) {
-        let Some(client) = self.clients.get_mut(&id) else {
-            return;
+        let Some(client) = self.known.get_mut(&id) else {
+            return broken_invariant("a run changes accounts that is over");
         };
         let before = client.account;
         if self.accounts.is_of(before, principal) {
             return;
         }
-        let kits: Vec<ToolboxId> = client
-            .templates
-            .values()
-            .filter_map(|inputs| self.templates.get(*inputs)?.kind.kit)
-            .collect();
+        let toolboxes = client.templates.values().filter_map(RunTemplate::toolbox);
+        let toolboxes: Vec<ToolboxId> = toolboxes.collect();
         // The limits of the new account are not checked: the run existed before.
-        self.accounts.close(before, id, &client.used, &kits);
+        self.accounts.close(before, id, &client.used, &toolboxes);
         client.account = self.accounts.open(principal, id);
         for what in ClientResource::all() {
             self.accounts
                 .add(client.account, what, client.used[what as usize]);
         }
-        for kit in kits {
-            self.accounts.add_toolbox(client.account, kit);
+        for toolbox in toolboxes {
+            self.accounts.add_toolbox(client.account, toolbox);
         }
         let now = client.account;
         self.share_out(before);

@@ -29,11 +29,6 @@ impl WorkerRecovery {
         self.instances.is_empty()
     }
 
-    /// Whether this worker is awaited.
-    pub(super) fn knows(&self, instance: WorkerInstance) -> bool {
-        self.instances.contains(&instance)
-    }
-
     /// When to stop waiting.
     pub(super) fn next_tick(&self) -> Option<BrokerInstant> {
         (!self.is_empty()).then_some(self.until)

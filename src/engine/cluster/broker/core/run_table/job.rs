@@ -24,10 +24,10 @@ pub(super) enum JobPhase {
 }
 
 /// One attempt by a worker.
-#[derive(Clone, Copy)]
-pub(super) struct JobAttempt {
-    pub(super) worker: WorkerId,
-    pub(super) fence: FencingToken,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobAttempt {
+    pub worker: WorkerId,
+    pub fence: FencingToken,
 }
 
 /// What the client is sent of a job that has started.
@@ -49,7 +49,7 @@ pub(super) enum ReportedPhase {
 
 /// What happened to a chunk of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ChunkOutcome {
+pub enum ChunkOutcome {
     Now,
     Before,
     /// Earlier chunks are missing.
@@ -58,14 +58,16 @@ pub(super) enum ChunkOutcome {
     TooLong,
 }
 
-pub(super) fn infrastructure(message: String) -> v1::JobResult {
+/// The result of a job that could not be run.
+pub fn infrastructure(message: String) -> v1::JobResult {
     v1::JobResult {
         end: Some(v1::job_result::End::Infrastructure(message)),
         ..v1::JobResult::default()
     }
 }
 
-pub(super) fn cancelled() -> v1::JobResult {
+/// The result of a job that was cancelled.
+pub fn cancelled() -> v1::JobResult {
     v1::JobResult {
         end: Some(v1::job_result::End::Cancelled(v1::Empty {})),
         ..v1::JobResult::default()

@@ -1,50 +1,17 @@
-//! The templates of all clients: equal ones are merged, and sent to a worker once.
-//!
-//! Pure. Whether the storage has a template's contents is checked elsewhere.
+//! Which templates and toolboxes are in use, and by whom.
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 
 use prost::Message;
 
-use super::super::scheduler::{Architecture, ClientId, InputsId, SchedulingClass, ToolboxId};
+use super::error::TemplateError;
+use super::readiness::{PinGuard, TemplateReadiness};
+use crate::broker::core::defect::broken_invariant;
+use crate::broker::scheduler::{Architecture, ClientId, InputsId, SchedulingClass, ToolboxId};
 use maelstrom_container::digest::ContentHash;
-use maelstrom_wire::error::WireError;
 use maelstrom_wire::from_proto::container::sources;
 use maelstrom_wire::from_proto::{self, ContentSource};
 use maelstrom_wire::v1;
-
-/// Pins contents in the storage until dropped.
-pub type PinGuard = Box<dyn Any + Send>;
-
-/// Why a template is rejected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// It is invalid.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    /// Its architecture is unknown.
-    #[error("the template is for the architecture `{name}`; `x86_64` and `aarch64` are known here")]
-    Architecture { name: String },
-    /// It mounts a path of the worker's host that its toolbox does not name.
-    #[error(
-        "the template shows {} of the worker's machine, which its toolbox does not list",
-        path.display()
-    )]
-    Toolbox { path: PathBuf },
-}
-
-/// Whether the storage has a template's contents.
-pub enum TemplateReadiness {
-    /// A check is running.
-    Checking {
-        /// Whether to check again after that.
-        again: bool,
-    },
-    Lacking,
-    Ready,
-}
 
 /// A template that somebody defined.
 pub struct DefinedTemplate {
@@ -52,14 +19,14 @@ pub struct DefinedTemplate {
     pub template: v1::Template,
     /// Where its jobs can run.
     pub kind: SchedulingClass,
-    pub contents: Vec<ContentSource>,
+    pub(super) contents: Vec<ContentSource>,
     /// Whether its contents are present.
-    pub supply: TemplateReadiness,
+    pub(super) supply: TemplateReadiness,
     /// Pins its contents, present and future, throughout its life: a template may need more than
     /// the storage's target size.
-    pub pins: Option<PinGuard>,
+    pub(super) pins: Option<PinGuard>,
     /// Its users, and their numbers for it.
-    pub users: BTreeSet<(ClientId, u32)>,
+    pub(super) users: BTreeSet<(ClientId, u32)>,
     hash: ContentHash,
 }
 
@@ -71,22 +38,35 @@ pub struct TemplateToolbox {
     templates: u32,
 }
 
+/// The toolbox that a template requires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestedToolbox {
+    None,
+    /// No template has required it so far.
+    New,
+    Known(ToolboxId),
+}
+
 /// What nobody uses any more.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct UnusedTemplates {
     pub templates: Vec<InputsId>,
     /// Toolboxes that only those used.
-    pub kits: Vec<ToolboxId>,
+    pub toolboxes: Vec<ToolboxId>,
 }
+
+const UNKNOWN: &str = "a template is referred to that nobody uses";
 
 /// All templates.
 #[derive(Default)]
 pub struct TemplateRegistry {
-    known: BTreeMap<InputsId, DefinedTemplate>,
+    pub(super) known: BTreeMap<InputsId, DefinedTemplate>,
     by_hash: HashMap<ContentHash, InputsId>,
     next: u32,
-    kits: BTreeMap<ToolboxId, TemplateToolbox>,
-    next_kit: u32,
+    toolboxes: BTreeMap<ToolboxId, TemplateToolbox>,
+    next_toolbox: u32,
+    /// How many missing contents were requested since the start.
+    pub(super) contents_lacking: u64,
 }
 
 /// The result of a definition.
@@ -107,8 +87,9 @@ impl TemplateRegistry {
     ) -> Result<DefineOutcome, TemplateError> {
         let hash = ContentHash::of(&template.encode_to_vec());
         if let Some(id) = self.by_hash.get(&hash) {
-            if let Some(known) = self.known.get_mut(id) {
-                known.users.insert((client, number));
+            match self.known.get_mut(id) {
+                Some(known) => drop(known.users.insert((client, number))),
+                None => broken_invariant(UNKNOWN),
             }
             return Ok(DefineOutcome::Known(*id));
         }
@@ -120,7 +101,7 @@ impl TemplateRegistry {
                     name: template.architecture.clone(),
                 }
             })?;
-        let kit = match template.toolbox.is_empty() {
+        let toolbox = match template.toolbox.is_empty() {
             true => None,
             false => Some(self.retain_toolbox(&template.toolbox)),
         };
@@ -133,7 +114,7 @@ impl TemplateRegistry {
                 template,
                 kind: SchedulingClass {
                     architecture,
-                    kit,
+                    toolbox,
                     inputs,
                 },
                 contents,
@@ -150,18 +131,6 @@ impl TemplateRegistry {
     /// The template of this number.
     pub fn get(&self, inputs: InputsId) -> Option<&DefinedTemplate> {
         self.known.get(&inputs)
-    }
-
-    /// Like [`Self::get`], to change its readiness.
-    pub fn get_mut(&mut self, inputs: InputsId) -> Option<&mut DefinedTemplate> {
-        self.known.get_mut(&inputs)
-    }
-
-    /// The templates that had all contents at the last check.
-    pub fn supplied(&self) -> Vec<InputsId> {
-        let known = self.known.iter();
-        let supplied = known.filter(|(_, known)| matches!(known.supply, TemplateReadiness::Ready));
-        supplied.map(|(inputs, _)| *inputs).collect()
     }
 
     /// Removes a client, and returns what nobody uses any more.
@@ -185,8 +154,9 @@ impl TemplateRegistry {
     /// Removes one use of a template, and returns what nobody uses any more.
     pub fn leave_one(&mut self, inputs: InputsId, user: (ClientId, u32)) -> UnusedTemplates {
         let mut unused = UnusedTemplates::default();
-        if let Some(known) = self.known.get_mut(&inputs) {
-            known.users.remove(&user);
+        match self.known.get_mut(&inputs) {
+            Some(known) => drop(known.users.remove(&user)),
+            None => broken_invariant(UNKNOWN),
         }
         self.forget_if_unused(inputs, &mut unused);
         unused
@@ -202,51 +172,61 @@ impl TemplateRegistry {
         };
         self.by_hash.remove(&known.hash);
         unused.templates.push(inputs);
-        let Some(id) = known.kind.kit else {
+        let Some(id) = known.kind.toolbox else {
             return;
         };
-        if let Some(kit) = self.kits.get_mut(&id) {
-            kit.templates -= 1;
-            if kit.templates == 0 {
-                self.kits.remove(&id);
-                unused.kits.push(id);
-            }
+        let Some(toolbox) = self.toolboxes.get_mut(&id) else {
+            return broken_invariant("a template requires a toolbox that is not known");
+        };
+        toolbox.templates -= 1;
+        if toolbox.templates == 0 {
+            self.toolboxes.remove(&id);
+            unused.toolboxes.push(id);
         }
     }
 
     /// All toolboxes in use.
     pub fn toolboxes(&self) -> impl Iterator<Item = (ToolboxId, &TemplateToolbox)> {
-        self.kits.iter().map(|(id, kit)| (*id, kit))
+        self.toolboxes.iter().map(|(id, toolbox)| (*id, toolbox))
     }
 
     /// A toolbox in use.
     pub fn toolbox(&self, id: ToolboxId) -> Option<&TemplateToolbox> {
-        self.kits.get(&id)
+        self.toolboxes.get(&id)
+    }
+
+    /// The toolbox that a template requires.
+    pub fn requested_toolbox(&self, template: &v1::Template) -> RequestedToolbox {
+        match self.find_toolbox(&template.toolbox) {
+            _ if template.toolbox.is_empty() => RequestedToolbox::None,
+            Some(toolbox) => RequestedToolbox::Known(toolbox),
+            None => RequestedToolbox::New,
+        }
     }
 
     /// The toolbox of these paths, if a template uses it.
-    pub fn find_toolbox(&self, paths: &[v1::ToolboxPath]) -> Option<ToolboxId> {
+    fn find_toolbox(&self, paths: &[v1::ToolboxPath]) -> Option<ToolboxId> {
         let hash = toolbox_hash(paths);
-        let mut kits = self.kits.iter();
-        kits.find_map(|(id, kit)| (kit.hash == hash).then_some(*id))
+        let mut toolboxes = self.toolboxes.iter();
+        toolboxes.find_map(|(id, toolbox)| (toolbox.hash == hash).then_some(*id))
     }
 
     /// The toolbox of these paths, with one more user.
     fn retain_toolbox(&mut self, paths: &[v1::ToolboxPath]) -> ToolboxId {
         if let Some(id) = self.find_toolbox(paths) {
-            if let Some(kit) = self.kits.get_mut(&id) {
-                kit.templates += 1;
+            if let Some(toolbox) = self.toolboxes.get_mut(&id) {
+                toolbox.templates += 1;
             }
             return id;
         }
-        let id = ToolboxId(self.next_kit);
-        self.next_kit = self.next_kit.wrapping_add(1);
-        let kit = TemplateToolbox {
+        let id = ToolboxId(self.next_toolbox);
+        self.next_toolbox = self.next_toolbox.wrapping_add(1);
+        let toolbox = TemplateToolbox {
             paths: paths.to_vec(),
             hash: toolbox_hash(paths),
             templates: 1,
         };
-        self.kits.insert(id, kit);
+        self.toolboxes.insert(id, toolbox);
         id
     }
 }
@@ -371,16 +351,19 @@ mod tests {
         let DefineOutcome::New(inputs) = templates.define(b, 1, shared).unwrap() else {
             panic!("nobody had it");
         };
-        let kit = templates.get(inputs).unwrap().kind.kit.unwrap();
+        let toolbox = templates.get(inputs).unwrap().kind.toolbox.unwrap();
         assert_eq!(templates.toolboxes().count(), 300);
         let left = templates.leave(a);
-        assert_eq!((left.templates.len(), left.kits.len()), (300, 299));
+        assert_eq!((left.templates.len(), left.toolboxes.len()), (300, 299));
         assert_eq!(
             templates.toolboxes().map(|(id, _)| id).collect::<Vec<_>>(),
-            [kit]
+            [toolbox]
         );
         let left = templates.leave_one(inputs, (b, 1));
-        assert_eq!((left.templates, left.kits), (vec![inputs], vec![kit]));
+        assert_eq!(
+            (left.templates, left.toolboxes),
+            (vec![inputs], vec![toolbox])
+        );
         assert_eq!(
             (templates.toolboxes().count(), templates.by_hash.len()),
             (0, 0)

@@ -5,23 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc::UnboundedSender;
 use tonic::Status;
 
-use super::input::SessionId;
 use crate::broker::budgets::CallerPrincipal;
-use crate::broker::scheduler::{BrokerInstant, InputsId, ToolboxId};
+use crate::broker::core::input::SessionId;
+use crate::broker::scheduler::{Architecture, BrokerInstant, InputsId, ToolboxId};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1::{self, worker_order};
 
 /// A worker that registered since the broker started.
-pub struct RegisteredWorker {
+pub(super) struct RegisteredWorker {
     pub(super) name: String,
     pub(super) slots: u32,
-    pub(super) architecture: String,
+    pub(super) architecture: Architecture,
     pub(super) release: String,
     pub(super) connection: Option<WorkerConnection>,
     pub(super) caller: CallerPrincipal,
     pub(super) is_draining: bool,
     pub(super) sample: v1::Heartbeat,
-    pub(super) kits: BTreeMap<ToolboxId, WorkerToolbox>,
+    pub(super) toolboxes: BTreeMap<ToolboxId, WorkerToolbox>,
 }
 
 pub(super) struct WorkerConnection {
@@ -67,7 +67,7 @@ impl RegisteredWorker {
             name: self.name.clone(),
             slots: self.slots,
             busy: self.sample.busy,
-            architecture: self.architecture.clone(),
+            architecture: self.architecture.to_string(),
             state: self.state().into(),
             cpu_permille: self.sample.cpu_permille,
             memory_used_bytes: self.sample.memory_used_bytes,

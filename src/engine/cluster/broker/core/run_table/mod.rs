@@ -1,0 +1,32 @@
+//! The runs of clients: their sessions, jobs and output, and what they use of their accounts.
+//!
+//! Pure, except that long output goes to the spool. A [`RunTable`] alone changes a run. Methods
+//! return what others have to do; what the scheduler must know is collected, and taken with
+//! [`RunTable::take_changes`].
+//!
+//! - `state`: all runs. `run`, `job`: one of them. [`sessions`]: how runs begin, connect and end.
+//! - [`templates`]: a run's numbers for templates. [`submissions`], [`jobs`]: its jobs.
+//! - `accounts`: what each client uses; [`charges`]: how that changes.
+//! - [`report`]: what others see of runs.
+//!
+//! Invariants:
+//! - A run has at most one session, and a session at most one run.
+//! - An account's use is the sum of its runs'.
+//! - A finished job keeps its outcome until it is removed.
+
+mod accounts;
+mod charges;
+mod job;
+mod jobs;
+mod report;
+mod run;
+mod sessions;
+mod state;
+mod submissions;
+mod templates;
+
+pub use self::job::{ChunkOutcome, JobAttempt, cancelled, infrastructure};
+pub use self::run::RunTemplate;
+pub use self::sessions::{RunOrigin, RunProfile};
+pub use self::state::{RunTable, SchedulingChange};
+pub use self::submissions::AdmittedJob;

@@ -1,0 +1,81 @@
+//! A run's numbers for templates, and what its jobs ask for.
+
+use tonic::Status;
+
+use super::{RunTable, RunTemplate};
+use crate::broker::core::templates::RequestedToolbox;
+use crate::broker::journal::RunName;
+use crate::broker::limits::{self, ClientResource};
+use crate::broker::owner::PrivilegeScope;
+use crate::broker::scheduler::{ClientId, InputsId, JobDemand};
+use maelstrom_wire::from_proto;
+use maelstrom_wire::v1;
+
+impl RunTable {
+    /// Whether there is room for a template of this size with this number. A reconnected client
+    /// repeats its definitions at no cost: limits apply to new ones.
+    pub fn check_template(
+        &mut self,
+        id: ClientId,
+        number: u32,
+        bytes: usize,
+        toolbox: RequestedToolbox,
+    ) -> Result<(), Status> {
+        let Some(run) = self.run(id) else {
+            return Ok(());
+        };
+        if run.templates.contains_key(&number) {
+            return Ok(());
+        }
+        if run.templates.len() >= limits::TEMPLATES_PER_RUN_MAX {
+            let limit = limits::TEMPLATES_PER_RUN_MAX;
+            let message = format!("the run has {limit} templates, which is the most for one run");
+            return Err(Status::resource_exhausted(message));
+        }
+        let account = run.account;
+        self.accounts.check(account, ClientResource::Templates, 1)?;
+        self.accounts
+            .check(account, ClientResource::TemplateBytes, bytes as u64)?;
+        self.accounts.check_toolbox(account, toolbox)
+    }
+
+    /// Adds a template of this size under a number that the run does not have yet. Returns the run's
+    /// name.
+    pub fn add_template(
+        &mut self,
+        id: ClientId,
+        number: u32,
+        template: RunTemplate,
+        bytes: usize,
+    ) -> Option<RunName> {
+        let run = self.run_mut(id)?;
+        run.templates.insert(number, template);
+        let (name, account) = (run.run, run.account);
+        if let Some(toolbox) = template.toolbox() {
+            self.accounts.add_toolbox(account, toolbox);
+        }
+        self.add(id, ClientResource::Templates, 1);
+        self.add(id, ClientResource::TemplateBytes, bytes as u64);
+        Some(name)
+    }
+
+    /// The inputs of a run's template.
+    pub fn inputs_of(&self, id: ClientId, number: u32) -> Option<InputsId> {
+        let template = self.run(id)?.templates.get(&number)?;
+        Some(template.kind.inputs)
+    }
+
+    /// What a job asks for; none if its template was not defined, or its priority is invalid.
+    pub(super) fn demand(
+        &self,
+        id: ClientId,
+        job: &v1::Job,
+    ) -> Option<(JobDemand, PrivilegeScope)> {
+        let template = self.run(id)?.templates.get(&job.template)?;
+        let demand = JobDemand {
+            rank: from_proto::job::rank(job).ok()?,
+            kind: template.kind,
+        };
+        Some((demand, template.asks))
+    }
+}

@@ -3,13 +3,14 @@
 //! The format is that of the original Maelstrom, so both can use the same file.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::reference::{RegistryReference, TagOrDigest};
 use maelstrom_container::digest::ContentHash;
+use maelstrom_container::private;
 
 /// The file's name in a project's directory.
 pub const TAG_LOCK_FILE: &str = "maelstrom-container-tags.lock";
@@ -164,8 +165,15 @@ fn lock(path: &Path) -> io::Result<File> {
     loop {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut empty = OpenOptions::new();
-                empty.append(true).create(true).open(path)?
+                match private::new_file(path) {
+                    // Another program was faster. A link that leads nowhere stays one.
+                    Err(error)
+                        if error.kind() == io::ErrorKind::AlreadyExists && !path.is_symlink() =>
+                    {
+                        continue;
+                    }
+                    created => created?,
+                }
             }
             opened => opened?,
         };

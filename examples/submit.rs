@@ -10,10 +10,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use maelstrom_client::{
-    BrokerClient, ClientOptions, DeviceKind, JobEvent, JobOutcome, JobRequest, JobTemplate,
-    MountKind, OutputStream,
+    BrokerClient, ClientOptions, DeviceKind, ExitStatus, JobEvent, JobOutcome, JobRequest,
+    JobTemplate, MountKind, OutputStream,
 };
-use maelstrom_model::job::ExitStatus;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {

@@ -1,8 +1,8 @@
 //! The examples of clients, with a real broker and a real worker: what the documentation of the API
 //! shows is true. Needs Python 3.11 with grpcio-tools, and a static busybox.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -40,14 +40,9 @@ fn check(output: &Output) {
     assert!(stderr.lines().any(|line| line == "oops"), "{stderr}");
 }
 
-/// The example's executable, built with everything else that `cargo test` builds: with less selected
-/// the features of dependencies differ, and all of them would be built once more.
-fn submit() -> PathBuf {
-    let mut build = Command::new(env!("CARGO"));
-    build
-        .args(["test", "--quiet", "--no-run"])
-        .args(["--features", "system-tests", "--message-format=json"])
-        .current_dir(PROJECT);
+/// What cargo makes of this target.
+fn executable(name: &str, build: &mut Command) -> PathBuf {
+    build.arg("--quiet").arg("--message-format=json");
     // Build scripts run again when what cargo tells a test of its package is in their environment.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -60,13 +55,38 @@ fn submit() -> PathBuf {
     let messages = text(&output.stdout);
     let executable = messages.lines().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).unwrap();
-        let is_example = message["target"]["name"] == "submit";
+        let is_wanted = message["target"]["name"] == name;
         message["executable"]
             .as_str()
-            .filter(|_| is_example)
+            .filter(|_| is_wanted)
             .map(PathBuf::from)
     });
     executable.unwrap()
+}
+
+/// The example's executable, built with everything else that `cargo test` builds: with less selected
+/// the features of dependencies differ, and all of them would be built once more.
+fn submit() -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    build
+        .args(["test", "--no-run", "--features", "system-tests"])
+        .current_dir(PROJECT);
+    executable("submit", &mut build)
+}
+
+/// The first block of this language in the documentation of the API.
+fn documented(language: &str) -> String {
+    let page = fs::read_to_string(Path::new(PROJECT).join("docs/api.md")).unwrap();
+    let (_, block) = page.split_once(&format!("```{language}\n")).unwrap();
+    block.split_once("```\n").unwrap().0.to_owned()
+}
+
+/// A text with these parts replaced. Each must be there.
+fn replaced(text: &str, parts: &[(&str, &str)]) -> String {
+    parts.iter().fold(text.to_owned(), |text, (old, new)| {
+        assert!(text.contains(old), "{old} in {text}");
+        text.replace(old, new)
+    })
 }
 
 #[test]
@@ -81,6 +101,102 @@ fn the_rust_example_runs_a_program() {
         .args(["/bin/sh", "-c", SCRIPT])
         .output();
     check(&output.unwrap());
+}
+
+/// The page's own example, in a project outside of this repository that has the dependencies of the
+/// page and no others.
+#[test]
+fn the_documented_example_needs_only_the_client() {
+    let keep = tempfile::tempdir().unwrap();
+    let team = keep.path().join("team");
+    credentials(&["init", "--name", "127.0.0.1"], &team);
+    credentials(&["token", "--role", "worker", "--name", "far"], &team);
+    credentials(&["token", "--role", "client", "--name", "ann"], &team);
+    let cluster = secured(&team);
+    let (_worker, _) = Running::start(&mut cluster.worker_with(&worker_credentials(&team)));
+
+    let image = root();
+    let check = image.path().join("bin/check");
+    fs::write(&check, "#!/bin/sh\necho \"checks $1\"; cat \"$1\"\n").unwrap();
+    fs::set_permissions(&check, Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(image.path().join("work")).unwrap();
+    fs::create_dir(keep.path().join("src")).unwrap();
+    for name in ["one", "two", "three"] {
+        fs::write(keep.path().join("src").join(name), "sound\n").unwrap();
+    }
+
+    let client = format!("{PROJECT}/src/engine/client");
+    let dependencies = replaced(
+        &documented("toml"),
+        &[("../maelstrom/src/engine/client", &client)],
+    );
+    let package = "[package]\nname = \"checker\"\nversion = \"1.0.0\"\nedition = \"2024\"\n";
+    let manifest = format!("{package}{dependencies}[workspace]\n");
+    fs::write(keep.path().join("Cargo.toml"), manifest).unwrap();
+    let main = replaced(
+        &documented("rust,no_run"),
+        &[
+            ("build.example:4000", &cluster.address),
+            ("/srv/images/checker", &image.path().display().to_string()),
+        ],
+    );
+    fs::write(keep.path().join("src/main.rs"), main).unwrap();
+    // What is downloaded for this repository is enough.
+    let lock = Path::new(PROJECT).join("Cargo.lock");
+    fs::copy(lock, keep.path().join("Cargo.lock")).unwrap();
+    let mut build = Command::new(env!("CARGO"));
+    build
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .args(["build", "--offline", "--target-dir"])
+        .arg(concat!(env!("CARGO_TARGET_TMPDIR"), "/documented"))
+        .current_dir(keep.path());
+    let program = executable("checker", &mut build);
+
+    let run = || {
+        let mut program = Command::new(&program);
+        program.current_dir(keep.path()).output().unwrap()
+    };
+    let output = run();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    let mut lines: Vec<&str> = stdout.lines().collect();
+    lines.sort_unstable();
+    let checks = ["one", "two", "three"].map(|name| format!("checks /work/{name}"));
+    let mut expected: Vec<&str> = checks.iter().map(String::as_str).collect();
+    expected.extend(["2 slots", "sound", "sound", "sound"]);
+    expected.sort_unstable();
+    assert_eq!(lines, expected, "{stderr}");
+
+    // A failure is reported, and the example still ends.
+    fs::remove_file(keep.path().join("src/one")).unwrap();
+    let output = run();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("0: Exited(Code(1))"), "{stdout}");
+}
+
+/// A broker that asks for the credentials of this directory.
+fn secured(team: &Path) -> Cluster {
+    let file = |name: &str| team.join(name).display().to_string();
+    Cluster::start(&[
+        "--tls-certificate",
+        &file("broker.pem"),
+        "--tls-key",
+        &file("broker.key"),
+        "--tokens",
+        &file("tokens"),
+    ])
+}
+
+/// The options of a worker of such a broker.
+fn worker_credentials(team: &Path) -> [String; 4] {
+    let file = |name: &str| team.join(name).display().to_string();
+    [
+        "--broker-ca".to_owned(),
+        file("ca.pem"),
+        "--broker-token-file".to_owned(),
+        file("far.token"),
+    ]
 }
 
 /// What protoc makes for Python.
@@ -117,24 +233,9 @@ fn the_python_example_runs_a_program_and_cancels_another() {
     credentials(&["init", "--name", "127.0.0.1"], &team);
     credentials(&["token", "--role", "worker", "--name", "far"], &team);
     credentials(&["token", "--role", "client", "--name", "ann"], &team);
-    let file = |name: &str| team.join(name).display().to_string();
-    let (certificate, key, tokens) = (file("broker.pem"), file("broker.key"), file("tokens"));
-    let cluster = Cluster::start(&[
-        "--tls-certificate",
-        &certificate,
-        "--tls-key",
-        &key,
-        "--tokens",
-        &tokens,
-    ]);
+    let cluster = secured(&team);
     let authority = team.join("ca.pem");
-    let shown = [
-        "--broker-ca",
-        &file("ca.pem"),
-        "--broker-token-file",
-        &file("far.token"),
-    ];
-    let (_worker, _) = Running::start(&mut cluster.worker_with(&shown.map(str::to_owned)));
+    let (_worker, _) = Running::start(&mut cluster.worker_with(&worker_credentials(&team)));
 
     let modules = keep.path().join("generated");
     fs::create_dir(&modules).unwrap();

@@ -3,8 +3,7 @@
 //! Implements the distribution specification's token authentication and RFC 7617. Credentials are
 //! looked up only when a registry asks for them: most don't.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use http_auth::{ChallengeRef, parse_challenges};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response, Url};
@@ -197,7 +196,8 @@ fn url_encoded(fields: &[(&str, String)]) -> String {
 }
 
 fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+    let login = format!("{user}:{password}");
+    format!("Basic {}", BASE64.encode(login.as_bytes()))
 }
 
 fn secret_header(value: &str, url: &str) -> Result<HeaderValue, ImageError> {

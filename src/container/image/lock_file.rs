@@ -3,15 +3,16 @@
 //! The format is that of the original Maelstrom, so both can use the same file.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
 use super::reference::{RegistryReference, TagOrDigest};
 use maelstrom_container::digest::ContentHash;
+use maelstrom_container::private;
 
 /// The file's name in a project's directory.
 pub const TAG_LOCK_FILE: &str = "maelstrom-container-tags.lock";
@@ -20,6 +21,9 @@ const VERSION: i64 = 1;
 
 /// Stands for the file's version, so that no image of this name can be in it.
 const VERSION_KEY: &str = "version";
+
+/// The mode of a new file. It is to be committed: as public as the rest of the project.
+const PUBLIC: u32 = 0o644;
 
 /// The content of a lock file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,12 +97,17 @@ impl ImageLockFile {
         }
     }
 
-    /// Writes what was recorded, if anything was. What another program recorded in the meantime
-    /// stays.
+    /// Writes what was recorded, if anything was. What other programs recorded in the meantime, or
+    /// record at the same time, stays.
     pub fn save(&mut self, path: &Path) -> Result<ImageLockUpdate, ImageLockError> {
         if self.news.is_empty() {
             return Ok(ImageLockUpdate::NothingNew);
         }
+        // Held until the file is replaced.
+        let _locked = lock(path).map_err(|source| ImageLockError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
         let mut merged = ImageLockFile::read(path)?.tags;
         for (name, tags) in &self.news {
             merged.entry(name.clone()).or_default().extend(tags.clone());
@@ -149,6 +158,44 @@ fn render(tags: &BTreeMap<String, BTreeMap<String, ContentHash>>) -> String {
     table.to_string()
 }
 
+/// Locks the file against other programs that save it, and creates it if there is none.
+fn lock(path: &Path) -> io::Result<File> {
+    loop {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match private::new_file(path) {
+                    // Another program was faster. A link that leads nowhere stays one.
+                    Err(error)
+                        if error.kind() == io::ErrorKind::AlreadyExists && !path.is_symlink() =>
+                    {
+                        continue;
+                    }
+                    created => created?,
+                }
+            }
+            opened => opened?,
+        };
+        match file.lock() {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // Some network file systems have no locks. There, programs may lose each other's tags,
+            // but a run that can save its own does not fail.
+            Err(_) => return Ok(file),
+        }
+        // Who held the lock before may have replaced the file, and then this is the lock of a file
+        // that nobody reads any more.
+        let locked = file.metadata()?;
+        match fs::metadata(path) {
+            Ok(current) if (current.dev(), current.ino()) == (locked.dev(), locked.ino()) => {
+                return Ok(file);
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// A reader sees the old file or the new one.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let directory = match path.parent() {
@@ -158,9 +205,9 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(text.as_bytes())?;
     let permissions = match fs::metadata(path) {
-        Ok(metadata) => metadata.permissions(),
-        // It is to be committed: as public as the rest of the project.
-        Err(_) => Permissions::from_mode(0o644),
+        Ok(metadata) if metadata.len() > 0 => metadata.permissions(),
+        // It is new, or empty since it was locked.
+        Ok(_) | Err(_) => Permissions::from_mode(PUBLIC),
     };
     file.as_file().set_permissions(permissions)?;
     file.persist(path)?;
@@ -169,6 +216,8 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::super::reference::ImageUri;
     use super::*;
 
@@ -259,6 +308,36 @@ mod tests {
         both.record(&one, hash("1"));
         both.save(&path).unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn programs_that_save_at_the_same_time_lose_nothing() {
+        const PROGRAMS: usize = 8;
+        for _ in 0..20 {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join(TAG_LOCK_FILE);
+            let together = Barrier::new(PROGRAMS);
+            let names: Vec<String> = (0..PROGRAMS)
+                .map(|number| format!("docker://image{number}"))
+                .collect();
+            std::thread::scope(|scope| {
+                for name in &names {
+                    scope.spawn(|| {
+                        let mut lock = ImageLockFile::read(&path).unwrap();
+                        lock.record(&reference(name), hash(name));
+                        together.wait();
+                        lock.save(&path).unwrap();
+                    });
+                }
+            });
+            let all = ImageLockFile::read(&path).unwrap();
+            for name in &names {
+                assert_eq!(all.get(&reference(name)), Some(hash(name)), "{name}");
+            }
+            let mode = fs::metadata(&path).unwrap().mode();
+            assert_eq!(mode & 0o7777, PUBLIC);
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        }
     }
 
     #[test]

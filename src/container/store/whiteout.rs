@@ -11,6 +11,8 @@ use std::io;
 use std::path::Path;
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use rustix::fs::{XattrFlags, lgetxattr, lsetxattr};
+use rustix::io::Errno;
 
 const OPAQUE_ATTRIBUTE: &str = "user.overlay.opaque";
 const OPAQUE_VALUE: &[u8] = b"y";
@@ -24,19 +26,21 @@ pub enum DirectoryWhiteout {
 
 /// Marks a directory as opaque.
 pub fn make_opaque(directory: &Path) -> io::Result<()> {
-    xattr::set(directory, OPAQUE_ATTRIBUTE, OPAQUE_VALUE)
+    let flags = XattrFlags::empty();
+    Ok(lsetxattr(directory, OPAQUE_ATTRIBUTE, OPAQUE_VALUE, flags)?)
 }
 
 /// Returns whether a directory is marked as opaque.
 pub fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
-    match xattr::get(directory, OPAQUE_ATTRIBUTE) {
-        Ok(Some(value)) if value == OPAQUE_VALUE => Ok(DirectoryWhiteout::Opaque),
-        Ok(_) => Ok(DirectoryWhiteout::Transparent),
-        // A file system without extended attributes has no opaque directories.
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+    let mut value = [0; OPAQUE_VALUE.len()];
+    match lgetxattr(directory, OPAQUE_ATTRIBUTE, &mut value) {
+        Ok(length) if value.get(..length) == Some(OPAQUE_VALUE) => Ok(DirectoryWhiteout::Opaque),
+        // A longer value is another one, and a file system without such attributes has no opaque
+        // directory either.
+        Ok(_) | Err(Errno::NODATA | Errno::RANGE | Errno::OPNOTSUPP | Errno::NOSYS) => {
             Ok(DirectoryWhiteout::Transparent)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 

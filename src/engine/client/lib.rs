@@ -57,8 +57,8 @@ use tonic::Status;
 pub use self::template::{JobRequest, JobTemplate, TemplateHandle};
 use maelstrom_container::store::DigestCache;
 pub use maelstrom_model::address::Address;
-use maelstrom_model::backend::{BackendEvent, BackendLost};
-pub use maelstrom_model::backend::{GRACE_DEFAULT, JobId, StopMode};
+use maelstrom_model::backend::BackendEvent;
+pub use maelstrom_model::backend::{BackendLost, GRACE_DEFAULT, JobId, StopMode};
 use maelstrom_model::error::with_causes;
 pub use maelstrom_model::event::{
     ClusterClient, ClusterEvent, ClusterSample, NoticeSeverity, OutputStream, UserNotice,
@@ -69,22 +69,25 @@ pub use maelstrom_model::ids::WorkerId;
 use maelstrom_model::ids::random_name;
 pub use maelstrom_model::job::{
     BindAccess, ContainerSpec, DeviceKind, ExitStatus, JobOutcome, JobResult, Mount, MountKind,
-    NetworkMode, PrivilegeLevel, RootAccess, RootKind, SkeletonEntry, SkeletonKind, WhenForbidden,
+    NetworkMode, PrivilegeLevel, ResourceUsage, RootAccess, RootKind, SkeletonEntry, SkeletonKind,
+    WhenForbidden,
 };
 use maelstrom_model::job::{InputPath, PlacementConstraint};
 use maelstrom_wire::connection::{BrokerChannel, connect};
 pub use maelstrom_wire::connection::{ClientSecurity, ConnectError};
 use maelstrom_wire::from_proto::text;
 use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
-use maelstrom_wire::reapi::client::{BlobMap, CasError};
+use maelstrom_wire::reapi::client::BlobMap;
+pub use maelstrom_wire::reapi::client::CasError;
 use maelstrom_wire::session::dispatch::{self, DispatchEvent, JobDispatcher};
 use maelstrom_wire::session::prepare::PreparationMode;
 use maelstrom_wire::session::prepare::PrepareError;
 use maelstrom_wire::session::remote::failed;
-use maelstrom_wire::session::tree::{InputDigest, InputTreeError};
-pub use maelstrom_wire::v1::Cluster;
+use maelstrom_wire::session::tree::InputDigest;
+pub use maelstrom_wire::session::tree::InputTreeError;
 use maelstrom_wire::v1::StatusRequest;
 use maelstrom_wire::v1::operator_client::OperatorClient;
+pub use maelstrom_wire::v1::{Client, Cluster, Worker, WorkerState};
 
 /// How to connect to a cluster.
 #[derive(Clone, Debug)]

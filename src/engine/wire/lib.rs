@@ -21,6 +21,8 @@ pub mod toolbox;
 pub mod versions;
 
 #[cfg(test)]
+mod format;
+#[cfg(test)]
 mod texts;
 
 /// Generated from `proto/maelstrom/v1`.

@@ -15,9 +15,9 @@ use maelstrom_model::framework::WatchPaths;
 use super::metadata::CargoWorkspace;
 use super::options::CargoBuildOptions;
 
-/// The prefix of the id of a package that is built from a path (see cargo's package id
+/// How the source of a package begins that is built from a path (cargo's package id
 /// specifications).
-const BUILT_FROM_PATH: &str = "path+";
+const PATH_SOURCE: &str = "path+";
 
 /// The lock file of container images, which Maelstrom itself may write during a round.
 const IMAGE_LOCK: &str = "maelstrom-container-tags.lock";
@@ -76,7 +76,10 @@ pub fn of_unknown(invocation: &Invocation, options: &CargoBuildOptions) -> Watch
 
 /// Returns the directory of an artifact's package, if it was built from a path.
 pub fn directory_of(artifact: &Artifact) -> Option<&Path> {
-    let from_path = artifact.package_id.repr.starts_with(BUILT_FROM_PATH);
+    let id = artifact.package_id.repr.as_str();
+    // Before cargo 1.77 an id was `NAME VERSION (SOURCE)`. URLs have no spaces.
+    let source = id.split_once(" (").map_or(id, |(_, source)| source);
+    let from_path = source.starts_with(PATH_SOURCE);
     let manifest = from_path.then_some(artifact.manifest_path.as_std_path())?;
     manifest.parent()
 }
@@ -85,5 +88,54 @@ fn add(directories: &mut Vec<PathBuf>, directory: &Path) {
     let is_known = directories.iter().any(|known| directory.starts_with(known));
     if !is_known && directory.is_dir() {
         directories.push(directory.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn artifact(id: &str) -> Artifact {
+        let artifact = json!({
+            "package_id": id,
+            "manifest_path": "/work/greenhouse/Cargo.toml",
+            "target": {
+                "name": "greenhouse",
+                "kind": ["lib"],
+                "crate_types": ["lib"],
+                "src_path": "/work/greenhouse/src/lib.rs",
+            },
+            "profile": {
+                "opt_level": "0",
+                "debug_assertions": true,
+                "overflow_checks": true,
+                "test": true,
+            },
+            "features": [],
+            "filenames": [],
+            "executable": null,
+            "fresh": false,
+        });
+        serde_json::from_value(artifact).unwrap()
+    }
+
+    #[test]
+    fn packages_that_are_built_from_a_path_are_known_by_every_cargos_ids() {
+        for (id, is_path) in [
+            ("path+file:///work/greenhouse#0.1.0", true),
+            ("path+file:///work/green#house@0.1.0", true),
+            ("greenhouse 0.1.0 (path+file:///work/greenhouse)", true),
+            ("registry+https://example.com/index#greenhouse@0.1.0", false),
+            (
+                "greenhouse 0.1.0 (registry+https://example.com/index)",
+                false,
+            ),
+            ("git+https://example.com/path+greenhouse#0.1.0", false),
+        ] {
+            let expected = is_path.then_some(Path::new("/work/greenhouse"));
+            assert_eq!(directory_of(&artifact(id)), expected, "{id}");
+        }
     }
 }

@@ -24,6 +24,9 @@ use maelstrom_container::private;
 /// The name of the lock file in a run's directory.
 const LOCK: &str = ".lock";
 
+/// Its name until it is locked.
+const UNLOCKED: &str = ".unlocked";
+
 /// The directory of one run's test binaries, which is removed when this value is dropped.
 #[derive(Debug)]
 pub struct GoBinaryDirectory {
@@ -44,10 +47,7 @@ impl GoBinaryDirectory {
         private::directory(&parent).map_err(at(&parent))?;
         remove_left_behind(&parent);
         let directory = private::temporary_directory("run-", &parent).map_err(at(&parent))?;
-        let path = directory.path().join(LOCK);
-        let file = private::file(&path).map_err(at(&path))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, error)| (path, error.into()))?;
+        let lock = lock(directory.path())?;
         let build = directory.path().join("build");
         private::new_directory(&build).map_err(at(&build))?;
         Ok(GoBinaryDirectory {
@@ -81,6 +81,17 @@ impl GoBinaryDirectory {
         fs::rename(program, &whole)?;
         Ok(place)
     }
+}
+
+/// Locks a new run's directory. Another run that looks for what is left behind finds no lock, or one
+/// that is held.
+fn lock(directory: &Path) -> Result<Flock<File>, (PathBuf, io::Error)> {
+    let (unlocked, locked) = (directory.join(UNLOCKED), directory.join(LOCK));
+    let file = private::file(&unlocked).map_err(|error| (unlocked.clone(), error))?;
+    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|(_, error)| (unlocked.clone(), error.into()))?;
+    fs::rename(&unlocked, &locked).map_err(|error| (locked, error))?;
+    Ok(lock)
 }
 
 /// Removes the directories that killed runs left behind.
@@ -141,6 +152,25 @@ mod tests {
         assert!(running.directory().exists());
         assert_eq!(runs(&cache), 2);
         drop((running, other));
+    }
+
+    #[test]
+    fn runs_that_begin_at_the_same_time_keep_their_directories() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = root.path().join("cache");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let binaries = GoBinaryDirectory::new(&cache).unwrap();
+                        remove_left_behind(&cache.join("test-binaries"));
+                        assert!(binaries.directory().join(LOCK).exists());
+                        assert!(binaries.build_directory().exists());
+                    }
+                });
+            }
+        });
+        assert_eq!(runs(&cache), 0);
     }
 
     #[test]

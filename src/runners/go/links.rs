@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::SystemTime;
 
+use data_encoding::HEXLOWER;
 use object::Object;
 use sha2::{Digest, Sha256};
 
@@ -122,7 +123,7 @@ impl LinkerInvocation {
         let key = hash.finalize();
         Some(LinkerInvocation {
             output: output?,
-            key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+            key: HEXLOWER.encode(&key),
         })
     }
 

@@ -10,8 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::json;
@@ -143,7 +142,7 @@ fn words(value: &serde_json::Value) -> Vec<String> {
     // Writing to memory cannot fail.
     let written = encoder.write_all(value.to_string().as_bytes());
     let packed = written.and_then(|()| encoder.finish()).unwrap_or_default();
-    let text = STANDARD.encode(packed);
+    let text = BASE64.encode(&packed);
     let chunks = text.as_bytes().chunks(WORD_BYTES_MAX);
     let mut words: Vec<String> = chunks
         .map(|chunk| String::from_utf8_lossy(chunk).into_owned())

@@ -18,6 +18,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use maelstrom_container::private;
@@ -112,8 +113,7 @@ fn project_name(project: &Path) -> String {
         .canonicalize()
         .unwrap_or_else(|_| project.to_owned());
     let digest = Sha256::digest(path.as_os_str().as_bytes());
-    let digest = digest.iter().take(DIGEST_BYTES);
-    let digest: String = digest.map(|byte| format!("{byte:02x}")).collect();
+    let digest = HEXLOWER.encode(digest.get(..DIGEST_BYTES).unwrap_or_default());
     let name = path.file_name().unwrap_or(OsStr::new("root"));
     let plain = |character: char| match character {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => character,

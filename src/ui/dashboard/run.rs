@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
 use crossterm::event::{Event as Input, EventStream, KeyEventKind};
+use data_encoding::BASE64;
 use futures_util::StreamExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
@@ -340,7 +340,7 @@ impl DashboardLoop {
             },
             AppEffect::Copy(text) => {
                 // OSC 52: the terminal has the clipboard, on whatever machine this program runs.
-                let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+                let encoded = BASE64.encode(text.as_bytes());
                 self.write_aside(format!("\x1b]52;c;{encoded}\x1b\\").as_bytes())
                     .await?;
             }

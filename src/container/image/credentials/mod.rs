@@ -10,8 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use miette::Diagnostic;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
@@ -254,7 +253,8 @@ impl DockerAuthConfig {
                 }),
             );
         }
-        let decoded = STANDARD.decode(&self.auth).map_err(|_| InvalidLogin)?;
+        let decoded = BASE64.decode(self.auth.as_bytes());
+        let decoded = decoded.map_err(|_| InvalidLogin)?;
         let text = String::from_utf8(decoded).map_err(|_| InvalidLogin)?;
         let (user, password) = text.split_once(':').ok_or(InvalidLogin)?;
         Ok(Some(RegistryCredentials::Password {

@@ -2,8 +2,7 @@
 
 use super::server::{Request, unserved};
 use super::*;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 
 #[test]
 fn an_image_is_pulled_once_and_then_is_there() {
@@ -304,7 +303,7 @@ fn blobs_may_be_elsewhere_and_logins_do_not_go_there() {
     });
     let files = login_file(
         &server.address(),
-        serde_json::json!({ "auth": STANDARD.encode("me:secret") }),
+        serde_json::json!({ "auth": BASE64.encode(b"me:secret") }),
     );
     let bench = Bench::with(IMPATIENT, files.1);
     bench.pull(&server.image()).unwrap();

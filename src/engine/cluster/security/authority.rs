@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use data_encoding::BASE64URL_NOPAD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
@@ -187,14 +188,13 @@ fn write(path: &Path, text: &str, secrecy: FileVisibility) -> Result<(), Authori
 
 /// 32 random bytes from the kernel, as text.
 fn random() -> Result<String, AuthorityError> {
-    use base64::Engine;
     use std::io::Read;
     let path = Path::new("/dev/urandom");
     let mut bytes = [0; 32];
     fs::File::open(path)
         .and_then(|mut source| source.read_exact(&mut bytes))
         .map_err(|source| file("read", path, source))?;
-    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+    Ok(BASE64URL_NOPAD.encode(&bytes))
 }
 
 fn check_name(name: &str) -> Result<(), AuthorityError> {

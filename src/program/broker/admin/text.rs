@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
@@ -100,7 +101,7 @@ pub fn clients(cluster: &Cluster) -> Vec<String> {
             },
             client.running.to_string(),
             client.queued.to_string(),
-            hex(&client.run),
+            HEXLOWER.encode(&client.run),
         ]
     };
     table(heading, cluster.clients.iter().map(row))
@@ -150,10 +151,6 @@ pub fn state(state: WorkerState) -> &'static str {
 /// Without what could do something to a terminal.
 pub fn clean(text: &str) -> String {
     UntrustedText::from(text).to_string()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn size(bytes: u64) -> String {
@@ -244,7 +241,7 @@ pub fn json(cluster: &Cluster) -> String {
     };
     let client = |client: &Client| ClientJson {
         name: client.name.clone(),
-        run: hex(&client.run),
+        run: HEXLOWER.encode(&client.run),
         queued: client.queued,
         running: client.running,
         connected: client.connected,

@@ -188,6 +188,40 @@ mod tests {
         assert_eq!(remembered.workers, [[2; 16]]);
     }
 
+    /// The first build wrote this file: it kept a run with a template and two jobs, and a worker,
+    /// and forgot the first job. It knew no owners of runs.
+    const FIRST: &[u8] = include_bytes!("journal-0.1.redb.zst");
+
+    #[test]
+    fn the_journal_of_the_first_build_is_recovered() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = zstd::decode_all(FIRST).unwrap();
+        std::fs::write(directory.path().join(FILE), file).unwrap();
+        let (journal, remembered) = Journal::open(directory.path()).unwrap();
+        assert_eq!(remembered.starts, 2);
+        assert_eq!(remembered.workers, [[2; 16]]);
+        let [old] = remembered.runs.as_slice() else {
+            panic!("{remembered:?}");
+        };
+        assert_eq!(
+            (old.run, old.client.as_str(), old.weight),
+            (RUN, "somebody", 2)
+        );
+        assert_eq!(old.owner, RunOwner::default());
+        assert_eq!(old.templates, [(3, b"a template".to_vec())]);
+        assert_eq!(old.jobs, [(2, b"another".as_slice().into())]);
+        // It is written to as well.
+        keep(&journal, vec![job(RUN, 4)]);
+        drop(journal);
+        let (_journal, remembered) = Journal::open(directory.path()).unwrap();
+        let jobs: Vec<u64> = remembered.runs[0]
+            .jobs
+            .iter()
+            .map(|(job, _)| *job)
+            .collect();
+        assert_eq!(jobs, [2, 4]);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -10,9 +10,10 @@ default:
 test *ARGUMENTS:
     cargo test {{ ARGUMENTS }}
 
-# All tests, including those that need other programs: tmux, Go, Python with pytest, a registry, ...
+# All tests, including those that are ignored because they need other programs: tmux, Go, Python with
+# pytest, a registry, ...
 test-all *ARGUMENTS:
-    cargo test --features system-tests {{ ARGUMENTS }}
+    cargo test {{ ARGUMENTS }} -- --include-ignored
 
 # Everything that must pass before a change lands. As root, it installs missing programs.
 ci:
@@ -21,7 +22,7 @@ ci:
 # Formatting and lints, as in `ci`.
 lint:
     cargo fmt --check
-    cargo clippy --all-targets --features system-tests -- -D warnings
+    cargo clippy --workspace --all-targets -- -D warnings
 
 # Licenses, advisories and sources of the dependencies. Needs cargo-deny.
 deny:
@@ -39,7 +40,7 @@ bench NAME *ARGUMENTS:
 
 # A client that breaks the broker's rules, next to a well-behaved one. Needs Python and busybox.
 hostile SECONDS="60":
-    MAELSTROM_HOSTILE_SECONDS={{ SECONDS }} cargo test --features system-tests --test cluster hostile::
+    MAELSTROM_HOSTILE_SECONDS={{ SECONDS }} cargo test --test cluster hostile:: -- --include-ignored
 
 # An archive of the six programs for this machine's architecture: one executable under six names,
 # which are hard links, with the documentation.

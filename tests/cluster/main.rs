@@ -7,14 +7,10 @@ mod support;
 #[path = "../support/trivial.rs"]
 mod trivial;
 
-#[cfg(feature = "system-tests")]
 mod api_examples;
 mod broker_operations;
-#[cfg(feature = "system-tests")]
 mod foreign;
-#[cfg(feature = "system-tests")]
 mod hostile;
-#[cfg(feature = "system-tests")]
 mod machines;
 mod misuse;
 mod roles;

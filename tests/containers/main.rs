@@ -9,15 +9,12 @@ mod support;
 
 mod container;
 mod hermeticity;
-#[cfg(feature = "system-tests")]
 mod hermeticity_go;
 mod leave_and_look;
-#[cfg(feature = "system-tests")]
 mod leave_and_look_forks;
 mod limits;
 mod local_backend;
 mod mounts;
-#[cfg(feature = "system-tests")]
 mod nested_sandboxes;
 mod network;
 mod process_backend;

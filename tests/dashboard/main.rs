@@ -11,10 +11,8 @@ mod stream;
 #[path = "../support/tmux.rs"]
 mod tmux;
 
-#[cfg(feature = "system-tests")]
 mod program;
 mod replay;
 mod screens;
-#[cfg(feature = "system-tests")]
 mod terminal;
 mod watch;

@@ -16,6 +16,5 @@ mod closed_pipe;
 mod logging;
 mod options;
 mod registries;
-#[cfg(feature = "system-tests")]
 mod run_terminal;
 mod terminal_gone;

@@ -1,5 +1,10 @@
 //! Broker, workers and clients, as programs.
 
+// A test fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../support/cluster.rs"]
 mod cluster;
 #[path = "../support/mod.rs"]

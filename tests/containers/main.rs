@@ -1,5 +1,10 @@
 //! Real containers: what they are made of, what they keep from one another, and what stays behind.
 
+// A test fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../support/cluster.rs"]
 mod cluster;
 #[path = "../support/feed.rs"]

@@ -1,5 +1,10 @@
 //! The test runners on projects: what is found, what runs in which container, and what is told.
 
+// A test fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../support/cluster.rs"]
 mod cluster;
 #[path = "../support/feed.rs"]

@@ -35,7 +35,7 @@ const CACHE_MARK: &str = "CACHEDIR.TAG";
 
 /// The files that were written to the overlays among these steps, whose scratch file system is
 /// named `name` there and can be reached at `place`.
-pub fn discarded(steps: &[ContainerStep], name: &CStr, place: &Path) -> DiscardedFiles {
+pub(super) fn discarded(steps: &[ContainerStep], name: &CStr, place: &Path) -> DiscardedFiles {
     let mut discarded = DiscardedFiles::default();
     let mut entries = 0;
     let name = path(name);

@@ -18,7 +18,7 @@ use super::build::StepFailed;
 pub const PROCESSES_MAX: u64 = 8192;
 
 /// Without the filter, jobs would else have the session keyring of whoever started the program.
-pub fn join_session_keyring() -> Result<(), StepFailed> {
+pub(super) fn join_session_keyring() -> Result<(), StepFailed> {
     match keyring::join_new_session() {
         // Where the kernel has no keyrings, or something around us forbids them, jobs have none.
         Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
@@ -31,7 +31,7 @@ pub fn join_session_keyring() -> Result<(), StepFailed> {
 
 /// Since Linux 6.14 a PID namespace has a limit of its own, which also applies to root, unlike
 /// limits on processes. Before, the same file is the whole machine's, and not ours to touch.
-pub fn limit_process_ids(proc: &OwnedFd) {
+pub(super) fn limit_process_ids(proc: &OwnedFd) {
     if kernel_version() < (6, 14) {
         return;
     }
@@ -43,7 +43,7 @@ pub fn limit_process_ids(proc: &OwnedFd) {
 }
 
 /// The root of the IPC namespace's message queue file system, mounted nowhere.
-pub fn open_queues() -> nix::Result<OwnedFd> {
+pub(super) fn open_queues() -> nix::Result<OwnedFd> {
     const POINT: &str = "/tmp";
     mount(
         Some("mqueue"),

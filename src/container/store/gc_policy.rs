@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 /// An entry as the policy sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GcCandidate<Key> {
+pub(super) struct GcCandidate<Key> {
     /// When it was last used, on any scale that grows with time.
     pub last_used: u128,
     /// Which entry. Of those used at the same time, the smaller key goes first.
@@ -22,7 +22,7 @@ pub struct GcCandidate<Key> {
 
 /// What happened to a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GcOutcome {
+pub(super) enum GcOutcome {
     /// It is gone, by our hand or another's.
     Removed,
     /// It stays, being in use.
@@ -31,7 +31,7 @@ pub enum GcOutcome {
 
 /// A garbage collection in progress.
 #[derive(Clone, Debug)]
-pub struct StoreGc<Key> {
+pub(super) struct StoreGc<Key> {
     waiting: VecDeque<GcCandidate<Key>>,
     total_bytes: u64,
     target_bytes: u64,
@@ -39,7 +39,7 @@ pub struct StoreGc<Key> {
 
 impl<Key: Ord> StoreGc<Key> {
     /// Of these entries, so many are to go that the rest takes up at most `target_bytes`.
-    pub fn new(mut entries: Vec<GcCandidate<Key>>, target_bytes: u64) -> Self {
+    pub(super) fn new(mut entries: Vec<GcCandidate<Key>>, target_bytes: u64) -> Self {
         entries.sort_by(|a, b| (a.last_used, &a.key).cmp(&(b.last_used, &b.key)));
         let total_bytes = entries.iter().fold(0, |total: u64, entry| {
             total.saturating_add(entry.size_bytes)
@@ -52,12 +52,12 @@ impl<Key: Ord> StoreGc<Key> {
     }
 
     /// What all entries that aren't gone take up.
-    pub fn total_bytes(&self) -> u64 {
+    pub(super) fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
 
     /// The next entry to try, if any has to go. Report the result to [`Self::resolve`].
-    pub fn next(&mut self) -> Option<GcCandidate<Key>> {
+    pub(super) fn next(&mut self) -> Option<GcCandidate<Key>> {
         if self.total_bytes <= self.target_bytes {
             return None;
         }
@@ -65,7 +65,7 @@ impl<Key: Ord> StoreGc<Key> {
     }
 
     /// Reports what happened to a candidate.
-    pub fn resolve(&mut self, candidate: &GcCandidate<Key>, fate: GcOutcome) {
+    pub(super) fn resolve(&mut self, candidate: &GcCandidate<Key>, fate: GcOutcome) {
         match fate {
             GcOutcome::Removed => {
                 self.total_bytes = self.total_bytes.saturating_sub(candidate.size_bytes);

@@ -16,18 +16,18 @@ const OPAQUE_VALUE: &[u8] = b"y";
 
 /// Whether a directory lets through what lower layers hold at the same path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DirectoryWhiteout {
+pub(crate) enum DirectoryWhiteout {
     Transparent,
     Opaque,
 }
 
 /// Marks a directory as opaque.
-pub fn make_opaque(directory: &Path) -> io::Result<()> {
+pub(crate) fn make_opaque(directory: &Path) -> io::Result<()> {
     xattr::set(directory, OPAQUE_ATTRIBUTE, OPAQUE_VALUE)
 }
 
 /// Whether a directory is marked as opaque.
-pub fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
+pub(crate) fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
     match xattr::get(directory, OPAQUE_ATTRIBUTE) {
         Ok(Some(value)) if value == OPAQUE_VALUE => Ok(DirectoryWhiteout::Opaque),
         Ok(_) => Ok(DirectoryWhiteout::Transparent),
@@ -40,6 +40,6 @@ pub fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
 }
 
 /// Makes the mark for a removed entry.
-pub fn make_whiteout(path: &Path) -> io::Result<()> {
+pub(crate) fn make_whiteout(path: &Path) -> io::Result<()> {
     Ok(mknod(path, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))?)
 }

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// The state of the backoff. Clones share it.
 #[derive(Clone, Default)]
-pub struct ResourceBackoff(Rc<ResourceBackoffState>);
+pub(super) struct ResourceBackoff(Rc<ResourceBackoffState>);
 
 #[derive(Default)]
 struct ResourceBackoffState {
@@ -36,11 +36,11 @@ struct ResourceBackoffState {
 }
 
 /// A job that has its container. Dropping it says that it has ended.
-pub struct RunningJobGuard(ResourceBackoff);
+pub(super) struct RunningJobGuard(ResourceBackoff);
 
 /// Whether to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackoffDecision {
+pub(super) enum BackoffDecision {
     /// It may go now.
     Better,
     /// There is no job to wait for.
@@ -49,13 +49,13 @@ pub enum BackoffDecision {
 
 impl ResourceBackoff {
     /// A job has its container.
-    pub fn runs(&self) -> RunningJobGuard {
+    pub(super) fn runs(&self) -> RunningJobGuard {
         self.0.running.set(self.0.running.get() + 1);
         RunningJobGuard(self.clone())
     }
 
     /// Waits for a change for the better. `since` is when the job that waits began to.
-    pub async fn wait(&self, since: Instant) -> BackoffDecision {
+    pub(super) async fn wait(&self, since: Instant) -> BackoffDecision {
         let last = self.0.progress.get().map_or(since, |last| last.max(since));
         if self.0.running.get() == 0 && last.elapsed() > PATIENCE {
             return BackoffDecision::Hopeless;
@@ -68,7 +68,7 @@ impl ResourceBackoff {
     }
 
     /// Whether this is the first report of such a shortage.
-    pub fn is_news(&self, exhausted: ExhaustedResource) -> bool {
+    pub(super) fn is_news(&self, exhausted: ExhaustedResource) -> bool {
         self.0.told.borrow_mut().insert(exhausted)
     }
 }

@@ -45,7 +45,7 @@ type KnownEnvironment = (Arc<BTreeMap<OsString, OsString>>, PackedStrings);
 
 /// Starts containers. Cloning it shares it.
 #[derive(Clone)]
-pub struct ContainerPool {
+pub(super) struct ContainerPool {
     spawner: Rc<Spawner>,
     secrets: Rc<HostSecrets>,
     limits: Rc<RefCell<ContainerLimits>>,
@@ -61,7 +61,7 @@ pub struct ContainerPool {
 
 /// Why a container could not be started.
 #[derive(Debug)]
-pub enum ContainerStartError {
+pub(super) enum ContainerStartError {
     /// This one cannot be made.
     Container(String),
     /// It cannot be made now, because a resource is used up.
@@ -85,7 +85,7 @@ impl From<MessageError> for ContainerStartError {
 
 impl ContainerStartError {
     /// What a failure with this error number means.
-    pub fn of(errno: Option<Errno>, message: String) -> ContainerStartError {
+    pub(super) fn of(errno: Option<Errno>, message: String) -> ContainerStartError {
         match errno.and_then(ExhaustedResource::of) {
             Some(exhausted) => ContainerStartError::Exhausted(exhausted, message),
             None => ContainerStartError::Container(message),
@@ -93,19 +93,19 @@ impl ContainerStartError {
     }
 
     /// The same of a failed operation on descriptors.
-    pub fn of_io(error: &io::Error, message: String) -> ContainerStartError {
+    pub(super) fn of_io(error: &io::Error, message: String) -> ContainerStartError {
         ContainerStartError::of(error.raw_os_error().map(Errno::from_raw), message)
     }
 
     /// The same of a step that failed.
-    pub fn of_step(failed: &StepFailed, message: String) -> ContainerStartError {
+    pub(super) fn of_step(failed: &StepFailed, message: String) -> ContainerStartError {
         ContainerStartError::of(Some(Errno::from_raw(failed.errno)), message)
     }
 }
 
 impl ContainerPool {
     /// With a spawner to start them, and what they hide.
-    pub fn new(spawner: Rc<Spawner>, slots: u32, secrets: HostSecrets) -> ContainerPool {
+    pub(super) fn new(spawner: Rc<Spawner>, slots: u32, secrets: HostSecrets) -> ContainerPool {
         ContainerPool {
             spawner,
             limits: Rc::default(),
@@ -120,24 +120,24 @@ impl ContainerPool {
     }
 
     /// Limits every container that is started from now on.
-    pub fn limit(&self, limits: ContainerLimits) {
+    pub(super) fn limit(&self, limits: ContainerLimits) {
         *self.limits.borrow_mut() = limits;
         // A plan holds the limits that it was made with.
         self.plans.borrow_mut().clear();
     }
 
     /// How many bytes of files each may hold.
-    pub fn scratch_bytes(&self) -> Option<u64> {
+    pub(super) fn scratch_bytes(&self) -> Option<u64> {
         self.limits.borrow().scratch_bytes
     }
 
     /// The backoff for exhausted resources.
-    pub fn shortage(&self) -> &ResourceBackoff {
+    pub(super) fn shortage(&self) -> &ResourceBackoff {
         &self.shortage
     }
 
     /// A container of this slot's that serves such a job.
-    pub fn take_idle(
+    pub(super) fn take_idle(
         &self,
         slot: u32,
         spec: &Arc<ContainerSpec>,
@@ -149,7 +149,7 @@ impl ContainerPool {
 
     /// A container of any slot's that serves such a job. If there is none, one that serves another
     /// is ended, so that there is room.
-    pub fn take_any_idle(
+    pub(super) fn take_any_idle(
         &self,
         spec: &Arc<ContainerSpec>,
         resident: Option<&Arc<ProcessSpec>>,
@@ -164,7 +164,7 @@ impl ContainerPool {
     }
 
     /// Keeps a container for jobs to come.
-    pub fn put_back(&self, slot: u32, container: ContainerHandle) {
+    pub(super) fn put_back(&self, slot: u32, container: ContainerHandle) {
         if let Some(idle) = self.idle.borrow_mut().get_mut(slot as usize)
             && self.is_current(&container)
         {
@@ -175,7 +175,7 @@ impl ContainerPool {
     }
 
     /// Ends the containers that are kept.
-    pub fn end_idle(&self) {
+    pub(super) fn end_idle(&self) {
         let mut idle = self.idle.borrow_mut();
         let ended: usize = idle.iter().map(Vec::len).sum();
         if ended > 0 {
@@ -186,7 +186,7 @@ impl ContainerPool {
 
     /// Marks every container started so far as outdated: it keeps what it once looked up of the
     /// host's files, missing ones included, and these may have changed.
-    pub fn files_changed(&self) {
+    pub(super) fn files_changed(&self) {
         self.end_idle();
         self.edition.set(self.edition.get() + 1);
         // Plans name what stands beside mounts of this machine.
@@ -219,7 +219,7 @@ impl ContainerPool {
     }
 
     /// A process in the form in which a container takes it.
-    pub fn image(&self, process: &ProcessSpec) -> Result<ProcessImage, NulByte> {
+    pub(super) fn image(&self, process: &ProcessSpec) -> Result<ProcessImage, NulByte> {
         let mut environments = self.environments.borrow_mut();
         let known = environments
             .iter()
@@ -238,7 +238,7 @@ impl ContainerPool {
     }
 
     /// A job's fork server, unless it has failed to start before.
-    pub fn resident(&self, wanted: Option<&ForkServerSpec>) -> Option<ForkServerSpec> {
+    pub(super) fn resident(&self, wanted: Option<&ForkServerSpec>) -> Option<ForkServerSpec> {
         let refused = self.refused.borrow();
         wanted
             .filter(|wanted| !refused.iter().any(|other| same(other, &wanted.process)))
@@ -246,7 +246,7 @@ impl ContainerPool {
     }
 
     /// Records that such a fork server fails to start. Returns whether to report it.
-    pub fn refuse(&self, resident: &ForkServerSpec) -> bool {
+    pub(super) fn refuse(&self, resident: &ForkServerSpec) -> bool {
         match resident.need {
             ForkServerNeed::Wanted => {}
             ForkServerNeed::Tried => return false,
@@ -260,7 +260,7 @@ impl ContainerPool {
     }
 
     /// Starts a container and waits until it is made.
-    pub async fn start(
+    pub(super) async fn start(
         &self,
         spec: &Arc<ContainerSpec>,
     ) -> Result<ContainerHandle, ContainerStartError> {
@@ -311,7 +311,7 @@ fn same<T: PartialEq>(one: &Arc<T>, other: &Arc<T>) -> bool {
 }
 
 /// A container that is ready for a job. Dropping it ends it.
-pub struct ContainerHandle {
+pub(super) struct ContainerHandle {
     spec: Arc<ContainerSpec>,
     resident: RefCell<Option<Arc<ProcessSpec>>>,
     socket: AsyncFd<OwnedFd>,
@@ -331,7 +331,11 @@ impl ContainerHandle {
     }
 
     /// Whether it is one of these, with this fork server.
-    pub fn serves(&self, spec: &Arc<ContainerSpec>, resident: Option<&Arc<ProcessSpec>>) -> bool {
+    pub(super) fn serves(
+        &self,
+        spec: &Arc<ContainerSpec>,
+        resident: Option<&Arc<ProcessSpec>>,
+    ) -> bool {
         let residents = match (&*self.resident.borrow(), resident) {
             (None, None) => true,
             (Some(own), Some(wanted)) => same(own, wanted),
@@ -341,7 +345,7 @@ impl ContainerHandle {
     }
 
     /// Requests the start of a fork server. The reply tells whether it succeeded.
-    pub fn keep(
+    pub(super) fn keep(
         &self,
         resident: &Arc<ProcessSpec>,
         image: ProcessImage,
@@ -352,13 +356,13 @@ impl ContainerHandle {
 
     /// Sends a request. Only for those that carry no descriptors; the socket's buffer holds far
     /// more of them than are ever outstanding.
-    pub fn order(&self, order: ContainerRequest) -> Result<(), MessageError> {
+    pub(super) fn order(&self, order: ContainerRequest) -> Result<(), MessageError> {
         message::send(self.socket.as_fd(), &order, &[])
     }
 
     /// Requests that a program be run, or forked by the fork server, with this standard input, if
     /// any, and these standard output and error.
-    pub fn run(
+    pub(super) fn run(
         &self,
         image: ProcessImage,
         input: Option<BorrowedFd<'_>>,
@@ -375,7 +379,7 @@ impl ContainerHandle {
     }
 
     /// Requests that a program be run on its own terminal.
-    pub fn run_on_terminal(
+    pub(super) fn run_on_terminal(
         &self,
         image: ProcessImage,
         terminal: BorrowedFd<'_>,
@@ -409,7 +413,7 @@ impl ContainerHandle {
     }
 
     /// The next reply. Dropping the future loses nothing.
-    pub async fn reply(&self) -> Result<ContainerReply, MessageError> {
+    pub(super) async fn reply(&self) -> Result<ContainerReply, MessageError> {
         loop {
             let broken = |error: io::Error| {
                 MessageError::from(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))

@@ -15,13 +15,13 @@ use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::Job;
 
 /// This machine's only worker.
-pub const WORKER: WorkerId = WorkerId(0);
+pub(super) const WORKER: WorkerId = WorkerId(0);
 
 /// Events that wait to be taken; shared with the jobs.
-pub type SharedEventQueue = Rc<RefCell<VecDeque<BackendEvent>>>;
+pub(super) type SharedEventQueue = Rc<RefCell<VecDeque<BackendEvent>>>;
 
 /// Everything a job's future needs.
-pub struct JobTask {
+pub(super) struct JobTask {
     pub id: JobId,
     pub job: Job,
     /// The slot it has.
@@ -38,7 +38,7 @@ pub struct JobTask {
 }
 
 /// What the jobs of a backend read from and write to.
-pub enum JobStdio {
+pub(super) enum JobStdio {
     /// There is nothing to read; what they write is told.
     NoInput,
     /// They read from this; what they write is told.
@@ -49,7 +49,7 @@ pub enum JobStdio {
 
 impl JobStdio {
     /// What they read from, unless there is nothing.
-    pub fn input(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn input(&self) -> Option<BorrowedFd<'_>> {
         match self {
             JobStdio::NoInput => None,
             JobStdio::Input(input) => Some(input.as_fd()),
@@ -59,7 +59,7 @@ impl JobStdio {
 }
 
 /// What a job runs in.
-pub enum ExecutionTarget {
+pub(super) enum ExecutionTarget {
     Container {
         /// One left from an earlier job like this one.
         idle: Option<ContainerHandle>,
@@ -71,7 +71,7 @@ pub enum ExecutionTarget {
 }
 
 /// What a job's future leaves behind.
-pub struct JobCompletion {
+pub(super) struct JobCompletion {
     pub job: JobId,
     /// Its slot, free again.
     pub slot: u32,
@@ -83,19 +83,19 @@ pub struct JobCompletion {
 
 impl JobTask {
     /// Emits an event.
-    pub fn emit(&self, event: BackendEvent) {
+    pub(super) fn emit(&self, event: BackendEvent) {
         self.events.borrow_mut().push_back(event);
     }
 
     /// Emits what was read, and yields to the consumer of events before more is read.
-    pub async fn pass_on(&self, outputs: &mut JobOutput) {
+    pub(super) async fn pass_on(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             self.pass_on_one(output).await;
         }
     }
 
     /// Emits the rest of the output once all writers are gone.
-    pub async fn pass_on_rest(&self, outputs: &mut JobOutput) {
+    pub(super) async fn pass_on_rest(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             while output.take_rest() {
                 self.pass_on_one(output).await;

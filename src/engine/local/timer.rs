@@ -11,7 +11,7 @@ use maelstrom_model::job::{ExitStatus, Job, JobOutcome};
 
 /// A signal to a running job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobSignal {
+pub(super) enum JobSignal {
     Terminate,
     Kill,
     Suspend,
@@ -19,7 +19,7 @@ pub enum JobSignal {
 }
 
 /// What signals to a running job are sent to.
-pub trait SignalTarget {
+pub(super) trait SignalTarget {
     /// Why it could not be held.
     type Error;
 
@@ -29,7 +29,7 @@ pub trait SignalTarget {
 
 /// Stop and suspend requests for a running job.
 #[derive(Default)]
-pub struct JobControl {
+pub(super) struct JobControl {
     wish: Cell<Option<StopMode>>,
     suspended_at: Cell<Option<Instant>>,
     suspended_for: Cell<Duration>,
@@ -38,7 +38,7 @@ pub struct JobControl {
 
 impl JobControl {
     /// Asks for the job's end.
-    pub fn stop(&self, how: StopMode) {
+    pub(super) fn stop(&self, how: StopMode) {
         self.wish.set(Some(match (self.wish.get(), how) {
             (Some(StopMode::Kill), _) | (_, StopMode::Kill) => StopMode::Kill,
             (None | Some(StopMode::Terminate), StopMode::Terminate) => StopMode::Terminate,
@@ -47,22 +47,22 @@ impl JobControl {
     }
 
     /// Whether the job is to stop.
-    pub fn is_unwanted(&self) -> bool {
+    pub(super) fn is_unwanted(&self) -> bool {
         self.wish.get().is_some()
     }
 
     /// Waits until the requests change.
-    pub async fn changed(&self) {
+    pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// How long the job has been suspended in all.
-    pub fn suspended_for(&self) -> Duration {
+    pub(super) fn suspended_for(&self) -> Duration {
         self.suspended_for.get()
     }
 
     /// Stops the job's processes and its clock.
-    pub fn suspend(&self) {
+    pub(super) fn suspend(&self) {
         if self.suspended_at.get().is_none() {
             self.suspended_at.set(Some(Instant::now()));
             self.changed.notify_one();
@@ -70,7 +70,7 @@ impl JobControl {
     }
 
     /// Lets them go on.
-    pub fn resume(&self) {
+    pub(super) fn resume(&self) {
         if let Some(since) = self.suspended_at.take() {
             self.suspended_for
                 .set(self.suspended_for.get() + since.elapsed());
@@ -93,7 +93,7 @@ enum TerminationStage {
 }
 
 /// A job's time limit and what has been done about it.
-pub struct JobTimer {
+pub(super) struct JobTimer {
     deadline: Option<Instant>,
     grace: Duration,
     stopping: TerminationStage,
@@ -104,7 +104,7 @@ pub struct JobTimer {
 
 impl JobTimer {
     /// Starts the clock of a job that starts now.
-    pub fn start(job: &Job, grace: Duration) -> JobTimer {
+    pub(super) fn start(job: &Job, grace: Duration) -> JobTimer {
         let deadline = job
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout));
@@ -118,7 +118,7 @@ impl JobTimer {
     }
 
     /// Applies the requests made since the last call.
-    pub fn apply_control<L: SignalTarget>(
+    pub(super) fn apply_control<L: SignalTarget>(
         &mut self,
         control: &JobControl,
         leash: &L,
@@ -140,7 +140,7 @@ impl JobTimer {
     }
 
     /// Waits until the next thing must be done because of the time alone.
-    pub async fn wait_until_due(&self, control: &JobControl) {
+    pub(super) async fn wait_until_due(&self, control: &JobControl) {
         let next = match (self.stopping, self.suspended) {
             (TerminationStage::No, false) => self.deadline,
             (TerminationStage::Asked { since, .. }, false) => since.checked_add(self.grace),
@@ -162,7 +162,7 @@ impl JobTimer {
     }
 
     /// Takes the next step of stopping the job.
-    pub fn escalate<L: SignalTarget>(
+    pub(super) fn escalate<L: SignalTarget>(
         &mut self,
         control: &JobControl,
         leash: &L,
@@ -203,7 +203,7 @@ impl JobTimer {
     }
 
     /// What the end of its process means.
-    pub fn end(self, status: ExitStatus) -> JobOutcome {
+    pub(super) fn end(self, status: ExitStatus) -> JobOutcome {
         // Even a job that exits with 0 after SIGTERM did not come to its own end.
         self.cause.unwrap_or(JobOutcome::Exited(status))
     }

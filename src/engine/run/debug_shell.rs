@@ -16,7 +16,7 @@ const TOLD_MAX: u32 = 32;
 
 /// See the module documentation.
 #[derive(Debug)]
-pub struct DebugShell {
+pub(super) struct DebugShell {
     program: Option<PathBuf>,
     files: Option<JobFiles>,
     told: u32,
@@ -24,7 +24,7 @@ pub struct DebugShell {
 
 impl DebugShell {
     /// By this program, if there is one.
-    pub fn new(program: Option<PathBuf>) -> DebugShell {
+    pub(super) fn new(program: Option<PathBuf>) -> DebugShell {
         DebugShell {
             program,
             files: None,
@@ -33,12 +33,12 @@ impl DebugShell {
     }
 
     /// From now on jobs are kept here.
-    pub fn keep_jobs_in(&mut self, directory: PathBuf) {
+    pub(super) fn keep_jobs_in(&mut self, directory: PathBuf) {
         self.files = Some(JobFiles::new(directory));
     }
 
     /// The command for a job, word by word.
-    pub fn command(&self, job: &Job) -> Option<Vec<String>> {
+    pub(super) fn command(&self, job: &Job) -> Option<Vec<String>> {
         let (program, files) = (self.program.as_ref()?, self.files.as_ref()?);
         match files.save(job) {
             Ok(file) => Some(
@@ -54,7 +54,7 @@ impl DebugShell {
     }
 
     /// The command for a failed test's job, if it is one of the first.
-    pub fn describe_failure(&mut self, test: TestId, job: &Job) -> Option<TestDescription> {
+    pub(super) fn describe_failure(&mut self, test: TestId, job: &Job) -> Option<TestDescription> {
         if self.told >= TOLD_MAX {
             return None;
         }

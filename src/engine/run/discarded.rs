@@ -17,7 +17,7 @@ const NAMES_MAX: usize = 3;
 
 /// The files, as far as they were told.
 #[derive(Debug, Default)]
-pub struct DiscardSummary {
+pub(super) struct DiscardSummary {
     files: BTreeSet<PathBuf>,
     /// How many there are besides, perhaps some of them twice.
     more: u64,
@@ -25,7 +25,7 @@ pub struct DiscardSummary {
 
 impl DiscardSummary {
     /// Takes in what a test has written. Only what is the project's own counts.
-    pub fn add(&mut self, discarded: DiscardedFiles, is_own: impl Fn(&Path) -> bool) {
+    pub(super) fn add(&mut self, discarded: DiscardedFiles, is_own: impl Fn(&Path) -> bool) {
         let before = self.files.len();
         for file in discarded.files {
             if self.files.len() < FILES_MAX && is_own(&file) {
@@ -38,7 +38,7 @@ impl DiscardSummary {
     }
 
     /// Takes the notice about the files, if any, with paths relative to this directory.
-    pub fn take_notice(&mut self, directory: &Path) -> Option<UserNotice> {
+    pub(super) fn take_notice(&mut self, directory: &Path) -> Option<UserNotice> {
         let DiscardSummary { files, more } = std::mem::take(self);
         if files.is_empty() {
             return None;

@@ -7,7 +7,7 @@ use maelstrom_model::event::EventKind;
 use maelstrom_model::job::{Job, TestKey};
 
 /// Logs an event, for someone who wonders where the time goes.
-pub fn trace_event(event: &EventKind) {
+pub(super) fn trace_event(event: &EventKind) {
     match event {
         EventKind::BuildStarted { command } => {
             let command = command.join(" ");
@@ -58,7 +58,7 @@ pub fn trace_event(event: &EventKind) {
 }
 
 /// A test has a slot.
-pub fn test_has_slot(job: JobId, slot: u32, key: Option<&TestKey>) {
+pub(super) fn test_has_slot(job: JobId, slot: u32, key: Option<&TestKey>) {
     if let Some(TestKey {
         package,
         artifact,
@@ -70,7 +70,7 @@ pub fn test_has_slot(job: JobId, slot: u32, key: Option<&TestKey>) {
 }
 
 /// Discovery wants something to be run, such as a binary that lists its tests.
-pub fn helper_waits(job: JobId, what: &Job) {
+pub(super) fn helper_waits(job: JobId, what: &Job) {
     let program = what.process.program.display();
     tracing::debug!(%job, %program, "a program is run to find tests");
 }

@@ -9,7 +9,7 @@ const NAME_BYTES_MAX: usize = 256;
 
 /// What comes next in a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub enum OutputToken {
+pub(super) enum OutputToken {
     Bytes(Vec<u8>),
     /// What follows belongs to this part, or to none.
     Mark(String),
@@ -17,18 +17,18 @@ pub enum OutputToken {
 
 /// What was written and not yet cut.
 #[derive(Debug, Default)]
-pub struct OutputTokenizer {
+pub(super) struct OutputTokenizer {
     bytes: Vec<u8>,
 }
 
 impl OutputTokenizer {
     /// Takes in more.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// What comes next, as far as that is certain.
-    pub fn next(&mut self) -> Option<OutputToken> {
+    pub(super) fn next(&mut self) -> Option<OutputToken> {
         let start = match self.bytes.iter().position(|byte| *byte == 0x1b) {
             None => self.bytes.len(),
             Some(start) => start,
@@ -55,7 +55,7 @@ impl OutputTokenizer {
     }
 
     /// What is left when nothing more comes, if it was no mark.
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub(super) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
 

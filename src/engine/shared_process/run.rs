@@ -50,7 +50,7 @@ struct CurrentMember {
 
 /// See the module documentation.
 #[derive(Debug)]
-pub struct GroupRun {
+pub(super) struct GroupRun {
     /// Those that are not over, by name.
     members: BTreeMap<String, JobId>,
     current: Option<CurrentMember>,
@@ -62,7 +62,7 @@ pub struct GroupRun {
 
 impl GroupRun {
     /// Of these parts.
-    pub fn new(members: BTreeMap<String, JobId>) -> GroupRun {
+    pub(super) fn new(members: BTreeMap<String, JobId>) -> GroupRun {
         GroupRun {
             members,
             current: None,
@@ -73,17 +73,17 @@ impl GroupRun {
     }
 
     /// Whether this is a part that is not over.
-    pub fn has(&self, id: JobId) -> bool {
+    pub(super) fn has(&self, id: JobId) -> bool {
         self.members.values().any(|member| *member == id)
     }
 
     /// The process has a slot.
-    pub fn started(&mut self, worker: WorkerId, slot: u32) {
+    pub(super) fn started(&mut self, worker: WorkerId, slot: u32) {
         self.place = Some((worker, slot));
     }
 
     /// The process has written something.
-    pub fn wrote(&mut self, stream: OutputStream, bytes: &[u8], events: &mut GroupEvents) {
+    pub(super) fn wrote(&mut self, stream: OutputStream, bytes: &[u8], events: &mut GroupEvents) {
         self.streams.of(stream).uncut.push(bytes);
         loop {
             for stream in [OutputStream::Stdout, OutputStream::Stderr] {
@@ -160,7 +160,7 @@ impl GroupRun {
     }
 
     /// The process begins again elsewhere. What is over stays so.
-    pub fn restarted(&mut self, reason: &str, events: &mut GroupEvents) {
+    pub(super) fn restarted(&mut self, reason: &str, events: &mut GroupEvents) {
         self.streams = GroupStreams::default();
         if let Some(current) = self.current.take() {
             self.begun = Some(current.id);
@@ -173,7 +173,7 @@ impl GroupRun {
 
     /// Stops a part. Whether the process has to be stopped: the part is under way, or no other is
     /// left.
-    pub fn stop(&mut self, id: JobId, events: &mut GroupEvents) -> bool {
+    pub(super) fn stop(&mut self, id: JobId, events: &mut GroupEvents) -> bool {
         let current = self.current.as_ref().map(|current| current.id);
         if current.or(self.begun) == Some(id) {
             return true;
@@ -186,7 +186,7 @@ impl GroupRun {
     }
 
     /// The process is over, and so is everything that it has not come to.
-    pub fn finished(mut self, result: JobResult, events: &mut GroupEvents) {
+    pub(super) fn finished(mut self, result: JobResult, events: &mut GroupEvents) {
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             self.read_rest(stream, events);
         }

@@ -132,6 +132,7 @@ impl LinkerInvocation {
         // Go writes its stamp into this file afterwards, so a hard link would not do.
         if fs::copy(&place, &self.output).is_ok() {
             // If it can't be noted, it only goes earlier.
+            #[expect(clippy::disallowed_methods, reason = "a file's time")]
             drop(File::open(&place).and_then(|file| file.set_modified(SystemTime::now())));
             return Ok(0);
         }

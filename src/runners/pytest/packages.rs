@@ -117,6 +117,7 @@ impl PackageInstaller<'_> {
             fs::rename(&new, &directory).map_err(|source| failed(&directory, source))?;
         }
         // The order in which environments go is that in which they were last used.
+        #[expect(clippy::disallowed_methods, reason = "a file's time")]
         let used = lock.set_modified(SystemTime::now());
         used.map_err(|source| failed(&path, source))?;
         // For a moment nobody holds the lock (flock(2)). Nobody removes the environment then, since

@@ -18,7 +18,7 @@ use maelstrom_model::testing;
 
 /// What the framework does, in order.
 #[derive(Clone)]
-pub enum Act {
+pub(crate) enum Act {
     Find(&'static [(&'static str, &'static str)]),
     List,
     ListForEver,
@@ -29,7 +29,7 @@ pub enum Act {
     FailInPart(u8),
 }
 
-pub struct ScriptedFramework {
+pub(crate) struct ScriptedFramework {
     pub acts: Vec<Act>,
     pub listed: RefCell<Vec<CapturedOutput>>,
     pub trace: Trace,
@@ -40,7 +40,7 @@ pub struct ScriptedFramework {
 
 #[derive(Debug, thiserror::Error)]
 #[error("could not compile `p`")]
-pub struct BuildFailed;
+pub(crate) struct BuildFailed;
 
 impl DiscoveryError for BuildFailed {
     fn exit_code(&self) -> u8 {

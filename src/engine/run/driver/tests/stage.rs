@@ -26,7 +26,7 @@ use maelstrom_model::ids::RunId;
 use maelstrom_model::testing;
 
 /// A run to be driven, and everything a test may want to push or to look at.
-pub struct Stage {
+pub(crate) struct Stage {
     pub wishes: RunOptions,
     pub state_directory: Option<PathBuf>,
     pub lose_at_start_of: Option<&'static str>,
@@ -34,7 +34,7 @@ pub struct Stage {
     pub interrupts: Vec<TerminationSignal>,
 }
 
-pub struct Played {
+pub(crate) struct Played {
     pub code: u8,
     pub events: Vec<EventKind>,
     pub trace: Vec<String>,
@@ -61,7 +61,7 @@ impl Default for Stage {
 
 impl Stage {
     /// Drives the run; `react` sees each event as it comes and may push commands and interrupts.
-    pub fn play(
+    pub(crate) fn play(
         self,
         acts: Vec<Act>,
         mut react: impl FnMut(
@@ -141,7 +141,7 @@ impl Stage {
         }
     }
 
-    pub fn just_play(self, acts: Vec<Act>) -> Played {
+    pub(crate) fn just_play(self, acts: Vec<Act>) -> Played {
         self.play(acts, |_, _, _| {})
     }
 }
@@ -161,7 +161,7 @@ fn run_started() -> RunStarted {
 }
 
 impl Played {
-    pub fn summary(&self) -> RoundSummary {
+    pub(crate) fn summary(&self) -> RoundSummary {
         let mut summaries = self.events.iter().filter_map(|event| match event {
             EventKind::RoundFinished { round: _, summary } => Some(*summary),
             _ => None,
@@ -170,7 +170,7 @@ impl Played {
         last.expect("a round")
     }
 
-    pub fn says(&self, text: &str) -> bool {
+    pub(crate) fn says(&self, text: &str) -> bool {
         self.events.iter().any(|event| match event {
             EventKind::Notice(notice) => notice.text.contains(text),
             _ => false,

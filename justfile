@@ -10,8 +10,7 @@ default:
 test *ARGUMENTS:
     cargo test {{ ARGUMENTS }}
 
-# All tests, including those that are ignored because they need other programs: tmux, Go, Python with
-# pytest, a registry, ...
+# All tests, including those that are ignored because they need tmux, Go, pytest, a registry, ...
 test-all *ARGUMENTS:
     cargo test {{ ARGUMENTS }} -- --include-ignored
 
@@ -23,6 +22,19 @@ ci:
 lint:
     cargo fmt --check
     cargo clippy --workspace --all-targets -- -D warnings
+
+# `rustup toolchain install 1.95.0` installs that toolchain.
+#
+# Checks everything with the oldest Rust that `rust-version` in Cargo.toml allows.
+msrv:
+    cargo "+$(sed -n 's/^rust-version = "\(.*\)"$/\1.0/p' Cargo.toml)" check --workspace --all-targets --locked
+
+# Needs `rustup target add aarch64-unknown-linux-gnu`, and a C compiler for it: gcc-aarch64-linux-gnu and
+# libc6-dev-arm64-cross on Debian.
+#
+# Checks the libraries and programs for ARM64.
+arm64-check:
+    cargo check --workspace --locked --target aarch64-unknown-linux-gnu
 
 # Licenses, advisories and sources of the dependencies. Needs cargo-deny.
 deny:

@@ -10,9 +10,9 @@ default:
 test *ARGUMENTS:
     cargo test {{ ARGUMENTS }}
 
-# All tests, including those that need other programs: tmux, Go, Python with pytest, a registry, ...
+# All tests, including those that are ignored because they need tmux, Go, pytest, a registry, ...
 test-all *ARGUMENTS:
-    cargo test --features system-tests {{ ARGUMENTS }}
+    cargo test {{ ARGUMENTS }} -- --include-ignored
 
 # Everything that must pass before a change lands. As root, it installs missing programs.
 ci:
@@ -21,7 +21,20 @@ ci:
 # Formatting and lints, as in `ci`.
 lint:
     cargo fmt --check
-    cargo clippy --all-targets --features system-tests -- -D warnings
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# `rustup toolchain install 1.95.0` installs that toolchain.
+#
+# Checks everything with the oldest Rust that `rust-version` in Cargo.toml allows.
+msrv:
+    cargo "+$(sed -n 's/^rust-version = "\(.*\)"$/\1.0/p' Cargo.toml)" check --workspace --all-targets --locked
+
+# Needs `rustup target add aarch64-unknown-linux-gnu`, and a C compiler for it: gcc-aarch64-linux-gnu and
+# libc6-dev-arm64-cross on Debian.
+#
+# Checks the libraries and programs for ARM64.
+arm64-check:
+    cargo check --workspace --locked --target aarch64-unknown-linux-gnu
 
 # Licenses, advisories and sources of the dependencies. Needs cargo-deny.
 deny:
@@ -39,7 +52,7 @@ bench NAME *ARGUMENTS:
 
 # A client that breaks the broker's rules, next to a well-behaved one. Needs Python and busybox.
 hostile SECONDS="60":
-    MAELSTROM_HOSTILE_SECONDS={{ SECONDS }} cargo test --features system-tests --test cluster hostile::
+    MAELSTROM_HOSTILE_SECONDS={{ SECONDS }} cargo test --test cluster hostile:: -- --include-ignored
 
 # An archive of the six programs for this machine's architecture: one executable under six names,
 # which are hard links, with the documentation.

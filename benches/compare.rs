@@ -13,6 +13,11 @@
 //! With `MAELSTROM_BASELINE=DIRECTORY`, the `cargo-maelstrom` in that directory, of an earlier build
 //! for example, takes part as well.
 
+// A benchmark fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "support/tcp.rs"]
 mod tcp;
 #[path = "../tests/support/trivial.rs"]
@@ -236,6 +241,7 @@ fn run(command: &mut Command) -> Sample {
             let Some(high_water) = high_water else { break };
             let kilobytes = high_water.trim().trim_end_matches(" kB").parse::<u64>();
             peak = peak.max(kilobytes.ok().map(|kilobytes| kilobytes * 1024));
+            #[expect(clippy::disallowed_methods, reason = "the pace of the samples")]
             thread::sleep(Duration::from_millis(20));
         }
         peak

@@ -7,6 +7,11 @@
 //! what an idle dashboard writes and computes, and what it costs a run of 2,000 trivial tests
 //! against `--no-tui`. `cargo bench --bench dashboard -- terminal` prints these alone.
 
+// A benchmark fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../tests/support/harness.rs"]
 mod harness;
 #[path = "../tests/support/pseudoterminal.rs"]
@@ -216,6 +221,7 @@ fn flood(sender: &EventSender) {
     let began = Instant::now();
     for (index, mut event) in (0_u32..).zip(script.events) {
         let due = Duration::from_micros(100) * index;
+        #[expect(clippy::disallowed_methods, reason = "the pace of the stream")]
         std::thread::sleep(due.saturating_sub(began.elapsed()));
         event.at_us = began.elapsed().as_micros() as u64;
         sender.send(event);

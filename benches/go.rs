@@ -12,6 +12,9 @@
 //! containers, by running tests of one package side by side, and by linking only what has changed:
 //! "linking all" is the same without that, as after a change that concerns every package.
 
+// A benchmark fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,11 @@
 //! cargo bench --bench images
 //! ```
 
+// A benchmark fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../tests/runners/images/real.rs"]
 #[allow(dead_code)] // Each user of this file uses a part of it.
 mod real;

@@ -14,6 +14,11 @@
 //! every start pays, it pays for every test of the sample, too, and a whole suite has nothing that
 //! the sample has not, so nothing is lost by that.
 
+// A benchmark fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "support/tcp.rs"]
 mod tcp;
 

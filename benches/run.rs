@@ -11,6 +11,9 @@
 //! With `MAELSTROM_BASELINE=DIRECTORY`, the `maelstrom-run` in that directory, of an earlier build for
 //! example, takes part as well.
 
+// A benchmark fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -96,6 +99,7 @@ fn maelstrom(program: &Path, jobs: &Path, directory: &Path, slots: &str) -> (Dur
             let Some(high_water) = high_water else { break };
             let kilobytes = high_water.trim().trim_end_matches(" kB").parse::<u64>();
             peaks.extend(kilobytes.ok().map(|kilobytes| kilobytes * 1024));
+            #[expect(clippy::disallowed_methods, reason = "the pace of the samples")]
             thread::sleep(Duration::from_millis(20));
         }
         peaks

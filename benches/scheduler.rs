@@ -14,6 +14,11 @@
 //!
 //! Ends with 1 when a limit is missed.
 
+// A benchmark fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "support/limits.rs"]
 mod limits;
 

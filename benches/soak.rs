@@ -9,6 +9,11 @@
 //! Every tenth job writes files, every hundredth opens connections, so that containers are made
 //! anew in each of the ways there are.
 
+// A benchmark fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 

@@ -292,6 +292,7 @@ fn run_started(
     cluster: &RunnerClusterOptions,
 ) -> RunStarted {
     let directory = std::env::current_dir().unwrap_or_default();
+    #[expect(clippy::disallowed_methods, reason = "people read it")]
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -3,6 +3,9 @@
 //! Everything here is driven by [`maelstrom_model::event`] alone: whatever a screen shows was in
 //! the event stream.
 
+// Private modules say `pub` for what the rest of this package uses.
+#![allow(unreachable_pub)]
+
 pub mod background;
 pub mod dashboard;
 pub mod diagnostic;

@@ -211,6 +211,7 @@ impl Machines {
 }
 
 #[test]
+#[ignore = "needs root, iproute2 and crates.io"]
 fn suites_pass_on_machines_of_their_own() {
     let machines = Machines::start(&[]);
     let many = machines.keep.path().join("many");
@@ -236,6 +237,7 @@ fn suites_pass_on_machines_of_their_own() {
 
 /// Nobody is told when a cable is cut: connections do not end, and nothing comes any more.
 #[test]
+#[ignore = "needs root and iproute2"]
 fn a_cut_cable_costs_time_and_no_test() {
     let machines = Machines::start(&["--lease", "4", "--heartbeat", "1"]);
     machines.wait_for_workers(2);

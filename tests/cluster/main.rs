@@ -1,5 +1,10 @@
 //! Broker, workers and clients, as programs.
 
+// A test fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../support/cluster.rs"]
 mod cluster;
 #[path = "../support/mod.rs"]
@@ -7,14 +12,10 @@ mod support;
 #[path = "../support/trivial.rs"]
 mod trivial;
 
-#[cfg(feature = "system-tests")]
 mod api_examples;
 mod broker_operations;
-#[cfg(feature = "system-tests")]
 mod foreign;
-#[cfg(feature = "system-tests")]
 mod hostile;
-#[cfg(feature = "system-tests")]
 mod machines;
 mod misuse;
 mod roles;

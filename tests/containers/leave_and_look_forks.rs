@@ -85,6 +85,7 @@ fn written(record: &Path) -> String {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn nothing_passes_from_fork_to_fork() {
     let rows = rows();
     let project = project(&rows);

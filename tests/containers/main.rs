@@ -1,5 +1,10 @@
 //! Real containers: what they are made of, what they keep from one another, and what stays behind.
 
+// A test fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../support/cluster.rs"]
 mod cluster;
 #[path = "../support/feed.rs"]
@@ -9,15 +14,12 @@ mod support;
 
 mod container;
 mod hermeticity;
-#[cfg(feature = "system-tests")]
 mod hermeticity_go;
 mod leave_and_look;
-#[cfg(feature = "system-tests")]
 mod leave_and_look_forks;
 mod limits;
 mod local_backend;
 mod mounts;
-#[cfg(feature = "system-tests")]
 mod nested_sandboxes;
 mod network;
 mod process_backend;

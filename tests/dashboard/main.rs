@@ -1,5 +1,10 @@
 //! The dashboard's checks, by the numbers of its design.
 
+// A test fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../support/executable.rs"]
 mod executable;
 #[path = "../support/harness.rs"]
@@ -11,10 +16,8 @@ mod stream;
 #[path = "../support/tmux.rs"]
 mod tmux;
 
-#[cfg(feature = "system-tests")]
 mod program;
 mod replay;
 mod screens;
-#[cfg(feature = "system-tests")]
 mod terminal;
 mod watch;

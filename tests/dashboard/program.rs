@@ -142,6 +142,7 @@ fn is_shell(screen: &str) -> bool {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_01_the_first_frame_is_shown_before_discovery_ends() {
     let project = Project::new(&[QUICK]);
     let mut tmux = Tmux::start(120, 36);
@@ -162,6 +163,7 @@ fn check_01_the_first_frame_is_shown_before_discovery_ends() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_13_and_16_failures_are_shown_alone_and_visited_one_by_one() {
     let project = Project::new(&[QUICK]);
     let mut tmux = project.started("");
@@ -185,6 +187,7 @@ fn check_13_and_16_failures_are_shown_alone_and_visited_one_by_one() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_18_r_and_shift_r_run_exactly_the_selected_and_the_failed_tests() {
     let project = Project::new(&[QUICK]);
     let mut tmux = project.started("");
@@ -206,6 +209,7 @@ fn check_18_r_and_shift_r_run_exactly_the_selected_and_the_failed_tests() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_19_a_rerun_during_a_run_waits_says_so_and_is_run() {
     let project = Project::new(&[QUICK, STEADY]);
     let mut tmux = project.started("--slots 1");
@@ -224,6 +228,7 @@ fn check_19_a_rerun_during_a_run_waits_says_so_and_is_run() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_20_frozen_rows_stand_still_while_events_are_counted() {
     let project = Project::new(&[QUICK, STEADY]);
     let mut tmux = project.started("--slots 1 --on-finish stay");
@@ -241,6 +246,7 @@ fn check_20_frozen_rows_stand_still_while_events_are_counted() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_21_p_starts_no_more_tests_and_running_ones_finish() {
     let project = Project::new(&[STEADY]);
     let mut tmux = project.started("--slots 1");
@@ -271,6 +277,7 @@ fn check_21_p_starts_no_more_tests_and_running_ones_finish() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_27_the_first_interrupt_cancels_with_a_countdown_and_the_second_kills() {
     let project = Project::new(&[ENDLESS]);
     let mut tmux = project.started("--slots 2");
@@ -354,6 +361,7 @@ fn in_a_terminal(mut command: Command) -> (Vec<u8>, Option<i32>) {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_30_quitting_leaves_the_failures_the_summary_and_a_command_that_works() {
     let project = Project::new(&[QUICK]);
     let mut tmux = project.started("");
@@ -372,6 +380,7 @@ fn check_30_quitting_leaves_the_failures_the_summary_and_a_command_that_works() 
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn a_recording_shows_the_same_run_again() {
     let project = Project::new(&[QUICK]);
     let mut tmux = project.started("");
@@ -394,6 +403,7 @@ fn a_recording_shows_the_same_run_again() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn changes_begin_rounds_in_the_open_dashboard() {
     let project = Project::new(&["#[test] fn passes() {}\n"]);
     let write = |text: &str| std::fs::write(project.path().join("src/lib.rs"), text).unwrap();
@@ -417,6 +427,7 @@ fn changes_begin_rounds_in_the_open_dashboard() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn a_shell_opens_in_the_container_of_the_selected_test() {
     let project = Project::new(&[QUICK]);
     let mut tmux = project.started("");

@@ -1,5 +1,10 @@
 //! What all programs share: options, mistakes, logs, and terminals and pipes that go away.
 
+// A test fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../support/cluster.rs"]
 mod cluster;
 #[path = "../support/pseudoterminal.rs"]
@@ -16,6 +21,5 @@ mod closed_pipe;
 mod logging;
 mod options;
 mod registries;
-#[cfg(feature = "system-tests")]
 mod run_terminal;
 mod terminal_gone;

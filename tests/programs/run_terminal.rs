@@ -17,6 +17,7 @@ fn press_at_once(tmux: &mut Tmux, keys: &str) {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn a_shell_has_the_terminal_until_it_ends() {
     let mut tmux = Tmux::start(100, 30);
     let shell = "env PS1='in> ' sh";
@@ -47,6 +48,7 @@ fn a_shell_has_the_terminal_until_it_ends() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn the_exit_code_is_the_jobs_and_the_terminal_is_as_before() {
     let mut tmux = Tmux::start(100, 30);
     tmux.type_line(&format!(
@@ -61,6 +63,7 @@ fn the_exit_code_is_the_jobs_and_the_terminal_is_as_before() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn the_escape_character_takes_the_terminal_back() {
     let mut tmux = Tmux::start(100, 30);
     tmux.type_line(&format!(
@@ -82,6 +85,7 @@ fn the_escape_character_takes_the_terminal_back() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn jobs_of_a_file_are_rows_of_the_dashboard() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("jobs.json");

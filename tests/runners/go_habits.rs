@@ -29,6 +29,7 @@ fn ends(ran: &Ran) -> Vec<(&str, &str)> {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn every_test_is_found_and_judged_whatever_is_written_before_it() {
     let main = |print: &str| {
         let main =
@@ -68,6 +69,7 @@ fn every_test_is_found_and_judged_whatever_is_written_before_it() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn no_test_is_green_whose_process_did_not_say_that_it_ran() {
     let project = Project::of(&[
         (
@@ -128,6 +130,7 @@ fn no_test_is_green_whose_process_did_not_say_that_it_ran() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn tests_run_themselves_again_and_write_what_tools_read() {
     let body = r#"
 func again(arguments ...string) error {
@@ -196,6 +199,7 @@ func TestWritesThatItWasSkipped(t *testing.T) {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn a_module_beside_the_module_is_part_of_the_sources() {
     let reads = r#"
 func TestReads(t *testing.T) {
@@ -252,6 +256,7 @@ fn git(directory: &Path, words: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs Go and git"]
 fn git_works_in_a_linked_worktree() {
     let body = r#"
 func TestGit(t *testing.T) {
@@ -311,6 +316,7 @@ func TestShort(t *testing.T) {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn what_the_variable_says_means_what_it_means_to_go_test() {
     let project = flagged();
     let all = [
@@ -377,6 +383,7 @@ fn what_the_variable_says_means_what_it_means_to_go_test() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn what_the_variable_can_not_say_here_is_refused_by_name() {
     let project = flagged();
     let told = |change: &dyn Fn(&mut Command)| {
@@ -430,6 +437,7 @@ fn what_the_variable_can_not_say_here_is_refused_by_name() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn words_of_go_test_are_taken_as_there() {
     let project = flagged();
     let output = |words: &[&str]| {

@@ -57,6 +57,7 @@ fn title(name: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn every_test_ends_as_go_has_it() {
     let project = Project::new("project");
     // Twice each: the second follows others in the same containers.
@@ -82,6 +83,7 @@ fn every_test_ends_as_go_has_it() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn a_person_sees_the_test_and_not_the_harness() {
     let project = Project::new("project");
     let run = "-run=Fails|Prints|Subtests|Panics|ExampleReverse|Something";
@@ -140,6 +142,7 @@ fn a_person_sees_the_test_and_not_the_harness() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn flags_of_go_test_mean_what_they_mean_there() {
     let project = Project::new("project");
     let short = project.run(&[".", "-vet=off", "-short", "-run", "Short|Tagged|Custom"]);
@@ -170,6 +173,7 @@ fn flags_of_go_test_mean_what_they_mean_there() {
 
 /// What the original's command line says stands in ours, too; what comes of it besides is Go's own.
 #[test]
+#[ignore = "needs Go"]
 fn a_test_is_called_with_what_its_options_mean() {
     let project = Project::new("project");
     let told = "package project\n\nimport (\n\"fmt\"\n\"os\"\n\"testing\"\n)\n\n\
@@ -216,6 +220,7 @@ fn a_test_is_called_with_what_its_options_mean() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn the_race_detector_finds_races() {
     let project = Project::new("project");
     let ran = project.run(&["-race", "-vet=off", "-run=Race|TestTwice", ".", "./cgo"]);
@@ -225,6 +230,7 @@ fn the_race_detector_finds_races() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn patterns_choose_and_lists_tell() {
     let project = Project::new("project");
     let list = |words: &[&str]| {
@@ -258,6 +264,7 @@ fn patterns_choose_and_lists_tell() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn without_the_toolbox_tests_have_the_libraries_they_need() {
     let project = Project::new("project");
     let ran = project.run(&["--strict", "./cgo", "./external", "./mainprepares"]);
@@ -274,6 +281,7 @@ fn without_the_toolbox_tests_have_the_libraries_they_need() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn without_containers_the_same_tests_run() {
     let project = Project::new("project");
     let words = [
@@ -287,6 +295,7 @@ fn without_containers_the_same_tests_run() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn a_workspace_is_tested_as_one() {
     let project = Project::new("workspace");
     let before = tree(project.path(), "");
@@ -303,6 +312,7 @@ fn a_workspace_is_tested_as_one() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn what_was_linked_before_is_not_linked_again() {
     let project = Project::new("workspace");
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
@@ -345,6 +355,7 @@ fn what_was_linked_before_is_not_linked_again() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn what_the_systems_linker_made_is_linked_again() {
     let project = Project::new("project");
     assert_eq!(project.run(&["./cgo", "-vet=off"]).code, Some(0));
@@ -353,6 +364,7 @@ fn what_the_systems_linker_made_is_linked_again() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn a_timeout_ends_a_test_from_inside_or_outside() {
     let project = Project::new("project");
     let waiting = "package project\n\nimport (\n\"testing\"\n\"time\"\n)\n\n\
@@ -377,6 +389,7 @@ fn a_timeout_ends_a_test_from_inside_or_outside() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn a_packages_tests_run_while_others_are_built() {
     let project = Project::new("early");
     let outside = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ use crate::support::executable;
 use crate::support::go::Project;
 
 #[test]
+#[ignore = "needs Go"]
 fn an_unruly_test_fails_alone() {
     let project = Project::new("unruly");
     // One at a time, so that each follows another where that is possible.
@@ -59,6 +60,7 @@ fn an_unruly_test_fails_alone() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn a_package_that_hangs_before_its_tests_fails_alone() {
     let project = Project::new("unruly");
     // The limit is everybody's, so the one that does not hang needs room on a slow machine.
@@ -70,6 +72,7 @@ fn a_package_that_hangs_before_its_tests_fails_alone() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn what_can_not_be_built_does_not_stop_the_rest() {
     let project = Project::new("broken");
     let ran = project.run(&[]);
@@ -95,6 +98,7 @@ fn what_can_not_be_built_does_not_stop_the_rest() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn mistakes_are_told_with_their_codes() {
     let project = Project::new("project");
     let empty = tempfile::tempdir().unwrap();
@@ -141,6 +145,7 @@ fn mistakes_are_told_with_their_codes() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn an_old_go_is_told_of() {
     let project = Project::new("project");
     let bin = tempfile::tempdir().unwrap();
@@ -158,6 +163,7 @@ fn an_old_go_is_told_of() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn a_module_for_a_newer_go_is_told_of() {
     let project = Project::new("workspace/one");
     fs::write(

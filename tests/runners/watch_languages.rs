@@ -27,6 +27,7 @@ const GO_TEST: &str = "package pond\n\nimport \"testing\"\n\nfunc TestDepth(t *t
                        \tif depth() != 2 {\n\t\tt.Fatal(depth())\n\t}\n}\n";
 
 #[test]
+#[ignore = "needs Go"]
 fn rounds_follow_the_files_of_a_module() {
     let (directory, homes) = (tempfile::tempdir().unwrap(), Homes::new());
     let project = directory.path();
@@ -78,6 +79,7 @@ fn rounds_follow_the_files_of_a_module() {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn rounds_follow_the_files_of_a_python_project() {
     let (directory, homes) = (tempfile::tempdir().unwrap(), Homes::new());
     let project = directory.path();

@@ -46,7 +46,7 @@ struct Client {
 }
 
 /// A client from its start to its end.
-pub async fn client(world: World, number: u32) -> turmoil::Result {
+pub(crate) async fn client(world: World, number: u32) -> turmoil::Result {
     // The broker is there before its clients are.
     pass(Duration::from_millis(500)).await;
     let plan = Rc::clone(&world.plan);

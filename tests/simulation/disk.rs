@@ -10,7 +10,7 @@ use crate::plan::Power;
 
 /// A disk. Cloning gives another handle on it.
 #[derive(Clone, Debug, Default)]
-pub struct Disk(Arc<Mutex<Platters>>);
+pub(crate) struct Disk(Arc<Mutex<Platters>>);
 
 #[derive(Debug, Default)]
 struct Platters {
@@ -22,14 +22,14 @@ struct Platters {
 
 /// What one program does with it.
 #[derive(Debug)]
-pub struct Mounted {
+pub(crate) struct Mounted {
     disk: Disk,
     age: u64,
 }
 
 impl Disk {
     /// For a program that begins.
-    pub fn mount(&self) -> Mounted {
+    pub(crate) fn mount(&self) -> Mounted {
         let age = self.platters().age;
         Mounted {
             disk: self.clone(),
@@ -38,7 +38,7 @@ impl Disk {
     }
 
     /// The program that uses it ends now.
-    pub fn crash(&self, power: Power) {
+    pub(crate) fn crash(&self, power: Power) {
         let mut platters = self.platters();
         platters.age += 1;
         match power {

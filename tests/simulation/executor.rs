@@ -20,7 +20,7 @@ use crate::witness::Witness;
 const DYING: Duration = Duration::from_millis(300);
 
 /// Runs tasks.
-pub struct Tasks {
+pub(crate) struct Tasks {
     worker: u32,
     slots: u32,
     running: BTreeMap<JobId, Running>,
@@ -40,7 +40,7 @@ struct Running {
 
 impl Tasks {
     /// As many as this at a time.
-    pub fn new(worker: u32, slots: u32, witness: Rc<RefCell<Witness>>) -> Tasks {
+    pub(crate) fn new(worker: u32, slots: u32, witness: Rc<RefCell<Witness>>) -> Tasks {
         Tasks {
             worker,
             slots,
@@ -199,7 +199,7 @@ impl Drop for Tasks {
 }
 
 /// A client's own machine, on which nothing of this runs.
-pub struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl Backend for Nowhere {
     fn slots(&self) -> u32 {

@@ -40,7 +40,7 @@ struct Client {
 }
 
 /// A client from its start to its end.
-pub async fn client(world: World, number: u32) -> turmoil::Result {
+pub(crate) async fn client(world: World, number: u32) -> turmoil::Result {
     pass(Duration::from_millis(500)).await;
     let plan = Rc::clone(&world.plan);
     let jobs = &plan.clients[number as usize].jobs;

@@ -15,7 +15,7 @@ use turmoil::net::{TcpListener, TcpStream};
 const PORT: u16 = 9000;
 
 /// A connection to the broker, made as the programs make theirs.
-pub fn connect() -> BrokerChannel {
+pub(crate) fn connect() -> BrokerChannel {
     let address: Address = format!("broker:{PORT}").parse().unwrap();
     let connector = tower::service_fn(|_| async {
         let stream = TcpStream::connect(("broker", PORT)).await?;
@@ -29,7 +29,7 @@ pub fn connect() -> BrokerChannel {
 }
 
 /// A stream as a server takes it.
-pub struct Accepted(TcpStream);
+pub(crate) struct Accepted(TcpStream);
 
 impl Connected for Accepted {
     type ConnectInfo = ();
@@ -66,7 +66,7 @@ impl AsyncWrite for Accepted {
 }
 
 /// Whoever connects to the broker, which this is called on.
-pub async fn incoming() -> impl Stream<Item = io::Result<Accepted>> + Send {
+pub(crate) async fn incoming() -> impl Stream<Item = io::Result<Accepted>> + Send {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await.unwrap();
     futures_util::stream::unfold(listener, |listener| async move {
         let accepted = listener.accept().await;

@@ -34,7 +34,7 @@ use crate::witness::Witness;
 
 /// What all programs of one simulation share.
 #[derive(Clone)]
-pub struct World {
+pub(crate) struct World {
     pub plan: Rc<Plan>,
     pub witness: Rc<RefCell<Witness>>,
     pub disk: Disk,
@@ -49,7 +49,7 @@ const SYNC: Duration = Duration::from_millis(15);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Lets simulated time pass, for which nobody waits.
-pub async fn pass(time: Duration) {
+pub(crate) async fn pass(time: Duration) {
     sleep_until(Instant::now() + time).await;
 }
 
@@ -83,7 +83,7 @@ impl ContentInventory for Shelf {
 }
 
 /// A broker from its start to its crash.
-pub async fn broker(world: World) -> turmoil::Result {
+pub(crate) async fn broker(world: World) -> turmoil::Result {
     world.witness.borrow_mut().broker_begins();
     let name = Path::new("journal");
     let (records, remembered) = JournalFile::open_on(world.disk.mount(), name)?;
@@ -129,7 +129,7 @@ impl ContentFetcher for Nothing {
 }
 
 /// A worker, started again whenever it was drained.
-pub async fn worker(world: World, number: u32) -> turmoil::Result {
+pub(crate) async fn worker(world: World, number: u32) -> turmoil::Result {
     loop {
         let start = {
             let mut witness = world.witness.borrow_mut();
@@ -173,7 +173,7 @@ fn is_over(world: &World, number: u32) -> bool {
 }
 
 /// Drains workers, and in the end sees that nothing is left.
-pub async fn operator(world: World) -> turmoil::Result {
+pub(crate) async fn operator(world: World) -> turmoil::Result {
     let mut operator = OperatorClient::new(connect().service());
     loop {
         pass(Duration::from_millis(200)).await;

@@ -6,11 +6,11 @@ use fastrand::Rng;
 use maelstrom_model::backend::StopMode;
 
 /// Everything goes wrong before this moment.
-pub const HEALED_AT: Duration = Duration::from_secs(16);
+pub(crate) const HEALED_AT: Duration = Duration::from_secs(16);
 
 /// One run of the simulation.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// From which all follows.
     pub seed: u64,
     /// What sort of run it is.
@@ -33,7 +33,7 @@ pub struct Plan {
 
 /// What sort of run it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub(crate) enum Manner {
     /// Anything may go wrong, and clients do what they can to have their jobs run.
     Anything,
     /// Only the broker ends and begins, so quickly that every worker is back within its lease, and
@@ -43,14 +43,14 @@ pub enum Manner {
 
 /// What one client wants.
 #[derive(Clone, Debug)]
-pub struct ClientPlan {
+pub(crate) struct ClientPlan {
     /// Its jobs, in the order in which they are submitted.
     pub jobs: Vec<JobPlan>,
 }
 
 /// One job.
 #[derive(Clone, Debug)]
-pub struct JobPlan {
+pub(crate) struct JobPlan {
     /// When it is submitted, after its client has begun.
     pub submitted_at: Duration,
     /// Whether somebody stops it, and when.
@@ -65,7 +65,7 @@ pub struct JobPlan {
 
 /// What a job does. Its program's arguments say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Task {
+pub(crate) struct Task {
     /// The client's number.
     pub client: u32,
     /// The job's.
@@ -82,7 +82,7 @@ pub struct Task {
 
 /// Something that goes wrong.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Nothing gets through between two.
     Cut(Node, Node, Duration),
     /// Nothing gets through from one to the other.
@@ -101,7 +101,7 @@ pub enum Fault {
 
 /// What becomes of what was written and not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Power {
+pub(crate) enum Power {
     /// It is there: only the program ended.
     Stays,
     /// It is gone.
@@ -117,7 +117,7 @@ enum Oddity {
 
 /// One of those who take part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Node {
+pub(crate) enum Node {
     /// The broker.
     Broker,
     /// A worker.
@@ -128,7 +128,7 @@ pub enum Node {
 
 impl Node {
     /// Its name on the network.
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Node::Broker => "broker".to_owned(),
             Node::Worker(number) => format!("worker-{number}"),
@@ -139,7 +139,7 @@ impl Node {
 
 impl Plan {
     /// What this seed means.
-    pub fn of(seed: u64, manner: Manner) -> Plan {
+    pub(crate) fn of(seed: u64, manner: Manner) -> Plan {
         let rng = &mut Rng::with_seed(seed);
         match manner {
             Manner::Anything => Plan::of_anything(seed, rng),
@@ -287,7 +287,7 @@ fn fault(workers: usize, clients: usize, oddity: Oddity, rng: &mut Rng) -> Fault
 
 impl Task {
     /// As a program's arguments.
-    pub fn arguments(&self) -> Vec<std::ffi::OsString> {
+    pub(crate) fn arguments(&self) -> Vec<std::ffi::OsString> {
         let numbers = [
             u64::from(self.client),
             self.job,
@@ -300,7 +300,7 @@ impl Task {
     }
 
     /// From a program's arguments.
-    pub fn from_arguments(arguments: &[std::ffi::OsString]) -> Task {
+    pub(crate) fn from_arguments(arguments: &[std::ffi::OsString]) -> Task {
         let numbers = arguments
             .iter()
             .map(|it| it.to_str().unwrap().parse().unwrap());
@@ -319,7 +319,7 @@ impl Task {
     }
 
     /// What it writes: each piece, and whether to standard error.
-    pub fn output(&self) -> Vec<(bool, Vec<u8>)> {
+    pub(crate) fn output(&self) -> Vec<(bool, Vec<u8>)> {
         let piece = |index: u32| {
             let mut bytes = format!("{}/{} {index} ", self.client, self.job).into_bytes();
             bytes.resize(

@@ -8,7 +8,7 @@ use crate::plan::Task;
 
 /// What was seen.
 #[derive(Default)]
-pub struct Witness {
+pub(crate) struct Witness {
     running: BTreeMap<(u32, u32), Task>,
     leases: BTreeSet<(u32, JobId)>,
     /// How many attempts at a job have come to their end.
@@ -45,18 +45,18 @@ enum Attempt {
 
 impl Witness {
     /// A broker begins.
-    pub fn broker_begins(&mut self) {
+    pub(crate) fn broker_begins(&mut self) {
         self.broker += 1;
         self.is_broker_up = true;
     }
 
     /// The broker ends.
-    pub fn broker_ends(&mut self) {
+    pub(crate) fn broker_ends(&mut self) {
         self.is_broker_up = false;
     }
 
     /// A worker starts a job.
-    pub fn starts(&mut self, worker: u32, slot: u32, task: Task, lease: JobId) {
+    pub(crate) fn starts(&mut self, worker: u32, slot: u32, task: Task, lease: JobId) {
         self.note(format!(
             "worker {worker} starts {}/{}",
             task.client, task.job
@@ -93,7 +93,7 @@ impl Witness {
     }
 
     /// A slot is free.
-    pub fn over(&mut self, worker: u32, slot: u32) {
+    pub(crate) fn over(&mut self, worker: u32, slot: u32) {
         if let Some(task) = self.running.remove(&(worker, slot)) {
             let heard_by = match self.is_broker_up {
                 true => self.broker,
@@ -105,19 +105,19 @@ impl Witness {
     }
 
     /// A job has come to its end. How many attempts at it have before.
-    pub fn ends(&mut self, task: Task) -> u32 {
+    pub(crate) fn ends(&mut self, task: Task) -> u32 {
         let ended = self.ended.entry((task.client, task.job)).or_default();
         *ended += 1;
         *ended - 1
     }
 
     /// What runs.
-    pub fn running(&self) -> Vec<Task> {
+    pub(crate) fn running(&self) -> Vec<Task> {
         self.running.values().copied().collect()
     }
 
     /// Something happened.
-    pub fn note(&mut self, what: String) {
+    pub(crate) fn note(&mut self, what: String) {
         let now = turmoil::sim_elapsed().unwrap_or_default();
         self.trace
             .push(format!("{:>8} ms  {what}", now.as_millis()));

@@ -60,6 +60,7 @@ pub struct Moments(u32);
 impl Moments {
     /// Says which they are, for somebody in particular.
     pub fn new(who: &str) -> Moments {
+        #[expect(clippy::disallowed_methods, reason = "a seed")]
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let seed = now.subsec_nanos();
         println!("{who}: seed {seed}");

@@ -217,6 +217,10 @@ impl InodeStamp {
             modified: (0, 0),
             ..stamp
         };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "files' times are compared with it"
+        )]
         let today = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let modified = u64::try_from(now.modified.0).unwrap_or_default();
         let is_past = today.is_ok_and(|today| modified <= today.as_secs());

@@ -35,7 +35,7 @@ const CACHE_MARK: &str = "CACHEDIR.TAG";
 
 /// Returns the files that were written to the overlays of these steps. `name` is the path of the
 /// scratch file system in the steps, `place` a path where it can be accessed.
-pub fn discarded(steps: &[ContainerStep], name: &CStr, place: &Path) -> DiscardedFiles {
+pub(super) fn discarded(steps: &[ContainerStep], name: &CStr, place: &Path) -> DiscardedFiles {
     let mut discarded = DiscardedFiles::default();
     let mut entries = 0;
     let name = path(name);

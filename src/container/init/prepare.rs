@@ -19,7 +19,7 @@ pub const PROCESSES_MAX: u64 = 8192;
 
 /// Joins a new session keyring. Needed without the filter, because jobs would otherwise have the
 /// session keyring of the user who started the program.
-pub fn join_session_keyring() -> Result<(), StepFailed> {
+pub(super) fn join_session_keyring() -> Result<(), StepFailed> {
     match keyring::join_new_session() {
         // Without keyrings in the kernel, or if a sandbox around us forbids them, jobs have none.
         Ok(()) | Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
@@ -32,7 +32,7 @@ pub fn join_session_keyring() -> Result<(), StepFailed> {
 
 /// Limits the process IDs. Since Linux 6.14 a PID namespace has its own limit, which also applies
 /// to root, unlike limits on processes. Before, the same file sets the limit of the whole machine.
-pub fn limit_process_ids(proc: &OwnedFd) {
+pub(super) fn limit_process_ids(proc: &OwnedFd) {
     if kernel_version() < (6, 14) {
         return;
     }
@@ -44,7 +44,7 @@ pub fn limit_process_ids(proc: &OwnedFd) {
 }
 
 /// Returns the root of the IPC namespace's message queue file system, which is not mounted.
-pub fn open_queues() -> nix::Result<OwnedFd> {
+pub(super) fn open_queues() -> nix::Result<OwnedFd> {
     const POINT: &str = "/tmp";
     mount(
         Some("mqueue"),

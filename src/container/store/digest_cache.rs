@@ -98,6 +98,10 @@ impl DigestCache {
                 path: path.to_owned(),
             });
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a file's time is compared with it"
+        )]
         if is_stable(&stamp, SystemTime::now()) {
             self.remember(stamp, digest);
         }

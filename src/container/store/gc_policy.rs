@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 /// An entry of the store, with the properties that the policy uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GcCandidate<Key> {
+pub(super) struct GcCandidate<Key> {
     /// The time of its last use, on any scale that grows with time.
     pub last_used: u128,
     /// The key of the entry. Of entries used at the same time, the one with the smaller key is
@@ -23,7 +23,7 @@ pub struct GcCandidate<Key> {
 
 /// The result of trying to remove a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GcOutcome {
+pub(super) enum GcOutcome {
     /// It was removed, by this process or another.
     Removed,
     /// It is in use and stays.
@@ -32,7 +32,7 @@ pub enum GcOutcome {
 
 /// A garbage collection in progress.
 #[derive(Clone, Debug)]
-pub struct StoreGc<Key> {
+pub(super) struct StoreGc<Key> {
     waiting: VecDeque<GcCandidate<Key>>,
     total_bytes: u64,
     target_bytes: u64,
@@ -40,7 +40,7 @@ pub struct StoreGc<Key> {
 
 impl<Key: Ord> StoreGc<Key> {
     /// Starts a collection that reduces these entries to at most `target_bytes`.
-    pub fn new(mut entries: Vec<GcCandidate<Key>>, target_bytes: u64) -> Self {
+    pub(super) fn new(mut entries: Vec<GcCandidate<Key>>, target_bytes: u64) -> Self {
         entries.sort_by(|a, b| (a.last_used, &a.key).cmp(&(b.last_used, &b.key)));
         let total_bytes = entries.iter().fold(0, |total: u64, entry| {
             total.saturating_add(entry.size_bytes)
@@ -53,13 +53,13 @@ impl<Key: Ord> StoreGc<Key> {
     }
 
     /// Returns the size of all remaining entries in bytes.
-    pub fn total_bytes(&self) -> u64 {
+    pub(super) fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
 
     /// Returns the next candidate for removal, if the target is exceeded. Report the result to
     /// [`Self::resolve`].
-    pub fn next(&mut self) -> Option<GcCandidate<Key>> {
+    pub(super) fn next(&mut self) -> Option<GcCandidate<Key>> {
         if self.total_bytes <= self.target_bytes {
             return None;
         }
@@ -67,7 +67,7 @@ impl<Key: Ord> StoreGc<Key> {
     }
 
     /// Reports the result of trying to remove a candidate.
-    pub fn resolve(&mut self, candidate: &GcCandidate<Key>, fate: GcOutcome) {
+    pub(super) fn resolve(&mut self, candidate: &GcCandidate<Key>, fate: GcOutcome) {
         match fate {
             GcOutcome::Removed => {
                 self.total_bytes = self.total_bytes.saturating_sub(candidate.size_bytes);

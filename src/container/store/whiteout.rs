@@ -19,19 +19,19 @@ const OPAQUE_VALUE: &[u8] = b"y";
 
 /// Whether a directory shows or hides the contents of lower layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DirectoryWhiteout {
+pub(crate) enum DirectoryWhiteout {
     Transparent,
     Opaque,
 }
 
 /// Marks a directory as opaque.
-pub fn make_opaque(directory: &Path) -> io::Result<()> {
+pub(crate) fn make_opaque(directory: &Path) -> io::Result<()> {
     let flags = XattrFlags::empty();
     Ok(lsetxattr(directory, OPAQUE_ATTRIBUTE, OPAQUE_VALUE, flags)?)
 }
 
 /// Returns whether a directory is marked as opaque.
-pub fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
+pub(crate) fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
     let mut value = [0; OPAQUE_VALUE.len()];
     match lgetxattr(directory, OPAQUE_ATTRIBUTE, &mut value) {
         Ok(length) if value.get(..length) == Some(OPAQUE_VALUE) => Ok(DirectoryWhiteout::Opaque),
@@ -45,6 +45,6 @@ pub fn of(directory: &Path) -> io::Result<DirectoryWhiteout> {
 }
 
 /// Creates the marker for a removed entry.
-pub fn make_whiteout(path: &Path) -> io::Result<()> {
+pub(crate) fn make_whiteout(path: &Path) -> io::Result<()> {
     Ok(mknod(path, SFlag::S_IFCHR, Mode::empty(), makedev(0, 0))?)
 }

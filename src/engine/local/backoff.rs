@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// The state of the backoff, shared by all clones.
 #[derive(Clone, Default)]
-pub struct ResourceBackoff(Rc<ResourceBackoffState>);
+pub(super) struct ResourceBackoff(Rc<ResourceBackoffState>);
 
 #[derive(Default)]
 struct ResourceBackoffState {
@@ -36,11 +36,11 @@ struct ResourceBackoffState {
 }
 
 /// Counts a job whose container was started. Dropping the guard reports the job's end.
-pub struct RunningJobGuard(ResourceBackoff);
+pub(super) struct RunningJobGuard(ResourceBackoff);
 
 /// Whether to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackoffDecision {
+pub(super) enum BackoffDecision {
     /// Retry now.
     Better,
     /// Give up: no job is running whose end could help.
@@ -49,13 +49,13 @@ pub enum BackoffDecision {
 
 impl ResourceBackoff {
     /// Records that a job's container was started.
-    pub fn runs(&self) -> RunningJobGuard {
+    pub(super) fn runs(&self) -> RunningJobGuard {
         self.0.running.set(self.0.running.get() + 1);
         RunningJobGuard(self.clone())
     }
 
     /// Waits until a retry may succeed. `since` is when the job began to wait.
-    pub async fn wait(&self, since: Instant) -> BackoffDecision {
+    pub(super) async fn wait(&self, since: Instant) -> BackoffDecision {
         let last = self.0.progress.get().map_or(since, |last| last.max(since));
         if self.0.running.get() == 0 && last.elapsed() > PATIENCE {
             return BackoffDecision::Hopeless;
@@ -68,7 +68,7 @@ impl ResourceBackoff {
     }
 
     /// Returns whether a shortage of this resource was not reported before.
-    pub fn is_news(&self, exhausted: ExhaustedResource) -> bool {
+    pub(super) fn is_news(&self, exhausted: ExhaustedResource) -> bool {
         self.0.told.borrow_mut().insert(exhausted)
     }
 }

@@ -45,7 +45,7 @@ type KnownEnvironment = (Arc<BTreeMap<OsString, OsString>>, PackedStrings);
 
 /// Starts containers and keeps idle ones. Clones share the same pool.
 #[derive(Clone)]
-pub struct ContainerPool {
+pub(super) struct ContainerPool {
     spawner: Rc<Spawner>,
     secrets: Rc<HostSecrets>,
     limits: Rc<RefCell<ContainerLimits>>,
@@ -61,7 +61,7 @@ pub struct ContainerPool {
 
 /// Why a container could not be started.
 #[derive(Debug)]
-pub enum ContainerStartError {
+pub(super) enum ContainerStartError {
     /// The container cannot be created.
     Container(String),
     /// The container cannot be created now, because a resource is exhausted.
@@ -85,7 +85,7 @@ impl From<MessageError> for ContainerStartError {
 
 impl ContainerStartError {
     /// Classifies a failure by its error number.
-    pub fn of(errno: Option<Errno>, message: String) -> ContainerStartError {
+    pub(super) fn of(errno: Option<Errno>, message: String) -> ContainerStartError {
         match errno.and_then(ExhaustedResource::of) {
             Some(exhausted) => ContainerStartError::Exhausted(exhausted, message),
             None => ContainerStartError::Container(message),
@@ -93,19 +93,19 @@ impl ContainerStartError {
     }
 
     /// Classifies a failed operation on file descriptors.
-    pub fn of_io(error: &io::Error, message: String) -> ContainerStartError {
+    pub(super) fn of_io(error: &io::Error, message: String) -> ContainerStartError {
         ContainerStartError::of(error.raw_os_error().map(Errno::from_raw), message)
     }
 
     /// Classifies a failed step of the container init.
-    pub fn of_step(failed: &StepFailed, message: String) -> ContainerStartError {
+    pub(super) fn of_step(failed: &StepFailed, message: String) -> ContainerStartError {
         ContainerStartError::of(Some(Errno::from_raw(failed.errno)), message)
     }
 }
 
 impl ContainerPool {
     /// Creates a pool of containers for `slots` slots. `secrets` are hidden from all containers.
-    pub fn new(spawner: Rc<Spawner>, slots: u32, secrets: HostSecrets) -> ContainerPool {
+    pub(super) fn new(spawner: Rc<Spawner>, slots: u32, secrets: HostSecrets) -> ContainerPool {
         ContainerPool {
             spawner,
             limits: Rc::default(),
@@ -120,24 +120,24 @@ impl ContainerPool {
     }
 
     /// Sets the limits of every container that is started from now on.
-    pub fn limit(&self, limits: ContainerLimits) {
+    pub(super) fn limit(&self, limits: ContainerLimits) {
         *self.limits.borrow_mut() = limits;
         // A plan contains the limits that were set when it was made.
         self.plans.borrow_mut().clear();
     }
 
     /// Returns how many bytes of files each container may hold, if limited.
-    pub fn scratch_bytes(&self) -> Option<u64> {
+    pub(super) fn scratch_bytes(&self) -> Option<u64> {
         self.limits.borrow().scratch_bytes
     }
 
     /// Returns the backoff for exhausted resources.
-    pub fn shortage(&self) -> &ResourceBackoff {
+    pub(super) fn shortage(&self) -> &ResourceBackoff {
         &self.shortage
     }
 
     /// Takes an idle container of a slot that matches a job's spec and fork server.
-    pub fn take_idle(
+    pub(super) fn take_idle(
         &self,
         slot: u32,
         spec: &Arc<ContainerSpec>,
@@ -149,7 +149,7 @@ impl ContainerPool {
 
     /// Takes a matching idle container of any slot. If there is none, ends an idle container to
     /// free its resources.
-    pub fn take_any_idle(
+    pub(super) fn take_any_idle(
         &self,
         spec: &Arc<ContainerSpec>,
         resident: Option<&Arc<ProcessSpec>>,
@@ -164,7 +164,7 @@ impl ContainerPool {
     }
 
     /// Keeps a container for later jobs, unless files have changed since it was started.
-    pub fn put_back(&self, slot: u32, container: ContainerHandle) {
+    pub(super) fn put_back(&self, slot: u32, container: ContainerHandle) {
         if let Some(idle) = self.idle.borrow_mut().get_mut(slot as usize)
             && self.is_current(&container)
         {
@@ -175,7 +175,7 @@ impl ContainerPool {
     }
 
     /// Ends all idle containers.
-    pub fn end_idle(&self) {
+    pub(super) fn end_idle(&self) {
         let mut idle = self.idle.borrow_mut();
         let ended: usize = idle.iter().map(Vec::len).sum();
         if ended > 0 {
@@ -186,7 +186,7 @@ impl ContainerPool {
 
     /// Marks every container started so far as outdated, because files of the host may have
     /// changed. A container caches what it once looked up, including that a file was missing.
-    pub fn files_changed(&self) {
+    pub(super) fn files_changed(&self) {
         self.end_idle();
         self.edition.set(self.edition.get() + 1);
         // Plans list the entries beside mounts of host directories.
@@ -219,7 +219,7 @@ impl ContainerPool {
     }
 
     /// Encodes a process for a request to a container.
-    pub fn image(&self, process: &ProcessSpec) -> Result<ProcessImage, NulByte> {
+    pub(super) fn image(&self, process: &ProcessSpec) -> Result<ProcessImage, NulByte> {
         let mut environments = self.environments.borrow_mut();
         let known = environments
             .iter()
@@ -238,7 +238,7 @@ impl ContainerPool {
     }
 
     /// Returns a job's fork server, unless it failed to start before.
-    pub fn resident(&self, wanted: Option<&ForkServerSpec>) -> Option<ForkServerSpec> {
+    pub(super) fn resident(&self, wanted: Option<&ForkServerSpec>) -> Option<ForkServerSpec> {
         let refused = self.refused.borrow();
         wanted
             .filter(|wanted| !refused.iter().any(|other| same(other, &wanted.process)))
@@ -246,7 +246,7 @@ impl ContainerPool {
     }
 
     /// Records that a fork server failed to start. Returns whether to report it.
-    pub fn refuse(&self, resident: &ForkServerSpec) -> bool {
+    pub(super) fn refuse(&self, resident: &ForkServerSpec) -> bool {
         match resident.need {
             ForkServerNeed::Wanted => {}
             ForkServerNeed::Tried => return false,
@@ -260,7 +260,7 @@ impl ContainerPool {
     }
 
     /// Starts a container and waits until it is ready.
-    pub async fn start(
+    pub(super) async fn start(
         &self,
         spec: &Arc<ContainerSpec>,
     ) -> Result<ContainerHandle, ContainerStartError> {
@@ -311,7 +311,7 @@ fn same<T: PartialEq>(one: &Arc<T>, other: &Arc<T>) -> bool {
 }
 
 /// A container that is ready for a job. Dropping the handle ends the container.
-pub struct ContainerHandle {
+pub(super) struct ContainerHandle {
     spec: Arc<ContainerSpec>,
     resident: RefCell<Option<Arc<ProcessSpec>>>,
     socket: AsyncFd<OwnedFd>,
@@ -331,7 +331,11 @@ impl ContainerHandle {
     }
 
     /// Returns whether the container has this spec and this fork server.
-    pub fn serves(&self, spec: &Arc<ContainerSpec>, resident: Option<&Arc<ProcessSpec>>) -> bool {
+    pub(super) fn serves(
+        &self,
+        spec: &Arc<ContainerSpec>,
+        resident: Option<&Arc<ProcessSpec>>,
+    ) -> bool {
         let residents = match (&*self.resident.borrow(), resident) {
             (None, None) => true,
             (Some(own), Some(wanted)) => same(own, wanted),
@@ -341,7 +345,7 @@ impl ContainerHandle {
     }
 
     /// Requests the start of a fork server. The reply says whether it succeeded.
-    pub fn keep(
+    pub(super) fn keep(
         &self,
         resident: &Arc<ProcessSpec>,
         image: ProcessImage,
@@ -352,13 +356,13 @@ impl ContainerHandle {
 
     /// Sends a request without file descriptors. The socket's buffer holds far more of these
     /// requests than are ever outstanding.
-    pub fn order(&self, order: ContainerRequest) -> Result<(), MessageError> {
+    pub(super) fn order(&self, order: ContainerRequest) -> Result<(), MessageError> {
         message::send(self.socket.as_fd(), &order, &[])
     }
 
     /// Requests that a program be run, or forked by the fork server, with these standard streams.
     /// Without `input`, the program reads from `/dev/null`.
-    pub fn run(
+    pub(super) fn run(
         &self,
         image: ProcessImage,
         input: Option<BorrowedFd<'_>>,
@@ -375,7 +379,7 @@ impl ContainerHandle {
     }
 
     /// Requests that a program be run on a terminal of its own.
-    pub fn run_on_terminal(
+    pub(super) fn run_on_terminal(
         &self,
         image: ProcessImage,
         terminal: BorrowedFd<'_>,
@@ -409,7 +413,7 @@ impl ContainerHandle {
     }
 
     /// Waits for the next reply. Cancel safe.
-    pub async fn reply(&self) -> Result<ContainerReply, MessageError> {
+    pub(super) async fn reply(&self) -> Result<ContainerReply, MessageError> {
         loop {
             let broken = |error: io::Error| {
                 MessageError::from(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))

@@ -42,7 +42,7 @@ enum ContainerRunResult {
 }
 
 /// Runs a job to its end.
-pub async fn run(mut assignment: JobTask) -> JobCompletion {
+pub(super) async fn run(mut assignment: JobTask) -> JobCompletion {
     let (id, slot) = (assignment.id, assignment.slot);
     // The target is moved out because the methods below borrow the whole task. The value left in
     // its place is never read.

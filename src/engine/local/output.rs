@@ -28,14 +28,14 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const FIRST_BYTES: usize = 4 * 1024;
 
 /// The output streams of a job, which may be joined in one pipe.
-pub struct JobOutput {
+pub(super) struct JobOutput {
     stdout: JobOutputReader,
     stderr: JobOutputReader,
     unwatched_until: Option<Instant>,
 }
 
 /// The job's ends of its output pipes.
-pub enum JobOutputWriters {
+pub(super) enum JobOutputWriters {
     /// The pipes for standard output and standard error.
     Separate([OwnedFd; 2]),
     /// One pipe for both streams.
@@ -43,7 +43,7 @@ pub enum JobOutputWriters {
 }
 
 /// Our end of one output stream.
-pub struct JobOutputReader {
+pub(super) struct JobOutputReader {
     pub stream: OutputStream,
     /// Bytes that were read but not reported yet.
     pub buffer: Vec<u8>,
@@ -62,7 +62,9 @@ enum PipeState {
 
 impl JobOutput {
     /// Creates the pipes. Returns our ends and the job's ends.
-    pub fn open(pipes: OutputPipes) -> Result<(JobOutput, JobOutputWriters), ContainerStartError> {
+    pub(super) fn open(
+        pipes: OutputPipes,
+    ) -> Result<(JobOutput, JobOutputWriters), ContainerStartError> {
         let unwatched_until = Some(Instant::now() + UNWATCHED);
         let (stdout, stderr, writers) = match pipes {
             OutputPipes::Separate => {
@@ -86,7 +88,7 @@ impl JobOutput {
     }
 
     /// Returns closed streams, for a job that writes elsewhere.
-    pub fn none() -> JobOutput {
+    pub(super) fn none() -> JobOutput {
         JobOutput {
             stdout: JobOutputReader::closed(OutputStream::Stdout),
             stderr: JobOutputReader::closed(OutputStream::Stderr),
@@ -95,17 +97,17 @@ impl JobOutput {
     }
 
     /// Returns both streams.
-    pub fn each(&mut self) -> [&mut JobOutputReader; 2] {
+    pub(super) fn each(&mut self) -> [&mut JobOutputReader; 2] {
         [&mut self.stdout, &mut self.stderr]
     }
 
     /// Returns whether no output was ever read.
-    pub fn are_silent(&self) -> bool {
+    pub(super) fn are_silent(&self) -> bool {
         self.stdout.silent && self.stderr.silent
     }
 
     /// Waits for output and reads it. Cancel safe.
-    pub async fn read(&mut self) -> Result<(), ContainerStartError> {
+    pub(super) async fn read(&mut self) -> Result<(), ContainerStartError> {
         if let Some(until) = self.unwatched_until {
             sleep_until(until).await;
             self.unwatched_until = None;
@@ -124,7 +126,7 @@ impl JobOutput {
 
 impl JobOutputWriters {
     /// Returns the descriptors for standard output and standard error.
-    pub fn each(&self) -> [BorrowedFd<'_>; 2] {
+    pub(super) fn each(&self) -> [BorrowedFd<'_>; 2] {
         match self {
             JobOutputWriters::Separate([stdout, stderr]) => [stdout.as_fd(), stderr.as_fd()],
             JobOutputWriters::Joined(both) => [both.as_fd(), both.as_fd()],
@@ -132,7 +134,7 @@ impl JobOutputWriters {
     }
 
     /// Returns separate descriptors for standard output and standard error.
-    pub fn into_each(self) -> std::io::Result<[OwnedFd; 2]> {
+    pub(super) fn into_each(self) -> std::io::Result<[OwnedFd; 2]> {
         match self {
             JobOutputWriters::Separate(each) => Ok(each),
             JobOutputWriters::Joined(both) => Ok([both.try_clone()?, both]),
@@ -223,7 +225,7 @@ impl JobOutputReader {
     ///
     /// This reads the pipe directly, because the runtime may not have noticed yet that the pipe is
     /// readable.
-    pub fn take_rest(&mut self) -> bool {
+    pub(super) fn take_rest(&mut self) -> bool {
         if self.open {
             // Most jobs write little or nothing, and zeroing the large buffer would be most of the
             // work.

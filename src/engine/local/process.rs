@@ -28,12 +28,12 @@ use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ResourceUsage
 
 /// Makes this process the parent of orphaned descendants, so that it can wait for all processes of
 /// a job (prctl(2), Linux 3.4).
-pub fn adopt_orphans() -> nix::Result<()> {
+pub(super) fn adopt_orphans() -> nix::Result<()> {
     prctl::set_child_subreaper(true)
 }
 
 /// Runs a job to its end.
-pub async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStartError> {
+pub(super) async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStartError> {
     if assignment.control.is_unwanted() {
         return Ok(JobResult::not_run(JobOutcome::Cancelled));
     }

@@ -15,13 +15,13 @@ use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::Job;
 
 /// The only worker of this backend.
-pub const WORKER: WorkerId = WorkerId(0);
+pub(super) const WORKER: WorkerId = WorkerId(0);
 
 /// The queue of events to return, shared with the jobs.
-pub type SharedEventQueue = Rc<RefCell<VecDeque<BackendEvent>>>;
+pub(super) type SharedEventQueue = Rc<RefCell<VecDeque<BackendEvent>>>;
 
 /// Everything that a job's future needs.
-pub struct JobTask {
+pub(super) struct JobTask {
     pub id: JobId,
     pub job: Job,
     /// The slot in which the job runs.
@@ -38,7 +38,7 @@ pub struct JobTask {
 }
 
 /// The standard streams of a backend's jobs.
-pub enum JobStdio {
+pub(super) enum JobStdio {
     /// Standard input is empty; output is reported.
     NoInput,
     /// Standard input is this descriptor; output is reported.
@@ -49,7 +49,7 @@ pub enum JobStdio {
 
 impl JobStdio {
     /// Returns the descriptor for standard input, unless the input is empty.
-    pub fn input(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn input(&self) -> Option<BorrowedFd<'_>> {
         match self {
             JobStdio::NoInput => None,
             JobStdio::Input(input) => Some(input.as_fd()),
@@ -59,7 +59,7 @@ impl JobStdio {
 }
 
 /// Where a job runs.
-pub enum ExecutionTarget {
+pub(super) enum ExecutionTarget {
     Container {
         /// An idle container that matches the job.
         idle: Option<ContainerHandle>,
@@ -71,7 +71,7 @@ pub enum ExecutionTarget {
 }
 
 /// The result of a job's future.
-pub struct JobCompletion {
+pub(super) struct JobCompletion {
     pub job: JobId,
     /// The slot, which is now free.
     pub slot: u32,
@@ -83,19 +83,19 @@ pub struct JobCompletion {
 
 impl JobTask {
     /// Queues an event.
-    pub fn emit(&self, event: BackendEvent) {
+    pub(super) fn emit(&self, event: BackendEvent) {
         self.events.borrow_mut().push_back(event);
     }
 
     /// Reports the output read so far, and yields to the consumer of events before more is read.
-    pub async fn pass_on(&self, outputs: &mut JobOutput) {
+    pub(super) async fn pass_on(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             self.pass_on_one(output).await;
         }
     }
 
     /// Reports the rest of the output once all writers are gone.
-    pub async fn pass_on_rest(&self, outputs: &mut JobOutput) {
+    pub(super) async fn pass_on_rest(&self, outputs: &mut JobOutput) {
         for output in outputs.each() {
             while output.take_rest() {
                 self.pass_on_one(output).await;

@@ -11,7 +11,7 @@ use maelstrom_model::job::{ExitStatus, Job, JobOutcome};
 
 /// A signal to a running job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobSignal {
+pub(super) enum JobSignal {
     Terminate,
     Kill,
     Suspend,
@@ -19,7 +19,7 @@ pub enum JobSignal {
 }
 
 /// A running job to which signals can be sent.
-pub trait SignalTarget {
+pub(super) trait SignalTarget {
     /// Why the signal could not be sent.
     type Error;
 
@@ -29,7 +29,7 @@ pub trait SignalTarget {
 
 /// Stop and suspend requests for a running job.
 #[derive(Default)]
-pub struct JobControl {
+pub(super) struct JobControl {
     wish: Cell<Option<StopMode>>,
     suspended_at: Cell<Option<Instant>>,
     suspended_for: Cell<Duration>,
@@ -38,7 +38,7 @@ pub struct JobControl {
 
 impl JobControl {
     /// Requests the job's end. A kill request is never downgraded.
-    pub fn stop(&self, how: StopMode) {
+    pub(super) fn stop(&self, how: StopMode) {
         self.wish.set(Some(match (self.wish.get(), how) {
             (Some(StopMode::Kill), _) | (_, StopMode::Kill) => StopMode::Kill,
             (None | Some(StopMode::Terminate), StopMode::Terminate) => StopMode::Terminate,
@@ -47,22 +47,22 @@ impl JobControl {
     }
 
     /// Returns whether the job's end was requested.
-    pub fn is_unwanted(&self) -> bool {
+    pub(super) fn is_unwanted(&self) -> bool {
         self.wish.get().is_some()
     }
 
     /// Waits until the requests change.
-    pub async fn changed(&self) {
+    pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// Returns how long the job was suspended in total.
-    pub fn suspended_for(&self) -> Duration {
+    pub(super) fn suspended_for(&self) -> Duration {
         self.suspended_for.get()
     }
 
     /// Requests that the job's processes be suspended and stops its clock.
-    pub fn suspend(&self) {
+    pub(super) fn suspend(&self) {
         if self.suspended_at.get().is_none() {
             self.suspended_at.set(Some(Instant::now()));
             self.changed.notify_one();
@@ -70,7 +70,7 @@ impl JobControl {
     }
 
     /// Requests that the job's processes continue and restarts its clock.
-    pub fn resume(&self) {
+    pub(super) fn resume(&self) {
         if let Some(since) = self.suspended_at.take() {
             self.suspended_for
                 .set(self.suspended_for.get() + since.elapsed());
@@ -93,7 +93,7 @@ enum TerminationStage {
 }
 
 /// A job's timeout and the state of stopping it.
-pub struct JobTimer {
+pub(super) struct JobTimer {
     deadline: Option<Instant>,
     grace: Duration,
     stopping: TerminationStage,
@@ -104,7 +104,7 @@ pub struct JobTimer {
 
 impl JobTimer {
     /// Starts the clock of a job that starts now.
-    pub fn start(job: &Job, grace: Duration) -> JobTimer {
+    pub(super) fn start(job: &Job, grace: Duration) -> JobTimer {
         let deadline = job
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout));
@@ -118,7 +118,7 @@ impl JobTimer {
     }
 
     /// Applies the requests made since the last call.
-    pub fn apply_control<L: SignalTarget>(
+    pub(super) fn apply_control<L: SignalTarget>(
         &mut self,
         control: &JobControl,
         leash: &L,
@@ -140,7 +140,7 @@ impl JobTimer {
     }
 
     /// Waits until the timeout or the grace period has elapsed.
-    pub async fn wait_until_due(&self, control: &JobControl) {
+    pub(super) async fn wait_until_due(&self, control: &JobControl) {
         let next = match (self.stopping, self.suspended) {
             (TerminationStage::No, false) => self.deadline,
             (TerminationStage::Asked { since, .. }, false) => since.checked_add(self.grace),
@@ -162,7 +162,7 @@ impl JobTimer {
     }
 
     /// Takes the next step of stopping the job.
-    pub fn escalate<L: SignalTarget>(
+    pub(super) fn escalate<L: SignalTarget>(
         &mut self,
         control: &JobControl,
         leash: &L,
@@ -202,7 +202,7 @@ impl JobTimer {
     }
 
     /// Returns the outcome of a job whose process ended with this status.
-    pub fn end(self, status: ExitStatus) -> JobOutcome {
+    pub(super) fn end(self, status: ExitStatus) -> JobOutcome {
         // A job that exits with 0 after SIGTERM did not run to completion.
         self.cause.unwrap_or(JobOutcome::Exited(status))
     }

@@ -16,7 +16,7 @@ const TOLD_MAX: u32 = 32;
 
 /// Builds shell commands; see the module documentation.
 #[derive(Debug)]
-pub struct DebugShell {
+pub(super) struct DebugShell {
     program: Option<PathBuf>,
     files: Option<JobFiles>,
     told: u32,
@@ -24,7 +24,7 @@ pub struct DebugShell {
 
 impl DebugShell {
     /// Uses `program` for the shell, or builds no commands if it is `None`.
-    pub fn new(program: Option<PathBuf>) -> DebugShell {
+    pub(super) fn new(program: Option<PathBuf>) -> DebugShell {
         DebugShell {
             program,
             files: None,
@@ -33,14 +33,14 @@ impl DebugShell {
     }
 
     /// Sets the directory in which jobs are saved. Without it, no commands are built.
-    pub fn keep_jobs_in(&mut self, directory: PathBuf) {
+    pub(super) fn keep_jobs_in(&mut self, directory: PathBuf) {
         self.files = Some(JobFiles::new(directory));
     }
 
     /// Saves a job and returns the command that opens a shell in its container, as a list of
     /// arguments. Returns `None` if there is no program or directory, or if the job cannot be
     /// saved.
-    pub fn command(&self, job: &Job) -> Option<Vec<String>> {
+    pub(super) fn command(&self, job: &Job) -> Option<Vec<String>> {
         let (program, files) = (self.program.as_ref()?, self.files.as_ref()?);
         match files.save(job) {
             Ok(file) => Some(
@@ -56,7 +56,7 @@ impl DebugShell {
     }
 
     /// Describes a failed test's job with its shell command, for the first [`TOLD_MAX`] failures.
-    pub fn describe_failure(&mut self, test: TestId, job: &Job) -> Option<TestDescription> {
+    pub(super) fn describe_failure(&mut self, test: TestId, job: &Job) -> Option<TestDescription> {
         if self.told >= TOLD_MAX {
             return None;
         }

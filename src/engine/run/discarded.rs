@@ -18,7 +18,7 @@ const NAMES_MAX: usize = 3;
 
 /// The discarded files of a round.
 #[derive(Debug, Default)]
-pub struct DiscardSummary {
+pub(super) struct DiscardSummary {
     files: BTreeSet<PathBuf>,
     /// The number of further files. Some of them may be counted twice.
     more: u64,
@@ -26,7 +26,7 @@ pub struct DiscardSummary {
 
 impl DiscardSummary {
     /// Adds the files that a test wrote. Only files for which `is_own` returns true count.
-    pub fn add(&mut self, discarded: DiscardedFiles, is_own: impl Fn(&Path) -> bool) {
+    pub(super) fn add(&mut self, discarded: DiscardedFiles, is_own: impl Fn(&Path) -> bool) {
         let before = self.files.len();
         for file in discarded.files {
             if self.files.len() < FILES_MAX && is_own(&file) {
@@ -40,7 +40,7 @@ impl DiscardSummary {
 
     /// Returns and resets the notice about the files, if there are any. Paths are shown relative to
     /// `directory`.
-    pub fn take_notice(&mut self, directory: &Path) -> Option<UserNotice> {
+    pub(super) fn take_notice(&mut self, directory: &Path) -> Option<UserNotice> {
         let DiscardSummary { files, more } = std::mem::take(self);
         if files.is_empty() {
             return None;

@@ -8,7 +8,7 @@ use maelstrom_model::event::{BuildEvent, EventKind, RoundEvent, TestEvent, Watch
 use maelstrom_model::job::{Job, TestKey};
 
 /// Logs the events that show where the time goes.
-pub fn trace_event(event: &EventKind) {
+pub(super) fn trace_event(event: &EventKind) {
     match event {
         EventKind::Build(event) => trace_build(event),
         EventKind::Test(TestEvent::DiscoveryFinished {
@@ -55,7 +55,7 @@ fn trace_round(event: &RoundEvent) {
 }
 
 /// Logs that a test starts in a slot.
-pub fn test_has_slot(job: JobId, slot: u32, key: Option<&TestKey>) {
+pub(super) fn test_has_slot(job: JobId, slot: u32, key: Option<&TestKey>) {
     if let Some(TestKey {
         package,
         artifact,
@@ -67,7 +67,7 @@ pub fn test_has_slot(job: JobId, slot: u32, key: Option<&TestKey>) {
 }
 
 /// Logs that discovery runs a helper job, such as a binary that lists its tests.
-pub fn helper_waits(job: JobId, what: &Job) {
+pub(super) fn helper_waits(job: JobId, what: &Job) {
     let program = what.process.program.display();
     tracing::debug!(%job, %program, "a program is run to find tests");
 }

@@ -10,7 +10,7 @@ const NAME_BYTES_MAX: usize = 256;
 
 /// The next piece of a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub enum OutputToken {
+pub(super) enum OutputToken {
     Bytes(Vec<u8>),
     /// A marker: the following output belongs to this member, or to none if the name is empty.
     Mark(String),
@@ -18,18 +18,18 @@ pub enum OutputToken {
 
 /// Output that has not been split yet.
 #[derive(Debug, Default)]
-pub struct OutputTokenizer {
+pub(super) struct OutputTokenizer {
     bytes: Vec<u8>,
 }
 
 impl OutputTokenizer {
     /// Appends output.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Returns the next piece, or `None` if more output is needed to determine it.
-    pub fn next(&mut self) -> Option<OutputToken> {
+    pub(super) fn next(&mut self) -> Option<OutputToken> {
         let start = match self.bytes.iter().position(|byte| *byte == 0x1b) {
             None => self.bytes.len(),
             Some(start) => start,
@@ -56,7 +56,7 @@ impl OutputTokenizer {
     }
 
     /// Returns the remaining output at the end of the stream: an incomplete marker.
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub(super) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
 

@@ -51,7 +51,7 @@ struct CurrentMember {
 
 /// One run of a group; see the module documentation.
 #[derive(Debug)]
-pub struct GroupRun {
+pub(super) struct GroupRun {
     /// The members that have not ended, by name.
     members: BTreeMap<String, JobId>,
     current: Option<CurrentMember>,
@@ -63,7 +63,7 @@ pub struct GroupRun {
 
 impl GroupRun {
     /// Creates a run of these members.
-    pub fn new(members: BTreeMap<String, JobId>) -> GroupRun {
+    pub(super) fn new(members: BTreeMap<String, JobId>) -> GroupRun {
         GroupRun {
             members,
             current: None,
@@ -74,17 +74,17 @@ impl GroupRun {
     }
 
     /// Returns whether a job is a member that has not ended.
-    pub fn has(&self, id: JobId) -> bool {
+    pub(super) fn has(&self, id: JobId) -> bool {
         self.members.values().any(|member| *member == id)
     }
 
     /// Records that the process was started in a slot.
-    pub fn started(&mut self, worker: WorkerId, slot: u32) {
+    pub(super) fn started(&mut self, worker: WorkerId, slot: u32) {
         self.place = Some((worker, slot));
     }
 
     /// Splits output of the process and assigns it to the members.
-    pub fn wrote(&mut self, stream: OutputStream, bytes: &[u8], events: &mut GroupEvents) {
+    pub(super) fn wrote(&mut self, stream: OutputStream, bytes: &[u8], events: &mut GroupEvents) {
         self.streams.of(stream).uncut.push(bytes);
         loop {
             for stream in [OutputStream::Stdout, OutputStream::Stderr] {
@@ -161,7 +161,7 @@ impl GroupRun {
     }
 
     /// Records that the process was restarted. Members that have ended stay ended.
-    pub fn restarted(&mut self, reason: &str, events: &mut GroupEvents) {
+    pub(super) fn restarted(&mut self, reason: &str, events: &mut GroupEvents) {
         self.streams = GroupStreams::default();
         if let Some(current) = self.current.take() {
             self.begun = Some(current.id);
@@ -174,7 +174,7 @@ impl GroupRun {
 
     /// Stops a member. Returns whether the process has to be stopped, because the member is running
     /// or no other is left.
-    pub fn stop(&mut self, id: JobId, events: &mut GroupEvents) -> bool {
+    pub(super) fn stop(&mut self, id: JobId, events: &mut GroupEvents) -> bool {
         let current = self.current.as_ref().map(|current| current.id);
         if current.or(self.begun) == Some(id) {
             return true;
@@ -187,7 +187,7 @@ impl GroupRun {
     }
 
     /// Ends all remaining members because the process has ended.
-    pub fn finished(mut self, result: JobResult, events: &mut GroupEvents) {
+    pub(super) fn finished(mut self, result: JobResult, events: &mut GroupEvents) {
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             self.read_rest(stream, events);
         }

@@ -119,6 +119,7 @@ impl PackageInstaller<'_> {
         }
         // The lock file's modification time is the time of last use, which determines the order of
         // removal.
+        #[expect(clippy::disallowed_methods, reason = "a file's time")]
         let used = lock.set_modified(SystemTime::now());
         used.map_err(|source| failed(&path, source))?;
         // Changing the lock's mode releases it for a moment (flock(2)). The environment is not

@@ -2,6 +2,11 @@
 //! with the load of the machine. They are counted for the whole process, so this test is its own
 //! program.
 
+// A test fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+// Helpers are shared by several binaries.
+#![allow(unreachable_pub)]
+
 #[path = "../../../tests/support/harness.rs"]
 mod harness;
 #[path = "../../../tests/support/stream.rs"]

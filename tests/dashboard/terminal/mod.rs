@@ -30,6 +30,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 const ROLE: &str = "MAELSTROM_TEST_ROLE";
 /// The role of a run whose round ends while the dashboard is being stopped.
 const ENDS_WHILE_STOPPED: &str = "ends-while-stopped";
+/// The words that make this program run [`the_program_in_the_terminal`] alone.
+const ROLE_WORDS: [&str; 4] = [
+    "--exact",
+    "terminal::the_program_in_the_terminal",
+    "--include-ignored",
+    "--nocapture",
+];
 const TOLD: &str = "MAELSTROM_TEST_TOLD";
 const FRAME_BEGIN: &[u8] = b"\x1b[?2026h";
 const FRAME_END: &[u8] = b"\x1b[?2026l";
@@ -38,11 +45,12 @@ const FRAME_END: &[u8] = b"\x1b[?2026l";
 fn program(role: &str) -> String {
     let own = std::env::current_exe().expect("this program has a path");
     let own = own.display();
-    format!("{ROLE}={role} {own} --exact terminal::the_program_in_the_terminal --nocapture")
+    format!("{ROLE}={role} {own} {}", ROLE_WORDS.join(" "))
 }
 
 /// Not a check: what runs in the terminal when one of the checks asks for it.
 #[test]
+#[ignore = "needs tmux"]
 fn the_program_in_the_terminal() {
     let Ok(role) = std::env::var(ROLE) else {
         return;

@@ -2,11 +2,12 @@
 //! benchmark `dashboard`: a time depends on the machine and on what else it does.
 
 use crate::pseudoterminal;
-use crate::terminal::{ROLE, TOLD, program, showing};
+use crate::terminal::{ROLE, ROLE_WORDS, TOLD, program, showing};
 use crate::tmux::Tmux;
 use std::time::Duration;
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_02_nothing_is_written_and_nothing_computed_when_idle() {
     let mut tmux = showing("ended");
     tmux.wait_for("the end", |screen| screen.contains("FAILED"));
@@ -33,6 +34,7 @@ fn check_02_nothing_is_written_and_nothing_computed_when_idle() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_04_a_key_is_answered_while_events_flood_in() {
     let mut tmux = Tmux::start(120, 36);
     // Its events come until it is left: a screen that takes them first never comes to the key.
@@ -47,6 +49,7 @@ fn check_04_a_key_is_answered_while_events_flood_in() {
 }
 
 #[test]
+#[ignore = "needs tmux"]
 fn check_15_each_match_in_a_log_of_a_million_lines_is_reached_in_both_directions() {
     let mut tmux = Tmux::start(120, 36);
     tmux.type_line(&program("long-log"));
@@ -77,11 +80,7 @@ fn a_slow_terminal_slows_no_event_and_grows_no_memory() {
     let (mut terminal, programs) = pseudoterminal::open(120, 36);
     let end = || std::process::Stdio::from(programs.try_clone().unwrap());
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "terminal::the_program_in_the_terminal",
-            "--nocapture",
-        ])
+        .args(ROLE_WORDS)
         .env(ROLE, "flood-and-tell")
         .env(TOLD, &told)
         .stdin(end())

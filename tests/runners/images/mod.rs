@@ -81,7 +81,7 @@ fn stacked(image: &ContainerImage) -> String {
         .collect();
     let me = std::env::current_exe().unwrap();
     let script = "mount -t overlay -o \"userxattr,lowerdir=$1\" overlay \"$0\" && exec \"$2\" \
-                  images::list_a_directory --exact --nocapture";
+                  images::list_a_directory --exact --include-ignored --nocapture";
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
         .arg(mount_point.path())
@@ -103,6 +103,7 @@ const END: &str = ">>>>";
 
 /// Not a test by itself: what [`stacked`] runs within a mount namespace.
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn list_a_directory() {
     if let Some(directory) = std::env::var_os(ROLE) {
         println!("{BEGIN}{}{END}", listing(Path::new(&directory)));
@@ -110,6 +111,7 @@ fn list_a_directory() {
 }
 
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn whatever_form_an_image_comes_in_it_is_what_its_maker_unpacks() {
     let layout = Layout::new();
     let registry = Registry::start(Access::Everybody, Wire::Http);
@@ -156,6 +158,7 @@ fn whatever_form_an_image_comes_in_it_is_what_its_maker_unpacks() {
 }
 
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn an_index_gives_each_platform_its_image() {
     let layout = Layout::new();
     let index = layout.path("layout/index.json");
@@ -240,6 +243,7 @@ fn other_platform() -> Platform {
 }
 
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn a_tag_that_moves_is_followed_only_without_its_lock() {
     let layout = Layout::new();
     let registry = Registry::start(Access::Everybody, Wire::Http);
@@ -273,6 +277,7 @@ fn a_tag_that_moves_is_followed_only_without_its_lock() {
 }
 
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn a_private_image_needs_its_password() {
     let layout = Layout::new();
     let registry = Registry::start(Access::Password, Wire::Http);
@@ -308,7 +313,8 @@ fn a_private_image_needs_its_password() {
 /// Runs one of these tests in a process with this environment.
 fn with_environment(test: &str, role: &str, variables: &[(&str, &str)]) {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args([&format!("images::{test}"), "--exact", "--nocapture"])
+        .args([&format!("images::{test}"), "--exact", "--include-ignored"])
+        .arg("--nocapture")
         .env_remove("NO_PROXY")
         .env_remove("no_proxy")
         .env(ROLE, role)
@@ -325,6 +331,7 @@ fn with_environment(test: &str, role: &str, variables: &[(&str, &str)]) {
 }
 
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn a_private_authority_is_taken_from_the_environment() {
     let test = "a_private_authority_is_taken_from_the_environment";
     let cache = tempfile::tempdir().unwrap();
@@ -351,6 +358,7 @@ fn a_private_authority_is_taken_from_the_environment() {
 }
 
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn a_proxy_is_taken_from_the_environment() {
     let test = "a_proxy_is_taken_from_the_environment";
     if let Ok(uri) = std::env::var(ROLE) {
@@ -382,6 +390,7 @@ fn a_proxy_is_taken_from_the_environment() {
 }
 
 #[test]
+#[ignore = "needs docker-registry, skopeo, umoci and a static busybox"]
 fn programs_that_pull_at_once_fetch_each_layer_once() {
     let test = "programs_that_pull_at_once_fetch_each_layer_once";
     if let Ok(role) = std::env::var(ROLE) {
@@ -410,6 +419,7 @@ fn programs_that_pull_at_once_fetch_each_layer_once() {
 }
 
 #[test]
+#[ignore = "needs umoci and a static busybox"]
 fn a_job_runs_in_an_image() {
     let layout = Layout::new();
     let cache = tempfile::tempdir().unwrap();

@@ -25,6 +25,7 @@ fn written(image: &str, options: &[&str], script: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs umoci and a static busybox"]
 fn a_program_of_an_image_finds_what_images_leave_out() {
     let layout = Layout::new();
     let look = "alias stat='busybox stat' ls='busybox ls' cat='busybox cat'; PATH=/bin; \

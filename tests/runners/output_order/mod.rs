@@ -194,6 +194,7 @@ fn a_program_that_runs_whole_keeps_what_it_writes() {
 }
 
 #[test]
+#[ignore = "needs Go"]
 fn go_tests_are_shown_as_they_wrote() {
     let project = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(project.path().join(name), text).unwrap();
@@ -244,6 +245,7 @@ func TestSubtests(t *testing.T) {
 }
 
 #[test]
+#[ignore = "needs Python with pytest"]
 fn pytest_s_own_order_is_kept() {
     let project = tempfile::tempdir().unwrap();
     let source = r#"import os

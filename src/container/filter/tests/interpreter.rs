@@ -7,7 +7,7 @@ use crate::filter::compile::{
 
 /// A system call as the filter sees it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Call {
+pub(crate) struct Call {
     pub interface: u32,
     pub number: u32,
     pub arguments: [u64; 6],
@@ -15,14 +15,14 @@ pub struct Call {
 
 /// The result of the filter for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Said {
+pub(crate) struct Said {
     pub result: u32,
     /// Whether the filter has read an argument. If not, the kernel can cache the result.
     pub looked: bool,
     pub steps: usize,
 }
 
-pub fn run(program: &[BpfInstruction], call: Call) -> Said {
+pub(crate) fn run(program: &[BpfInstruction], call: Call) -> Said {
     let mut accumulator = 0;
     let mut next = 0;
     let mut looked = false;

@@ -23,11 +23,12 @@ const PIECE_BYTES: usize = 64 * 1024;
 const CASES_AT_ONCE: usize = 512;
 
 /// The test cases by package, artifact and case name.
-pub type PackageHistories = BTreeMap<String, BTreeMap<String, BTreeMap<String, CaseHistory>>>;
+pub(super) type PackageHistories =
+    BTreeMap<String, BTreeMap<String, BTreeMap<String, CaseHistory>>>;
 
 /// The history of one test case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct CaseHistory {
+pub(super) struct CaseHistory {
     /// Durations in seconds, the latest last.
     #[serde(default)]
     pub timings: Vec<f64>,
@@ -49,7 +50,7 @@ struct HistoryFileVersion {
 }
 
 /// Parses a history file. A file of another version is treated as empty.
-pub fn read(text: &str) -> Result<PackageHistories, toml::de::Error> {
+pub(super) fn read(text: &str) -> Result<PackageHistories, toml::de::Error> {
     match read_in_pieces(text) {
         Some(packages) => Ok(packages),
         None => read_at_once(text),
@@ -106,7 +107,7 @@ fn read_at_once(text: &str) -> Result<PackageHistories, toml::de::Error> {
 }
 
 /// Writes a history file.
-pub fn write(packages: &PackageHistories, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(packages: &PackageHistories, out: &mut impl Write) -> io::Result<()> {
     write_table(&HistoryFileVersion { version: VERSION }, out)?;
     for (package, artifacts) in packages {
         for (artifact, cases) in artifacts {

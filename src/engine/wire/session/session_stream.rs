@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const PATIENCE_FIRST: Duration = Duration::from_secs(3);
 
 /// What the stream reports.
-pub enum SessionStreamEvent {
+pub(super) enum SessionStreamEvent {
     /// The session is open; messages to the broker go here.
     Up(UnboundedSender<ClientMessage>),
     /// A message from the broker.
@@ -46,14 +46,18 @@ pub enum SessionStreamEvent {
 }
 
 /// A session that reconnects.
-pub struct ReconnectingSession {
+pub(super) struct ReconnectingSession {
     news: Receiver<SessionStreamEvent>,
     task: JoinHandle<()>,
 }
 
 impl ReconnectingSession {
     /// Opens a session of a run over this connection. Must be called within a runtime.
-    pub fn open(connection: BrokerChannel, run: [u8; 16], name: String) -> ReconnectingSession {
+    pub(super) fn open(
+        connection: BrokerChannel,
+        run: [u8; 16],
+        name: String,
+    ) -> ReconnectingSession {
         let (sender, news) = channel(EVENTS_MAX);
         let hello = Hello {
             versions: Some(VERSIONS.clone()),
@@ -67,7 +71,7 @@ impl ReconnectingSession {
     }
 
     /// The next event. This method is cancel safe.
-    pub async fn next(&mut self) -> SessionStreamEvent {
+    pub(super) async fn next(&mut self) -> SessionStreamEvent {
         match self.news.recv().await {
             Some(news) => news,
             // The reason was reported before.
@@ -76,7 +80,7 @@ impl ReconnectingSession {
     }
 
     /// Closes the session once pending messages are sent, or after a timeout.
-    pub async fn close(mut self, patience: Duration) {
+    pub(super) async fn close(mut self, patience: Duration) {
         let drained = async {
             while let Some(SessionStreamEvent::Up(_) | SessionStreamEvent::Event(_)) =
                 self.news.recv().await

@@ -35,7 +35,7 @@ fn behavior(job: &Job) -> (Vec<(OutputStream, Vec<u8>)>, Option<JobOutcome>) {
 }
 
 /// Runs jobs by priority in two slots, all at once.
-pub struct ScriptedBackend {
+pub(crate) struct ScriptedBackend {
     scheduler: SlotScheduler<Job>,
     news: VecDeque<BackendEvent>,
     hanging: Vec<JobId>,
@@ -44,10 +44,10 @@ pub struct ScriptedBackend {
 }
 
 /// The recorded calls to the backend and the framework.
-pub type Trace = Rc<RefCell<Vec<String>>>;
+pub(crate) type Trace = Rc<RefCell<Vec<String>>>;
 
 impl ScriptedBackend {
-    pub fn new(trace: &Trace) -> Self {
+    pub(crate) fn new(trace: &Trace) -> Self {
         ScriptedBackend {
             scheduler: SlotScheduler::new(2),
             news: VecDeque::new(),

@@ -19,7 +19,7 @@ use maelstrom_model::testing;
 
 /// A step of the scripted framework.
 #[derive(Clone)]
-pub enum Act {
+pub(crate) enum Act {
     Find(&'static [(&'static str, &'static str)]),
     List,
     ListForEver,
@@ -30,7 +30,7 @@ pub enum Act {
     FailInPart(u8),
 }
 
-pub struct ScriptedFramework {
+pub(crate) struct ScriptedFramework {
     pub acts: Vec<Act>,
     pub listed: RefCell<Vec<CapturedOutput>>,
     pub trace: Trace,
@@ -41,7 +41,7 @@ pub struct ScriptedFramework {
 
 #[derive(Debug, miette::Diagnostic, thiserror::Error)]
 #[error("could not compile `p`")]
-pub struct BuildFailed;
+pub(crate) struct BuildFailed;
 
 impl ProgramError for BuildFailed {
     fn exit_code(&self) -> u8 {

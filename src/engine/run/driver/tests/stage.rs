@@ -27,7 +27,7 @@ use maelstrom_model::ids::RunId;
 use maelstrom_model::testing;
 
 /// The setup of a run, with everything that a test may send or inspect.
-pub struct Stage {
+pub(crate) struct Stage {
     pub wishes: RunOptions,
     pub state_directory: Option<PathBuf>,
     pub lose_at_start_of: Option<&'static str>,
@@ -35,7 +35,7 @@ pub struct Stage {
     pub interrupts: Vec<TerminationSignal>,
 }
 
-pub struct Played {
+pub(crate) struct Played {
     pub code: u8,
     pub events: Vec<EventKind>,
     pub trace: Vec<String>,
@@ -62,7 +62,7 @@ impl Default for Stage {
 
 impl Stage {
     /// Drives the run. `react` sees each event and may send commands and signals.
-    pub fn play(
+    pub(crate) fn play(
         self,
         acts: Vec<Act>,
         mut react: impl FnMut(
@@ -142,7 +142,7 @@ impl Stage {
         }
     }
 
-    pub fn just_play(self, acts: Vec<Act>) -> Played {
+    pub(crate) fn just_play(self, acts: Vec<Act>) -> Played {
         self.play(acts, |_, _, _| {})
     }
 }
@@ -162,7 +162,7 @@ fn run_started() -> RunStarted {
 }
 
 impl Played {
-    pub fn summary(&self) -> RoundSummary {
+    pub(crate) fn summary(&self) -> RoundSummary {
         let mut summaries = self.events.iter().filter_map(|event| match event {
             EventKind::Round(RoundEvent::Finished { round: _, summary }) => Some(*summary),
             _ => None,
@@ -171,7 +171,7 @@ impl Played {
         last.expect("a round")
     }
 
-    pub fn says(&self, text: &str) -> bool {
+    pub(crate) fn says(&self, text: &str) -> bool {
         self.events.iter().any(|event| match event {
             EventKind::Notice(notice) => notice.text.contains(text),
             _ => false,

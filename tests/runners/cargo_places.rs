@@ -81,6 +81,14 @@ mod tests {
     }
 
     #[test]
+    fn downloaded_packages_are_there_and_cargo_can_lock_them() {
+        let home = std::env::var("CARGO_HOME").unwrap();
+        let index = Path::new(&home).join("registry/index");
+        assert_eq!(std::fs::read_to_string(index.join("known")).unwrap(), "known\n");
+        std::fs::write(index.join("locked"), "").unwrap();
+    }
+
+    #[test]
     fn no_variable_is_added() {
         assert_eq!(std::env::var_os("RUST_TEST_THREADS"), None);
     }
@@ -101,6 +109,7 @@ fn around() -> TempDir {
         "apps/one/bin",
         "apps/one/share",
         "links",
+        "cargo/registry/index",
     ] {
         fs::create_dir_all(at(name)).unwrap();
     }
@@ -115,6 +124,7 @@ fn around() -> TempDir {
     write("data/text", "data\n");
     write("a-file", "file\n");
     write("libraries/libplugin.so", "");
+    write("cargo/registry/index/known", "known\n");
     write("tools/lib/text", "beside\n");
     write("apps/one/share/text", "installed\n");
     symlink("../data", at("main/data")).unwrap();
@@ -167,10 +177,12 @@ fn what_lies_outside_is_found_as_under_cargo() {
     let variables = [
         ("PATH", Path::new(&path)),
         ("LD_LIBRARY_PATH", &at("libraries")),
+        ("CARGO_HOME", &at("cargo")),
     ];
     let (told, code) = run(&at("linked"), &["--offline"], &variables);
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("7 passed, 0 failed"), "{told}");
+    assert!(told.contains("8 passed, 0 failed"), "{told}");
+    assert!(!at("cargo/registry/index/locked").exists());
     // What a test committed is gone.
     let mut log = Command::new("git");
     let log = log

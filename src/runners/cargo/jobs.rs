@@ -103,13 +103,12 @@ impl CargoContainers {
             IsolationMode::Container => {}
             IsolationMode::Process => return BTreeSet::new(),
         }
-        let host = self.host.get_or_insert_with(|| {
-            host::gather(project.invocation, toolchain::lent(project.toolchain))
-        });
+        let host = self.host.get_or_insert_with(|| host_facts(project));
         let root = project.workspace.root.as_std_path().to_owned();
         let built = built_directories(project);
         let own: Vec<PathBuf> = built.into_iter().chain([root]).collect();
-        let toolbox = host.toolbox.iter().map(|path| path.canonical.as_path());
+        let toolbox = host.toolbox.iter().chain(&host.caches);
+        let toolbox = toolbox.map(|path| path.canonical.as_path());
         let sources = self.sources.iter().chain(&own).map(PathBuf::as_path);
         let shown: Vec<&Path> = toolbox.chain(sources).collect();
         let home = project.invocation.path_variable("HOME");
@@ -160,20 +159,7 @@ impl CargoContainers {
         }
         let host = match self.host.take() {
             Some(known) => known,
-            None => {
-                let lent = toolchain::lent(project.toolchain);
-                let mut facts = host::gather(project.invocation, lent);
-                let downloads = toolchain::downloads(project.toolchain);
-                let downloads = downloads.filter_map(|path| HostPath::resolve(&path).ok());
-                let mounts = mountinfo::of_this_host();
-                // The kernel does not accept a directory that contains mounts of the host for an
-                // overlay.
-                let (caches, others): (Vec<_>, Vec<_>) = downloads
-                    .partition(|path| mountinfo::below(&mounts, &path.canonical).is_empty());
-                facts.caches.extend(caches);
-                facts.toolbox.extend(others);
-                facts
-            }
+            None => host_facts(project),
         };
         let workspace = self.workspace_facts(project)?;
         let made = container(&workspace, &host, toolbox, &libraries);
@@ -206,6 +192,21 @@ impl CargoContainers {
         workspace::follow_links(&mut facts, &places);
         Ok(facts)
     }
+}
+
+/// Gathers what a project's containers show of this machine.
+fn host_facts(project: &CargoProject<'_>) -> HostFacts {
+    let lent = toolchain::lent(project.toolchain);
+    let mut facts = host::gather(project.invocation, lent);
+    let downloads = toolchain::downloads(project.toolchain);
+    let downloads = downloads.filter_map(|path| HostPath::resolve(&path).ok());
+    let mounts = mountinfo::of_this_host();
+    // The kernel does not accept a directory that contains mounts of the host for an overlay.
+    let (caches, others): (Vec<_>, Vec<_>) =
+        downloads.partition(|path| mountinfo::below(&mounts, &path.canonical).is_empty());
+    facts.caches.extend(caches);
+    facts.toolbox.extend(others);
+    facts
 }
 
 /// Returns the target directory and the build directory.

@@ -7,14 +7,14 @@ use maelstrom_engine::local::LocalBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::job::Job;
 
-/// One of the backends there are.
+/// The backend of a run: this machine alone, or a cluster.
 pub enum AnyBackend {
     Local(Box<LocalBackend>),
     Broker(Box<BrokerBackend>),
 }
 
 impl AnyBackend {
-    /// Changes how long a job may go on after SIGTERM.
+    /// Sets how long a job may continue after SIGTERM.
     pub fn with_grace(self, grace: Duration) -> AnyBackend {
         match self {
             AnyBackend::Local(backend) => AnyBackend::Local(Box::new(backend.with_grace(grace))),

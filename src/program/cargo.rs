@@ -1,4 +1,4 @@
-//! `cargo maelstrom`: what is its own in a test program.
+//! `cargo maelstrom`: its part of a test program.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -17,14 +17,14 @@ use maelstrom_spec::config::{ConfigError, ResolvedConfig, ThisProcess};
 
 struct CargoProgram;
 
-/// What is printed without a build.
+/// A list that needs no test run.
 #[derive(Clone, Copy)]
 enum CargoList {
     Binaries,
     Packages,
 }
 
-/// Runs the program with this command line.
+/// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     run_test_program::<CargoProgram>(arguments)
 }
@@ -38,7 +38,7 @@ impl TestProgram for CargoProgram {
     const NAME: &'static str = PROGRAM.name;
     const STARTER: &'static StarterFile = &files::CARGO;
 
-    /// Through cargo, the second word is the subcommand.
+    /// If cargo calls the program, the second argument is the name of the subcommand.
     fn as_called(arguments: &[OsString]) -> Vec<String> {
         let mut words = as_typed(arguments);
         if let [program, subcommand, ..] = words.as_mut_slice()

@@ -10,42 +10,45 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use super::failure::ProgramFailure;
 use maelstrom_model::error::ProgramError;
 
-/// Of a broker: a connection of each worker and client, and the contents that they read and write.
+/// Descriptors of a broker: a connection for each worker and client, and the files that they read
+/// and write.
 pub const BROKER: u64 = 4096;
 
-/// Of any program that does several things at a time: its own streams, timers and signals, and what
-/// it opens for a moment.
+/// Descriptors of any program with a runtime: its streams, timers and signals, and files that it
+/// opens briefly.
 pub const RUNTIME: u64 = 32;
 
-/// Of a worker besides its slots: connections, and inputs that are fetched, many at once.
+/// Descriptors of a worker besides those of its slots: connections, and many inputs that are
+/// fetched at once.
 const WORKER: u64 = 512;
 
-/// Of a job: its streams, its process, what its container is made of while it is made.
+/// Descriptors of a slot: the job's streams and process, and those that building its container
+/// takes.
 const SLOT: u64 = 16;
 
-/// What a worker with so many slots needs.
+/// Returns the number of descriptors that a worker with `slots` slots needs.
 pub fn of_worker(slots: u32) -> u64 {
     WORKER + SLOT * u64::from(slots)
 }
 
-/// Why there cannot be as many open files as are needed.
+/// An error while raising the limit of open files.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 enum LimitError {
-    /// The limit that only an administrator raises is lower.
+    /// The hard limit, which only an administrator can raise, is too low.
     #[error("the limit of open files is {hard}, and {needed} are needed")]
     #[diagnostic(help(
         "raise it: `ulimit -n {needed}` in the shell that starts this, `LimitNOFILE={needed}` in \
          a unit of systemd; fewer `--slots` need less"
     ))]
     TooLow { hard: rlim_t, needed: u64 },
-    /// The kernel does not say, or does not do it.
+    /// The kernel refuses to return or to change the limit.
     #[error("the limit of open files cannot be raised to {needed}")]
     Raise { needed: u64, source: Errno },
 }
 
 impl ProgramError for LimitError {}
 
-/// Sees to it that so many files can be open.
+/// Raises the soft limit of open files to `needed`, if it is lower.
 pub fn ensure(needed: u64) -> Result<(), ProgramFailure> {
     Ok(limit(needed)?)
 }

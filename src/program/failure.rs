@@ -1,4 +1,4 @@
-//! Reports why a program ends without a run, with the matching exit code.
+//! Errors that end a program before or without a run, with the matching exit code.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use maelstrom_model::exit_code;
 use maelstrom_ui::diagnostic::PrintableError;
 use maelstrom_ui::style::OutputColor;
 
-/// See the module's documentation.
+/// An error that ends the program: prints itself and determines the exit code.
 #[derive(Debug)]
 pub struct ProgramFailure(ProgramFailureKind);
 
@@ -21,7 +21,7 @@ enum ProgramFailureKind {
         error: PrintableError,
         exit_code: u8,
     },
-    /// Nobody reads what the program writes.
+    /// The reader of standard output has closed it.
     NoReader,
 }
 
@@ -32,24 +32,24 @@ impl<E: ProgramError> From<E> for ProgramFailure {
 }
 
 impl ProgramFailure {
-    /// The user asked for something that makes no sense.
+    /// A usage error: the request is invalid.
     pub fn usage(error: &dyn Error) -> ProgramFailure {
         ProgramFailure::told(PrintableError::without_help(error), exit_code::USAGE)
     }
 
-    /// This machine could not do what was asked.
+    /// An infrastructure error: this machine could not carry out the request.
     pub fn infrastructure(error: &dyn Error) -> ProgramFailure {
         let error = PrintableError::without_help(error);
         ProgramFailure::told(error, exit_code::INFRASTRUCTURE)
     }
 
-    /// This machine could not do what was asked, and this helps.
+    /// An infrastructure error with a hint for the user.
     pub fn infrastructure_with_help(error: &dyn Error, help: String) -> ProgramFailure {
         let error = PrintableError::without_help(error).with_help(help);
         ProgramFailure::told(error, exit_code::INFRASTRUCTURE)
     }
 
-    /// What was shown on a terminal ended with it, as if somebody had stopped it.
+    /// The terminal of an interactive view is gone. The exit code is that of an interrupted run.
     pub fn terminal_gone(error: &dyn Error) -> ProgramFailure {
         let help = "run it again on a terminal that stays, in tmux or screen for instance";
         let error = PrintableError::without_help(error).with_help(help.to_owned());
@@ -60,8 +60,8 @@ impl ProgramFailure {
         ProgramFailure(ProgramFailureKind::Told { error, exit_code })
     }
 
-    /// What the program wrote was not taken. If that is so because nobody reads it any more, as
-    /// after `head -1`, the program ends without a word.
+    /// An error while writing output. If the reader has closed the pipe, as `head -1` does, the
+    /// program ends without a message.
     pub fn writing(error: &io::Error) -> ProgramFailure {
         match error.kind() {
             io::ErrorKind::BrokenPipe => ProgramFailure(ProgramFailureKind::NoReader),
@@ -69,7 +69,7 @@ impl ProgramFailure {
         }
     }
 
-    /// Tells it on standard error, and returns the program's exit code.
+    /// Prints the error to standard error, and returns the program's exit code.
     pub fn report(&self) -> u8 {
         let (error, exit_code) = match &self.0 {
             ProgramFailureKind::Told { error, exit_code } => (error, *exit_code),
@@ -77,16 +77,16 @@ impl ProgramFailure {
         };
         let mut stderr = io::stderr().lock();
         let color = OutputColor::for_stream(&stderr);
-        // Where nobody can be told, the exit code has to do.
+        // If standard error cannot be written, only the exit code is left.
         drop(error.write(&mut stderr, color));
         drop(stderr.flush());
         exit_code
     }
 }
 
-/// Ends this process as the kernel ends those that write where nobody reads: by SIGPIPE, which
-/// Rust's programs do not get by themselves. Where the signal is blocked, the code that a shell
-/// makes of it.
+/// Ends this process as the kernel ends one that writes to a pipe without a reader: by SIGPIPE,
+/// which Rust programs ignore by default. If the signal is blocked, returns the exit code with
+/// which a shell reports it.
 pub fn end_for_want_of_a_reader() -> u8 {
     const SHELLS_BASE: u8 = 128;
     reset_signals();

@@ -1,4 +1,4 @@
-//! `maelstrom-go-test`: what is its own in a test program.
+//! `maelstrom-go-test`: its part of a test program.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -16,12 +16,12 @@ use maelstrom_spec::config::{ConfigError, ResolvedConfig, ThisProcess};
 
 struct GoProgram;
 
-/// The packages, which Go lists without a build.
+/// The list of packages, which Go prints without a build.
 #[derive(Clone, Copy)]
 struct GoPackageList;
 
-/// Runs the program with this command line. `go test` calls the same program to hand over test
-/// binaries, and in place of its tools.
+/// Runs the program with this command line and returns its exit code. `go test` calls the same
+/// executable to hand over test binaries, and in place of the tools of its toolchain.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     if let Some(code) = links::run_if_tool().or_else(collector::run_if_collector) {
         return code;

@@ -1,4 +1,4 @@
-//! `maelstrom-pytest`: what is its own in a test program.
+//! `maelstrom-pytest`: its part of a test program.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ use maelstrom_spec::config::{ConfigError, ResolvedConfig, ThisProcess};
 
 struct PytestProgram;
 
-/// Runs the program with this command line.
+/// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     run_test_program::<PytestProgram>(arguments)
 }

@@ -1,4 +1,4 @@
-//! One run with everything around it.
+//! One run with its backend, user interface, signals and recording.
 //!
 //! ```text
 //!  main thread                                screen thread        recording thread (if wanted)
@@ -47,31 +47,31 @@ use maelstrom_ui::{record, terminal};
 use maelstrom_wire::connection::connect;
 use maelstrom_wire::session::prepare::PreparationMode;
 
-/// What is to be run, and shown on what.
+/// A run that has not started, with its settings and user interface.
 #[derive(Debug)]
 pub struct RunSession<'a, F> {
     program: &'static str,
-    /// How it was called.
+    /// The command line, for people.
     command: Vec<String>,
-    /// What finds the tests.
+    /// Finds the tests.
     framework: &'a F,
-    /// How many run at a time, where, and what keeps them apart.
+    /// The number of slots, the backend, the isolation mode and the options of the report.
     settings: &'a RunSettings,
-    /// What the user wants of the run.
+    /// The run mode, repetition, and when to stop.
     wishes: RunOptions,
-    /// Whether changed files begin rounds.
+    /// Whether changed files start a new round.
     watching: WatchMode,
-    /// What the user should know from the start.
+    /// Warnings to show at the start.
     notices: Vec<UserNotice>,
-    /// Where it is shown.
+    /// The user interface.
     screen: RunUi,
-    /// What is logged on the way.
+    /// The program's log.
     log: ProgramLog,
-    /// Where it is recorded, if anywhere.
+    /// The file to record the run to, if any.
     record: Option<PathBuf>,
 }
 
-/// A runtime for one thread, as every program has it.
+/// Creates the single-threaded runtime that programs use.
 pub fn runtime() -> Result<Runtime, ProgramFailure> {
     descriptors::ensure(descriptors::RUNTIME)?;
     tokio::runtime::Builder::new_current_thread()
@@ -81,7 +81,7 @@ pub fn runtime() -> Result<Runtime, ProgramFailure> {
 }
 
 impl<'a, F: Framework> RunSession<'a, F> {
-    /// What these settings ask for.
+    /// Creates the run that these settings describe.
     pub fn new(
         program: &'static str,
         framework: &'a F,
@@ -140,7 +140,7 @@ impl<'a, F: Framework> RunSession<'a, F> {
             .start(events, command, &self.log)
             .map_err(|error| ProgramFailure::infrastructure(&*error))?;
         let driven: Result<u8, ProgramFailure> = runtime.block_on(async {
-            // Signals that come from now on end the run, not the process.
+            // From here on, signals end the run, not the process.
             let interrupts = signals::listen(concerns_us)
                 .map_err(|error| ProgramFailure::infrastructure(&error))?;
             let name = random_name();
@@ -163,11 +163,11 @@ impl<'a, F: Framework> RunSession<'a, F> {
             })
             .await)
         });
-        // The run's end of the channel is gone, so the screen ends and gives the terminal back
-        // before an error is told there.
+        // The driver's end of the channel is closed, so the user interface ends and restores the
+        // terminal before an error is printed.
         let seen = wait_for(shown);
         if let Some(recording) = recording {
-            // It has told of its own failures, and a panic of it is told by the panic.
+            // The thread reports its own errors, and the panic hook reports a panic.
             drop(recording.join());
         }
         let exit_code = driven?;
@@ -175,7 +175,8 @@ impl<'a, F: Framework> RunSession<'a, F> {
     }
 }
 
-/// An editor that has the terminal gets the keyboard's interrupts, although all of us receive them.
+/// Returns whether a signal ends the run. While an editor has the terminal, interrupts from the
+/// keyboard are meant for the editor, although the whole process group receives them.
 fn concerns_us(interrupt: TerminationSignal) -> bool {
     match interrupt {
         TerminationSignal::Interrupt => !terminal::is_handed_off(),
@@ -183,7 +184,7 @@ fn concerns_us(interrupt: TerminationSignal) -> bool {
     }
 }
 
-/// The backend that was chosen, for the run of this name.
+/// Starts the backend that the settings select. `run` identifies the run to a broker.
 pub async fn backend(settings: &RunSettings, run: [u8; 16]) -> Result<AnyBackend, ProgramFailure> {
     let cluster = &settings.cluster;
     let slots = match &cluster.broker.broker {
@@ -200,7 +201,7 @@ pub async fn backend(settings: &RunSettings, run: [u8; 16]) -> Result<AnyBackend
     }
 }
 
-/// A backend of this machine.
+/// Starts a backend of this machine.
 pub fn local_backend(
     isolation: Option<IsolationMode>,
     slots: u32,
@@ -216,7 +217,7 @@ pub fn local_backend(
     }
     .map_err(|forbidden| {
         let mut help = forbidden.help.clone();
-        // Not every program has the option.
+        // Only programs with `--isolation` get this hint.
         if isolation.is_some() {
             help.push_str("\nOr give up containers for this run by choice: --isolation=process.");
         }
@@ -238,7 +239,7 @@ async fn cluster_backend(
         .cache_home()
         .unwrap_or_else(std::env::temp_dir)
         .join("maelstrom");
-    // Without it files are only hashed again.
+    // Without the directory, files are hashed again in every run.
     drop(private::directory(&cache));
     let options = ClusterBackendOptions {
         connection,
@@ -254,15 +255,15 @@ async fn cluster_backend(
     Ok(BrokerBackend::new(options, local))
 }
 
-/// Who runs this: user and host.
+/// Returns `USER@HOST` of this process.
 fn own_name() -> String {
     let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
     let host = nix::unistd::gethostname().unwrap_or_default();
     format!("{user}@{}", host.to_string_lossy())
 }
 
-/// The program that opens a shell in a container: beside this one, else on `PATH`. Processes that
-/// share this machine need none.
+/// Returns the program that opens a shell in a container: the one next to this executable, else the
+/// one on `PATH`. `None` for jobs that are processes without containers.
 fn shell(isolation: IsolationMode) -> Option<PathBuf> {
     match isolation {
         IsolationMode::Container => {}
@@ -277,7 +278,7 @@ fn shell(isolation: IsolationMode) -> Option<PathBuf> {
         .ok()
         .map(|own| own.with_file_name(name));
     match (on_path, beside.filter(|program| program.is_file())) {
-        // By its name alone another version would be started.
+        // The bare name would start another version.
         (Some(on_path), Some(beside)) if on_path != beside => Some(beside),
         (Some(_), _) => Some(name.into()),
         (None, beside) => beside,

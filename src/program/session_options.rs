@@ -5,35 +5,35 @@ use maelstrom_model::event::UserNotice;
 use maelstrom_runners::options::RunSettings;
 use maelstrom_ui::style::OutputColor;
 
-/// What a program has before it does anything, for whatever it does.
+/// What a program has set up before its own part starts.
 #[derive(Debug)]
 pub struct ProgramContext {
-    /// How it was called.
+    /// The command line, for people.
     pub command: Vec<String>,
-    /// What the user should know from the start.
+    /// Warnings to show at the start.
     pub notices: Vec<UserNotice>,
-    /// Whether what is printed has colors.
+    /// Whether output is colored.
     pub color: OutputColor,
-    /// What is logged on the way, for whoever knows where to.
+    /// The log, which buffers lines until its destination is set.
     pub log: ProgramLog,
 }
 
-/// What a program's settings say of its run, in words that all programs share.
+/// A program's settings for its run, in terms that all programs share.
 #[derive(Debug)]
 pub struct SessionOptions<'a> {
-    /// What it is for.
+    /// The purpose of the invocation.
     pub purpose: InvocationPurpose,
-    /// How it runs, and what it shows.
+    /// The settings that all programs share.
     pub run: &'a RunSettings,
 }
 
-/// What a call is for, as far as it concerns what is shown.
+/// The purpose of an invocation, as far as the user interface depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvocationPurpose {
-    /// To run what is found.
+    /// To run tests or jobs.
     Run,
     /// To print a list.
     List,
-    /// To do something else, with what is found or without looking.
+    /// To do something else, whether or not that needs discovery.
     Other,
 }

@@ -1,4 +1,5 @@
-//! Creates a project's own file, and explains its effect on a test.
+//! The actions `--init` and `--explain`: creates a project's container file, and explains its
+//! effect on a test.
 
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::exit_code;
 use maelstrom_runners::sandbox::project_spec::StarterFile;
 
-/// Nothing that could be explained.
+/// The error of `--explain` with a name that no test has.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("no test is called `{name}`")]
 #[diagnostic(help("give a test's name, or the whole line that `--list` prints"))]
@@ -25,13 +26,13 @@ impl ProgramError for NoSuchTest {
     }
 }
 
-/// Writes a file to begin with, and says where.
+/// Writes the starter file into the project, and prints its path.
 pub fn init(file: &StarterFile, project: &Path) -> Result<u8, ProgramFailure> {
     let path = file.write(project)?;
     print_out(&format!("{}\n", path.display()))
 }
 
-/// Prints what was said of the tests of this name, unless the run that was to find them failed.
+/// Prints the explanations of the tests named `name`, unless discovery failed with `code`.
 pub fn explain(code: u8, name: &str, explanations: &[String]) -> Result<u8, ProgramFailure> {
     if code != exit_code::SUCCESS {
         return Ok(code);
@@ -40,7 +41,7 @@ pub fn explain(code: u8, name: &str, explanations: &[String]) -> Result<u8, Prog
         let name = name.to_owned();
         return Err(NoSuchTest { name }.into());
     }
-    // Its comments name tests and images.
+    // Comments in the explanations contain names of tests and images, which are untrusted.
     let text = explanations.join("\n");
     let lines: Vec<_> = text.split('\n').map(clean).collect();
     print_out(&lines.join("\n"))

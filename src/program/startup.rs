@@ -1,5 +1,4 @@
-//! What every program does between parsing its command line and its own part, and the settings that
-//! all programs share.
+//! The steps that every program takes between parsing its command line and its own part.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -16,31 +15,32 @@ use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::{ConfigError, ResolvedConfig};
 use maelstrom_ui::style::OutputColor;
 
-/// What a command line leads to.
+/// The result of the common steps.
 #[derive(Debug)]
 pub enum StartupResult<S> {
-    /// The program is done, and this is its exit code.
+    /// The program is done, with this exit code.
     Done(u8),
-    /// The program's own part.
+    /// The program continues with its own part.
     Going(StartedProgram<S>),
 }
 
-/// What a program's own part begins with.
+/// What a program's own part starts with.
 #[derive(Debug)]
 pub struct StartedProgram<S> {
     pub settings: S,
-    /// Where and with what the program was called.
+    /// The working directory and environment of this process.
     pub invocation: Invocation,
     pub begun: ProgramContext,
 }
 
-/// A command line as it was typed, for a person.
+/// Returns the command line for display: invalid UTF-8 is replaced.
 pub fn as_typed(arguments: &[OsString]) -> Vec<String> {
     let words = arguments.iter().map(|word| word.to_string_lossy());
     words.map(|word| word.into_owned()).collect()
 }
 
-/// Goes that far: help and the like are printed, a recording is replayed, options are settled.
+/// Takes the common steps: prints help and resolved values, replays a recording, resolves the
+/// options, and starts the log.
 pub fn open<O, S>(
     command: Vec<String>,
     settled: Result<ResolvedConfig<O>, ConfigError>,
@@ -61,12 +61,13 @@ pub fn open<O, S>(
     let SessionOptions { purpose, run } = outline(&settings);
     let report = &run.report;
     check(purpose, report)?;
-    // After `settle`: values that do not go together are told, not printed.
+    // After `settle`: options that contradict each other are an error even if values are to be
+    // printed.
     if let Some(values) = settled.print {
         return print_out(&values).map(StartupResult::Done);
     }
     let color = color(report);
-    // Showing a recording needs neither a log nor a project.
+    // Replaying a recording needs neither a log nor a project.
     if let Some(path) = &report.replay {
         return replay(path, run, color).map(StartupResult::Done);
     }
@@ -95,7 +96,7 @@ pub fn open<O, S>(
     }))
 }
 
-/// Shows help or a mistake in the command line where each belongs.
+/// Prints help to standard output or a usage error to standard error, and returns the exit code.
 pub fn print_clap_error(told: &clap::Error) -> u8 {
     if let Err(error) = told.print()
         && error.kind() == io::ErrorKind::BrokenPipe
@@ -105,13 +106,13 @@ pub fn print_clap_error(told: &clap::Error) -> u8 {
     u8::try_from(told.exit_code()).unwrap_or(exit_code::USAGE)
 }
 
-/// Prints what a framework lists without a run.
+/// Prints a list of a framework, one entry per line.
 pub fn print_lines(lines: Vec<String>) -> Result<u8, ProgramFailure> {
     let lines = lines.into_iter().map(|line| format!("{}\n", clean(&line)));
     print_out(&lines.collect::<String>())
 }
 
-/// Prints a text on standard output.
+/// Prints a text to standard output.
 pub fn print_out(text: &str) -> Result<u8, ProgramFailure> {
     let mut stdout = io::stdout().lock();
     stdout

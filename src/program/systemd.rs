@@ -8,22 +8,23 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// It is up.
+/// Notifies systemd that the service is ready.
 pub fn ready() {
     notify(NotifyState::Ready);
 }
 
-/// It is about to end.
+/// Notifies systemd that the service is stopping.
 pub fn stopping() {
     notify(NotifyState::Stopping);
 }
 
-/// Tells for ever that the program answers, as long as `answers` comes back with yes.
+/// Notifies systemd's watchdog regularly, as long as `answers` returns [`WatchdogStatus::Given`].
+/// Never returns.
 pub async fn watchdog(answers: impl AsyncFn() -> WatchdogStatus) -> Infallible {
     let Some(period) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
-    // Twice in a period, as sd_watchdog_enabled(3) advises; an interval of nothing panics.
+    // Twice per period, as sd_watchdog_enabled(3) advises. An interval of zero would panic.
     let mut ticks = tokio::time::interval((period / 2).max(Duration::from_millis(1)));
     loop {
         ticks.tick().await;
@@ -34,7 +35,7 @@ pub async fn watchdog(answers: impl AsyncFn() -> WatchdogStatus) -> Infallible {
     }
 }
 
-/// Whether what makes up the program answers.
+/// Whether the program is responsive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchdogStatus {
     Given,

@@ -1,6 +1,6 @@
 //! The flow of every program that runs tests, from its command line to its exit code.
 //!
-//! A [`TestProgram`] says what its own part of that is.
+//! A [`TestProgram`] supplies the parts that differ.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -20,76 +20,76 @@ use maelstrom_spec::config::{ConfigError, ResolvedConfig};
 
 /// A program that runs the tests of one kind of project.
 pub trait TestProgram {
-    /// The options as typed.
+    /// The options as parsed.
     type Options;
-    /// The options as meant.
+    /// The options as resolved.
     type Settings;
-    /// What finds the tests.
+    /// The framework that finds the tests.
     type Framework: Framework;
-    /// Which of its lists needs no run.
+    /// The lists that need no test run.
     type List: Copy;
 
-    /// What it is called.
+    /// The name of the program.
     const NAME: &'static str;
-    /// What `--init` writes.
+    /// The file that `--init` writes.
     const STARTER: &'static StarterFile;
 
-    /// The command line as it was typed.
+    /// Returns the command line for display.
     fn as_called(arguments: &[OsString]) -> Vec<String> {
         as_typed(arguments)
     }
 
-    /// Settles the options from a command line, variables and files.
+    /// Resolves the options from a command line, variables and files.
     fn resolved(arguments: Vec<OsString>) -> Result<ResolvedConfig<Self::Options>, ConfigError>;
 
-    /// Refuses options that make no sense with one another, before they mean anything.
+    /// Rejects combinations of options, before they are resolved to settings.
     fn check(_resolved: &ResolvedConfig<Self::Options>) -> Result<(), ProgramFailure> {
         Ok(())
     }
 
-    /// What the options mean on a machine with so many CPUs.
+    /// Turns the options into settings for a machine with `cpus` CPUs.
     fn settings(options: Self::Options, cpus: NonZeroU32)
     -> Result<Self::Settings, ProgramFailure>;
 
-    /// What the call is for.
+    /// Returns the purpose of the invocation.
     fn goal(settings: &Self::Settings) -> TestProgramGoal<Self::List>;
 
-    /// What all programs' settings have.
+    /// Returns the settings that all programs share.
     fn common(settings: &Self::Settings) -> &RunSettings;
 
-    /// In what the tests run.
+    /// Returns the options for the tests' containers.
     fn containers(settings: &Self::Settings) -> &TestContainerOptions;
 
-    /// What finds the tests that these settings select.
+    /// Creates the framework that finds the tests that the settings select.
     fn framework(settings: Self::Settings, invocation: Invocation) -> Self::Framework;
 
-    /// The settings that the framework has.
+    /// Returns the settings that the framework holds.
     fn settings_of(framework: &Self::Framework) -> &Self::Settings;
 
-    /// The lines of a list.
+    /// Returns the lines of a list.
     fn list(framework: &Self::Framework, list: Self::List) -> Result<Vec<String>, ProgramFailure>;
 
-    /// Where the project's own file belongs.
+    /// Returns the directory of the project's container file.
     fn project_directory(framework: &Self::Framework) -> Result<PathBuf, ProgramFailure>;
 
-    /// What was said of the tests that are to be explained.
+    /// Returns the explanations that discovery produced for `--explain`.
     fn explanations(framework: &Self::Framework) -> Vec<String>;
 }
 
-/// What a call of a test program is for.
+/// The purpose of an invocation of a test program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestProgramGoal<L> {
-    /// To find tests and run them.
+    /// Finds tests and runs them.
     Run,
-    /// To find tests and print them.
+    /// Finds tests and prints them.
     ListTests,
-    /// To print something else.
+    /// Prints a list that needs no test run.
     List(L),
-    /// To build and find tests.
+    /// Builds and finds tests, and runs none.
     Build,
-    /// To find tests, and print what those of one name get.
+    /// Finds tests, and explains the containers of those with one name.
     Explain,
-    /// To write a file to begin with.
+    /// Writes the project's starter file.
     Init,
 }
 

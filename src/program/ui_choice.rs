@@ -19,7 +19,7 @@ use maelstrom_ui::report;
 use maelstrom_ui::style::OutputColor;
 use maelstrom_ui::ui_choice::{self, TerminalEnvironment, UiChoice, UiKind, choose_ui};
 
-/// What a run is shown on, as the options and this process's surroundings have it.
+/// Returns the user interface of a run, from the options and this process's environment.
 pub fn run_ui(
     run: &RunSettings,
     color: OutputColor,
@@ -40,7 +40,7 @@ pub fn run_ui(
     }))
 }
 
-/// What kind of user interface a run gets.
+/// Returns the kind of user interface that a run gets.
 pub fn user_interface(options: &ReportOptions) -> Result<UiKind, ProgramFailure> {
     let run = ui_choice::UiPurpose::Run;
     Ok(choose_ui(
@@ -50,7 +50,7 @@ pub fn user_interface(options: &ReportOptions) -> Result<UiKind, ProgramFailure>
     )?)
 }
 
-/// Refuses a user interface that cannot show what a call is for, before anything is done.
+/// Rejects a user interface that cannot show what the invocation is for, before any work starts.
 pub fn check(purpose: InvocationPurpose, options: &ReportOptions) -> Result<(), ProgramFailure> {
     match purpose {
         InvocationPurpose::List => {
@@ -96,7 +96,8 @@ fn dashboard(
         settings,
         glyphs: glyphs(),
         on_finish: match options.on_finish {
-            // Whatever a round comes to, the next change is waited for.
+            // With `--watch`, the dashboard waits for the next change whatever the result of a
+            // round.
             _ if options.watch => OnFinish::Stay,
             OnFinishOption::Auto => OnFinish::Auto,
             OnFinishOption::Stay => OnFinish::Stay,
@@ -109,7 +110,7 @@ fn dashboard(
     Ok(RunUi::Dashboard(Box::new(options), color))
 }
 
-/// Shows a recorded run.
+/// Shows a recorded run, and returns the exit code.
 pub fn replay(path: &Path, run: &RunSettings, color: OutputColor) -> Result<u8, ProgramFailure> {
     let mut screen = run_ui(run, color, EventSource::Recording)?;
     let pace = match screen {
@@ -133,7 +134,7 @@ pub fn replay(path: &Path, run: &RunSettings, color: OutputColor) -> Result<u8, 
     }
 }
 
-/// The user's theme and keys.
+/// Returns the path of the user's theme and key bindings; `None` without a home directory.
 fn dashboard_file() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let config = variable("XDG_CONFIG_HOME")
@@ -142,7 +143,8 @@ fn dashboard_file() -> Option<PathBuf> {
     Some(config.join("maelstrom/ui.toml"))
 }
 
-/// What the locale can show (locale(7): the first of these that is set decides).
+/// Returns the glyphs that the locale supports. The first of these variables that is set decides
+/// (locale(7)).
 fn glyphs() -> GlyphSet {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
@@ -156,7 +158,7 @@ fn glyphs() -> GlyphSet {
     }
 }
 
-/// Whether what is printed has colors.
+/// Returns whether output is colored.
 pub fn color(options: &ReportOptions) -> OutputColor {
     match options.color {
         ColorOption::Auto => OutputColor::for_stream(&io::stdout()),

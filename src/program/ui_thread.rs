@@ -1,6 +1,6 @@
 //! The thread of the user interface: the dashboard, a line-based report, or a list.
 //!
-//! Whatever ends that thread, the run is notified: a run that nobody can watch any more is stopped.
+//! However the thread ends, the run is notified: a run without a user interface is stopped.
 
 use std::io::{self, IsTerminal, Write};
 use std::thread::JoinHandle;
@@ -20,38 +20,38 @@ use maelstrom_runners::options::report::ReportOptions;
 use maelstrom_ui::style::OutputColor;
 use maelstrom_ui::{dashboard, report};
 
-/// What a run is shown on.
+/// The user interface of a run.
 #[derive(Debug)]
 pub enum RunUi {
-    /// The full-screen dashboard; what is left of it afterwards has this color.
+    /// The full-screen dashboard; the color is that of the summary printed after it closes.
     Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
     Report(report::RunReportOptions),
-    /// The titles of the tests.
+    /// A list of test titles.
     List(ListContent),
 }
 
-/// What a list shows.
+/// The content of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListContent {
-    /// The tests' titles, one a line.
+    /// The titles of the tests, one per line.
     Tests,
-    /// Nothing but what the build says.
+    /// Nothing but the build's output.
     Nothing,
 }
 
-/// The dashboard's terminal was there, and is no more.
+/// The error of a dashboard whose terminal has disappeared.
 #[derive(Debug, thiserror::Error)]
 #[error("the terminal is gone, so the run was stopped")]
 pub struct TerminalGone;
 
-/// Why a screen failed.
+/// An error of the user interface.
 pub type UiThreadError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A screen at work.
+/// The running thread of a user interface.
 pub type UiThread = JoinHandle<Result<(), UiThreadError>>;
 
 impl RunUi {
-    /// Whether changed files begin rounds. A list is printed once.
+    /// Returns whether changed files start a new round. A list is printed once.
     pub fn watching(&self, options: &ReportOptions) -> WatchMode {
         match self {
             RunUi::Dashboard(..) | RunUi::Report(_) if options.watch => WatchMode::On,
@@ -59,7 +59,7 @@ impl RunUi {
         }
     }
 
-    /// What happens when a round is over.
+    /// Returns what happens at the end of a round.
     pub fn at_end(&self, watching: WatchMode) -> AtEnd {
         match (self, watching) {
             (RunUi::Dashboard(..), _) => AtEnd::Stay,
@@ -68,7 +68,7 @@ impl RunUi {
         }
     }
 
-    /// Shows events until the last one on a thread of its own, and tells the log where to go.
+    /// Starts the thread, which shows events up to the last one, and sets the log's destination.
     pub fn start(
         self,
         events: EventReceiver,
@@ -76,14 +76,15 @@ impl RunUi {
         log: &ProgramLog,
     ) -> Result<UiThread, UiThreadError> {
         let showing = match self {
-            // It has the terminal; the log's file is beside the run's state.
+            // The dashboard has the terminal, so the log stays in its file, next to the run's
+            // state.
             RunUi::Dashboard(options, color) => UiRenderer::Dashboard(options, color),
             RunUi::Report(options) => {
                 let output = report::BackgroundWriter::start(io::stdout())?;
                 log.to_stdout(Box::new(output.whole_line_writer()));
                 UiRenderer::Report(options, output)
             }
-            // Standard output is what somebody reads, perhaps a program.
+            // Standard output carries the list, perhaps to another program.
             RunUi::List(listing) => {
                 log.to_stderr();
                 UiRenderer::List(listing)
@@ -92,7 +93,7 @@ impl RunUi {
         let thread = std::thread::Builder::new()
             .name("screen".to_owned())
             .spawn(move || {
-                // A panic drops it as well, and so ends the run.
+                // Dropped on a panic as well, which ends the run.
                 let stop = StopOnDrop(commands.clone());
                 let shown = showing.show(events, commands);
                 drop(stop);
@@ -102,7 +103,7 @@ impl RunUi {
     }
 }
 
-/// Waits for the end of a screen.
+/// Waits for the user interface to end, and returns its error.
 pub fn wait_for(shown: UiThread) -> Result<(), ProgramFailure> {
     match shown.join() {
         Ok(Ok(())) => Ok(()),
@@ -117,7 +118,7 @@ pub fn wait_for(shown: UiThread) -> Result<(), ProgramFailure> {
     }
 }
 
-/// A screen, and what it writes to.
+/// A user interface with its output.
 enum UiRenderer {
     Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
     Report(report::RunReportOptions, report::BackgroundWriter),
@@ -133,7 +134,7 @@ impl UiRenderer {
         match self {
             UiRenderer::Dashboard(options, color) => {
                 show_dashboard(events, commands, *options, color).map_err(|error| {
-                    // One that has been hung up is none any more, whatever failed first.
+                    // If the terminal is gone, that is the cause of whichever error came first.
                     if io::stdout().is_terminal() {
                         error
                     } else {
@@ -147,7 +148,7 @@ impl UiRenderer {
     }
 }
 
-/// The dashboard, and what is left of it afterwards.
+/// Shows the dashboard, and prints the build's output and the summary after it closes.
 fn show_dashboard(
     events: EventReceiver,
     commands: UnboundedSender<UiCommand>,
@@ -166,7 +167,7 @@ fn show_dashboard(
     Ok(stdout.flush()?)
 }
 
-/// When the run is over this reaches nobody; when it is not, nobody watches it any more.
+/// Stops the run when it is dropped. After the end of the run, the commands reach nobody.
 struct StopOnDrop(UnboundedSender<UiCommand>);
 
 impl Drop for StopOnDrop {
@@ -177,10 +178,10 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// What is listed goes to standard output, everything else to standard error.
+/// Prints the list to standard output and everything else to standard error.
 fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
-    // Not locked: between two events the log writes there, too.
+    // Not locked, because the log writes to it between events.
     let mut stderr = io::stderr();
     let color = OutputColor::for_stream(&stderr);
     while let Some(event) = events.blocking_recv() {

@@ -19,7 +19,7 @@ use super::startup::{print_clap_error, print_out};
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::{self, ConfigError, ThisProcess};
 
-/// Runs the program with this command line.
+/// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     match run(&arguments) {
         Ok(code) => code,

@@ -16,7 +16,7 @@ use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind, ConfigSchema};
 
-/// The program, and which of its options are configuration values.
+/// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-broker",
     prefix: "MAELSTROM_BROKER",
@@ -41,8 +41,9 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     ]],
 };
 
-/// What is not the broker, but speaks to one or makes credentials: the broker's own values, which may
-/// be set for all programs, do not concern it.
+/// The schema of the subcommands, which talk to a running broker or create credentials. It has no
+/// values: those of the broker itself, which may be set in the environment of all programs, do not
+/// apply to them.
 pub static COMMANDS: ConfigSchema = ConfigSchema {
     name: "maelstrom-broker",
     prefix: "MAELSTROM_BROKER",
@@ -50,7 +51,7 @@ pub static COMMANDS: ConfigSchema = ConfigSchema {
     values: &[],
 };
 
-/// The command line as it was typed.
+/// The command line of `maelstrom-broker`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "maelstrom-broker",
@@ -67,32 +68,32 @@ pub struct BrokerServerOptions {
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
-    /// What to do instead of being the broker.
+    /// The command to run instead of the broker.
     #[command(subcommand)]
     pub command: Option<BrokerCommand>,
 
-    /// Where it is found.
+    /// The addresses to listen on.
     #[command(flatten)]
     pub network: NetworkOptions,
 
-    /// Whom it lets in.
+    /// Access control and TLS.
     #[command(flatten)]
     pub security: SecurityOptions,
 
-    /// What it keeps.
+    /// Location and size of the stored files.
     #[command(flatten)]
     pub storage: BrokerStorageOptions,
 
-    /// How long it waits for others.
+    /// Timeouts for workers and clients.
     #[command(flatten)]
     pub patience: BrokerTimeoutOptions,
 
-    /// How it logs.
+    /// The format of the log.
     #[command(flatten)]
     pub log: LogOptions,
 }
 
-/// Where the broker is found.
+/// The addresses that the broker listens on.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkOptions {
@@ -114,7 +115,7 @@ pub struct NetworkOptions {
     pub http_listen: IpAddr,
 }
 
-/// What the broker keeps.
+/// Location and target size of the broker's stored files.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Storage")]
 pub struct BrokerStorageOptions {
@@ -127,7 +128,7 @@ pub struct BrokerStorageOptions {
     pub cache_size: ByteSize,
 }
 
-/// How long the broker waits for others.
+/// How long the broker waits for workers and clients.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Patience")]
 pub struct BrokerTimeoutOptions {
@@ -144,7 +145,7 @@ pub struct BrokerTimeoutOptions {
     pub client_timeout: u64,
 }
 
-/// What to do with a broker that runs.
+/// A command for a running broker, or one that creates credentials.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BrokerCommand {
     /// Show how the cluster does
@@ -152,7 +153,7 @@ pub enum BrokerCommand {
     Status(StatusOptions),
     /// Let a worker finish what it runs and give it nothing new
     Drain {
-        /// Which broker.
+        /// The broker to talk to.
         #[command(flatten)]
         there: BrokerAddressOptions,
         /// The worker's name; all workers without it
@@ -164,7 +165,7 @@ pub enum BrokerCommand {
     /// End the broker; what waits is kept for its next start
     #[command(visible_aliases = ["shut-down", "shutdown"])]
     Stop {
-        /// Which broker.
+        /// The broker to talk to.
         #[command(flatten)]
         there: BrokerAddressOptions,
         /// Let the workers finish and end, too
@@ -173,10 +174,10 @@ pub enum BrokerCommand {
     },
 }
 
-/// What to show of a broker.
+/// The options of the `status` command.
 #[derive(Clone, Debug, Args)]
 pub struct StatusOptions {
-    /// Which broker.
+    /// The broker to talk to.
     #[command(flatten)]
     pub there: BrokerAddressOptions,
 
@@ -189,35 +190,35 @@ pub struct StatusOptions {
     pub watch: bool,
 }
 
-/// What a command line means.
+/// The broker's options, resolved.
 #[derive(Clone, Debug)]
 pub struct BrokerSettings {
     /// The address to listen on.
     pub address: SocketAddr,
-    /// Whom it lets in.
+    /// Access control and TLS.
     pub security: SecurityOptions,
-    /// Where metrics and health are told, if anywhere.
+    /// The address for metrics and health by HTTP; `None` if they are not served.
     pub http: Option<SocketAddr>,
-    /// Where contents are kept.
+    /// The directory for stored contents and the journal.
     pub directory: PathBuf,
-    /// What they should take up at most.
+    /// The target size of the stored contents, in bytes.
     pub size_target_bytes: u64,
-    /// How long the broker waits for a worker and for a client.
+    /// Timeouts for workers and clients, and the directory for output logs.
     pub policy: BrokerConfig,
 }
 
-/// Options that don't go together.
+/// The error of options that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum BrokerOptionsError {
-    /// Leases would end between two signs of life.
+    /// The lease is shorter than two heartbeats.
     #[error(
         "leases of {lease} s end before the next sign of life, which comes after {heartbeat} s"
     )]
     #[diagnostic(help("make `--lease` at least twice `--heartbeat`"))]
     Heartbeat {
-        /// How long leases live.
+        /// The duration of a lease, in seconds.
         lease: u64,
-        /// How often there is a sign of life.
+        /// The time between two heartbeats, in seconds.
         heartbeat: u64,
     },
 }
@@ -229,7 +230,7 @@ impl ProgramError for BrokerOptionsError {
 }
 
 impl BrokerServerOptions {
-    /// Settles what was typed. `cache_home` is the user's directory for caches.
+    /// Turns the options into settings. `cache_home` is the user's cache directory.
     pub fn resolve(self, cache_home: &Path) -> Result<BrokerSettings, BrokerOptionsError> {
         let BrokerTimeoutOptions {
             lease,

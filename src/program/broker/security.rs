@@ -22,7 +22,7 @@ use maelstrom_cluster::security::roles::ClusterRole;
 use maelstrom_cluster::security::tokens::TokenFile;
 use maelstrom_model::error::ProgramError;
 
-/// Whom the broker lets in.
+/// Access control and TLS of the broker.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Security")]
 pub struct SecurityOptions {
@@ -46,23 +46,23 @@ pub struct SecurityOptions {
     #[arg(long)]
     pub insecure_listen: bool,
 
-    /// Take results of actions from everybody, where nobody is asked for a credential; otherwise they
-    /// are for the role writer
+    /// Take results of actions from everybody, where nobody is asked for a credential; otherwise
+    /// they are for the role writer
     #[arg(long)]
     pub open_action_cache: bool,
 }
 
-/// What the options came to.
+/// The broker's access control and TLS, resolved from the options.
 pub struct BrokerSecurity {
-    /// Whose credentials are accepted.
+    /// Which credentials are accepted.
     pub access: AccessPolicy,
-    /// How TLS is spoken, if it is.
+    /// The TLS configuration; `None` without `--tls-certificate`.
     pub tls: Option<ServerTlsConfig>,
-    /// What the operator should be told again.
+    /// A warning to log on startup, if `--insecure-listen` permits what is otherwise refused.
     pub warning: Option<String>,
 }
 
-/// A file that cannot be read.
+/// The error of a credential file that cannot be read.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("cannot read the {what} {}", path.display())]
 struct CredentialReadError {
@@ -74,7 +74,8 @@ struct CredentialReadError {
 impl ProgramError for CredentialReadError {}
 
 impl SecurityOptions {
-    /// Reads what they name, and sees whether the broker may listen there.
+    /// Reads the files that the options name, and checks whether the broker may listen on
+    /// `address`.
     pub fn resolve(&self, address: IpAddr) -> Result<BrokerSecurity, ProgramFailure> {
         let read = |what, path: &PathBuf| {
             fs::read(path).map_err(|source| {
@@ -95,7 +96,7 @@ impl SecurityOptions {
             None => ClientCertificates::Unwanted,
             Some(path) => {
                 let authority = Certificate::from_pem(read("authority's certificate", path)?);
-                // Who has a token need not have a certificate.
+                // With a tokens file, a client may present a token instead of a certificate.
                 tls = tls.map(|tls| {
                     tls.client_ca_root(authority)
                         .client_auth_optional(self.tokens.is_some())
@@ -137,7 +138,7 @@ impl SecurityOptions {
     }
 }
 
-/// What to make for a team.
+/// The subcommands of `credentials`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CredentialsCommand {
     /// Make a private authority, and a certificate for the broker
@@ -162,7 +163,7 @@ pub enum CredentialsCommand {
     },
 }
 
-/// A member of a team.
+/// A member of a team, and the directory of its authority.
 #[derive(Clone, Debug, Args)]
 pub struct MemberOptions {
     /// Where the authority is
@@ -175,7 +176,7 @@ pub struct MemberOptions {
     pub name: String,
 }
 
-/// Makes credentials, and says what to do with them.
+/// Creates credentials, and prints the options that use them.
 pub fn make(what: &CredentialsCommand) -> Result<u8, ProgramFailure> {
     let failed = |error: AuthorityError| ProgramFailure::infrastructure(&error);
     let text = match what {

@@ -1,4 +1,4 @@
-//! Runs the broker.
+//! Runs the broker until a signal or `stop` ends it.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -32,10 +32,10 @@ use maelstrom_engine::cache_kind::CacheKind;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 
-/// How long the end of the broker waits for answers that are on their way.
+/// How long the broker waits on shutdown for responses in flight.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
-/// Runs the broker until it is told to stop.
+/// Runs the broker until it is told to stop, and returns the exit code.
 pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
     let BrokerSecurity {
         access,
@@ -46,8 +46,8 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
         tracing::warn!("{warning}");
     }
     descriptors::ensure(descriptors::BROKER)?;
-    // Nothing is written where another program keeps its things: the directory is looked at before
-    // it is opened, and marked only after that.
+    // Checked before the storage is opened, so that nothing is written into the directory of
+    // another program; claimed only after it has opened.
     CacheKind::Broker.check(&settings.directory)?;
     let storage = CasStorage::open(&CasStorageOptions {
         root: settings.directory.clone(),
@@ -119,7 +119,8 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
             signal(SignalKind::interrupt()).map_err(|error| ProgramFailure::infrastructure(&error))?;
         let mut terminate =
             signal(SignalKind::terminate()).map_err(|error| ProgramFailure::infrastructure(&error))?;
-        // Whoever reads this line may connect at once: the addresses are taken by now.
+        // The listeners are bound by now, so a program that reads this line can connect
+        // immediately.
         writeln!(
             io::stdout().lock(),
             "maelstrom-broker {} listens on {address}, keeps {}",
@@ -145,14 +146,14 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
         let serving = server.add_routes(routes).serve_with_incoming_shutdown(
             connections.incoming(listener),
             async {
-                // That nobody will tell means the same.
+                // A dropped sender means the same as a message.
                 drop(ended.await);
             },
         );
         let mut serving = pin!(serving);
         systemd::ready();
-        // Among the connections, not beside them: what goes through it need not wake another
-        // thread.
+        // On a thread of the connections, not on one of its own: a message to the core then doesn't
+        // have to wake another thread.
         let mut core = JoinSet::new();
         core.spawn(engine.run());
         let answers = async || match door.figures().await {
@@ -171,23 +172,26 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        // Who watches the health hears of it while calls are still answered.
+        // Reported while calls are still answered, so that health watchers learn about the
+        // shutdown.
         health.end();
         health.report_once(&reporter).await;
         systemd::stopping();
         tracing::info!("the broker ends; what waits is kept for its next start");
-        // What it has given to the journal is written before it is gone.
+        // Waits until the journal has written what the core handed to it.
         core.shutdown().await;
-        // Nobody waits for it any more if the server has failed.
+        // The receiver is gone if the server has failed.
         let _ = end.send(());
-        // The core is gone, so sessions end by themselves; who does not listen is not waited for.
+        // Sessions end by themselves once the core is gone; clients that don't read are not waited
+        // for.
         drop(tokio::time::timeout(GOODBYE_MAX, serving).await);
         Ok(exit_code::SUCCESS)
     })
 }
 
-/// How many threads serve connections. The storage has threads of its own for what is on disk; on a
-/// small machine a message that is handed from thread to thread costs more than what is in it.
+/// Returns the number of threads that serve connections: half of the CPUs, at least one. The
+/// storage has its own threads for file access; on a small machine, handing a message from thread
+/// to thread costs more than processing it.
 fn connection_threads() -> usize {
     let processors = std::thread::available_parallelism();
     processors.map_or(1, |count| (count.get() / 2).max(1))
@@ -202,7 +206,7 @@ async fn listen(address: SocketAddr, option: &'static str) -> Result<TcpListener
     })?)
 }
 
-/// Tells metrics and health by HTTP, if anybody wants it.
+/// Serves metrics and health by HTTP if there is a listener; otherwise never returns.
 async fn watched(listener: Option<TcpListener>, sources: MonitoringState) -> io::Result<()> {
     let Some(listener) = listener else {
         return std::future::pending().await;
@@ -212,13 +216,13 @@ async fn watched(listener: Option<TcpListener>, sources: MonitoringState) -> io:
     http::serve(listener, sources).await
 }
 
-/// Nobody could reach the broker.
+/// The error of an address that cannot be bound.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("cannot listen on {address}")]
 #[diagnostic(help("another program may have it: choose another with `{option}`"))]
 struct ListenError {
     address: String,
-    /// What chooses the address.
+    /// The option that sets the port.
     option: &'static str,
     source: io::Error,
 }

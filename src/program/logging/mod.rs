@@ -24,11 +24,11 @@ use self::sink::CleanLines;
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_spec::config::LogLevel;
 
-/// Begins this process's log.
+/// Starts this process's log.
 pub fn start(level: LogLevel, format: LogFormat) -> ProgramLog {
     let log = ProgramLog::waiting();
     let writer = log.writer();
-    // There is at most one in a process; where somebody has set one, it stays.
+    // A process has at most one global subscriber; if one is already set, it stays.
     drop(tracing::subscriber::set_global_default(subscriber(
         level,
         format,
@@ -37,7 +37,8 @@ pub fn start(level: LogLevel, format: LogFormat) -> ProgramLog {
     log
 }
 
-/// Our own events from this level on, and of libraries what they complain about.
+/// Returns the subscriber: the program's own events from `level` on, and at most warnings of
+/// libraries.
 fn subscriber(
     level: LogLevel,
     format: LogFormat,
@@ -51,7 +52,7 @@ fn subscriber(
     };
     let chosen = Targets::new()
         .with_target(env!("CARGO_PKG_NAME"), own)
-        // Who wants errors alone wants no warnings of libraries either.
+        // With `LogLevel::Error`, warnings of libraries are left out as well.
         .with_default(own.min(LevelFilter::WARN));
     let lines = fmt::layer()
         .with_ansi(false)
@@ -69,7 +70,7 @@ fn subscriber(
     tracing_subscriber::registry().with(chosen).with(lines)
 }
 
-/// The time since the log began, in seconds; a thousandth is as much as anybody compares.
+/// A timestamp: the seconds since the log began, with milliseconds.
 struct SinceStart(Instant);
 
 impl FormatTime for SinceStart {

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-/// How programs without a user in front of them log.
+/// The logging options of programs that run as services.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogOptions {
@@ -11,7 +11,7 @@ pub struct LogOptions {
     pub log_format: LogFormat,
 }
 
-/// What a line of the log looks like.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people: the time since the start, the level, the message, its fields

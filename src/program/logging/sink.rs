@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::options::LogFormat;
 use maelstrom_model::event::untrusted_text::{escaped_json, is_hostile};
 
-/// Makes writers of clean lines out of writers.
+/// A [`MakeWriter`] whose writers escape hostile characters.
 #[derive(Clone, Debug)]
 pub struct CleanLines<M> {
     make: M,
@@ -19,7 +19,7 @@ pub struct CleanLines<M> {
 }
 
 impl<M> CleanLines<M> {
-    /// Lines of this format.
+    /// Wraps `make`, for lines of this format.
     pub fn new(make: M, format: LogFormat) -> CleanLines<M> {
         CleanLines { make, format }
     }
@@ -36,7 +36,7 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for CleanLines<M> {
     }
 }
 
-/// Takes one event, as a whole.
+/// A writer that takes one whole event per call.
 #[derive(Debug)]
 pub struct CleanLine<W> {
     writer: W,
@@ -53,7 +53,7 @@ impl<W: Write> Write for CleanLine<W> {
                 .writer
                 .write_all(escaped(line, self.format).as_bytes())?,
         }
-        // All of the event is taken, however much longer its escapes have made it.
+        // Reports the length of the event, not that of its escaped form, which may be longer.
         Ok(event.len())
     }
 

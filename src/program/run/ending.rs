@@ -1,4 +1,4 @@
-//! Reports how a job ended, and exits accordingly.
+//! Describes how a job ended, and exits accordingly.
 
 use std::fmt;
 
@@ -13,22 +13,22 @@ use maelstrom_model::job::{ExitStatus, JobOutcome};
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobExitReason {
-    /// It exited with this code.
+    /// The job exited with this code.
     Code(i32),
-    /// A signal ended it.
+    /// A signal ended the job.
     Signal {
         number: i32,
-        /// Whether there is a core dump.
+        /// Whether the kernel wrote a core dump.
         core_dumped: bool,
     },
-    /// It took longer than it may.
+    /// The job exceeded its timeout.
     TimedOut,
     Cancelled,
-    /// It could not be run.
+    /// The job could not be run.
     Error(String),
 }
 
-/// How a job ended.
+/// Converts a backend's outcome into an exit reason.
 pub fn ending(end: JobOutcome) -> JobExitReason {
     match end {
         JobOutcome::Exited(ExitStatus::Code(code)) => JobExitReason::Code(code),
@@ -46,7 +46,8 @@ pub fn ending(end: JobOutcome) -> JobExitReason {
 }
 
 impl JobExitReason {
-    /// The code of a program that runs many jobs, if this one failed.
+    /// Returns the exit code of a program whose first failed job is this one; `None` if the job
+    /// succeeded.
     pub fn failure_code(&self) -> Option<u8> {
         match self {
             JobExitReason::Code(0) => None,
@@ -60,8 +61,8 @@ impl JobExitReason {
         }
     }
 
-    /// What is told of a job among others. What follows the first line is indented: none of it
-    /// looks as if it was about another job.
+    /// Formats the outcome of one job among others. Lines after the first are indented, so that
+    /// none of them looks like a line about another job.
     pub fn line(&self, job: u64) -> String {
         let mut text = format!("job {job}: ");
         for (index, line) in self.to_string().lines().enumerate() {
@@ -76,13 +77,13 @@ impl JobExitReason {
         text
     }
 
-    /// Ends this process as the job ended, if a signal ended that; the code it is to exit with
-    /// otherwise.
+    /// Raises the signal that ended the job, so that this process ends the same way. Returns the
+    /// exit code if no signal ended the job, or if the signal does not end this process.
     pub fn follow(&self) -> u8 {
         if let JobExitReason::Signal { number, .. } = self
             && let Ok(signal) = Signal::try_from(*number)
         {
-            // The job's core is the one of interest.
+            // No core dump of this process: the job's core dump is the one of interest.
             if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_CORE) {
                 let _ = setrlimit(Resource::RLIMIT_CORE, 0, hard);
             }

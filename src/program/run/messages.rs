@@ -9,7 +9,7 @@ use maelstrom_ui::diagnostic::PrintableError;
 use maelstrom_ui::report::write_notice;
 use maelstrom_ui::style::OutputColor;
 
-/// Warnings, where nobody else would tell them.
+/// Prints warnings to standard error, for runs without a user interface that shows them.
 pub fn print_notices(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
     let mut stderr = io::stderr().lock();
     let color = OutputColor::for_stream(&stderr);
@@ -20,7 +20,7 @@ pub fn print_notices(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
     Ok(())
 }
 
-/// Ends as the job ended.
+/// Prints why the job ended, unless its own exit status says so, and exits like the job.
 pub fn end(ending: &JobExitReason) -> Result<u8, ProgramFailure> {
     match ending {
         JobExitReason::Code(_) | JobExitReason::Signal { .. } => {}
@@ -36,7 +36,7 @@ pub fn end(ending: &JobExitReason) -> Result<u8, ProgramFailure> {
     Ok(ending.follow())
 }
 
-/// What became of the job.
+/// The error that is printed for a job that could not run to its end.
 #[derive(Debug, thiserror::Error)]
 #[error("the job {0}")]
 struct JobEndedError(String);

@@ -1,10 +1,10 @@
 //! `maelstrom-run`, from its command line to its exit code.
 //!
 //! - [`one`]: one job whose output is passed through. [`terminal`]: one job on this terminal.
-//! - [`stream`]: all jobs of an input, whose output goes through [`output_forwarder`]. On a
-//!   terminal they are rows of the dashboard instead.
-//! - [`ending`]: reports how a job ended, and exits accordingly.
-//! - [`messages`]: the program's own messages.
+//! [`stream`]: all jobs of an input, whose output goes through [`output_forwarder`]. In a terminal
+//! they are rows of the dashboard instead.
+//! [`ending`]: describes how a job ended, and exits accordingly.
+//! [`messages`]: the program's own messages.
 
 mod ending;
 mod messages;
@@ -55,7 +55,7 @@ use maelstrom_ui::ui_choice::UiKind;
 /// The exit code of `--tty` without a terminal.
 const NO_TERMINAL: u8 = 1;
 
-/// Runs the program with this command line.
+/// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     match run(arguments) {
         Ok(code) => code,
@@ -84,7 +84,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let surroundings = DefaultJobContainer::make(&invocation)?;
     let project = invocation.directory.clone();
     let tell: FetchCallback = if io::stderr().is_terminal() {
-        // The job's own output, or the dashboard, comes after it.
+        // Printed first: the job's output or the dashboard follows.
         Arc::new(|uri| drop(writeln!(io::stderr().lock(), "fetching {}", clean(uri))))
     } else {
         Arc::new(|_| {})
@@ -125,7 +125,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             begun.log.to_stderr();
             print_notices(&begun.notices)?;
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
-            // What describes the job is not its input as well.
+            // Standard input is not passed to the job if the job's description was read from it.
             let given = given.filter(|_| !reads_standard_input(&one));
             let ending = single(&common.cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
@@ -145,7 +145,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             if stdin() == StandardInput::Other || !io::stdout().is_terminal() {
                 return Err(TtyTerminalError.into());
             }
-            // Lines on the terminal would mix with what the job draws there.
+            // Log lines would mix with the job's output on the terminal.
             begun.log.keep_in(&own);
             let ending = single(&common.cluster.machine, async |backend, interrupts| {
                 let Some(job) = prepared(&one, &project, &mut workshop, interrupts).await? else {
@@ -169,7 +169,7 @@ fn stdin() -> StandardInput {
     }
 }
 
-/// `--tty` without a terminal.
+/// The error of `--tty` without a terminal.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("`--tty` needs standard input and standard output to be a terminal")]
 #[diagnostic(help("without `--tty` a job reads standard input and writes standard output"))]
@@ -181,7 +181,7 @@ impl ProgramError for TtyTerminalError {
     }
 }
 
-/// `--one` or `--tty` with an input in which there is none.
+/// The error of `--one` or `--tty` with an input that contains no job.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("there is no job in the input")]
 struct NoJob;
@@ -203,7 +203,7 @@ fn reads_standard_input(one: &SingleJob) -> bool {
     }
 }
 
-/// Does something with a backend of this machine, while signals are messages.
+/// Calls `what` with a backend of this machine, while signals arrive as messages.
 fn single<T>(
     machine: &MachineOptions,
     what: impl AsyncFnOnce(
@@ -217,7 +217,7 @@ fn single<T>(
     })
 }
 
-/// Does something while signals are messages.
+/// Calls `what` while signals arrive as messages.
 fn interruptible<T>(
     what: impl AsyncFnOnce(&mut UnboundedReceiver<TerminationSignal>) -> Result<T, ProgramFailure>,
 ) -> Result<T, ProgramFailure> {
@@ -227,8 +227,8 @@ fn interruptible<T>(
     })
 }
 
-/// The one job that is to be run, unless somebody stops it before it is at hand: an input may be
-/// waited for, and an image may come slowly.
+/// Returns the one job to run, or `None` if a signal arrives first: reading the input may block,
+/// and fetching an image may take long.
 async fn prepared(
     one: &SingleJob,
     project: &Path,
@@ -269,7 +269,7 @@ async fn job(
     Err(NoJob.into())
 }
 
-/// The job with another program. It may take as long as it likes: a person looks on.
+/// Returns the job with another command. It gets no timeout, because a user is watching it.
 fn with_command(job: Job, command: &JobCommand) -> Job {
     Job {
         process: Arc::new(ProcessSpec {

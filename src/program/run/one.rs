@@ -15,7 +15,7 @@ use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMo
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::Job;
 
-/// Standard input, unless it is a terminal, which a job gets only with `--tty`.
+/// Returns standard input, or `None` if it is a terminal: a job gets a terminal only with `--tty`.
 pub fn standard_input() -> io::Result<Option<OwnedFd>> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
@@ -40,7 +40,7 @@ pub async fn run(
             event = backend.next() => event,
             Some(_) = interrupts.recv() => {
                 backend.stop(JOB, stop);
-                // Who asks again does not want to wait for the grace.
+                // A second interrupt doesn't wait for the grace period.
                 stop = StopMode::Kill;
                 continue;
             }
@@ -50,14 +50,14 @@ pub async fn run(
                 if let Err(error) = pass_on(stream, &bytes)
                     && unheard.is_none()
                 {
-                    // Nobody listens any more, as a pipe's writer learns by a signal.
+                    // Like a process that gets SIGPIPE, the job ends once its output has no reader.
                     unheard = Some(error);
                     backend.stop(JOB, StopMode::Kill);
                 }
             }
             BackendEvent::Finished { result, .. } => break ending(result.end),
             BackendEvent::Lost(lost) => return Err(lost.into()),
-            // What it wrote was passed on, and is written again.
+            // The output so far has been passed on, and the job writes it again.
             BackendEvent::Restarted { job: _, reason } => {
                 tracing::warn!(reason, "the job begins again");
             }

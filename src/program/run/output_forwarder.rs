@@ -1,8 +1,7 @@
 //! Forwards the output of jobs to standard output and standard error.
 //!
-//! Nothing here waits for the reader: what is not read at once is buffered, in memory and then in a
-//! file ([`BackgroundWriter`]). If both streams are the same file or terminal, their order is
-//! preserved.
+//! Nothing here waits for the reader: unread output is buffered, in memory and then in a file
+//! ([`BackgroundWriter`]). If both streams are the same file or terminal, their order is preserved.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -19,26 +18,26 @@ use maelstrom_model::job::OutputPipes;
 use maelstrom_ui::report::{BackgroundWriteError, BackgroundWriter, write_notice};
 use maelstrom_ui::style::OutputColor;
 
-/// See the module's documentation.
+/// Forwards output to standard output and standard error.
 pub struct OutputForwarder {
     stdout: BackgroundWriter,
-    /// None if it is where standard output is.
+    /// The writer of standard error; `None` if both streams are the same file.
     stderr: Option<BackgroundWriter>,
     color: OutputColor,
     gone: UnboundedReceiver<()>,
     reader: ReaderPresence,
 }
 
-/// Whether somebody reads.
+/// Whether the output still has a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReaderPresence {
-    /// As far as is known.
+    /// No write has failed so far.
     There,
     Gone,
 }
 
 impl OutputForwarder {
-    /// Passes on to this process's streams.
+    /// Starts forwarding to this process's streams.
     pub fn start() -> Result<OutputForwarder, ProgramFailure> {
         let (tell, gone) = unbounded_channel();
         let infrastructure = |error: BackgroundWriteError| ProgramFailure::infrastructure(&error);
@@ -60,30 +59,30 @@ impl OutputForwarder {
         })
     }
 
-    /// Passes on what a job wrote. An error means that it could not be read again.
+    /// Forwards the output of a job. Returns an error if the spool files cannot be read.
     pub fn pass(&mut self, stdout: SpooledTempFile, stderr: SpooledTempFile) -> io::Result<()> {
         copy(stdout, &mut self.stdout)?;
         copy(stderr, self.stderr())
     }
 
-    /// Writes a line about a job, unless whoever read has left: that jobs are stopped then is what
-    /// was wanted.
+    /// Writes a line about a job, unless the reader is gone: the jobs are then being stopped, which
+    /// needs no report.
     pub fn line(&mut self, line: &str) {
         match self.reader {
-            // It only queues.
+            // Never fails: the write is only queued.
             ReaderPresence::There => drop(writeln!(self.stderr(), "{line}")),
             ReaderPresence::Gone => {}
         }
     }
 
-    /// Writes a message.
+    /// Writes a message to standard error.
     pub fn notice(&mut self, notice: &UserNotice) {
         let color = self.color;
-        // It only queues.
+        // Never fails: the write is only queued.
         drop(write_notice(self.stderr(), color, notice));
     }
 
-    /// Waits until nobody reads any more, and tells it once.
+    /// Waits until the reader is gone. Returns once; later calls never return.
     pub async fn gone(&mut self) {
         match self.reader {
             ReaderPresence::Gone => std::future::pending().await,
@@ -94,11 +93,11 @@ impl OutputForwarder {
         }
     }
 
-    /// Waits until everything has been read, or will not be.
+    /// Waits until all output has been read, or the reader is gone.
     pub async fn finish(mut self) -> Result<ReaderPresence, ProgramFailure> {
         let (ended, end) = oneshot::channel();
         let outputs = [Some(self.stdout), self.stderr];
-        // It blocks as long as the reader wishes.
+        // Blocks as long as the reader takes.
         let waiting = std::thread::Builder::new().spawn(move || {
             let mut outputs = outputs.into_iter().flatten();
             drop(ended.send(outputs.try_for_each(BackgroundWriter::finish)));
@@ -121,13 +120,13 @@ impl OutputForwarder {
 fn gone_notifier(tell: &UnboundedSender<()>) -> impl FnOnce() + Send + use<> {
     let tell = tell.clone();
     move || {
-        // Without a receiver everything is over.
+        // Without a receiver, the run is already over.
         let _ = tell.send(());
     }
 }
 
-/// What jobs' output streams are to be, so that where this process's streams are one, what jobs
-/// write is in order.
+/// Returns how to connect a job's output streams. They are joined if this process's streams are the
+/// same file, which preserves the order of the job's output.
 pub fn output_pipes() -> OutputPipes {
     match are_same(io::stdout(), io::stderr()) {
         true => OutputPipes::Joined,
@@ -135,8 +134,8 @@ pub fn output_pipes() -> OutputPipes {
     }
 }
 
-/// Whether two descriptors lead to the same file, terminal or pipe. Where it cannot be told they
-/// are taken for two.
+/// Returns whether two descriptors refer to the same file, terminal or pipe. If that cannot be
+/// determined, they count as different.
 fn are_same(one: impl AsFd, other: impl AsFd) -> bool {
     match (identity(&one), identity(&other)) {
         (Ok(one), Ok(other)) => one == other,

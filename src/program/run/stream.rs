@@ -1,8 +1,8 @@
 //! Runs all jobs of an input, as many at a time as there are slots, and prints each one's output in
 //! one piece when it ends.
 //!
-//! Jobs wait in the backend, which starts those of higher priority first, but only a limited number
-//! is read from the input ahead: a stream may be endless.
+//! Jobs wait in the backend, which starts those of higher priority first, but only [`AHEAD`] jobs
+//! are read from the input in advance: a stream may be endless.
 //!
 //! Separate threads forward the output of jobs ([`super::output_forwarder`]): a pager that waits
 //! for a key must not block the connection to the broker.
@@ -27,13 +27,13 @@ use maelstrom_runners::run::input::JobInputError;
 use maelstrom_runners::run::job_builder::JobBuilder;
 use maelstrom_spec::job::JobFileEntry;
 
-/// How many jobs are taken from the input before there is a slot for them.
+/// The number of unfinished jobs up to which more are read from the input.
 const AHEAD: usize = 1024;
 
-/// How much of a job's output is kept in memory; more goes to a file.
+/// The number of bytes of each output stream of a job that are kept in memory; more goes to a file.
 const SPOOLED_BYTES: usize = 256 * 1024;
 
-/// What a job has written so far.
+/// The output of a job so far.
 struct SpooledOutput {
     stdout: SpooledTempFile,
     stderr: SpooledTempFile,
@@ -48,15 +48,15 @@ impl SpooledOutput {
     }
 }
 
-/// Runs the jobs of one input.
+/// A run of all jobs of one input.
 pub struct StreamRun<'a> {
     backend: AnyBackend,
     interrupts: &'a mut UnboundedReceiver<TerminationSignal>,
-    /// Where what they wrote goes.
+    /// Forwards the output of finished jobs.
     passing: OutputForwarder,
-    /// Of the jobs that have not ended; those that have written nothing have none.
+    /// The unfinished jobs and their output; `None` for those that have written nothing.
     outputs: BTreeMap<JobId, Option<SpooledOutput>>,
-    /// How many jobs there were.
+    /// The number of jobs read so far.
     jobs: u64,
     first_failure: Option<u8>,
     state: StreamRunState,
@@ -65,14 +65,14 @@ pub struct StreamRun<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StreamRunState {
     Reading,
-    /// There is no further job.
+    /// The input has ended.
     Read,
-    /// Somebody wants it to end.
+    /// The user has asked to stop.
     Stopping,
 }
 
 impl<'a> StreamRun<'a> {
-    /// A run that has not begun.
+    /// Creates a run that has not begun.
     pub fn new(
         backend: AnyBackend,
         interrupts: &'a mut UnboundedReceiver<TerminationSignal>,
@@ -88,16 +88,16 @@ impl<'a> StreamRun<'a> {
         })
     }
 
-    /// Runs all jobs of the input; returns the program's exit code.
+    /// Runs all jobs of the input, and returns the program's exit code.
     pub async fn follow(
         mut self,
         workshop: &mut JobBuilder,
         entries: Receiver<Result<JobFileEntry, JobInputError>>,
     ) -> Result<u8, ProgramFailure> {
         let followed = self.follow_to_the_end(workshop, entries).await;
-        // Before the output is waited for: what still runs would add to it.
+        // Closed before the output is waited for: running jobs would add to it.
         self.backend.close().await;
-        // Whoever reads may take long, and may be told to stop waiting for.
+        // A reader may take long, so a signal ends the wait.
         let passed = tokio::select! {
             passed = self.passing.finish() => passed,
             Some(_) = self.interrupts.recv() => return Ok(exit_code::INTERRUPTED),
@@ -114,7 +114,7 @@ impl<'a> StreamRun<'a> {
         }
     }
 
-    /// Runs all jobs; what is wrong with the input, if something is.
+    /// Runs all jobs. Returns the error of the input, if it has one.
     async fn follow_to_the_end(
         &mut self,
         workshop: &mut JobBuilder,
@@ -136,7 +136,7 @@ impl<'a> StreamRun<'a> {
                     None => self.state = StreamRunState::Read,
                     Some(Ok(entry)) => self.take(workshop, entry).await?,
                     Some(Err(error)) => {
-                        // What runs already runs on.
+                        // Jobs that are already running continue.
                         self.state = StreamRunState::Read;
                         failure = Some(error.into());
                     }
@@ -147,8 +147,8 @@ impl<'a> StreamRun<'a> {
         }
     }
 
-    /// Takes an object. While its container is being made, which may take long where an image has
-    /// to be fetched, jobs go on, and somebody may stop them all.
+    /// Takes one entry of the input. Building a job's container may take long if an image has to be
+    /// fetched; meanwhile other jobs continue, and signals are handled.
     async fn take(
         &mut self,
         workshop: &mut JobBuilder,
@@ -161,7 +161,8 @@ impl<'a> StreamRun<'a> {
             }
             JobFileEntry::Job(job) => job,
         };
-        // Counted even if no container can be made for it: a number is a place in the input.
+        // Counted even if its container cannot be built: the number is the job's position in the
+        // input.
         self.jobs += 1;
         let id = JobId(self.jobs);
         let rank = JobPriority {
@@ -208,7 +209,7 @@ impl<'a> StreamRun<'a> {
         self.stop_all(how);
     }
 
-    /// Nobody reads what jobs write any more, as a pipe's writer learns by a signal.
+    /// Kills all jobs: like a process that gets SIGPIPE, they end once their output has no reader.
     fn stop_at_once(&mut self) {
         self.stop_all(StopMode::Kill);
     }
@@ -234,7 +235,7 @@ impl<'a> StreamRun<'a> {
                 stream.write_all(&bytes).map_err(infrastructure)
             }
             BackendEvent::Restarted { job, reason: _ } => {
-                // Nothing of it was passed on.
+                // None of the job's output has been forwarded yet.
                 if let Some(output) = self.outputs.get_mut(&job) {
                     *output = None;
                 }
@@ -260,7 +261,7 @@ impl<'a> StreamRun<'a> {
         }
     }
 
-    /// Tells of a job that did not succeed, and lets the first of them decide the exit code.
+    /// Reports a job that did not succeed. The first such job determines the exit code.
     fn failed(&mut self, id: JobId, ending: &JobExitReason) {
         if let Some(code) = ending.failure_code() {
             self.first_failure.get_or_insert(code);

@@ -5,9 +5,9 @@
 //! screen ◀────────── master
 //! ```
 //!
-//! Two threads copy bytes, one in each direction, and this one handles the backend, signals, and
-//! the escape sequences that the input thread finds. While the job has the terminal, keys go to the
-//! job: `^C` interrupts the job, not this program. The terminal is restored whatever happens.
+//! Two threads copy bytes, one in each direction; the calling thread handles the backend, signals,
+//! and the escape sequences that the input thread finds. While the job has the terminal, keys go to
+//! the job: `^C` interrupts the job, not this program. The terminal is restored on every exit path.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -35,10 +35,11 @@ use maelstrom_runners::run::escape::{EscapeAction, EscapeCharacter, EscapeParser
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// How much may wait for a job that does not read its terminal; then keys wait as well.
+/// The number of bytes that wait for a job that does not read its terminal; beyond it, keys are not
+/// read.
 const TYPED_AHEAD_MAX: usize = 64 * 1024;
 
-/// Why the terminal cannot be given to a job.
+/// An error while connecting the terminal to a job.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action}")]
 pub struct TerminalError {
@@ -53,30 +54,31 @@ fn failed<E: Into<io::Error>>(action: &'static str) -> impl Fn(E) -> TerminalErr
     }
 }
 
-/// A pseudo-terminal as large as this one: our end and the job's.
+/// Opens a pseudo-terminal of the size of this terminal: the master end and the job's end.
 pub fn open() -> Result<(OwnedFd, OwnedFd), TerminalError> {
     const ACTION: &str = "open a pseudo-terminal";
     let attributes = tcgetattr(io::stdin()).map_err(failed(ACTION))?;
     let ends = openpty(None, &attributes).map_err(failed(ACTION))?;
-    // What is started meanwhile must not keep the job's terminal open, whose end is waited for.
+    // Processes started in the meantime must not inherit the ends: the job's output ends when the
+    // last copy of its end is closed.
     for end in [&ends.master, &ends.slave] {
         fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(failed(ACTION))?;
     }
-    // The keys' thread goes on looking at keys while the job reads none.
+    // The keys thread must keep reading keys while the job reads none.
     fcntl(&ends.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(failed(ACTION))?;
     resize(ends.master.as_fd());
     Ok((ends.master, ends.slave))
 }
 
-/// Makes the job's terminal as large as this one. Its processes hear of it from the kernel.
+/// Gives the job's terminal the size of this one. The kernel notifies its processes with SIGWINCH.
 fn resize(master: BorrowedFd<'_>) {
     if let Ok(size) = tcgetwinsize(io::stdin()) {
-        // A terminal of the wrong size is still one.
+        // A terminal of the wrong size is still usable.
         let _ = tcsetwinsize(master, size);
     }
 }
 
-/// This terminal in raw mode. Dropping it restores it.
+/// This terminal in raw mode. Dropping it restores the previous mode.
 struct RawMode {
     before: Termios,
 }
@@ -97,7 +99,7 @@ impl RawMode {
     }
 
     fn leave(&self) {
-        // There is nobody to tell when the terminal is gone.
+        // If the terminal is gone, there is nothing to restore.
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.before);
     }
 }
@@ -108,29 +110,29 @@ impl Drop for RawMode {
     }
 }
 
-/// What the keys' thread asks of the main one.
+/// A request of the keys thread to the main thread.
 #[derive(Clone, Copy, Debug)]
 enum KeyboardRequest {
     End,
-    /// To suspend this program.
+    /// Suspends this program.
     Suspend,
-    /// To end, since the terminal is gone.
+    /// Ends the job, because the terminal is gone.
     HangUp,
 }
 
-/// Whether the terminal is still there.
+/// Whether the terminal still exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TerminalPresence {
     There,
     Gone,
 }
 
-/// The terminal that the job was on is no more.
+/// The error of a job whose terminal has disappeared.
 #[derive(Debug, thiserror::Error)]
 #[error("the terminal is gone, so the job was stopped")]
 struct JobTerminalGoneError;
 
-/// Runs the job, to which `backend` has given the other end of the terminal, to its end.
+/// Runs the job to its end. `backend` has already been given the job's end of the terminal.
 pub async fn run(
     mut backend: LocalBackend,
     job: Job,
@@ -193,9 +195,9 @@ pub async fn run(
                 }
                 KeyboardRequest::Suspend => {
                     raw.leave();
-                    // The whole program stops here, until somebody brings it back.
-                    // The signal is this thread's, which stops before the call returns, so raw mode
-                    // is not entered again too early.
+                    // The whole program stops here until SIGCONT. `raise` signals this thread,
+                    // which stops before the call returns, so raw mode is not entered again too
+                    // early.
                     let _ = raise(Signal::SIGTSTP);
                     let _ = raw.enter_again();
                     resize(master.as_fd());
@@ -203,14 +205,14 @@ pub async fn run(
             },
         }
     };
-    // With the backend goes the last copy of the job's end, after which the screen's thread finds
-    // the end of what was written.
+    // Closing the backend closes the last copy of the job's end, so the screen thread reaches the
+    // end of the output.
     backend.close().await;
-    // The keys' thread is not waited for: it may wait for a key that never comes.
+    // The keys thread is not joined: it may block on a key that never comes.
     drop(screen.join());
     drop(raw);
     match (ended, presence) {
-        // Its job may have heard of it first, and ended in its own way.
+        // The job may have noticed first, and ended in its own way.
         (Ok(_), TerminalPresence::Gone) => {
             Err(ProgramFailure::terminal_gone(&JobTerminalGoneError))
         }
@@ -218,7 +220,7 @@ pub async fn run(
     }
 }
 
-/// Shows what the job writes until nobody has its end any more.
+/// Copies the job's output to the screen until all copies of the job's end are closed.
 fn show(master: &OwnedFd) {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -241,19 +243,19 @@ fn show(master: &OwnedFd) {
                 }
             }
             Err(Errno::EAGAIN | Errno::EINTR) => {}
-            // EIO: the other end is closed.
+            // EIO: the job's end is closed.
             Err(_) => return,
         }
     }
 }
 
-/// Carries keys to the job.
+/// Forwards keys to the job.
 struct KeyboardForwarder {
     master: OwnedFd,
     escape: EscapeParser,
-    /// When the escape character is the job's, if nothing else is typed.
+    /// The time at which a pending escape character goes to the job, if no other key follows.
     silence_at: Option<Instant>,
-    /// What the job has not taken yet.
+    /// Bytes that the job has not taken yet.
     typed: Vec<u8>,
     requests: UnboundedSender<KeyboardRequest>,
 }
@@ -273,7 +275,7 @@ impl KeyboardForwarder {
         }
     }
 
-    /// Goes on until the terminal or the job is gone.
+    /// Forwards keys until the terminal or the job is gone.
     fn follow(mut self) {
         let stdin = io::stdin();
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -297,7 +299,7 @@ impl KeyboardForwarder {
                 Err(_) => return,
             }
             let [keys, job] = watched.map(|fd| fd.any().unwrap_or(false));
-            // Before any keys: they came after the silence.
+            // Handled before new keys, which came after the pause.
             if self.silence_at.is_some_and(|at| at <= Instant::now()) {
                 self.silence_at = None;
                 let action = self.escape.silence();
@@ -331,7 +333,7 @@ impl KeyboardForwarder {
             return PollTimeout::NONE;
         };
         let left = at.saturating_duration_since(Instant::now());
-        // Rounded up, so that the time is over when it has passed.
+        // Rounded up, so that `silence_at` has passed when the poll times out.
         PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
     }
 
@@ -346,7 +348,7 @@ impl KeyboardForwarder {
     }
 
     fn request(&self, request: KeyboardRequest) {
-        // Without a receiver the job is over.
+        // Without a receiver, the job is over.
         let _ = self.requests.send(request);
     }
 }

@@ -1,4 +1,5 @@
-//! The host paths that a worker lends to jobs by default: those that it would show its own.
+//! The host paths that a worker lends to jobs: by default, those that a local run would show its
+//! own jobs.
 //!
 //! A worker has no project that determines the toolchain, and must not run programs to find out
 //! (some download what they lack). So the usual locations of toolchains are added to what every
@@ -13,17 +14,17 @@ use maelstrom_runners::sandbox::container::host;
 use maelstrom_runners::sandbox::container::host_path::HostPath;
 use maelstrom_runners::sandbox::invocation::Invocation;
 
-/// What a worker lends.
+/// A value of `--lend`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LendOption {
-    /// What it would show its own jobs.
+    /// The default: programs, libraries and toolchains of the machine.
     Usual,
     Nothing,
-    /// What is in this place.
+    /// This path.
     Path(PathBuf),
 }
 
-/// A text that says nothing of what is lent.
+/// The error of a value that is neither a path nor a keyword.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an absolute path, `default` or `none`")]
 pub struct LendOptionError;
@@ -41,7 +42,8 @@ impl FromStr for LendOption {
     }
 }
 
-/// The paths that a worker called like this lends, if it is told to lend these.
+/// Returns the paths that the worker lends, given the values of `--lend`. No values mean the
+/// default.
 pub fn paths(said: &[LendOption], invocation: &Invocation) -> Vec<PathBuf> {
     let said = match said {
         [] => &[LendOption::Usual],
@@ -55,12 +57,13 @@ pub fn paths(said: &[LendOption], invocation: &Invocation) -> Vec<PathBuf> {
     paths.collect()
 }
 
-/// What is never lent unasked, whatever `PATH` says: it holds everybody's things.
+/// Directories that are never lent by default, whatever `PATH` contains: they hold files of other
+/// users and programs.
 const HOLDS_OTHERS: [&str; 10] = [
     "/", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/tmp", "/var",
 ];
 
-/// The paths that a worker called like this lends unless its operator says otherwise.
+/// Returns the paths that the worker lends by default.
 fn usual(invocation: &Invocation) -> Vec<PathBuf> {
     let host = host::gather(invocation, toolchains(invocation));
     let etc = host.etc.iter().filter_map(|entry| match &entry.content {
@@ -81,7 +84,7 @@ fn usual(invocation: &Invocation) -> Vec<PathBuf> {
         .collect();
     lent.sort();
     lent.dedup();
-    // What lies in another one is lent with it.
+    // A path inside another lent path is lent with it.
     let all = lent.clone();
     lent.retain(|path| {
         let others = all.iter().filter(|other| *other != path);
@@ -90,7 +93,7 @@ fn usual(invocation: &Invocation) -> Vec<PathBuf> {
     lent
 }
 
-/// Where toolchains and downloaded packages are, whether something is there or not.
+/// Returns the usual locations of toolchains and downloaded packages, whether or not they exist.
 fn toolchains(invocation: &Invocation) -> Vec<PathBuf> {
     let home = invocation.path_variable("HOME");
     let below_home = |name: &str| home.as_ref().map(|home| home.join(name));
@@ -99,7 +102,7 @@ fn toolchains(invocation: &Invocation) -> Vec<PathBuf> {
         said.or_else(|| below_home(name))
     };
     let mut places = Vec::new();
-    // Rust: a toolchain of rustup's may be a link to a directory elsewhere.
+    // A rustup toolchain may be a symlink to a directory elsewhere.
     if let Some(rustup) = or_below_home("RUSTUP_HOME", ".rustup") {
         let linked = std::fs::read_dir(rustup.join("toolchains"));
         places.extend(
@@ -125,7 +128,7 @@ fn toolchains(invocation: &Invocation) -> Vec<PathBuf> {
     places.extend(or_below_home("GOENV", ".config/go/env"));
     let built = invocation.cache_home().map(|cache| cache.join("go-build"));
     places.extend(invocation.path_variable("GOCACHE").or(built));
-    // Python: what `pip install --user` and uv have installed.
+    // Packages that `pip install --user` has installed, and interpreters that uv has installed.
     places.extend(below_home(".local/share/uv/python"));
     let user_base = or_below_home("PYTHONUSERBASE", ".local");
     let libraries = user_base
@@ -145,21 +148,21 @@ fn toolchains(invocation: &Invocation) -> Vec<PathBuf> {
         let executable = on_path(invocation, program)?;
         // PREFIX/bin/PROGRAM
         let prefix = executable.parent()?.parent()?.to_owned();
-        // All kinds of programs keep their things in the user's own prefix.
+        // The user's own prefix holds the files of all kinds of programs.
         (Some(&prefix) != user_base.as_ref()).then_some(prefix)
     });
     places.extend(prefixes);
     places
 }
 
-/// Where a program really is.
+/// Returns the resolved path of a program on `PATH`.
 fn on_path(invocation: &Invocation, program: &str) -> Option<PathBuf> {
     let path = invocation.variable("PATH")?;
     let found = std::env::split_paths(path)
-        // A relative entry is another place for whoever is elsewhere.
+        // A relative entry depends on the working directory.
         .filter(|directory| directory.is_absolute())
         .find_map(|directory| HostPath::resolve(&directory.join(program)).ok())?;
-    // A script that chooses the program says nothing of where that is.
+    // A wrapper script outside of `bin` says nothing about the program's prefix.
     let is_below_bin = found.canonical.parent()?.file_name()? == "bin";
     is_below_bin.then_some(found.canonical)
 }

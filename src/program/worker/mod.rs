@@ -32,7 +32,7 @@ use maelstrom_spec::config::{self, ConfigError, ThisProcess};
 use maelstrom_wire::connection::connect_later;
 use maelstrom_wire::reapi::client::CasClient;
 
-/// Runs the program with this command line.
+/// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     match run(&arguments) {
         Ok(code) => code,
@@ -40,7 +40,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-/// A worker without a broker.
+/// The error of a worker without a broker.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("a worker needs a broker")]
 #[diagnostic(help("name it by `--broker HOST:PORT` or MAELSTROM_WORKER_BROKER"))]
@@ -112,7 +112,7 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         settings.drain_timeout = offer.drain_timeout();
         settings.lent = lent;
         settings.allowed = offer.allow.iter().copied().map(Into::into).collect();
-        // Whatever is lent, no job may see what the worker itself is let in with.
+        // No job may see the worker's own credentials, even if their directory is lent.
         let secrets = [security.token, security.certificate.map(|(_, key)| key)];
         settings.private = secrets.into_iter().flatten().collect();
         let contents = (store, CasClient::new(connection.clone()));
@@ -131,14 +131,15 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         );
         tokio::select! {
             ended = worker.run() => ended.map_err(|error| ProgramFailure::infrastructure(&error)),
-            // On the one thread that does everything: whoever hears of it knows that it moves on.
+            // The watchdog runs on the worker's only thread, so a notification shows that this
+            // thread makes progress.
             never = systemd::watchdog(async || WatchdogStatus::Given) => match never {},
         }
     })?;
     Ok(exit_code::SUCCESS)
 }
 
-/// What `hand_off` comes to, as lines of a configuration file that say nothing to a program.
+/// Formats the lent paths as comments of a configuration file.
 fn explained(lent: &[PathBuf]) -> String {
     let lines = lent
         .iter()
@@ -152,7 +153,7 @@ fn explained(lent: &[PathBuf]) -> String {
     }
 }
 
-/// A worker is up when the broker has it.
+/// Notifies systemd. A worker is ready once a broker has registered it.
 fn notify_systemd(sign: &WorkerEvent) {
     match sign {
         WorkerEvent::Registered(_) => systemd::ready(),

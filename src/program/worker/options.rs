@@ -13,7 +13,7 @@ use maelstrom_runners::sandbox::cluster::{
 };
 use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind, ConfigSchema};
 
-/// The program, and which of its options are configuration values.
+/// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-worker",
     prefix: "MAELSTROM_WORKER",
@@ -35,7 +35,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     ],
 };
 
-/// The command line as it was typed.
+/// The command line of `maelstrom-worker`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "maelstrom-worker",
@@ -50,28 +50,28 @@ pub struct WorkerOptions {
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
-    /// Where the broker is.
+    /// The broker's address, and the credentials to present.
     #[command(flatten)]
     pub cluster: BrokerOptions,
 
-    /// What it offers.
+    /// The worker's name, slots and permissions.
     #[command(flatten)]
     pub offer: OfferOptions,
 
-    /// What it keeps.
+    /// Location and size of the cache.
     #[command(flatten)]
     pub cache: WorkerCacheOptions,
 
-    /// What of this machine jobs may take.
+    /// The machine's resources that jobs may use.
     #[command(flatten)]
     pub machine: MachineOptions,
 
-    /// How it logs.
+    /// The format of the log.
     #[command(flatten)]
     pub log: LogOptions,
 }
 
-/// What the worker offers.
+/// What the worker offers to the broker.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Offer")]
 pub struct OfferOptions {
@@ -97,7 +97,7 @@ pub struct OfferOptions {
     pub allow: Vec<AllowOption>,
 }
 
-/// What a worker may allow jobs.
+/// A privilege that a worker may allow jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum AllowOption {
     /// All capabilities over their own namespaces
@@ -118,7 +118,7 @@ impl From<AllowOption> for JobAllowance {
     }
 }
 
-/// What the worker keeps.
+/// Location and target size of the worker's cache.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cache")]
 pub struct WorkerCacheOptions {
@@ -137,7 +137,7 @@ pub struct WorkerCacheOptions {
 }
 
 impl OfferOptions {
-    /// How long jobs may go on.
+    /// Returns how long running jobs may continue once the worker drains.
     pub fn drain_timeout(&self) -> Duration {
         Duration::from_secs(self.drain_timeout)
     }

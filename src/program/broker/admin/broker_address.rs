@@ -1,5 +1,5 @@
-//! Which broker a command addresses, and with which credentials: the clients' options for a
-//! cluster, and the variables that clients read.
+//! The broker that a command talks to, and the credentials to present: the clients' options for a
+//! cluster, with the variables that clients read as fallback.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,16 +10,17 @@ use maelstrom_runners::sandbox::cluster::BrokerOptions;
 use maelstrom_spec::config::{Address, AddressError};
 use maelstrom_wire::connection::ClientSecurity;
 
-/// A broker that runs.
+/// The options that select a running broker.
 #[derive(Clone, Debug, Args)]
 pub struct BrokerAddressOptions {
-    /// Which, and what to show it.
+    /// The broker's address, and the credentials to present.
     #[command(flatten)]
     pub cluster: BrokerOptions,
 }
 
 impl BrokerAddressOptions {
-    /// The broker, if one is named.
+    /// Returns the broker's address, from `--broker` or else `MAELSTROM_BROKER`; `None` if neither
+    /// is set.
     pub fn broker(
         &self,
         variable: impl Fn(&str) -> Option<OsString>,
@@ -32,7 +33,8 @@ impl BrokerAddressOptions {
         }
     }
 
-    /// What to trust and what to show.
+    /// Returns the authority to trust and the credentials to present. Options take precedence over
+    /// variables.
     pub fn security(&self, variable: impl Fn(&str) -> Option<OsString>) -> ClientSecurity {
         let known = |name: &str| variable(name).map(PathBuf::from);
         let certificate = known("MAELSTROM_BROKER_CERTIFICATE").zip(known("MAELSTROM_BROKER_KEY"));

@@ -13,7 +13,7 @@ use maelstrom_wire::from_proto::text;
 use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
 use maelstrom_wire::v1::operator_client::OperatorClient;
 
-/// Why a broker could not be asked or ordered.
+/// An error while connecting to a broker or sending it a command.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 enum AdminError {
     #[error("no broker is named")]
@@ -22,28 +22,28 @@ enum AdminError {
          address when it starts"
     ))]
     NoAddress,
-    /// `MAELSTROM_BROKER` is no address.
+    /// `MAELSTROM_BROKER` is not an address.
     #[error("the variable MAELSTROM_BROKER")]
     Address(#[from] AddressError),
-    /// It is no broker, or it speaks TLS and we don't.
+    /// The server is not a broker, or it uses TLS and this client doesn't.
     #[error("{address} does not answer as a broker does: {message}")]
     #[diagnostic(help(
         "see whether maelstrom-broker runs there; if it uses TLS, name its authority with \
          `--broker-ca`"
     ))]
     NoAnswer { address: String, message: String },
-    /// It does not let us in.
+    /// The broker rejects the credentials, or their role is not sufficient.
     #[error("the broker {address} does not let us in: {message}")]
     #[diagnostic(help(
         "show a token with `--broker-token-file`, or a certificate with `--broker-certificate`; \
          `drain` and `stop` take the role `admin`"
     ))]
     NotLetIn { address: String, message: String },
-    /// It has no such worker.
+    /// The broker has no worker of this name.
     #[error("the broker {address} does not have it: {message}")]
     #[diagnostic(help("`maelstrom-broker status` lists the workers"))]
     NotFound { address: String, message: String },
-    /// It says no for another reason.
+    /// The broker refuses for another reason.
     #[error("the broker {address} refuses: {message}")]
     Refused { address: String, message: String },
 }
@@ -81,7 +81,7 @@ impl ProgramError for AdminError {
     }
 }
 
-/// A broker that answered.
+/// A connection to a broker.
 pub(super) struct AdminClient {
     pub address: Address,
     pub operator: OperatorClient<AuthenticatedChannel>,

@@ -19,7 +19,7 @@ use crate::program::session::runtime;
 use crate::program::startup::print_out;
 use maelstrom_wire::v1::{DrainRequest, StatusRequest, StopRequest};
 
-/// Carries out a command.
+/// Runs one of the commands for a running broker.
 pub fn run(command: BrokerCommand) -> Result<u8, ProgramFailure> {
     runtime()?.block_on(async {
         match command {

@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthStr;
 use maelstrom_model::event::untrusted_text::{UntrustedText, escaped_json};
 use maelstrom_wire::v1::{Client, Cluster, Worker, WorkerState};
 
-/// The whole status.
+/// Formats the whole status as lines.
 pub fn status(cluster: &Cluster) -> String {
     let mut text = format!(
         "Number of workers: {}\nNumber of clients: {}\n\n",
@@ -32,7 +32,7 @@ pub fn status(cluster: &Cluster) -> String {
     text
 }
 
-/// Figures of the whole cluster.
+/// Formats the figures of the whole cluster, one line each.
 pub fn summary(cluster: &Cluster) -> Vec<String> {
     let busy: u64 = cluster.workers.iter().map(|it| u64::from(it.busy)).sum();
     let oldest = match &cluster.oldest_queued {
@@ -59,7 +59,7 @@ pub fn summary(cluster: &Cluster) -> Vec<String> {
     ]
 }
 
-/// The workers, a heading first.
+/// Formats the workers as a table with a heading line.
 pub fn workers(cluster: &Cluster) -> Vec<String> {
     let heading = [
         "WORKER", "STATE", "BUSY", "CPU", "MEMORY", "MACHINE", "RELEASE",
@@ -89,7 +89,7 @@ pub fn workers(cluster: &Cluster) -> Vec<String> {
     lines
 }
 
-/// The clients, a heading first.
+/// Formats the clients as a table with a heading line.
 pub fn clients(cluster: &Cluster) -> Vec<String> {
     let heading = ["CLIENT", "STATE", "RUNNING", "QUEUED", "RUN"];
     let row = |client: &Client| {
@@ -107,7 +107,7 @@ pub fn clients(cluster: &Cluster) -> Vec<String> {
     table(heading, cluster.clients.iter().map(row))
 }
 
-/// What a drain did.
+/// Formats the result of `drain`: the workers that are now draining.
 pub fn drained(workers: &[String]) -> String {
     match workers {
         [] => "no worker is connected\n".to_owned(),
@@ -137,7 +137,7 @@ fn table<const N: usize>(
     lines.iter().map(line).collect()
 }
 
-/// In a word.
+/// Returns the state in one word.
 pub fn state(state: WorkerState) -> &'static str {
     match state {
         WorkerState::Unspecified => "unknown",
@@ -148,7 +148,7 @@ pub fn state(state: WorkerState) -> &'static str {
     }
 }
 
-/// Without what could do something to a terminal.
+/// Escapes the characters that could control a terminal.
 pub fn clean(text: &str) -> String {
     UntrustedText::from(text).to_string()
 }
@@ -157,7 +157,7 @@ fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
     let (mut value, mut unit) = (bytes as f64, UNITS[0]);
     for larger in &UNITS[1..] {
-        // A larger one would be rounded to 1000.0.
+        // The next unit keeps a value that would round to 1000.0 in this one.
         if value < 999.95 {
             break;
         }
@@ -224,7 +224,7 @@ struct ClientJson {
     connected: bool,
 }
 
-/// The whole status as one JSON object.
+/// Formats the whole status as one JSON object.
 pub fn json(cluster: &Cluster) -> String {
     let worker = |worker: &Worker| WorkerJson {
         id: worker.id,
@@ -259,7 +259,7 @@ pub fn json(cluster: &Cluster) -> String {
         action_cache_hits: cluster.cache_hits,
         action_cache_misses: cluster.cache_misses,
     };
-    // JSON keeps characters as they are that would do something to a terminal.
+    // JSON does not escape all characters that could control a terminal.
     let mut text = escaped_json(&serde_json::json!(told).to_string()).into_owned();
     text.push('\n');
     text

@@ -1,8 +1,8 @@
 //! The cluster's status as a live full-screen view.
 //!
-//! [`ClusterStatusView`] is what is shown, drawn without a terminal. If the broker disconnects, the
-//! view keeps the last status, with a line that says so, and reconnects. The terminal is restored
-//! on every exit path.
+//! [`ClusterStatusView`] holds the content of the view and draws it without a terminal. If the
+//! broker disconnects, the view keeps the last status, adds a line that says so, and reconnects.
+//! The terminal is restored on every exit path.
 
 use std::io;
 use std::time::Duration;
@@ -27,10 +27,10 @@ use maelstrom_model::exit_code;
 use maelstrom_ui::terminal::TerminalGuard;
 use maelstrom_wire::v1::{Cluster, StatusRequest};
 
-/// Between two tries to reach a broker that went away.
+/// The time between two attempts to reach a broker that has disconnected.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The screen needs a person in front of it.
+/// The error of `--watch` without a terminal. The field names the standard stream.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("`--watch` needs a terminal, and standard {0} is none")]
 #[diagnostic(help("leave `--watch` out, or take `--json`"))]
@@ -42,10 +42,10 @@ impl ProgramError for WatchTerminalError {
     }
 }
 
-/// What the broker says, or that it says nothing.
+/// A new status, or the reason why the connection was lost.
 type ClusterUpdate = Result<Cluster, String>;
 
-/// Shows a cluster until the person leaves.
+/// Shows the cluster until the user leaves the view.
 pub async fn run(mut broker: AdminClient) -> Result<u8, ProgramFailure> {
     for (is_there, name) in [
         (io::IsTerminal::is_terminal(&io::stdin()), "input"),
@@ -55,11 +55,13 @@ pub async fn run(mut broker: AdminClient) -> Result<u8, ProgramFailure> {
             return Err(WatchTerminalError(name).into());
         }
     }
-    // Who is not let in is told so in lines, not on a screen.
+    // An error of the first request is printed as an ordinary message, before the terminal is
+    // taken.
     let first = broker.operator.status(StatusRequest {}).await;
     let first = first.map_err(|status| broker.failure(&status))?;
     let mut view = ClusterStatusView::new(broker.address.to_string(), first.into_inner());
-    // A slow terminal holds up the stream instead of gathering what it will never show.
+    // A capacity of one: behind a slow terminal the stream waits, instead of piling up updates that
+    // are outdated before they are drawn.
     let (sender, heard) = channel(1);
     let listening = tokio::spawn(listen(broker, sender));
     let shown = show(&mut view, heard).await;
@@ -94,7 +96,8 @@ async fn listen(mut broker: AdminClient, sender: Sender<ClusterUpdate>) {
 }
 
 async fn show(view: &mut ClusterStatusView, mut heard: Receiver<ClusterUpdate>) -> io::Result<u8> {
-    // Before the terminal is taken: a signal would end the process and leave it raw.
+    // Registered before the terminal is taken: the default action of a signal would end the process
+    // and leave the terminal in raw mode.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let _taken = TerminalGuard::enter()?;
@@ -113,7 +116,7 @@ async fn show(view: &mut ClusterStatusView, mut heard: Receiver<ClusterUpdate>) 
                 Some(Ok(Event::Key(key))) => if let WatchControlFlow::Leave = view.key(key) {
                     return Ok(exit_code::SUCCESS);
                 },
-                // A new size, for instance: drawn above.
+                // Such as a resize: the next iteration draws the view.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),
                 None => return Ok(exit_code::INTERRUPTED),
@@ -122,20 +125,20 @@ async fn show(view: &mut ClusterStatusView, mut heard: Receiver<ClusterUpdate>) 
     }
 }
 
-/// Whether to go on.
+/// Whether the view stays open after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WatchControlFlow {
     Stay,
     Leave,
 }
 
-/// What is shown.
+/// The content and scroll position of the view.
 struct ClusterStatusView {
     address: String,
     cluster: Cluster,
-    /// Why nothing is heard at the moment.
+    /// The reason why the connection is lost; `None` while connected.
     lost: Option<String>,
-    /// The first line of the lists that is shown.
+    /// The first visible line of the lists.
     top: u16,
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-/// A host and a port.
+/// The address of a broker: a host and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     /// A name or an IP address, without brackets.
@@ -14,16 +14,16 @@ pub struct Address {
     pub port: u16,
 }
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// There is no port.
+    /// The text has no port.
     #[error("expected HOST:PORT, such as build.example:4000; there is no port")]
     NoPort,
-    /// The port is no port.
+    /// The port is not a number from 1 to 65535.
     #[error("`{port}` is no port: expected a number from 1 to 65535")]
     Port { port: String },
-    /// The host is none.
+    /// The host is neither a name nor an IP address.
     #[error("`{host}` is no host: expected a name, an IPv4 address, or an IPv6 address in `[]`")]
     Host { host: String },
 }

@@ -1,4 +1,4 @@
-//! The trait of what executes jobs: this machine or a cluster.
+//! The trait that executes jobs, on this machine or on a cluster.
 //!
 //! A backend owns the queue, the slots, the timers and the containers. A run's driver submits every
 //! job as soon as it is known and then only listens; the backend decides which job is next, by the
@@ -8,13 +8,13 @@
 //! - Each submitted job has exactly one [`BackendEvent::Finished`], unless [`BackendEvent::Lost`]
 //!   comes first. A job that ran has exactly one [`BackendEvent::Started`] before it; all of its
 //!   output comes in between.
-//! - An infrastructure failure is never reported as the job's own: what the backend could not do is
+//! - An infrastructure failure is never reported as the job's own: it is
 //!   [`JobOutcome::Error`](super::job::JobOutcome::Error).
 //! - The backend enforces timeouts and grace periods: SIGTERM, the grace period, then SIGKILL to
 //!   the whole container.
-//! - Buffers are bounded: a backend whose events are not taken stops reading its jobs' output.
+//! - Buffers are bounded: while its events are not taken, a backend stops reading its jobs' output.
 //!
-//! A backend knows jobs only: no tests, attempts, repeats or history.
+//! A backend knows only jobs: no tests, attempts, repeats or history.
 
 use std::fmt;
 use std::future::Future;
@@ -31,24 +31,25 @@ use maelstrom_container::message::DiscardedFiles;
 
 pub use super::priority::JobPriority;
 
-/// A job of this run. The driver counts them from 0 and never uses a number twice.
+/// The id of a job in its run. Ids are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
-/// In hexadecimal digits, in which one sees what the driver makes it of.
+/// Hexadecimal, which shows the parts of a run driver's ids: the test in the upper 32 bits, the
+/// attempt in the lower 32 bits.
 impl fmt::Display for JobId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:x}", self.0)
     }
 }
 
-/// How long a job may go on after SIGTERM before it is killed, when nobody says otherwise.
+/// How long a job may continue after SIGTERM before it is killed, unless configured otherwise.
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(5);
 
 /// How to stop a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopMode {
-    /// SIGTERM now, SIGKILL when the grace period is over.
+    /// SIGTERM now, and SIGKILL when the grace period is over.
     Terminate,
     Kill,
 }
@@ -63,29 +64,28 @@ pub enum BackendEvent {
         /// The worker's slot, from 0. No other job has it until this one is finished.
         slot: u32,
     },
-    /// A running job wrote something.
+    /// A running job wrote output.
     Output {
         job: JobId,
         stream: OutputStream,
-        /// The bytes as they came. Never empty.
+        /// The bytes as they were read. Never empty.
         bytes: Vec<u8>,
     },
-    /// The machine that a job ran on was lost, and the job begins again elsewhere. What it wrote so
-    /// far is void. There is no second [`BackendEvent::Started`].
+    /// The machine that ran the job was lost, and the job starts over elsewhere. Its output so far
+    /// is void. There is no second [`BackendEvent::Started`].
     Restarted { job: JobId, reason: String },
-    /// A running job has written over files of the host's, and they are discarded. Comes before its
-    /// end.
+    /// A running job has overwritten files of the host in its container; the changes are discarded.
+    /// Comes before the job's [`BackendEvent::Finished`].
     Discarded { job: JobId, files: DiscardedFiles },
-    /// A job is over, after all of its output.
+    /// A job is over; all of its output came before.
     Finished { job: JobId, result: JobResult },
     /// A worker joins, leaves or reports.
     Worker(WorkerStatusEvent),
-    /// Something of the cluster as a whole: its load, or a transfer.
+    /// The load of the cluster, or the progress of a transfer.
     Cluster(ClusterEvent),
-    /// A message for those who watch. Nothing that is about a test.
+    /// A message for the user that is not about a test.
     Notice(UserNotice),
-    /// Nothing runs any more and nothing ever will. Always the last event; every unfinished job is
-    /// lost with it.
+    /// The backend has failed for good. Always the last event; every unfinished job is lost.
     Lost(BackendLost),
 }
 
@@ -93,9 +93,9 @@ pub enum BackendEvent {
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("{message}")]
 pub struct BackendLost {
-    /// What went wrong, naming the thing.
+    /// What went wrong, and with which file, address or program.
     pub message: String,
-    /// What to do about it, if anything is known to help.
+    /// What the user can do about it, if known.
     #[help]
     pub help: Option<String>,
     #[source]
@@ -104,53 +104,52 @@ pub struct BackendLost {
 
 impl ProgramError for BackendLost {}
 
-/// Executes jobs.
+/// Executes the jobs of a run.
 ///
-/// The calls that are no futures return at once; whatever they bring about arrives through
-/// [`Backend::next`].
+/// Methods that are not futures return at once; their effects arrive through [`Backend::next`].
 pub trait Backend {
-    /// How many jobs run at a time.
+    /// Returns the number of jobs that run at a time.
     fn slots(&self) -> u32;
 
-    /// Hands over a job. It starts when it is first in the queue and a slot is free.
+    /// Submits a job. It starts when it is first in the queue and a slot is free.
     fn submit(&mut self, id: JobId, job: Job, rank: JobPriority);
 
-    /// Stops a job. One that waits ends at once, without having been started, as
-    /// [`JobOutcome::Cancelled`](super::job::JobOutcome::Cancelled); one that runs ends so unless
-    /// it was over already. One that is finished or unknown is left alone. Stopping twice is fine,
-    /// and [`StopMode::Kill`] after [`StopMode::Terminate`] cuts the grace period short.
+    /// Stops a job. A waiting job ends at once, without having started, as
+    /// [`JobOutcome::Cancelled`](super::job::JobOutcome::Cancelled); a running job ends with the
+    /// same outcome unless it is already over. A finished or unknown job is ignored. Stopping twice
+    /// is fine, and [`StopMode::Kill`] after [`StopMode::Terminate`] cuts the grace period short.
     fn stop(&mut self, id: JobId, how: StopMode);
 
-    /// Files that jobs see may have changed since the last job was submitted (something was built,
-    /// a round begins): no job from here on may see them as they were. A backend that looks them up
-    /// again for each job has nothing to do.
+    /// Announces that files that jobs see may have changed since the last job was submitted (a
+    /// build, a new round). Jobs submitted from here on must not see the old contents. The default
+    /// does nothing, for backends that look up files again for each job.
     fn files_changed(&mut self) {}
 
-    /// Starts no further jobs until [`Backend::release`]; those that run go on.
+    /// Starts no further jobs until [`Backend::release`]; running jobs continue.
     fn hold(&mut self);
 
-    /// Starts jobs again.
+    /// Starts jobs again after [`Backend::hold`].
     fn release(&mut self);
 
-    /// Stops the processes and the clocks of everything that runs (SIGSTOP), and starts nothing.
+    /// Stops the processes and timers of all running jobs (SIGSTOP), and starts no jobs.
     fn suspend(&mut self);
 
-    /// Lets them go on where they were.
+    /// Continues the jobs that [`Backend::suspend`] stopped.
     fn resume(&mut self);
 
-    /// The next event. Dropping the future loses nothing. Waits forever if there is none.
+    /// Returns the next event; waits forever if there is none. Dropping the future loses nothing.
     fn next(&mut self) -> impl Future<Output = BackendEvent>;
 
-    /// Kills whatever still runs and returns when no container, process or mount of this backend is
+    /// Kills the running jobs, and returns when no container, process or mount of this backend is
     /// left.
     fn close(self) -> impl Future<Output = ()>;
 }
 
-/// Of which group a test is, and how its part of the output is called.
+/// The group of tests that a test belongs to, and the name of its part in the group's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestGroupMember {
-    /// The group: the same job for all of its parts.
+    /// The group's name. All tests of a group have the same job.
     pub group: Arc<str>,
-    /// The part's name: no control characters, not empty, and not with a `=` at its beginning.
+    /// The part's name: not empty, without control characters, and not starting with `=`.
     pub name: String,
 }

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A number of bytes.
+/// A number of bytes, as users write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
 
-/// Why a text is no byte size.
+/// Why a text is not a byte size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ByteSizeError {
-    /// It does not begin with a number.
+    /// The text does not begin with a number.
     #[error("expected a number of bytes, such as 1048576, \"512 KiB\" or \"1.5 GB\"")]
     NoNumber,
-    /// What follows the number is no unit.
+    /// The number is followed by an unknown unit.
     #[error("unknown unit `{unit}`: expected B, or one of k, M, G, T, P, alone or with B, iB or i")]
     Unit { unit: String },
     /// More than 2^64 - 1 bytes.
@@ -21,10 +21,10 @@ pub enum ByteSizeError {
     TooLarge,
 }
 
-/// Digits after the point that are looked at; more would not change a byte.
+/// The number of digits after the point that are read; more would not change the number of bytes.
 const FRACTION_DIGITS_MAX: usize = 18;
 
-/// Powers of 1000, from `k` on.
+/// The powers of 1000, beginning with `k`.
 const UNITS: [char; 5] = ['k', 'm', 'g', 't', 'p'];
 
 impl FromStr for ByteSize {

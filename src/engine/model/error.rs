@@ -1,5 +1,5 @@
-//! What all errors that a user sees have in common: a help text and an exit code, and one line of
-//! text for events, which hold no error sources.
+//! The properties of every error that users see, a help text and an exit code; and the formatting
+//! of an error as one line, for events, which hold no error sources.
 
 use std::error::Error;
 
@@ -7,27 +7,27 @@ use miette::Diagnostic;
 
 use crate::exit_code;
 
-/// An error that can end a program. The message is for the user and names what is at fault;
+/// An error that can end a program. The message is for the user and names the cause;
 /// [`Diagnostic::help`] says in one line what to do about it.
 pub trait ProgramError: Diagnostic + Send + Sync + 'static {
-    /// The program's exit code.
+    /// Returns the program's exit code.
     fn exit_code(&self) -> u8 {
         exit_code::INFRASTRUCTURE
     }
 }
 
-/// What to do about an error, if anything is known to help.
+/// Returns what the user can do about an error, if known.
 pub fn help_of(error: &dyn Diagnostic) -> Option<String> {
     error.help().map(|help| help.to_string())
 }
 
-/// An error's message followed by those of its causes, on one line.
+/// Returns an error's message followed by those of its causes, on one line.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = one_line(&error.to_string());
     let mut source = error.source();
     while let Some(cause) = source {
         let message = one_line(&cause.to_string());
-        // Some libraries repeat their cause in their own message.
+        // Some libraries repeat the cause in their own message.
         if !text.ends_with(&message) {
             text.push_str(": ");
             text.push_str(&message);

@@ -1,22 +1,22 @@
-//! Which variables of the calling environment are forwarded to a cluster.
+//! Selects the variables of the calling environment that are forwarded to a cluster.
 //!
 //! A broker stores jobs, and workers are other people's machines: they must not see tokens and
 //! passwords that happen to be in the environment. Jobs on this machine see the whole environment;
 //! a cluster gets
 //!
-//! - what a runner or a specification has set: it is not the caller's;
+//! - variables that a runner or a specification sets: they are not the caller's;
 //! - of the caller's variables, those on a list ([`FORWARDED`], [`INSTALLATIONS`]) that do not look
 //!   like secrets;
-//! - what the user names: by `--forward-environment`, by `--env`, or in the `environment` of a
-//!   specification.
+//! - variables that the user names: by `--forward-environment`, by `--env`, or in the `environment`
+//!   of a specification.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-/// What is forwarded without being named: what tells programs how to behave, and where things are.
-/// A `*` at the end stands for anything.
+/// Variables that are forwarded without being named: those that configure programs, and those that
+/// hold locations. A trailing `*` matches any suffix.
 pub const FORWARDED: [&str; 71] = [
     // The account, the shell and the terminal.
     "CLICOLOR",
@@ -46,7 +46,7 @@ pub const FORWARDED: [&str; 71] = [
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "XDG_STATE_HOME",
-    // Builds that can be repeated, and services that build.
+    // Reproducible builds, and CI services.
     "CI",
     "LD_LIBRARY_PATH",
     "SOURCE_DATE_EPOCH",
@@ -65,7 +65,7 @@ pub const FORWARDED: [&str; 71] = [
     "RUST_*",
     "TRYBUILD",
     "UPDATE_EXPECT",
-    // Go. Proxies, whose addresses may hold passwords, are not among it.
+    // Go. Proxies are excluded, because their addresses may contain passwords.
     "CGO_*",
     "GO111MODULE",
     "GOARCH",
@@ -97,7 +97,7 @@ pub const FORWARDED: [&str; 71] = [
 ];
 
 /// Variables that name the directory of a version manager or an installation, without which the
-/// programs that it puts on `PATH` do nothing. They are forwarded as well.
+/// programs that it puts on `PATH` do not work. They are forwarded as well.
 pub const INSTALLATIONS: [&str; 14] = [
     "ASDF_DATA_DIR",
     "ASDF_DIR",
@@ -115,7 +115,8 @@ pub const INSTALLATIONS: [&str; 14] = [
     "VOLTA_HOME",
 ];
 
-/// A listed variable whose name holds one of these is not forwarded: `CARGO_REGISTRY_TOKEN`.
+/// A listed variable is not forwarded if its name contains one of these, as in
+/// `CARGO_REGISTRY_TOKEN`.
 const SECRET_WORDS: [&str; 9] = [
     "AUTH",
     "COOKIE",
@@ -128,14 +129,14 @@ const SECRET_WORDS: [&str; 9] = [
     "TOKEN",
 ];
 
-/// What the user names, and what the environment here is.
+/// The user's patterns, and the caller's environment.
 #[derive(Clone, Debug, Default)]
 pub struct EnvironmentForwarding {
     patterns: Vec<String>,
     own: Arc<BTreeMap<OsString, OsString>>,
 }
 
-/// Names of a job's variables that come from the caller, by what becomes of them.
+/// The caller's variables in a job's environment: those that are sent, and those that are withheld.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VariablePartition {
     pub sent: Vec<OsString>,
@@ -143,7 +144,7 @@ pub struct VariablePartition {
 }
 
 impl EnvironmentForwarding {
-    /// With these names and patterns of the user's, in this environment.
+    /// Creates the rules for these names and patterns of the user, in this environment.
     pub fn new(patterns: &[String], own: &BTreeMap<OsString, OsString>) -> EnvironmentForwarding {
         EnvironmentForwarding {
             patterns: patterns.to_vec(),
@@ -151,12 +152,13 @@ impl EnvironmentForwarding {
         }
     }
 
-    /// The same in this process's environment.
+    /// Creates the rules for this process's environment.
     pub fn of_this_process(patterns: &[String]) -> EnvironmentForwarding {
         EnvironmentForwarding::new(patterns, &std::env::vars_os().collect())
     }
 
-    /// What goes along of a job's environment; `named` are variables that its specification names.
+    /// Returns the part of a job's environment that is sent; `named` are variables that its
+    /// specification names.
     pub fn sent(
         &self,
         environment: &BTreeMap<OsString, OsString>,
@@ -171,7 +173,7 @@ impl EnvironmentForwarding {
             .collect()
     }
 
-    /// What becomes of the caller's variables in a job's environment.
+    /// Splits the caller's variables in a job's environment into those sent and those withheld.
     pub fn partition(
         &self,
         environment: &BTreeMap<OsString, OsString>,
@@ -197,12 +199,13 @@ impl EnvironmentForwarding {
         let matches = |pattern: &str| is_match(pattern, name);
         let is_named = named.contains(name) || self.patterns.iter().any(|known| matches(known));
         let is_listed = FORWARDED.into_iter().chain(INSTALLATIONS).any(matches);
-        // What somebody names goes along even if it looks like a secret; the lists only guess.
+        // A variable that the user names is sent even if it looks like a secret: the lists only
+        // guess.
         is_named || is_listed && !looks_secret(name, value)
     }
 }
 
-/// Whether a name is this, or begins like it if it ends with `*`.
+/// Matches a name against a pattern: the same name, or a prefix that ends with `*`.
 fn is_match(pattern: &str, name: &OsStr) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => name.as_bytes().starts_with(start.as_bytes()),
@@ -254,7 +257,7 @@ mod tests {
         let job = variables(job);
         let sent = forwarding.sent(&job, &named);
         let parting = forwarding.partition(&job, &named);
-        // Both say the same.
+        // Both functions agree.
         for name in job.keys() {
             assert_eq!(sent.contains_key(name), !parting.withheld.contains(name));
         }

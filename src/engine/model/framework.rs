@@ -1,12 +1,11 @@
-//! The trait that every test framework implements: the engine and the user interfaces know only
-//! this.
+//! The trait that every test framework implements. The engine and the user interfaces know only
+//! this trait.
 //!
-//! Discovery and test execution overlap: while [`Framework::discover`] is running,
-//! [`Framework::failure_location`] is called for the first failures, so both borrow the framework
-//! shared.
+//! Discovery and test execution overlap: [`Framework::failure_location`] is called for the first
+//! failures while [`Framework::discover`] is still running, so both borrow the framework shared.
 //!
-//! A framework knows nothing of slots, order, repeats or cancellation. Dropping a discovery cancels
-//! it, and everything it started (a build, say) must end with the future.
+//! A framework knows nothing about slots, order, repeats or cancellation. Dropping the future of a
+//! discovery cancels it; everything that it started (a build, for example) must end with it.
 
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -18,27 +17,27 @@ use super::event::{EventKind, ExitStatus, OutputStream, SourceLocation, TestOutc
 use super::job::{Job, JobResult, TestCase, TestKey};
 use crate::backend::TestGroupMember;
 
-/// Builds a project's tests, lists them, and reads what they say.
+/// Builds a project's tests, lists them, and interprets their output.
 pub trait Framework {
-    /// Why discovery failed.
+    /// The error of a failed discovery.
     type Error: ProgramError;
 
-    /// Builds and lists, telling `host` of each thing as soon as it is known, so that the tests of
-    /// the first binary run while the second is still being built.
+    /// Builds and lists the tests, and hands each one to `host` as soon as it is known, so that the
+    /// tests of the first binary run while the second is still being built.
     ///
     /// An error means that the run is pointless (the build failed): tests that have not started
-    /// will not. Trouble with one test binary alone is no such error: it goes to
-    /// [`FrameworkHost::broken`], so that the others' results are not lost.
+    /// will not. A problem with one test binary is not such an error: it goes to
+    /// [`FrameworkHost::broken`], so that the results of the others are not lost.
     fn discover<H: FrameworkHost>(
         &self,
         host: &H,
     ) -> impl Future<Output = Result<DiscoverySummary, Self::Error>>;
 
-    /// Where in the source a test failed, from the end of what it wrote.
+    /// Returns the location in the source where a test failed, from the end of its output.
     fn failure_location(&self, stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation>;
 
-    /// What became of a test whose process ended by itself, from the ends of what it wrote. Unless
-    /// a framework knows better, its exit status says everything.
+    /// Interprets a test whose process ended by itself, from its exit status and the end of its
+    /// output. By default the exit status decides.
     fn read(&self, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> OutputAnalysis {
         OutputAnalysis {
             judgement: FrameworkVerdict::ByStatus,
@@ -52,171 +51,170 @@ pub trait Framework {
         }
     }
 
-    /// Whether a file is the project's own, so that whoever has tests change it wants to keep that.
+    /// Returns whether a file belongs to the project, so that changes that tests make to it are of
+    /// interest to the user.
     fn is_own(&self, _path: &Path) -> bool {
         false
     }
 
-    /// The parser of one attempt's output. Without one, all output is shown and [`Framework::read`]
-    /// judges it; a parser does both.
+    /// Returns the parser of one attempt's output. Without a parser, all output is shown and
+    /// [`Framework::read`] interprets it; a parser does both.
     fn follow(&self, _test: &TestKey) -> Option<Box<dyn OutputParser>> {
         None
     }
 
-    /// With which others a test runs in one process, if it does: they have the same job.
+    /// Returns the group of a test that shares a process, and thus a job, with others.
     fn together(&self, _test: &TestKey) -> Option<TestGroupMember> {
         None
     }
 
-    /// What there is to say of a round's tests as a whole. It is asked once, at the round's end.
+    /// Returns notices about a round's tests as a whole. Called once, at the end of the round.
     fn conclusions(&self) -> Vec<UserNotice> {
         Vec::new()
     }
 }
 
-/// Parses the output of one attempt as it is written.
+/// Parses the output of one attempt while it is written.
 pub trait OutputParser {
-    /// Takes in what was written; returns what of it, and of what was held back, is for a person.
+    /// Takes new output. Returns the part of it, and of output held back earlier, that is for the
+    /// user.
     fn wrote(&mut self, stream: OutputStream, bytes: Vec<u8>) -> Vec<u8>;
 
-    /// The attempt is over. There is a status if its process ended by itself.
+    /// Ends the parsing. There is a status if the process ended by itself.
     fn ended(&mut self, status: Option<ExitStatus>) -> ParsedOutput;
 }
 
-/// The result of an [`OutputParser`] at the end.
+/// The final result of an [`OutputParser`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParsedOutput {
-    /// What was held back of a stream, and is for a person after all.
+    /// Output that was held back, and is for the user after all.
     pub held: Option<(OutputStream, Vec<u8>)>,
-    /// The analysis of the output.
+    /// The interpretation of the output.
     pub reading: OutputAnalysis,
 }
 
-/// What a framework reads in the output of a test whose process ended by itself.
+/// A framework's interpretation of a test whose process ended by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutputAnalysis {
-    /// How the test did.
+    /// The verdict on the test.
     pub judgement: FrameworkVerdict,
-    /// Where in the source it failed, if that can be told.
+    /// The location in the source where it failed, if known.
     pub location: Option<SourceLocation>,
-    /// Its parts, in the order in which they ended.
+    /// The parts of the test, in the order in which they ended.
     pub parts: Vec<SubtestReport>,
 }
 
-/// How a test did whose process ended by itself.
+/// The verdict on a test whose process ended by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum FrameworkVerdict {
-    /// As the exit status says: 0 is a pass.
+    /// The exit status decides: 0 is a pass.
     #[default]
     ByStatus,
-    /// It failed, whatever the exit status.
+    /// The test failed, whatever the exit status.
     Failed {
-        /// What there is to say of it in one line.
+        /// The reason in one line, if known.
         reason: Option<String>,
     },
-    /// It decided not to run.
+    /// The test decided at run time not to run.
     Ignored {
-        /// Why, if it said so.
+        /// The reason, if the test gives one.
         reason: Option<String>,
     },
-    /// It cannot be told: although the process succeeded, nothing says that the test ran.
+    /// The outcome is unknown: the process succeeded, but nothing shows that the test ran.
     Error {
-        /// What is missing, and what to do.
+        /// What is missing, and what to do about it.
         message: String,
     },
 }
 
-/// A part of a test that its framework reports by itself, such as a Go subtest or a phase of
+/// A part of a test that its framework reports separately, such as a Go subtest or a phase of
 /// pytest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubtestReport {
     pub name: String,
     pub outcome: TestOutcome,
-    /// How long it took.
     pub duration: Duration,
 }
 
-/// The result of discovery.
+/// The result of a discovery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiscoverySummary {
-    /// Tests that filters left out.
+    /// The number of tests that filters excluded.
     pub deselected: u32,
-    /// With which code the program is to end because something could not be built, although the
-    /// rest could and was run.
+    /// The exit code of the program, if a part of the project could not be built although the rest
+    /// was built and run.
     pub failure: Option<u8>,
 }
 
-/// The run as a framework sees it.
+/// The run, from the point of view of a framework.
 pub trait FrameworkHost {
     /// Sends an event to the user interface (build output, progress, notices).
     fn emit(&self, event: impl Into<EventKind>);
 
-    /// Tells where the project keeps what is known of earlier runs. Before the first test is handed
-    /// over; without it, nothing is remembered.
+    /// Sets the directory for the project's history of earlier runs. Must come before the first
+    /// test; without it, nothing is remembered.
     fn state_directory(&self, directory: PathBuf);
 
-    /// Says what a change of which makes the tests' results worthless, as far as is known. May be
-    /// said again with more. It matters only where somebody waits for changes.
+    /// Sets the files whose change makes the tests' results outdated, as far as is known. May be
+    /// called again with more. Only used in watch mode.
     fn watch(&self, list: WatchPaths);
 
-    /// Submits tests that were found; they may start at once.
+    /// Submits tests; they may start at once.
     fn found(&self, tests: Vec<TestCase>);
 
-    /// Hands over a test that somebody gave a priority: higher ones start first, whatever is known
-    /// of earlier runs.
+    /// Submits a test that the user gave a priority. Higher priorities start first, whatever is
+    /// known from earlier runs.
     fn found_at(&self, priority: i8, test: TestCase);
 
-    /// Hands over what should have been tests and can't be run (a test binary that crashes while
-    /// its tests are listed). It is reported once, with [`TestOutcome::Error`], and makes the run
-    /// fail.
+    /// Submits an entry for tests that could not be listed (a test binary that crashes while its
+    /// tests are listed). It is reported once, with [`TestOutcome::Error`], and makes the run fail.
     fn broken(&self, entry: BrokenEntry);
 
-    /// Says after how many failures the run stops, if the user has said nothing of that.
+    /// Sets the number of failures after which the run stops, unless the user has set one.
     fn stop_after(&self, _failures: NonZeroU32) {}
 
-    /// Runs a job that is no test (listing a test binary, say) and waits for its end. Dropping the
-    /// future kills the job.
+    /// Runs a job that is not a test (listing a test binary, for example) and waits for its end.
+    /// Dropping the future kills the job.
     fn run(&self, job: Job) -> impl Future<Output = CapturedOutput>;
 }
 
-/// Where a project's own files are. All paths are absolute.
+/// The locations of a project's own files. All paths are absolute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchPaths {
-    /// Directories, with everything below them that the version control does not ignore.
+    /// Directories, with everything below them that version control does not ignore.
     pub directories: Vec<PathBuf>,
-    /// Directories and files that are left out: what is built, and our own.
+    /// Excluded directories and files: build output, and files of this program.
     pub without: Vec<PathBuf>,
-    /// Names that are left out wherever they are, as patterns of a `.gitignore`.
+    /// Excluded names in any directory, as patterns of a `.gitignore`.
     pub generated: &'static [&'static str],
-    /// Files that a round may write itself; only between rounds is a change of them somebody
-    /// else's.
+    /// Files that a round itself may write; their changes count only between rounds.
     pub written: Vec<PathBuf>,
 }
 
-/// Reported in place of tests that could not be listed.
+/// An entry that is reported in place of tests that could not be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenEntry {
-    /// Its name in the history, like a test's. The test's own name may be empty. Without a package
-    /// it is no test: see [`TestKey::is_place`].
+    /// Its key in the history, like a test's. The name may be empty. Without a package it does not
+    /// represent tests: see [`TestKey::is_place`].
     pub key: TestKey,
-    /// The whole name on one line, unique in the run.
+    /// The full name on one line, unique in the run.
     pub title: String,
-    /// What went wrong, naming the thing, and what to do.
+    /// What went wrong and where, and what to do about it.
     pub message: String,
-    /// What it wrote to standard output, if it ran.
+    /// Its standard output, if it ran.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error, if it ran.
+    /// Its standard error, if it ran.
     pub stderr: Vec<u8>,
-    /// Where in the source it is wrong, if that is known.
+    /// The location of the error in the source, if known.
     pub location: Option<SourceLocation>,
 }
 
-/// What a job that is no test left behind.
+/// The result and output of a job that is not a test.
 #[derive(Clone, Debug)]
 pub struct CapturedOutput {
     pub result: JobResult,
-    /// Its standard output, whole.
+    /// The complete standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error, whole.
+    /// The complete standard error.
     pub stderr: Vec<u8>,
 }

@@ -18,7 +18,7 @@ macro_rules! index_id {
         pub struct $name(pub u32);
 
         impl $name {
-            /// The number as an index into a table.
+            /// Returns the number as an index into a table.
             pub fn index(self) -> usize {
                 self.0 as usize
             }
@@ -37,7 +37,7 @@ index_id! {
     TestId
 }
 index_id! {
-    /// A worker of this run. On this machine's own backend there is one, 0.
+    /// A worker of this run. Without a cluster there is one, 0.
     WorkerId
 }
 index_id! {
@@ -46,23 +46,23 @@ index_id! {
     Attempt
 }
 
-/// 16 random bytes, by which something is told apart from all others. No secret: of one, those made
-/// after it in the same process can be told.
+/// Returns 16 random bytes as a unique name. Not a secret: from one name, later ones of the same
+/// process can be computed.
 pub fn random_name() -> [u8; 16] {
-    // The keys of the standard library's hashers are random, which is all that is needed here.
+    // The standard library seeds its hashers randomly, which suffices for a unique name.
     let random = || u128::from(RandomState::new().build_hasher().finish());
     (random() << 64 | random()).to_ne_bytes()
 }
 
-/// 32 random bytes of the kernel's that nobody can guess.
+/// Returns 32 unpredictable random bytes from the kernel.
 pub fn secret() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes)
 }
 
-/// What others are shown of a run of this name: the name itself is known to the client and the
-/// broker only, and cannot be found from this.
+/// Returns the public identifier of a run, given its secret name. Only the client and the broker
+/// know the name, which cannot be computed from the identifier.
 pub fn shown_run(name: &[u8; 16]) -> [u8; 16] {
     let hash = ContentHash::of(&[b"maelstrom run ".as_slice(), name].concat());
     let mut shown = [0; 16];
@@ -73,8 +73,8 @@ pub fn shown_run(name: &[u8; 16]) -> [u8; 16] {
     shown
 }
 
-/// A run on a cluster as logs name it: the first eight hexadecimal digits of what is shown of it
-/// ([`shown_run`]), with which what the status shows of it begins, too.
+/// Displays a run on a cluster in logs: the first eight hexadecimal digits of its public identifier
+/// ([`shown_run`]), with which its identifier in the status begins as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShortRun<'a>(pub &'a [u8; 16]);
 
@@ -85,17 +85,18 @@ impl fmt::Display for ShortRun<'_> {
     }
 }
 
-/// A run: 64 random bits, shown as 16 hexadecimal digits.
+/// A run: 64 random bits, displayed as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RunId(pub u64);
 
 impl RunId {
-    /// Of a run that 16 random bytes name.
+    /// Returns the id of the run with this secret name of 16 random bytes.
     pub fn of(name: &[u8; 16]) -> RunId {
         RunId::of_shown(&shown_run(name))
     }
 
-    /// Of what is shown of a run: the first half of it, so that it begins as [`ShortRun`] has it.
+    /// Returns the id for a public identifier ([`shown_run`]): its first half, so that it begins
+    /// like [`ShortRun`].
     pub fn of_shown(shown: &[u8]) -> RunId {
         let mut first = [0; 8];
         first
@@ -105,7 +106,7 @@ impl RunId {
         RunId(u64::from_be_bytes(first))
     }
 
-    /// The first four digits, enough to tell runs apart on a screen.
+    /// Returns the first four digits, enough to distinguish runs on a screen.
     pub fn short(self) -> String {
         self.to_string()[..4].to_owned()
     }

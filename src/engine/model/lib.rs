@@ -1,8 +1,8 @@
 //! The vocabulary shared by all of Maelstrom: jobs and tests, their outcomes, and the events of a
 //! run.
 //!
-//! Data flows one way: down as jobs, back as [`event::Event`]s. Nothing here runs anything or knows
-//! who is watching.
+//! Data flows one way: down as jobs, back as [`event::Event`]s. This crate runs nothing, and does
+//! not know the observers of a run.
 //!
 //! - [`ids`], [`job`], [`event`], [`exit_code`]: the shared types.
 //! - [`framework`]: the trait that finds tests. [`backend`]: the trait that runs jobs.

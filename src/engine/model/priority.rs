@@ -1,16 +1,16 @@
-//! Which of two waiting jobs starts first: the one of higher priority; among equals, one of unknown
+//! The order of waiting jobs. The job of higher priority starts first; among equals, one of unknown
 //! duration; then the longest (so that a run does not end with one long job on one slot); then the
 //! one that was submitted first.
 
 use std::cmp::Ordering;
 use std::time::Duration;
 
-/// What decides a job's place in the queue. The greatest starts first.
+/// The position of a job in the queue. The greatest starts first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobPriority {
-    /// Decides before everything else.
+    /// Takes precedence over the estimate.
     pub priority: i8,
-    /// How long the job is expected to take, if known.
+    /// The expected duration of the job, if known.
     pub estimate: Option<Duration>,
 }
 
@@ -32,7 +32,7 @@ impl PartialOrd for JobPriority {
     }
 }
 
-/// A job's sort key in the queue: the smallest is next. Packed, since there may be 100,000 in two
+/// A job's sort key in the queue: the smallest is next. Packed, because there may be 100,000 in two
 /// places each: the distance from the greatest priority, then the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueueKey {
@@ -40,11 +40,11 @@ pub struct QueueKey {
     arrival: u64,
 }
 
-/// Estimates are told apart by the microsecond, up to two thousand years.
+/// Estimates have a resolution of one microsecond, up to two thousand years.
 const ESTIMATE_BITS: u32 = 56;
 
 impl QueueKey {
-    /// The key of a job with this priority and this place in the order of arrival.
+    /// Returns the key of a job with this priority and this position in the order of arrival.
     pub fn new(rank: JobPriority, arrival: u64) -> QueueKey {
         let longest = (1 << ESTIMATE_BITS) - 1;
         let below_priority = u64::from(rank.priority.abs_diff(i8::MAX));
@@ -52,7 +52,7 @@ impl QueueKey {
             None => 0,
             Some(estimate) => {
                 let micros = u64::try_from(estimate.as_micros()).unwrap_or(u64::MAX);
-                // This is never 0, which stands for an unknown duration.
+                // Never 0, which means an unknown duration.
                 longest - micros.min(longest - 1)
             }
         };

@@ -17,12 +17,12 @@ use super::job::{
     RootKind,
 };
 
-/// A job that says nothing in particular.
+/// Returns a job that runs `true` with default settings.
 pub fn job() -> Job {
     job_of("true", &[])
 }
 
-/// A job that runs this program.
+/// Returns a job that runs this program.
 pub fn job_of(program: &str, arguments: &[&str]) -> Job {
     Job {
         placement: PlacementConstraint::Here,
@@ -52,14 +52,14 @@ pub fn job_of(program: &str, arguments: &[&str]) -> Job {
 
 #[derive(Debug, PartialEq)]
 enum Phase {
-    /// It wrote something and can only end as an error.
+    /// It wrote output before any `Queued`, and can only end as an error.
     Broken,
     Queued,
     Started,
     Finished,
 }
 
-/// Checks a whole run's events against the rules in the header of [`super::event`].
+/// Checks a whole run's events against the rules in the documentation of [`super::event`].
 pub fn check_stream(events: &[EventKind]) -> Result<(), String> {
     let mut checker = Checker::default();
     for (index, event) in events.iter().enumerate() {
@@ -79,11 +79,11 @@ struct Checker {
     tests: u32,
     attempts: BTreeMap<(TestId, Attempt), Phase>,
     in_round: BTreeSet<TestId>,
-    /// Whether this round looks for all tests again.
+    /// Whether this round discovers all tests again.
     anew: bool,
-    /// Whether a change was told for which no round has begun yet.
+    /// Whether a change was reported for which no round has begun yet.
     changed: bool,
-    /// Tests found since everything was last looked for.
+    /// The tests found since the last complete discovery began.
     found: BTreeSet<TestId>,
     gone: BTreeSet<TestId>,
     round: Option<u32>,
@@ -262,7 +262,7 @@ fn ensure(holds: bool, rule: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(rule.to_owned()) }
 }
 
-/// Texts that try something, and any others.
+/// Generates texts with hostile characters, and any others.
 pub fn hostile_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("\n".to_owned()),
@@ -279,7 +279,7 @@ pub fn hostile_text() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// Holds that a text has one line, in which nothing is hidden.
+/// Asserts that a text is one line without hostile characters.
 #[track_caller]
 pub fn assert_clean(line: &str) {
     let hostile = line

@@ -7,7 +7,7 @@ use maelstrom_container::spec::ExitStatus;
 use super::text::OutputText;
 use crate::ids::{Attempt, TestId, WorkerId};
 
-/// What an attempt goes through.
+/// An event of an attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum AttemptEvent {
@@ -21,78 +21,78 @@ pub enum AttemptEvent {
         /// The worker's slot, from 0.
         slot: u32,
     },
-    /// A running attempt wrote something.
+    /// A running attempt wrote output.
     Output {
         test: TestId,
         attempt: Attempt,
         stream: OutputStream,
-        /// The bytes as they came; may end in the middle of a line or a character.
+        /// The bytes as they were read; may end in the middle of a line or a character.
         text: OutputText,
     },
-    /// A part of a test that its framework reports by itself came to an end (a Go subtest, a phase
-    /// of pytest).
+    /// A part of a test that its framework reports separately has ended (a Go subtest, a phase of
+    /// pytest).
     Subtest {
         test: TestId,
         attempt: Attempt,
         name: String,
         outcome: TestOutcome,
-        /// How long it took.
+        /// The duration of the part, in microseconds.
         duration_us: u64,
     },
-    /// An attempt ended. Boxed, being the largest variant.
+    /// An attempt ended. Boxed, because it is the largest variant.
     Finished(Box<AttemptFinished>),
 }
 
 impl AttemptEvent {
-    /// The names of the events in recordings.
+    /// The names of these events in recordings.
     pub(super) const NAMES: &[&str] = &["queued", "started", "output", "subtest", "finished"];
 }
 
-/// A stream that tests write to.
+/// An output stream of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputStream {
     Stdout,
     Stderr,
-    /// Both, in the order in which they were written: they are one pipe.
+    /// Both streams as one pipe, in the order in which they were written.
     Joined,
 }
 
-/// How an attempt ended, and what it cost.
+/// The outcome and cost of an attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptFinished {
     pub test: TestId,
     pub attempt: Attempt,
     pub outcome: TestOutcome,
-    /// Whether an earlier pass was taken over instead of running it.
+    /// Whether an earlier pass was reused instead of running the test.
     pub cached: bool,
-    /// Where the time went.
+    /// The phases of the attempt.
     pub timings: AttemptTimings,
-    /// Time in user mode, microseconds.
+    /// CPU time in user mode, in microseconds.
     pub user_us: u64,
-    /// Time in the kernel, microseconds.
+    /// CPU time in the kernel, in microseconds.
     pub system_us: u64,
-    /// The largest resident set of any one process.
+    /// The largest resident set of any one process, in bytes.
     pub memory_peak_bytes: u64,
-    /// Bytes written to standard output.
+    /// Bytes written to standard output, if it is a pipe of its own.
     pub stdout_bytes: u64,
-    /// Bytes written to standard error.
+    /// Bytes written to standard error, if it is a pipe of its own.
     pub stderr_bytes: u64,
-    /// Bytes written where the two are one. Absent in recordings of before it was so.
+    /// Bytes written to the joined stream. Absent in recordings that predate joined streams.
     #[serde(default)]
     pub joined_bytes: u64,
-    /// Where in the source it failed, if its framework can tell.
+    /// The place in the source where the test failed, if its framework reports it.
     pub location: Option<SourceLocation>,
 }
 
-/// Where an attempt's time went, microseconds.
+/// The durations of an attempt's phases, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptTimings {
-    /// Waiting for a slot.
+    /// Time spent waiting for a slot.
     pub queued_us: u64,
-    /// Making layers available and preparing the container.
+    /// Time spent fetching layers and preparing the container.
     pub prepared_us: u64,
-    /// From the program's start to its end.
+    /// Time from the program's start to its end.
     pub ran_us: u64,
 }
 
@@ -101,33 +101,34 @@ pub struct AttemptTimings {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum TestOutcome {
     Passed,
-    /// The test says that something is wrong.
+    /// The test reports a failure.
     Failed {
-        /// How its process ended; absent when the framework told without ending a process.
+        /// The exit status of its process; absent if the framework reported the failure without
+        /// one.
         exit: Option<ExitStatus>,
-        /// What the framework says of it in one line, if anything.
+        /// The framework's reason in one line, if it gives one.
         reason: Option<String>,
     },
-    /// It took longer than it may.
+    /// The test exceeded its timeout.
     TimedOut {
         limit_us: u64,
     },
-    /// It was not run, as its author wished.
+    /// The test was skipped, because its author ignores it.
     Ignored {
-        /// Why, if the author said so.
+        /// The reason, if the author gives one.
         reason: Option<String>,
     },
-    /// It was not run to its end, as the user wished.
+    /// The user stopped the test before its end, or before its start.
     Cancelled,
-    /// It could not be run: never the test's fault.
+    /// The test could not be run, for reasons outside of it.
     Error {
-        /// What went wrong, and what to do.
+        /// What went wrong, and what to do about it.
         message: String,
     },
 }
 
 impl TestOutcome {
-    /// Whether this outcome makes the run fail.
+    /// Returns whether this outcome makes the run fail.
     pub fn is_failure(&self) -> bool {
         match self {
             TestOutcome::Failed { .. }
@@ -138,12 +139,12 @@ impl TestOutcome {
     }
 }
 
-/// A place in a source file.
+/// A location in a source file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SourceLocation {
     /// Absolute, or relative to the directory of the run.
     pub path: String,
     pub line: u32,
-    /// From 1, if known.
+    /// The column, from 1, if known.
     pub column: Option<u32>,
 }

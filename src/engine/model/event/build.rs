@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::OutputText;
 
-/// What the project's build does, from its start to its end.
+/// An event of the project's build.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 pub enum BuildEvent {
@@ -13,17 +13,17 @@ pub enum BuildEvent {
         /// The command line, word by word.
         command: Vec<String>,
     },
-    /// What the build wrote, whole lines as they came, possibly with ANSI colors.
+    /// Output of the build in whole lines, possibly with ANSI colors.
     #[serde(rename = "build_output")]
     Output { text: OutputText },
-    /// How far the build has come.
+    /// The progress of the build.
     #[serde(rename = "build_progress")]
     Progress {
-        /// Units (crates, packages) built so far, those that were fresh included.
+        /// Units (crates, packages) finished so far, including those that were up to date.
         done: u32,
-        /// Units in all, when the build tool tells.
+        /// The total number of units, if the build tool reports it.
         total: Option<u32>,
-        /// The unit built last.
+        /// The unit finished last.
         current: String,
     },
     #[serde(rename = "build_finished")]
@@ -34,7 +34,7 @@ pub enum BuildEvent {
 }
 
 impl BuildEvent {
-    /// The names of the events in recordings.
+    /// The names of these events in recordings.
     pub(super) const NAMES: &[&str] = &[
         "build_started",
         "build_output",

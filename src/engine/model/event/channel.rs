@@ -2,15 +2,15 @@
 //!
 //! Sending never waits, so the run's decisions do not depend on its observer. Memory is bounded by
 //! [`EventSender::ready`]: the run takes no further events from its backend while
-//! [`IN_FLIGHT_BYTES_MAX`] of events are in flight. A receiver that only moves events to its own
-//! storage (memory, a spool file) never causes a wait; one that is slower than a flooding test
-//! slows that test instead of filling the memory.
+//! [`IN_FLIGHT_BYTES_MAX`] of events are in flight. A receiver that moves events to its own storage
+//! at once (memory, a spool file) never causes a wait; one that is slower than a test that floods
+//! its output slows that test down instead of filling the memory.
 //!
-//! Waking a thread costs more than most events do, so a receiver that has just taken some lets the
-//! next ones gather for [`GATHERING`]: the delay is not visible, and thousands of short tests per
-//! second cause only a few hundred wake-ups.
+//! Waking a thread costs more than most events do, so a receiver that has just taken events lets
+//! the next ones gather for [`GATHERING`]: the delay is not visible, and thousands of short tests
+//! per second cause only a few hundred wake-ups.
 //!
-//! Owner of the state: the pair. A dropped receiver counts as one that takes everything.
+//! The state belongs to both ends. A dropped receiver counts as one that takes everything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,28 +21,28 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{AttemptEvent, AttemptFinished, BuildEvent, Event, EventKind, TestEvent};
 
-/// How many bytes of events may be on their way. Room for more than a hundred full pipes.
+/// The maximum number of bytes of events in flight: more than a hundred full pipes.
 pub const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long events gather before [`EventReceiver::recv_many`] takes them.
+/// How long events gather before the next [`EventReceiver::recv_many`] takes them.
 pub const GATHERING: Duration = Duration::from_millis(4);
 
-/// What a test that was found takes, names and all.
+/// The estimated size in memory of a discovered test, including its names.
 const DISCOVERED_BYTES: usize = 256;
 
-/// The run's end.
+/// The run's end of the channel.
 #[derive(Debug)]
 pub struct EventSender {
     events: mpsc::UnboundedSender<Event>,
     shared: Arc<EventBacklog>,
 }
 
-/// The observer's end.
+/// The observer's end of the channel.
 #[derive(Debug)]
 pub struct EventReceiver {
     events: mpsc::UnboundedReceiver<Event>,
     shared: Arc<EventBacklog>,
-    /// Until when the next ones gather.
+    /// The time until which [`EventReceiver::recv_many`] waits for events to gather.
     gathering: Option<Instant>,
 }
 
@@ -52,7 +52,7 @@ struct EventBacklog {
     drained: Notify,
 }
 
-/// Makes both ends.
+/// Creates a channel and returns both ends.
 pub fn channel() -> (EventSender, EventReceiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let shared = Arc::new(EventBacklog::default());
@@ -70,63 +70,64 @@ pub fn channel() -> (EventSender, EventReceiver) {
 }
 
 impl EventSender {
-    /// Sends an event; without a receiver it is gone.
+    /// Sends an event. Without a receiver the event is dropped.
     pub fn send(&self, event: Event) {
         let bytes = weight(&event);
         self.shared
             .in_flight_bytes
             .fetch_add(bytes, Ordering::Relaxed);
-        // Fails only without a receiver, which is fine.
+        // Fails only without a receiver, which needs no events.
         drop(self.events.send(event));
     }
 
-    /// Waits until there is room for more, or the receiver is dropped.
+    /// Waits until the events in flight are below the limit, or the receiver is dropped.
     pub async fn ready(&self) {
         while !self.events.is_closed()
             && self.shared.in_flight_bytes.load(Ordering::Relaxed) >= IN_FLIGHT_BYTES_MAX
         {
-            // A notification that came between the check and this wait is kept for it.
+            // A notification between the check and this wait is not lost: `Notify` stores it.
             self.shared.drained.notified().await;
         }
     }
 }
 
 impl EventReceiver {
-    /// The next event; `None` when there will be no more.
+    /// Returns the next event, or `None` after the last one.
     pub async fn recv(&mut self) -> Option<Event> {
         let event = self.events.recv().await;
         self.took(event.as_slice());
         event
     }
 
-    /// Waits for at least one event and appends up to `count_max` to `events`; 0 when there will be
-    /// no more. Dropping the future loses nothing. Needs a runtime with a timer.
+    /// Waits for at least one event and appends up to `count_max` to `events`. Returns the number
+    /// of events; 0 after the last one. Dropping the future loses nothing. Needs a runtime with a
+    /// timer.
     pub async fn recv_many(&mut self, events: &mut Vec<Event>, count_max: usize) -> usize {
         if let Some(until) = self.gathering {
             sleep_until(until).await;
         }
         let count = self.events.recv_many(events, count_max).await;
-        // If as many came as were asked for, more are probably there already and must not wait.
+        // If the call returns as many events as requested, more are probably waiting already.
         self.gathering = (0 < count && count < count_max).then(|| Instant::now() + GATHERING);
         self.took(events.get(events.len() - count..).unwrap_or_default());
         count
     }
 
-    /// The next event if one is there.
+    /// Returns the next event without waiting.
     pub fn try_recv(&mut self) -> Option<Event> {
         let event = self.events.try_recv().ok();
         self.took(event.as_slice());
         event
     }
 
-    /// The next event, on a thread without a runtime; `None` when there will be no more.
+    /// Returns the next event, on a thread without a runtime; `None` after the last one.
     pub fn blocking_recv(&mut self) -> Option<Event> {
         let event = self.events.blocking_recv();
         self.took(event.as_slice());
         event
     }
 
-    /// Whether no event is there at this moment.
+    /// Returns whether no event is waiting.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
@@ -149,7 +150,7 @@ impl Drop for EventReceiver {
     }
 }
 
-/// Roughly what an event takes in memory.
+/// Estimates an event's size in memory, in bytes.
 fn weight(event: &Event) -> usize {
     let beyond = match &event.kind {
         EventKind::Attempt(AttemptEvent::Output { text, .. })
@@ -193,7 +194,7 @@ mod tests {
         }
     }
 
-    /// Invariant 8: what is on its way is bounded, and a watcher that is gone stops nobody.
+    /// Invariant 8: the events in flight are bounded, and without a receiver nothing waits.
     #[test]
     fn output_in_flight_is_bounded_until_it_is_taken() {
         let (sender, mut receiver) = channel();

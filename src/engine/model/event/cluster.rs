@@ -4,37 +4,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{RunId, WorkerId};
 
-/// What the cluster does for all of its jobs.
+/// An event of the cluster as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 pub enum ClusterEvent {
-    /// How far the copying of inputs has come; `done_bytes == total_bytes` ends it.
+    /// The progress of copying an input; `done_bytes == total_bytes` marks its end.
     #[serde(rename = "transfer")]
     Transfer {
         transfer: u32,
-        /// The worker at the other end; `None` for the broker's store.
+        /// The worker that receives the input; `None` for the broker's store.
         worker: Option<WorkerId>,
-        /// What is copied, for a person.
+        /// What is copied, for display.
         name: String,
         done_bytes: u64,
         total_bytes: u64,
     },
-    /// How the cluster does, about once a second.
+    /// The load of the cluster, about once a second.
     #[serde(rename = "cluster_sample")]
     Sample(ClusterSample),
 }
 
 impl ClusterEvent {
-    /// The names of the events in recordings.
+    /// The names of these events in recordings.
     pub(super) const NAMES: &[&str] = &["transfer", "cluster_sample"];
 }
 
-/// How the cluster does.
+/// The load of the cluster at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClusterSample {
-    /// Attempts of all clients that wait.
+    /// Waiting attempts of all clients.
     pub queued: u64,
-    /// Attempts of all clients that run.
+    /// Running attempts of all clients.
     pub running: u64,
     /// Slots of all workers.
     pub slots: u64,
@@ -44,14 +44,14 @@ pub struct ClusterSample {
     pub cache_misses: u64,
     /// Bytes in the broker's store.
     pub store_bytes: u64,
-    /// Every client, this one included.
+    /// All clients, including this one.
     pub clients: Vec<ClusterClient>,
 }
 
 /// A client of the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClusterClient {
-    /// Its name: user and host.
+    /// The client's name: `USER@HOST`.
     pub name: String,
     pub run: RunId,
     pub queued: u64,

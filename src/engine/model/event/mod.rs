@@ -1,12 +1,12 @@
-//! The event stream: all that a user interface sees of a run, and the commands it may send back.
+//! The event stream: everything a user interface sees of a run, and the commands it may send back.
 //!
 //! An [`Event`] is a time and what happened. Events are self-contained values: written as one JSON
-//! object per line they are a recording (`--record`), and replaying it shows the same run. Times
+//! object per line they form a recording (`--record`), and replaying it shows the same run. Times
 //! are microseconds since the run began, durations microseconds, sizes bytes.
 //!
-//! Events stand in groups, one for each subject. A consumer matches the groups that it shows or
-//! handles and leaves each of the others to one arm, so that a new event concerns the consumers of
-//! its group only. The recorded form has no groups ([`recorded`]).
+//! Events are grouped by subject. A consumer matches the groups that it shows or handles and leaves
+//! each of the others to one arm, so that a new event affects only the consumers of its group. The
+//! recorded form has no groups ([`recorded`]).
 //!
 //! Every producer keeps these rules of order:
 //! 1. [`RunEvent::Started`] is first; [`RunEvent::Finished`] is last.
@@ -53,10 +53,11 @@ pub use self::watch::WatchEvent;
 pub use self::worker::{WorkerCondition, WorkerSample, WorkerStatusEvent};
 pub use maelstrom_container::spec::ExitStatus;
 
-/// The version of the recorded form. It grows when a reader of the old form would misread the new.
+/// The version of the recorded form. It is incremented when readers of the old form would misread
+/// the new one.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// One thing that happened, and when.
+/// An event of a run, and its time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
     /// Microseconds since the run began; never decreases.
@@ -65,27 +66,27 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened, by subject.
+/// What happened, grouped by subject.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum EventKind {
-    /// The run as a whole: its bounds, and what holds it up.
+    /// The run as a whole: its start and end, and interruptions.
     Run(RunEvent),
-    /// The build of the project.
+    /// The project's build.
     Build(BuildEvent),
-    /// The tests that exist.
+    /// The set of tests.
     Test(TestEvent),
-    /// The files that are watched.
+    /// Changes of watched files.
     Watch(WatchEvent),
     /// A pass over the tests.
     Round(RoundEvent),
     /// One execution of a test.
     Attempt(AttemptEvent),
-    /// A worker: this machine, or one of the cluster's.
+    /// A worker: this machine, or a machine of the cluster.
     Worker(WorkerStatusEvent),
-    /// The cluster as a whole. Absent on this machine's own backend.
+    /// The cluster as a whole. Absent without a cluster.
     Cluster(ClusterEvent),
-    /// A message for the person who watches.
+    /// A message for the user.
     Notice(UserNotice),
 }
 

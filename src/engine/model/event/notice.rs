@@ -1,18 +1,18 @@
-//! Messages for the person who watches: a group of one event.
+//! Messages for the user: a group of one event.
 
 use serde::{Deserialize, Serialize};
 
-/// A message for the person who watches.
+/// A message for the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename = "notice")]
 pub struct UserNotice {
-    /// How much it matters.
+    /// How serious the message is.
     pub severity: NoticeSeverity,
-    /// What is the case, in one line.
+    /// The message, in one line.
     pub text: String,
     /// How to fix it, if known.
     pub help: Option<String>,
-    /// Whether the summary at the end repeats it.
+    /// Whether the summary at the end of the run repeats the message.
     pub in_summary: bool,
 }
 
@@ -21,7 +21,7 @@ impl UserNotice {
     pub(super) const NAMES: &[&str] = &["notice"];
 }
 
-/// How much a [`UserNotice`] matters.
+/// How serious a [`UserNotice`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeSeverity {

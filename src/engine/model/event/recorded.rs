@@ -1,8 +1,8 @@
-//! The recorded form of an event: one flat JSON object, in which `event` is its name.
+//! The recorded form of an event: one flat JSON object whose key `event` holds the event's name.
 //!
-//! Every group writes and reads its own events. This module reads the name, once and wherever it
-//! stands, and hands the fields to the group that has it: nothing is tried twice, and an error is
-//! the group's own. `docs/events.md` describes the form.
+//! Each group of events implements its own serialization. This module reads the name, wherever it
+//! stands in the object, and passes the fields to the group that has it: no other group is tried,
+//! so an error is the group's own. `docs/events.md` describes the form.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,10 +28,10 @@ const NAME_KEY: &str = "event";
 
 macro_rules! groups {
     ($($event:ty,)*) => {
-        /// The names that each group has.
+        /// The event names of each group.
         const NAMES: &[&[&str]] = &[$(<$event>::NAMES),*];
 
-        /// Has the group of this name read an event.
+        /// Lets the group that has this name read the event.
         fn read_kind<'de, A: MapAccess<'de>>(name: &str, fields: A) -> Result<EventKind, A::Error> {
             let fields = MapAccessDeserializer::new(fields);
             let kind = $(if <$event>::NAMES.contains(&name) {
@@ -44,7 +44,7 @@ macro_rules! groups {
     };
 }
 
-// The most frequent ones come first.
+// The most frequent groups come first.
 groups! {
     AttemptEvent,
     TestEvent,
@@ -57,8 +57,8 @@ groups! {
     UserNotice,
 }
 
-/// Whether a line is a whole event whose name is not known, as a later version may write. Readers
-/// skip those.
+/// Returns whether a line is a complete event with an unknown name, as a later version may write.
+/// Readers skip those.
 pub fn is_unknown(line: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct EventHeader<'a> {
@@ -122,7 +122,7 @@ fn read_time<'de, A: MapAccess<'de>>(at_us: &mut Option<u64>, map: &mut A) -> Re
     }
 }
 
-/// Text that is borrowed from the line if nothing in it is escaped.
+/// Text that borrows from the line, unless it contains escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct TextRef<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -136,17 +136,18 @@ impl<'de> TextRef<'de> {
     }
 }
 
-/// What a group reads of an event: the name first, then all fields but the time, which is kept.
+/// The fields that a group reads: first the name, then all others except the time, which is kept in
+/// `at_us`.
 struct EventFields<'de, A> {
     name: Cow<'de, str>,
     next: NextField,
-    /// The fields before the name. A recording of ours has none.
+    /// The fields before the name. Recordings that this program wrote have none.
     early: std::vec::IntoIter<(Cow<'de, str>, Value)>,
     rest: A,
     at_us: Option<u64>,
 }
 
-/// What comes next: a key, or the value of the key that was read.
+/// What is read next: a key, or the value of the last key.
 enum NextField {
     Name,
     NameValue,
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
     use crate::ids::{Attempt, TestId};
 
-    /// Lines with every event that version 0.1 wrote, and with every form of its fields.
+    /// One line for every event that version 0.1 wrote, and for every form of its fields.
     const EVERY_EVENT: &str =
         include_str!("../../../../tests/fixtures/recordings/every_event.ndjson");
 
@@ -234,7 +235,7 @@ mod tests {
         }
     }
 
-    /// Compares the names of a group with those that serde would read.
+    /// Compares the names of a group with those that serde reads.
     fn check_names<G: DeserializeOwned>(names: &[&str]) {
         let error = serde_json::from_str::<G>(r#"{"event":""}"#).err().unwrap();
         let error = error.to_string();

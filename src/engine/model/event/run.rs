@@ -4,27 +4,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::RunId;
 
-/// What happens to the run as a whole.
+/// An event of the run as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum RunEvent {
     /// The run began. Always the first event.
     #[serde(rename = "run_started")]
     Started(RunStarted),
-    /// No test is started until `Resumed`; running ones go on.
+    /// No test is started until `Resumed`; running tests continue.
     Paused,
     Resumed,
     /// The run is being cancelled: running tests got SIGTERM.
     Cancelling {
-        /// After this long they are killed.
+        /// Microseconds after which the tests are killed.
         grace_us: u64,
     },
-    /// The answer to [`UiCommand::Suspend`](super::UiCommand::Suspend): running tests stand still,
-    /// and so do their clocks.
+    /// The response to [`UiCommand::Suspend`](super::UiCommand::Suspend): running tests and their
+    /// timers are stopped.
     Suspended,
-    /// The answer to [`UiCommand::Continue`](super::UiCommand::Continue): running tests go on.
+    /// The response to [`UiCommand::Continue`](super::UiCommand::Continue): running tests continue.
     Continued {
-        /// How long they stood still, microseconds. It counts for no test's time.
+        /// How long the tests were stopped, in microseconds. It counts toward no test's duration.
         suspended_us: u64,
     },
     /// The run is over. Always the last event.
@@ -36,7 +36,7 @@ pub enum RunEvent {
 }
 
 impl RunEvent {
-    /// The names of the events in recordings.
+    /// The names of these events in recordings.
     pub(super) const NAMES: &[&str] = &[
         "run_started",
         "paused",
@@ -48,28 +48,28 @@ impl RunEvent {
     ];
 }
 
-/// What is known when a run begins.
+/// The properties of a run that are known at its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
-    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the writer.
+    /// The writer's [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
     pub schema: u32,
     pub run: RunId,
-    /// The program, such as `cargo-maelstrom`.
+    /// The name of the program, such as `cargo-maelstrom`.
     pub program: String,
     pub version: String,
-    /// How it was called, word by word; calling it so again repeats the run.
+    /// The command line, word by word. Running it again repeats the run.
     pub command: Vec<String>,
-    /// Where it was called.
+    /// The working directory of the program.
     pub directory: String,
-    /// When, in milliseconds since 1970.
+    /// The time of the start, in milliseconds since 1970.
     pub started_unix_ms: u64,
-    /// What executes the tests.
+    /// Where tests are executed.
     pub backend: BackendInfo,
-    /// How tests are kept apart.
+    /// How tests are isolated from each other.
     pub isolation: IsolationMode,
 }
 
-/// What executes the tests.
+/// Where tests are executed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum BackendInfo {
@@ -77,13 +77,13 @@ pub enum BackendInfo {
     Broker { address: String },
 }
 
-/// How tests are kept apart.
+/// How tests are isolated from each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IsolationMode {
-    /// Each in its own container.
+    /// Each test has its own container.
     #[default]
     Container,
-    /// Each in a plain process, by the user's explicit choice. Screens and summaries repeat it.
+    /// Each test is a plain process, by the user's explicit choice. Dashboard and summary show it.
     Process,
 }

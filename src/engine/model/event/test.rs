@@ -1,32 +1,32 @@
-//! Events of the tests that exist, and what is known of each.
+//! Events about the set of tests, and details of single tests.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TestId;
 
-/// Which tests there are.
+/// An event about the set of tests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum TestEvent {
     Discovered {
-        /// In the order in which they were found. New tests have the ids that come next.
+        /// The tests in the order in which they were found. New tests get the next ids.
         tests: Vec<TestInfo>,
     },
     /// No more tests will be found in this round.
     DiscoveryFinished {
-        /// How many tests run or are reported as ignored.
+        /// The number of tests that run or are reported as ignored.
         selected: u32,
-        /// How many tests filters left out.
+        /// The number of tests that filters excluded.
         deselected: u32,
     },
-    /// Tests of an earlier round are there no more. Their ids are not given again.
+    /// Tests of an earlier round no longer exist. Their ids are not reused.
     Vanished { tests: Vec<TestId> },
-    /// The answer to [`UiCommand::Describe`](super::UiCommand::Describe).
+    /// The response to [`UiCommand::Describe`](super::UiCommand::Describe).
     Described(Box<TestDescription>),
 }
 
 impl TestEvent {
-    /// The names of the events in recordings.
+    /// The names of these events in recordings.
     pub(super) const NAMES: &[&str] =
         &["discovered", "discovery_finished", "vanished", "described"];
 }
@@ -35,24 +35,24 @@ impl TestEvent {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestInfo {
     pub test: TestId,
-    /// The package, module or project it belongs to: the first level of the tree. Empty for what is
-    /// no test, but a place in the source that does not compile.
+    /// The package, module or project of the test: the first level of the tree. Empty for an entry
+    /// that is not a test, but a location in the source that does not compile.
     pub package: String,
-    /// The binary or file it stands in: the second level. Empty when it would repeat the package.
+    /// The binary or file of the test: the second level. Empty if it would repeat the package.
     pub artifact: String,
-    /// Its own name; `::` (or the framework's own separator) makes further levels.
+    /// The test's own name; `::` (or the framework's own separator) separates further levels.
     pub name: String,
-    /// The whole name on one line, unique in the run, as reports print it.
+    /// The full name on one line, unique in the run, as reports print it.
     pub title: String,
-    /// How long it is expected to take, from earlier runs.
+    /// The expected duration in microseconds, from earlier runs.
     pub expected_us: Option<u64>,
-    /// How it ended last time.
+    /// The outcome of the previous run.
     pub history: PreviousOutcome,
-    /// Whether it will only be reported as ignored.
+    /// Whether the test is only reported as ignored.
     pub ignored: bool,
 }
 
-/// How a test ended in the last run that knew it.
+/// A test's outcome in the last run that included it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PreviousOutcome {
@@ -62,20 +62,20 @@ pub enum PreviousOutcome {
     Failure,
 }
 
-/// What a detail screen shows of a test beyond its events.
+/// The details of a test that a detail view shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestDescription {
     pub test: TestId,
     pub command: Vec<String>,
     /// The working directory in the container.
     pub directory: String,
-    /// Each mount in one line.
+    /// The mounts, one per entry.
     pub mounts: Vec<String>,
-    /// The network, in a word.
+    /// The network mode, in one word.
     pub network: String,
-    /// The time limit, microseconds.
+    /// The timeout, in microseconds.
     pub timeout_us: Option<u64>,
-    /// The command that opens a shell in this test's container, word by word; `None` while there
-    /// is no such program.
+    /// The command that opens a shell in this test's container, word by word; `None` if there is no
+    /// such program.
     pub shell: Option<Vec<String>>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes that are usually text: a JSON string when they are valid UTF-8, else
+/// Bytes that are usually text. Serialized as a JSON string if they are valid UTF-8, else as
 /// `{"bytes": [...]}`, so that a recording loses nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OutputText(pub Vec<u8>);

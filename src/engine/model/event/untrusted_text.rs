@@ -2,29 +2,31 @@
 //! registry or a file.
 //!
 //! [`UntrustedText`] displays as one line in which no character moves the cursor, starts another
-//! line, changes the direction of writing or hides; [`UntrustedText::raw`] gives the original. All
-//! text for people that comes over the wire goes through it (`maelstrom_wire::from_proto::text`);
-//! code that shows text of unknown origin, such as a log or a report, calls [`clean`].
+//! line, changes the writing direction or is invisible; [`UntrustedText::raw`] returns the
+//! original. All text for people that comes over the wire goes through it
+//! (`maelstrom_wire::from_proto::text`); code that shows text of unknown origin, such as a log or a
+//! report, calls [`clean`].
 //!
-//! Cleaned text is for people only. A test's name, for example, is passed on unchanged.
+//! Cleaned text is only for display. A test's name, for example, is passed on unchanged.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Stands where a character is not shown.
+/// Replaces a character that must not be shown.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// See the module documentation.
+/// Text from an untrusted source, which displays safely.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UntrustedText(String);
 
 impl UntrustedText {
-    /// The original text.
+    /// Returns the original text.
     pub fn raw(&self) -> &str {
         &self.0
     }
 
-    /// Its lines, each fit to be shown. For what may have several, such as a help.
+    /// Returns the text with its line breaks, each line cleaned. For texts of several lines, such
+    /// as a help.
     pub fn lines(&self) -> String {
         clean_lines(&self.0)
     }
@@ -48,9 +50,9 @@ impl fmt::Debug for UntrustedText {
     }
 }
 
-/// Whether a character does something else than to be seen: control characters, those that begin a
-/// line or a paragraph, those that change the direction of what follows, and those that take no
-/// room and hide among others (Unicode Standard 23.2, Unicode Technical Report 36).
+/// Returns whether a character is a control character, a line or paragraph separator, one that
+/// changes the writing direction, or an invisible one (Unicode Standard 23.2, Unicode Technical
+/// Report 36).
 pub fn is_hostile(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -60,14 +62,14 @@ pub fn is_hostile(character: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a character joins those around it, as scripts and emoji need it. Harmless in a text, but
-/// not in a name: with one in it another name looks the same.
+/// Returns whether a character joins its neighbors, as some scripts and emoji need. Harmless in a
+/// text, but not in a name: with a joiner in it, a different name looks the same.
 pub(crate) fn is_joiner(character: char) -> bool {
     matches!(character, '\u{200c}' | '\u{200d}')
 }
 
-/// One line, fit to be shown: a tab is a space, and what is hostile a sign that something was
-/// there.
+/// Returns a text as one line that is safe to display: tabs become spaces, and other hostile
+/// characters become U+FFFD.
 pub fn clean(text: &str) -> Cow<'_, str> {
     let is_clean = |character| !is_hostile(character) && !is_joiner(character);
     if text.chars().all(is_clean) {
@@ -81,14 +83,14 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect())
 }
 
-/// The same for a text of several lines, which stay lines.
+/// Returns a text of several lines, each cleaned as by [`clean`].
 pub fn clean_lines(text: &str) -> String {
     let lines: Vec<Cow<'_, str>> = text.lines().map(clean).collect();
     lines.join("\n")
 }
 
-/// A JSON text that means the same, without what is hostile: such a character can only be in a
-/// string, where its escape stands for it.
+/// Returns an equivalent JSON text without hostile characters. They can only occur inside strings,
+/// where they are replaced by escapes.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     let is_clean = |character| !is_hostile(character) && !is_joiner(character);
     if json.chars().all(is_clean) {
@@ -161,7 +163,7 @@ mod tests {
             assert_clean(&escaped_json(&json));
             let read: serde_json::Value = serde_json::from_str(&escaped_json(&json)).unwrap();
             prop_assert_eq!(read.as_str(), Some(text.as_str()));
-            // Cleaning twice changes nothing.
+            // Cleaning is idempotent.
             let once = clean(&text);
             prop_assert_eq!(clean(&once).into_owned(), once.into_owned());
         }

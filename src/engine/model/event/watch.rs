@@ -2,26 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the watch on the project's files brings about.
+/// An event of the watch on the project's files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum WatchEvent {
-    /// Watched files changed, so a round begins: at once, or when the present one is over, which
-    /// this cuts short.
+    /// Watched files changed. A round begins: at once, or after the current round, which is cut
+    /// short.
     FilesChanged {
-        /// Some of them, each once: absolute, or relative to the directory of the run.
+        /// Some of the files, without duplicates: absolute, or relative to the directory of the
+        /// run.
         paths: Vec<String>,
-        /// How many more changed.
+        /// How many more files changed.
         more: u32,
     },
-    /// Nothing goes on until a watched file changes or somebody asks for something.
+    /// The run waits for a change of a watched file or for a command.
     AwaitingChange {
-        /// How many directories are watched.
+        /// The number of watched directories.
         directories: u32,
     },
 }
 
 impl WatchEvent {
-    /// The names of the events in recordings.
+    /// The names of these events in recordings.
     pub(super) const NAMES: &[&str] = &["files_changed", "awaiting_change"];
 }

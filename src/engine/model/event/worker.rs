@@ -4,57 +4,57 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::WorkerId;
 
-/// How a worker comes, does, and goes.
+/// An event of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 pub enum WorkerStatusEvent {
-    /// A worker is there.
+    /// A worker has become available.
     #[serde(rename = "worker_joined")]
     Joined {
-        /// Its id in this run.
+        /// The worker's id in this run.
         worker: WorkerId,
-        /// Its name: a host name, or `local`.
+        /// The worker's name: a host name, or `local`.
         name: String,
         slots: u32,
-        /// Its processor architecture, such as `x86_64`.
+        /// The worker's processor architecture, such as `x86_64`.
         architecture: String,
     },
-    /// A worker is gone.
+    /// A worker has disconnected or was lost.
     #[serde(rename = "worker_left")]
     Left { worker: WorkerId, reason: String },
-    /// How a worker does, about once a second while something runs.
+    /// The load of a worker, about once a second while jobs run.
     #[serde(rename = "worker_sample")]
     Sample(WorkerSample),
 }
 
 impl WorkerStatusEvent {
-    /// The names of the events in recordings.
+    /// The names of these events in recordings.
     pub(super) const NAMES: &[&str] = &["worker_joined", "worker_left", "worker_sample"];
 }
 
-/// How a worker does.
+/// The load of a worker at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerSample {
     pub worker: WorkerId,
     pub state: WorkerCondition,
-    /// Slots that run something, of this run or of others.
+    /// Occupied slots, including those of other runs.
     pub busy: u32,
-    /// Processor use, 1000 being all of the machine.
+    /// CPU use; 1000 is all CPUs of the machine.
     pub cpu_permille: u32,
     pub memory_used_bytes: u64,
     pub memory_total_bytes: u64,
 }
 
-/// A worker's state.
+/// A worker's condition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkerCondition {
     #[default]
     Online,
-    /// Takes no more tests.
+    /// The worker takes no more tests.
     Draining,
-    /// Works, but something is wrong with it.
+    /// The worker is connected, but a problem keeps it from working normally.
     Degraded,
-    /// Not heard of for a while.
+    /// The broker has not heard from the worker for a while.
     Lost,
 }

@@ -1,8 +1,8 @@
 //! The exit codes of the test runners.
 //!
 //! A failing test gives the program its own exit code (101 with Rust's test harness), as does a
-//! failing build, so scripts that check the exit code of `cargo test` still work. Everything that
-//! neither a test nor a build caused has its own code here.
+//! failing build, so scripts that check the exit code of `cargo test` still work. Problems that
+//! neither a test nor a build caused have their own codes here.
 //!
 //! If several things went wrong, the first of this list decides: interrupted; backend lost; build
 //! or discovery failed; a test failed (the first one's code); a test could not be run; a single
@@ -11,30 +11,28 @@
 use super::event::TestOutcome;
 use maelstrom_container::spec::ExitStatus;
 
-/// Nothing failed. Also when there were no tests; a notice says so.
+/// Nothing failed. Also if there are no tests; a notice says so.
 pub const SUCCESS: u8 = 0;
 
-/// The first failing test has no exit code of its own to lend: a signal ended it, or it took too
-/// long.
+/// A test failed without an exit code of its own: a signal ended it, or it exceeded its timeout.
 pub const TEST_FAILURE: u8 = 1;
 
-/// The command line, the environment or a configuration file asks for something that does not
-/// exist. Nothing was run.
+/// The command line, the environment or a configuration file is invalid. No test was run.
 pub const USAGE: u8 = 2;
 
-/// Not a test's fault: this machine cannot run containers, the cache cannot be written, a container
-/// could not be prepared, the backend was lost.
+/// A problem outside of the tests: this machine cannot run containers, the cache cannot be written,
+/// a container could not be prepared, the backend was lost.
 pub const INFRASTRUCTURE: u8 = 125;
 
-/// Tests were named, or filtered by patterns, and there is no such test. The code of `cargo
-/// nextest`: what runs nothing, though something was asked for, is no success.
+/// Tests were named, or filtered by patterns, and none matches. The code of `cargo nextest`: a run
+/// that was asked for specific tests and runs none is not a success.
 pub const NO_TESTS: u8 = 4;
 
-/// Somebody stopped the run: `^C`, SIGTERM, SIGHUP, or a key of the dashboard.
+/// The run was stopped: by `^C`, SIGTERM, SIGHUP, or a key of the dashboard.
 pub const INTERRUPTED: u8 = 130;
 
-/// What a failing test makes the program exit with; `None` when the outcome is not a test's
-/// failure.
+/// Returns the exit code of a program whose first failing test has this outcome; `None` if the
+/// outcome is not a test failure.
 pub fn of_failure(outcome: &TestOutcome) -> Option<u8> {
     match outcome {
         TestOutcome::Failed { exit, reason: _ } => Some(match exit {
@@ -52,12 +50,13 @@ pub fn of_failure(outcome: &TestOutcome) -> Option<u8> {
     }
 }
 
-/// The code of a helper process, which only its own program looks at.
+/// Returns the exit code of a helper process. Only the main program looks at it.
 pub fn of_helper(code: i32) -> u8 {
     u8::try_from(code).unwrap_or(INFRASTRUCTURE)
 }
 
-/// The code of a tool (a build, say) that ended so: its own, or 128 + signal.
+/// Returns the exit code of a tool (a build, for example) that ended with `status`: its own, or 128
+/// + signal.
 pub fn of_tool(status: ExitStatus) -> u8 {
     match status {
         ExitStatus::Code(code) => u8::try_from(code).unwrap_or(TEST_FAILURE),

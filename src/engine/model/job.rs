@@ -16,36 +16,36 @@ pub use maelstrom_container::spec::{
 /// One program to run in one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// The container. Shared, since thousands of jobs usually have one.
+    /// The container. Shared, because thousands of jobs usually have the same one.
     pub container: Arc<ContainerSpec>,
     pub process: Arc<ProcessSpec>,
-    /// A program that, once it has started in the container, can fork a process that is as good as
-    /// [`Self::process`]. A backend may do without.
+    /// A program that, once started in the container, can fork processes equivalent to
+    /// [`Self::process`]. A backend may ignore it.
     pub resident: Option<ForkServerSpec>,
-    /// After this long it gets SIGTERM, and after the grace period SIGKILL.
+    /// The time after which the job gets SIGTERM, and SIGKILL after the grace period.
     pub timeout: Option<Duration>,
-    /// How its standard output and its standard error are told apart.
+    /// Whether standard output and standard error are separate.
     pub output: OutputPipes,
-    /// On which machines it can run.
+    /// The machines on which the job can run.
     pub placement: PlacementConstraint,
 }
 
-/// What a job's standard output and standard error are.
+/// The pipes of a job's standard output and standard error.
 ///
-/// The order in which a program wrote to two pipes cannot be told from the pipes. Where somebody
-/// reads both together, that order matters more than which was which.
+/// The order in which a program wrote to two pipes cannot be determined from the pipes. If both
+/// streams are read together, that order matters more than knowing which stream was written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutputPipes {
-    /// A pipe each: which stream was written to is known, and the order between the two is not.
+    /// Two pipes: the stream is known, the order between the two is not.
     #[default]
     Separate,
-    /// One pipe: everything comes in the order in which it was written, as
+    /// One pipe: all output is read in the order in which it was written, as
     /// [`OutputStream::Joined`](super::event::OutputStream::Joined).
     Joined,
 }
 
 impl Job {
-    /// The program that may fork it, if there is one.
+    /// Returns the fork server's process, if the job has one.
     pub fn forked_by(&self) -> Option<Arc<ProcessSpec>> {
         let resident = self.resident.as_ref()?;
         Some(Arc::clone(&resident.process))
@@ -57,75 +57,73 @@ impl Job {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForkServerSpec {
     pub process: Arc<ProcessSpec>,
-    /// What it means if it turns out that there can't be one.
+    /// What happens if it cannot be a fork server.
     pub need: ForkServerNeed,
 }
 
 impl ForkServerSpec {
-    /// One whose failure to start is reported.
+    /// Creates a spec whose failure to start is reported.
     pub fn wanted(process: Arc<ProcessSpec>) -> ForkServerSpec {
         let need = ForkServerNeed::Wanted;
         ForkServerSpec { process, need }
     }
 }
 
-/// What it means if a program can't fork what is wanted of it.
+/// What happens if a program cannot be a fork server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForkServerNeed {
-    /// It is reported once, and not tried again.
+    /// The failure is reported once; no retry follows.
     Wanted,
-    /// Nothing: the job finds out why itself.
+    /// Nothing: the job itself then finds out why.
     Tried,
 }
 
-/// On which machines a job can run.
+/// The machines on which a job can run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PlacementConstraint {
-    /// On this one alone: it is part of the work here, or nobody knows what it would need
-    /// elsewhere.
+    /// Only this machine: the job is part of the local work, or its inputs are not known.
     #[default]
     Here,
-    /// On any that is given its inputs.
+    /// Any machine that gets the job's inputs.
     Anywhere(Arc<JobInputs>),
 }
 
-/// What a machine elsewhere needs of the host paths that a container shows. Layers of the root need
-/// no mention: they go along whole.
+/// The host paths in a container that another machine needs. Layers of the root are not listed:
+/// they are always sent completely.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobInputs {
-    /// Directories and files that are sent along, and what lies below them.
+    /// Directories and files that are sent, with everything below them.
     pub carried: Vec<InputPath>,
-    /// What the other machine must have itself, the same as here.
+    /// Paths that the other machine must have itself, with the same contents.
     pub toolbox: Vec<PathBuf>,
-    /// Variables that a specification names: they go along although they are the caller's.
+    /// Variables that a specification names: they are sent although they are the caller's.
     pub named: BTreeSet<OsString>,
 }
 
-/// A directory that is sent along, or a file.
+/// A directory or file that is sent to other machines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InputPath {
-    /// Where it is on this machine.
+    /// The path on this machine.
     pub source: PathBuf,
-    /// Directories below it that stay, apart from what is built.
+    /// Directories below it that are not sent, except for their entries in `built`.
     pub left_out: Vec<PathBuf>,
-    /// Files and directories, wherever they are, that go along although they are left out or the
-    /// version control ignores them.
+    /// Files and directories that are sent even if they are left out or ignored by version control.
     pub built: Vec<PathBuf>,
 }
 
 /// A test as its framework found it.
 #[derive(Clone, Debug)]
 pub struct TestCase {
-    /// What it is called.
+    /// The test's key in the history.
     pub key: TestKey,
-    /// The whole name on one line, unique in the run.
+    /// The full name on one line, unique in the run.
     pub title: String,
-    /// Why it is only to be reported, when its author ignores it.
+    /// Set for a test that its author ignores: it is reported, not run.
     pub ignored: Option<IgnoredTest>,
     pub job: Job,
 }
 
-/// Names a test through all its runs: the key of its history. Unique in a run.
+/// Identifies a test across runs: the key of its history. Unique in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TestKey {
     /// The package, module or project.
@@ -137,33 +135,33 @@ pub struct TestKey {
 }
 
 impl TestKey {
-    /// Whether this is no test but a place in the source that does not compile: it has no package.
-    /// It is listed with the failures and neither counted nor remembered.
+    /// Returns whether this is not a test but a location in the source that does not compile: it
+    /// has no package. It is listed with the failures and neither counted nor remembered.
     pub fn is_place(&self) -> bool {
         self.package.is_empty()
     }
 }
 
-/// A test that is listed, not run.
+/// A test that is reported, but not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredTest {
-    /// Why, if its author said so.
+    /// The reason, if the author gives one.
     pub reason: Option<String>,
 }
 
 /// The result of a finished job.
 #[derive(Clone, Debug)]
 pub struct JobResult {
-    /// How its process ended, or why there was none.
+    /// How the process ended, or why there was none.
     pub end: JobOutcome,
     pub usage: ResourceUsage,
     pub prepared: Duration,
-    /// From the program's start to its end.
+    /// Time from the program's start to its end.
     pub ran: Duration,
 }
 
 impl JobResult {
-    /// Of a job that never ran.
+    /// Creates the result of a job that never ran.
     pub fn not_run(end: JobOutcome) -> JobResult {
         JobResult {
             end,
@@ -177,12 +175,12 @@ impl JobResult {
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobOutcome {
-    /// Its process ended by itself.
+    /// The process ended by itself.
     Exited(ExitStatus),
-    /// It was stopped for taking longer than its timeout.
+    /// The job was stopped because it exceeded its timeout.
     TimedOut,
-    /// It was stopped because somebody asked.
+    /// The job was stopped on request.
     Cancelled,
-    /// It could not be run or not be followed to its end: an infrastructure failure.
+    /// The job could not be run or not be followed to its end: an infrastructure failure.
     Error(String),
 }

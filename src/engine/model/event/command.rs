@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::TestId;
 
-/// What a user interface may ask of a run. The answer is always an event.
+/// A command of a user interface. The response is always an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
 pub enum UiCommand {
-    /// Run these tests again: at once when the round is over, else after it.
+    /// Run these tests again: at once if no round is running, else after the current round.
     Rerun {
         tests: Vec<TestId>,
     },
@@ -18,19 +18,19 @@ pub enum UiCommand {
     },
     /// Stop the run: SIGTERM to running tests, SIGKILL after the grace period.
     Cancel,
-    /// Kill what still runs, at once.
+    /// Kill the running tests at once.
     Kill,
     /// Start no further tests.
     Pause,
     Resume,
-    /// Stop the running tests' processes and clocks (the program itself is being suspended).
+    /// Stop the running tests' processes and timers, because the program itself is being suspended.
     Suspend,
-    /// Let them go on.
+    /// Continue the suspended tests.
     Continue,
-    /// Say what a detail screen needs to know.
+    /// Send the details of a test that a detail view shows.
     Describe {
         test: TestId,
     },
-    /// The interface closes: end the program when the present round is over.
+    /// The user interface closes: end the program after the current round.
     Leave,
 }

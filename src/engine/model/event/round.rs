@@ -2,41 +2,41 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The bounds of a round, and what its end waits for.
+/// An event of a round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]
 pub enum RoundEvent {
-    /// A pass over tests begins: the first, a rerun, or one that a changed file caused.
+    /// A round begins: the first, a rerun, or one that a changed file caused.
     #[serde(rename = "round_started")]
     Started {
-        /// 1 for the first.
+        /// The number of the round, from 1.
         round: u32,
         cause: RoundCause,
     },
-    /// Tests wait to be run again when the present round is over.
+    /// Tests are queued to run again after the current round.
     #[serde(rename = "rerun_queued")]
     RerunQueued { tests: u32 },
     /// The pass is over.
     #[serde(rename = "round_finished")]
     Finished {
-        /// The round that `Started` named.
+        /// The number in the round's `Started`.
         round: u32,
         summary: RoundSummary,
     },
 }
 
 impl RoundEvent {
-    /// The names of the events in recordings.
+    /// The names of these events in recordings.
     pub(super) const NAMES: &[&str] = &["round_started", "rerun_queued", "round_finished"];
 }
 
-/// Why a round was started.
+/// The reason why a round was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoundCause {
-    /// The program was started.
+    /// The start of the program.
     Start,
-    /// The user asked for tests to be run again.
+    /// A request by the user to run tests again.
     Rerun,
     Watch,
 }
@@ -47,16 +47,16 @@ pub struct RoundSummary {
     pub passed: u32,
     pub failed: u32,
     pub timed_out: u32,
-    /// Could not be run.
+    /// Tests that could not be run.
     pub errors: u32,
     pub ignored: u32,
     pub cancelled: u32,
-    /// Never started because the round ended before.
+    /// Tests that were not started before the round ended.
     pub not_run: u32,
-    /// Of the passed: taken over from an earlier run.
+    /// Passed tests whose result was reused from an earlier run.
     pub cached: u32,
-    /// Of the failed: passed in another attempt of this round.
+    /// Failed tests that passed in another attempt of this round.
     pub flaky: u32,
-    /// From the round's start to its end, microseconds, without the time the program was suspended.
+    /// The duration of the round in microseconds, without the time the program was suspended.
     pub duration_us: u64,
 }

@@ -100,7 +100,7 @@ mod tests {
         let error = WireError::invalid("path", b"\x1b[31m", "an absolute path");
         assert_eq!(
             error.to_string(),
-            "`\\u{1b}[31m` is no path: expected an absolute path"
+            "`\\u{1b}[31m` is not a path: expected an absolute path"
         );
         let long = WireError::twice("variable", &[b'x'; 1000]).to_string();
         assert!(long.len() < 200 && long.contains('…'), "{long}");

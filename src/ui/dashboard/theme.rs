@@ -26,7 +26,7 @@ pub enum ThemeError {
         nearest: &'static str,
     },
     /// It names a color that does not exist.
-    #[error("{color:?} in style {role:?} is no color: expected a name, 0 to 255, or #rrggbb")]
+    #[error("{color:?} in style {role:?} is not a color: expected a name, 0 to 255, or #rrggbb")]
     UnknownColor { role: String, color: String },
     /// It was asked for by a name that none has.
     #[error("there is no theme {name:?}; the nearest is {nearest:?}")]
@@ -358,7 +358,7 @@ mod tests {
         );
         assert_eq!(
             message("[styles]\nfailed = { fg = \"redd\" }"),
-            "\"redd\" in style \"failed\" is no color: expected a name, 0 to 255, or #rrggbb"
+            "\"redd\" in style \"failed\" is not a color: expected a name, 0 to 255, or #rrggbb"
         );
         assert_eq!(
             Theme::built_in("drak").unwrap_err().to_string(),

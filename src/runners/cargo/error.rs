@@ -1,4 +1,4 @@
-//! Why `cargo maelstrom` failed before or during discovery.
+//! The errors of `cargo maelstrom` before and during discovery.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -15,10 +15,10 @@ use maelstrom_spec::filter::PatternError;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
 
-/// What cargo exits with when it gives up.
+/// The exit code of cargo when it fails.
 const CARGO_FAILURE: u8 = 101;
 
-/// Why discovery gave up.
+/// The error of a failed discovery.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum CargoError {
     /// A program could not be started.
@@ -31,18 +31,17 @@ pub enum CargoError {
         #[source]
         source: io::Error,
     },
-    /// `cargo metadata` failed; this is what it said.
+    /// `cargo metadata` failed; the message is its own.
     #[error("{}", message(.stderr, "cargo metadata"))]
     Metadata { status: ExitStatus, stderr: String },
-    /// `cargo metadata` said something that is no metadata.
+    /// The output of `cargo metadata` cannot be parsed.
     #[error("`cargo metadata` printed something unexpected")]
     #[diagnostic(help("this version of cargo or rustc may be too new or too old"))]
     MetadataForm {
-        /// What is wrong with it.
         #[source]
         source: serde_json::Error,
     },
-    /// `rustc --print` failed; this is what it said.
+    /// `rustc --print` failed; the message is its own.
     #[error("{}", message(.stderr, "rustc --print sysroot"))]
     Rustc { status: ExitStatus, stderr: String },
     /// `rustc --print` did not print two paths.
@@ -52,27 +51,26 @@ pub enum CargoError {
         /// What it printed instead.
         stdout: String,
     },
-    /// The build's output can't be read, or its end not awaited.
+    /// The build's output cannot be read, or its exit status not be determined.
     #[error("can't follow the build")]
     Follow {
         #[source]
         source: io::Error,
     },
-    /// The build failed, and has said why.
+    /// The build failed, and has printed the reason.
     #[error("the build failed ({status})")]
     Build { status: ExitStatus },
-    /// A configuration file of cargo can't be read.
+    /// A configuration file of cargo cannot be read.
     #[error("can't read cargo's configuration file {}", path.display())]
     ConfigRead {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    /// A configuration file of cargo is not what it should be.
+    /// A configuration file of cargo is not valid TOML.
     #[error("cargo's configuration file {} is not valid TOML", path.display())]
     ConfigForm {
         path: PathBuf,
-        /// What is wrong with it.
         #[source]
         source: Box<toml::de::Error>,
     },
@@ -80,11 +78,11 @@ pub enum CargoError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
-    /// The default container can't be made for this project.
+    /// The default container cannot be created for this project.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Container(#[from] ContainerError),
-    /// The project's file, or what it asks for.
+    /// The project's container file, or something that it refers to, is invalid.
     #[error(transparent)]
     #[diagnostic(forward(0))]
     Specified(Box<ProjectSpecError>),
@@ -96,7 +94,7 @@ impl From<ProjectSpecError> for CargoError {
     }
 }
 
-/// The first line of what the tool said, or at least that it failed.
+/// Returns the first line of the tool's message, or a message that it failed without one.
 fn message(stderr: &str, tool: &str) -> String {
     let said = stderr.trim();
     let said = said.strip_prefix("error: ").unwrap_or(said);
@@ -106,7 +104,7 @@ fn message(stderr: &str, tool: &str) -> String {
     }
 }
 
-/// The exit code that stands for how a tool failed.
+/// Returns the exit code for a failed tool; never 0.
 fn of_tool(status: ExitStatus) -> u8 {
     let code = match (status.code(), status.signal()) {
         (Some(code), _) => exit_code::of_tool(job::ExitStatus::Code(code)),
@@ -116,7 +114,7 @@ fn of_tool(status: ExitStatus) -> u8 {
         }),
         (None, None) => exit_code::INFRASTRUCTURE,
     };
-    // A failure never looks like a success.
+    // A failure must not look like a success.
     match code {
         exit_code::SUCCESS => exit_code::INFRASTRUCTURE,
         code => code,
@@ -124,7 +122,7 @@ fn of_tool(status: ExitStatus) -> u8 {
 }
 
 impl CargoError {
-    /// What the tool that failed said, if it is more than this error's own message.
+    /// Returns the tool's standard error, if it is longer than this error's own message.
     pub fn tool_output(&self) -> Option<&str> {
         match self {
             CargoError::Metadata { stderr, .. } | CargoError::Rustc { stderr, .. } => {
@@ -148,7 +146,8 @@ impl ProgramError for CargoError {
     fn exit_code(&self) -> u8 {
         match self {
             CargoError::Metadata { status, .. } | CargoError::Build { status } => of_tool(*status),
-            // What the compiler refuses (a target that it does not know, say), cargo refuses so.
+            // cargo exits with its own code when the compiler rejects something, such as an unknown
+            // target.
             CargoError::Rustc { status, .. } => match status.code() {
                 Some(_) => CARGO_FAILURE,
                 None => of_tool(*status),

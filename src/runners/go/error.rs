@@ -1,4 +1,4 @@
-//! Why `maelstrom-go-test` failed before or during discovery.
+//! The errors of `maelstrom-go-test` before and during discovery.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -13,87 +13,87 @@ use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 use maelstrom_model::job;
 
-/// Why discovery gave up.
+/// The error of a failed discovery.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum GoError {
-    /// There is no Go, or it does not start.
+    /// Go is not installed, or cannot be started.
     #[error("can't start `go`")]
     #[diagnostic(help("install Go (https://go.dev/dl), or put its directory on PATH"))]
     Start {
         #[source]
         source: io::Error,
     },
-    /// Go is too old.
+    /// The installed Go is too old.
     #[error("{version} is too old; Go 1.20 is the oldest that will do")]
     #[diagnostic(help("install a newer Go (https://go.dev/dl)"))]
     TooOld { version: String },
-    /// Go's installation sets a flag that means something to us.
+    /// The settings of the Go installation contain a flag that this program would have to
+    /// interpret.
     #[error("Go's own settings hold `{flag}` in GOFLAGS, which has no effect there")]
     #[diagnostic(help(
         "say what you want of them: set the variable GOFLAGS, or `go env -w GOFLAGS=...`"
     ))]
     Flag { flag: String },
-    /// The directory to change to can't be.
+    /// The working directory cannot be changed.
     #[error("can't change to {}", directory.display())]
     Directory {
         directory: PathBuf,
         #[source]
         source: io::Error,
     },
-    /// There is no module whose packages could be meant.
+    /// The directory belongs to no module.
     #[error("there is no go.mod in {} or above it", directory.display())]
     #[diagnostic(help(
         "change to a module's directory (-C DIRECTORY), or make one of this: `go mod init NAME`"
     ))]
     NoModule {
-        /// Where it was looked for.
+        /// The directory where the search began.
         directory: PathBuf,
     },
-    /// A command of Go failed; this is what it said.
+    /// A command of Go failed; the message is its own.
     #[error("{}", message(.stderr, .command))]
     Tool {
         command: &'static str,
         status: ExitStatus,
         stderr: String,
     },
-    /// A command of Go said something that can't be read.
+    /// The output of a command of Go cannot be parsed.
     #[error("`{command}` printed something unexpected")]
     #[diagnostic(help("this version of Go may be too new or too old"))]
     Form {
         command: &'static str,
-        /// What is wrong with it.
         #[source]
         source: serde_json::Error,
     },
-    /// The build's output can't be read, or its end not awaited.
+    /// The build's output cannot be read, or its exit status not be determined.
     #[error("can't follow the build")]
     Follow {
         #[source]
         source: io::Error,
     },
-    /// Nothing could be built, and Go has said why.
+    /// Nothing could be built; Go has printed the reason.
     #[error("`go test` could not build anything ({status})")]
     Build { status: ExitStatus },
-    /// There is no place for test binaries.
+    /// The directory for test binaries cannot be created or written.
     #[error("can't keep test binaries in {}", path.display())]
     #[diagnostic(help("free it, or name another place with XDG_CACHE_HOME"))]
     Keep {
-        /// Where they should be.
+        /// The directory or file.
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    /// There is no way for Go to hand over test binaries.
+    /// The socket for Go to hand over test binaries cannot be opened.
     #[error("can't listen for test binaries")]
     Listen {
         #[source]
         source: io::Error,
     },
-    /// The default container can't be made for this project.
+    /// The default container cannot be created for this project.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Container(#[from] ContainerError),
-    /// The project's file, or what it asks for.
+    /// The project's container file, or something that it refers to, is invalid.
     #[error(transparent)]
     #[diagnostic(forward(0))]
     Specified(Box<ProjectSpecError>),
@@ -105,7 +105,7 @@ impl From<ProjectSpecError> for GoError {
     }
 }
 
-/// What the tool said, or at least that it failed.
+/// Returns the tool's message, or a message that it failed without one.
 fn message(stderr: &str, command: &str) -> String {
     let said = stderr.trim();
     let said = said.strip_prefix("go: ").unwrap_or(said);
@@ -116,7 +116,7 @@ fn message(stderr: &str, command: &str) -> String {
     }
 }
 
-/// The exit code that stands for how Go failed.
+/// Returns the exit code for a failed command of Go; never 0.
 pub fn of_tool(status: ExitStatus) -> u8 {
     let code = match (status.code(), status.signal()) {
         (Some(code), _) => exit_code::of_tool(job::ExitStatus::Code(code)),
@@ -126,7 +126,7 @@ pub fn of_tool(status: ExitStatus) -> u8 {
         }),
         (None, None) => exit_code::INFRASTRUCTURE,
     };
-    // A failure never looks like a success.
+    // A failure must not look like a success.
     match code {
         exit_code::SUCCESS => exit_code::INFRASTRUCTURE,
         code => code,
@@ -138,7 +138,7 @@ impl ProgramError for GoError {
         match self {
             GoError::Tool { status, .. } | GoError::Build { status } => of_tool(*status),
             GoError::Specified(error) => error.exit_code(),
-            // What `go test` exits with.
+            // The exit code of `go test` in this case.
             GoError::NoModule { .. } => 1,
             GoError::Directory { .. } | GoError::Flag { .. } => exit_code::USAGE,
             GoError::Start { .. }

@@ -1,9 +1,9 @@
-//! The options and settings that all programs share: [`CommonOptions`] as parsed, [`RunSettings`] as
-//! resolved.
+//! The options and settings that all programs share: [`CommonOptions`] as parsed, [`RunSettings`]
+//! as resolved.
 //!
-//! - [`report`]: what is shown, and where.
+//! - [`report`]: the options for the user interface and reports.
 //!
-//! Each program embeds them beside those of its own. Options for the cluster, for layers and images,
+//! Each program combines them with its own options. Options for the cluster, for layers and images,
 //! and for containers are in [`crate::sandbox`].
 //!
 //! Invariant: resolving options touches neither the system nor the environment.
@@ -23,24 +23,24 @@ use crate::sandbox::project_spec::TestContainerOptions;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
 
-/// The most slots there may be.
+/// The maximum number of slots.
 const SLOTS_MAX: u32 = 1000;
 
-/// Which of the options about tests at a time are configuration values.
+/// The options about concurrent tests that can also be set by variables and configuration files.
 pub(crate) const SLOT_VALUES: [ConfigOption; 2] = [
     ConfigOption::new("slots", ConfigOptionKind::Number),
     ConfigOption::new("isolation", ConfigOptionKind::Text),
 ];
 
-/// Which of the options about how often and how long tests run are configuration values.
+/// The options about repetition and timeouts that can also be set by variables and configuration
+/// files.
 pub(crate) const REPEAT_VALUES: [ConfigOption; 3] = [
     ConfigOption::new("repeat", ConfigOptionKind::Number),
     ConfigOption::new("stop-after", ConfigOptionKind::Number),
     ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
 ];
 
-/// Where the help text shows a program's own options about running, among those of
-/// [`CommonOptions`].
+/// Positions in the help text for a program's own options, among those of [`CommonOptions`].
 pub(crate) mod help_order {
     /// Before all of them.
     pub(crate) const FIRST: usize = 1000;
@@ -87,15 +87,15 @@ pub struct CommonOptions {
     #[arg(short, long, value_name = "N", display_order = help_order::STOP_AFTER)]
     pub stop_after: Option<NonZeroU32>,
 
-    /// In what they run.
+    /// The containers of the tests.
     #[command(flatten)]
     pub containers: TestContainerOptions,
 
-    /// What is shown.
+    /// The user interface and reports.
     #[command(flatten)]
     pub report: ReportOptions,
 
-    /// Where it runs, if not only here.
+    /// The cluster to use, if any.
     #[command(flatten)]
     pub cluster: RunnerClusterOptions,
 }
@@ -110,41 +110,40 @@ pub enum IsolationOption {
     Process,
 }
 
-/// What every program's settings say of its run.
+/// The settings of a run that all programs share.
 #[derive(Clone, Debug)]
 pub struct RunSettings {
-    /// What keeps jobs apart, if the program has an option for it.
+    /// The isolation mode, for programs with `--isolation`; `None` means containers.
     pub chosen_isolation: Option<IsolationMode>,
-    /// How many jobs at a time, 1 to 1000.
+    /// The number of jobs that run at a time, 1 to 1000.
     pub slots: u32,
-    /// How often each job runs.
+    /// How often each test runs.
     pub repeat: NonZeroU32,
     /// The number of failures after which the run stops.
     pub stop_after: Option<NonZeroU32>,
     /// Whether passing tests' output is shown.
     pub passing_output: PassingTestOutput,
-    /// What is shown otherwise, and where.
+    /// The options for the user interface and reports.
     pub report: ReportOptions,
-    /// Where it runs, if not only here.
+    /// The cluster to use, if any.
     pub cluster: RunnerClusterOptions,
 }
 
 /// Whether passing tests' output is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassingTestOutput {
-    /// It is kept to itself.
+    /// Their output is not shown.
     Hidden,
     Shown,
 }
 
-/// `--strict` without a container: only a container can keep something from tests.
+/// The error of `--strict` without containers: only a container can hide files from tests.
 #[derive(Debug, thiserror::Error)]
 #[error("`--strict` needs a container, and `--isolation=process` gives none")]
 pub struct StrictProcessError;
 
 impl CommonOptions {
-    /// Settles what was typed, with so many slots and whatever the program's own options say of
-    /// output.
+    /// Turns the options into settings with `slots` slots.
     pub(crate) fn settle(
         self,
         slots: u32,
@@ -162,7 +161,7 @@ impl CommonOptions {
         (settings, self.containers)
     }
 
-    /// Whether tests see this machine's programs and toolchain.
+    /// Returns whether tests see this machine's programs and toolchain.
     pub(crate) fn toolbox(&self, strict: bool) -> Result<Toolbox, StrictProcessError> {
         match (strict, self.isolation) {
             (false, IsolationOption::Container | IsolationOption::Process) => Ok(Toolbox::Present),
@@ -182,23 +181,23 @@ impl IsolationOption {
 }
 
 impl RunSettings {
-    /// What keeps jobs apart.
+    /// Returns the isolation mode; containers are the default.
     pub fn isolation(&self) -> IsolationMode {
         self.chosen_isolation.unwrap_or_default()
     }
 }
 
-/// Reads a number of slots.
+/// Returns the parser of a number of slots.
 pub(crate) fn slot_range() -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=i64::from(SLOTS_MAX))
 }
 
-/// A possible number of slots: the wanted one, or one for each CPU.
+/// Returns the number of slots: `wanted`, or one per CPU, limited to 1 to 1000.
 pub(crate) fn slots(wanted: Option<u32>, cpus: NonZeroU32) -> u32 {
     wanted.unwrap_or(cpus.get()).clamp(1, SLOTS_MAX)
 }
 
-/// What a time limit in seconds means, where 0 is none.
+/// Returns the timeout for a number of seconds, where 0 means none.
 pub(crate) fn time_limit(seconds: u32) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds.into()))
 }

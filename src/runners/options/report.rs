@@ -1,4 +1,4 @@
-//! The options about what is shown, and where, which all programs share.
+//! The options for the user interface and reports, which all programs share.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
 
-/// Which of [`ReportOptions`] are configuration values.
+/// The options of [`ReportOptions`] that can also be set by variables and configuration files.
 pub const REPORT_VALUES: [ConfigOption; 5] = [
     ConfigOption::new("ui", ConfigOptionKind::Text),
     ConfigOption::new("quiet", ConfigOptionKind::Boolean),
@@ -15,7 +15,7 @@ pub const REPORT_VALUES: [ConfigOption; 5] = [
     ConfigOption::new("color", ConfigOptionKind::Text),
 ];
 
-/// What is shown.
+/// The user interface, and what it reports.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Reporting")]
 pub struct ReportOptions {
@@ -61,7 +61,7 @@ pub struct ReportOptions {
     pub watch: bool,
 }
 
-/// Reads how fast something is shown.
+/// Parses the value of `--replay-speed`.
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(times) if times > 0.0 && f64::is_finite(times) => Ok(times),

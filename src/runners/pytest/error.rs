@@ -1,4 +1,4 @@
-//! Why `maelstrom-pytest` failed before or during discovery.
+//! The errors of `maelstrom-pytest` before and during discovery.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use maelstrom_engine::layer_cache::LayerCacheError;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 
-/// pytest's exit code for arguments it doesn't understand.
+/// pytest's exit code for invalid arguments.
 pub const PYTEST_USAGE: i32 = 4;
 
 const ACTIVATE: &str =
@@ -19,10 +19,10 @@ const ACTIVATE: &str =
 
 const REQUIRE: &str = "write a line `pytest` into it, and one for each other package";
 
-/// Why discovery gave up.
+/// The error of a failed discovery.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum PytestError {
-    /// There is nowhere to look for a Python.
+    /// No Python interpreter was found.
     #[error("no `python3` was found")]
     #[diagnostic(help("{ACTIVATE}"))]
     NoInterpreter,
@@ -34,87 +34,86 @@ pub enum PytestError {
         #[source]
         source: io::Error,
     },
-    /// Python could not say what it is.
+    /// Python failed to report its version and paths.
     #[error("`{program}` could not say what it is: {}", .stderr.trim())]
     Interpreter {
         program: String,
-        /// What it said instead.
+        /// Its standard error.
         stderr: String,
     },
-    /// Python's answer is not what was asked for.
+    /// Python's report cannot be parsed.
     #[error("`{program}` said something unexpected of itself")]
     InterpreterForm {
         program: String,
-        /// What is wrong with it.
         #[source]
         source: serde_json::Error,
     },
-    /// It is too old, or not CPython.
+    /// The Python is too old, or not CPython.
     #[error("{} is {found}; CPython 3.9 or newer is needed", program.display())]
     #[diagnostic(help("name another Python with --python"))]
     PythonVersion { program: PathBuf, found: String },
-    /// It has no pytest.
+    /// The Python has no pytest.
     #[error("{} has no pytest", program.display())]
     #[diagnostic(help("{}", install(program)))]
     NoPytest { program: PathBuf },
-    /// Its pytest is too old.
+    /// The Python's pytest is too old.
     #[error("{} has pytest {found}; 7.0 or newer is needed", program.display())]
     #[diagnostic(help("{}", install(program)))]
     PytestVersion {
         program: PathBuf,
-        /// The version of its pytest.
+        /// The version that was found.
         found: String,
     },
-    /// An option that is about a whole session of pytest's, and has no meaning here.
+    /// A pytest option that applies to a whole session, and is not supported here.
     #[error("{option}{place} can't be had here")]
     #[diagnostic(help("{instead}"))]
     Session {
         option: String,
-        /// Where it stands, if it was not typed.
+        /// Where the option is set, unless it is on the command line.
         place: &'static str,
         instead: &'static str,
     },
-    /// pytest did something else than collecting.
+    /// pytest did something other than collecting tests.
     #[error("pytest has not collected any tests, but done something else")]
     #[diagnostic(help("run pytest itself to be told something by it"))]
     NotCollected,
-    /// pytest does not know what it was given.
+    /// pytest rejects an argument.
     #[error("pytest says: {said}")]
     Usage {
-        /// What it says of that.
+        /// The message of pytest.
         said: String,
     },
-    /// pytest gave up before it came to any file.
+    /// pytest failed before it collected any file.
     #[error("pytest could not collect the tests: {how}{}", after(.output))]
     Collection {
         /// How its process ended.
         how: String,
-        /// Its exit code, if it had one.
+        /// Its exit code, unless a signal ended it.
         code: Option<i32>,
         output: String,
     },
-    /// Our files could not be put where pytest finds them.
+    /// The files of the pytest plugin could not be written.
     #[error("can't write {}", path.display())]
     Plugin {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    /// The default container can't be made for this project.
+    /// The default container cannot be created for this project.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Container(#[from] ContainerError),
-    /// The project's file, or what it asks for.
+    /// The project's container file, or something that it refers to, is invalid.
     #[error(transparent)]
     #[diagnostic(forward(0))]
     Specified(Box<ProjectSpecError>),
-    /// A container without this machine's programs.
+    /// The container file excludes this machine's programs.
     #[error(
         "`toolbox = false` has no meaning here: the tests' Python is one of this machine's programs"
     )]
     #[diagnostic(help("begin with an image, such as `image = \"docker://python:3.12-slim\"`"))]
     Toolbox,
-    /// An image of Python, and no requirements for it.
+    /// An image with Python needs a requirements file, which cannot be read.
     #[error("`{uri}` needs {}, which can't be read", path.display())]
     #[diagnostic(help("{REQUIRE}"))]
     Requirements {
@@ -125,7 +124,7 @@ pub enum PytestError {
     #[error("{} does not name pytest", path.display())]
     #[diagnostic(help("{REQUIRE}"))]
     NotRequired { path: PathBuf },
-    /// The packages of an image have no place.
+    /// The directory for an image's packages cannot be created or written.
     #[error("can't keep installed packages in {}", path.display())]
     #[diagnostic(help("free it, or name another place with XDG_CACHE_HOME"))]
     Packages {
@@ -133,14 +132,14 @@ pub enum PytestError {
         path: PathBuf,
         source: io::Error,
     },
-    /// pip could not install them.
+    /// pip could not install the packages.
     #[error("the packages of test-requirements.txt could not be installed for `{uri}`: {how}{}", after(.output))]
     Install {
         uri: String,
         how: String,
         output: String,
     },
-    /// Our files could not be put into a container of the file's.
+    /// The files that run pytest could not be added to a container of the project's file.
     #[error("can't make a layer of what runs pytest")]
     #[diagnostic(forward(source))]
     Equipment { source: LayerCacheError },
@@ -152,7 +151,7 @@ impl From<ProjectSpecError> for PytestError {
     }
 }
 
-/// How a Python gets a pytest.
+/// Returns the command that installs pytest for this Python.
 fn install(program: &Path) -> String {
     format!(
         "{} -m pip install 'pytest>=7', or name another Python with --python",
@@ -167,8 +166,8 @@ fn after(output: &str) -> String {
     }
 }
 
-/// What pytest says is wrong with what it was given, in one line, if that can be told from the
-/// rest.
+/// Extracts pytest's message about invalid arguments, in one line, from its output. `None` if there
+/// is none.
 pub fn usage(output: &str) -> Option<String> {
     let lines = output.lines().map(str::trim_end);
     let mut said = lines.skip_while(|line| !line.starts_with("ERROR: "));

@@ -30,7 +30,7 @@ use maelstrom_spec::config::{
 };
 use maelstrom_spec::filter::{PatternError, TestPattern, TestSelection, vocabulary};
 
-/// The program, and which of its options are configuration values.
+/// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-pytest",
     prefix: "MAELSTROM_PYTEST",
@@ -57,7 +57,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     ],
 };
 
-/// The command line as it was typed.
+/// The command line of `maelstrom-pytest`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "maelstrom-pytest",
@@ -82,20 +82,20 @@ pub struct PytestOptions {
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
-    /// Which tests.
+    /// The selection of tests.
     #[command(flatten)]
     pub tests: PytestTestOptions,
 
-    /// How they run.
+    /// How the tests run.
     #[command(flatten)]
     pub run: PytestRunOptions,
 
-    /// What all test programs have.
+    /// The options that all test programs share.
     #[command(flatten)]
     pub common: CommonOptions,
 }
 
-/// Which tests.
+/// The selection of tests.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Tests")]
 pub struct PytestTestOptions {
@@ -132,7 +132,7 @@ pub struct PytestTestOptions {
     pub list: bool,
 }
 
-/// How the tests run, besides what all programs say of that.
+/// How the tests run, besides [`CommonOptions`].
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running", next_display_order = help_order::LAST)]
 pub struct PytestRunOptions {
@@ -159,70 +159,70 @@ pub struct PytestRunOptions {
     pub collection_timeout: u32,
 }
 
-/// What a command line means.
+/// The options, resolved.
 #[derive(Clone, Debug)]
 pub struct PytestSettings {
-    /// What to do.
+    /// The purpose of the invocation.
     pub goal: PytestAction,
-    /// Which tests, by pattern.
+    /// The patterns that select tests.
     pub patterns: TestSelection,
-    /// Which tests run together, by patterns and their texts.
+    /// The patterns of tests that run in one session, each with its text.
     pub together: Vec<(String, TestPattern)>,
-    /// What pytest is told.
+    /// Arguments for pytest.
     pub pytest: PytestArguments,
     /// The Python to use, if the user names one.
     pub python: Option<PathBuf>,
-    /// What every program's settings have.
+    /// The settings that all programs share.
     pub common: RunSettings,
     /// How each test gets its process.
     pub processes: TestProcessMode,
-    /// How long a test may take; `None` means as long as it likes.
+    /// The timeout of a test; `None` means no timeout.
     pub timeout: Option<Duration>,
-    /// What the command line and the configuration say of that, in seconds; 0 is no limit.
+    /// The value of `--timeout` in seconds, if set; 0 means no timeout.
     pub timeout_s: Option<u32>,
-    /// How long the import of one file may take.
+    /// The timeout of importing one file; `None` means no timeout.
     pub collection_timeout: Option<Duration>,
-    /// Containers, layers and images.
+    /// The options for the tests' containers.
     pub containers: TestContainerOptions,
 }
 
-/// What pytest is told.
+/// The arguments for pytest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PytestArguments {
-    /// Always.
+    /// Arguments for both collection and tests.
     pub always: Vec<OsString>,
-    /// When it collects.
+    /// Arguments for collection only.
     pub collecting: Vec<OsString>,
-    /// What to collect; empty means what pytest's configuration says.
+    /// Paths to collect; empty means those of pytest's configuration.
     pub paths: Vec<OsString>,
 }
 
-/// What a call is for.
+/// The purpose of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PytestAction {
-    /// Collect and run.
+    /// Collects and runs the tests.
     Run,
-    /// Collect and print the node ids.
+    /// Collects the tests and prints their node ids.
     List,
-    /// Write a file to begin with.
+    /// Writes the project's starter file.
     Init,
-    /// Collect and say what a test gets.
+    /// Collects the tests, and explains the container of one.
     Explain,
 }
 
 /// How each test gets its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestProcessMode {
-    /// By a fork of one that has collected, where that is as good.
+    /// Forked from a process that has collected the tests, where that is equivalent.
     Forked,
-    /// By starting Python.
+    /// A new Python process for each test.
     Fresh,
 }
 
-/// Options that don't mean anything.
+/// The error of invalid options.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum PytestOptionsError {
-    /// A filter.
+    /// An invalid pattern of a filter.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
@@ -235,7 +235,7 @@ impl ProgramError for PytestOptionsError {
 }
 
 impl PytestOptions {
-    /// Settles the options from a command line (program name first), variables and files.
+    /// Resolves the options from a command line (program name first), variables and files.
     pub fn resolved(
         arguments: &[OsString],
         system: &impl ConfigEnvironment,
@@ -243,7 +243,7 @@ impl PytestOptions {
         config::resolve(&PROGRAM, arguments, system)
     }
 
-    /// Reads a command line, program name first.
+    /// Parses only a command line, program name first.
     pub fn read<I>(arguments: I) -> Result<PytestOptions, clap::Error>
     where
         I: IntoIterator<Item = OsString>,
@@ -251,7 +251,7 @@ impl PytestOptions {
         PytestOptions::try_parse_from(arguments)
     }
 
-    /// Settles what was typed, on a machine with so many CPUs.
+    /// Turns the options into settings for a machine with `cpus` CPUs.
     pub fn resolve(self, cpus: NonZeroU32) -> Result<PytestSettings, PytestOptionsError> {
         let PytestTestOptions {
             include,
@@ -264,7 +264,7 @@ impl PytestOptions {
             list,
         } = self.tests;
         let mut collecting = extra_pytest_collect_args;
-        // A test runs by its node id, so only what collects has to select.
+        // Tests run by node id, so only the collection needs the selection.
         for (option, value) in [("-k", keyword), ("-m", markers)] {
             collecting.extend(value.into_iter().flat_map(|value| [option.into(), value]));
         }

@@ -76,7 +76,7 @@ pub struct RunCacheOptions {
     #[arg(long, value_name = "DIRECTORY")]
     pub cache_root: Option<PathBuf>,
 
-    /// What every program has.
+    /// The cache options that all programs share.
     #[command(flatten)]
     pub shared: RunnerCacheOptions,
 }
@@ -84,7 +84,7 @@ pub struct RunCacheOptions {
 impl RunCacheOptions {
     /// Returns the options of the layer cache.
     pub fn sources(&self, invocation: &Invocation) -> LayerCacheOptions {
-        // A user without a home directory has them in `.cache` in the working directory.
+        // Without a home directory, the caches are in `.cache` in the working directory.
         let home = invocation
             .cache_home()
             .unwrap_or_else(|| invocation.directory.join(".cache"))
@@ -210,7 +210,7 @@ fn variable(text: &str) -> Result<(String, EnvironmentValue), RunCommandOptionsE
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, EnvironmentValue::literal(value)),
         None => {
-            // With the empty default, a variable that is not set here is no error.
+            // With the empty default, a variable that is not set here is not an error.
             let forwarded = format!("$env{{{text}:-}}");
             (text, forwarded.parse().map_err(|_| invalid())?)
         }

@@ -23,7 +23,7 @@ pub use super::options_error::RunCommandOptionsError;
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES, RunnerClusterOptions};
 
-/// The program, and which of its options are configuration values.
+/// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-run",
     prefix: "MAELSTROM_RUN",
@@ -41,7 +41,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     ],
 };
 
-/// The command line as it was typed.
+/// The command line of `maelstrom-run`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "maelstrom-run",
@@ -53,8 +53,8 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
 )]
 pub struct RunCommandOptions {
     /// The program to run, and its arguments
-    // Hyphens are not allowed here, so that a mistyped option is no program; whatever comes after
-    // the first word is taken as it stands.
+    // Words with hyphens are not allowed here, so that a mistyped option is not taken for a
+    // program; all words after the first one are taken literally.
     #[arg(value_name = "PROGRAM", trailing_var_arg = true)]
     pub command: Vec<OsString>,
 
@@ -62,28 +62,28 @@ pub struct RunCommandOptions {
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
-    /// What is run.
+    /// The jobs to run.
     #[command(flatten)]
     pub jobs: JobOptions,
 
-    /// What a program named on the command line runs in.
+    /// The container of a program named on the command line.
     #[command(flatten)]
     pub container: JobContainerOptions,
 
-    /// Where layers and images are.
+    /// The directories of layers and images.
     #[command(flatten)]
     pub caches: RunCacheOptions,
 
-    /// What is shown.
+    /// The user interface and reports.
     #[command(flatten)]
     pub report: ReportOptions,
 
-    /// Where it runs, if not only here.
+    /// The cluster to use, if any.
     #[command(flatten)]
     pub cluster: RunnerClusterOptions,
 }
 
-/// What is run.
+/// The jobs to run.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Jobs")]
 pub struct JobOptions {
@@ -112,71 +112,66 @@ pub struct JobOptions {
     pub slots: Option<u32>,
 }
 
-/// What a command line means.
+/// The options, resolved.
 #[derive(Clone, Debug)]
 pub struct RunCommandSettings {
-    /// What is to be done.
+    /// The jobs to run, and how.
     pub mode: RunCommandMode,
-    /// Where layers and images are.
+    /// The directories of layers and images.
     pub caches: RunCacheOptions,
-    /// What every program's settings have.
+    /// The settings that all programs share.
     pub common: RunSettings,
 }
 
-/// What is to be done.
+/// The jobs to run, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunCommandMode {
     /// No job is named, and there is no input.
     Nothing,
     /// Run all jobs of an input.
     Stream(JobInput),
-    /// Run one job.
+    /// Run one job, with its output passed through.
     One(SingleJob),
-    /// Run one job on this terminal, which this character takes back.
+    /// Run one job on this terminal; the escape character begins commands to this program.
     Terminal(SingleJob, EscapeCharacter),
 }
 
-/// Where jobs are described.
+/// The source of job descriptions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobInput {
-    /// On standard input.
     Standard,
-    /// In a file.
     File(PathBuf),
 }
 
-/// One job.
+/// A job that runs alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SingleJob {
-    /// Named on the command line.
+    /// A program named on the command line.
     Named(Box<NamedJob>),
-    /// Kept from a run, perhaps with another program.
+    /// A job that was kept from an earlier run, perhaps with another program.
     Kept {
-        /// The file.
         file: PathBuf,
         /// The program and its arguments, if not the job's own.
         command: Option<JobCommand>,
     },
-    /// The first of an input, perhaps with another program.
+    /// The first job of an input, perhaps with another program.
     First {
-        /// The input.
         input: JobInput,
         /// The program and its arguments, if not those of the input.
         command: Option<JobCommand>,
     },
 }
 
-/// Whether somebody sits at standard input.
+/// The kind of standard input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StandardInput {
-    /// A terminal.
     Terminal,
     /// A file, a pipe or nothing.
     Other,
 }
 
 impl RunCommandOptions {
-    /// Settles the options from a command line (program name first), variables and files.
+    /// Resolves the options from a command line (program name first), variables and files.
     pub fn resolved(
         arguments: &[OsString],
         system: &impl ConfigEnvironment,
@@ -184,8 +179,8 @@ impl RunCommandOptions {
         config::resolve(&PROGRAM, arguments, system)
     }
 
-    /// Settles what was typed, on a machine with so many CPUs. Relative paths of mounts start at
-    /// `directory`.
+    /// Turns the options into settings for a machine with `cpus` CPUs. Relative paths of mounts
+    /// start at `directory`.
     pub fn resolve(
         self,
         cpus: NonZeroU32,
@@ -228,8 +223,8 @@ impl RunCommandOptions {
         let reads_stdin = stdin == StandardInput::Other && !self.jobs.tty;
         let input = match self.jobs.file {
             Some(file) => Some(JobInput::File(file)),
-            // Standard input is the named program's own, unless `--one` runs it in the container of
-            // an input's job.
+            // Standard input belongs to the named program, unless `--one` runs it in the container
+            // of a job of the input.
             None if command.is_none() || self.jobs.one => reads_stdin.then_some(JobInput::Standard),
             None => None,
         };

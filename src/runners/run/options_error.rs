@@ -9,47 +9,46 @@ use super::mount::MountError;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 
-/// Options that don't mean anything.
+/// The error of options that contradict each other or are invalid.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum RunCommandOptionsError {
-    /// No job.
+    /// Neither a program nor an input with jobs.
     #[error("there is nothing to run")]
     #[diagnostic(help(
         "name a program (`maelstrom-run -- ls -l /`), or a file of jobs with `--file`, or write \
          jobs to standard input"
     ))]
     Nothing,
-    /// A program where a whole input is run.
+    /// A program together with a file whose jobs all run.
     #[error("`{}` is named next to `--file`, whose jobs have programs of their own", program.display())]
     #[diagnostic(help("`--one` runs it in the container of the file's first job"))]
     ProgramWithFile {
-        /// The program.
+        /// The program that the command line names.
         program: OsString,
     },
-    /// A container for jobs that have their own.
+    /// A container option for jobs that have their own containers.
     #[error("`{option}` is for a program named on the command line, not for jobs of an input")]
     #[diagnostic(help("say it in the job's own fields"))]
     ContainerOfInput {
-        /// The option.
         option: &'static str,
     },
-    /// Files whose change would mean something.
+    /// `--watch`, which needs tests whose files are known.
     #[error("`--watch` is for tests: nobody knows which files a job is about")]
     Watch,
-    /// A mount.
+    /// An invalid value of `--mount`.
     #[error("invalid `--mount`: {0}")]
     #[diagnostic(help(
         "write type=bind,source=PATH,target=PATH[,readonly], or type=tmp,target=PATH"
     ))]
     Mount(#[from] MountError),
-    /// A variable.
+    /// An invalid value of `--env`.
     #[error("`--env={text}` names no variable")]
     #[diagnostic(help("write NAME=VALUE, or NAME"))]
     Variable {
-        /// What was said.
+        /// The value of the option.
         text: String,
     },
-    /// The escape character.
+    /// An invalid value of `--escape-char`.
     #[error("invalid `--escape-char`: {0}")]
     #[diagnostic(help(
         "write the character itself, `^` and a letter, or an escape such as `\\x1d`"

@@ -1,60 +1,61 @@
 //! Arguments after `--`, which `cargo test` passes to the test binaries.
 //!
-//! libtest's options that select tests or set their number at a time are interpreted here, since
-//! each test binary runs a single test. The others are passed through. A word that belongs to an
-//! option unknown to libtest can't be told from a test name: `--option=word` works for both.
+//! libtest's options that select tests or limit their concurrency are interpreted here, because
+//! each test binary runs a single test. The others are passed through. The value of an option that
+//! is unknown here can't be distinguished from a test name in the next word: `--option=word` is
+//! unambiguous.
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU32;
 
 use miette::Diagnostic;
 
-/// What the arguments after `--` mean.
+/// The arguments after `--`, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HarnessArguments {
     /// Names, or parts of names, of tests to run.
     pub names: Vec<String>,
-    /// Names, or parts of names, of tests to leave out.
+    /// Names, or parts of names, of tests to exclude.
     pub skip: Vec<String>,
-    /// What else was said, each thing once.
+    /// Other interpreted arguments, without duplicates.
     pub flags: Vec<HarnessFlag>,
-    /// How many tests at a time.
+    /// The number of tests to run at a time.
     pub test_threads: Option<NonZeroU32>,
-    /// What the test binaries get.
+    /// Arguments that are passed to the test binaries.
     pub extra: Vec<OsString>,
 }
 
-/// An argument of libtest that is understood instead of passed on.
+/// A flag of libtest that is interpreted instead of passed through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HarnessFlag {
     Exact,
     Ignored,
     IncludeIgnored,
     List,
-    /// `--nocapture` and its kind: show what passing tests write.
+    /// `--nocapture` and its equivalents: show the output of passing tests.
     ShowOutput,
 }
 
-/// What is wrong with an argument after `--`.
+/// The error of an argument after `--`.
 #[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 pub enum HarnessError {
     /// An option without its value.
     #[error("`{option}` (after `--`) needs a value")]
     ValueMissing { option: String },
-    /// `--test-threads` with something else than a positive number.
+    /// `--test-threads` with a value that is not a positive number.
     #[error("`--test-threads` (after `--`) needs a positive number, not `{value}`")]
     TestThreads {
-        /// What it was given.
+        /// The value of the option.
         value: String,
     },
-    /// An argument with which test binaries run no test, and succeed.
+    /// An argument with which a test binary runs no test, and succeeds.
     #[error("`{argument}` (after `--`) would keep the test binaries from running tests")]
     #[diagnostic(help("run the test binary itself to see its help"))]
     RunsNothing { argument: String },
-    /// The name of a test that is no text.
+    /// A test name that is not UTF-8.
     #[error("`{name}` (after `--`) is not UTF-8, which the name of a test always is")]
     NotUtf8 {
-        /// The name, as well as it can be shown.
+        /// The name, with invalid bytes replaced.
         name: String,
     },
 }
@@ -63,7 +64,7 @@ pub enum HarnessError {
 const PASSED_WITH_VALUE: [&str; 5] = ["--color", "--format", "--logfile", "--shuffle-seed", "-Z"];
 
 impl HarnessArguments {
-    /// Reads the arguments.
+    /// Parses the arguments after `--`.
     pub fn read(arguments: &[OsString]) -> Result<HarnessArguments, HarnessError> {
         let mut read = HarnessArguments::default();
         let mut rest = arguments.iter();
@@ -73,7 +74,7 @@ impl HarnessArguments {
                 continue;
             };
             let (option, value) = match text.split_once('=') {
-                // Only long options have values after `=`: the name of a test may contain one.
+                // Only long options take values after `=`: a test name may contain `=`.
                 Some((option, value)) if text.starts_with("--") => (option, Some(value)),
                 Some(_) | None => (text, None),
             };
@@ -109,7 +110,7 @@ impl HarnessArguments {
         Ok(read)
     }
 
-    /// Whether something was said.
+    /// Returns whether a flag was given.
     pub fn has(&self, flag: HarnessFlag) -> bool {
         self.flags.contains(&flag)
     }

@@ -36,7 +36,7 @@ pub use self::resolve::{
     PackageChoice,
 };
 
-/// The command line as it was typed.
+/// The command line of `cargo maelstrom`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "cargo-maelstrom",
@@ -62,19 +62,19 @@ pub struct CargoOptions {
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
-    /// Which packages.
+    /// The packages to test.
     #[command(flatten)]
     pub packages: PackageOptions,
 
-    /// Which of their targets.
+    /// The targets of the packages to test.
     #[command(flatten)]
     pub targets: TargetOptions,
 
-    /// Which of their tests.
+    /// The selection of tests.
     #[command(flatten)]
     pub tests: CargoTestOptions,
 
-    /// How cargo builds.
+    /// The options for the build.
     #[command(flatten)]
     pub build: CargoBuildOptions,
 
@@ -82,12 +82,12 @@ pub struct CargoOptions {
     #[command(flatten)]
     pub run: CargoRunOptions,
 
-    /// What all test programs have.
+    /// The options that all test programs share.
     #[command(flatten)]
     pub common: CommonOptions,
 }
 
-/// Which packages.
+/// The packages to test.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Packages")]
 pub struct PackageOptions {
@@ -100,7 +100,7 @@ pub struct PackageOptions {
     pub workspace: bool,
 }
 
-/// Which targets of the packages.
+/// The targets of the packages to test.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Targets")]
 pub struct TargetOptions {
@@ -145,7 +145,7 @@ pub struct TargetOptions {
     pub all_targets: bool,
 }
 
-/// Which tests.
+/// The selection of tests.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Tests")]
 pub struct CargoTestOptions {
@@ -195,7 +195,7 @@ pub struct CargoTestOptions {
     pub no_run: bool,
 }
 
-/// How cargo builds.
+/// The options for the build.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Building")]
 pub struct CargoBuildOptions {
@@ -253,7 +253,7 @@ pub struct CargoBuildOptions {
     pub jobs: Option<i32>,
 }
 
-/// How the tests run, besides what all programs say of that.
+/// How the tests run, besides [`CommonOptions`].
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Running", next_display_order = help_order::LAST)]
 pub struct CargoRunOptions {

@@ -18,104 +18,106 @@ use maelstrom_spec::filter::{
 use super::harness::{HarnessArguments, HarnessError, HarnessFlag};
 use super::{CargoBuildOptions, CargoOptions, CargoTestOptions, PackageOptions, TargetOptions};
 
-/// The words of cargo's patterns.
+/// The vocabulary of cargo's patterns.
 pub(in crate::cargo) const VOCABULARY: &PatternVocabulary = &vocabulary::CARGO;
 
-/// What a command line means.
+/// The options, resolved.
 #[derive(Clone, Debug)]
 pub struct CargoSettings {
     pub goal: CargoAction,
     pub packages: PackageChoice,
-    /// Which tests, by pattern.
+    /// The patterns that select tests.
     pub patterns: TestSelection,
-    /// Values of `--exclude` next to `--workspace`: names of packages, or else patterns. Only the
+    /// Values of `--exclude` next to `--workspace`: names of packages, or else patterns. Which of
+    /// them a value is depends on the packages of the workspace.
     pub exclude_undecided: Vec<String>,
-    /// Which test binaries run whole.
+    /// The patterns of test binaries that run as one test.
     pub whole: Vec<TestPattern>,
-    /// Which tests, by name.
+    /// The names that select tests.
     pub names: NameFilter,
-    /// What happens to tests that their author ignores.
+    /// How ignored tests are handled.
     pub ignored: IgnoredTests,
-    /// Which targets cargo builds.
+    /// The targets that cargo builds.
     pub targets: TargetOptions,
     pub build: CargoBuildOptions,
-    /// What every test binary gets besides the arguments that select its test.
+    /// Arguments for every test binary besides those that select its test.
     pub extra_arguments: Vec<OsString>,
-    /// What every program's settings have.
+    /// The settings that all programs share.
     pub common: RunSettings,
     /// Whether tests see this machine's programs and toolchain.
     pub toolbox: Toolbox,
-    /// How long a test may take; `None` means as long as it likes.
+    /// The timeout of a test; `None` means no timeout.
     pub timeout: Option<Duration>,
-    /// The same as it was said, in seconds, 0 for no limit; it wins against the project's file.
+    /// The value of `--timeout` in seconds, 0 for none. It takes precedence over the container
+    /// file.
     pub timeout_s: Option<u32>,
-    /// In what tests run.
+    /// The options for the tests' containers.
     pub containers: TestContainerOptions,
 }
 
-/// What a call is for.
+/// The purpose of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CargoAction {
-    /// Build, list and run.
+    /// Builds, lists and runs the tests.
     Run,
-    /// Build and print the tests.
+    /// Builds the tests and prints their names.
     ListTests,
-    /// Print the targets that have tests.
+    /// Prints the targets that have tests.
     ListBinaries,
     ListPackages,
     Build,
-    /// Write a file to begin with.
+    /// Writes the project's starter file.
     Init,
-    /// Build, and print what a test gets.
+    /// Builds the tests, and explains the container of one.
     Explain,
 }
 
-/// Which packages are tested.
+/// The packages that are tested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackageChoice {
-    /// Those that `cargo test` tests; all of the workspace as soon as a pattern includes some.
+    /// The packages that `cargo test` tests; the whole workspace if there are include patterns.
     Default,
-    /// All of the workspace.
+    /// All packages of the workspace.
     Workspace,
-    /// Those that were named, as cargo understands package specifications.
+    /// The named packages, as package specifications of cargo.
     Named(Vec<String>),
 }
 
-/// Selects tests by their names, as libtest does.
+/// Selects tests by name, as libtest does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameFilter {
-    /// A test's name must match one of these, if there are any.
+    /// A test's name must match one of these, unless there are none.
     pub names: Vec<String>,
-    /// And none of these.
+    /// A test's name must match none of these.
     pub skip: Vec<String>,
     pub matching: NameMatch,
 }
 
-/// When a text matches a name.
+/// How a text is compared with a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NameMatch {
-    /// When the name holds it.
+    /// The name contains the text.
     #[default]
     Part,
-    /// When it is the name.
+    /// The name equals the text.
     Whole,
 }
 
-/// What happens to tests that their author ignores.
+/// How tests that their author ignores are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IgnoredTests {
     /// They are reported as ignored.
     Report,
-    /// Nothing but them is run.
+    /// Only they are run.
     Only,
     /// They are run like the others.
     Run,
 }
 
-/// Options that don't go together, or don't mean anything.
+/// The error of options that contradict each other or are invalid.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum CargoOptionsError {
-    /// An argument after `--`.
+    /// An invalid argument after `--`.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Harness(#[from] HarnessError),
@@ -124,17 +126,17 @@ pub enum CargoOptionsError {
     Pattern(#[from] PatternError),
     #[error("`--jobs` must not be 0")]
     JobsZero,
-    /// Ignored tests alone, and ignored tests too.
+    /// Both `--ignored` and `--include-ignored`.
     #[error("`--ignored` and `--include-ignored` exclude one another")]
     IgnoredTwice,
-    /// The names of tests, where nothing would run.
+    /// Names of tests together with `--print-config`, which runs none.
     #[error("`--print-config` (`-P`) runs no tests, so `{name}` would mean nothing")]
     #[diagnostic(help(
         "leave `-P` out to run tests; there are no profiles as in nextest, whose `-P` chooses \
          one: options and configuration values say the same"
     ))]
     PrintsOnly { name: String },
-    /// Something that only a container can keep from tests.
+    /// `--strict` without a container.
     #[error(transparent)]
     Strict(#[from] StrictProcessError),
 }
@@ -146,8 +148,8 @@ impl ProgramError for CargoOptionsError {
 }
 
 impl CargoSettings {
-    /// With which code the program is to end if no test is wanted: one that is no success if somebody
-    /// named what was to run, and there is no such thing.
+    /// Returns the exit code for a run that selects no test: an error if the user named tests or
+    /// gave patterns, and none matches.
     pub fn without_tests(&self) -> Option<u8> {
         let names = !self.names.names.is_empty() || !self.names.skip.is_empty();
         let patterns = !self.patterns.include.is_empty() || !self.patterns.exclude.is_empty();
@@ -157,14 +159,14 @@ impl CargoSettings {
 }
 
 impl NameFilter {
-    /// The arguments of libtest that say the same.
+    /// Returns the equivalent arguments of libtest.
     pub fn to_arguments(&self) -> Vec<OsString> {
         let exact = match self.matching {
             NameMatch::Part => None,
             NameMatch::Whole => Some("--exact".into()),
         };
         let skip = self.skip.iter().map(|name| format!("--skip={name}").into());
-        // After `--` everything is a name.
+        // All words after `--` are names.
         let names = self.names.iter().map(OsString::from);
         let end = (!self.names.is_empty()).then(|| "--".into());
         exact
@@ -175,7 +177,7 @@ impl NameFilter {
             .collect()
     }
 
-    /// Whether a test of this name is wanted.
+    /// Returns whether a test of this name is selected.
     pub fn selects(&self, name: &str) -> bool {
         let matches = |text: &String| match self.matching {
             NameMatch::Part => name.contains(text.as_str()),
@@ -186,7 +188,7 @@ impl NameFilter {
 }
 
 impl IgnoredTests {
-    /// The argument of libtest that says the same.
+    /// Returns the equivalent argument of libtest.
     pub fn to_argument(self) -> Option<OsString> {
         match self {
             IgnoredTests::Report => None,
@@ -197,7 +199,8 @@ impl IgnoredTests {
 }
 
 impl CargoOptions {
-    /// Whether printing the configuration alone is what was meant.
+    /// Returns an error if the command line names tests, because printing the configuration runs
+    /// none.
     pub fn only_print(&self) -> Result<(), CargoOptionsError> {
         match self.names.first() {
             None => Ok(()),
@@ -205,10 +208,11 @@ impl CargoOptions {
         }
     }
 
-    /// Settles what was typed, on a machine with so many CPUs.
+    /// Turns the options into settings for a machine with `cpus` CPUs.
     pub fn resolve(self, cpus: NonZeroU32) -> Result<CargoSettings, CargoOptionsError> {
         let harness = HarnessArguments::read(&self.test_arguments)?;
-        // Next to `--workspace` a value may be a package, which only the workspace can tell.
+        // Next to `--workspace` a value may be a package, which is known only once the workspace
+        // is.
         let (exclude, exclude_undecided) = match self.packages.workspace {
             true => (Vec::new(), self.tests.exclude.clone()),
             false => (self.tests.exclude.clone(), Vec::new()),
@@ -317,7 +321,7 @@ fn slots(
     jobs: Option<i32>,
     cpus: NonZeroU32,
 ) -> Result<u32, CargoOptionsError> {
-    // Cargo refuses this as well, but only once it builds.
+    // Cargo rejects this as well, but only once it builds.
     if jobs == Some(0) {
         return Err(CargoOptionsError::JobsZero);
     }

@@ -17,7 +17,7 @@ use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 
 use super::CargoOptions;
 
-/// `cargo maelstrom`, as far as configuration goes.
+/// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "cargo-maelstrom",
     prefix: "CARGO_MAELSTROM",
@@ -49,7 +49,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
 };
 
 impl CargoOptions {
-    /// Settles the options from a command line (program name first), variables and files.
+    /// Resolves the options from a command line (program name first), variables and files.
     ///
     /// Cargo calls `cargo-maelstrom maelstrom …` for `cargo maelstrom …`; the extra word is
     /// dropped.
@@ -63,7 +63,7 @@ impl CargoOptions {
         resolve(&PROGRAM, &own_words(arguments), system)
     }
 
-    /// Reads a command line alone, program name first. [`CargoOptions::resolved`] also asks
+    /// Parses only a command line, program name first. [`CargoOptions::resolved`] also reads
     /// variables and files.
     pub fn read<I>(arguments: I) -> Result<CargoOptions, clap::Error>
     where
@@ -73,9 +73,9 @@ impl CargoOptions {
     }
 }
 
-/// The command line without the word that cargo puts on it, and with the options that a subcommand
-/// of `cargo` or `cargo nextest` in its place stands for. As the first word these are no names of
-/// tests: one of those can stand after `--`.
+/// Removes the word that cargo inserts, and replaces a subcommand of `cargo` or `cargo nextest` by
+/// the equivalent option. As the first word, these are not names of tests; such a name can be given
+/// after `--`.
 fn own_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments = arguments.into_iter().peekable();
     let program = arguments.next();

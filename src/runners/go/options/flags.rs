@@ -1,35 +1,35 @@
-//! The flags of `go test`, and their role here.
+//! The flags of `go test`, and how this program handles them.
 //!
 //! They come from the command line and from `GOFLAGS`, where a flag takes its value only after `=`,
 //! and where `-c` and `-x` are Go's.
 
-/// What a flag of Go is to us.
+/// How a flag of Go is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagRole {
-    /// An option of ours with this name.
+    /// As this program's option with that name.
     Own(&'static str),
     Build,
     Test,
-    /// Nothing that makes sense here.
+    /// Not supported: reported as an error.
     Refused,
-    /// Says what is the case anyway.
+    /// Has no effect here, such as `-benchtime` without benchmarks: ignored.
     Moot,
 }
 
 /// Whether a flag takes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagArity {
-    /// It does; the next word, unless it is written with `=`.
+    /// Takes a value: after `=`, or the next word.
     Value,
-    /// It is on or off; `=` may say which.
+    /// A boolean flag; `=` may set its value.
     Switch,
 }
 
 use FlagArity::{Switch, Value};
 use FlagRole::{Build, Moot, Own, Refused, Test};
 
-/// Go's flags (`go help build`, `go help test`, `go help testflag`), Go 1.20 to 1.26, but for those of
-/// one letter that are also ours ([`OURS`]).
+/// Go's flags (`go help build`, `go help test`, `go help testflag`) of Go 1.20 to 1.26, except the
+/// one-letter flags that are also this program's own ([`OURS`]).
 const FLAGS: [(&str, FlagArity, FlagRole); 65] = [
     ("C", Value, Own("directory")),
     ("a", Switch, Build),
@@ -98,16 +98,16 @@ const FLAGS: [(&str, FlagArity, FlagRole); 65] = [
     ("work", Switch, Refused),
 ];
 
-/// Go's flags of one letter that mean something else on our command line.
+/// Go's one-letter flags that mean something else on this program's command line.
 const OURS: [(&str, FlagArity, FlagRole); 3] = [
     ("c", Switch, Refused),
-    // Steps and commands of the build, which Go prints.
+    // `-p` limits the build's concurrent steps, `-x` prints its commands.
     ("p", Value, Build),
     ("x", Switch, Build),
 ];
 
-/// What `go test` knows and the test binaries don't; all the others may also be written with `test.`
-/// in front.
+/// Flags that `go test` accepts and test binaries don't. All others, except those of the build, may
+/// also be written with the prefix `test.`.
 const NOT_THE_BINARYS: [&str; 10] = [
     "C",
     "cover",
@@ -121,7 +121,7 @@ const NOT_THE_BINARYS: [&str; 10] = [
     "work",
 ];
 
-/// What a flag with this name is on the command line, if it is one of Go's.
+/// Returns how a flag with this name is handled on the command line; `None` if Go has no such flag.
 pub fn of_command_line(name: &str) -> Option<(FlagArity, FlagRole)> {
     let binarys = name.strip_prefix("test.");
     let found = FLAGS.iter().find(|(known, _, meant)| match binarys {
@@ -131,16 +131,17 @@ pub fn of_command_line(name: &str) -> Option<(FlagArity, FlagRole)> {
     found.map(|(_, takes, meant)| (*takes, *meant))
 }
 
-/// What a flag with this name is in `GOFLAGS`. Go itself says what is wrong with the rest of it.
+/// Returns how a flag with this name is handled in `GOFLAGS`. Go itself reports what is invalid
+/// there.
 pub fn of_variable(name: &str) -> Option<(FlagArity, FlagRole)> {
     let ours = OURS.iter().find(|(known, _, _)| *known == name);
     let found = ours.map(|(_, takes, meant)| (*takes, *meant));
-    // These two are no flags there.
+    // `GOFLAGS` does not accept these two.
     let is_one = !matches!(name, "C" | "help");
     found.or_else(|| of_command_line(name).filter(|_| is_one))
 }
 
-/// What Go takes for a boolean (`strconv.ParseBool`).
+/// Parses a boolean as Go does (`strconv.ParseBool`).
 pub fn boolean(value: &str) -> Option<bool> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

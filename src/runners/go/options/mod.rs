@@ -41,7 +41,7 @@ use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 pub use self::resolve::{GoAction, GoOptionsError, GoSettings};
 pub use self::timeout::GoTimeout;
 
-/// The program, and which of its options are configuration values.
+/// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-go-test",
     prefix: "MAELSTROM_GO_TEST",
@@ -65,10 +65,10 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     ],
 };
 
-/// What `--repeat` does, which is also an option of Go's.
+/// The help text of `--repeat`, which is also an option of Go's.
 const REPEAT_HELP: &str = "Run every test this many times; also -count";
 
-/// The command line as it was typed, after [`words::rewrite`].
+/// The command line, after [`words::rewrite`].
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "maelstrom-go-test",
@@ -97,11 +97,11 @@ pub struct GoOptions {
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
-    /// Which tests.
+    /// The selection of tests.
     #[command(flatten)]
     pub tests: GoTestOptions,
 
-    /// How Go builds.
+    /// The options for the build.
     #[command(flatten)]
     pub build: GoBuildOptions,
 
@@ -109,12 +109,12 @@ pub struct GoOptions {
     #[command(flatten)]
     pub run: GoRunOptions,
 
-    /// What all test programs have.
+    /// The options that all test programs share.
     #[command(flatten)]
     pub common: CommonOptions,
 }
 
-/// Which tests.
+/// The selection of tests.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Tests")]
 pub struct GoTestOptions {
@@ -152,7 +152,7 @@ pub struct GoTestOptions {
     pub no_run: bool,
 }
 
-/// How Go builds.
+/// The options for the build.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Building")]
 pub struct GoBuildOptions {
@@ -185,7 +185,7 @@ pub struct GoBuildOptions {
     go_flags: Option<String>,
 }
 
-/// How the tests run, besides what all programs say of that.
+/// How the tests run, besides [`CommonOptions`].
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Running", next_display_order = help_order::LAST)]
 pub struct GoRunOptions {
@@ -221,7 +221,7 @@ pub struct GoRunOptions {
 }
 
 impl GoOptions {
-    /// Settles the options from a command line (program name first), variables and files.
+    /// Resolves the options from a command line (program name first), variables and files.
     pub fn resolved<I>(
         arguments: I,
         system: &impl ConfigEnvironment,
@@ -233,7 +233,7 @@ impl GoOptions {
         resolve(&PROGRAM, &own_words(arguments, &go_flags), system)
     }
 
-    /// Reads a command line alone, program name first.
+    /// Parses only a command line, program name first.
     pub fn read<I>(arguments: I) -> Result<GoOptions, clap::Error>
     where
         I: IntoIterator<Item = OsString>,
@@ -243,7 +243,7 @@ impl GoOptions {
 }
 
 fn own_words(arguments: impl IntoIterator<Item = OsString>, go_flags: &str) -> Vec<OsString> {
-    // These are added when the command line is parsed; the others are taken from clap.
+    // clap adds these options only when it parses; it lists the others.
     let mut options: Vec<String> = ["help", "config-file", "print-config", "log-level"]
         .map(str::to_owned)
         .to_vec();

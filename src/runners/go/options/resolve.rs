@@ -18,61 +18,62 @@ use maelstrom_spec::filter::{PatternError, TestSelection, vocabulary};
 use super::timeout::GoTimeout;
 use super::{GoBuildOptions, GoOptions, GoRunOptions, GoTestOptions};
 
-/// All packages below the current directory, as Go writes it.
+/// Go's pattern for all packages below the current directory.
 const ALL_PACKAGES: &str = "./...";
 
-/// What a command line means.
+/// The options, resolved.
 #[derive(Clone, Debug)]
 pub struct GoSettings {
     pub goal: GoAction,
-    /// Where, if not here.
+    /// The directory to change to, if any.
     pub directory: Option<PathBuf>,
-    /// Which packages, as Go understands them.
+    /// The packages to test, in Go's notation.
     pub packages: Vec<String>,
-    /// Which tests, by pattern.
+    /// The patterns that select tests.
     pub patterns: TestSelection,
-    /// Which tests and subtests, by Go's expressions.
+    /// Go's expression that selects tests and subtests.
     pub run: Option<RunPattern>,
-    /// Which tests and subtests not.
+    /// Go's expression that excludes tests and subtests.
     pub skip: Option<RunPattern>,
-    /// What Go is told for building; `go list` understands all of it.
+    /// Flags for the build, all of which `go list` accepts as well.
     pub build_flags: Vec<String>,
-    /// What Go's commands get as `GOFLAGS`, if not what they would find there.
+    /// The value of `GOFLAGS` for Go's commands, if it differs from the environment's.
     pub go_flags: Option<String>,
-    /// What only `go test` is told.
+    /// Flags that only `go test` accepts.
     pub go_test_flags: Vec<String>,
-    /// What the test binaries are told through `go test`.
+    /// Flags that `go test` passes to the test binaries.
     pub test_flags: Vec<String>,
-    /// What every test binary gets in the end.
+    /// Arguments that are appended to those of every test binary.
     pub extra_arguments: Vec<OsString>,
-    /// What every program's settings have.
+    /// The settings that all programs share.
     pub common: RunSettings,
     /// Whether tests see this machine's programs and toolchain.
     pub toolbox: Toolbox,
-    /// After how long a test is ended from outside.
+    /// The timeout of a test, enforced by the engine.
     pub timeout: Option<Duration>,
-    /// The same as it was said, in seconds, 0 for no limit; it wins against the project's file.
+    /// The value of `--timeout` in seconds, 0 for none. It takes precedence over the container
+    /// file.
     pub timeout_s: Option<u32>,
-    /// In what tests run.
+    /// The options for the tests' containers.
     pub containers: TestContainerOptions,
 }
 
-/// What a call is for.
+/// The purpose of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GoAction {
-    /// Build, list and run.
+    /// Builds, lists and runs the tests.
     Run,
-    /// Build and print the tests.
+    /// Builds the tests and prints their names.
     ListTests,
     ListPackages,
     Build,
-    /// Write a file to begin with.
+    /// Writes the project's starter file.
     Init,
-    /// Build, and print what a test gets.
+    /// Builds the tests, and explains the container of one.
     Explain,
 }
 
-/// Options that don't go together, or don't mean anything.
+/// The error of options that contradict each other or are invalid.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum GoOptionsError {
     #[error(transparent)]
@@ -84,15 +85,15 @@ pub enum GoOptionsError {
         #[source]
         source: RunPatternError,
     },
-    /// A flag of `go test` that makes no sense with a process for each test.
+    /// A flag of `go test` that is not possible with a process per test.
     #[error("`{flag}` is not supported")]
     #[diagnostic(help("{}", instead(flag)))]
     Refused { flag: String },
-    /// The same in `GOFLAGS`.
+    /// The same flag in `GOFLAGS`.
     #[error("`{flag}`, which GOFLAGS says, is not supported")]
     #[diagnostic(help("{}; for everything else, set GOFLAGS without it", instead(flag)))]
     RefusedVariable { flag: String },
-    /// Something that only a container can keep from tests.
+    /// `--strict` without a container.
     #[error(transparent)]
     Strict(#[from] StrictProcessError),
 }
@@ -103,7 +104,7 @@ impl ProgramError for GoOptionsError {
     }
 }
 
-/// What to use instead of a flag that is refused.
+/// Returns what to use instead of a refused flag.
 fn instead(flag: &str) -> String {
     match flag {
         "-json" => "`--record=FILE` writes what happens as lines of JSON".to_owned(),
@@ -114,7 +115,7 @@ fn instead(flag: &str) -> String {
 }
 
 impl GoOptions {
-    /// Settles what was typed, on a machine with so many CPUs.
+    /// Turns the options into settings for a machine with `cpus` CPUs.
     pub fn resolve(self, cpus: NonZeroU32) -> Result<GoSettings, GoOptionsError> {
         if let Some(flag) = self.build.refused_flag.first().cloned() {
             return Err(GoOptionsError::Refused { flag });
@@ -186,7 +187,7 @@ fn goal(tests: &GoTestOptions, containers: &TestContainerOptions) -> GoAction {
     }
 }
 
-/// What `-list` names; nothing if it is empty, as for Go.
+/// Returns the value of `-list`. Like Go, ignores an empty one.
 fn listed(tests: &GoTestOptions) -> Option<&str> {
     let pattern = tests.list_matching.as_deref();
     pattern.filter(|pattern| !pattern.is_empty())
@@ -196,7 +197,7 @@ fn run_pattern(
     option: &'static str,
     pattern: Option<&str>,
 ) -> Result<Option<RunPattern>, GoOptionsError> {
-    // An empty one says nothing, as for Go; of `-skip` it would leave out every test.
+    // Like Go, ignores an empty pattern; an empty `-skip` would exclude every test.
     pattern
         .filter(|pattern| !pattern.is_empty())
         .map(RunPattern::parse)
@@ -211,7 +212,7 @@ fn go_test_flags(build: &GoBuildOptions, run: &GoRunOptions) -> Vec<String> {
     flags.extend(run.short.then(|| "-short".to_owned()));
     flags.extend(run.fullpath.then(|| "-fullpath".to_owned()));
     flags.extend(run.timeout.as_ref().map(|timeout| match timeout {
-        // Somebody else keeps it.
+        // Go's own timeout is disabled, because the engine enforces this one.
         GoTimeout::Seconds(_) => "-timeout=0".to_owned(),
         GoTimeout::Go(duration) => format!("-timeout={duration}"),
     }));

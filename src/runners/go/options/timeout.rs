@@ -2,16 +2,16 @@
 
 use std::str::FromStr;
 
-/// How long a test may take.
+/// The value of `--timeout`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GoTimeout {
-    /// So many seconds, kept from outside; 0 means for ever.
+    /// A number of seconds, enforced by the engine; 0 means no timeout.
     Seconds(u32),
-    /// A duration as Go writes it, kept by the test binary itself.
+    /// A duration in Go's notation, enforced by the test binary itself.
     Go(String),
 }
 
-/// A text that is no duration.
+/// The error of a text that is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("neither a number of seconds nor a duration such as `90s` or `1h30m`")]
 pub struct TimeoutError;
@@ -30,7 +30,8 @@ impl FromStr for GoTimeout {
     }
 }
 
-/// Whether Go takes a text for a duration (`time.ParseDuration`): numbers, each with its unit.
+/// Returns whether Go accepts a text as a duration (`time.ParseDuration`): numbers, each with a
+/// unit.
 fn is_duration(text: &str) -> bool {
     let mut rest = text;
     while !rest.is_empty() {

@@ -1,7 +1,7 @@
 //! The value of `GOFLAGS`: the variable, or what `go env -w` stored for it.
 //!
-//! Go is not run for that, which would delay the start of every run; what its installation may set
-//! (`GOROOT/go.env`) is compared when Go is run for other reasons.
+//! Go is not run for this, which would delay the start of every run. `GOROOT/go.env`, which an
+//! installation may contain, is checked later, when Go runs for other reasons.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use maelstrom_spec::config::ConfigEnvironment;
 
 const NAME: &str = "GOFLAGS";
 
-/// The flags in force, as one text; empty if there are none.
+/// Returns the effective flags as one text; empty if there are none.
 pub fn go_flags(system: &impl ConfigEnvironment) -> String {
     let variable = |name: &str| {
         let value = system.variable(name)?.into_string().ok()?;
-        // For Go, an empty variable is none.
+        // Go treats an empty variable as unset.
         Some(value).filter(|value| !value.is_empty())
     };
     let written = || {
@@ -32,13 +32,13 @@ pub fn go_flags(system: &impl ConfigEnvironment) -> String {
                 .strip_prefix('=')
                 .map(str::to_owned)
         };
-        // Of several lines Go takes the last.
+        // Go uses the last of several lines.
         text.lines().filter_map(value).next_back()
     };
     variable(NAME).or_else(written).unwrap_or_default()
 }
 
-/// The flags of a text, which Go separates by spaces; one in single or double quotes may hold some
+/// Splits a text into flags as Go does: at spaces, except inside single or double quotes
 /// (`cmd/internal/quoted` in Go's sources).
 pub fn split(text: &str) -> Vec<&str> {
     let mut flags = Vec::new();
@@ -47,7 +47,7 @@ pub fn split(text: &str) -> Vec<&str> {
         let (flag, after) = match first {
             '\'' | '"' => {
                 let inner = rest.get(1..).unwrap_or_default();
-                // Go refuses a quote that is not closed, and says so itself.
+                // Go itself rejects an unclosed quote.
                 inner.split_once(first).unwrap_or((inner, ""))
             }
             _ => rest.split_at(
@@ -61,7 +61,7 @@ pub fn split(text: &str) -> Vec<&str> {
     flags
 }
 
-/// The text that Go splits into these flags.
+/// Returns the text that Go splits into these flags.
 pub fn join(flags: &[&str]) -> String {
     let quoted = flags.iter().map(|flag| {
         let needs_quotes = flag.is_empty()
@@ -116,7 +116,7 @@ mod tests {
                 &["-ldflags=-X a=b -run=x", "-race"],
             ),
             ("\"-tags=it's\" -v", &["-tags=it's", "-v"]),
-            // Quotes count at a flag's beginning only.
+            // Only a quote at the beginning of a flag counts.
             ("-ldflags='-X a=b'", &["-ldflags='-X", "a=b'"]),
             ("'-a b", &["-a b"]),
         ] {

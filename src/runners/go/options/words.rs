@@ -1,15 +1,15 @@
 //! Rewrites `go test` arguments into arguments of our own command line.
 //!
 //! Go's flags begin with one dash or two, and take their value after `=` or in the next word. A
-//! flag for which we have an option becomes that option; a build flag becomes `--build-flag=…`, a
-//! flag of the test binaries `--test-flag=…`, and one that makes no sense here `--refused-flag=…`,
-//! to be reported later. An unknown flag is the tests' own, as in `go test`; words after it belong
-//! to it, unless no package was named yet.
+//! flag for which this program has an option becomes that option; a build flag becomes
+//! `--build-flag=…`, a flag of the test binaries `--test-flag=…`, and an unsupported one
+//! `--refused-flag=…`, to be reported later. An unknown flag belongs to the tests, as in `go test`;
+//! the words after it belong to it, unless no package has been named yet.
 //!
 //! `GOFLAGS` is parsed the same way, as if it preceded the command line: the last of repeated flags
-//! counts, as in Go. What of it is not ours stays there for Go.
+//! counts, as in Go. Flags in it that this program does not handle stay there for Go.
 //!
-//! Pure, and infallible.
+//! The rewriting is pure and infallible.
 
 use std::ffi::OsString;
 
@@ -18,21 +18,21 @@ use super::flags::FlagRole::{self, Build, Moot, Own, Refused, Test};
 use super::flags::{boolean, of_command_line, of_variable};
 use super::variable;
 
-/// Our options of one letter that take a number, which may follow at once.
+/// This program's one-letter options that take a number, which may follow without a space.
 const WITH_NUMBER: [char; 5] = ['j', 'p', 'r', 's', 't'];
 
-/// Our options of one letter that take a value in the next word.
+/// This program's one-letter options that take a value in the next word.
 const WITH_WORD: [&str; 9] = ["-L", "-c", "-i", "-j", "-p", "-r", "-s", "-t", "-x"];
 
-/// What our own command line can do.
+/// The options of this program's own command line.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownOptions<'a> {
     pub options: &'a [String],
-    /// Those of them that are on or off, and can be set to off by `--no-NAME`.
+    /// The boolean options that can be turned off by `--no-NAME`.
     pub negatable: &'a [&'a str],
 }
 
-/// Rewrites a command line, program name first, after what `GOFLAGS` holds.
+/// Rewrites a command line, program name first, preceded by the flags in `GOFLAGS`.
 pub fn rewrite(
     words: impl IntoIterator<Item = OsString>,
     known: KnownOptions<'_>,
@@ -49,7 +49,7 @@ pub fn rewrite(
     while let Some(word) = words.next() {
         if matches!(
             word.to_str(),
-            Some("-args" | "--args" | "--") // From here on everything is the tests'.
+            Some("-args" | "--args" | "--") // All further words belong to the tests.
         ) {
             rewriter.rewritten.push("--".into());
             rewriter.rewritten.extend(words);
@@ -67,10 +67,10 @@ struct FlagRewriter<'a> {
     last: PreviousWord,
 }
 
-/// What the word before was.
+/// The kind of the previous word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PreviousWord {
-    /// A flag of the tests' own, whose value may follow.
+    /// An unknown flag, whose value may follow.
     Unknown,
     Other,
 }
@@ -109,7 +109,7 @@ impl FlagRewriter<'_> {
             None => (flag, None),
         };
         let double = word.to_str().is_some_and(|word| word.starts_with("--"));
-        // `-list REGEXP` is Go's; `--list` is ours, and lists everything.
+        // `-list REGEXP` is Go's; `--list` is this program's, and lists all tests.
         let own_list = double && name == "list" && value.is_none();
         if let Some((takes, meant)) = of_command_line(name).filter(|_| !own_list) {
             let value = match takes {
@@ -147,13 +147,13 @@ impl FlagRewriter<'_> {
         }
     }
 
-    /// An option of ours that is on or off: what is said last holds.
+    /// Sets a boolean option of this program: the last occurrence counts.
     fn switch(&mut self, own: &str, value: Option<&str>) {
         let (on, off) = (format!("--{own}"), format!("--no-{own}"));
         let is_on = match value.map(|value| (value, boolean(value))) {
             None | Some((_, Some(true))) => true,
             Some((_, Some(false))) => false,
-            // `-v=test2json` is verbose.
+            // `-v=test2json` implies verbose output.
             Some(("test2json", None)) if own == "verbose" => true,
             Some((value, None)) => return self.push(own, value),
         };
@@ -165,7 +165,7 @@ impl FlagRewriter<'_> {
         }
     }
 
-    /// Takes what is ours from `GOFLAGS`; the rest stays there.
+    /// Takes the flags that this program handles from `GOFLAGS`; the rest stays there.
     fn go_flags(&mut self, text: &str) {
         let mut rest = Vec::new();
         let mut taken = Vec::new();
@@ -186,7 +186,7 @@ impl FlagRewriter<'_> {
         }
     }
 
-    /// Whether this is an option of ours with one letter, alone or with a number.
+    /// Returns whether this is a one-letter option of this program, alone or with a number.
     fn is_short(&self, flag: &str) -> bool {
         let mut letters = flag.chars();
         match (letters.next(), letters.as_str()) {
@@ -203,13 +203,13 @@ impl FlagRewriter<'_> {
     }
 }
 
-/// Whether a word of `GOFLAGS` gets its meaning from us.
+/// Returns whether this program handles a word of `GOFLAGS`.
 pub fn is_taken(word: &str) -> bool {
     of_variable_word(word).is_some()
 }
 
-/// What a word of `GOFLAGS` says that gets its meaning from us. What is about building alone is Go's
-/// to read there, and so is a flag that lacks its value.
+/// Parses a word of `GOFLAGS` that this program handles. `None` for flags that only concern the
+/// build or the test binaries, and for flags without their value, which Go reads there itself.
 fn of_variable_word(word: &str) -> Option<(&str, FlagArity, FlagRole, Option<&str>)> {
     let flag = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
     let (name, value) = match flag.split_once('=') {
@@ -222,7 +222,8 @@ fn of_variable_word(word: &str) -> Option<(&str, FlagArity, FlagRole, Option<&st
     (is_whole && is_ours).then_some((name, takes, meant, value))
 }
 
-/// Whether a flag is said to be off: a switch that is false, or an expression or a file that is none.
+/// Returns whether a flag is turned off: a switch that is false, or an empty expression or file
+/// name.
 fn is_off(takes: FlagArity, value: Option<&str>) -> bool {
     match takes {
         Switch => value.and_then(boolean) == Some(false),
@@ -230,8 +231,8 @@ fn is_off(takes: FlagArity, value: Option<&str>) -> bool {
     }
 }
 
-/// Whether a word can be a package rather than the value of a flag: a path that says so, or all of
-/// something.
+/// Returns whether a word can be a package rather than the value of a flag: an explicit path, or a
+/// pattern for several packages.
 fn is_package(word: &str) -> bool {
     let is_path = matches!(word, "." | "..") || word.starts_with("./") || word.starts_with("../");
     is_path || word.ends_with("...") || matches!(word, "all" | "std" | "cmd")
@@ -300,7 +301,8 @@ mod tests {
     fn what_gets_its_meaning_from_us_is_taken_from_the_variable() {
         for (go_flags, expected) in [
             ("", "x ."),
-            // The build's and the binaries' stay where Go reads them, and so does what it refuses.
+            // Flags of the build and of test binaries stay where Go reads them, as do those that Go
+            // rejects.
             ("-tags=a --race -x -p=3 -cpu=2 -mod=mod", "x ."),
             ("nonsense -nonsense -u -run -C=d -help - --", "x ."),
             ("-run=A -mod=mod", "x --run=A --go-flags=-mod=mod ."),

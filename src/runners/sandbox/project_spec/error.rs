@@ -1,4 +1,4 @@
-//! Errors in a project's file, or in what it refers to.
+//! Errors in a project's container file, or in what it refers to.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,41 +12,41 @@ use maelstrom_spec::SpecError;
 use maelstrom_spec::document::DocumentError;
 use maelstrom_spec::environment::ExpansionError;
 
-/// Why a test cannot have what its project's file says.
+/// Why the container that a project's file describes cannot be created.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum ProjectSpecError {
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error("cannot read `{}`", path.display())]
     #[diagnostic(help("check its permissions"))]
     Read { path: PathBuf, source: io::Error },
-    /// Something in it has no meaning. Without the excerpt of the file, since this becomes a line.
+    /// The file is invalid. The message omits the excerpt of the file, because it becomes one line.
     #[error("{}: {}", .0.place, .0.message)]
     #[diagnostic(forward(0))]
     Document(Box<DocumentError>),
-    /// Its parts don't make a container.
+    /// The parts of the file do not form a valid container.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Resolve(#[from] SpecError),
-    /// A layer or an image cannot be had.
+    /// A layer or an image is not available.
     #[error("{place}: {what}")]
     #[diagnostic(forward(source))]
     Material {
-        /// Where it is asked for.
+        /// The place in the file.
         place: String,
-        /// What is asked for.
+        /// The layer or image.
         what: String,
-        /// Why it can't be had.
+        /// The reason why it is not available.
         source: Box<LayerCacheError>,
     },
-    /// A variable has no value.
+    /// A variable without a value is expanded.
     #[error("{place}: {source}")]
     #[diagnostic(forward(source))]
     Environment {
-        /// Where it is asked for.
+        /// The place in the file.
         place: String,
         source: ExpansionError,
     },
-    /// A layer's file that nobody would see.
+    /// A file of a layer would be hidden by the default container.
     #[error(
         "{place}: `{}` of the layers would be hidden: the default container has {what} at `{}`",
         path.display(), hidden_by.display()
@@ -61,27 +61,27 @@ pub enum ProjectSpecError {
         what: &'static str,
         hidden_by: PathBuf,
     },
-    /// Something is to be mounted where nothing stands.
+    /// The container has no file or directory at a mount point.
     #[error("{place}: there is no `{}` in the container to mount on", mount_point.display())]
     #[diagnostic(help("make one by a layer: {{ stubs = [\"{stub}\"] }}"))]
     NoMountPoint {
-        /// Where the mount stands.
+        /// The place of the mount in the file.
         place: String,
         mount_point: PathBuf,
-        /// The stub that would help.
+        /// The stub that creates the mount point.
         stub: String,
     },
-    /// A directory or file that is to be bound and is not there.
+    /// The source of a bind mount does not exist or is not accessible.
     #[error("{place}: `{}` is to be mounted, and cannot be looked at", path.display())]
     #[diagnostic(help("create it first; relative paths start at the project directory"))]
     NoSource {
-        /// Where the mount stands.
+        /// The place of the mount in the file.
         place: String,
         /// The path on this machine.
         path: PathBuf,
         source: io::Error,
     },
-    /// This machine's programs in a container that is not the default one.
+    /// `toolbox = true` for a container that is not based on the default one.
     #[error(
         "{place}: `toolbox = true` has a meaning only for containers that begin with `default`"
     )]

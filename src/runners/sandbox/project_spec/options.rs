@@ -20,7 +20,7 @@ pub struct TestContainerOptions {
     #[arg(long, value_name = "TEST", group = "goal")]
     pub explain: Option<String>,
 
-    /// Layers and images.
+    /// The options for layers and images.
     #[command(flatten)]
     pub caches: RunnerCacheOptions,
 }

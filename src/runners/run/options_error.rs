@@ -30,6 +30,7 @@ pub enum RunCommandOptionsError {
     #[error("`{option}` is for a program named on the command line, not for jobs of an input")]
     #[diagnostic(help("say it in the job's own fields"))]
     ContainerOfInput {
+        /// The option that does not apply.
         option: &'static str,
     },
     /// `--watch`, which needs tests whose files are known.

@@ -40,7 +40,7 @@ impl BrokerCore {
                     continue;
                 }
             };
-            // Its jobs name it by number; those of a rejected template are skipped below.
+            // The jobs refer to it by number; those of a rejected template are skipped below.
             if let Err(status) = self.define(client, number, template, bytes.len()) {
                 let message = status.message();
                 tracing::warn!(%run, message, "a template of the journal is rejected");
@@ -163,7 +163,7 @@ impl BrokerCore {
         Ok(())
     }
 
-    /// Defines a template of this size.
+    /// Defines a template whose encoding has `bytes` bytes.
     fn define(
         &mut self,
         id: ClientId,
@@ -174,7 +174,7 @@ impl BrokerCore {
         let container = template.container.as_ref();
         let asks = match container.map(v1::Container::privileges) {
             Some(v1::Privileges::Ordinary) => PrivilegeScope::Ordinary,
-            // Privileges that are not requested, a worker refuses.
+            // A worker rejects unspecified privileges.
             Some(_) | None => PrivilegeScope::Everything,
         };
         let defined = self.templates.define(id, number, template);
@@ -206,7 +206,7 @@ impl BrokerCore {
                 }
                 self.check(inputs);
             }
-            // What was missing a moment ago may be present now.
+            // Contents that were missing at the last check may have been uploaded since.
             DefineOutcome::Known(_) if self.templates.is_lacking(inputs) => self.check(inputs),
             DefineOutcome::Known(_) => {}
         }
@@ -245,9 +245,9 @@ impl BrokerCore {
     }
 }
 
-/// Whether a run had a template before.
+/// Whether a run had defined a template before.
 enum TemplateOrigin {
-    /// It is new to this run.
+    /// The template is new to this run.
     New(RunName),
     Known,
 }

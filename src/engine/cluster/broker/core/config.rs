@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::broker::limits::ClientLimits;
 use crate::broker::scheduler::SchedulerLimits;
 
-/// The operator's settings.
+/// The settings of the broker's core.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig {
-    /// How long leases live without a heartbeat.
+    /// The duration of a lease without a heartbeat.
     pub lease: Duration,
-    /// The interval of workers' heartbeats.
+    /// The interval between heartbeats of a worker.
     pub heartbeat: Duration,
     /// How long a run waits for its client to reconnect.
     pub client_patience: Duration,
@@ -36,7 +36,7 @@ impl Default for BrokerConfig {
     }
 }
 
-/// A duration in the scheduler's unit.
+/// Returns a duration in milliseconds, the scheduler's unit.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
-//! Reports what the core's invariants rule out.
+//! Reports violations of the core's invariants.
 
-/// An invariant does not hold: an error in the log, and a failed test. The caller goes on as well as
-/// it can, since a broker serves many clients.
+/// Reports that an invariant does not hold: logs an error, and panics in debug builds. In release
+/// builds the caller continues as well as it can, because a broker serves many clients.
 pub fn broken_invariant(what: &str) {
     tracing::error!(
         what,

@@ -1,4 +1,4 @@
-//! The inputs of the core, and its view of the storage.
+//! The inputs of the core, and the trait through which it queries the storage.
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
@@ -13,7 +13,7 @@ use crate::broker::scheduler::InputsId;
 use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::v1;
 
-/// A connection of a client or a worker. Never reused.
+/// The id of a connection of a client or a worker. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
 
@@ -22,9 +22,9 @@ pub enum CoreInput {
     Hello {
         hello: v1::Hello,
         caller: CallerPrincipal,
-        /// Where its messages go.
+        /// The queue of outgoing messages.
         outbox: Outbox<v1::SessionEvent>,
-        /// Receives the session, or why it is refused.
+        /// Receives the session, or the error of a rejected connection.
         answer: oneshot::Sender<Result<SessionId, Status>>,
         session: SessionId,
     },
@@ -35,46 +35,46 @@ pub enum CoreInput {
     Register {
         register: v1::Register,
         caller: CallerPrincipal,
-        /// Where its orders go.
+        /// The queue of outgoing orders.
         orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
-        /// Receives the session, or why it is refused.
+        /// Receives the session, or the error of a rejected connection.
         answer: oneshot::Sender<Result<SessionId, Status>>,
         session: SessionId,
     },
-    /// An input that takes much memory, with the permit that admits the next one.
+    /// An input that takes much memory. The permit admits the next one when it is dropped.
     Large(Box<CoreInput>, OwnedSemaphorePermit),
     /// A message from a worker.
     Worker(SessionId, v1::worker_message::Kind),
     Gone(SessionId),
     /// The journal has committed a request, or failed to.
     Journalled(u64, Result<(), String>),
-    /// Whether the storage has a template's contents.
+    /// The result of checking whether the storage has a template's contents.
     Checked(InputsId, Result<InventoryCheck, String>),
     /// The storage has lost a blob.
     ContentsLost,
-    /// Asks for the cluster's status.
+    /// A request for the cluster's status.
     Status(oneshot::Sender<v1::Cluster>),
-    /// Asks for the metrics.
+    /// A request for the metrics.
     Figures(oneshot::Sender<CoreSnapshot>),
     /// Drains the workers of this name, or all.
     Drain(String, oneshot::Sender<Vec<String>>),
     Tick,
-    /// About once a second: sends the cluster's status to clients.
+    /// Sent about once a second: the core sends the cluster's status to clients.
     Sample,
 }
 
-/// What the core asks of the storage.
+/// The queries that the core makes to the storage.
 pub trait ContentInventory: Send + Sync {
-    /// Checks for contents, and for everything below directories.
+    /// Checks whether the storage has these contents, including everything below directories.
     fn check(
         &self,
         contents: Vec<ContentSource>,
     ) -> BoxFuture<'static, Result<InventoryCheck, String>>;
 
-    /// The total size of its blobs.
+    /// Returns the total size of the stored blobs, in bytes.
     fn bytes(&self) -> u64;
 
-    /// The hits and misses of the action cache.
+    /// Returns the hits and misses of the action cache.
     fn cache_uses(&self) -> (u64, u64) {
         (0, 0)
     }

@@ -1,4 +1,4 @@
-//! Leases: grants to workers, and their reports.
+//! Leases: grants to workers, and the workers' reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +16,14 @@ use maelstrom_wire::from_proto;
 use maelstrom_wire::limits::cut_discarded;
 use maelstrom_wire::v1::{self, job_result, report, worker_order};
 
-/// Grants between two looks at the inbox: enough to fill a thousand workers, and quick to make.
+/// The number of grants per batch: enough to fill a thousand workers, and fast to compute.
 const GRANTS_MAX: usize = 4096;
 
 impl BrokerCore {
     pub(super) fn grant(&mut self) {
         loop {
-            // Granted in batches, so that the leases of a large cluster never form one list.
+            // Granted in batches, so that the leases of a large cluster are never all in memory at
+            // once.
             let grants = self.scheduler.grants(self.now, GRANTS_MAX);
             let is_all = grants.len() < GRANTS_MAX;
             self.send_leases(grants);
@@ -77,7 +78,8 @@ impl BrokerCore {
                 return self.dismiss(id, "a report of no known kind");
             };
             let Some(key) = self.workers.leased(fence) else {
-                // The worker keeps an end until it is acknowledged, even that of an unknown lease.
+                // A worker repeats the end of a lease until it is acknowledged, even of one that is
+                // unknown here.
                 if matches!(kind, report::Kind::Finished(_) | report::Kind::Returned(_)) {
                     settled.push(fence.0);
                 }
@@ -109,7 +111,7 @@ impl BrokerCore {
     fn started(&mut self, id: WorkerId, key: JobKey, fence: FencingToken, slot: u32) {
         let standing = self.scheduler.started(id, key, fence, self.now);
         match standing {
-            // A cancelled job runs and produces output until it is stopped.
+            // A cancelled job continues to run and write output until it is stopped.
             LeaseStatus::Current | LeaseStatus::Cancelled => {
                 if let Some(attempt) = self.runs.attempt(key, fence) {
                     self.runs.started(key, attempt, slot, self.now);
@@ -154,8 +156,8 @@ impl BrokerCore {
             }
             Err(why) => {
                 let message = format!("the broker cannot keep what the job wrote: {why}");
-                // The job is over for its client. If its worker is lost before it ends the lease, it
-                // must not run again.
+                // For the client the job is over. It must not run again if its worker is lost
+                // before it ends the lease.
                 self.scheduler.cancel(key);
                 self.workers.stop(id, fence, v1::Stop::Kill);
                 self.conclude(key, infrastructure(message));
@@ -234,12 +236,12 @@ impl BrokerCore {
         }
     }
 
-    /// Ends a job.
+    /// Sets the outcome of a job.
     fn conclude(&mut self, key: JobKey, result: v1::JobResult) {
         self.runs.conclude(key, result, self.now);
     }
 
-    /// Sends grants, one message for each worker.
+    /// Sends the grants to their workers, in one message per worker.
     fn send_leases(&mut self, grants: Vec<LeaseGrant>) {
         let mut by_worker: BTreeMap<WorkerId, Vec<v1::Lease>> = BTreeMap::new();
         for LeaseGrant { lease, attempt: _ } in grants {
@@ -251,8 +253,8 @@ impl BrokerCore {
             let (short, on) = (ShortRun(&run), self.workers.name(worker));
             tracing::debug!(run = %short, job = %key.job, worker = on, fence = fence.0, "a job is leased");
             self.workers.add_lease(&lease);
-            // A connection preserves order: a template arrives before the first lease that names
-            // it.
+            // A connection preserves order: the template arrives before the first lease that refers
+            // to it.
             self.send_template(worker, InputsId(job.template));
             by_worker.entry(worker).or_default().push(v1::Lease {
                 fence: fence.0,
@@ -275,8 +277,8 @@ impl BrokerCore {
             return broken_invariant("a template is leased that nobody uses");
         };
         if delivery == TemplateDelivery::Full {
-            // Templates of its leases are kept, including those being sent: a lease fails without
-            // its template.
+            // The worker keeps the templates of its leases, including leases that are being sent:
+            // without its template a lease fails.
             let leases = self.scheduler.leases_of(id).into_iter();
             let wanted = leases.filter_map(|lease| self.scheduler.inputs_of(lease.key));
             let wanted: BTreeSet<InputsId> = wanted.collect();

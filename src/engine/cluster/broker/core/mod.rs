@@ -1,4 +1,4 @@
-//! The broker's core: all of its state, and every transition.
+//! The broker's core: all of its state, and every state transition.
 //!
 //! ```text
 //!  connections ──CoreInput──▶ BrokerCore ──messages──▶ outboxes ──▶ connections
@@ -6,20 +6,20 @@
 //!                           journal  inventory (is everything in the storage?)
 //! ```
 //!
-//! One task owns a [`BrokerCore`] and passes it one [`CoreInput`] after another, with the time. The
-//! core decides and puts messages into outboxes; it never waits. Only the scheduler
+//! One task owns a [`BrokerCore`] and passes it one [`CoreInput`] after another, with the current
+//! time. The core decides and puts messages into outboxes; it never waits. Only the scheduler
 //! ([`super::scheduler`]) decides which job runs where.
 //!
-//! The state has four more owners, whose fields nobody else reaches. Each decides about its own part
-//! and returns what follows; the core passes that on to the others.
+//! Four components own the rest of the state, each its own part. A component decides about its part
+//! and returns the consequences for others; the core passes them on.
 //!
 //! - [`run_table`]: clients' sessions, runs, jobs, output and accounts. They are one machine,
 //!   because each change of a run changes what its account uses.
-//! - [`worker_table`]: workers' connections, processes and leases, and the recovery after a restart.
+//! - [`worker_table`]: workers' connections, processes and leases, and recovery after a restart.
 //! - [`templates`]: templates of all clients, and whether the storage has their contents.
 //! - [`tickets`]: submissions that wait for the journal.
 //!
-//! The rest connects them:
+//! The other modules connect these components:
 //!
 //! - [`state`]: the core. [`input`]: its inputs. [`config`]: the operator's settings.
 //! - [`clients`]: clients' messages. [`submissions`]: submitted jobs.
@@ -28,7 +28,8 @@
 //! - [`outbox`]: messages that wait to be sent. [`status`]: the cluster's status.
 //! - `defect`: what to do when an invariant does not hold.
 //!
-//! Invariant 3: a job has one outcome, and its client is sent it until it acknowledges.
+//! Invariant 3: a job has one outcome, which is sent to its client until the client acknowledges
+//! it.
 
 mod clients;
 mod config;
@@ -65,11 +66,11 @@ pub use self::input::{ContentInventory, CoreInput, SessionId};
 pub use self::state::BrokerCore;
 pub use self::templates::InventoryCheck;
 
-/// How many bits of a fencing token count within one start of the broker.
+/// The number of low bits of a fencing token that count leases within one start of the broker.
 const FENCE_BITS: u32 = 40;
 
 impl BrokerCore {
-    /// A core that continues from the journal.
+    /// Creates a core that continues from the journal.
     pub fn new(
         config: BrokerConfig,
         (journal, remembered): (Journal, RecoveredState),
@@ -93,14 +94,14 @@ impl BrokerCore {
             now: BrokerInstant(0),
         };
         core.runs.set_recovering(core.workers.is_recovering());
-        // Their jobs wait for the workers to return or time out.
+        // The recovered jobs wait until the workers return or time out.
         for run in remembered.runs {
             core.recall(run);
         }
         core
     }
 
-    /// Handles an input, at this time.
+    /// Handles one input at the time `now`.
     pub fn handle(&mut self, input: CoreInput, now: BrokerInstant) {
         self.now = now;
         match input {
@@ -114,7 +115,7 @@ impl BrokerCore {
                 let greeted = self.hello(hello, &caller, outbox, session);
                 drop(answer.send(greeted.map(|()| session)));
             }
-            // A dismissed connection may have sent more before it noticed.
+            // A dismissed connection may have sent more messages before it noticed.
             CoreInput::Client(session, kind) => {
                 if let Some(client) = self.runs.client_of(session) {
                     self.client_message(client, kind);
@@ -122,7 +123,7 @@ impl BrokerCore {
             }
             CoreInput::Large(input, permit) => {
                 self.handle(*input, now);
-                // Only now may the next large input be queued.
+                // Dropped only now: the permit admits the next large input.
                 drop(permit);
             }
             CoreInput::Room(session) => self.runs.has_room(session, now),
@@ -141,7 +142,7 @@ impl BrokerCore {
                     self.worker_message(worker, kind);
                 }
             }
-            // A dismissed connection is already removed: its end must not count against its
+            // A dismissed connection has already been removed: its end must not affect its
             // successor.
             CoreInput::Gone(session) => {
                 let was_client = self.runs.session_ended(session, now);
@@ -164,11 +165,11 @@ impl BrokerCore {
         self.apply_changes();
     }
 
-    /// Does what is due, after inputs were handled.
+    /// Does the work that is due. Called after inputs have been handled.
     pub fn tick(&mut self, now: BrokerInstant) {
         self.now = now;
         let events = self.scheduler.tick(now);
-        // This precedes the grants: the end of a lease must not touch its job's next one.
+        // Handled before the grants: the end of a lease must not affect the job's next lease.
         self.lost(events);
         self.expire_recovery();
         self.lose_patience();
@@ -176,7 +177,7 @@ impl BrokerCore {
         self.grant();
     }
 
-    /// Tells the scheduler what has changed of runs.
+    /// Passes changes of runs on to the scheduler.
     fn apply_changes(&mut self) {
         for change in self.runs.take_changes() {
             match change {
@@ -192,7 +193,7 @@ impl BrokerCore {
         }
     }
 
-    /// When to call [`Self::tick`] if there is no input before.
+    /// Returns the time of the next call of [`Self::tick`] if there is no input before.
     pub fn next_tick(&self) -> Option<BrokerInstant> {
         let due = [
             self.scheduler.next_tick(),

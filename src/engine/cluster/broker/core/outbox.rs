@@ -1,7 +1,7 @@
 //! The queue of outgoing messages of one connection, which tracks its size.
 //!
 //! The core never waits for a connection: it puts messages into an [`Outbox`], and checks
-//! [`Outbox::is_full`] before it adds output of jobs, which is kept elsewhere until there is room.
+//! [`Outbox::is_full`] before it adds output of jobs, which stays elsewhere until there is room.
 //! The connection drains the [`OutboxReceiver`], which signals once when a full outbox has room
 //! again.
 
@@ -14,8 +14,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_stream::Stream;
 use tonic::Status;
 
-/// The backlog at which a connection gets no more output. Enough to keep a network of 10 Gbit/s
-/// busy for 3 ms.
+/// The size in bytes of the backlog beyond which a connection gets no more output. Keeps a network
+/// of 10 Gbit/s busy for 3 ms.
 pub const FULL_BYTES: usize = 4 * 1024 * 1024;
 
 /// The sending end.
@@ -39,7 +39,7 @@ pub struct OutboxReceiver<T> {
     room: Box<dyn Fn() + Send + Sync>,
 }
 
-/// An outbox and its receiver, which calls `room` when a full outbox has room again.
+/// Creates an outbox and its receiver, which calls `room` when a full outbox has room again.
 pub fn outbox<T>(room: impl Fn() + Send + Sync + 'static) -> (Outbox<T>, OutboxReceiver<T>) {
     let (sender, receiver) = unbounded_channel();
     let level = Arc::new(OutboxLevel {
@@ -60,8 +60,8 @@ pub fn outbox<T>(room: impl Fn() + Send + Sync + 'static) -> (Outbox<T>, OutboxR
 }
 
 impl<T> Outbox<T> {
-    /// Sends a message of about this many bytes. Does nothing if the connection is gone: its owner
-    /// reports that.
+    /// Sends a message of about this many bytes. Does nothing if the connection is closed, which
+    /// its owner reports.
     pub fn send(&self, message: T, bytes: usize) {
         self.level.bytes.fetch_add(bytes, Ordering::Relaxed);
         drop(self.sender.send((Ok(message), bytes)));
@@ -72,13 +72,13 @@ impl<T> Outbox<T> {
         drop(self.sender.send((Err(status), 0)));
     }
 
-    /// Sets the backlog at which it is full.
+    /// Sets the size of the backlog, in bytes, beyond which the outbox is full.
     pub fn is_full_with(&self, bytes: usize) {
         let bytes = bytes.min(FULL_BYTES);
         self.level.full_bytes.store(bytes, Ordering::SeqCst);
     }
 
-    /// The size of the backlog.
+    /// Returns the size of the backlog, in bytes.
     pub fn level(&self) -> usize {
         self.level.bytes.load(Ordering::Relaxed)
     }
@@ -87,14 +87,14 @@ impl<T> Outbox<T> {
         self.level.full_bytes.load(Ordering::SeqCst)
     }
 
-    /// Whether output should wait. If so, the receiver will signal when there is room.
+    /// Returns whether output should wait. If so, the receiver signals when there is room.
     pub fn is_full(&self) -> bool {
         let is_full = || self.level.bytes.load(Ordering::SeqCst) > self.full_bytes();
         if !is_full() {
             return false;
         }
         self.level.was_full.store(true, Ordering::SeqCst);
-        // It may have been drained before it was marked.
+        // The receiver may have drained the outbox before the mark was set.
         is_full()
     }
 }
@@ -110,7 +110,7 @@ impl<T> Stream for OutboxReceiver<T> {
         Poll::Ready(taken.map(|(message, bytes)| {
             let before = outlet.level.bytes.fetch_sub(bytes, Ordering::SeqCst);
             let half = outlet.level.full_bytes.load(Ordering::SeqCst) / 2;
-            // Half lets the core refill it before it is empty, and is far enough from full not to
+            // At half, the core can refill the outbox before it is empty, and the receiver doesn't
             // signal for each message.
             if before.saturating_sub(bytes) <= half
                 && outlet.level.was_full.swap(false, Ordering::SeqCst)

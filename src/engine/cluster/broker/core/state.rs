@@ -1,4 +1,4 @@
-//! The core's state: machines that each own a part of it, and what they are connected by.
+//! The state of the core: the components that own it, and their connections.
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -11,7 +11,7 @@ use super::worker_table::WorkerTable;
 use crate::broker::journal::Journal;
 use crate::broker::scheduler::{BrokerInstant, JobScheduler};
 
-/// See the documentation of the [module above](super).
+/// The broker's core; see the documentation of the [module above](super).
 pub struct BrokerCore {
     pub(super) config: BrokerConfig,
     pub(super) scheduler: JobScheduler,

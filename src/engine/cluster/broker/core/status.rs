@@ -1,4 +1,4 @@
-//! The cluster's status, for people and for metrics.
+//! The status of the cluster, for display and for metrics.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use maelstrom_wire::to_proto::duration;
 use maelstrom_wire::v1;
 
 impl BrokerCore {
-    /// The scheduler's status.
+    /// Returns the scheduler's status.
     pub fn scheduler_status(&self) -> SchedulerStatus {
         self.scheduler.status(self.now)
     }
 
-    /// The cluster's status.
+    /// Returns the cluster's status.
     pub(super) fn status(&self) -> v1::Cluster {
         let scheduler = self.scheduler.status(self.now);
         let counts: HashMap<_, _> = scheduler
@@ -31,7 +31,7 @@ impl BrokerCore {
             .map(|worker| (worker.worker, worker.leases))
             .collect();
         let workers = self.workers.listed().into_iter().map(|mut worker| {
-            // Newer than what it reported, and consistent with the jobs above.
+            // More recent than the worker's report, and consistent with the jobs above.
             let leases = held.get(&WorkerId(worker.id)).copied().unwrap_or_default();
             worker.busy = u32::try_from(leases).map_or(worker.slots, |it| it.min(worker.slots));
             worker
@@ -53,7 +53,7 @@ impl BrokerCore {
         }
     }
 
-    /// Everything that metrics report.
+    /// Returns everything that the metrics report.
     pub(super) fn figures(&self) -> CoreSnapshot {
         CoreSnapshot {
             scheduler: self.scheduler_status(),
@@ -62,7 +62,7 @@ impl BrokerCore {
         }
     }
 
-    /// Sends the cluster's status to every client.
+    /// Sends the cluster's status to clients.
     pub(super) fn sample(&mut self) {
         if self.runs.has_listeners() {
             self.runs.send_status(self.status());

@@ -1,4 +1,4 @@
-//! Submissions: clients submit, stop and acknowledge jobs.
+//! Submission, cancellation and acknowledgment of jobs.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ impl BrokerCore {
             return;
         };
         let id = submission.client;
-        // The client may have left meanwhile, and its jobs with it.
+        // The client may have left in the meantime, and its jobs with it.
         if !self.runs.contains(id) {
             return;
         }
@@ -103,7 +103,7 @@ impl BrokerCore {
             self.scheduler.forget_over(key(job));
         }
         for job in &acknowledged.unfinished {
-            // A waiting job ends at once; a running one is only stopped, and ends with the worker's
+            // A waiting job ends at once; a running job is only stopped, and ends with the worker's
             // report.
             self.cancel(id, *job, v1::Stop::Kill);
             self.runs.drop_finished(key(job));

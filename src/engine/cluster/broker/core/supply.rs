@@ -1,4 +1,4 @@
-//! Checks of the storage for the contents of templates, and what clients are told of them.
+//! Checks whether the storage has the contents of templates, and notifies clients of the results.
 
 use tonic::Status;
 
@@ -8,7 +8,7 @@ use crate::broker::scheduler::{InputAvailability, InputsId};
 use maelstrom_wire::v1::{self, session_event};
 
 impl BrokerCore {
-    /// Checks whether the storage has a template's contents.
+    /// Starts a check whether the storage has a template's contents.
     pub(super) fn check(&mut self, inputs: InputsId) {
         let Some(contents) = self.templates.begin_check(inputs) else {
             return;
@@ -21,7 +21,7 @@ impl BrokerCore {
         });
     }
 
-    /// The storage has lost a blob: checks the contents of all templates, and asks clients to
+    /// Checks the contents of all templates after the storage has lost a blob, and asks clients to
     /// upload what is missing.
     pub(super) fn contents_lost(&mut self) {
         for inputs in self.templates.supplied() {

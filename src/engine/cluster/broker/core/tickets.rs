@@ -8,14 +8,14 @@ use super::defect::broken_invariant;
 use crate::broker::scheduler::ClientId;
 use maelstrom_model::backend::JobId;
 
-/// A submission that waits for the journal. Its client may have left meanwhile.
+/// A submission that waits for the journal. Its client may have left in the meantime.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PendingSubmission {
     pub client: ClientId,
     pub jobs: Vec<JobId>,
 }
 
-/// See the module's documentation.
+/// The submissions that wait for the journal, by ticket.
 #[derive(Debug, Default)]
 pub struct SubmissionTickets {
     pending: HashMap<u64, PendingSubmission>,
@@ -31,7 +31,7 @@ impl SubmissionTickets {
         ticket
     }
 
-    /// The submission of a ticket, which waits no more.
+    /// Removes and returns the submission of a ticket.
     pub fn redeem(&mut self, ticket: u64) -> Option<PendingSubmission> {
         let submission = self.pending.remove(&ticket);
         if submission.is_none() {

@@ -1,4 +1,4 @@
-//! Toolboxes: which workers provide what templates require of the host, and what follows for jobs.
+//! Toolboxes: which workers have the host paths that templates require, and the effect on jobs.
 
 use super::BrokerCore;
 use super::run_table::infrastructure;
@@ -9,7 +9,7 @@ use crate::broker::scheduler::{
 use maelstrom_model::ids::WorkerId;
 
 impl BrokerCore {
-    /// Asks workers whether they provide a toolbox of a template.
+    /// Asks all workers whether they provide a toolbox.
     pub(super) fn query_toolbox(&mut self, id: ToolboxId) {
         if let Some(toolbox) = self.templates.toolbox(id) {
             self.workers.ask_all(id, &toolbox.paths, self.now);
@@ -51,7 +51,8 @@ impl BrokerCore {
         }
     }
 
-    /// Workers that do not answer in time count as lacking a toolbox, since jobs wait for it.
+    /// Treats workers that do not answer in time as lacking the toolbox, because jobs wait for the
+    /// answer.
     pub(super) fn expire_toolbox_queries(&mut self) {
         for (worker, toolbox) in self.workers.late_answers(self.now) {
             let seconds = TOOLBOX_ANSWER_MAX.as_secs();
@@ -60,7 +61,7 @@ impl BrokerCore {
         }
     }
 
-    /// Tells a client once that no worker has the architecture of its jobs.
+    /// Notifies a client once that no worker has the architecture of its jobs.
     pub(super) fn notice_architecture(&mut self, id: ClientId, architecture: Architecture) {
         if self.workers.has_connected() && self.scheduler.slots_for(architecture, None) == 0 {
             self.runs.notice_architecture(id, architecture);

@@ -34,7 +34,7 @@ impl BrokerCore {
         let id = admitted.id;
         match admitted.origin {
             InstanceOrigin::New => {
-                // The next broker must wait for it.
+                // After a restart the broker must wait for this worker.
                 let entry = JournalEntry::Worker { instance };
                 self.journal.keep(vec![entry], Box::new(drop));
             }
@@ -44,7 +44,7 @@ impl BrokerCore {
         let (mut held, mut stop) = (Vec::new(), Vec::new());
         for one in &register.held {
             let key = one.job.as_ref().and_then(|job| self.runs.key(job));
-            // A worker that never registered holds none of our leases, whatever it claims.
+            // A worker that never registered holds no leases of this broker, whatever it claims.
             match key.filter(|_| admitted.origin != InstanceOrigin::New) {
                 Some(key) => held.push((key, FencingToken(one.fence))),
                 None => stop.push(one.fence),
@@ -52,7 +52,7 @@ impl BrokerCore {
         }
         let resumed = self.scheduler.worker_resumed(id, capacity, &held, self.now);
         stop.extend(resumed.stop.iter().map(|lease| lease.fence.0));
-        // A restarted broker knows none of these fences, which reports are looked up by.
+        // After a restart the fences, by which reports are looked up, are not in the tables yet.
         for lease in resumed.keep.iter().chain(&resumed.cancel) {
             self.workers.add_lease(lease);
             let attempt = JobAttempt {
@@ -127,13 +127,13 @@ impl BrokerCore {
         drained.into_iter().map(|(_, name)| name).collect()
     }
 
-    /// Dismisses a worker because of a message that it sent. It need not reconnect.
+    /// Dismisses a worker because of an invalid message. It will not reconnect.
     pub(super) fn dismiss(&mut self, id: WorkerId, why: &str) {
         self.send_away(id, Status::invalid_argument(why.to_owned()));
     }
 
-    /// A worker was silent for as long as leases live. It may return: its machine was suspended, or
-    /// the network was down.
+    /// Dismisses a worker that was silent for the duration of a lease. It may return: its machine
+    /// was suspended, or the network was down.
     pub(super) fn silent(&mut self, id: WorkerId) {
         let why = "nothing was heard of the worker for as long as leases live";
         self.send_away(id, Status::unavailable(why));
@@ -168,7 +168,7 @@ impl BrokerCore {
         }
     }
 
-    /// A worker did not return.
+    /// Forgets a worker that did not return.
     pub(super) fn forget_worker(&mut self, id: WorkerId) {
         if let Some(instance) = self.workers.forget(id) {
             self.journal
@@ -176,7 +176,7 @@ impl BrokerCore {
         }
     }
 
-    /// Workers that have not returned in time lose their leases.
+    /// Gives up workers that have not returned in time, which ends their leases.
     pub(super) fn expire_recovery(&mut self) {
         let gone = self.workers.expire_recovery(self.now);
         if gone.is_empty() {
@@ -192,7 +192,7 @@ impl BrokerCore {
         self.update_recovery();
     }
 
-    /// A worker from before the start returned, or is given up.
+    /// Lets recovered jobs start once no worker from before the restart is awaited.
     fn update_recovery(&mut self) {
         if !self.workers.is_recovering() {
             self.runs.set_recovering(false);

@@ -1,7 +1,7 @@
 //! Client accounts: the runs, jobs, templates, toolboxes and output that each client holds.
 //!
-//! Every addition is charged to the client's account and to the run, which returns what is left of
-//! it when it ends. An account without a run is removed.
+//! Every addition is charged to the client's account and to the run. When a run ends, its remaining
+//! charges are credited to the account. An account without runs is removed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,26 +13,26 @@ use crate::broker::core::templates::RequestedToolbox;
 use crate::broker::limits::{ClientLimits, ClientResource, OUTPUT_HELD_PART};
 use crate::broker::scheduler::{ClientId, ToolboxId};
 
-/// The number of an account.
+/// The id of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AccountId(u64);
 
 const UNKNOWN: &str = "an account is referred to that no run has";
 
-/// The usage of each resource.
+/// The usage per resource, indexed by [`ClientResource`].
 pub(super) type AccountUsage = [u64; ClientResource::COUNT];
 
 struct ClientAccount {
     principal: Principal,
     used: AccountUsage,
     runs: BTreeSet<ClientId>,
-    /// How many template definitions name each toolbox.
+    /// The number of template definitions that use each toolbox.
     toolboxes: BTreeMap<ToolboxId, u32>,
-    /// Whether new jobs are held back because output is read too slowly.
+    /// Whether new jobs are held back because the client reads output too slowly.
     is_held: bool,
 }
 
-/// All accounts.
+/// The accounts of all clients.
 pub(super) struct AccountTable {
     limits: ClientLimits,
     known: BTreeMap<AccountId, ClientAccount>,
@@ -52,7 +52,7 @@ impl AccountTable {
         }
     }
 
-    /// Whether a principal may open another run.
+    /// Returns an error if a principal must not open another run.
     pub(super) fn check_runs(&mut self, principal: &Principal) -> Result<(), Status> {
         let account = self.by_principal.get(principal);
         let account = account.and_then(|id| self.known.get(id));
@@ -66,7 +66,7 @@ impl AccountTable {
         }
     }
 
-    /// Adds a run and its usage to a principal's account.
+    /// Adds a run to a principal's account, which is created if necessary.
     pub(super) fn open(&mut self, principal: &Principal, run: ClientId) -> AccountId {
         let id = match self.by_principal.get(principal) {
             Some(id) => *id,
@@ -118,7 +118,7 @@ impl AccountTable {
         }
     }
 
-    /// Whether an account has room for this much more.
+    /// Returns an error if an account has no room for this much more.
     pub(super) fn check(
         &mut self,
         id: AccountId,
@@ -136,7 +136,7 @@ impl AccountTable {
         }
     }
 
-    /// Whether there is room for a template with this toolbox.
+    /// Returns an error if an account has no room for a template with this toolbox.
     pub(super) fn check_toolbox(
         &mut self,
         id: AccountId,
@@ -197,40 +197,41 @@ impl AccountTable {
         account
     }
 
-    /// Whether jobs of this account are held back because of unread output.
+    /// Returns whether jobs of this account are held back because of unread output.
     pub(super) fn is_held(&self, id: AccountId) -> bool {
         self.account(id).is_some_and(|account| account.is_held)
     }
 
-    /// Whether this account belongs to the principal.
+    /// Returns whether this account belongs to the principal.
     pub(super) fn is_of(&self, id: AccountId, principal: &Principal) -> bool {
         self.by_principal.get(principal) == Some(&id)
     }
 
-    /// The usage of a resource by an account.
+    /// Returns an account's usage of a resource.
     pub(super) fn used(&self, id: AccountId, what: ClientResource) -> u64 {
         let account = self.account(id);
         account.map_or(0, |account| account.used[what as usize])
     }
 
-    /// The runs of an account, which is gone if it has none.
+    /// Returns the runs of an account; none if it has been removed.
     pub(super) fn runs_of(&self, id: AccountId) -> impl Iterator<Item = ClientId> {
         let account = self.known.get(&id).into_iter();
         account.flat_map(|account| account.runs.iter().copied())
     }
 
-    /// The number of runs of an account.
+    /// Returns the number of runs of an account.
     pub(super) fn runs(&self, id: AccountId) -> usize {
         self.account(id).map_or(0, |account| account.runs.len())
     }
 
-    /// The number of accounts.
+    /// Returns the number of accounts.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.known.len()
     }
 
-    /// Checks whether output is being read. Returns the runs for which that has changed.
+    /// Checks whether the client reads its output fast enough. Returns the account's runs if their
+    /// jobs are now held back or released.
     pub(super) fn rebalance_output(&mut self, id: AccountId) -> Vec<ClientId> {
         let most = self.limits.most(ClientResource::OutputBytes);
         let held_from = most / OUTPUT_HELD_PART;
@@ -238,7 +239,7 @@ impl AccountTable {
             return Vec::new();
         };
         let used = account.used[ClientResource::OutputBytes as usize];
-        // There are two thresholds; with one, every chunk could hold and release jobs.
+        // Two thresholds: with one, every chunk could alternately hold back and release jobs.
         let is_held = match account.is_held {
             true => used > held_from / 2,
             false => used > held_from,

@@ -1,4 +1,4 @@
-//! Charges runs for resources, credits them, and applies the consequences to their jobs.
+//! Charges and credits of resources to runs, and their effect on the jobs.
 
 use tonic::Status;
 
@@ -14,14 +14,14 @@ impl RunTable {
     /// Charges a run unconditionally.
     pub(super) fn add(&mut self, id: ClientId, what: ClientResource, more: u64) {
         if let Some(client) = self.run_mut(id) {
-            // The run keeps its own count, which moves along when it changes accounts or ends.
+            // The run has its own count, which moves along when the run changes accounts or ends.
             client.used[what as usize] += more;
             let account = client.account;
             self.accounts.add(account, what, more);
         }
     }
 
-    /// Charges a run if its account has room.
+    /// Charges a run if its account has room; returns an error otherwise.
     pub(super) fn charge(
         &mut self,
         id: ClientId,
@@ -35,7 +35,7 @@ impl RunTable {
         Ok(())
     }
 
-    /// Credits a run.
+    /// Credits a run with an amount of a resource.
     pub(super) fn give_back(&mut self, id: ClientId, what: ClientResource, less: u64) {
         if let Some(client) = self.run_mut(id) {
             let used = &mut client.used[what as usize];
@@ -45,14 +45,14 @@ impl RunTable {
         }
     }
 
-    /// Charges a job's output. Clients that do not read theirs get no further jobs started.
+    /// Charges a job's output. A client that does not read its output gets no further jobs started.
     pub(super) fn charge_output(&mut self, id: ClientId, bytes: u64) -> Result<(), Status> {
         self.charge(id, ClientResource::OutputBytes, bytes)?;
         self.rebalance_output(id);
         Ok(())
     }
 
-    /// Credits output that is no longer kept.
+    /// Credits output that is no longer stored.
     pub(super) fn give_back_output(&mut self, id: ClientId, bytes: u64) {
         if bytes > 0 {
             self.give_back(id, ClientResource::OutputBytes, bytes);
@@ -68,7 +68,7 @@ impl RunTable {
         }
     }
 
-    /// Whether a client's output is first kept in memory.
+    /// Returns whether a client's output is first kept in memory.
     pub(super) fn memory_of(&self, id: ClientId) -> MemoryAvailability {
         let account = self.run(id).map(|client| client.account);
         let used = account.map_or(0, |account| {
@@ -91,7 +91,7 @@ impl RunTable {
         }
     }
 
-    /// Moves a run to another account, when its client returned from another address or after a
+    /// Moves a run to another account, after its client returned from another address or after a
     /// restart.
     pub(super) fn rehome(&mut self, id: ClientId, principal: &Principal) {
         let Some(client) = self.known.get_mut(&id) else {
@@ -103,7 +103,7 @@ impl RunTable {
         }
         let toolboxes = client.templates.values().filter_map(RunTemplate::toolbox);
         let toolboxes: Vec<ToolboxId> = toolboxes.collect();
-        // The limits of the new account are not checked: the run existed before.
+        // The limits of the new account don't apply: the run existed before.
         self.accounts.close(before, id, &client.used, &toolboxes);
         client.account = self.accounts.open(principal, id);
         for what in ClientResource::all() {

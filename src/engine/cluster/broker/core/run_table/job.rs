@@ -1,11 +1,11 @@
-//! The state of a job: its phase, its output, and how much of both its client has been sent.
+//! The state of a job: its phase, its output, and which part of both its client has been sent.
 
 use crate::broker::scheduler::FencingToken;
 use crate::output_log::{OutputCursor, OutputLog};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1;
 
-/// A job that is not over, or whose end the client has not acknowledged.
+/// A job that is unfinished, or whose outcome the client has not acknowledged.
 pub(super) struct JobState {
     pub(super) description: Box<[u8]>,
     pub(super) phase: JobPhase,
@@ -16,7 +16,7 @@ pub(super) struct JobState {
 
 /// The phase of a job.
 pub(super) enum JobPhase {
-    /// Being written to the journal.
+    /// The job is being written to the journal.
     Journalling,
     Queued,
     Leased(JobAttempt),
@@ -30,16 +30,16 @@ pub struct JobAttempt {
     pub fence: FencingToken,
 }
 
-/// What the client is sent of a job that has started.
+/// The output of a job that has started, and which part of it the client has been sent.
 pub(super) struct OutputRelay {
     pub(super) started: v1::Started,
     pub(super) log: OutputLog,
-    /// How much was sent on this connection.
+    /// The end of the output that was sent on this connection.
     pub(super) sent: OutputCursor,
     pub(super) told: ReportedPhase,
 }
 
-/// What was reported of a job on this connection, apart from its output.
+/// The last event of a job that was sent on this connection, apart from output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReportedPhase {
     Nothing,
@@ -47,18 +47,18 @@ pub(super) enum ReportedPhase {
     Finished,
 }
 
-/// What happened to a chunk of output.
+/// The result of receiving a chunk of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChunkOutcome {
     Now,
     Before,
     /// Earlier chunks are missing.
     Gap,
-    /// It exceeds the maximum length.
+    /// The chunk exceeds the maximum length.
     TooLong,
 }
 
-/// The result of a job that could not be run.
+/// Creates the result of a job that could not be run.
 pub fn infrastructure(message: String) -> v1::JobResult {
     v1::JobResult {
         end: Some(v1::job_result::End::Infrastructure(message)),
@@ -66,7 +66,7 @@ pub fn infrastructure(message: String) -> v1::JobResult {
     }
 }
 
-/// The result of a job that was cancelled.
+/// Creates the result of a job that was cancelled.
 pub fn cancelled() -> v1::JobResult {
     v1::JobResult {
         end: Some(v1::job_result::End::Cancelled(v1::Empty {})),

@@ -20,13 +20,14 @@ use maelstrom_model::ids::ShortRun;
 use maelstrom_wire::v1::{self, job_result, session_event};
 
 impl RunTable {
-    /// Ends a job, unless it has an outcome already.
+    /// Sets the outcome of a job, unless it has one already.
     pub fn conclude(&mut self, key: JobKey, result: v1::JobResult, now: BrokerInstant) {
         let Some(client) = self.run_mut(key.client) else {
             return;
         };
         let run = ShortRun(&client.shown);
-        // A job whose output could not be kept is over for its client before it is for its worker.
+        // A job whose output could not be stored is over for its client before it is for its
+        // worker.
         let Some(state) = client.jobs.get_mut(&key.job) else {
             return tracing::debug!(%run, job = %key.job, "a job ends that was acknowledged");
         };
@@ -65,7 +66,7 @@ impl RunTable {
         }
     }
 
-    /// The lease of a waiting job for a worker, and the name of its run.
+    /// Leases a waiting job. Returns the message for the worker and the public name of the run.
     pub fn lease(&mut self, key: JobKey, attempt: JobAttempt) -> Option<(v1::Job, RunName)> {
         let client = self.run_mut(key.client)?;
         let state = client.jobs.get_mut(&key.job);
@@ -86,7 +87,7 @@ impl RunTable {
         Some((leased?, client.shown))
     }
 
-    /// The current attempt at a job, if its fence matches. Its client may have left.
+    /// Returns the current attempt of a job if its fence matches. `None` if the client has left.
     pub fn attempt(&self, key: JobKey, fence: FencingToken) -> Option<JobAttempt> {
         match self.known.get(&key.client)?.jobs.get(&key.job)?.phase {
             JobPhase::Leased(attempt) if attempt.fence == fence => Some(attempt),
@@ -97,7 +98,8 @@ impl RunTable {
         }
     }
 
-    /// A returning worker has run this job since before a restart, or since it was queued again.
+    /// Adopts a job of a returning worker, which has run it since before a restart, or since it was
+    /// requeued.
     pub fn adopt(&mut self, key: JobKey, attempt: JobAttempt) {
         let client = self.run_mut(key.client);
         let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) else {
@@ -105,7 +107,7 @@ impl RunTable {
         };
         match &state.phase {
             JobPhase::Leased(before) if before.fence == attempt.fence => {}
-            // Its output could not be kept; the worker is about to stop it.
+            // The job's output could not be stored; the worker is about to stop it.
             JobPhase::Finished(_) => {}
             JobPhase::Leased(_) | JobPhase::Queued | JobPhase::Journalling => {
                 state.phase = JobPhase::Leased(attempt);
@@ -116,7 +118,7 @@ impl RunTable {
         }
     }
 
-    /// An attempt got a slot.
+    /// Handles the start of an attempt in a slot.
     pub fn started(&mut self, key: JobKey, attempt: JobAttempt, slot: u32, now: BrokerInstant) {
         let memory = self.memory_of(key.client);
         let client = self.known.get_mut(&key.client);
@@ -141,7 +143,7 @@ impl RunTable {
         self.pump(key.client, key.job, now);
     }
 
-    /// An attempt produced output. Returns what happened to the chunk.
+    /// Handles a chunk of output of an attempt.
     pub fn wrote(
         &mut self,
         key: JobKey,
@@ -149,7 +151,7 @@ impl RunTable {
         (stream, bytes): (OutputStream, &[u8]),
         now: BrokerInstant,
     ) -> Result<ChunkOutcome, String> {
-        // As one chunk it has one index.
+        // One chunk has one index.
         if bytes.len() > CHUNK_BYTES_MAX {
             return Ok(ChunkOutcome::TooLong);
         }
@@ -168,7 +170,7 @@ impl RunTable {
                 pushed.map_err(|error| with_causes(&error))?;
                 let charged = self.charge_output(key.client, more);
                 if let Err(refused) = charged {
-                    // It was stored, and is credited with the rest.
+                    // The chunk has been stored, so it is charged: it is credited with the rest.
                     self.add(key.client, ClientResource::OutputBytes, more);
                     return Err(refused.message().to_owned());
                 }
@@ -191,9 +193,9 @@ impl RunTable {
         }
     }
 
-    /// Sends pending output, now that the outbox of a connection has room.
+    /// Sends pending output, because the outbox of a connection has room again.
     pub fn has_room(&mut self, session: SessionId, now: BrokerInstant) {
-        // The client may have been dismissed meanwhile.
+        // The client may have been dismissed in the meantime.
         let Some(id) = self.client_of(session) else {
             return;
         };
@@ -202,7 +204,7 @@ impl RunTable {
             .map(|client| std::mem::take(&mut client.lagging));
         for job in lagging.unwrap_or_default() {
             let client = self.known.get_mut(&id);
-            // It may have been acknowledged meanwhile.
+            // The job may have been acknowledged in the meantime.
             if let Some(state) = client.and_then(|client| client.jobs.get_mut(&job)) {
                 state.is_lagging = false;
             }
@@ -210,7 +212,7 @@ impl RunTable {
         }
     }
 
-    /// Jobs that wait for a worker with this toolbox.
+    /// Returns the jobs that wait for a worker with this toolbox.
     pub fn queued_for(&self, toolbox: ToolboxId) -> Vec<JobKey> {
         let mut waiting = Vec::new();
         for (id, client) in &self.known {
@@ -238,7 +240,7 @@ impl RunTable {
         waiting
     }
 
-    /// Tells a client once that its jobs wait for this architecture.
+    /// Notifies a client once that its jobs wait for this architecture.
     pub fn notice_architecture(&mut self, id: ClientId, architecture: Architecture) {
         let Some(client) = self.run_mut(id) else {
             return;

@@ -1,7 +1,7 @@
-//! The runs of clients: their sessions, jobs and output, and what they use of their accounts.
+//! The runs of clients: their sessions, jobs and output, and the resources that they use.
 //!
-//! Pure, except that long output goes to the spool. A [`RunTable`] alone changes a run. Methods
-//! return what others have to do; what the scheduler must know is collected, and taken with
+//! Pure, except that long output goes to the spool. Only [`RunTable`] changes a run. Methods return
+//! the consequences for other components; those for the scheduler are collected, and returned by
 //! [`RunTable::take_changes`].
 //!
 //! - `state`: all runs. `run`, `job`: one of them. [`sessions`]: how runs begin, connect and end.
@@ -11,7 +11,7 @@
 //!
 //! Invariants:
 //! - A run has at most one session, and a session at most one run.
-//! - An account's use is the sum of its runs'.
+//! - An account's usage is the sum of that of its runs.
 //! - A finished job keeps its outcome until it is removed.
 
 mod accounts;

@@ -1,4 +1,4 @@
-//! What others see of runs, and what clients are sent of others.
+//! The public view of runs, and events that are sent to all clients.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,8 @@ use maelstrom_model::backend::JobId;
 use maelstrom_wire::v1::{self, session_event};
 
 impl RunTable {
-    /// The job of this name, if its run is known. Workers of the previous release name runs by what
-    /// only clients know now.
+    /// Returns the key of a job, if its run is known. Workers of the previous release refer to runs
+    /// by the secret name.
     pub fn key(&self, name: &v1::JobName) -> Option<JobKey> {
         let run = RunName::try_from(&*name.run).ok()?;
         let client = self.by_shown.get(&run).or_else(|| self.by_name.get(&run));
@@ -23,7 +23,7 @@ impl RunTable {
         })
     }
 
-    /// All runs, with the numbers of their waiting and leased jobs.
+    /// Returns all runs, with their numbers of waiting and leased jobs.
     pub fn listed(&self, counts: &HashMap<ClientId, (usize, usize)>) -> Vec<v1::Client> {
         let clients = self.known.iter().map(|(id, client)| {
             let (waiting, leased) = counts.get(id).copied().unwrap_or_default();
@@ -45,20 +45,20 @@ impl RunTable {
         }
     }
 
-    /// Sends an event to every client without a backlog.
+    /// Sends an event to every client without a large backlog.
     pub fn send_all(&self, kind: &session_event::Kind) {
         for client in self.listeners() {
             client.send(kind.clone(), 0);
         }
     }
 
-    /// Whether any client would be sent a status.
+    /// Returns whether any client would receive a status.
     pub fn has_listeners(&self) -> bool {
         self.listeners().next().is_some()
     }
 
-    /// Sends the cluster's status to every client. One with a backlog is skipped: a newer status
-    /// will do.
+    /// Sends the cluster's status to every client without a large backlog. The others get a later
+    /// status.
     pub fn send_status(&self, status: v1::Cluster) {
         let bytes = status.encoded_len();
         let kind = session_event::Kind::Cluster(status);
@@ -72,14 +72,15 @@ impl RunTable {
         clients.filter(|client| client.has_taken_everything())
     }
 
-    /// The numbers of runs by name and by shown name, and of accounts.
+    /// Returns the numbers of runs by secret name, of runs by public name, and of accounts.
     #[cfg(test)]
     pub fn counts(&self) -> (usize, usize, usize) {
         let names = (self.by_name.len(), self.by_shown.len());
         (names.0, names.1, self.accounts.count())
     }
 
-    /// Whether a name resumes a run, and whether it is shown to others.
+    /// Returns whether a name is the secret name of a run, and whether it is the public name of
+    /// one.
     #[cfg(test)]
     pub fn resolves(&self, run: &RunName) -> (bool, bool) {
         (

@@ -16,25 +16,25 @@ use maelstrom_model::backend::JobId;
 use maelstrom_wire::to_proto;
 use maelstrom_wire::v1::{self, session_event};
 
-/// The estimated size of a message without output.
+/// The estimated size of a message without output, in bytes.
 const MESSAGE_BYTES: usize = 64;
 
-/// A client with a larger backlog gets no cluster status and no worker updates: for a client that
-/// reads nothing, the backlog would grow every second.
+/// A client with a larger backlog, in bytes, gets no cluster status and no worker updates: if it
+/// reads nothing, they would make the backlog grow every second.
 const SAMPLE_LEVEL_MAX: usize = 1024 * 1024;
 
-/// A run.
+/// The state of a run.
 pub(super) struct ClientRun {
     pub(super) run: RunName,
-    /// Its name as shown to others.
+    /// The public name of the run.
     pub(super) shown: RunName,
     pub(super) owner: RunOwner,
-    /// What its jobs may request, by the credential of the last connection.
+    /// The privileges that its jobs may request, given the credential of the last connection.
     pub(super) may_ask: PrivilegeScope,
     /// The account that is charged.
     pub(super) account: AccountId,
     pub(super) used: AccountUsage,
-    /// Its share among the runs of the same account.
+    /// Its weight among the runs of the same account.
     pub(super) weight: u32,
     pub(super) name: String,
     pub(super) attached: Option<ClientSession>,
@@ -43,28 +43,28 @@ pub(super) struct ClientRun {
     pub(super) is_from_before: bool,
     /// Whether the client holds its jobs back.
     pub(super) wants_hold: bool,
-    /// Whether it has submitted its jobs since it connected. Until then it may acknowledge the
+    /// Whether the client has submitted jobs since it connected. Until then it may acknowledge the
     /// outcome of some.
     pub(super) has_submitted: bool,
     pub(super) templates: BTreeMap<u32, RunTemplate>,
     pub(super) jobs: HashMap<JobId, JobState>,
-    /// Architectures of which it was told that they have no worker.
+    /// Architectures without a worker, about which the client has been notified.
     pub(super) noticed: BTreeSet<Architecture>,
     /// Jobs whose output waits for room in the outbox.
     pub(super) lagging: VecDeque<JobId>,
 }
 
-/// What a run's number for a template stands for.
+/// A template to which a run has given a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunTemplate {
-    /// Where its jobs can run.
+    /// The workers on which its jobs can run.
     pub kind: SchedulingClass,
-    /// The privileges that its jobs ask for.
+    /// The privileges that its jobs request.
     pub asks: PrivilegeScope,
 }
 
 impl RunTemplate {
-    /// The required toolbox, if any.
+    /// Returns the required toolbox, if any.
     pub fn toolbox(&self) -> Option<ToolboxId> {
         self.kind.toolbox
     }
@@ -80,7 +80,7 @@ impl ClientRun {
         self.attached.is_some()
     }
 
-    /// Whether it is connected and has nearly no backlog.
+    /// Returns whether the client is connected and has nearly no backlog.
     pub(super) fn has_taken_everything(&self) -> bool {
         let attached = self.attached.as_ref();
         attached.is_some_and(|attached| attached.outbox.level() < SAMPLE_LEVEL_MAX)
@@ -102,8 +102,8 @@ impl ClientRun {
         }
     }
 
-    /// Sends a job's pending output, as far as there is room. An error is that of the output's
-    /// file.
+    /// Sends a job's pending output, as far as there is room. Returns an error if the output's file
+    /// cannot be read.
     pub(super) fn pump(&mut self, job: JobId) -> Result<(), OutputLogError> {
         let Some(attached) = &self.attached else {
             return Ok(());
@@ -115,8 +115,7 @@ impl ClientRun {
             let event = v1::SessionEvent { kind: Some(kind) };
             attached.outbox.send(event, MESSAGE_BYTES + bytes);
         };
-        // The first waiting job makes room for the rest; a client that reads nothing has no long
-        // queue.
+        // Waiting jobs are queued once each, so a client that reads nothing has no long queue.
         if attached.outbox.is_full() {
             if !std::mem::replace(&mut state.is_lagging, true) {
                 self.lagging.push_back(job);
@@ -148,7 +147,7 @@ impl ClientRun {
                 };
                 send(session_event::Kind::Output(event), bytes);
             }
-            // An end is sent once per connection; the next connection starts over.
+            // The outcome is sent once per connection; the next connection starts over.
             if output.told == ReportedPhase::Finished {
                 return Ok(());
             }

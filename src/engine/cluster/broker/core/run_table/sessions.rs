@@ -21,7 +21,7 @@ use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::{ShortRun, shown_run};
 use maelstrom_wire::v1::{self, session_event};
 
-/// What a client says of its run when it connects.
+/// The description of a run that a client sends when it connects.
 #[derive(Clone, Debug)]
 pub struct RunProfile {
     pub run: RunName,
@@ -31,7 +31,7 @@ pub struct RunProfile {
     pub weight: u32,
 }
 
-/// Whether a run was known.
+/// Whether a run was known before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunOrigin {
     New,
@@ -46,7 +46,7 @@ pub struct EnteredRun {
 }
 
 impl RunTable {
-    /// Restores a run of the journal. Its client has not returned yet.
+    /// Restores a run from the journal. Its client has not returned yet.
     pub fn recall(&mut self, profile: RunProfile, now: BrokerInstant) -> ClientId {
         let client = self.open(profile, &Principal::Unknown);
         if let Some(run) = self.run_mut(client) {
@@ -57,7 +57,7 @@ impl RunTable {
         client
     }
 
-    /// The run that a client names: its own, or a new one.
+    /// Returns the run that a client names: an existing one of the same owner, or a new one.
     pub fn enter(
         &mut self,
         profile: RunProfile,
@@ -121,8 +121,8 @@ impl RunTable {
         client
     }
 
-    /// A client connected to its run: it is welcomed, told of the workers, and sent everything that
-    /// it has not acknowledged. An earlier connection ends.
+    /// Connects a client to its run: sends the welcome, the workers, and everything that the client
+    /// has not acknowledged. Ends an earlier connection.
     pub fn attach(
         &mut self,
         id: ClientId,
@@ -159,7 +159,7 @@ impl RunTable {
         }
         run.lagging.clear();
         let mut jobs: Vec<JobId> = run.jobs.keys().copied().collect();
-        // A hash map's iteration order varies; a repeated session must be deterministic.
+        // The iteration order of a hash map varies; a repeated session must be deterministic.
         jobs.sort_unstable();
         for job in jobs {
             self.pump(id, job, now);
@@ -167,12 +167,12 @@ impl RunTable {
         self.update_admission(id);
     }
 
-    /// The client of a connection; none if it was dismissed, or is a worker's.
+    /// Returns the client of a connection; `None` if it was dismissed, or belongs to a worker.
     pub fn client_of(&self, session: SessionId) -> Option<ClientId> {
         self.sessions.get(&session).copied()
     }
 
-    /// A connection ended. Returns whether it was a client's.
+    /// Handles the end of a connection. Returns whether it belonged to a client.
     pub fn session_ended(&mut self, session: SessionId, now: BrokerInstant) -> bool {
         let client = self.sessions.remove(&session);
         if let Some(client) = client {
@@ -189,9 +189,9 @@ impl RunTable {
         self.update_admission(id);
     }
 
-    /// Ends a client's connection; the client may reconnect.
+    /// Ends a client's connection. The client may reconnect.
     pub fn dismiss(&mut self, id: ClientId, status: Status, now: BrokerInstant) {
-        // Its run may have ended with the message at fault.
+        // The message that causes the dismissal may have ended the run.
         let run = self.known.get_mut(&id);
         let Some((run, attached)) = run.and_then(|run| {
             let attached = run.attached.take()?;
@@ -207,7 +207,7 @@ impl RunTable {
         self.gone(id, now);
     }
 
-    /// The client holds its jobs back, or no longer.
+    /// Sets whether the client holds its jobs back.
     pub fn hold(&mut self, id: ClientId, wants_hold: bool) {
         if let Some(run) = self.run_mut(id) {
             run.wants_hold = wants_hold;
@@ -215,7 +215,7 @@ impl RunTable {
         self.update_admission(id);
     }
 
-    /// The clients that have been gone for this long.
+    /// Returns the clients that have been gone for this long.
     pub fn gone_for(&self, patience_ms: u64, now: BrokerInstant) -> Vec<ClientId> {
         let is_over = |run: &ClientRun| {
             let since = run.gone_since;
@@ -225,13 +225,13 @@ impl RunTable {
         over.map(|(id, _)| *id).collect()
     }
 
-    /// When the first client will have been gone for this long.
+    /// Returns the time at which the first client will have been gone for this long.
     pub fn next_gone(&self, patience_ms: u64) -> Option<BrokerInstant> {
         let gone = self.known.values().filter_map(|run| run.gone_since);
         gone.map(|since| since.plus_ms(patience_ms)).min()
     }
 
-    /// Ends a run, and removes it with all its jobs. Returns its name.
+    /// Ends a run, and removes it with all its jobs. Returns its secret name.
     pub fn leave(&mut self, id: ClientId) -> Option<RunName> {
         let Some(run) = self.known.remove(&id) else {
             broken_invariant("a run ends that is over");

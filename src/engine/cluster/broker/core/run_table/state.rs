@@ -1,4 +1,4 @@
-//! All runs.
+//! The table of all runs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,39 +11,39 @@ use crate::broker::journal::RunName;
 use crate::broker::scheduler::{ClientAdmission, ClientId};
 use crate::output_log::spool::OutputSpool;
 
-/// See the documentation of the [module above](super).
+/// The runs of all clients; see the documentation of the [module above](super).
 pub struct RunTable {
     pub(super) known: BTreeMap<ClientId, ClientRun>,
     pub(super) by_name: HashMap<RunName, ClientId>,
-    /// By the name that is shown to others.
+    /// The runs by public name.
     pub(super) by_shown: HashMap<RunName, ClientId>,
     pub(super) sessions: HashMap<SessionId, ClientId>,
     pub(super) accounts: AccountTable,
-    /// Output that does not fit in memory.
+    /// The storage for output that does not fit in memory.
     pub(super) spool: OutputSpool,
     pub(super) next: u64,
     pub(super) weight_max: u32,
-    /// Whether workers from before the start may still run jobs of recovered runs.
+    /// Whether workers from before the restart may still run jobs of recovered runs.
     pub(super) is_recovering: bool,
     changes: Vec<SchedulingChange>,
 }
 
-/// What the scheduler must know of a run.
+/// A change of a run that affects the scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchedulingChange {
-    /// Its part of what the runs of its account get.
+    /// The run's part of the share of its account.
     Share {
         client: ClientId,
         weight: u32,
-        /// The weight of all of them.
+        /// The total weight of the account's runs.
         among: u32,
     },
-    /// Whether its jobs may start.
+    /// Whether the run's jobs may start.
     Admission(ClientId, ClientAdmission),
 }
 
 impl RunTable {
-    /// No runs.
+    /// Creates a table without runs.
     pub fn new(config: &BrokerConfig) -> RunTable {
         RunTable {
             known: BTreeMap::new(),
@@ -59,12 +59,13 @@ impl RunTable {
         }
     }
 
-    /// What the scheduler must know since the last call, in order.
+    /// Returns the changes for the scheduler since the last call, in order.
     pub fn take_changes(&mut self) -> Vec<SchedulingChange> {
         std::mem::take(&mut self.changes)
     }
 
-    /// Workers from before the start return, or time out: until then jobs of recovered runs wait.
+    /// Sets whether workers from before the restart may still return: until then, jobs of recovered
+    /// runs wait.
     pub fn set_recovering(&mut self, is_recovering: bool) {
         self.is_recovering = is_recovering;
         let clients: Vec<ClientId> = self.known.keys().copied().collect();
@@ -73,12 +74,12 @@ impl RunTable {
         }
     }
 
-    /// Whether a client has not left. Others may still refer to one that has.
+    /// Returns whether a client has a run. Other components may still refer to one that has left.
     pub fn contains(&self, id: ClientId) -> bool {
         self.known.contains_key(&id)
     }
 
-    /// A run that has not left.
+    /// Returns the run of a client that has not left.
     pub(super) fn run(&self, id: ClientId) -> Option<&ClientRun> {
         let run = self.known.get(&id);
         if run.is_none() {
@@ -87,7 +88,7 @@ impl RunTable {
         run
     }
 
-    /// Like [`Self::run`], to change it.
+    /// Returns the run of a client that has not left, for changes.
     pub(super) fn run_mut(&mut self, id: ClientId) -> Option<&mut ClientRun> {
         let run = self.known.get_mut(&id);
         if run.is_none() {
@@ -109,7 +110,7 @@ impl RunTable {
         self.changes.push(change);
     }
 
-    /// A run is over: what the scheduler should know of it is out of date.
+    /// Drops the pending changes of a run that is over.
     pub(super) fn drop_changes(&mut self, id: ClientId) {
         self.changes.retain(|change| match change {
             SchedulingChange::Share { client, .. } | SchedulingChange::Admission(client, _) => {

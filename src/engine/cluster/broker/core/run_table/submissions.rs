@@ -14,35 +14,35 @@ use crate::broker::scheduler::{ClientId, JobDemand, JobKey};
 use maelstrom_model::backend::JobId;
 use maelstrom_wire::v1::{self, session_event};
 
-/// Jobs that were not known before, to be written to the journal.
+/// New jobs, with their entries for the journal.
 #[derive(Debug, Default)]
 pub struct NewJobs {
     pub jobs: Vec<JobId>,
     pub entries: Vec<JournalEntry>,
 }
 
-/// A job that the journal has.
+/// A job that the journal has committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdmittedJob {
     pub key: JobKey,
     pub demand: JobDemand,
-    /// Whether its client may ask for the privileges that it wants.
+    /// Whether its client may request the privileges that the job needs.
     pub is_allowed: bool,
 }
 
-/// Jobs whose outcome a client knows.
+/// Jobs whose outcome a client has acknowledged.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct AcknowledgedJobs {
     pub run: RunName,
-    /// These were finished, and are removed.
+    /// Finished jobs, which have been removed.
     pub over: Vec<JobId>,
-    /// These are not finished. The client knew the outcome before this broker started, so they must
-    /// not run again.
+    /// Unfinished jobs. The client got their outcome before this broker started, so they must not
+    /// run again.
     pub unfinished: Vec<JobId>,
 }
 
 impl RunTable {
-    /// A client submits jobs. From now on they are known, so that none is accepted twice.
+    /// Accepts jobs of a client. They are known from now on, so that none is accepted twice.
     pub fn submit(&mut self, id: ClientId, jobs: Vec<v1::Job>) -> Result<NewJobs, Status> {
         if jobs.len() > limits::JOBS_PER_SUBMIT_MAX {
             return Err(Status::invalid_argument(format!(
@@ -71,7 +71,7 @@ impl RunTable {
                 known.push(job.id);
                 continue;
             }
-            // A duplicate within this message.
+            // A duplicate within the same message.
             if new.contains_key(&number) {
                 continue;
             }
@@ -90,8 +90,8 @@ impl RunTable {
             .check(account, ClientResource::JobBytes, bytes)?;
         let jobs = new.keys().copied().collect();
         for (number, description) in new {
-            // It is queued only when the journal has it: otherwise a restarted broker would not
-            // know of a running attempt.
+            // The job is queued only when the journal has committed it: otherwise a restarted
+            // broker would not know of a running attempt.
             self.add_job(id, number, description, JobPhase::Journalling);
         }
         if let Some(run) = self.run_mut(id) {
@@ -119,7 +119,7 @@ impl RunTable {
         }
     }
 
-    /// Restores a job of the journal; none if it is invalid.
+    /// Restores a job from the journal; returns `None` if it is invalid.
     pub fn recall_job(&mut self, key: JobKey, description: Box<[u8]>) -> Option<AdmittedJob> {
         let job = v1::Job::decode(&*description).ok()?;
         let admitted = self.admitted(key, &job)?;
@@ -140,8 +140,8 @@ impl RunTable {
         })
     }
 
-    /// The journal has these jobs of a run that has not left: they are accepted. Returns those that
-    /// wait now.
+    /// Queues jobs that the journal has committed. Their client must not have left. Returns those
+    /// that now wait.
     pub fn journalled(&mut self, id: ClientId, jobs: &[JobId]) -> Vec<AdmittedJob> {
         let mut admitted = Vec::new();
         for job in jobs {
@@ -149,7 +149,7 @@ impl RunTable {
                 return Vec::new();
             };
             let state = run.jobs.get_mut(job);
-            // It may have been cancelled meanwhile.
+            // The job may have been cancelled in the meantime.
             let Some(state) = state.filter(|state| matches!(state.phase, JobPhase::Journalling))
             else {
                 continue;
@@ -165,7 +165,7 @@ impl RunTable {
         admitted
     }
 
-    /// The journal could not be written. The client was not told that these jobs were accepted, and
+    /// Removes jobs that the journal failed to commit. The client has got no confirmation, and
     /// submits them again.
     pub fn not_journalled(&mut self, id: ClientId, jobs: &[JobId]) {
         for job in jobs {
@@ -173,13 +173,13 @@ impl RunTable {
         }
     }
 
-    /// Whether a job waits for the journal.
+    /// Returns whether a job waits for the journal.
     pub fn is_journalling(&self, key: JobKey) -> bool {
         let state = self.run(key.client).and_then(|run| run.jobs.get(&key.job));
         state.is_some_and(|state| matches!(state.phase, JobPhase::Journalling))
     }
 
-    /// A client knows the outcome of these jobs.
+    /// Handles the acknowledgment of outcomes by a client.
     pub fn acknowledge(&mut self, id: ClientId, jobs: &[u64]) -> AcknowledgedJobs {
         let mut acknowledged = AcknowledgedJobs::default();
         let Some(run) = self.run(id) else {
@@ -193,7 +193,7 @@ impl RunTable {
                 Some(JobPhase::Queued | JobPhase::Leased(_) | JobPhase::Journalling) => {
                     acknowledged.unfinished.push(number);
                 }
-                // It was acknowledged before.
+                // The job has been acknowledged before.
                 None => {}
             }
         }

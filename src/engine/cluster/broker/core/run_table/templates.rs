@@ -1,4 +1,4 @@
-//! A run's numbers for templates, and what its jobs ask for.
+//! A run's numbers for templates, and the requirements of its jobs.
 
 use tonic::Status;
 
@@ -12,8 +12,8 @@ use maelstrom_wire::from_proto;
 use maelstrom_wire::v1;
 
 impl RunTable {
-    /// Whether there is room for a template of this size with this number. A reconnected client
-    /// repeats its definitions at no cost: limits apply to new ones.
+    /// Returns an error if there is no room for a template of this size. A number that the run has
+    /// already defined is free: a reconnected client repeats its definitions.
     pub fn check_template(
         &mut self,
         id: ClientId,
@@ -39,8 +39,8 @@ impl RunTable {
         self.accounts.check_toolbox(account, toolbox)
     }
 
-    /// Adds a template of this size under a number that the run does not have yet. Returns the run's
-    /// name.
+    /// Adds a template of this size under a number that the run does not have yet. Returns the
+    /// run's secret name.
     pub fn add_template(
         &mut self,
         id: ClientId,
@@ -59,13 +59,14 @@ impl RunTable {
         Some(name)
     }
 
-    /// The inputs of a run's template.
+    /// Returns the inputs of a run's template.
     pub fn inputs_of(&self, id: ClientId, number: u32) -> Option<InputsId> {
         let template = self.run(id)?.templates.get(&number)?;
         Some(template.kind.inputs)
     }
 
-    /// What a job asks for; none if its template was not defined, or its priority is invalid.
+    /// Returns the requirements of a job; `None` if its template is undefined or its priority
+    /// invalid.
     pub(super) fn demand(
         &self,
         id: ClientId,

@@ -1,4 +1,4 @@
-//! Whether the storage has the contents of templates.
+//! Checks whether the storage has the contents of templates.
 
 use super::TemplateRegistry;
 use super::readiness::{InventoryCheck, TemplateReadiness};
@@ -6,15 +6,15 @@ use crate::broker::scheduler::{ClientId, InputsId};
 use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::v1;
 
-/// What follows from a check. Users are those of the template, with their numbers for it.
+/// The consequence of a check. `users` are the clients with the template, and their numbers for it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CheckedTemplate {
-    /// Nobody uses the template any more.
+    /// No client uses the template any more.
     Unused,
-    /// What is missing may have been uploaded since: check again.
+    /// Missing contents may have been uploaded since: check again.
     Again,
     Ready,
-    /// Users are asked for these.
+    /// The users are asked to upload these contents.
     Missing {
         digests: Vec<v1::Digest>,
         users: Vec<(ClientId, u32)>,
@@ -23,7 +23,7 @@ pub enum CheckedTemplate {
         why: String,
         users: Vec<(ClientId, u32)>,
     },
-    /// The storage could not be asked.
+    /// The storage could not be queried.
     Failed {
         message: String,
         users: Vec<(ClientId, u32)>,
@@ -31,8 +31,8 @@ pub enum CheckedTemplate {
 }
 
 impl TemplateRegistry {
-    /// Begins a check, and returns what to look for. While one runs another is put off until its
-    /// end: then, and for a template that nobody uses, there is nothing to look for.
+    /// Begins a check, and returns the contents to look for. Returns `None` for a template without
+    /// users, and while a check is running; another check then follows at its end.
     pub fn begin_check(&mut self, inputs: InputsId) -> Option<Vec<ContentSource>> {
         let known = self.known.get_mut(&inputs)?;
         if let TemplateReadiness::Checking { again } = &mut known.supply {
@@ -43,25 +43,25 @@ impl TemplateRegistry {
         Some(known.contents.clone())
     }
 
-    /// Whether something was missing at the last check, and none runs.
+    /// Returns whether contents were missing at the last check, and no check is running.
     pub fn is_lacking(&self, inputs: InputsId) -> bool {
         let known = self.known.get(&inputs);
         known.is_some_and(|known| matches!(known.supply, TemplateReadiness::Lacking))
     }
 
-    /// The templates that had all contents at the last check.
+    /// Returns the templates that had all contents at the last check.
     pub fn supplied(&self) -> Vec<InputsId> {
         let known = self.known.iter();
         let supplied = known.filter(|(_, known)| matches!(known.supply, TemplateReadiness::Ready));
         supplied.map(|(inputs, _)| *inputs).collect()
     }
 
-    /// How many missing contents were requested since the start.
+    /// Returns how many missing contents clients were asked for since the start.
     pub fn contents_lacking(&self) -> u64 {
         self.contents_lacking
     }
 
-    /// Ends a check.
+    /// Ends a check with its result.
     pub fn checked(
         &mut self,
         inputs: InputsId,
@@ -84,7 +84,7 @@ impl TemplateRegistry {
                 CheckedTemplate::Ready
             }
             Ok(InventoryCheck::Lacking(digests, pins)) => {
-                // They stay until the next check has its own.
+                // Pinned until the next check replaces the pins.
                 known.pins = Some(pins);
                 if again {
                     return CheckedTemplate::Again;

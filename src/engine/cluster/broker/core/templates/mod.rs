@@ -1,7 +1,7 @@
 //! The templates of all clients: equal ones are merged, and sent to a worker once.
 //!
-//! Pure: a [`TemplateRegistry`] decides when the storage is asked for a template's contents, and
-//! what follows from the answer; the caller asks.
+//! Pure: a [`TemplateRegistry`] decides when to query the storage for a template's contents, and
+//! what follows from the answer; the caller runs the queries.
 //!
 //! - `registry`: which templates there are. [`checks`]: whether the storage has their contents.
 //!   `readiness`: what is known of them. `error`: why a template is rejected.

@@ -1,4 +1,4 @@
-//! What is known of a template's contents.
+//! The state of a template's contents.
 
 use std::any::Any;
 
@@ -9,11 +9,11 @@ pub type PinGuard = Box<dyn Any + Send>;
 
 /// The result of checking a template's contents.
 pub enum InventoryCheck {
-    /// All are present, and pinned.
+    /// All contents are present, and pinned.
     Complete(PinGuard),
-    /// These are missing. The rest is pinned, and so are these once they are uploaded.
+    /// These contents are missing. The others are pinned, as are these once they are uploaded.
     Lacking(Vec<v1::Digest>, PinGuard),
-    /// A template with these contents is rejected, for this reason.
+    /// The template is rejected because of its contents, for this reason.
     Refused(String),
 }
 
@@ -21,7 +21,7 @@ pub enum InventoryCheck {
 pub(super) enum TemplateReadiness {
     /// A check is running.
     Checking {
-        /// Whether to check again after that.
+        /// Whether another check follows.
         again: bool,
     },
     Lacking,

@@ -1,4 +1,4 @@
-//! Which templates and toolboxes are in use, and by whom.
+//! The templates and toolboxes in use, and their users.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,28 +13,28 @@ use maelstrom_wire::from_proto::container::sources;
 use maelstrom_wire::from_proto::{self, ContentSource};
 use maelstrom_wire::v1;
 
-/// A template that somebody defined.
+/// A template that at least one client has defined.
 pub struct DefinedTemplate {
-    /// As it is sent to workers.
+    /// The template as it is sent to workers.
     pub template: v1::Template,
-    /// Where its jobs can run.
+    /// The workers on which its jobs can run.
     pub kind: SchedulingClass,
     pub(super) contents: Vec<ContentSource>,
     /// Whether its contents are present.
     pub(super) supply: TemplateReadiness,
-    /// Pins its contents, present and future, throughout its life: a template may need more than
-    /// the storage's target size.
+    /// Pins its present and future contents as long as the template exists: a template may need
+    /// more than the storage's target size.
     pub(super) pins: Option<PinGuard>,
-    /// Its users, and their numbers for it.
+    /// The clients that use it, and their numbers for it.
     pub(super) users: BTreeSet<(ClientId, u32)>,
     hash: ContentHash,
 }
 
-/// What workers must provide for templates with this toolbox.
+/// The host paths that a worker must provide for templates with this toolbox.
 pub struct TemplateToolbox {
     pub paths: Vec<v1::ToolboxPath>,
     hash: ContentHash,
-    /// How many templates use it.
+    /// The number of templates that use it.
     templates: u32,
 }
 
@@ -47,17 +47,17 @@ pub enum RequestedToolbox {
     Known(ToolboxId),
 }
 
-/// What nobody uses any more.
+/// Templates and toolboxes that are no longer used.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct UnusedTemplates {
     pub templates: Vec<InputsId>,
-    /// Toolboxes that only those used.
+    /// Toolboxes that only these templates used.
     pub toolboxes: Vec<ToolboxId>,
 }
 
 const UNKNOWN: &str = "a template is referred to that nobody uses";
 
-/// All templates.
+/// The templates of all clients.
 #[derive(Default)]
 pub struct TemplateRegistry {
     pub(super) known: BTreeMap<InputsId, DefinedTemplate>,
@@ -65,14 +65,14 @@ pub struct TemplateRegistry {
     next: u32,
     toolboxes: BTreeMap<ToolboxId, TemplateToolbox>,
     next_toolbox: u32,
-    /// How many missing contents were requested since the start.
+    /// The number of missing contents that clients were asked for since the start.
     pub(super) contents_lacking: u64,
 }
 
 /// The result of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefineOutcome {
-    /// It is new.
+    /// The template is new.
     New(InputsId),
     Known(InputsId),
 }
@@ -93,7 +93,7 @@ impl TemplateRegistry {
             }
             return Ok(DefineOutcome::Known(*id));
         }
-        // Everything that may fail precedes counting the toolbox.
+        // All fallible steps come before the toolbox is counted.
         let contents = contents(&template)?;
         let architecture =
             Architecture::from_rust_name(&template.architecture).ok_or_else(|| {
@@ -118,7 +118,7 @@ impl TemplateRegistry {
                     inputs,
                 },
                 contents,
-                // Until the first check.
+                // The contents are unknown until the first check.
                 supply: TemplateReadiness::Lacking,
                 pins: None,
                 users: BTreeSet::from([(client, number)]),
@@ -128,12 +128,12 @@ impl TemplateRegistry {
         Ok(DefineOutcome::New(inputs))
     }
 
-    /// The template of this number.
+    /// Returns the template with this id.
     pub fn get(&self, inputs: InputsId) -> Option<&DefinedTemplate> {
         self.known.get(&inputs)
     }
 
-    /// Removes a client, and returns what nobody uses any more.
+    /// Removes a client from all templates, and returns what is no longer used.
     pub fn leave(&mut self, client: ClientId) -> UnusedTemplates {
         let of_client = |known: &DefinedTemplate| {
             let mut users = known.users.range((client, 0)..=(client, u32::MAX));
@@ -151,7 +151,7 @@ impl TemplateRegistry {
         unused
     }
 
-    /// Removes one use of a template, and returns what nobody uses any more.
+    /// Removes one user of a template, and returns what is no longer used.
     pub fn leave_one(&mut self, inputs: InputsId, user: (ClientId, u32)) -> UnusedTemplates {
         let mut unused = UnusedTemplates::default();
         match self.known.get_mut(&inputs) {
@@ -185,17 +185,17 @@ impl TemplateRegistry {
         }
     }
 
-    /// All toolboxes in use.
+    /// Returns all toolboxes in use.
     pub fn toolboxes(&self) -> impl Iterator<Item = (ToolboxId, &TemplateToolbox)> {
         self.toolboxes.iter().map(|(id, toolbox)| (*id, toolbox))
     }
 
-    /// A toolbox in use.
+    /// Returns a toolbox in use.
     pub fn toolbox(&self, id: ToolboxId) -> Option<&TemplateToolbox> {
         self.toolboxes.get(&id)
     }
 
-    /// The toolbox that a template requires.
+    /// Returns the toolbox that a template requires.
     pub fn requested_toolbox(&self, template: &v1::Template) -> RequestedToolbox {
         match self.find_toolbox(&template.toolbox) {
             _ if template.toolbox.is_empty() => RequestedToolbox::None,
@@ -204,14 +204,14 @@ impl TemplateRegistry {
         }
     }
 
-    /// The toolbox of these paths, if a template uses it.
+    /// Returns the toolbox of these paths, if a template uses it.
     fn find_toolbox(&self, paths: &[v1::ToolboxPath]) -> Option<ToolboxId> {
         let hash = toolbox_hash(paths);
         let mut toolboxes = self.toolboxes.iter();
         toolboxes.find_map(|(id, toolbox)| (toolbox.hash == hash).then_some(*id))
     }
 
-    /// The toolbox of these paths, with one more user.
+    /// Returns the toolbox of these paths, and counts one more user.
     fn retain_toolbox(&mut self, paths: &[v1::ToolboxPath]) -> ToolboxId {
         if let Some(id) = self.find_toolbox(paths) {
             if let Some(toolbox) = self.toolboxes.get_mut(&id) {
@@ -234,13 +234,13 @@ impl TemplateRegistry {
 fn toolbox_hash(paths: &[v1::ToolboxPath]) -> ContentHash {
     let mut bytes = Vec::new();
     for path in paths {
-        // Each with its length, so that no two lists have the same encoding.
+        // Prefixed with its length, so that no two lists have the same encoding.
         bytes.extend(path.encode_length_delimited_to_vec());
     }
     ContentHash::of(&bytes)
 }
 
-/// The contents that a template names, if it is valid.
+/// Validates a template, and returns the contents that it refers to.
 fn contents(template: &v1::Template) -> Result<Vec<ContentSource>, TemplateError> {
     let checked = from_proto::template(template)?;
     let container = template.container.as_ref();

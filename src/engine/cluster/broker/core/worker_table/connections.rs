@@ -1,4 +1,4 @@
-//! Orders to workers, what they report of themselves, and how connections end.
+//! Orders to workers, their state as reported, and how connections end.
 
 use tonic::Status;
 
@@ -18,7 +18,7 @@ pub struct WorkerDeparture {
 }
 
 impl WorkerTable {
-    /// The worker of a connection; none if it was dismissed, or is a client's.
+    /// Returns the worker of a connection; `None` if it was dismissed, or belongs to a client.
     pub fn worker_of(&self, session: SessionId) -> Option<WorkerId> {
         self.sessions.get(&session).copied()
     }
@@ -39,21 +39,22 @@ impl WorkerTable {
         self.order(id, worker_order::Kind::Stop(stop));
     }
 
-    /// A worker's newest sample.
+    /// Sets a worker's newest sample.
     pub fn set_sample(&mut self, id: WorkerId, sample: v1::Heartbeat) {
         if let Some(worker) = self.worker_mut(id) {
             worker.sample = sample;
         }
     }
 
-    /// A worker drains.
+    /// Marks a worker as draining.
     pub fn set_draining(&mut self, id: WorkerId) {
         if let Some(worker) = self.worker_mut(id) {
             worker.is_draining = true;
         }
     }
 
-    /// Orders the connected workers of this name to drain, or all. Returns them with their names.
+    /// Orders the connected workers of this name to drain; all if the name is empty. Returns them
+    /// with their names.
     pub fn drain(&mut self, name: &str) -> Vec<(WorkerId, String)> {
         let mut drained = Vec::new();
         for (id, worker) in &mut self.known {
@@ -66,7 +67,7 @@ impl WorkerTable {
         drained
     }
 
-    /// A connection ended. Returns the worker if it was a worker's.
+    /// Handles the end of a connection. Returns the worker if it belonged to one.
     pub fn session_ended(&mut self, session: SessionId) -> Option<WorkerId> {
         let id = self.sessions.remove(&session)?;
         self.worker_mut(id)?.connection = None;
@@ -98,17 +99,17 @@ impl WorkerTable {
         })
     }
 
-    /// Whether workers from before the start may still return.
+    /// Returns whether workers from before the restart may still return.
     pub fn is_recovering(&self) -> bool {
         !self.recovery.is_empty()
     }
 
-    /// When to stop waiting for them.
+    /// Returns the time at which to stop waiting for them.
     pub fn next_recovery(&self) -> Option<BrokerInstant> {
         self.recovery.next_tick()
     }
 
-    /// Stops waiting for those that did not return in time, and returns them.
+    /// Stops waiting for workers that did not return in time, and returns them.
     pub fn expire_recovery(&mut self, now: BrokerInstant) -> Vec<WorkerInstance> {
         self.recovery.expire(now).into_iter().collect()
     }

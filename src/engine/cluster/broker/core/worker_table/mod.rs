@@ -1,7 +1,7 @@
-//! The workers: their processes, connections and leases, and what each has been sent or asked.
+//! The workers: their processes, connections and leases, and the orders and queries that each got.
 //!
-//! Pure. A [`WorkerTable`] alone changes a worker. Which worker runs what is decided by the
-//! scheduler, which has to be told when one comes or goes.
+//! Pure. Only [`WorkerTable`] changes a worker. The scheduler decides which worker runs which job,
+//! and has to be notified when a worker joins or leaves.
 //!
 //! - `state`: all workers. `worker`: one of them. [`registration`]: how one is admitted.
 //! - `connections`: orders, and how connections end. `leases`: jobs by fence.
@@ -10,7 +10,7 @@
 //!
 //! Invariants:
 //! - A worker has at most one connection, and a connection at most one worker.
-//! - A process of a worker keeps its number until it is forgotten.
+//! - A worker process keeps its id until it is forgotten.
 
 mod connections;
 mod leases;

@@ -1,22 +1,23 @@
 //! Workers from before a restart that have not returned.
 //!
-//! They may still run jobs from the journal. Which ones is unknown until they report it: as long as
-//! one may return in time, no recovered job is leased to another worker. New runs need not wait.
+//! They may still run jobs from the journal. Which jobs is unknown until they report: as long as
+//! one of them may return in time, no recovered job is leased to another worker. New runs need not
+//! wait.
 
 use std::collections::BTreeSet;
 
 use crate::broker::journal::WorkerInstance;
 use crate::broker::scheduler::BrokerInstant;
 
-/// See the module's documentation.
+/// The workers from before a restart that may still return.
 pub(super) struct WorkerRecovery {
     instances: BTreeSet<WorkerInstance>,
-    /// When their leases expire.
+    /// The time at which their leases expire.
     until: BrokerInstant,
 }
 
 impl WorkerRecovery {
-    /// Waits for these workers until then.
+    /// Waits for these workers until the given time.
     pub(super) fn new(instances: Vec<WorkerInstance>, until: BrokerInstant) -> WorkerRecovery {
         WorkerRecovery {
             instances: instances.into_iter().collect(),
@@ -24,17 +25,17 @@ impl WorkerRecovery {
         }
     }
 
-    /// Whether no worker is awaited.
+    /// Returns whether no worker is awaited.
     pub(super) fn is_empty(&self) -> bool {
         self.instances.is_empty()
     }
 
-    /// When to stop waiting.
+    /// Returns the time at which to stop waiting.
     pub(super) fn next_tick(&self) -> Option<BrokerInstant> {
         (!self.is_empty()).then_some(self.until)
     }
 
-    /// A worker returned. Returns whether it was awaited.
+    /// Removes a worker that returned. Returns whether it was awaited.
     pub(super) fn take(&mut self, instance: WorkerInstance) -> bool {
         self.instances.remove(&instance)
     }

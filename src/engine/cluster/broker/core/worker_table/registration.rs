@@ -1,4 +1,4 @@
-//! How a worker is admitted.
+//! Checks and admits workers that register.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::broker::scheduler::Architecture;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1;
 
-/// What a worker says of itself, checked.
+/// The properties of a worker that registers, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerOffer {
     pub name: String,
@@ -25,12 +25,13 @@ pub struct WorkerOffer {
     pub instance: WorkerInstance,
 }
 
-/// Whether a process of a worker was known.
+/// Whether a worker process was known before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstanceOrigin {
-    /// It holds none of our leases, whatever it claims, and the journal does not know it.
+    /// Neither registered nor in the journal: it holds no leases of this broker, whatever it
+    /// claims.
     New,
-    /// It is from before the start.
+    /// Known from the journal: it registered before the restart.
     Recovered,
     /// It has registered since the start.
     Known,
@@ -41,12 +42,12 @@ pub enum InstanceOrigin {
 pub struct AdmittedWorker {
     pub id: WorkerId,
     pub origin: InstanceOrigin,
-    /// Whether it was told to drain; the order may have been lost with the connection before.
+    /// Whether it was ordered to drain. The order may have been lost with the earlier connection.
     pub is_draining: bool,
 }
 
 impl WorkerOffer {
-    /// Checks a registration.
+    /// Checks the message of a worker that registers.
     pub fn check(register: &v1::Register) -> Result<WorkerOffer, Status> {
         maelstrom_wire::limits::name(&register.name).map_err(Status::invalid_argument)?;
         let instance = WorkerInstance::try_from(&*register.instance)
@@ -80,7 +81,7 @@ impl WorkerOffer {
 }
 
 impl WorkerTable {
-    /// Admits a worker's process. An earlier connection of it ends.
+    /// Admits a worker process. Ends its earlier connection.
     pub fn register(
         &mut self,
         offer: WorkerOffer,
@@ -135,7 +136,8 @@ impl WorkerTable {
         })
     }
 
-    /// Whether a worker process is who it claims to be, and not one too many.
+    /// Returns an error if a known process uses another credential, or if a caller has too many
+    /// workers.
     fn may_register(
         &mut self,
         caller: &CallerPrincipal,

@@ -1,4 +1,4 @@
-//! All workers.
+//! The table of all workers.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -14,28 +14,28 @@ use crate::broker::scheduler::{BrokerInstant, FencingToken, JobKey};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1;
 
-/// How many departed workers' names are kept: the error of a job that failed three times names
-/// three.
+/// The number of departed workers whose names are kept: the error of a job that failed three times
+/// names three workers.
 const DEPARTED_MAX: usize = 1024;
 
-/// See the documentation of the [module above](super).
+/// All workers; see the documentation of the [module above](super).
 pub struct WorkerTable {
     pub(super) known: BTreeMap<WorkerId, RegisteredWorker>,
     pub(super) sessions: HashMap<SessionId, WorkerId>,
     pub(super) instances: HashMap<WorkerInstance, WorkerId>,
-    /// The last workers that did not return, with their names.
+    /// The names of the last workers that did not return.
     departed: VecDeque<(WorkerId, String)>,
     pub(super) recovery: WorkerRecovery,
-    /// The jobs of leases, which reports name by fence.
+    /// The jobs of leases by fence, which is all that reports contain.
     pub(super) leases: HashMap<FencingToken, JobKey>,
     pub(super) next: u32,
-    /// How many workers may have the same credential and address.
+    /// The maximum number of workers with the same credential and address.
     pub(super) workers_max: u64,
     pub(super) warnings: LimitWarnings,
 }
 
 impl WorkerTable {
-    /// No workers, but these from before the start may return.
+    /// Creates a table without workers. The given ones from before the restart may return.
     pub fn new(config: &BrokerConfig, instances: Vec<WorkerInstance>) -> WorkerTable {
         WorkerTable {
             known: BTreeMap::new(),
@@ -50,7 +50,7 @@ impl WorkerTable {
         }
     }
 
-    /// A worker that is not forgotten.
+    /// Returns a worker that has not been forgotten.
     pub(super) fn worker(&self, id: WorkerId) -> Option<&RegisteredWorker> {
         let worker = self.known.get(&id);
         if worker.is_none() {
@@ -59,7 +59,7 @@ impl WorkerTable {
         worker
     }
 
-    /// Like [`Self::worker`], to change it.
+    /// Returns a worker that has not been forgotten, for changes.
     pub(super) fn worker_mut(&mut self, id: WorkerId) -> Option<&mut RegisteredWorker> {
         let worker = self.known.get_mut(&id);
         if worker.is_none() {
@@ -68,34 +68,34 @@ impl WorkerTable {
         worker
     }
 
-    /// The connected workers.
+    /// Returns the connected workers.
     pub(super) fn connected(&self) -> impl Iterator<Item = (WorkerId, &RegisteredWorker)> {
         let known = self.known.iter().map(|(id, worker)| (*id, worker));
         known.filter(|(_, worker)| worker.is_connected())
     }
 
-    /// The connected workers, as others see them.
+    /// Returns the connected workers as messages.
     pub fn listed(&self) -> Vec<v1::Worker> {
         let connected = self.connected();
         connected.map(|(id, worker)| worker.message(id)).collect()
     }
 
-    /// Whether any worker is connected.
+    /// Returns whether any worker is connected.
     pub fn has_connected(&self) -> bool {
         self.connected().next().is_some()
     }
 
-    /// How many jobs the connected workers run at a time.
+    /// Returns the number of slots of the connected workers.
     pub fn slots(&self) -> u32 {
         self.connected().map(|(_, worker)| worker.slots).sum()
     }
 
-    /// One worker, as others see it.
+    /// Returns a worker as a message.
     pub fn message(&self, id: WorkerId) -> Option<v1::Worker> {
         Some(self.worker(id)?.message(id))
     }
 
-    /// The display name of a worker, including one that is gone: messages about its jobs name it.
+    /// Returns the display name of a worker, even of one that is gone, for messages about its jobs.
     pub fn name(&self, id: WorkerId) -> String {
         let departed = || self.departed.iter().rev().find(|(other, _)| *other == id);
         match self.known.get(&id) {
@@ -104,7 +104,7 @@ impl WorkerTable {
         }
     }
 
-    /// A worker did not return. Returns its process.
+    /// Removes a worker that did not return. Returns its process.
     pub fn forget(&mut self, id: WorkerId) -> Option<WorkerInstance> {
         let Some(worker) = self.known.remove(&id) else {
             broken_invariant("a worker is forgotten that is not known");
@@ -122,7 +122,7 @@ impl WorkerTable {
         Some(instance)
     }
 
-    /// The process of a worker.
+    /// Returns the process of a worker.
     pub(super) fn instance(&self, id: WorkerId) -> Option<WorkerInstance> {
         let mut instances = self.instances.iter();
         let instance =

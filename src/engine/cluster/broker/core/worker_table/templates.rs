@@ -1,4 +1,4 @@
-//! Which templates each worker has been sent on its connection.
+//! The templates that each worker has been sent on its connection.
 
 use std::collections::BTreeSet;
 
@@ -8,18 +8,18 @@ use crate::broker::scheduler::InputsId;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1::{self, worker_order};
 
-/// Whether a template has to be sent before a lease that names it.
+/// Whether a template has to be sent before a lease that refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateDelivery {
     /// The worker has it, or is not connected.
     Unneeded,
     Needed,
-    /// The worker has as many as it may have: it must forget some before.
+    /// The worker has the maximum number of templates, and must forget some first.
     Full,
 }
 
 impl WorkerTable {
-    /// Whether a worker must be sent a template.
+    /// Returns whether a worker must be sent a template.
     pub fn delivery(&self, id: WorkerId, inputs: InputsId) -> TemplateDelivery {
         let worker = self.worker(id);
         match worker.and_then(|worker| worker.connection.as_ref()) {
@@ -53,7 +53,7 @@ impl WorkerTable {
         self.forget_if(id, |inputs| !wanted.contains(inputs));
     }
 
-    /// Orders all workers to forget templates that nobody uses any more.
+    /// Orders all workers to forget templates that are no longer used.
     pub fn forget_templates(&mut self, unused: &[InputsId]) {
         let ids: Vec<WorkerId> = self.known.keys().copied().collect();
         for id in ids {

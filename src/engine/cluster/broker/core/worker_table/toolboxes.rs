@@ -1,4 +1,4 @@
-//! Which workers provide what templates require of the host.
+//! The toolboxes that each worker provides: host paths that templates require.
 
 use super::WorkerTable;
 use super::worker::WorkerToolbox;
@@ -17,8 +17,8 @@ impl WorkerTable {
         }
     }
 
-    /// Asks a worker whether it provides a toolbox, if it is connected and was not asked before. A
-    /// disconnected worker is asked about every toolbox when it registers.
+    /// Asks a worker whether it provides a toolbox, if it is connected and has not been asked
+    /// before. A disconnected worker is asked about every toolbox when it registers.
     pub fn ask(
         &mut self,
         worker: WorkerId,
@@ -39,13 +39,14 @@ impl WorkerTable {
         }));
     }
 
-    /// Whether a worker was asked about a toolbox: other answers are ignored.
+    /// Returns whether a worker was asked about a toolbox: other answers are ignored.
     pub fn was_asked(&self, worker: WorkerId, id: ToolboxId) -> bool {
         let worker = self.worker(worker);
         worker.is_some_and(|worker| worker.toolboxes.contains_key(&id))
     }
 
-    /// A worker provides a toolbox that it was asked about, or lacks it for this reason.
+    /// Sets a worker's answer about a toolbox: `lacks` is the reason why it lacks it, `None` if it
+    /// has it.
     pub fn set_toolbox(&mut self, worker: WorkerId, id: ToolboxId, lacks: Option<String>) {
         if let Some(worker) = self.worker_mut(worker) {
             let answer = lacks.map_or(WorkerToolbox::Has, WorkerToolbox::Lacks);
@@ -53,7 +54,8 @@ impl WorkerTable {
         }
     }
 
-    /// Forgets a toolbox that no template uses any more. Returns the workers that were asked.
+    /// Forgets a toolbox that no template uses any more. Returns the workers that were asked about
+    /// it.
     pub fn forget_toolbox(&mut self, id: ToolboxId) -> Vec<WorkerId> {
         let mut asked = Vec::new();
         for (worker, state) in &mut self.known {
@@ -64,7 +66,7 @@ impl WorkerTable {
         asked
     }
 
-    /// Questions that were not answered in time.
+    /// Returns the queries that were not answered in time.
     pub fn late_answers(&self, now: BrokerInstant) -> Vec<(WorkerId, ToolboxId)> {
         let patience = millis(TOOLBOX_ANSWER_MAX);
         let is_late = |answer: &WorkerToolbox| match answer {
@@ -80,7 +82,8 @@ impl WorkerTable {
         late
     }
 
-    /// What each connected worker lacks of a toolbox, if every one lacks something.
+    /// Describes what each connected worker lacks of a toolbox; `None` unless every one lacks
+    /// something.
     pub fn all_lack(&self, id: ToolboxId) -> Option<String> {
         let mut lacks = Vec::new();
         let mut others = 0;
@@ -100,7 +103,7 @@ impl WorkerTable {
         (!lacks.is_empty()).then(|| lacks.join("; "))
     }
 
-    /// How many toolboxes workers were asked about, and not told to forget.
+    /// Returns the number of toolboxes that workers were asked about and not told to forget.
     #[cfg(test)]
     pub fn toolbox_count(&self) -> usize {
         let known = self.known.values();

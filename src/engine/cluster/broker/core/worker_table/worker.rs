@@ -11,7 +11,7 @@ use crate::broker::scheduler::{Architecture, BrokerInstant, InputsId, ToolboxId}
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1::{self, worker_order};
 
-/// A worker that registered since the broker started.
+/// A worker that has registered since the broker started.
 pub(super) struct RegisteredWorker {
     pub(super) name: String,
     pub(super) slots: u32,
@@ -27,13 +27,13 @@ pub(super) struct RegisteredWorker {
 pub(super) struct WorkerConnection {
     pub(super) session: SessionId,
     pub(super) orders: UnboundedSender<Result<v1::WorkerOrder, Status>>,
-    /// Templates sent on this connection.
+    /// The templates sent on this connection.
     pub(super) templates: BTreeSet<InputsId>,
 }
 
 /// Whether a worker provides a toolbox.
 pub(super) enum WorkerToolbox {
-    /// It was asked at this time.
+    /// The worker was asked at this time, and has not answered.
     Asked(BrokerInstant),
     Has,
     Lacks(String),
@@ -47,7 +47,7 @@ impl RegisteredWorker {
     pub(super) fn order(&self, kind: worker_order::Kind) {
         if let Some(connection) = &self.connection {
             let order = v1::WorkerOrder { kind: Some(kind) };
-            // The end of a connection is reported separately.
+            // The end of a connection is handled separately.
             drop(connection.orders.send(Ok(order)));
         }
     }

@@ -100,7 +100,7 @@ impl Interceptor for TokenInterceptor {
 }
 
 impl BrokerChannel {
-    /// The channel for a generated gRPC client.
+    /// Returns the channel for a generated gRPC client.
     pub fn service(&self) -> AuthenticatedChannel {
         InterceptedService::new(self.channel.clone(), TokenInterceptor(self.token.clone()))
     }
@@ -137,7 +137,7 @@ pub async fn connect(
     }
 }
 
-/// Whether the error is one that a restarting broker causes.
+/// Returns whether the error is one that a restarting broker causes.
 fn may_restart(error: &tonic::transport::Error) -> bool {
     // tonic's error says only that the transport failed; the cause lies several sources deeper.
     let mut next = error.source();
@@ -199,7 +199,7 @@ fn prepare(
     Ok((endpoint, token))
 }
 
-/// The configured endpoint of a broker, independent of the transport.
+/// Creates the endpoint of a broker with timeouts and keepalive, independent of the transport.
 pub fn endpoint(scheme: &str, address: &Address) -> Result<Endpoint, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?;
     Ok(endpoint

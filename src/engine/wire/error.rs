@@ -2,10 +2,10 @@
 
 use maelstrom_model::event::untrusted_text;
 
-/// How much of an invalid value is shown.
+/// The number of characters of an invalid value that are shown.
 const SHOWN_CHARS_MAX: usize = 100;
 
-/// Why a message was rejected. Its sender has another version, is broken, or is hostile.
+/// Why a message was rejected: its sender has another version, is broken, or is hostile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// A required field is missing.
@@ -14,7 +14,7 @@ pub enum WireError {
     /// A limit is exceeded.
     #[error("the message has {actual} {what}, and at most {max} are allowed")]
     TooMuch {
-        /// What is limited, in the plural.
+        /// The limited items, in the plural.
         what: &'static str,
         actual: u64,
         /// The limit.
@@ -35,7 +35,7 @@ pub enum WireError {
 }
 
 impl WireError {
-    /// An invalid value, truncated for display.
+    /// Creates the error of an invalid value, which is truncated for display.
     pub fn invalid(what: &'static str, value: &[u8], expected: &'static str) -> WireError {
         WireError::Invalid {
             what,
@@ -44,7 +44,7 @@ impl WireError {
         }
     }
 
-    /// A duplicate value.
+    /// Creates the error of a duplicate value, which is truncated for display.
     pub fn twice(what: &'static str, value: &[u8]) -> WireError {
         WireError::Twice {
             what,
@@ -70,7 +70,7 @@ fn shown(value: &[u8]) -> String {
     shown
 }
 
-/// Rejects an amount above a limit.
+/// Returns an error if an amount exceeds its limit.
 pub(super) fn at_most(what: &'static str, actual: usize, max: usize) -> Result<(), WireError> {
     if actual <= max {
         return Ok(());

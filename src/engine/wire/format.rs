@@ -1,8 +1,9 @@
-//! The wire format, as a listing of every service, message and enumeration of `proto/maelstrom/v1`.
+//! A test of the wire format: a listing of every service, message and enumeration of
+//! `proto/maelstrom/v1`.
 //!
-//! Two files beside this one hold it. `snapshots/…wire_format.snap` is the current format, so that a
-//! review shows a change. `wire-0.1.txt` is the format of the first build, which no change edits:
-//! peers that speak its version of the protocol are still there.
+//! Two files next to this one hold such listings. `snapshots/…wire_format.snap` is the current
+//! format, so that changes show up in reviews. `wire-0.1.txt` is the format of the first release
+//! and never changes: peers with its version of the protocol still exist.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +16,11 @@ use prost_types::{
 
 const PACKAGE: &str = "maelstrom.v1";
 
-/// The format of the first build. A line leaves this file when no release speaks version 1 any more.
+/// The format of the first release. A line may be removed once no release speaks version 1 any
+/// more.
 const FIRST: &str = include_str!("wire-0.1.txt");
 
-/// One line for each method, field and value, sorted by its name and number.
+/// Returns one line for each method, field and value, sorted by name and number.
 fn listing() -> Vec<String> {
     let bytes = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
     let files = FileDescriptorSet::decode(bytes.as_slice()).unwrap();
@@ -82,7 +84,7 @@ fn described(field: &FieldDescriptorProto, message: &DescriptorProto) -> String 
         Label::Optional => "",
         Label::Required => "required ",
     };
-    // What `optional` makes of a field is a `oneof` of it alone.
+    // An `optional` field is represented as a `oneof` with a single field.
     let choice = field.oneof_index.filter(|_| !field.proto3_optional());
     let choice = choice.map_or(String::new(), |index| {
         let choice = &message.oneof_decl[usize::try_from(index).unwrap()];
@@ -103,7 +105,7 @@ fn enumeration(values: &EnumDescriptorProto) -> Vec<String> {
     lines
 }
 
-/// A type's name, without our own package.
+/// Returns a type's name without this protocol's own package.
 fn short(name: &str) -> &str {
     let name = name.trim_start_matches('.');
     let rest = name.strip_prefix(PACKAGE);
@@ -115,7 +117,7 @@ fn the_wire_format_changes_in_review_only() {
     insta::assert_snapshot!("wire_format", listing().join("\n"));
 }
 
-/// Fields may be added. What was there has the number and the type that it had.
+/// Fields may be added; existing ones keep their number and type.
 #[test]
 fn all_of_the_first_builds_wire_format_is_in_todays() {
     let today: BTreeSet<String> = listing().into_iter().collect();

@@ -7,60 +7,62 @@ use maelstrom_model::event::untrusted_text::{UntrustedText, clean};
 
 use super::v1;
 
-/// One message of `maelstrom.v1`, encoded: 10,000 jobs of 400 bytes each.
+/// The size of one encoded message of `maelstrom.v1`: 10,000 jobs of 400 bytes each.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A path, as limited by the kernel (`PATH_MAX`, `path_resolution(7)`).
+/// The length of a path, as limited by the kernel (`PATH_MAX`, `path_resolution(7)`).
 pub const PATH_BYTES_MAX: usize = 4096;
 
-/// A host name, as limited by the kernel (`uname(2)`).
+/// The length of a host name, as limited by the kernel (`uname(2)`).
 pub const HOSTNAME_BYTES_MAX: usize = 64;
 
-/// One argument or variable, as limited by the kernel (`MAX_ARG_STRLEN`, `execve(2)`).
+/// The length of one argument or variable, as limited by the kernel (`MAX_ARG_STRLEN`,
+/// `execve(2)`).
 pub const STRING_BYTES_MAX: usize = 128 * 1024;
 
-/// Arguments of a program; the kernel limits only their total size.
+/// The number of arguments of a program; the kernel limits only their total size.
 pub const ARGUMENTS_MAX: usize = 65_536;
 
-/// Variables of an environment.
+/// The number of variables of an environment.
 pub const VARIABLES_MAX: usize = 16_384;
 
-/// Arguments, or variables, of a program together: the kernel's limit with its usual stack of
-/// 8 MiB (`execve(2)`).
+/// The total size of a program's arguments, and of its variables: the kernel's limit with its usual
+/// stack of 8 MiB (`execve(2)`).
 pub const STRINGS_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Mounts of a container: those of the project, and one for each directory that a host provides.
+/// The number of mounts of a container: those of the project, and one for each directory that a
+/// host provides.
 pub const MOUNTS_MAX: usize = 4096;
 
-/// Entries of a container's skeleton.
+/// The number of entries of a container's skeleton.
 pub const SKELETON_ENTRIES_MAX: usize = 65_536;
 
-/// Layers of a container: the limit of overlayfs (`ovl_max_layers`, Linux 6.5); images have at most
-/// 127.
+/// The number of layers of a container: the limit of overlayfs (`ovl_max_layers`, Linux 6.5);
+/// images have at most 127.
 pub const LAYERS_MAX: usize = 500;
 
-/// Paths that a template's workers must have.
+/// The number of host paths that a template's workers must have.
 pub const TOOLBOX_PATHS_MAX: usize = 1024;
 
-/// The fingerprint of a toolbox path.
+/// The size of a toolbox path's fingerprint.
 pub const TOOLBOX_IDENTITY_BYTES_MAX: usize = 64;
 
-/// A name of a processor architecture.
+/// The length of a processor architecture's name.
 pub const ARCHITECTURE_BYTES_MAX: usize = 64;
 
-/// A single blob. Anything larger is no test input.
+/// The size of a single blob. Anything larger is not a test input.
 pub const CONTENT_BYTES_MAX: u64 = 1 << 40;
 
-/// Names of discarded files in a message; the rest is only counted.
+/// The number of discarded files named in a message; the others are only counted.
 pub const DISCARDED_FILES_MAX: usize = 100;
 
 /// The total size of these names, which are stored with each result.
 pub const DISCARDED_BYTES_MAX: usize = 4096;
 
-/// A message for people: why a job could not run, or what a machine lacks.
+/// The size of a message for people: why a job could not run, or what a machine lacks.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Truncates the list of discarded files to the limits of a message; the rest is counted.
+/// Truncates the list of discarded files to the limits of a message. Removed names are counted.
 pub fn cut_discarded(discarded: &mut v1::Discarded) {
     let mut bytes = 0_usize;
     let mut fits = |file: &bytes::Bytes| {
@@ -75,10 +77,10 @@ pub fn cut_discarded(discarded: &mut v1::Discarded) {
     discarded.more = discarded.more.saturating_add(cut);
 }
 
-/// A name of a worker or client, for people.
+/// The length of a worker's or client's display name.
 pub const NAME_BYTES_MAX: usize = 256;
 
-/// Whether a name is safe to display.
+/// Returns an error if a name is too long or not safe to display.
 pub fn name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX || clean(name) != name {
         let shown: String = name.chars().take(40).collect();

@@ -1,5 +1,5 @@
 //! Batches outgoing messages. Urgent messages are sent at once, along with everything pending; the
-//! others linger for a moment to share a message, because sending, forwarding and parsing a message
+//! others linger briefly to share a message, because sending, forwarding and parsing a message
 //! costs more than its payload.
 
 use std::future::pending;
@@ -11,22 +11,22 @@ use tokio::time::{Instant, sleep_until};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushUrgency {
     Nothing,
-    /// Nobody waits for it.
+    /// The receiver does not wait for it.
     CanLinger,
-    /// Somebody waits for it.
+    /// The receiver waits for it.
     Urgent,
 }
 
-/// When to send the pending payload.
+/// The time to send the pending payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushTime {
-    /// Not before something happens.
+    /// Not before another event.
     Never,
     At(Instant),
     Now,
 }
 
-/// Tracks how long payload has lingered.
+/// Tracks how long the pending payload has lingered.
 #[derive(Debug)]
 pub struct LingerTimer {
     time: Duration,
@@ -34,12 +34,12 @@ pub struct LingerTimer {
 }
 
 impl LingerTimer {
-    /// A timer without pending payload, which lets payload linger this long.
+    /// Creates a timer without pending payload. `time` is how long payload may linger.
     pub fn new(time: Duration) -> LingerTimer {
         LingerTimer { time, until: None }
     }
 
-    /// When to send, given what is pending now.
+    /// Returns when to send, given what is pending now.
     pub fn due(&mut self, waiting: FlushUrgency, now: Instant) -> FlushTime {
         match waiting {
             FlushUrgency::Nothing => {

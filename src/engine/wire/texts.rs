@@ -1,4 +1,5 @@
-//! Every text field of every message, and what keeps its content from doing harm on display.
+//! A test that classifies every text field of every message by how its content is made safe to
+//! display.
 //!
 //! A new text field must be classified here.
 
@@ -15,18 +16,18 @@ use maelstrom_model::testing::{assert_clean, hostile_text};
 /// The class of a text field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TextClass {
-    /// One of a few known values; errors show any other escaped.
+    /// One of a few known values; errors show any other value escaped.
     Value,
-    /// For display: [`from_proto::text`] sanitizes it first.
+    /// Text for display: [`from_proto::text`] sanitizes it first.
     People,
-    /// A name, displayed to others as well: the broker rejects one that is not clean
+    /// A name that is also displayed to others: the broker rejects one that is not clean
     /// ([`super::limits::name`]).
     Name,
     /// Passed to the kernel; displayed like a path.
     Kernel,
 }
 
-/// All of them.
+/// All text fields, with their classes.
 const TEXTS: [(&str, TextClass); 23] = [
     ("Client.name", TextClass::Name),
     ("Cluster.release", TextClass::People),
@@ -53,7 +54,7 @@ const TEXTS: [(&str, TextClass); 23] = [
     ("WorkerLeft.reason", TextClass::People),
 ];
 
-/// The fields of this type in all messages, each with its message's name.
+/// Returns the fields of this type in all messages, each with its message's name.
 fn fields(wanted: Type) -> Vec<String> {
     let bytes = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
     let files = FileDescriptorSet::decode(bytes.as_slice()).unwrap();

@@ -1,6 +1,6 @@
 //! Converts the engine's own types to messages.
 //!
-//! Host paths mean nothing on another machine, so the caller names the source of each path's
+//! Host paths have no meaning on another machine, so the caller supplies the source of each path's
 //! content.
 
 use std::collections::BTreeMap;
@@ -25,16 +25,16 @@ use maelstrom_model::job::{
 /// Why a container is not portable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PortabilityError {
-    /// It uses this machine's network.
+    /// The container uses this machine's network.
     #[error("it uses this machine's network")]
     Network,
-    /// It mounts a writable host path.
+    /// The container mounts a writable host path.
     #[error("it writes to {path} of this machine")]
     Writable {
         /// The path on the host.
         path: String,
     },
-    /// It mounts a host path that is neither an input nor in the toolbox.
+    /// The container mounts a host path that is neither an input nor in the toolbox.
     #[error("it shows {path} of this machine")]
     Unknown {
         /// The path on the host.
@@ -209,7 +209,7 @@ pub fn result(result: &JobResult, gone: &DiscardedFiles) -> v1::JobResult {
 
 /// Converts a duration.
 pub fn duration(duration: Duration) -> prost_types::Duration {
-    // Fails only beyond any calendar.
+    // Fails only for absurd durations.
     prost_types::Duration::try_from(duration).unwrap_or(prost_types::Duration {
         seconds: i64::MAX,
         nanos: 0,
@@ -225,7 +225,7 @@ pub fn stream(stream: OutputStream) -> v1::Stream {
     }
 }
 
-/// Converts how output streams are separated.
+/// Converts whether output streams are separate.
 pub fn output_pipes(output: OutputPipes) -> v1::OutputPipes {
     match output {
         OutputPipes::Separate => v1::OutputPipes::Separate,
@@ -241,12 +241,12 @@ pub fn digest(digest: Digest) -> v1::Digest {
     }
 }
 
-/// A path's bytes.
+/// Returns the bytes of a path.
 pub fn path(path: &Path) -> Bytes {
     text(path.as_os_str())
 }
 
-/// A text's bytes.
+/// Returns the bytes of a string.
 pub fn text(text: &OsStr) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }

@@ -1,13 +1,13 @@
-//! Fingerprints of host paths, which tell whether two machines provide the same files.
+//! Fingerprints of host paths, which show whether two machines provide the same files.
 //!
 //! A container may mount directories of the host that it runs on: programs and libraries. Such a
 //! job gives the same result elsewhere only if that host provides the same files. Reading all of
 //! `/usr` takes minutes, so the [`identity`] of a path covers names, kinds, sizes and link targets
-//! to a depth of two and, for a distribution's directories, what its package database lists.
+//! to a depth of two and, for a distribution's directories, the contents of its package database.
 //!
-//! It never covers what differs between machines of equal content: times, owners, inode numbers,
-//! the sizes of directories, which the file system makes up, and installation times in a package
-//! database.
+//! It never covers properties that differ between machines with equal content: times, owners, inode
+//! numbers, the sizes of directories, which depend on the file system, and installation times in a
+//! package database.
 
 use std::fs;
 use std::io;
@@ -17,23 +17,24 @@ use std::path::{Path, PathBuf};
 
 use maelstrom_container::digest::{Digest, DigestHasher};
 
-/// To be increased when the same files would get another identity.
+/// The version of the fingerprint. Must be increased when the same files would get another
+/// identity.
 const FORMAT: &[u8] = b"maelstrom toolbox 2";
 
-/// How many levels of names are covered.
+/// The number of levels of names that are covered.
 const DEPTH: u32 = 2;
 
-/// A path with more entries is no toolbox: `/usr` has some thousand to this depth.
+/// A path with more entries is rejected: `/usr` has some thousands to this depth.
 const ENTRIES_MAX: u64 = 1_000_000;
 
-/// A larger file is no toolbox path: reading it would take seconds.
+/// The maximum size of a file: reading a larger one would take seconds.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// The directory that a distribution's package database describes.
 const DISTRIBUTION: &str = "/usr";
 
-/// Files that identify the distribution and list its packages: Debian's, Alpine's. The databases of
-/// pacman and rpm contain installation times; see [`LISTINGS`].
+/// Files that identify the distribution and list its packages: those of Debian and Alpine. The
+/// databases of pacman and rpm contain installation times; see [`LISTINGS`].
 const RECORDS: [&str; 4] = [
     "/etc/os-release",
     "/usr/lib/os-release",
@@ -41,23 +42,24 @@ const RECORDS: [&str; 4] = [
     "/lib/apk/db/installed",
 ];
 
-/// Directories whose entry names list what is installed: pacman has one directory for each package
-/// and version; with rpm every program has its build id, in directories of two digits.
+/// Directories whose entry names list the installed packages, and the depth to read: pacman has one
+/// directory for each package and version; with rpm every program has its build id, in directories
+/// of two digits.
 const LISTINGS: [(&str, u32); 2] = [("/var/lib/pacman/local", 1), ("/usr/lib/.build-id", 2)];
 
-/// The identity of a file or directory, computed in a few milliseconds: equal on machines that
-/// provide the same files there.
+/// Returns the identity of a file or directory: equal on machines that provide the same files
+/// there. Takes a few milliseconds.
 ///
 /// # Errors
 ///
-/// The path doesn't exist, can't be read, or is neither a file nor a directory.
+/// Returns an error if the path doesn't exist, can't be read, or is neither a file nor a directory.
 pub fn identity(path: &Path) -> io::Result<Vec<u8>> {
     let mut excerpt = ToolboxFingerprint {
         hasher: DigestHasher::default(),
         entries_left: ENTRIES_MAX,
     };
     excerpt.hasher.update_framed(FORMAT);
-    // Follows a link, since `/lib` may be one. Links below are covered by their targets.
+    // Follows a symlink, because `/lib` may be one. Symlinks below are covered by their targets.
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         excerpt.directory(path, DEPTH)?;
@@ -82,7 +84,7 @@ struct ToolboxFingerprint {
 }
 
 impl ToolboxFingerprint {
-    /// The entries of a directory, sorted by name.
+    /// Adds the entries of a directory, sorted by name.
     fn directory(&mut self, path: &Path, depth: u32) -> io::Result<()> {
         self.mark("directory");
         for entry in self.sorted(path)? {
@@ -113,7 +115,7 @@ impl ToolboxFingerprint {
         Ok(())
     }
 
-    /// Skips a directory that only another user may read: it is of no use to a job either.
+    /// Skips a directory that only another user may read: a job could not read it either.
     fn directory_if_readable(&mut self, path: &Path, depth: u32) -> io::Result<()> {
         match self.directory(path, depth) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -140,7 +142,7 @@ impl ToolboxFingerprint {
         Ok(())
     }
 
-    /// The names in a directory and its subdirectories, and nothing else.
+    /// Adds only the names in a directory and its subdirectories.
     fn names(&mut self, path: &Path, depth: u32) -> io::Result<()> {
         self.mark("names");
         for entry in self.sorted(path)? {
@@ -182,8 +184,8 @@ impl ToolboxFingerprint {
     }
 }
 
-/// Whether only root may enter a directory, such as one of private keys. Root could read it, but
-/// workers of other users can't, so it is ignored for everybody.
+/// Returns whether only root may read a directory, for example one of private keys. It is ignored
+/// even if this process is root, because workers of other users can't read it.
 pub fn is_closed(owner: u32, mode: u32) -> bool {
     const READ_BY_OTHERS: u32 = 0o004;
     owner == 0 && mode & READ_BY_OTHERS == 0
@@ -195,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    /// The identity of a fixed tree after a modification.
+    /// Returns the identity of a fixed tree after a modification.
     fn after(change: impl FnOnce(&Path)) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
@@ -255,7 +257,7 @@ mod tests {
                 fs::set_permissions(&keys, fs::Permissions::from_mode(0o710)).unwrap();
             })
         };
-        // For other users a directory that they closed themselves is one of their own.
+        // Unless the test runs as root, the directory is not owned by root, and counts as readable.
         let is_root = nix::unistd::geteuid().is_root();
         assert_eq!(closed("a") == closed("other"), is_root);
     }

@@ -14,14 +14,14 @@ const HIGHEST: u32 = 1;
 /// The lowest version that this release speaks.
 const LOWEST: u32 = 1;
 
-/// What this release speaks.
+/// The versions that this release speaks.
 pub static VERSIONS: LazyLock<v1::Versions> = LazyLock::new(|| v1::Versions {
     lowest: LOWEST,
     highest: HIGHEST,
     release: env!("CARGO_PKG_VERSION").to_owned(),
 });
 
-/// The version to speak with a peer (`client`, `worker`, `broker`), or why there is none.
+/// Returns the version to speak with a peer (`client`, `worker`, `broker`), or an error message.
 pub fn agree(theirs: Option<&v1::Versions>, who: &str) -> Result<u32, String> {
     let Some(theirs) = theirs else {
         return Err(format!("the {who} does not say which versions it speaks"));

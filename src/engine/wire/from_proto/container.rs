@@ -1,8 +1,8 @@
 //! Converts containers.
 //!
-//! A message names contents, a [`ContainerSpec`] names local paths. The caller maps one to the
-//! other: [`container`] asks it for the path of each [`ContentSource`]. Callers that only need the
-//! sources may return any path.
+//! A message contains digests of contents, a [`ContainerSpec`] local paths. The caller maps one to
+//! the other: [`container`] calls it for the path of each [`ContentSource`]. Callers that only need
+//! the sources may return any path.
 
 use std::path::PathBuf;
 
@@ -18,24 +18,24 @@ use maelstrom_model::job::{
     RootAccess, RootKind, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
 
-/// Permission bits, all of them.
+/// All permission bits of a mode.
 const MODE_MAX: u32 = 0o7777;
 
-/// Where a directory or file in a container comes from.
+/// The source of a directory or file in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ContentSource {
     /// A `Directory` of the Remote Execution API.
     Directory(Digest),
     File {
         digest: Digest,
-        /// Whether it may be executed.
+        /// Whether the file is executable.
         execution: ExecutePermission,
     },
     /// A path on the worker's host.
     Toolbox(PathBuf),
 }
 
-/// Whether a file may be executed.
+/// Whether a file is executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ExecutePermission {
     Allowed,
@@ -75,7 +75,7 @@ pub fn container<E: From<WireError>>(
     })
 }
 
-/// The sources of a container, duplicates included.
+/// Returns the sources of a container, including duplicates.
 pub fn sources(message: &v1::Container) -> Result<Vec<ContentSource>, WireError> {
     let mut sources = Vec::new();
     container(message, |source| {
@@ -140,7 +140,7 @@ fn source(message: &v1::Source) -> Result<ContentSource, WireError> {
     }
 }
 
-/// Converts a source that must be a directory, as far as the message can tell.
+/// Converts a source that must be a directory, as far as the message shows.
 fn directory(what: &'static str, message: &v1::Source) -> Result<ContentSource, WireError> {
     match source(message)? {
         ContentSource::File { digest, .. } => Err(WireError::invalid(

@@ -20,7 +20,7 @@ use maelstrom_model::job::{
     ExitStatus, JobOutcome, JobResult, OutputPipes, ProcessSpec, ResourceUsage,
 };
 
-/// What many jobs have in common. The container is kept as a message; convert it with
+/// The common part of many jobs. The container is kept as a message; convert it with
 /// [`super::container::container`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateSpec {
@@ -35,8 +35,8 @@ pub struct TemplateSpec {
     pub resident: Option<Arc<ProcessSpec>>,
     /// The processor architecture of the programs.
     pub architecture: String,
-    /// What the worker's host must provide. Every [`ContentSource::Toolbox`] equals or lies below
-    /// one of these paths.
+    /// The paths that the worker's host must provide. Every [`ContentSource::Toolbox`] equals or
+    /// lies below one of these paths.
     pub toolbox: Vec<ToolboxPath>,
 }
 
@@ -61,7 +61,7 @@ pub struct JobOrder {
     pub grace: Option<Duration>,
     /// The job's priority in a queue.
     pub rank: JobPriority,
-    /// How the output streams are separated.
+    /// Whether the output streams are separate.
     pub output: OutputPipes,
 }
 
@@ -128,7 +128,7 @@ pub fn toolbox(paths: &[v1::ToolboxPath]) -> Result<Vec<ToolboxPath>, WireError>
     paths.collect()
 }
 
-/// Converts a job of this template.
+/// Converts a job, given its template.
 pub fn job(message: &v1::Job, template: &TemplateSpec) -> Result<JobOrder, WireError> {
     let own = &message.environment;
     let environment = match own.is_empty() {
@@ -191,7 +191,7 @@ fn arguments(messages: &[impl AsRef<[u8]>]) -> Result<Vec<OsString>, WireError> 
         .collect()
 }
 
-/// Overlays variables on those of a base environment.
+/// Adds variables to those of a base environment, and overrides existing ones.
 fn environment(
     mut variables: BTreeMap<OsString, OsString>,
     messages: &[v1::EnvironmentVariable],
@@ -216,8 +216,8 @@ fn environment(
     Ok(variables)
 }
 
-/// The discarded writes of a job. A name that is no container path, or exceeds a limit, is only
-/// counted.
+/// Converts the names of a job's discarded files. A name that is not a container path, or exceeds a
+/// limit, is only counted.
 pub fn discarded(message: &v1::Discarded) -> DiscardedFiles {
     let mut message = message.clone();
     limits::cut_discarded(&mut message);

@@ -47,14 +47,14 @@ pub fn digest(message: &v1::Digest) -> Result<Digest, WireError> {
     Ok(Digest { hash, size_bytes })
 }
 
-/// A 16-byte ID of a run or of a worker process.
+/// Converts the 16-byte ID of a run or of a worker process.
 pub fn name16(what: &'static str, bytes: &[u8]) -> Result<[u8; 16], WireError> {
     bytes
         .try_into()
         .map_err(|_| WireError::invalid(what, bytes, "16 bytes"))
 }
 
-/// Untrusted text for display, truncated to a readable length.
+/// Returns untrusted text for display, truncated to a readable length.
 pub fn text(text: &str) -> UntrustedText {
     let end = text.floor_char_boundary(TEXT_BYTES_MAX);
     UntrustedText::from(&text[..end])
@@ -92,7 +92,7 @@ pub fn stream(number: i32) -> Result<OutputStream, WireError> {
     }
 }
 
-/// Converts how a job's output streams are separated.
+/// Converts whether a job's output streams are separate.
 pub fn output_pipes(number: i32) -> Result<OutputPipes, WireError> {
     match v1::OutputPipes::try_from(number) {
         Ok(v1::OutputPipes::Separate) => Ok(OutputPipes::Separate),
@@ -115,7 +115,7 @@ fn unknown(what: &'static str, number: i32) -> WireError {
     WireError::invalid(what, number.to_string().as_bytes(), expected)
 }
 
-/// An absolute path without `..`.
+/// Converts an absolute path without `..`.
 fn absolute(what: &'static str, bytes: &[u8]) -> Result<PathBuf, WireError> {
     let path = PathBuf::from(string(what, bytes, PATH_BYTES_MAX)?);
     let is_straight = |path: &Path| {
@@ -126,11 +126,11 @@ fn absolute(what: &'static str, bytes: &[u8]) -> Result<PathBuf, WireError> {
         let expected = "an absolute path without `..`";
         return Err(WireError::invalid(what, bytes, expected));
     }
-    // Normalizes repeated slashes, since paths are compared.
+    // Normalizes repeated slashes, because paths are compared.
     Ok(path.components().collect())
 }
 
-/// A string that is passed to the kernel.
+/// Converts a string that is passed to the kernel.
 fn string(what: &'static str, bytes: &[u8], bytes_max: usize) -> Result<OsString, WireError> {
     if bytes.len() > bytes_max {
         return Err(WireError::invalid(what, bytes, "something shorter"));

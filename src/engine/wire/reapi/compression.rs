@@ -1,4 +1,4 @@
-//! zstd for the Remote Execution API, with limits on what decoding may cost.
+//! zstd for the Remote Execution API, with limits on the cost of decoding.
 
 use std::io::{self, Write};
 
@@ -6,13 +6,13 @@ use zstd::stream::write::{Decoder, Encoder};
 
 use super::limits::ZSTD_WINDOW_LOG_MAX;
 
-/// The fastest level: it is to save bytes on a local network, not on disk.
+/// The fastest level: compression saves time on a local network, not disk space.
 const LEVEL: i32 = 1;
 
-/// The sample that is compressed to learn whether a blob is worth compressing.
+/// The size of the sample that is compressed to find out whether a blob is worth compressing.
 const SAMPLE_BYTES: usize = 64 * 1024;
 
-/// Smaller blobs are sent uncompressed: they take one packet either way.
+/// Smaller blobs are sent uncompressed, because they take one packet either way.
 const SMALL_BYTES: usize = 1024;
 
 /// Compresses what is written to it into memory.
@@ -24,7 +24,7 @@ pub type ZstdDecoder<Sink> = Decoder<'static, Sink>;
 /// Why decompression failed.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// The data is no zstd, or is truncated.
+    /// The data is not zstd, or is truncated.
     #[error("what came is not whole zstd")]
     Damaged(#[source] io::Error),
     /// The content is longer than announced.
@@ -32,12 +32,12 @@ pub enum UnpackError {
     TooLong { size_bytes: u64 },
 }
 
-/// A streaming encoder.
+/// Creates a streaming encoder.
 pub fn packer() -> io::Result<ZstdEncoder> {
     Encoder::new(Vec::new(), LEVEL)
 }
 
-/// A streaming decoder, whose window is limited.
+/// Creates a streaming decoder with a limited window.
 pub fn unpacker<Sink: Write>(sink: Sink) -> io::Result<ZstdDecoder<Sink>> {
     let mut unpacker = Decoder::new(sink)?;
     unpacker.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -49,7 +49,7 @@ pub fn pack(content: &[u8]) -> io::Result<Vec<u8>> {
     zstd::bulk::compress(content, LEVEL)
 }
 
-/// Decompresses a small blob of this announced size.
+/// Decompresses a small blob whose announced size is `size_bytes`.
 pub fn unpack(packed: &[u8], size_bytes: u64) -> Result<Vec<u8>, UnpackError> {
     let mut unpacker = unpacker(BoundedBuffer {
         content: Vec::new(),
@@ -67,7 +67,7 @@ pub fn unpack(packed: &[u8], size_bytes: u64) -> Result<Vec<u8>, UnpackError> {
         .map_err(failed)
 }
 
-/// Whether compressing this content saves enough to be worth the time.
+/// Returns whether compressing this content saves enough to be worth the time.
 pub fn is_worthwhile(content: &[u8]) -> bool {
     if content.len() < SMALL_BYTES {
         return false;
@@ -76,7 +76,7 @@ pub fn is_worthwhile(content: &[u8]) -> bool {
     pack(sample).is_ok_and(|packed| packed.len() < sample.len() / 4 * 3)
 }
 
-/// A buffer that grows no larger than announced.
+/// A buffer that rejects more bytes than announced.
 struct BoundedBuffer {
     content: Vec<u8>,
     size_bytes: u64,

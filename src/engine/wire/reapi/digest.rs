@@ -6,13 +6,13 @@ use super::{rpc, v2};
 use crate::reapi::limits::BLOB_BYTES_MAX;
 use maelstrom_container::digest::{ContentHash, Digest};
 
-/// Why a message's digest is invalid.
+/// Why the digest in a message is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
-    /// It is missing.
+    /// The digest is missing.
     #[error("a digest is missing from the message")]
     Absent,
-    /// The hash is no SHA-256 hash.
+    /// The hash is not a SHA-256 hash.
     #[error("`{hash}` is no SHA-256 hash: 64 lower-case hexadecimal digits are expected")]
     Hash {
         /// The invalid hash, truncated.
@@ -31,10 +31,10 @@ impl From<DigestError> for Status {
     }
 }
 
-/// How much untrusted text an error message quotes.
+/// The number of characters of untrusted text that an error message quotes.
 const QUOTED_CHARACTERS_MAX: usize = 80;
 
-/// The beginning of an untrusted text.
+/// Returns the beginning of an untrusted text.
 pub fn quoted(text: &str) -> String {
     text.chars().take(QUOTED_CHARACTERS_MAX).collect()
 }
@@ -66,7 +66,7 @@ pub fn required(digest: Option<&v2::Digest>) -> Result<Digest, DigestError> {
 pub fn to_wire(digest: &Digest) -> v2::Digest {
     v2::Digest {
         hash: digest.hash.to_string(),
-        // Nothing that exists is longer.
+        // No existing blob is longer.
         size_bytes: i64::try_from(digest.size_bytes).unwrap_or(i64::MAX),
     }
 }
@@ -86,7 +86,7 @@ pub fn check_function(function: i32) -> Result<(), Status> {
     }
 }
 
-/// The status of one blob in a batch.
+/// Converts the status of one blob in a batch to a message.
 pub fn status_to_wire(status: &Status) -> rpc::Status {
     rpc::Status {
         code: status.code() as i32,
@@ -95,7 +95,7 @@ pub fn status_to_wire(status: &Status) -> rpc::Status {
     }
 }
 
-/// The status of one blob in a batch; an absent status means success.
+/// Converts the status of one blob in a batch; an absent status means success.
 pub fn status_from_wire(status: Option<rpc::Status>) -> Result<(), Status> {
     match status {
         None => Ok(()),

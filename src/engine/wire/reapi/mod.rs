@@ -1,4 +1,4 @@
-//! The Remote Execution API's content-addressable storage: what its client and its server share.
+//! The Remote Execution API's content-addressable storage: the code that client and server share.
 //!
 //! - [`client`]: the client.
 //! - [`digest`]: conversions of digests and statuses.

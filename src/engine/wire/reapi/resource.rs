@@ -16,11 +16,11 @@ use super::digest::{DigestError, parse_hash, quoted};
 use super::limits::{BLOB_BYTES_MAX, RESOURCE_NAME_BYTES_MAX, UPLOAD_NAME_BYTES_MAX};
 use maelstrom_container::digest::Digest;
 
-/// How a blob's bytes are encoded.
+/// The encoding of a blob's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlobEncoding {
     Identity,
-    /// As one or more zstd frames.
+    /// One or more zstd frames.
     Zstd,
 }
 
@@ -138,7 +138,8 @@ fn form(name: &str, expected: &'static str) -> ResourceNameError {
 
 type NamedBlob<'a, 'b> = (BlobEncoding, Digest, &'b [&'a str]);
 
-/// The blob that these segments name, and the segments after it; `None` if the form is wrong.
+/// Returns the blob that these segments name, and the segments after it; `None` if the form is
+/// wrong.
 fn blob<'a, 'b>(parts: &'b [&'a str]) -> Result<Option<NamedBlob<'a, 'b>>, ResourceNameError> {
     let (encoding, rest) = match parts {
         ["blobs", rest @ ..] => (BlobEncoding::Identity, rest),

@@ -1,8 +1,7 @@
-//! Dispatches jobs to a cluster: prepares their templates, uploads what the broker lacks, and turns
-//! its messages into events.
+//! Dispatches jobs to a cluster: prepares their templates, uploads blobs that the broker lacks, and
+//! converts its messages into events.
 //!
-//! Owns the session with the broker and everything in progress for it. Local execution is not its
-//! concern.
+//! Owns the session with the broker and all work in progress for it. Local execution is elsewhere.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,7 +33,7 @@ use maelstrom_model::job::Job;
 /// How long closing a run waits for the broker to receive the goodbye.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
-/// How to dispatch jobs.
+/// The options of a dispatcher.
 pub struct DispatchOptions {
     pub connection: BrokerChannel,
     /// The broker's address, for error messages.
@@ -44,7 +43,7 @@ pub struct DispatchOptions {
     pub name: String,
     /// The cache of file digests.
     pub digests: DigestCache,
-    /// Which environment variables are forwarded.
+    /// The environment variables that are forwarded.
     pub forwarding: EnvironmentForwarding,
     /// The time between SIGTERM and SIGKILL.
     pub grace: Duration,
@@ -52,11 +51,11 @@ pub struct DispatchOptions {
     pub preparing: PreparationMode,
 }
 
-/// What a dispatcher reports.
+/// An event of a dispatcher.
 pub enum DispatchEvent {
     /// An event of a job or the cluster.
     Event(BackendEvent),
-    /// The container of these jobs cannot run elsewhere; the broker does not have them.
+    /// The container of these jobs cannot run elsewhere. They have not been sent to the broker.
     Unportable {
         jobs: Vec<(JobId, Job, JobPriority)>,
         why: PortabilityError,
@@ -75,7 +74,7 @@ enum DispatchCompletion {
     },
 }
 
-/// See the module's documentation.
+/// Dispatches the jobs of a run to a cluster.
 pub struct JobDispatcher {
     link: ReconnectingSession,
     contents: CasClient,
@@ -119,27 +118,27 @@ impl JobDispatcher {
         }
     }
 
-    /// Changes the time between SIGTERM and SIGKILL.
+    /// Sets the time between SIGTERM and SIGKILL.
     pub fn set_grace(&mut self, grace: Duration) {
         self.remote.set_grace(grace);
     }
 
-    /// The number of the cluster's slots.
+    /// Returns the number of the cluster's slots.
     pub fn slots(&self) -> u64 {
         self.slots
     }
 
-    /// Whether the session is over for good.
+    /// Returns whether the session is over for good.
     pub fn is_lost(&self) -> bool {
         self.lost
     }
 
-    /// The client of the broker's storage.
+    /// Returns the client of the broker's storage.
     pub fn contents(&self) -> &CasClient {
         &self.contents
     }
 
-    /// The preparer of templates.
+    /// Returns the preparer of templates.
     pub fn preparer(&self) -> &Arc<TemplatePreparer> {
         &self.preparer
     }
@@ -166,12 +165,12 @@ impl JobDispatcher {
         self.remote.hold(is_held);
     }
 
-    /// The next event, if there is one.
+    /// Returns the next event, if there is one.
     pub fn pop(&mut self) -> Option<DispatchEvent> {
         self.happenings.pop_front()
     }
 
-    /// Waits until something happens, and handles it. This method is cancel safe.
+    /// Waits for the next message or result, and handles it. This method is cancel safe.
     pub async fn step(&mut self) {
         let more = self.start_work();
         let overdue = self.remote.next_overdue();
@@ -180,7 +179,7 @@ impl JobDispatcher {
             news = self.link.next() => self.on_stream_event(news),
             Some(done) = self.work.next() => self.done(done),
             Some(transfer) = self.transfers.1.recv() => self.emit(BackendEvent::Cluster(transfer)),
-            // The next step sends it.
+            // The next step sends the pending messages.
             () = more.come() => {}
             () = until(overdue) => {
                 for id in self.remote.overdue() {
@@ -215,7 +214,7 @@ impl JobDispatcher {
         }
     }
 
-    /// Sends what is ready and starts pending work, as [`JobDispatcher::step`] does, too. Returns
+    /// Sends what is ready and starts pending work; [`JobDispatcher::step`] does so, too. Returns
     /// when more is to be sent.
     pub fn start_work(&mut self) -> FlushTime {
         for (key, common) in self.remote.take_unprepared() {

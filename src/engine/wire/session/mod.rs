@@ -10,8 +10,8 @@
 //! - [`remote`]: the state of the jobs that the broker has.
 //!
 //! After a reconnect the client repeats everything that the broker may not know, and the broker
-//! recognizes what it knows. So each job has one outcome, whatever happens to connections or the
-//! broker.
+//! recognizes what it already knows. So each job has one outcome, whatever happens to the
+//! connections or the broker.
 
 pub mod dispatch;
 pub mod prepare;

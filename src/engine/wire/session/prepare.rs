@@ -24,18 +24,18 @@ use maelstrom_model::job::{ContainerSpec, InputPath, JobInputs, ProcessSpec, Roo
 /// Where templates are prepared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PreparationMode {
-    /// On blocking threads, since many files may have to be read.
+    /// On blocking threads, because many files may have to be read.
     #[default]
     Aside,
     /// Inline, which keeps simulated runs deterministic.
     AtOnce,
 }
 
-/// A template of local jobs.
+/// The local description of a template, which many jobs share.
 #[derive(Clone, Debug)]
 pub struct LocalTemplate {
     pub container: Arc<ContainerSpec>,
-    /// How its host paths reach another machine.
+    /// The host paths that another machine needs, and how it gets them.
     pub inputs: Arc<JobInputs>,
     pub environment: Arc<BTreeMap<OsString, OsString>>,
     pub working_directory: Arc<Path>,
@@ -47,7 +47,7 @@ pub struct LocalTemplate {
 #[derive(Debug)]
 pub struct PreparedTemplate {
     pub template: v1::Template,
-    /// Every blob that it names.
+    /// The blobs that the template refers to.
     pub contents: BlobMap,
 }
 
@@ -65,7 +65,7 @@ pub enum PrepareError {
     Toolbox { path: PathBuf, source: io::Error },
 }
 
-/// Prepares templates, and caches what it reads.
+/// Prepares templates, and caches the results of reading files.
 #[derive(Debug)]
 pub struct TemplatePreparer {
     digests: DigestCache,
@@ -75,7 +75,7 @@ pub struct TemplatePreparer {
 }
 
 impl TemplatePreparer {
-    /// A preparer with this digest cache, which forwards these variables.
+    /// Creates a preparer with this digest cache, which forwards these variables.
     pub fn new(digests: DigestCache, forwarding: EnvironmentForwarding) -> TemplatePreparer {
         TemplatePreparer {
             digests,
@@ -85,8 +85,8 @@ impl TemplatePreparer {
         }
     }
 
-    /// Packs a directory or a file, without the secrets in it. A path that is named itself is no
-    /// secret.
+    /// Packs a directory or a file, without the secrets in it. A path that the job itself names is
+    /// never treated as a secret.
     pub fn pack(
         &self,
         mut carried: InputPath,
@@ -104,7 +104,7 @@ impl TemplatePreparer {
         pack(&carried, &self.digests, contents)
     }
 
-    /// Prepares a template. Blocks, since it reads files.
+    /// Prepares a template. Blocks, because it reads files.
     pub fn prepare(&self, common: &LocalTemplate) -> Result<PreparedTemplate, PrepareError> {
         let mut contents = BlobMap::new();
         let mut tools = BTreeSet::new();
@@ -137,10 +137,10 @@ impl TemplatePreparer {
                     executable,
                 }),
                 Err(error) => {
-                    // The closure fails only with a reason to stay on this machine, and this is
-                    // none.
+                    // The closure may only fail with a reason why the job must stay on this
+                    // machine, which this is not.
                     failure.get_or_insert(error);
-                    // The result is dropped.
+                    // Ignored: `failure` is returned instead.
                     return Ok(v1::Source::default());
                 }
             };
@@ -198,13 +198,13 @@ impl TemplatePreparer {
     }
 }
 
-/// Whether exactly this path is declared as an input.
+/// Returns whether exactly this path is declared as an input.
 fn is_named(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> bool {
     let mut carried = inputs.carried.iter();
     layers.iter().any(|layer| layer == path) || carried.any(|carried| carried.source == path)
 }
 
-/// How a path is packed, if it is an input.
+/// Returns how a path is packed, if it is an input.
 fn carried(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> Option<InputPath> {
     if layers.iter().any(|layer| layer == path) {
         return Some(InputPath {

@@ -1,7 +1,7 @@
 //! The session's stream to the broker, reopened whenever it breaks.
 //!
-//! A task reads it, the dispatcher writes to it. A broken connection may lose messages in both
-//! directions, so the dispatcher repeats everything that the broker may not know.
+//! A task reads the stream, the dispatcher writes to it. A broken connection may lose messages in
+//! both directions, so the dispatcher repeats everything that the broker may not know.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::v1::{ClientMessage, Hello, SessionEvent, client_message, session_even
 use crate::versions::{VERSIONS, agree};
 use maelstrom_model::ids;
 
-/// Events queued for the dispatcher; when it does not take them, the broker keeps them.
+/// The number of events queued for the dispatcher. When the queue is full, the broker keeps them.
 const EVENTS_MAX: usize = 1024;
 
 /// The shortest and the longest pause between two attempts.
@@ -29,13 +29,13 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(3);
 /// How long to retry before the run is lost. A restarted broker is back sooner.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The same before the first session: the peer may be no broker at all, or one that was just
-/// killed.
+/// How long to retry before the first session: the peer may not be a broker at all, or one that was
+/// just killed.
 const PATIENCE_FIRST: Duration = Duration::from_secs(3);
 
-/// What the stream reports.
+/// An event of the stream.
 pub(super) enum SessionStreamEvent {
-    /// The session is open; messages to the broker go here.
+    /// The session is open; the sender carries messages to the broker.
     Up(UnboundedSender<ClientMessage>),
     /// A message from the broker.
     Event(session_event::Kind),
@@ -70,7 +70,7 @@ impl ReconnectingSession {
         ReconnectingSession { news, task }
     }
 
-    /// The next event. This method is cancel safe.
+    /// Returns the next event. This method is cancel safe.
     pub(super) async fn next(&mut self) -> SessionStreamEvent {
         match self.news.recv().await {
             Some(news) => news,
@@ -91,7 +91,8 @@ impl ReconnectingSession {
     }
 }
 
-/// Proves ownership of the run: without it, only a credential lets a client resume.
+/// Returns a secret that proves ownership of the run. Without it, only a credential lets a client
+/// resume the run.
 fn secret() -> Bytes {
     match ids::secret() {
         Ok(secret) => secret.to_vec().into(),
@@ -132,7 +133,7 @@ async fn keep(connection: BrokerChannel, hello: Hello, news: Sender<SessionStrea
     }
 }
 
-/// Whether a retry may help.
+/// Returns whether a retry may help.
 fn may_pass(status: &Status) -> bool {
     !matches!(
         status.code(),
@@ -200,7 +201,7 @@ async fn session(
                 }
                 continue;
             }
-            // From a newer broker.
+            // An event of a newer broker.
             Ok(Some(SessionEvent { kind: None })) => continue,
             Ok(None) => Status::unavailable("the broker ended the session"),
             Err(status) => status,

@@ -1,8 +1,8 @@
 //! Packs local files and directories as blobs of the Remote Execution API.
 //!
-//! Each directory becomes a `Directory` message, named by its digest. Excluded paths and those that
-//! version control ignores are left out, unless they are build outputs that the job declares. The
-//! only file attribute that is kept is the executable bit.
+//! Each directory becomes a `Directory` message, identified by its digest. Excluded paths and those
+//! that version control ignores are left out, unless they are build outputs that the job declares.
+//! The only file attribute that is kept is the executable bit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,13 +21,13 @@ use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{DigestCache, HashError};
 use maelstrom_model::job::InputPath;
 
-/// Directories of version control.
+/// The directories of version control systems.
 const VERSION_CONTROL: [&str; 5] = [".git", ".hg", ".jj", ".svn", ".pijul"];
 
 /// Why a directory could not be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum InputTreeError {
-    /// It cannot be read.
+    /// A file or directory cannot be read.
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// A file cannot be hashed.
@@ -39,7 +39,7 @@ pub enum InputTreeError {
         path: PathBuf,
         source: ignore::Error,
     },
-    /// A name is no UTF-8, which the Remote Execution API requires.
+    /// A name is not UTF-8, which the Remote Execution API requires.
     #[error("the name of {} is not UTF-8, and cannot be sent to another machine", path.display())]
     Name { path: PathBuf },
 }
@@ -107,7 +107,7 @@ pub fn pack(
     Ok(InputDigest::Directory(node.finish(contents)))
 }
 
-/// Adds a path and everything below it; nothing if nothing is there.
+/// Adds a path and everything below it. A path that does not exist is ignored.
 fn add_all(
     node: &mut DirectoryBuilder,
     root: &Path,
@@ -145,7 +145,7 @@ fn add(
     };
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        // A file that vanishes meanwhile is no input of a test.
+        // A file that vanishes in the meantime is not an input of a test.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(read(path, source)),
     };
@@ -175,7 +175,7 @@ fn add(
         let file = file(path, &metadata, digests, contents)?;
         parent.files.insert(name.to_owned(), file);
     }
-    // Sockets, pipes and devices are local.
+    // Sockets, pipes and devices only make sense locally.
     Ok(())
 }
 
@@ -200,7 +200,7 @@ fn read(path: &Path, source: io::Error) -> InputTreeError {
 }
 
 impl DirectoryBuilder {
-    /// Adds the messages of this directory and all below it, and returns its digest.
+    /// Adds the messages of this directory and of all below it, and returns its digest.
     fn finish(self, contents: &mut BlobMap) -> Digest {
         let directories = self.directories.into_iter().map(|(name, node)| {
             let digest = node.finish(contents);
@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    /// Every path in a packed directory, with its kind.
+    /// Returns every path in a packed directory, with its kind.
     fn list(contents: &BlobMap, root: Digest, prefix: &str, listed: &mut Vec<String>) {
         let message = directory(contents, root);
         for node in &message.files {

@@ -15,11 +15,12 @@ use crate::reapi::v2;
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{Blob, IncomingBlob, Store};
 
-/// How often a broken download is resumed.
+/// How many times a broken download is resumed.
 const RESUMES_MAX: u32 = 5;
 
 impl CasClient {
-    /// Downloads blobs into a store and verifies each. Blobs that the store has are skipped.
+    /// Downloads blobs into a store and verifies each. Blobs that the store already has are
+    /// skipped.
     pub async fn fetch(&self, wanted: &[Digest], store: &Store) -> Result<Vec<Blob>, CasError> {
         let mut blobs = Vec::with_capacity(wanted.len());
         let mut absent = Vec::new();

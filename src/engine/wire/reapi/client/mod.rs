@@ -22,14 +22,14 @@ use maelstrom_model::event::untrusted_text::UntrustedText;
 
 pub use self::upload::{BlobMap, BlobSource, UploadCallback};
 
-/// Digests per request.
+/// The number of digests per request.
 const DIGESTS_PER_QUESTION: usize = 10_000;
 
-/// Concurrent transfers: enough to hide intercontinental latency for small files, few enough that
-/// each makes progress.
+/// The number of concurrent transfers: enough to hide intercontinental latency for small files, few
+/// enough that each makes progress.
 const TRANSFERS_MAX: usize = 8;
 
-/// Blobs up to this size are batched.
+/// The maximum size in bytes of a blob that is batched.
 const SMALL_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A client of one broker's storage. Clones share the connection.
@@ -73,7 +73,7 @@ impl CasError {
         }
     }
 
-    /// Maps the status of a single blob.
+    /// Converts the status of a single blob to an error.
     fn of_one(digest: Digest, doing: &str, status: Status) -> CasError {
         match status.code() {
             Code::NotFound => CasError::Missing { digest },
@@ -87,7 +87,7 @@ impl CasError {
 }
 
 impl CasClient {
-    /// A client over this connection.
+    /// Creates a client that uses this connection.
     pub fn new(connection: BrokerChannel) -> CasClient {
         CasClient { connection }
     }
@@ -98,7 +98,7 @@ impl CasClient {
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// Which of these blobs the storage lacks.
+    /// Returns which of these blobs the storage lacks.
     pub async fn missing(&self, digests: &[Digest]) -> Result<Vec<Digest>, CasError> {
         let mut missing = Vec::new();
         for some in digests.chunks(DIGESTS_PER_QUESTION) {

@@ -20,7 +20,7 @@ use crate::reapi::v2;
 use maelstrom_container::digest::Digest;
 use maelstrom_model::ids::random_name;
 
-/// Where a blob's content is until it is uploaded.
+/// The location of a blob's content before its upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobSource {
     Bytes(Bytes),
@@ -30,10 +30,10 @@ pub enum BlobSource {
 /// Blobs by digest.
 pub type BlobMap = HashMap<Digest, BlobSource>;
 
-/// Called with the bytes sent so far and the total.
+/// A callback that gets the number of bytes sent so far, and the total.
 pub type UploadCallback = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
-/// Chunks that are queued for sending.
+/// The number of chunks that are queued for sending.
 const CHUNKS_MAX: usize = 4;
 
 impl CasClient {

@@ -129,7 +129,7 @@ impl RemoteJobs {
     fn finished(&mut self, finished: v1::Finished, events: &mut VecDeque<BackendEvent>) {
         let id = JobId(finished.job);
         if !self.forget(id) {
-            // A repetition: the broker has not received our acknowledgement.
+            // Repeated, because the broker has not received the acknowledgment.
             self.unacknowledged.push(finished.job);
             return;
         }
@@ -163,7 +163,8 @@ impl RemoteJobs {
         }
     }
 
-    /// Reports once why a worker takes no jobs, or a run that waits for it would not know.
+    /// Reports once why a worker takes no jobs; otherwise the user would not know why the run
+    /// waits.
     fn unwell(&mut self, id: WorkerId, worker: &v1::Worker, events: &mut VecDeque<BackendEvent>) {
         if worker.degraded.is_empty() {
             self.unwell.remove(&id);

@@ -1,8 +1,8 @@
-//! The state of jobs at the broker or on their way there. Pure: messages come in, and leave through
-//! a channel.
+//! The state of jobs at the broker or on their way there. Pure: messages are passed in, and leave
+//! through a channel.
 //!
-//! What was sent counts for its connection only. On a new connection all unfinished jobs are sent
-//! again, after the finished ones, so that none of those runs again.
+//! Sent messages count only for their connection. On a new connection all unfinished jobs are sent
+//! again, after the acknowledgments of the finished ones, so that none of those runs again.
 //!
 //! - [`outbound`]: outgoing messages. [`inbound`]: incoming ones.
 
@@ -26,25 +26,25 @@ use maelstrom_model::backend::{BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
-/// How long acknowledgements linger. Until then the broker keeps what it has sent.
+/// How long acknowledgments linger. Until they arrive, the broker keeps the output it has sent.
 const LINGER_TIME: Duration = Duration::from_millis(20);
 
-/// How often a template's contents are uploaded before giving up. A broker that is short of space
-/// evicts what was just uploaded.
+/// How many times a template's contents are uploaded before giving up. A broker that is short of
+/// space may evict contents that were just uploaded.
 const UPLOADS_MAX: u32 = 5;
 
-/// The local worker is 0; those of the cluster follow.
+/// The local worker has the id 0; those of the cluster follow.
 const FIRST_WORKER: u32 = 1;
 
-/// Distinguishes templates without looking into them: by the addresses of their parts, and by how
-/// often files have changed.
+/// Identifies a template without comparing its contents: by the addresses of its parts, and by how
+/// many times files have changed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TemplateKey {
     parts: [usize; 5],
     age: u64,
 }
 
-/// See the module's documentation.
+/// The jobs of a run at the broker, or on their way there.
 pub struct RemoteJobs {
     outgoing: Option<UnboundedSender<v1::ClientMessage>>,
     was_down: bool,
@@ -55,18 +55,18 @@ pub struct RemoteJobs {
     templates: Vec<RemoteTemplate>,
     by_hash: HashMap<ContentHash, u32>,
     jobs: BTreeMap<JobId, RemoteJob>,
-    /// Jobs that are over.
+    /// The jobs that are over.
     over: BTreeSet<u64>,
-    /// Those whose end the broker does not know to be acknowledged.
+    /// The jobs that are over and whose outcome has not been acknowledged on this connection.
     unacknowledged: Vec<u64>,
     acknowledging: LingerTimer,
     workers: BTreeSet<WorkerId>,
-    /// Those reported as taking no jobs.
+    /// The workers that have been reported as taking no jobs.
     unwell: BTreeSet<WorkerId>,
 }
 
 struct PendingTemplate {
-    /// Keeps the addresses in the key from being reused.
+    /// Keeps the parts allocated, so that the addresses in the key are not reused.
     common: LocalTemplate,
     state: PreparationStage,
     waiting: Vec<JobId>,
@@ -92,7 +92,7 @@ struct RemoteTemplate {
 enum TemplateUploadState {
     Wanted,
     Running,
-    /// If the broker lacks something all the same, it says so.
+    /// If the broker still lacks contents, it requests them.
     Done,
 }
 
@@ -103,7 +103,8 @@ struct RemoteJob {
     was_sent: bool,
     progress: RemoteJobState,
     stopping: Option<StopMode>,
-    /// When it counts as over if there is no connection, and so no report of its end.
+    /// The time from which the job counts as over while there is no connection that could report
+    /// it.
     stopped_by: Option<Instant>,
 }
 
@@ -114,24 +115,24 @@ enum RemoteJobState {
         attempt: u64,
         next: u32,
     },
-    /// It was running, and will run again.
+    /// The job was running, and will run again.
     Interrupted,
 }
 
-/// The end of a job that could not run.
+/// Returns the event of a job that could not run.
 pub fn failed(job: JobId, message: String) -> BackendEvent {
     let result = JobResult::not_run(JobOutcome::Error(message));
     BackendEvent::Finished { job, result }
 }
 
-/// The end of a cancelled job.
+/// Returns the event of a cancelled job.
 pub fn cancelled(job: JobId) -> BackendEvent {
     let result = JobResult::not_run(JobOutcome::Cancelled);
     BackendEvent::Finished { job, result }
 }
 
 impl RemoteJobs {
-    /// No jobs, and no connection.
+    /// Creates the state without jobs and without a connection.
     pub fn new(grace: Duration) -> RemoteJobs {
         RemoteJobs {
             outgoing: None,
@@ -151,12 +152,12 @@ impl RemoteJobs {
         }
     }
 
-    /// Changes the time between SIGTERM and SIGKILL.
+    /// Sets the time between SIGTERM and SIGKILL.
     pub fn set_grace(&mut self, grace: Duration) {
         self.grace = grace;
     }
 
-    /// Templates of later jobs are prepared again.
+    /// Makes later jobs use newly prepared templates, because files have changed.
     pub fn files_changed(&mut self) {
         self.age += 1;
         self.keys.retain(|_, key| !key.waiting.is_empty());
@@ -204,7 +205,7 @@ impl RemoteJobs {
         }
     }
 
-    /// Returns templates that await preparation.
+    /// Returns the templates that await preparation.
     pub fn take_unprepared(&mut self) -> Vec<(TemplateKey, LocalTemplate)> {
         let new = self.keys.iter_mut();
         new.filter(|(_, entry)| entry.state == PreparationStage::New)
@@ -215,7 +216,7 @@ impl RemoteJobs {
             .collect()
     }
 
-    /// A template was prepared.
+    /// Handles a template that was prepared.
     pub fn prepared(&mut self, key: &TemplateKey, prepared: PreparedTemplate) {
         let hash = ContentHash::of(&prepared.template.encode_to_vec());
         let number = match self.by_hash.get(&hash) {
@@ -248,7 +249,7 @@ impl RemoteJobs {
         }
     }
 
-    /// A template could not be prepared: returns its jobs.
+    /// Handles a template that could not be prepared: removes and returns its jobs.
     pub fn unprepared(&mut self, key: &TemplateKey) -> Vec<(JobId, Job, JobPriority)> {
         let waiting = match self.keys.get_mut(key) {
             Some(entry) => {
@@ -265,7 +266,7 @@ impl RemoteJobs {
         taken.collect()
     }
 
-    /// Returns templates whose contents are to be uploaded now.
+    /// Returns the templates whose contents are to be uploaded now.
     pub fn take_uploads(&mut self) -> Vec<(u32, Arc<BlobMap>)> {
         if self.outgoing.is_none() {
             return Vec::new();
@@ -281,7 +282,7 @@ impl RemoteJobs {
             .collect()
     }
 
-    /// The broker has a template's contents.
+    /// Handles the upload of a template's contents.
     pub fn uploaded(&mut self, number: u32) {
         let Some(template) = self.template(number) else {
             return;
@@ -293,7 +294,7 @@ impl RemoteJobs {
         }
     }
 
-    /// An upload failed. Returns whether further attempts are pointless.
+    /// Handles a failed upload. Returns whether further attempts are pointless.
     pub fn upload_failed(&mut self, number: u32) -> bool {
         let Some(template) = self.template(number) else {
             return false;
@@ -302,7 +303,7 @@ impl RemoteJobs {
         template.uploads >= UPLOADS_MAX
     }
 
-    /// Gives up the jobs of a template that are not running.
+    /// Gives up the jobs of a template that are not running, and returns them.
     pub fn give_up(&mut self, number: u32) -> Vec<JobId> {
         let of_this = |job: &RemoteJob| {
             job.template == Some(number) && !matches!(job.progress, RemoteJobState::Running { .. })
@@ -317,18 +318,18 @@ impl RemoteJobs {
         }
         if let Some(template) = self.template(number) {
             template.waiting.clear();
-            // A later job of this template tries again: the broker says then what it lacks.
+            // A later job of this template tries again: the broker then requests what it lacks.
             template.upload = TemplateUploadState::Done;
             template.uploads = 0;
         }
         given_up
     }
 
-    /// A connection was established.
+    /// Handles a new connection.
     pub fn up(&mut self, outgoing: UnboundedSender<v1::ClientMessage>) {
         self.outgoing = Some(outgoing);
         self.was_down = false;
-        // Acknowledgements on the old connection may have been lost.
+        // Acknowledgments on the old connection may have been lost.
         self.unacknowledged = self.over.iter().copied().collect();
         self.acknowledge();
         for template in &mut self.templates {
@@ -346,18 +347,18 @@ impl RemoteJobs {
         }
     }
 
-    /// The connection was lost. Returns whether it was up before.
+    /// Handles the loss of the connection. Returns whether it was up before.
     pub fn down(&mut self) -> bool {
         self.outgoing = None;
         !std::mem::replace(&mut self.was_down, true)
     }
 
-    /// Whether the loss of the connection was reported.
+    /// Returns whether the loss of the connection was reported.
     pub fn is_down_reported(&self) -> bool {
         self.was_down
     }
 
-    /// Jobs that were to be killed, and whose end nobody can report now.
+    /// Removes and returns the jobs that were to be killed, whose end cannot be reported now.
     pub fn killed(&mut self) -> Vec<JobId> {
         let jobs = self.jobs.iter();
         let killed: Vec<JobId> = jobs
@@ -370,7 +371,7 @@ impl RemoteJobs {
         killed
     }
 
-    /// When the next job that was to be stopped becomes overdue, if there is no connection.
+    /// Returns when the next job that was to be stopped becomes overdue, if there is no connection.
     pub fn next_overdue(&self) -> Option<Instant> {
         match self.outgoing {
             Some(_) => None,
@@ -378,8 +379,8 @@ impl RemoteJobs {
         }
     }
 
-    /// Gives up jobs that were to be stopped, whose grace period is over, and whose end nobody can
-    /// report now. The broker stops them itself if this run does not reconnect.
+    /// Gives up jobs that were to be stopped, whose grace period is over, and whose end cannot be
+    /// reported without a connection. The broker stops them itself if this run does not reconnect.
     pub fn overdue(&mut self) -> Vec<JobId> {
         if self.outgoing.is_some() {
             return Vec::new();
@@ -409,7 +410,7 @@ impl RemoteJobs {
         if job.stopping != Some(StopMode::Kill) {
             job.stopping = Some(how);
         }
-        // Overflows only beyond any calendar.
+        // The addition overflows only for absurd grace periods.
         let stopped_by = Instant::now().checked_add(self.grace);
         job.stopped_by = job.stopped_by.or(stopped_by);
         self.send_stop(id, how);

@@ -10,12 +10,12 @@ use crate::to_proto;
 use crate::v1::{self, client_message};
 use maelstrom_model::backend::{JobId, StopMode};
 
-/// Jobs per message: quick to send, and few messages for many jobs.
+/// The number of jobs per message: fast to send, and few messages for many jobs.
 const JOBS_PER_MESSAGE: usize = 1_000;
 
 impl RemoteJobs {
-    /// Sends pending messages, if there is a connection, and returns when to call it again if
-    /// nothing happens before.
+    /// Sends pending messages, if there is a connection. Returns when to call this again if nothing
+    /// else happens before.
     pub fn flush(&mut self) -> FlushTime {
         if self.outgoing.is_none() {
             return FlushTime::Never;
@@ -41,7 +41,7 @@ impl RemoteJobs {
         let waiting = match (self.unacknowledged.is_empty(), self.jobs.is_empty()) {
             (true, _) => FlushUrgency::Nothing,
             (false, false) => FlushUrgency::CanLinger,
-            // No job is left whose messages could carry these.
+            // No job is left whose messages could carry the acknowledgments.
             (false, true) => FlushUrgency::Urgent,
         };
         let due = self.acknowledging.due(waiting, Instant::now());
@@ -74,8 +74,8 @@ impl RemoteJobs {
             if !jobs.is_empty() {
                 self.send(client_message::Kind::Submit(v1::Submit { jobs }));
             }
-            // What was sent on an earlier connection does not count, and the broker must know a job
-            // before it can stop it.
+            // Stops that were sent on an earlier connection don't count, and the broker must know a
+            // job before it can stop it.
             for (id, how) in stops {
                 self.send_stop(id, how);
             }
@@ -126,7 +126,7 @@ fn message(id: JobId, template: u32, job: &RemoteJob, grace: Duration) -> v1::Jo
             .iter()
             .map(|argument| to_proto::text(argument))
             .collect(),
-        // The template has all of it.
+        // The template contains the whole environment.
         environment: Vec::new(),
         timeout: job.job.timeout.map(to_proto::duration),
         grace: Some(to_proto::duration(grace)),

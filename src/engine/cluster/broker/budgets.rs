@@ -1,11 +1,12 @@
-//! Identifies clients, and enforces what each may use of limited resources.
+//! Identifies clients, and enforces limits on the resources that each uses.
 //!
-//! A client is its credential. Without authentication it is its source address, and all programs at
-//! that address share one budget. A worker is its credential at its address, since several workers
-//! may share a credential.
+//! A client is identified by its credential. Without authentication it is identified by its source
+//! address, and all programs at that address share one budget. A worker is identified by its
+//! credential and its address, because several workers may share a credential.
 //!
-//! [`ResourceBudgets`] counts what connections and the storage use; the core keeps its own counts.
-//! Both refuse through [`LimitWarnings`], which rate-limits the log messages.
+//! [`ResourceBudgets`] counts the resources that connections and the storage use; the core counts
+//! others itself. Both refuse requests through [`LimitWarnings`], which rate-limits the log
+//! messages.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,13 +21,13 @@ use super::limits::{ClientLimits, ClientResource};
 use super::owner;
 use crate::security::roles::{ClusterRole, MemberIdentity};
 
-/// How often the log repeats that a client is at a limit.
+/// The interval at which the log repeats that a client is at a limit.
 const TOLD_PERIOD: Duration = Duration::from_secs(60);
 
-/// How many warnings are remembered for that.
+/// The number of warnings that are remembered for that.
 const TOLD_MAX: usize = 1024;
 
-/// Whom a budget belongs to.
+/// The owner of a budget.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Principal {
     /// Unknown: a run recovered from the journal, whose client has not returned.
@@ -43,14 +44,14 @@ pub enum Principal {
 /// The caller of an RPC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallerPrincipal {
-    /// Whose budget the call uses.
+    /// The owner of the budget that the call uses.
     pub principal: Principal,
-    /// The credential, as it identifies owners of runs.
+    /// The credential, in the form that identifies owners of runs.
     pub member: Option<String>,
 }
 
 impl Principal {
-    /// The principal for this credential, if any, at this address.
+    /// Returns the principal for a credential, if there is one, and an address.
     pub fn of(identity: Option<&MemberIdentity>, address: Option<IpAddr>) -> Principal {
         let address = address.map(network);
         match (identity, address) {
@@ -64,8 +65,8 @@ impl Principal {
     }
 }
 
-/// The network prefix of an address: a host may choose the lower half of an IPv6 address freely,
-/// and would otherwise count as any number of clients.
+/// Returns the network prefix of an address. A host may choose the lower half of an IPv6 address
+/// freely, and would otherwise count as any number of clients.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -74,7 +75,7 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl CallerPrincipal {
-    /// The caller of a request that a guard let through.
+    /// Returns the caller of a request that a guard has admitted.
     pub fn of<T>(request: &Request<T>) -> CallerPrincipal {
         let identity = request.extensions().get::<MemberIdentity>();
         let address = request.remote_addr().map(|address| address.ip());
@@ -85,7 +86,7 @@ impl CallerPrincipal {
     }
 }
 
-/// A credential's name may contain anything.
+/// Escapes the name, which may contain any characters.
 impl fmt::Display for Principal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -100,14 +101,14 @@ impl fmt::Display for Principal {
     }
 }
 
-/// Refuses requests beyond a limit, and logs that now and then.
+/// Refuses requests beyond a limit, and logs that at most once per interval.
 #[derive(Debug, Default)]
 pub struct LimitWarnings {
     told: HashMap<(Principal, ClientResource), Instant>,
 }
 
 impl LimitWarnings {
-    /// The error for a client at a limit.
+    /// Returns the error for a client at a limit.
     pub fn refuse(&mut self, who: &Principal, what: ClientResource, most: u64) -> Status {
         self.log_refusal(who, what, most);
         let (unit, help) = (what.unit(), what.help());
@@ -130,8 +131,8 @@ impl LimitWarnings {
             return false;
         }
         if self.told.len() >= TOLD_MAX {
-            // Without authentication a client has as many names as addresses: the table must stay
-            // bounded.
+            // Without authentication a client has as many names as addresses, so the table must be
+            // limited.
             self.told.retain(|_, at| is_told(at));
         }
         let has_room = self.told.len() < TOLD_MAX;
@@ -142,7 +143,7 @@ impl LimitWarnings {
     }
 }
 
-/// What connections and the storage use.
+/// The resources that connections and the storage use, per client.
 #[derive(Clone, Debug, Default)]
 pub struct ResourceBudgets {
     shared: Arc<Mutex<BudgetState>>,
@@ -164,7 +165,7 @@ pub struct BudgetPermit {
 }
 
 impl ResourceBudgets {
-    /// Empty budgets with these limits.
+    /// Creates empty budgets with these limits.
     pub fn new(limits: ClientLimits) -> ResourceBudgets {
         ResourceBudgets {
             shared: Arc::default(),
@@ -195,7 +196,7 @@ impl ResourceBudgets {
         })
     }
 
-    /// How much a principal uses.
+    /// Returns how much a principal uses of a resource.
     pub fn used(&self, who: &Principal, what: ClientResource) -> u64 {
         let key = (who.clone(), what);
         lock(&self.shared).used.get(&key).copied().unwrap_or(0)

@@ -1,8 +1,8 @@
 //! Checks whether the storage has all contents of a template, and pins them.
 //!
-//! Found blobs are pinned and then looked up again: what was evicted in between counts as missing.
-//! Missing blobs are pinned, too: for a template that exceeds the storage's target size, the first
-//! uploads would otherwise be evicted by the last.
+//! Present blobs are pinned and then looked up again: blobs that were evicted in between count as
+//! missing. Missing blobs are pinned, too: for a template that exceeds the storage's target size,
+//! the first uploads would otherwise be evicted by the last.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -15,14 +15,14 @@ use maelstrom_container::digest::Digest;
 use maelstrom_wire::from_proto::ContentSource;
 use maelstrom_wire::to_proto;
 
-/// The contents of a [`CasStorage`].
+/// Looks up the contents of a [`CasStorage`].
 pub struct StoredInventory {
     storage: CasStorage,
     results: ActionResults,
 }
 
 impl StoredInventory {
-    /// The contents of this storage, with its action results.
+    /// Creates the inventory of this storage, with its action results.
     pub fn new(storage: CasStorage, results: ActionResults) -> StoredInventory {
         StoredInventory { storage, results }
     }
@@ -37,7 +37,7 @@ impl ContentInventory for StoredInventory {
         async move {
             let checked = check(&storage, contents).await;
             match checked {
-                // The client is at fault and must be told; any other error is the broker's, and
+                // The client is at fault and must be notified; any other error is the broker's, and
                 // transient.
                 Err(status) if status.code() == Code::InvalidArgument => {
                     Ok(InventoryCheck::Refused(status.message().to_owned()))
@@ -71,7 +71,7 @@ async fn check(
     }
     let closure = closure(storage, directories).await?;
     named.extend(closure.present);
-    // The pins precede the check below, so that nothing is evicted after it was seen.
+    // Pinned before the check below, so that nothing is evicted after it was found.
     let pins = storage.pin(named.iter().chain(&closure.missing).copied());
     let mut lacking = storage.missing(&named);
     lacking.extend(closure.missing);

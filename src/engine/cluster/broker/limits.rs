@@ -1,6 +1,6 @@
-//! The broker's limits on messages, clients and workers, each with its reason.
+//! The broker's limits on messages, clients and workers, each with the reason for its value.
 //!
-//! - [`ClientResource`]: what is counted per client; [`ClientLimits`]: the limits on that.
+//! - [`ClientResource`]: the resources that are counted per client. [`ClientLimits`]: their limits.
 //! - Below them: limits on messages, and timeouts.
 //!
 //! The scheduler's limits are [`super::scheduler::SchedulerLimits`]; those of storage messages are
@@ -19,7 +19,7 @@ pub enum ClientResource {
     Calls,
     /// Uploads in progress.
     Uploads,
-    /// The announced size of these, in bytes.
+    /// The announced size of the uploads in progress, in bytes.
     UploadBytes,
     /// Runs that are not over, including those whose client may return.
     Runs,
@@ -29,7 +29,7 @@ pub enum ClientResource {
     /// Templates of all runs.
     Templates,
     TemplateBytes,
-    /// Toolboxes that templates name.
+    /// Toolboxes that templates require.
     Toolboxes,
     /// Output of jobs that is not acknowledged.
     OutputBytes,
@@ -49,8 +49,8 @@ struct ResourceLimit {
 const ACKNOWLEDGE: &str = "read what happens, and acknowledge jobs that are over";
 
 const LIMITS: [ResourceLimit; ClientResource::COUNT] = [
-    // A client needs two or three; with room for a CI whose jobs share a credential. Eight clients
-    // at this limit take all files that a broker asks for.
+    // A client needs two or three; this leaves room for a CI whose jobs share a credential. Eight
+    // clients at this limit use all descriptors that a broker asks for.
     ResourceLimit {
         what: ClientResource::Connections,
         most: 512,
@@ -71,7 +71,7 @@ const LIMITS: [ResourceLimit; ClientResource::COUNT] = [
         unit: "open uploads",
         help: "finish some first; one that stays silent is given up",
     },
-    // The largest blob that there may be: what is on its way is not part of the storage's size yet.
+    // The largest possible blob: uploads in progress do not count toward the storage's size yet.
     ResourceLimit {
         what: ClientResource::UploadBytes,
         most: 64 << 30,
@@ -86,7 +86,8 @@ const LIMITS: [ResourceLimit; ClientResource::COUNT] = [
         help: "end those that are over with `goodbye`; one whose client is gone ends after \
                `--client-timeout`",
     },
-    // What the largest suite has that one run may submit (250,000), and some that are over.
+    // The size of the largest suite that one run may submit (250,000 jobs), and some jobs that are
+    // over.
     ResourceLimit {
         what: ClientResource::Jobs,
         most: 300_000,
@@ -122,7 +123,8 @@ const LIMITS: [ResourceLimit; ClientResource::COUNT] = [
         unit: "toolboxes",
         help: "end runs that are over; an image brings its own programs",
     },
-    // Four times what one job may write. It is on the broker's disk until it is acknowledged.
+    // Four times the output limit of one job. The output is on the broker's disk until it is
+    // acknowledged.
     ResourceLimit {
         what: ClientResource::OutputBytes,
         most: 4 << 30,
@@ -142,22 +144,22 @@ impl ClientResource {
     /// The number of resources.
     pub const COUNT: usize = 12;
 
-    /// All of them.
+    /// Returns an iterator over all resources.
     pub fn all() -> impl Iterator<Item = ClientResource> {
         LIMITS.iter().map(|limit| limit.what)
     }
 
     fn limit(self) -> &'static ResourceLimit {
-        // Tests hold that each is in its place.
+        // A test checks that each limit is in its place.
         &LIMITS[self as usize]
     }
 
-    /// Its unit, in the plural.
+    /// Returns the unit of the resource, in the plural.
     pub fn unit(self) -> &'static str {
         self.limit().unit
     }
 
-    /// Suggests a remedy to a client that reached its limit.
+    /// Returns a suggestion for a client that has reached the limit.
     pub fn help(self) -> &'static str {
         self.limit().help
     }
@@ -174,23 +176,24 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// The limit of a resource.
+    /// Returns the limit of a resource.
     pub fn most(&self, what: ClientResource) -> u64 {
         self.0[what as usize]
     }
 
-    /// Replaces a limit.
+    /// Replaces the limit of a resource.
     pub fn with(mut self, what: ClientResource, most: u64) -> ClientLimits {
         self.0[what as usize] = most;
         self
     }
 }
 
-/// Uploads of all clients. Each holds a file, of which a broker may open 4,096.
+/// The maximum number of uploads of all clients. Each holds a file, of which a broker may open
+/// 4,096.
 pub const UPLOADS_MAX: usize = 1_024;
 
-/// Uploads that a client may have even if the total is at its limit, so that others cannot lock it
-/// out.
+/// The number of uploads that a client may have even if the total is at its limit, so that others
+/// cannot lock it out.
 pub const UPLOADS_GUARANTEED: u64 = 8;
 
 /// If more than this fraction of a client's output limit is used, no further job of the client
@@ -198,77 +201,79 @@ pub const UPLOADS_GUARANTEED: u64 = 8;
 /// write.
 pub const OUTPUT_HELD_PART: u64 = 4;
 
-/// Output of a client that is kept in memory. Further output goes to disk.
+/// The size of a client's output that is kept in memory, in bytes. Further output goes to disk.
 pub const OUTPUT_MEMORY_MAX: u64 = 64 << 20;
 
-/// Output that waits in the outboxes of all sessions of a client.
+/// The size of the output in the outboxes of all sessions of a client, in bytes.
 pub const OUTBOXES_BYTES: usize = 64 << 20;
 
-/// The share of that which a session always gets: a few messages.
+/// The minimum share of [`OUTBOXES_BYTES`] for one session, in bytes: a few messages.
 pub const OUTBOX_BYTES_MIN: usize = 256 * 1024;
 
-/// Unidentified connections from one address. A connection is identified by its first call; beyond
-/// the limit the oldest is closed.
+/// The maximum number of unidentified connections from one address. A connection is identified by
+/// its first call; beyond the limit the oldest is closed.
 pub const STRANGERS_PER_ADDRESS_MAX: usize = 64;
 
-/// The same of all addresses.
+/// The maximum number of unidentified connections from all addresses.
 pub const STRANGERS_MAX: usize = 512;
 
 /// How long a connection may take until the call that identifies it: a TLS and an HTTP/2 handshake
 /// over a slow link.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
 
-/// How long a session, or a worker's stream, may take to say its first message.
+/// How long a session, or a worker's stream, may take until its first message.
 pub const HELLO_MAX: Duration = Duration::from_secs(20);
 
 /// How long a unary call may take: 4 MB over a link of 10 KB/s.
 pub const CALL_MAX: Duration = Duration::from_secs(600);
 
-/// Concurrent calls of a client that carry blobs; others wait. Each may hold a message of 8 MiB in
-/// memory.
+/// The number of concurrent calls of a client that transfer blobs; others wait. Each may hold a
+/// message of 8 MiB in memory.
 pub const TRANSFERS_MAX: usize = 32;
 
-/// How long an upload may be silent, and a download may remain unread.
+/// How long an upload may be silent, and how long a download may remain unread.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// Calls on one connection at a time: more than a client makes, and a bound on what one frame can
-/// start.
+/// The maximum number of concurrent calls on one connection: more than a client makes, and a limit
+/// on what one frame can start.
 pub const STREAMS_PER_CONNECTION_MAX: u32 = 256;
 
-/// Headers of a call: a token, a name, and what tracing adds.
+/// The size of a call's headers, in bytes: a token, a name, and what tracing adds.
 pub const HEADER_BYTES_MAX: u32 = 16 * 1024;
 
-/// Calls that are reset before they are handled. A client seldom abandons a call, and not twenty
-/// times in a row.
+/// The number of calls that may be reset before they are handled. A client seldom abandons a call,
+/// and not twenty times in a row.
 pub const RESETS_MAX: usize = 20;
 
-/// Templates that a worker has at a time: half of what it accepts. Those that none of its leases
-/// names are removed first.
+/// The maximum number of templates that a worker has at a time: half of what it accepts. Those that
+/// none of its leases uses are removed first.
 pub const TEMPLATES_PER_WORKER_MAX: usize = 2_048;
 
 /// How long a worker may take to answer a toolbox query: it reads files.
 pub const TOOLBOX_ANSWER_MAX: Duration = Duration::from_secs(60);
 
-/// Jobs in one message: what an ordinary run has, in a message of a few megabytes.
+/// The maximum number of jobs in one message: those of an ordinary run fit into a few megabytes.
 pub const JOBS_PER_SUBMIT_MAX: usize = 10_000;
 
-/// Templates of a run. Runs have one for each container, seldom more than a few dozen.
+/// The maximum number of templates of a run. Runs have one for each container, seldom more than a
+/// few dozen.
 pub const TEMPLATES_PER_RUN_MAX: usize = 1_000;
 
-/// One job, encoded. A test's name and a few variables are a few hundred bytes.
+/// The size of one encoded job, in bytes. A test's name and a few variables take a few hundred
+/// bytes.
 pub const JOB_BYTES_MAX: usize = 256 * 1024;
 
-/// Slots of a worker: more than any machine has processors for.
+/// The maximum number of slots of a worker: more than any machine has CPUs.
 pub const SLOTS_MAX: u32 = 1_000;
 
-/// A text from a worker: why it could not run a job, what it lacks, what is wrong with it. Some of
-/// that is sent to every client repeatedly.
+/// The size of a text from a worker, in bytes: why it could not run a job, what it lacks, what is
+/// wrong with it. Some of these texts are sent to every client repeatedly.
 pub const TEXT_BYTES_MAX: usize = 4 * 1024;
 
-/// Workers that an error message names.
+/// The number of workers that an error message names.
 pub const WORKERS_NAMED_MAX: usize = 5;
 
-/// Truncates a text to the limit.
+/// Truncates a text to [`TEXT_BYTES_MAX`].
 pub fn cut(text: &mut String) {
     if text.len() > TEXT_BYTES_MAX {
         text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
@@ -276,7 +281,7 @@ pub fn cut(text: &mut String) {
     }
 }
 
-/// Whether a job is within the limits.
+/// Returns an error if a job exceeds a limit.
 pub fn job(job: &v1::Job) -> Result<(), String> {
     let bytes = prost::Message::encoded_len(job);
     if bytes > JOB_BYTES_MAX {

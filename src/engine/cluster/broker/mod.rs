@@ -5,8 +5,8 @@
 //! - [`cas`]: the content-addressable storage. [`inventory`]: whether it has the inputs of jobs.
 //! - [`operations`]: metrics and health, for operators.
 //! - [`services`]: the gRPC services. [`connections`]: the connections and calls to them.
-//! - [`limits`]: what clients and workers may use, and [`budgets`]: who uses how much. [`owner`]:
-//!   who owns a run.
+//! - [`limits`]: the limits on clients and workers. [`budgets`]: counts the use of resources per
+//!   client. [`owner`]: ownership of runs.
 
 pub mod budgets;
 pub mod cas;

@@ -2,7 +2,7 @@
 //!
 //! A run belongs to the credential that opened it and, if its client sent one, to a secret. Both
 //! must be presented again. Only a hash of the secret is stored. A run that was opened without
-//! either cannot be resumed, since its owner cannot be told from others.
+//! either cannot be resumed, because its owner cannot be distinguished from others.
 
 use crate::security::roles::{ClusterRole, MemberIdentity};
 use maelstrom_container::digest::ContentHash;
@@ -13,15 +13,15 @@ const SECRET_BYTES_MIN: usize = 16;
 /// The maximum length: more random bits are of no use.
 const SECRET_BYTES_MAX: usize = 64;
 
-/// The error for a client that names another's run.
+/// The error of a client that names another client's run.
 pub const FOREIGN: &str = "the run of this name was opened by another client: only the credential and the \
                            secret that it was opened with resume it";
 
-/// The error for a client that cannot be told from others.
+/// The error of a client that names a run without an identifiable owner.
 pub const NOBODYS: &str = "the run of this name was opened without a credential and without a secret, so it \
                            cannot be resumed: begin another one, with `Hello.secret`";
 
-/// The error for a job whose client may not request the privileges that it wants.
+/// The error of a job whose client may not request the privileges that it needs.
 pub const UNPRIVILEGED: &str = "the job wants all privileges in its container, and only who has the role \
                                 `privileged` may have such jobs run on this cluster; its operator makes \
                                 such a credential with `maelstrom-broker credentials`";
@@ -29,13 +29,13 @@ pub const UNPRIVILEGED: &str = "the job wants all privileges in its container, a
 /// The privileges that a client's jobs may request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrivilegeScope {
-    /// Those that a worker grants every job.
+    /// The privileges that a worker grants every job.
     Ordinary,
-    /// Those that a worker allows.
+    /// All privileges that a worker allows.
     Everything,
 }
 
-/// See the module's documentation.
+/// The owner of a run: a credential, a secret, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunOwner {
     /// The credential: its role and its name.
@@ -45,7 +45,8 @@ pub struct RunOwner {
 }
 
 impl RunOwner {
-    /// The holder of this credential, as [`member`] names it, and of this secret; empty means none.
+    /// Creates the owner with this credential, as returned by [`member`], and this secret; an empty
+    /// secret means none.
     pub fn new(member: Option<String>, secret: &[u8]) -> Result<RunOwner, String> {
         let secret = match secret.len() {
             0 => None,
@@ -60,9 +61,9 @@ impl RunOwner {
         Ok(RunOwner { member, secret })
     }
 
-    /// Whether another client is this owner.
+    /// Returns an error unless another client is this owner.
     pub fn check(&self, somebody: &RunOwner) -> Result<(), &'static str> {
-        // Without credential and secret, everybody would match.
+        // Without credential and secret, every client would match.
         if self.member.is_none() && self.secret.is_none() {
             return Err(NOBODYS);
         }
@@ -74,7 +75,8 @@ impl RunOwner {
         }
     }
 
-    /// What its jobs may request. A broker without authentication leaves that to its workers.
+    /// Returns the privileges that the owner's jobs may request. A broker without authentication
+    /// leaves that decision to its workers.
     pub fn may_ask(&self) -> PrivilegeScope {
         let Some(member) = &self.member else {
             return PrivilegeScope::Everything;
@@ -86,7 +88,7 @@ impl RunOwner {
         }
     }
 
-    /// The form that the journal stores.
+    /// Returns the form that the journal stores.
     pub fn recorded(&self) -> (&str, &[u8]) {
         let secret = self.secret.as_ref();
         (
@@ -95,13 +97,14 @@ impl RunOwner {
         )
     }
 
-    /// Restores the form that the journal stores. An invalid record belongs to nobody.
+    /// Restores the owner from the form that the journal stores. An invalid record matches no
+    /// client.
     pub fn of_record(member: &str, secret: &[u8]) -> RunOwner {
         let nobody = RunOwner::default();
         let secret = match <[u8; 32]>::try_from(secret) {
             Ok(hash) => Some(hash),
             Err(_) if secret.is_empty() => None,
-            // Without the secret, anybody with the credential would be its owner.
+            // Without the secret, any client with the credential would be the owner.
             Err(_) => return nobody,
         };
         RunOwner {
@@ -111,7 +114,7 @@ impl RunOwner {
     }
 }
 
-/// The name of a credential among owners.
+/// Returns the name of a credential, as it identifies owners.
 pub fn member(identity: &MemberIdentity) -> String {
     format!("{} {}", identity.role, identity.name)
 }

@@ -1,11 +1,11 @@
-//! A buffer for the output of one attempt at a job, kept until its reader acknowledges the job:
-//! after a reconnect all of it is sent again. A worker keeps one for the broker, the broker one for
-//! the client.
+//! A buffer for the output of one attempt at a job, which is kept until its reader acknowledges the
+//! job: after a reconnect all of it is sent again. A worker keeps one for the broker, the broker
+//! one for the client.
 //!
-//! The beginning is kept in memory; further output goes to an unlinked file, or to blocks of one
+//! The beginning is kept in memory; further output goes to an unlinked file, or to blocks of a file
 //! that many jobs share ([`spool`]), so nothing remains of it however the program ends. Each chunk
-//! has a header of five bytes with its stream and length, so memory does not grow with their
-//! number.
+//! has a header of five bytes with its stream and length, so memory does not grow with the number
+//! of chunks.
 
 pub mod spool;
 
@@ -17,18 +17,19 @@ use std::path::{Path, PathBuf};
 use self::spool::{OutputSpool, SpoolBlocks};
 use maelstrom_model::event::OutputStream;
 
-/// How much is kept in memory: all that an ordinary test writes.
+/// The size of the output that is kept in memory, in bytes: all that an ordinary test writes.
 const MEMORY_BYTES_MAX: usize = 64 * 1024;
 
-/// The longest chunk: what a pipe holds, so that little is waited for.
+/// The maximum length of a chunk, in bytes: the capacity of a pipe.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
-/// What a job may write: far more than anybody reads, and a bound on what one job takes of a disk.
+/// The maximum output of a job, in bytes: far more than anyone reads, and a limit on the disk space
+/// that one job takes.
 pub const BYTES_MAX: u64 = 1 << 30;
 
 const HEAD_BYTES: usize = 5;
 
-/// See the module's documentation.
+/// The output of one attempt at a job.
 #[derive(Debug)]
 pub struct OutputLog {
     overflow: SpillTarget,
@@ -39,12 +40,12 @@ pub struct OutputLog {
     bytes_max: u64,
 }
 
-/// Where output that does not fit in memory goes.
+/// The place for output that does not fit in memory.
 #[derive(Debug)]
 enum SpillTarget {
-    /// To its own file in this directory.
+    /// A file of its own in this directory.
     Directory(PathBuf),
-    /// To a file that many logs share.
+    /// A file that many logs share.
     Spool(OutputSpool),
 }
 
@@ -75,7 +76,7 @@ pub struct OutputCursor {
 pub struct OutputChunk {
     /// The index of the chunk, from 0.
     pub index: u32,
-    /// The stream it was written to.
+    /// The stream that it was written to.
     pub stream: OutputStream,
     pub bytes: Vec<u8>,
 }
@@ -83,7 +84,7 @@ pub struct OutputChunk {
 /// Why output could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputLogError {
-    /// The limit is exceeded.
+    /// The job exceeded the limit.
     #[error("it wrote more than the {bytes_max} bytes that are kept of a job")]
     TooMuch {
         /// The limit.
@@ -97,14 +98,14 @@ pub enum OutputLogError {
 }
 
 impl OutputCursor {
-    /// The index of the next chunk.
+    /// Returns the index of the next chunk.
     pub fn index(self) -> u32 {
         self.index
     }
 }
 
 impl OutputLog {
-    /// An empty log with this limit, which spills to its own file in this directory.
+    /// Creates an empty log with this limit, which spills to its own file in this directory.
     pub fn new(directory: &Path, bytes_max: u64) -> OutputLog {
         OutputLog::with(
             SpillTarget::Directory(directory.to_owned()),
@@ -113,7 +114,7 @@ impl OutputLog {
         )
     }
 
-    /// An empty log with this limit, which spills to a spool.
+    /// Creates an empty log with this limit, which spills to a spool.
     pub fn spooled(spool: &OutputSpool, memory: MemoryAvailability, bytes_max: u64) -> OutputLog {
         let memory_max = match memory {
             MemoryAvailability::Usual => MEMORY_BYTES_MAX,
@@ -133,7 +134,7 @@ impl OutputLog {
         }
     }
 
-    /// How much space its content takes.
+    /// Returns how many bytes its content takes.
     pub fn size_bytes(&self) -> u64 {
         self.end
     }
@@ -189,12 +190,12 @@ impl OutputLog {
         }
     }
 
-    /// Whether there is output after this position.
+    /// Returns whether there is output after this position.
     pub fn has_more(&self, cursor: OutputCursor) -> bool {
         cursor.offset < self.end
     }
 
-    /// The position after all output.
+    /// Returns the position after all output.
     pub fn end(&self) -> OutputCursor {
         OutputCursor {
             offset: self.end,
@@ -202,7 +203,7 @@ impl OutputLog {
         }
     }
 
-    /// The next chunk, if there is one; advances the cursor.
+    /// Returns the next chunk, if there is one, and advances the cursor.
     pub fn read(&self, cursor: &mut OutputCursor) -> Result<Option<OutputChunk>, OutputLogError> {
         if !self.has_more(*cursor) {
             return Ok(None);
@@ -224,7 +225,7 @@ impl OutputLog {
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
         let length = u32::from_le_bytes(length) as usize;
-        // The disk may have changed the length, so it is checked before memory is allocated.
+        // The file may have been damaged, so the length is checked before memory is allocated.
         if length > CHUNK_BYTES_MAX {
             return Err(io::ErrorKind::InvalidData.into());
         }
@@ -272,7 +273,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// However long it is, and as often as it is told.
+        /// Output of any length, in any number of chunks.
         #[test]
         fn what_went_in_comes_out_in_order(
             lengths in prop::collection::vec((0..3, 1usize..40_000), 0..8),
@@ -300,7 +301,7 @@ mod tests {
             }
             prop_assert_eq!(&early, &expected);
             prop_assert_eq!(&all(&log, &mut OutputCursor::default()), &expected);
-            // The file has no name.
+            // The file is unlinked, so the directory is empty.
             prop_assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         }
     }

@@ -1,4 +1,4 @@
-//! One file for the output of many jobs, in blocks.
+//! One file that stores the output of many jobs, in blocks.
 //!
 //! However many jobs produce much output, they share one open file. Blocks of a dropped job are
 //! returned to the file system and reused; when none is left, the file is closed. It is unlinked,
@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
-/// The block size: as much as a job may have in memory.
+/// The block size in bytes: as much as a job may have in memory.
 const BLOCK_BYTES: u64 = 64 * 1024;
 
-/// A spool. Clones share it.
+/// A spool file. Clones share it.
 #[derive(Clone, Debug)]
 pub struct OutputSpool {
     directory: PathBuf,
@@ -25,7 +25,7 @@ pub struct OutputSpool {
 #[derive(Debug, Default)]
 struct SpoolState {
     file: Option<Arc<File>>,
-    /// Free blocks.
+    /// The indexes of free blocks.
     free: Vec<u32>,
     /// The number of blocks in the file.
     count: u32,
@@ -40,7 +40,7 @@ pub(super) struct SpoolBlocks {
 }
 
 impl OutputSpool {
-    /// An empty spool. Its file is created in this directory when it is first needed.
+    /// Creates an empty spool. Its file is created in this directory when it is first needed.
     pub fn new(directory: &Path) -> OutputSpool {
         OutputSpool {
             directory: directory.to_owned(),
@@ -48,12 +48,12 @@ impl OutputSpool {
         }
     }
 
-    /// The directory of its file.
+    /// Returns the directory of its file.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Whether the file exists.
+    /// Returns whether the file exists.
     #[cfg(test)]
     fn is_open(&self) -> bool {
         self.lock().file.is_some()
@@ -89,7 +89,8 @@ impl OutputSpool {
     fn give_back(&self, numbers: Vec<u32>) {
         let mut shared = self.lock();
         shared.free.extend(numbers);
-        // All blocks are free, so closing the file frees what a file system without holes kept.
+        // All blocks are free. Closing the file frees the space even on a file system without hole
+        // punching.
         if shared.free.len() == shared.count as usize {
             *shared = SpoolState::default();
         }
@@ -101,7 +102,7 @@ impl OutputSpool {
 }
 
 impl SpoolBlocks {
-    /// Writes at this offset of the job's output, at most its end.
+    /// Writes at this offset of the job's output, which is at most its end.
     pub(super) fn write_at(&mut self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
             let index = usize::try_from(offset / BLOCK_BYTES).map_err(io::Error::other)?;
@@ -120,7 +121,7 @@ impl SpoolBlocks {
         Ok(())
     }
 
-    /// Reads at this offset.
+    /// Reads at this offset of the job's output.
     pub(super) fn read_exact_at(&self, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !into.is_empty() {
             let index = usize::try_from(offset / BLOCK_BYTES).map_err(io::Error::other)?;
@@ -134,7 +135,8 @@ impl SpoolBlocks {
         Ok(())
     }
 
-    /// The position of an offset in the file, and how many of so many bytes are in the same block.
+    /// Returns the position of an offset in the file, and how many of `bytes` bytes are in the same
+    /// block.
     fn part(&self, index: usize, offset: u64, bytes: usize) -> io::Result<(u64, usize)> {
         let number = self
             .numbers

@@ -3,21 +3,21 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What a member may do.
+/// The role of a member: what it may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ClusterRole {
     /// Run jobs, and read the cluster's status.
     Client,
-    /// What a client may, and write results of actions, which all others then take for true.
+    /// The same as a client, and write action results, which all other clients trust.
     Writer,
-    /// What a client may, and have jobs run that have all privileges in their containers, where a
-    /// worker
+    /// The same as a client, and run jobs with all privileges in their containers, where a worker
+    /// allows it.
     Privileged,
     Worker,
     Admin,
 }
 
-/// An unknown role.
+/// The error of an unknown role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not a role: `client`, `writer`, `privileged`, `worker` or `admin` is expected"
@@ -45,7 +45,7 @@ impl ClusterRole {
         ClusterRole::Admin,
     ];
 
-    /// Whether this role implies one of these.
+    /// Returns whether this role implies one of these.
     pub fn is_among(self, allowed: &[ClusterRole]) -> bool {
         match self {
             ClusterRole::Admin => true,

@@ -1,9 +1,9 @@
 //! RPC calls: attributes each to its client, and limits their number and duration.
 //!
-//! A call counts until its response was consumed. Calls that carry blobs run a few at a time for
-//! each client and the others wait, since one message may have megabytes. A client that does not
-//! consume a response loses its connection; a client that watches a stream does not, since such
-//! streams are bounded.
+//! A call counts until its response has been consumed. Calls that transfer blobs run a few at a
+//! time for each client and the others wait, because one message may have megabytes. A client that
+//! does not consume a response loses its connection; a client that watches a stream does not,
+//! because such streams are bounded.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -30,8 +30,8 @@ use crate::broker::budgets::{BudgetPermit, Principal};
 use crate::broker::limits::{CALL_MAX, ClientResource, SILENCE_MAX, TRANSFERS_MAX};
 use crate::security::guard::AccessPolicy;
 
-/// Streams without an end, which the client may read as slowly as it likes: what is buffered for it
-/// is bounded.
+/// Endless streams, which the client may read as slowly as it likes: the buffers for it are
+/// bounded.
 const WATCHED: [&str; 4] = [
     "/maelstrom.v1.Jobs/Session",
     "/maelstrom.v1.Workers/Work",
@@ -39,13 +39,13 @@ const WATCHED: [&str; 4] = [
     "/grpc.health.v1.Health/Watch",
 ];
 
-/// Takes as long as its upload.
+/// A call that takes as long as its upload.
 const UPLOAD: &str = "/google.bytestream.ByteStream/Write";
 
-/// Calls whose messages may have megabytes.
+/// Calls whose messages may have several megabytes.
 const TRANSFERS: &str = "/build.bazel.remote.execution.v2.ContentAddressableStorage/";
 
-/// How often slow readers are checked, as a fraction of their timeout.
+/// How many times slow readers are checked within their timeout.
 const LOOKS_PER_SILENCE: u32 = 4;
 
 /// Wraps the services with limits for the clients of these connections.
@@ -65,7 +65,7 @@ struct CallMiddleware {
     connections: ConnectionRegistry,
     access: AccessPolicy,
     readers: ResponseReaders,
-    /// For each client with calls to [`TRANSFERS`].
+    /// The semaphores of clients with calls to [`TRANSFERS`].
     transfers: Arc<Mutex<HashMap<Principal, Weak<Semaphore>>>>,
 }
 
@@ -125,7 +125,7 @@ impl CallMiddleware {
             })?,
         };
         Ok(response.map(|body| {
-            // From here on the client is slow; before, the call itself may take its time.
+            // From here on, a delay is the client's; before, the call itself may take its time.
             if let Some(reader) = &reader {
                 reader.goes_on();
             }
@@ -137,7 +137,7 @@ impl CallMiddleware {
         }))
     }
 
-    /// Whose call it is; a connection is identified once.
+    /// Identifies the caller. A connection is identified once.
     fn identify(
         &self,
         request: Request,
@@ -155,8 +155,8 @@ impl CallMiddleware {
             }
             return Ok((request, stranger));
         }
-        // Calls that need no credential are answered for strangers, too; their guard refuses the
-        // rest.
+        // Calls that need no credential are answered for unidentified callers, too; the guard
+        // refuses the others.
         match self.access.shown(request.headers(), request.extensions()) {
             Ok(identity) => {
                 let owner = Principal::of(Some(&identity), address);
@@ -169,7 +169,7 @@ impl CallMiddleware {
         }
     }
 
-    /// The semaphore of a client's transfers.
+    /// Returns the semaphore of a client's transfers.
     fn transfers_of(&self, principal: &Principal) -> Arc<Semaphore> {
         let mut transfers = lock(&self.transfers);
         if let Some(queue) = transfers.get(principal).and_then(Weak::upgrade) {
@@ -182,7 +182,7 @@ impl CallMiddleware {
     }
 }
 
-/// The peer's address.
+/// Returns the peer's address.
 fn remote<T>(request: &axum::http::Request<T>) -> Option<SocketAddr> {
     let extensions = request.extensions();
     let plain = extensions.get::<TcpConnectInfo>();
@@ -205,7 +205,8 @@ struct ResponseReaders {
 struct ResponseReader {
     line: Weak<ConnectionState>,
     began: Instant,
-    /// When it was last read, in milliseconds since then; `u64::MAX` before there is a response.
+    /// The time of the last read, in milliseconds since `began`; `u64::MAX` before there is a
+    /// response.
     at_ms: AtomicU64,
 }
 
@@ -249,8 +250,8 @@ fn look(all: &Mutex<Vec<Weak<ResponseReader>>>, patience: Duration) {
         let at_ms = reader.at_ms.load(Ordering::Relaxed);
         let is_slow =
             at_ms != u64::MAX && reader.now_ms().saturating_sub(at_ms) >= millis(patience);
-        // This closes the connection: a body is not polled while the client's window is closed, so
-        // the call alone could not be ended.
+        // Closes the connection: a body is not polled while the client's window is closed, so
+        // ending only the call is not possible.
         if is_slow && let Some(line) = reader.line.upgrade() {
             let client = line.owner().map(Principal::to_string);
             let seconds = patience.as_secs();

@@ -1,9 +1,9 @@
 //! Connections: limits their number, attributes them to clients, and closes those that block
 //! others.
 //!
-//! A connection begins as a stranger. Its first call identifies its client, to which it then
-//! counts; one that makes no call in time is closed. The number of strangers is limited: beyond it,
-//! the oldest of the address that has most of them is closed.
+//! A connection is unidentified until its first call identifies its client, to which it then
+//! counts; one that makes no call in time is closed. The number of unidentified connections is
+//! limited: beyond the limit, the oldest one of the address with the most of them is closed.
 //!
 //! - [`ConnectionRegistry`]: all connections. [`AcceptedConnection`]: one, as a byte stream.
 //!   [`calls`]: the calls on them.
@@ -51,7 +51,7 @@ struct ConnectionTable {
     next: u64,
 }
 
-/// The state of a connection.
+/// The shared state of a connection.
 #[derive(Debug)]
 pub struct ConnectionState {
     number: u64,
@@ -61,7 +61,7 @@ pub struct ConnectionState {
     /// The number of active calls.
     calls: AtomicUsize,
     is_closed: AtomicBool,
-    /// Wakes the reader, to notice that the connection is closed.
+    /// Wakes the reading task when the connection is closed.
     reader: AtomicWaker,
 }
 
@@ -72,14 +72,14 @@ impl ConnectionState {
         self.reader.wake();
     }
 
-    /// The client, if it is identified.
+    /// Returns the client, if it is identified.
     pub fn owner(&self) -> Option<&Principal> {
         self.owner.get().map(|(principal, _)| principal)
     }
 }
 
 impl ConnectionRegistry {
-    /// An empty registry, which counts against these budgets.
+    /// Creates an empty registry, which counts against these budgets.
     pub fn new(budgets: ResourceBudgets) -> ConnectionRegistry {
         ConnectionRegistry {
             table: Arc::default(),
@@ -88,18 +88,18 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Sets how long strangers may take.
+    /// Sets how long a connection may stay unidentified.
     pub fn with_patience(mut self, handshake_max: Duration) -> ConnectionRegistry {
         self.handshake_max = handshake_max;
         self
     }
 
-    /// The budgets of clients.
+    /// Returns the budgets of clients.
     pub fn budgets(&self) -> &ResourceBudgets {
         &self.budgets
     }
 
-    /// Accepted connections. A failed `accept` does not end the stream.
+    /// Returns the stream of accepted connections. A failed `accept` does not end it.
     pub fn incoming(
         self,
         listener: TcpListener,
@@ -117,7 +117,8 @@ impl ConnectionRegistry {
                 Ok((stream, remote)) => return self.enter(stream, remote),
                 Err(error) => {
                     tracing::warn!(%error, "a connection cannot be taken");
-                    // Most likely file descriptors are lacking, and a stranger holds one.
+                    // Probably there are no descriptors left, and closing an unidentified
+                    // connection frees one.
                     self.lock().make_room();
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -126,7 +127,7 @@ impl ConnectionRegistry {
     }
 
     fn enter(&self, stream: TcpStream, remote: SocketAddr) -> AcceptedConnection {
-        // An error here shows on use.
+        // An error shows when the connection is used.
         drop(stream.set_nodelay(true));
         let mut table = self.lock();
         let line = Arc::new(ConnectionState {
@@ -155,22 +156,22 @@ impl ConnectionRegistry {
         }
     }
 
-    /// The connection from this address.
+    /// Returns the connection from this address.
     fn line(&self, remote: SocketAddr) -> Option<Arc<ConnectionState>> {
         self.lock().lines.get(&remote).cloned()
     }
 
-    /// Attributes a connection to its client, unless it has too many.
+    /// Attributes a connection to its client, unless the client has too many.
     fn admit(&self, line: &Arc<ConnectionState>, principal: &Principal) -> Result<(), Status> {
         if line.owner.get().is_some() {
             return Ok(());
         }
-        // Beyond its client's limit a call is refused here; the connection remains a stranger, and
+        // Beyond its client's limit a call is refused here; the connection stays unidentified, and
         // times out.
         let hold = self
             .budgets
             .take(principal, ClientResource::Connections, 1)?;
-        // Of two concurrent calls one suffices.
+        // If two calls are concurrent, the first one identifies the connection.
         drop(line.owner.set((principal.clone(), hold)));
         self.lock().strangers.remove(&line.number);
         Ok(())
@@ -196,7 +197,7 @@ impl ConnectionTable {
         }
     }
 
-    /// Closes a stranger of the address that has most of them.
+    /// Closes an unidentified connection of the address with the most of them.
     fn make_room(&mut self) {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         for line in self.strangers.values() {
@@ -211,23 +212,23 @@ impl ConnectionTable {
     }
 }
 
-/// A connection, as a byte stream.
+/// An accepted connection, as a byte stream.
 #[derive(Debug)]
 pub struct AcceptedConnection {
     stream: TcpStream,
     line: Arc<ConnectionState>,
     connections: ConnectionRegistry,
-    /// When it must be identified.
+    /// The time by which it must be identified.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl AcceptedConnection {
-    /// The peer's address.
+    /// Returns the peer's address.
     pub fn remote(&self) -> SocketAddr {
         self.line.remote
     }
 
-    /// Whether it may continue.
+    /// Returns an error if the connection must be closed.
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         // The waker is registered before the flag is read: a flag that is set in between wakes this
         // task again.
@@ -351,7 +352,7 @@ mod tests {
         let error = far.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(far);
-        // One that has made a call is not asked again.
+        // A connection that has made a call needs no further one in time.
         let (mut near, mut far) = pair(&connections, &listener).await;
         let ann = Principal::Member("ann".to_owned());
         connections.admit(&far.line, &ann).unwrap();
@@ -386,7 +387,7 @@ mod tests {
         assert_eq!(closed(&all), [0]);
         let error = all[0].1.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
-        // One that is known is nobody's to close.
+        // An identified connection is never closed to make room.
         let ann = Principal::Member("ann".to_owned());
         connections.admit(&all[1].1.line, &ann).unwrap();
         for _ in 0..2 {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::super::owner::RunOwner;
 
-/// A run's 16 bytes.
+/// The 16-byte name of a run.
 pub type RunName = [u8; 16];
 
-/// A worker process's 16 bytes.
+/// The 16-byte id of a worker process.
 pub type WorkerInstance = [u8; 16];
 
 /// A change to the journal.
@@ -33,24 +33,24 @@ pub enum JournalEntry {
         job: u64,
         description: Box<[u8]>,
     },
-    /// A job that need not be kept.
+    /// A job that no longer needs to be stored.
     JobOver {
         run: RunName,
         /// The job's number in the run.
         job: u64,
     },
-    /// A run that need not be kept.
+    /// A run that no longer needs to be stored.
     RunOver { run: RunName },
     /// A worker that may hold leases from now on.
     Worker { instance: WorkerInstance },
-    /// A worker that holds none any more.
+    /// A worker that no longer holds leases.
     WorkerOver { instance: WorkerInstance },
 }
 
 /// The unfinished state of the previous broker.
 #[derive(Debug, Default)]
 pub struct RecoveredState {
-    /// How many brokers were started on this journal, including this one.
+    /// The number of brokers that were started on this journal, including this one.
     pub starts: u64,
     pub runs: Vec<RecoveredRun>,
     pub workers: Vec<WorkerInstance>,
@@ -69,7 +69,7 @@ pub struct RecoveredRun {
     pub jobs: Vec<(u64, Box<[u8]>)>,
 }
 
-/// Why the journal could not be opened or written.
+/// The error of opening or writing the journal.
 #[derive(Debug, thiserror::Error)]
 #[error("the journal {} cannot be {doing}", path.display())]
 pub struct JournalError {
@@ -78,12 +78,12 @@ pub struct JournalError {
     pub source: Box<redb::Error>,
 }
 
-/// Called once the entries are durable, or with the error.
+/// A callback that is called once the entries are durable, or with the error.
 pub type CommitCallback = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
 /// A request to write entries.
 pub struct JournalRequest {
-    /// What is to be written.
+    /// The entries to write.
     pub entries: Vec<JournalEntry>,
     /// Called when they are durable.
     pub done: Option<CommitCallback>,

@@ -1,7 +1,7 @@
-//! The journal: what must survive a restart of the broker. It holds runs, their templates, accepted
-//! jobs that are not known to be over, and the workers that may still run them.
+//! The journal: the state that must survive a restart of the broker. It holds runs, their
+//! templates, accepted jobs that are not known to be over, and the workers that may still run them.
 //!
-//! - `entries`: what goes in and out. [`records`]: the file.
+//! - `entries`: the entries and the recovered state. [`records`]: the file.
 //! - A [`Journal`] sends [`JournalRequest`]s to a writer: its own thread, or the function given to
 //!   [`Journal::handing_over`].
 //!
@@ -25,20 +25,23 @@ pub use self::entries::{
     RunName, WorkerInstance,
 };
 
-/// The most requests in one transaction, so that the first of them need not wait forever.
+/// The maximum number of requests in one transaction, so that the first of them need not wait
+/// forever.
 const BATCH_MAX: usize = 1024;
 
 /// The file's name in the broker's directory.
 const FILE: &str = "journal.redb";
 
-/// The sending end of the journal. Dropping it waits for the thread to write what is left.
+/// The sending end of the journal. Dropping it waits until the thread has written all pending
+/// entries.
 pub struct Journal {
     requests: Option<Box<dyn Fn(JournalRequest) + Send>>,
     writer: Option<JoinHandle<()>>,
 }
 
 impl Journal {
-    /// Opens the journal in a broker's directory, and returns its content. Only one broker can.
+    /// Opens the journal in a broker's directory, and returns its content. Only one broker can have
+    /// it open.
     pub fn open(directory: &Path) -> Result<(Journal, RecoveredState), JournalError> {
         let path = directory.join(FILE);
         let (records, remembered) = JournalFile::open(&path)?;
@@ -48,8 +51,8 @@ impl Journal {
             .spawn(move || {
                 while let Ok(first) = inbox.recv() {
                     let mut batch = vec![first];
-                    // One fsync serves all waiting requests, since it takes far longer than writing
-                    // them.
+                    // One fsync serves all waiting requests, because it takes far longer than
+                    // writing them.
                     batch.extend(inbox.try_iter().take(BATCH_MAX - 1));
                     records.carry_out(batch);
                 }
@@ -75,7 +78,7 @@ impl Journal {
         Ok((journal, remembered))
     }
 
-    /// A journal that passes its requests, in order, to this function.
+    /// Creates a journal that passes its requests, in order, to this function.
     pub fn handing_over(requests: impl Fn(JournalRequest) + Send + 'static) -> Journal {
         Journal {
             requests: Some(Box::new(requests)),
@@ -83,7 +86,7 @@ impl Journal {
         }
     }
 
-    /// A journal that keeps nothing.
+    /// Creates a journal that stores nothing.
     pub fn none() -> Journal {
         Journal::handing_over(|request| request.finish(Ok(())))
     }
@@ -188,8 +191,8 @@ mod tests {
         assert_eq!(remembered.workers, [[2; 16]]);
     }
 
-    /// The first build wrote this file: it kept a run with a template and two jobs, and a worker,
-    /// and forgot the first job. It knew no owners of runs.
+    /// A file of the first release, which has stored a run with a template and two jobs, and a
+    /// worker, and removed the first job. That release had no owners of runs.
     const FIRST: &[u8] = include_bytes!("journal-0.1.redb.zst");
 
     #[test]
@@ -210,7 +213,7 @@ mod tests {
         assert_eq!(old.owner, RunOwner::default());
         assert_eq!(old.templates, [(3, b"a template".to_vec())]);
         assert_eq!(old.jobs, [(2, b"another".as_slice().into())]);
-        // It is written to as well.
+        // The file can also be written to.
         keep(&journal, vec![job(RUN, 4)]);
         drop(journal);
         let (_journal, remembered) = Journal::open(directory.path()).unwrap();

@@ -23,8 +23,8 @@ const JOBS: TableDefinition<'_, (&[u8; 16], u64), &[u8]> = TableDefinition::new(
 const WORKERS: TableDefinition<'_, &[u8; 16], ()> = TableDefinition::new("workers");
 const STARTS: TableDefinition<'_, (), u64> = TableDefinition::new("starts");
 
-/// The database's page cache. Nothing is read after the start, so it needs to hold little more than
-/// what is being written; by default it would grow to a gigabyte.
+/// The size of the database's page cache, in bytes. Nothing is read after the start, so it needs to
+/// hold little more than the pages being written; by default it would grow to a gigabyte.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
 /// How many batches that nobody waits for are written before one is synced to disk. Only a sync
@@ -41,8 +41,8 @@ pub struct JournalFile {
 }
 
 impl JournalFile {
-    /// Opens a file, increments its number of starts, and returns its content. Only one program
-    /// can.
+    /// Opens a file, increments its number of starts, and returns its content. Only one program can
+    /// have it open.
     pub fn open(path: &Path) -> Result<(JournalFile, RecoveredState), JournalError> {
         let file = private::kept(path);
         let file = file.map_err(|error| DatabaseError::from(StorageError::from(error)));
@@ -97,7 +97,7 @@ impl JournalFile {
         if let Err(error) = &result {
             tracing::error!(path = %self.path.display(), %error, "the journal cannot be written to");
         }
-        // The error cannot be cloned, and each request needs one.
+        // The error cannot be cloned, and each request needs its own.
         let message = result.err().map(|error| error.to_string());
         for request in batch {
             request.finish(match &message {
@@ -166,8 +166,8 @@ fn write(
                 }
                 JournalEntry::RunOver { run } => {
                     runs.remove(run)?;
-                    // The run's template and jobs go in the same transaction: without their run
-                    // they would stay forever.
+                    // The run's template and jobs are removed in the same transaction: without
+                    // their run they would stay forever.
                     owners.remove(run)?;
                     templates.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
                     jobs.retain_in((run, 0)..=(run, u64::MAX), |_, _| false)?;

@@ -3,59 +3,66 @@
 /// The scheduler's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchedulerLimits {
-    /// How long a worker may be silent before its leases are over. Four heartbeats of 5 s: three
-    /// may be lost or late without harm, and a dead worker's jobs don't wait long.
+    /// How long a worker may be silent before its leases end, in milliseconds. Four heartbeats of 5
+    /// s: three may be lost or late without harm, and a dead worker's jobs don't wait long.
     pub lease_ttl_ms: u64,
-    /// How often a job is tried before it is given up. A job that kills its workers should not go
-    /// through all of them; twice could still be bad luck.
+    /// The number of attempts at a job before it is given up. A job that kills its workers should
+    /// not go through all of them; two failures could still be bad luck.
     pub attempts_max: u32,
-    /// How long a job waits after its first lost attempt. Twice as long after each further one.
+    /// The delay after a job's first lost attempt. It doubles after each further one.
     pub backoff_base_ms: u64,
-    /// How long it waits at most.
+    /// The maximum of this delay.
     pub backoff_max_ms: u64,
-    /// How long a job waits for a worker that has not failed it, while others stand by that have.
-    /// The other may be busy for long; then the same again is better than never.
+    /// How long a job waits for a worker that has not failed it, while only others have room. That
+    /// worker may be busy for long, and then trying the same worker again is better than never.
     pub patience_ms: u64,
-    /// How often such a job looks for another worker.
+    /// The interval at which such a job looks for another worker.
     pub look_again_ms: u64,
-    /// Leases that a worker may have beyond its slots, so that the next job is there when one ends.
-    /// One or two hide the way to the broker and back; more only take jobs from workers that are
+    /// The number of leases that a worker may have beyond its slots, so that the next job is
+    /// already there when one ends. One or two hide the round trip to the broker; more only take
+    /// jobs from workers that are free sooner.
     pub prefetch_per_worker: u32,
-    /// Slots of a worker that count. More than any machine has processors; whoever says more lies.
+    /// The maximum number of slots of a worker that count: more than any machine has CPUs, so a
+    /// higher claim is false.
     pub slots_per_worker_max: u32,
-    /// How often a job may be returned unstarted without penalty. Each worker of a cluster that is
-    /// being replaced may do so once; a worker that does it forever must not keep a job forever.
+    /// The number of times that a job may be returned unstarted without penalty. Each worker of a
+    /// cluster that is being replaced may do so once; a worker that always does it must not delay a
+    /// job forever.
     pub returns_free_max: u32,
-    /// Unfinished jobs of one client: more than the largest suites have tests, and a bound on the
-    /// memory that one client takes.
+    /// The maximum number of unfinished jobs of one client: more than the largest suites have
+    /// tests, and a limit on the memory that one client takes.
     pub jobs_per_client_max: usize,
-    /// Unfinished jobs of all clients.
+    /// The maximum number of unfinished jobs of all clients.
     pub jobs_max: usize,
-    /// So many jobs a client may have although all together are at their limit: others cannot keep
-    /// it
+    /// The number of jobs that a client may have even if all clients together are at their limit,
+    /// so that others cannot keep it out.
     pub jobs_guaranteed: usize,
-    /// Kinds of queued jobs of one client: each has a queue of its own.
+    /// The maximum number of scheduling classes of one client's queued jobs: each has its own
+    /// queue.
     pub kinds_per_client_max: usize,
-    /// Finished jobs of one client that are remembered, so that they don't run again when they are
-    /// submitted again. The lowest numbers, which are the oldest, are forgotten first.
+    /// The number of finished jobs of one client that are remembered, so that they don't run again
+    /// when they are submitted again. The lowest numbers, which are the oldest, are forgotten
+    /// first.
     pub over_per_client_max: usize,
-    /// Toolboxes of one worker that count: a slot that becomes free is told to each one's queue.
-    /// Those that nobody wants any more don't count, and a client may want few.
+    /// The maximum number of toolboxes of one worker that count: a slot that becomes free is
+    /// reported to the queue of each one. Unused toolboxes don't count, and a client may have only
+    /// few.
     pub kits_per_worker_max: usize,
-    /// Inputs that a worker is remembered to hold; it is only a preference.
+    /// The number of inputs that a worker is remembered to hold; they only affect preferences.
     pub inputs_per_worker_max: usize,
     /// The greatest weight of a client. Weights beyond it count as this: a hundred times as much as
     /// others is nearly all there is.
     pub weight_max: u32,
-    /// The longest slot time that one lease is charged for in advance. Clients whose jobs take
-    /// longer get more than their share, but none waits for ever behind what another once used.
+    /// The longest slot time that one lease is charged in advance, in milliseconds. Clients whose
+    /// jobs take longer get more than their share, but none waits forever because of what another
+    /// client used.
     pub charge_max_ms: u64,
-    /// What a lease of a client is charged as long as nothing is known of its jobs.
+    /// The charge of a lease in milliseconds, as long as nothing is known about the client's jobs.
     pub charge_unknown_ms: u64,
     /// How far a client's account may stay behind the others', as slot time at weight 1: what it
     /// may catch up on when the workers it waited for are free at last.
     pub lag_max_ms: u64,
-    /// How many workers are looked at for one that holds the inputs.
+    /// The number of workers that are considered to find one that holds the inputs.
     pub placement_probes: usize,
 }
 

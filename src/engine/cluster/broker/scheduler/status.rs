@@ -1,4 +1,4 @@
-//! Statistics for metrics and for people.
+//! Statistics for metrics and for display.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use maelstrom_model::ids::WorkerId;
 /// The status of the scheduler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchedulerStatus {
-    /// By what jobs need of workers.
+    /// The pools: classes of jobs with the same requirements.
     pub pools: Vec<PoolStatus>,
     /// All known workers.
     pub workers: Vec<WorkerStatus>,
@@ -35,7 +35,7 @@ pub struct SchedulerStatus {
     pub counters: SchedulerCounters,
 }
 
-/// Jobs that need the same of workers, and the workers that have it.
+/// Jobs with the same requirements, and the workers that meet them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStatus {
     pub architecture: Architecture,
@@ -57,9 +57,9 @@ pub struct WorkerStatus {
     pub architecture: Architecture,
     /// How many jobs it runs at a time.
     pub slots: u32,
-    /// How many jobs it holds, including prefetched ones.
+    /// The number of jobs that it holds, including prefetched ones.
     pub leases: usize,
-    /// Whether it gets more.
+    /// Whether the worker gets leases.
     pub state: WorkerAvailability,
 }
 
@@ -67,15 +67,15 @@ pub struct WorkerStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkerAvailability {
     Serving,
-    /// It asked for none, or was told to end.
+    /// The worker requested no leases, or was told to end.
     Draining,
-    /// It is connected but silent.
+    /// The worker is connected but silent.
     Silent,
-    /// It is disconnected; it may return.
+    /// The worker is disconnected; it may return.
     Gone,
 }
 
-/// A client.
+/// The status of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientStatus {
     pub client: ClientId,
@@ -88,8 +88,8 @@ pub struct ClientStatus {
 }
 
 impl JobScheduler {
-    /// The status of the scheduler. Takes a step for each job, so call it about once per second,
-    /// not for each event; [`JobScheduler::counters`] costs nothing.
+    /// Returns the status of the scheduler. Takes a step for each job, so call it about once per
+    /// second, not for each event; [`JobScheduler::counters`] is cheap.
     pub fn status(&self, now: BrokerInstant) -> SchedulerStatus {
         let clients: Vec<ClientStatus> = self.client_statuses();
         let workers: Vec<WorkerStatus> = self.worker_statuses();
@@ -115,7 +115,7 @@ impl JobScheduler {
         }
     }
 
-    /// Events since the start.
+    /// Returns the events since the start.
     pub fn counters(&self) -> SchedulerCounters {
         self.counters
     }
@@ -178,7 +178,7 @@ impl JobScheduler {
             .collect()
     }
 
-    /// When the oldest waiting job was submitted.
+    /// Returns the time at which the oldest waiting job was submitted.
     fn oldest_waiting(&self) -> Option<BrokerInstant> {
         let mut leased = self.leases.keys().peekable();
         let clients = self.clients.iter();

@@ -12,12 +12,12 @@ use maelstrom_model::priority::JobPriority;
 pub struct BrokerInstant(pub u64);
 
 impl BrokerInstant {
-    /// This much later, or the end of time.
+    /// Returns the time that is this much later; saturates at the maximum.
     pub fn plus_ms(self, ms: u64) -> BrokerInstant {
         BrokerInstant(self.0.saturating_add(ms))
     }
 
-    /// Milliseconds since `earlier`; 0 if that is in the future.
+    /// Returns the milliseconds since `earlier`; 0 if that is in the future.
     pub fn ms_since(self, earlier: BrokerInstant) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -31,7 +31,7 @@ pub struct ClientId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobKey {
     pub client: ClientId,
-    /// The client's number for it.
+    /// The client's number for the job.
     pub job: JobId,
 }
 
@@ -51,7 +51,7 @@ pub struct ToolboxId(pub u32);
 /// A processor architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Architecture {
-    /// Intel's and AMD's, 64 bits.
+    /// 64-bit Intel and AMD processors.
     X86_64,
     Aarch64,
 }
@@ -66,7 +66,7 @@ impl fmt::Display for Architecture {
 }
 
 impl Architecture {
-    /// By Rust's name for it (`std::env::consts::ARCH`).
+    /// Parses Rust's name of an architecture (`std::env::consts::ARCH`).
     pub fn from_rust_name(name: &str) -> Option<Architecture> {
         match name {
             "x86_64" => Some(Architecture::X86_64),
@@ -76,13 +76,13 @@ impl Architecture {
     }
 }
 
-/// Jobs of one class can run in the same places.
+/// A class of jobs that can run on the same workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SchedulingClass {
     pub architecture: Architecture,
     /// The required toolbox, if any.
     pub toolbox: Option<ToolboxId>,
-    /// What is fetched before it runs.
+    /// The inputs that must be fetched before the job runs.
     pub inputs: InputsId,
 }
 
@@ -91,16 +91,17 @@ pub struct SchedulingClass {
 pub struct JobDemand {
     /// Its priority among the jobs of its client.
     pub rank: JobPriority,
-    /// Where it can run.
+    /// The workers on which it can run.
     pub kind: SchedulingClass,
 }
 
 /// A worker's capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerCapacity {
-    /// How many jobs it runs at a time. At most
+    /// The number of jobs that it runs at a time. At most
+    /// [`slots_per_worker_max`](super::SchedulerLimits::slots_per_worker_max) count.
     pub slots: u32,
-    /// What it can execute.
+    /// The architecture of the programs that it can execute.
     pub architecture: Architecture,
 }
 
@@ -108,7 +109,7 @@ pub struct WorkerCapacity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAdmission {
     Open,
-    /// None until it is opened again. Running jobs continue.
+    /// No job starts until the client is released. Running jobs continue.
     Held,
 }
 
@@ -116,7 +117,7 @@ pub enum ClientAdmission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputAvailability {
     Ready,
-    /// Something is yet to be uploaded: the jobs wait without blocking others.
+    /// Some inputs have not been uploaded yet: the jobs wait without blocking others.
     Missing,
 }
 
@@ -124,16 +125,16 @@ pub enum InputAvailability {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolboxPresence {
     Yes,
-    /// It has not, or not any more.
+    /// The worker lacks it, or has it no longer.
     No,
 }
 
 /// The result of registering a worker's toolbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolboxRegistration {
-    /// It counts, or was known.
+    /// The toolbox counts, or was already known.
     Taken,
-    /// The worker is at its limit of toolboxes: jobs for this one do not go to it.
+    /// The worker is at its limit of toolboxes: jobs that need this one do not go to it.
     TooMany { limit: usize },
 }
 
@@ -154,11 +155,11 @@ pub struct Lease {
     pub fence: FencingToken,
 }
 
-/// A decision: this job to this worker.
+/// The decision to lease a job to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseGrant {
     pub lease: Lease,
-    /// 1 for the first.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
 }
 
@@ -197,7 +198,7 @@ pub enum CancelOutcome {
     /// [`JobScheduler::finished`](super::JobScheduler::finished) acknowledges that, or
     /// [`LeaseEvent::Cancelled`] if the worker is lost first.
     Leased(Lease),
-    /// There is no such job, or not any more.
+    /// There is no such job, or it is already over.
     Unknown,
 }
 
@@ -268,62 +269,62 @@ pub enum ReturnOutcome {
     Stale,
 }
 
-/// Something that happened because time passed or a worker was lost.
+/// An event that the passage of time or the loss of a worker has caused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseEvent {
-    /// Nothing was heard for as long as leases live of a worker that is connected. All of its
-    /// leases follow, each with its own event; tell it to stop them. It gets no further one until
-    /// it is
+    /// A connected worker was silent for the duration of a lease. All of its leases follow, each
+    /// with its own event; tell the worker to stop them. It gets no further lease until it is heard
+    /// from again.
     WorkerSilent(WorkerId),
-    /// A worker whose connection was gone for as long as leases live is forgotten. All of its
-    /// leases follow, each with its own event.
+    /// A worker that was disconnected for the duration of a lease is forgotten. All of its leases
+    /// follow, each with its own event.
     WorkerForgotten(WorkerId),
-    /// A lease is over without an outcome; its job waits again.
+    /// A lease ended without an outcome; its job waits again.
     Lost {
         lease: Lease,
-        /// When it is retried.
+        /// The time and number of the retry.
         retry: RetrySchedule,
     },
-    /// A lease is over without an outcome, and its job's attempts are exhausted: report an
+    /// A lease ended without an outcome, and its job's attempts are exhausted: report an
     /// infrastructure error that names the workers.
     GivenUp {
         lease: Lease,
         /// The workers that tried, in order, with repetitions.
         workers: Vec<WorkerId>,
     },
-    /// A lease is over whose job was cancelled: report it as cancelled.
+    /// A lease whose job was cancelled has ended: report the job as cancelled.
     Cancelled { lease: Lease },
-    /// A lease is over whose client has left; there is nobody to report to.
+    /// A lease whose client has left has ended; there is no client to report to.
     Abandoned { lease: Lease },
 }
 
 /// The effect of a worker's credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreditOutcome {
-    /// It applies as given.
+    /// The credit applies as given.
     Taken,
-    /// It exceeds slots plus prefetch; this much applies.
+    /// The credit exceeds slots plus prefetch; this much applies.
     Capped {
-        /// The most leases it gets at a time.
+        /// The maximum number of leases that the worker gets at a time.
         leases: u32,
     },
     UnknownWorker,
 }
 
-/// What a returning worker must do with the leases it named.
+/// The instructions for a returning worker about the leases that it named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResumePlan {
-    /// Continue these.
+    /// The leases to continue.
     pub keep: Vec<Lease>,
-    /// Stop these and report: they were cancelled, and their end is the acknowledgement.
+    /// The leases to stop and report: they were cancelled, and their end is the acknowledgment.
     pub cancel: Vec<Lease>,
-    /// Stop these and forget them: stale, unknown, or more than the worker may hold.
+    /// The leases to stop and forget: stale, unknown, or more than the worker may hold.
     pub stop: Vec<Lease>,
-    /// What happened to leases that the worker should hold and did not name.
+    /// Events of leases that the worker should hold and did not name.
     pub events: Vec<LeaseEvent>,
 }
 
-/// As it appears in reports.
+/// The form that appears in reports.
 impl fmt::Display for JobKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "job {} of run {:016x}", self.job, self.client.0)

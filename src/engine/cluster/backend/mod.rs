@@ -30,7 +30,7 @@ use maelstrom_wire::session::prepare::{LocalTemplate, PreparationMode};
 use maelstrom_wire::session::remote;
 use maelstrom_wire::to_proto::PortabilityError;
 
-/// How to use a cluster.
+/// The options of a cluster backend.
 pub struct BrokerBackendOptions {
     /// The connection to the broker.
     pub connection: BrokerChannel,
@@ -38,15 +38,15 @@ pub struct BrokerBackendOptions {
     pub address: String,
     /// 16 random bytes that identify the run.
     pub run: [u8; 16],
-    /// Who runs it: user and host.
+    /// The display name of the client: user and host.
     pub name: String,
-    /// Where file digests are cached.
+    /// The file that caches file digests.
     pub digests: PathBuf,
-    /// Which environment variables are forwarded.
+    /// The environment variables that are forwarded.
     pub forwarding: EnvironmentForwarding,
     /// The time between SIGTERM and SIGKILL.
     pub grace: Duration,
-    /// How many portable jobs run on this machine at a time.
+    /// The number of portable jobs that run on this machine at a time.
     pub local_slots: u32,
     /// Where templates are prepared.
     pub preparing: PreparationMode,
@@ -65,7 +65,7 @@ pub struct BrokerBackend<L = LocalBackend> {
 }
 
 impl BrokerBackend {
-    /// Changes the time between SIGTERM and SIGKILL.
+    /// Sets the time between SIGTERM and SIGKILL.
     pub fn with_grace(mut self, grace: Duration) -> BrokerBackend {
         self.dispatch.set_grace(grace);
         self.local = self.local.with_grace(grace);
@@ -137,7 +137,7 @@ impl<L: Backend> BrokerBackend<L> {
         self.dispatch.submit(id, job, rank, common);
     }
 
-    /// Gives jobs to whichever side has room.
+    /// Gives waiting jobs to whichever side has room.
     fn place_jobs(&mut self) {
         let slots = self.dispatch.slots();
         while let Some(next) = self
@@ -238,7 +238,7 @@ impl<L: Backend> Backend for BrokerBackend<L> {
         self.dispatch.hold(false);
     }
 
-    /// Jobs on the cluster continue: their workers' clocks can't be stopped from here.
+    /// Jobs on the cluster continue: they cannot be suspended from here.
     fn suspend(&mut self) {
         self.local.suspend();
         self.dispatch.hold(true);
@@ -271,11 +271,12 @@ impl<L: Backend> Backend for BrokerBackend<L> {
                 }
                 None => {}
             }
-            // The loss was reported above, and no further event is wanted.
+            // The loss has been reported above, and no further event must follow.
             if self.dispatch.is_lost() {
                 return std::future::pending().await;
             }
-            // Every event may free slots on either side, and nothing else signals that.
+            // Every event may have freed slots on either side, and there is no other signal for
+            // that.
             self.place_jobs();
             tokio::select! {
                 biased;

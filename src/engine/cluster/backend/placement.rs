@@ -1,12 +1,12 @@
 //! Places portable jobs on this machine or the cluster, when the user contributes local slots.
 //! Pure.
 //!
-//! Jobs wait here, ordered by priority, until either side has room: a job that the broker has could
-//! not be taken back without stopping it, since it may just have started. The broker gets only a
-//! few more jobs than its workers have slots, so that both sides finish at about the same time.
+//! Jobs wait here, ordered by priority, until either side has room: a job at the broker could not
+//! be taken back without stopping it, because it may just have started. The broker gets only a few
+//! more jobs than its workers have slots, so that both sides finish at about the same time.
 //!
-//! A job that the cluster cannot start, for instance because no worker provides what it needs,
-//! comes back and runs locally.
+//! A job that the cluster cannot start, for example because no worker provides what it needs, comes
+//! back and runs locally.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,11 +14,11 @@ use maelstrom_model::backend::{JobId, JobPriority};
 use maelstrom_model::job::Job;
 use maelstrom_model::priority::QueueKey;
 
-/// Jobs at the broker for each slot of its workers: one that runs, and two in transit for when it
-/// ends.
+/// The number of jobs at the broker for each slot of its workers: one that runs, and two in transit
+/// for when it ends.
 const AWAY_PER_SLOT: usize = 3;
 
-/// See the module's documentation.
+/// The portable jobs that wait or run, and the number of free local slots.
 pub struct PlacementQueue {
     local_slots: usize,
     waiting: BTreeMap<QueueKey, (JobId, Job, JobPriority)>,
@@ -30,9 +30,9 @@ pub struct PlacementQueue {
 
 /// A job at the broker.
 enum ClusterJob {
-    /// It has not started, and could run locally.
+    /// The job has not started, and could run locally.
     Unstarted(Box<Job>, JobPriority),
-    /// It has started, or was cancelled.
+    /// The job has started, or was cancelled.
     Settled,
 }
 
@@ -43,7 +43,7 @@ pub enum PlacedJob {
 }
 
 impl PlacementQueue {
-    /// An empty queue, for this number of local slots.
+    /// Creates an empty queue for this number of local slots.
     pub fn new(local_slots: u32) -> PlacementQueue {
         PlacementQueue {
             local_slots: local_slots as usize,
@@ -63,7 +63,7 @@ impl PlacementQueue {
         self.waiting.insert(turn, (id, job, rank));
     }
 
-    /// The next job that has room somewhere, given the cluster's number of slots.
+    /// Returns the next job that has room somewhere, given the cluster's number of slots.
     pub fn next(&mut self, cluster_slots: u64) -> Option<PlacedJob> {
         let is_free_here = self.here.len() < self.local_slots;
         let away_max = usize::try_from(cluster_slots).unwrap_or(usize::MAX);
@@ -74,7 +74,7 @@ impl PlacementQueue {
         let (_, (id, job, rank)) = self.waiting.pop_first()?;
         self.turns.remove(&id);
         Some(match is_free_here {
-            // It starts at once, without any transfer.
+            // The job starts at once, without any transfer.
             true => {
                 self.here.insert(id);
                 PlacedJob::Here(id, job, rank)
@@ -97,14 +97,14 @@ impl PlacementQueue {
         turn.is_some_and(|turn| self.waiting.remove(&turn).is_some())
     }
 
-    /// A job started on the cluster.
+    /// Handles the start of a job on the cluster.
     pub fn started_remote(&mut self, id: JobId) {
         if let Some(away) = self.away.get_mut(&id) {
             *away = ClusterJob::Settled;
         }
     }
 
-    /// A job is over on the cluster.
+    /// Handles the end of a job on the cluster.
     pub fn finished_remote(&mut self, id: JobId) {
         self.away.remove(&id);
     }
@@ -120,7 +120,7 @@ impl PlacementQueue {
         }
     }
 
-    /// A job is over locally.
+    /// Handles the end of a local job.
     pub fn finished_local(&mut self, id: JobId) {
         self.here.remove(&id);
     }
@@ -243,7 +243,7 @@ mod tests {
         assert!(!sharing.cancel(JobId(2)));
         assert!(sharing.take_back(JobId(2)).is_none());
         assert!(sharing.take_back(JobId(3)).is_some());
-        // It has a slot here now, so that both of them must end before the last begins.
+        // The job has a local slot now, so both must end before the last one begins.
         sharing.finished_local(JobId(0));
         assert_eq!(taken(&mut sharing, 0), []);
         sharing.finished_local(JobId(3));

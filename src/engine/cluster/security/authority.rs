@@ -1,7 +1,7 @@
 //! A private certificate authority for a team: issues certificates for brokers and members, and
 //! tokens.
 //!
-//! Everything is a file in one directory; only the owner can read keys and tokens.
+//! Everything is a file in one directory; only the owner can read the keys and tokens.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -17,13 +17,13 @@ use rcgen::{
 use super::roles::ClusterRole;
 use super::tokens;
 
-/// The CA certificate.
+/// The file name of the CA certificate.
 pub const AUTHORITY: &str = "ca.pem";
 const AUTHORITY_KEY: &str = "ca.key";
-/// The tokens that a broker accepts.
+/// The file name of the list of tokens that a broker accepts.
 pub const TOKENS: &str = "tokens";
 
-/// Why a credential could not be created.
+/// An error while creating a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
     /// A file could not be read or written.
@@ -42,12 +42,12 @@ pub enum AuthorityError {
         name: String,
         source: Box<rcgen::Error>,
     },
-    /// The name is no file name.
+    /// The member's name is not usable as a file name.
     #[error("`{name}` is not a name for a member: letters, digits, `.`, `-` and `_` are expected")]
     Name { name: String },
 }
 
-/// An authority in a directory.
+/// A certificate authority, whose files are in one directory.
 pub struct CertificateAuthority {
     directory: PathBuf,
 }
@@ -186,7 +186,7 @@ fn write(path: &Path, text: &str, secrecy: FileVisibility) -> Result<(), Authori
     })
 }
 
-/// 32 random bytes from the kernel, as text.
+/// Returns 32 random bytes from the kernel, as text.
 fn random() -> Result<String, AuthorityError> {
     use std::io::Read;
     let path = Path::new("/dev/urandom");

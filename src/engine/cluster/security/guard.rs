@@ -2,7 +2,7 @@
 //!
 //! A credential is a bearer token in the token file, or a client certificate signed by the
 //! authority that the broker trusts, whose subject has the role as its organizational unit (OU) and
-//! the holder's name as its common name (CN). A broker with neither lets everybody on its own
+//! the holder's name as its common name (CN). A broker with neither lets every program on its own
 //! machine do everything except write action results, and does not listen to other machines:
 //! [`exposure`].
 
@@ -21,18 +21,18 @@ use super::tokens::TokenFile;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 
-/// Which credentials a broker accepts.
+/// The credentials that a broker accepts.
 #[derive(Clone, Debug, Default)]
 pub struct AccessPolicy {
     pub tokens: Option<Arc<TokenFile>>,
     /// Client certificates, which TLS has verified.
     pub certificates: ClientCertificates,
-    /// Who may write action results if there is no authentication.
+    /// Whether anyone may write action results if there is no authentication.
     pub results: OpenResults,
 }
 
-/// Who may write action results if there is no authentication. Everybody trusts a result, so
-/// reaching the broker is not enough by default.
+/// Whether anyone may write action results if there is no authentication. All clients trust a
+/// result, so by default reaching the broker is not enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OpenResults {
     #[default]
@@ -48,7 +48,7 @@ pub enum ClientCertificates {
     Accepted,
 }
 
-/// Admits callers that have one of some roles.
+/// Admits callers that have one of the allowed roles.
 #[derive(Clone, Debug)]
 pub struct RoleGuard {
     access: AccessPolicy,
@@ -56,12 +56,12 @@ pub struct RoleGuard {
 }
 
 impl AccessPolicy {
-    /// Whether there is no authentication.
+    /// Returns whether there is no authentication.
     pub fn is_open(&self) -> bool {
         self.tokens.is_none() && self.certificates == ClientCertificates::Unwanted
     }
 
-    /// A guard that admits these roles.
+    /// Creates a guard that admits these roles.
     pub fn guard(&self, allowed: &'static [ClusterRole]) -> RoleGuard {
         RoleGuard {
             access: self.clone(),
@@ -69,7 +69,7 @@ impl AccessPolicy {
         }
     }
 
-    /// The identity behind a call's credential.
+    /// Returns the identity behind a call's credential.
     pub fn shown(
         &self,
         headers: &HeaderMap,
@@ -80,8 +80,8 @@ impl AccessPolicy {
     }
 
     fn identify(&self, request: &Request<()>) -> Result<MemberIdentity, Status> {
-        // A token that is sent counts, valid or not; a certificate does not make up for an invalid
-        // one.
+        // If a token is sent, it is checked; a valid certificate does not make up for an invalid
+        // token.
         if let Some(shown) = request.metadata().get("authorization") {
             let token = shown
                 .to_str()
@@ -119,7 +119,7 @@ impl Interceptor for RoleGuard {
     }
 }
 
-/// Whether an identity has one of these roles.
+/// Returns an error unless an identity has one of these roles.
 fn check(identity: &MemberIdentity, allowed: &[ClusterRole]) -> Result<(), Status> {
     if identity.role.is_among(allowed) {
         return Ok(());
@@ -136,7 +136,8 @@ fn check(identity: &MemberIdentity, allowed: &[ClusterRole]) -> Result<(), Statu
     )))
 }
 
-/// Whether the caller of an admitted request is an administrator, or there is no authentication.
+/// Returns an error unless the caller of an admitted request is an administrator, or there is no
+/// authentication.
 pub fn is_for_admins<T>(request: &Request<T>) -> Result<(), Status> {
     match request.extensions().get::<MemberIdentity>() {
         Some(identity) => check(identity, &[]),
@@ -144,7 +145,7 @@ pub fn is_for_admins<T>(request: &Request<T>) -> Result<(), Status> {
     }
 }
 
-/// Whether the caller of an admitted request may write action results.
+/// Returns an error unless the caller of an admitted request may write action results.
 pub fn is_for_writers<T>(request: &Request<T>) -> Result<(), Status> {
     let extensions = request.extensions();
     match (
@@ -161,7 +162,7 @@ pub fn is_for_writers<T>(request: &Request<T>) -> Result<(), Status> {
     }
 }
 
-/// The identity in a certificate.
+/// Returns the identity in a certificate.
 pub fn identity(certificate: &[u8]) -> Result<MemberIdentity, Status> {
     let wrong = |why: &str| Status::unauthenticated(format!("the certificate {why}"));
     let (_, parsed) =
@@ -196,13 +197,13 @@ pub fn identity(certificate: &[u8]) -> Result<MemberIdentity, Status> {
      `--client-ca` want; `--insecure-listen` does without"
 ))]
 pub enum ExposureError {
-    /// Everybody could do everything.
+    /// Anyone could run programs on the workers.
     #[error("everybody who reaches {address} could run programs on every worker")]
     Open {
         /// The address.
         address: IpAddr,
     },
-    /// Everybody could read the traffic.
+    /// Anyone on the network could read the traffic.
     #[error("without TLS everybody on the way to {address} could read tokens and contents")]
     Readable {
         /// The address.
@@ -219,13 +220,13 @@ impl ProgramError for ExposureError {
 /// Whether traffic is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportSecurity {
-    /// It is plaintext.
+    /// The traffic is plaintext.
     Plain,
     Tls,
 }
 
-/// Whether a broker may listen on an address. Local users are trusted; others must authenticate,
-/// over an encrypted connection.
+/// Returns an error if a broker must not listen on an address. Local users are trusted; others must
+/// authenticate, over an encrypted connection.
 pub fn exposure(
     address: IpAddr,
     privacy: TransportSecurity,
@@ -261,7 +262,7 @@ mod tests {
         request
     }
 
-    /// A token for each role, named after it: `client-token` and so on.
+    /// Creates a token for each role, named after it: `client-token` and so on.
     fn one_of_each_role() -> (tempfile::TempDir, AccessPolicy) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tokens");
@@ -334,7 +335,7 @@ mod tests {
                 (answer, refused) => panic!("{answer:?} {refused:?}"),
             }
         }
-        // Both are clients besides.
+        // Both roles imply the client role.
         for token in ["writer-token", "privileged-token"] {
             let call = |allowed| closed.guard(allowed).call(shown(token));
             assert!(call(&[ClusterRole::Client]).is_ok());

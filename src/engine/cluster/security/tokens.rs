@@ -1,8 +1,8 @@
 //! The file of tokens that a broker accepts.
 //!
 //! Each line has a role, the SHA-256 of a token in hexadecimal digits and a name, separated by
-//! blanks; `#` begins a comment. The tokens themselves are not in the file, so it is of no use to
-//! those who read it. The file is read again when it changes: a removed line takes effect at once.
+//! spaces; `#` begins a comment. The file does not contain the tokens themselves, so reading it
+//! gives no access. It is read again when it changes: a removed line takes effect at once.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use super::roles::{ClusterRole, MemberIdentity, RoleError};
 use maelstrom_container::digest::{ContentHash, ParseHashError};
 use maelstrom_container::store::FileStamp;
 
-/// The file of tokens.
+/// The token file, as last read.
 #[derive(Debug)]
 pub struct TokenFile {
     path: PathBuf,
@@ -26,10 +26,10 @@ struct TokenEntry {
     identity: MemberIdentity,
 }
 
-/// What is wrong with a token file.
+/// An error in a token file.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the tokens in {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// A line has too few fields.
@@ -69,7 +69,7 @@ impl TokenFile {
         })
     }
 
-    /// The holder of this token.
+    /// Returns the holder of this token.
     pub fn identify(&self, token: &str) -> Option<MemberIdentity> {
         let hash = ContentHash::of(token.as_bytes());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +79,7 @@ impl TokenFile {
                 Ok(read) => *known = read,
                 Err(error) => {
                     let text = maelstrom_model::error::with_causes(&error);
-                    // An editor may have written half of it; that must lock nobody out.
+                    // An editor may have written only half of it; that must lock no one out.
                     tracing::error!("the tokens stay what they were: {text}");
                 }
             }
@@ -140,7 +140,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<TokenEntry>, TokensError> {
     Ok(entries)
 }
 
-/// The line that makes a broker accept a token.
+/// Returns the line that makes a broker accept a token.
 pub fn line(role: ClusterRole, token: &str, name: &str) -> String {
     format!("{role} {} {name}\n", ContentHash::of(token.as_bytes()))
 }
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(tokens.identify("other").unwrap().role, ClusterRole::Admin);
         assert_eq!(tokens.identify("Secret"), None);
         assert_eq!(tokens.identify(""), None);
-        // Of another length, so that its stamp is another whatever the clock says.
+        // Another length, so that the stamp differs whatever the time is.
         fs::write(&path, line(ClusterRole::Admin, "other", "root")).unwrap();
         assert_eq!(tokens.identify("secret"), None);
         fs::write(&path, "nonsense").unwrap();

@@ -1,8 +1,8 @@
 //! Privileges that a job may request beyond what every job gets.
 //!
-//! The client defines the container, and the client may be anybody. Most of that affects only the
-//! job. What weakens the isolation between a job and the machine, or between two jobs, is refused
-//! unless the operator allows it:
+//! The client defines the container, and the client may be anyone. Most properties affect only the
+//! job itself. Those that weaken the isolation between a job and the machine, or between two jobs,
+//! are refused unless the operator allows them:
 //!
 //! | request | by default | allowed by |
 //! | --- | --- | --- |
@@ -34,7 +34,7 @@ pub enum JobAllowance {
 /// A container that requests too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AllowanceError {
-    /// The operator could allow it.
+    /// The operator could allow the request.
     #[error(
         "the job wants {}, which this worker does not allow; its operator can, with `--allow {}`",
         .0.meaning(),
@@ -53,7 +53,7 @@ impl JobAllowance {
         JobAllowance::SharedMemory,
     ];
 
-    /// Its name on the worker's command line.
+    /// Returns the privilege's name on the worker's command line.
     pub fn name(self) -> &'static str {
         match self {
             JobAllowance::FullPrivileges => "full-privileges",
@@ -71,12 +71,12 @@ impl JobAllowance {
     }
 }
 
-/// Whether a container requests only what is allowed.
+/// Returns an error if a container requests more than is allowed.
 pub fn check(
     container: &ContainerSpec,
     allowed: &BTreeSet<JobAllowance>,
 ) -> Result<(), AllowanceError> {
-    // Whoever adds a field here decides whether untrusted clients may use it.
+    // For a new field, decide here whether untrusted clients may use it.
     let ContainerSpec {
         root,
         mounts,

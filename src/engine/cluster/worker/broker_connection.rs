@@ -1,6 +1,6 @@
 //! The connection to the broker, which reconnects whenever it breaks.
 //!
-//! Owner of the state: [`BrokerConnection`]. The messages are not its concern, except the first
+//! The state belongs to [`BrokerConnection`]. It does not interpret the messages, except the first
 //! one, without which a broker does not answer.
 //!
 //! Invariant: [`BrokerConnection::next`] is cancel safe.
@@ -23,16 +23,16 @@ use maelstrom_wire::limits::MESSAGE_BYTES_MAX;
 use maelstrom_wire::v1::workers_client::WorkersClient;
 use maelstrom_wire::v1::{WorkerMessage, WorkerOrder, worker_message, worker_order};
 
-/// How long a broker may take to answer. It answers at once unless its machine is gone.
+/// How long a broker may take to answer. It answers at once unless its machine is down.
 const DIAL_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// The pause after the first failure, then twice as long each time.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
-/// The longest pause. A lease lives 20 s: a broker that is back is found well before.
+/// The longest pause. A lease lasts 20 s, so a broker that has restarted is found well before.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// Messages queued for sending. More would only delay heartbeats.
+/// The number of messages queued for sending. More would only delay heartbeats.
 const OUTGOING_MAX: usize = 16;
 
 /// Opens the worker's stream to the broker.
@@ -59,7 +59,7 @@ where
     })
 }
 
-/// See the module's documentation.
+/// The connection of a worker to its broker.
 pub struct BrokerConnection {
     dial: BrokerDialer,
     /// Randomizes the pauses of different workers.
@@ -84,12 +84,12 @@ enum DialState {
 /// An event of the connection.
 #[derive(Debug)]
 pub enum ConnectionEvent {
-    /// It is time to call [`BrokerConnection::dial`].
+    /// The connection is closed: call [`BrokerConnection::dial`].
     Idle,
     Up,
     /// An order from the broker.
     Order(Box<worker_order::Kind>),
-    /// It broke, or could not be opened. It pauses.
+    /// The connection broke, or could not be opened. A pause follows.
     Down(Disconnected),
     /// The broker permanently refuses this worker.
     Refused(Status),
@@ -98,14 +98,14 @@ pub enum ConnectionEvent {
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnected {
-    /// The reason, for people.
+    /// The reason, for display.
     pub reason: String,
-    /// How often in a row it has failed.
+    /// The number of consecutive failures.
     pub failures: u32,
 }
 
 impl BrokerConnection {
-    /// A connection of this worker that was not dialed yet.
+    /// Creates the connection of this worker, which has not been dialed yet.
     pub fn new(dial: BrokerDialer, instance: [u8; 16]) -> BrokerConnection {
         BrokerConnection {
             dial,
@@ -115,7 +115,7 @@ impl BrokerConnection {
         }
     }
 
-    /// Whether it is open.
+    /// Returns whether the connection is open.
     pub fn is_up(&self) -> bool {
         match &self.state {
             DialState::Up { .. } => true,
@@ -143,7 +143,7 @@ impl BrokerConnection {
         self.rest();
     }
 
-    /// The next event.
+    /// Returns the next event.
     pub async fn next(&mut self) -> ConnectionEvent {
         let status = match &mut self.state {
             DialState::Resting(until) => {
@@ -165,7 +165,7 @@ impl BrokerConnection {
                 Ok(Some(WorkerOrder { kind: Some(order) })) => {
                     return ConnectionEvent::Order(Box::new(order));
                 }
-                // If an order was skipped, the broker could count on a lease that nobody runs. So
+                // If an order was skipped, the broker might count on a lease that no one runs, so
                 // the connection starts over.
                 Ok(Some(WorkerOrder { kind: None })) => {
                     Status::internal("the broker sends orders that this version does not know")
@@ -196,7 +196,7 @@ impl BrokerConnection {
             {
                 return permit;
             }
-            // The receiving side reports why it broke.
+            // The receiving side reports why the connection broke.
             std::future::pending().await
         }
     }
@@ -206,7 +206,7 @@ impl BrokerConnection {
             DialState::Up { since, .. } => since.elapsed(),
             DialState::Resting(_) | DialState::Dialling { .. } => Duration::ZERO,
         };
-        // A connection that breaks as soon as it is open is no success.
+        // A connection that breaks right after it opens counts as a failure.
         self.failures = match stood > PAUSE_MAX {
             true => 1,
             false => self.failures.saturating_add(1),
@@ -215,9 +215,10 @@ impl BrokerConnection {
     }
 }
 
-/// Half to all of the backoff for this number of failures, so that workers don't reconnect at once.
+/// Returns half to all of the backoff for this number of failures, so that workers don't reconnect
+/// at the same time.
 fn pause(instance: [u8; 16], failures: u32) -> Duration {
-    // Beyond that the shift would overflow, and the pause is at its maximum long before.
+    // The maximum is reached long before the shift would overflow.
     let doubled = failures.saturating_sub(1).min(16);
     let whole = PAUSE_MIN.saturating_mul(1 << doubled).min(PAUSE_MAX);
     let mut hasher = DefaultHasher::new();
@@ -226,7 +227,7 @@ fn pause(instance: [u8; 16], failures: u32) -> Duration {
     whole / 2 + whole.mul_f64(0.5 * chance as f64 / 1000.0)
 }
 
-/// Whether retrying is pointless until somebody changes something.
+/// Returns whether retrying is pointless until the configuration or the software changes.
 fn is_final(status: &Status) -> bool {
     match status.code() {
         Code::Unauthenticated
@@ -249,7 +250,7 @@ fn is_final(status: &Status) -> bool {
     }
 }
 
-/// A status with its causes, such as a refused connection.
+/// Formats a status with its causes, such as a refused connection.
 fn explained(status: &Status) -> String {
     let message = match status.message() {
         "" => status.code().description().to_owned(),

@@ -1,4 +1,4 @@
-//! Where inputs come from: the broker's storage, or any other source of blobs by digest.
+//! The source of inputs: the broker's storage, or any other source of blobs by digest.
 
 use std::future::Future;
 
@@ -9,8 +9,8 @@ use maelstrom_wire::reapi::client::{CasClient, CasError};
 
 /// A source of blobs by digest.
 pub trait ContentFetcher {
-    /// Fetches all of these into the store concurrently, and verifies each as it is written. Blobs
-    /// that the store has are skipped.
+    /// Fetches all of these blobs into the store concurrently, and verifies each as it is written.
+    /// Blobs that the store already has are skipped.
     fn fetch(
         &self,
         wanted: &[Digest],
@@ -41,10 +41,10 @@ impl From<CasError> for FetchError {
     }
 }
 
-/// Why a blob could not be fetched.
+/// An error while fetching a blob.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The source does not have it, or not any more.
+    /// The source does not have the blob, or has evicted it.
     #[error("the broker's storage has no {digest}")]
     Missing { digest: Digest },
     /// The content does not match the digest.
@@ -57,7 +57,7 @@ pub enum FetchError {
     /// The source could not be reached, or did not answer.
     #[error("the broker's storage does not answer: {reason}")]
     Unavailable { reason: String },
-    /// It could not be stored locally.
+    /// The blob could not be stored locally.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

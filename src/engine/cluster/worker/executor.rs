@@ -1,4 +1,5 @@
-//! What runs a worker's jobs: the local backend, or another implementation of its contract.
+//! The trait that runs a worker's jobs: the local backend, or another implementation of its
+//! contract.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use maelstrom_engine::local::LocalBackend;
 use maelstrom_model::backend::{Backend, JobId, JobPriority};
 use maelstrom_model::job::Job;
 
-/// A backend with a grace period for each job, since the jobs belong to several clients.
+/// A backend with a grace period for each job, because the jobs belong to several clients.
 pub trait Executor: Backend {
     /// Submits a job.
     fn submit_with_grace(&mut self, id: JobId, job: Job, rank: JobPriority, grace: Duration);

@@ -8,7 +8,7 @@ use maelstrom_engine::local::host_sampler::HostSampler;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_wire::v1;
 
-/// With less free disk space than this a worker takes no jobs: it could not fetch their inputs.
+/// A worker with less free disk space than this takes no jobs: it could not fetch their inputs.
 pub const DISK_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 
 /// Whether heartbeats report how busy the machine is.
@@ -30,14 +30,14 @@ pub struct WorkerHealth {
 }
 
 impl WorkerHealth {
-    /// The health of this machine, with its cache in this directory.
+    /// Creates the sampler of this machine, with its cache in this directory.
     pub fn new(
         cache: PathBuf,
         disk_free_bytes_min: u64,
         vitals: ResourceReporting,
     ) -> WorkerHealth {
         let mut machine = HostSampler::default();
-        // CPU usage is the difference to the previous sample: this is the first.
+        // CPU usage is the difference to the previous sample; this is the first one.
         let _ = machine.sample(WorkerId(0), 0);
         WorkerHealth {
             machine,
@@ -47,7 +47,7 @@ impl WorkerHealth {
         }
     }
 
-    /// A heartbeat.
+    /// Samples the machine, and returns a heartbeat.
     pub fn heartbeat(&mut self, busy: u32) -> v1::Heartbeat {
         let mut heartbeat = v1::Heartbeat {
             busy,
@@ -64,13 +64,13 @@ impl WorkerHealth {
         heartbeat
     }
 
-    /// What is wrong with the machine, if anything.
+    /// Returns what is wrong with the machine, if anything.
     pub fn degraded(&self) -> Option<String> {
         let place = self.cache.display();
         match statvfs(&self.cache) {
             Err(errno) => Some(format!("its cache directory {place} is gone: {errno}")),
             Ok(disk) => {
-                // Space reserved for root does not count; blocks are counted in fragments.
+                // Space reserved for root does not count. Blocks are counted in fragments.
                 let free_bytes = disk.blocks_available().saturating_mul(disk.fragment_size());
                 let is_full = free_bytes < self.disk_free_bytes_min;
                 is_full.then(|| {

@@ -1,8 +1,8 @@
-//! Templates, by the numbers that the broker assigns.
+//! The templates of leases, by the numbers that the broker assigns.
 //!
-//! A template lives as long as a number or a lease names it. Dropping it aborts its preparation and
-//! lets its inputs be evicted. Equal templates are merged, whatever their numbers: a restarted
-//! broker numbers them from the start.
+//! A template lives as long as a number or a lease refers to it. Dropping it aborts its preparation
+//! and allows the eviction of its inputs. Equal templates are merged, whatever their numbers: a
+//! restarted broker starts numbering again.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,10 +19,10 @@ use maelstrom_wire::error::WireError;
 use maelstrom_wire::from_proto::{self, TemplateSpec};
 use maelstrom_wire::v1;
 
-/// Templates of one worker, over all runs.
+/// The maximum number of templates of one worker, over all runs.
 pub const TEMPLATES_MAX: usize = 4096;
 
-/// See the module's documentation.
+/// The templates that the broker has sent.
 #[derive(Debug, Default)]
 pub struct TemplateStore {
     numbers: HashMap<u32, Rc<ReceivedTemplate>>,
@@ -61,7 +61,7 @@ pub struct PreparationRequest {
     pub abort: AbortRegistration,
 }
 
-/// There are too many templates.
+/// The error of too many templates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it names more than {TEMPLATES_MAX} templates")]
 pub struct TemplateLimitError;
@@ -96,19 +96,19 @@ impl TemplateStore {
         }))
     }
 
-    /// An equal template that has not failed.
+    /// Returns an equal template that has not failed.
     fn equal(&self, message: &v1::Template) -> Option<Rc<ReceivedTemplate>> {
         let mut known = self.numbers.values();
         let equal = known.find(|known| known.message == *message && !known.has_failed());
         equal.cloned()
     }
 
-    /// The template of this number.
+    /// Returns the template with this number.
     pub fn get(&self, number: u32) -> Option<Rc<ReceivedTemplate>> {
         self.numbers.get(&number).cloned()
     }
 
-    /// The number will not be used again.
+    /// Forgets a number, which will not be used again.
     pub fn forget(&mut self, number: u32) {
         self.numbers.remove(&number);
     }
@@ -130,7 +130,7 @@ impl ReceivedTemplate {
         };
     }
 
-    /// Whether its jobs can start; errors name `host`.
+    /// Returns whether its jobs can start; errors mention `host`.
     pub fn readiness(&self, host: &str) -> LeaseReadiness {
         match &*self.state.borrow() {
             PreparationState::Preparing => LeaseReadiness::NotYet,
@@ -141,7 +141,7 @@ impl ReceivedTemplate {
         }
     }
 
-    /// Its container, once it is ready.
+    /// Returns its container, once it is ready.
     pub fn container(&self) -> Option<Arc<ContainerSpec>> {
         match &*self.state.borrow() {
             PreparationState::Ready(prepared) => Some(Arc::clone(&prepared.container)),

@@ -14,20 +14,20 @@ use crate::worker::inputs::{CONTENT_PATIENCE, TreeLimits};
 use maelstrom_model::backend::BackendLost;
 use maelstrom_wire::from_proto::text;
 
-/// Leases beyond the slots, so that the next job is present when one ends; its inputs are fetched
-/// meanwhile.
+/// The number of leases beyond the slots, so that the next job is present when one ends; its inputs
+/// are fetched in the meantime.
 pub const LEASES_AHEAD: u32 = 2;
 
 /// The configuration of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// Its name, which is reported with each job.
+    /// The worker's name, which is reported with each job.
     pub name: String,
     /// 16 random bytes that identify this process.
     pub instance: [u8; 16],
-    /// How many jobs run at a time.
+    /// The number of jobs that run at a time.
     pub slots: u32,
-    /// How long running jobs may continue when it drains.
+    /// How long running jobs may continue once the worker drains.
     pub drain_timeout: Duration,
     /// Host paths that jobs may mount.
     pub lent: Vec<PathBuf>,
@@ -39,16 +39,16 @@ pub struct WorkerConfig {
     pub content_patience: Duration,
     /// Limits on input trees.
     pub tree_limits: TreeLimits,
-    /// How much output a job may produce.
+    /// The maximum output of a job, in bytes.
     pub output_bytes_max: u64,
-    /// With less free disk space than this it takes no jobs.
+    /// The worker takes no jobs with less free disk space than this.
     pub disk_free_bytes_min: u64,
     /// Whether heartbeats report how busy the machine is.
     pub vitals: ResourceReporting,
 }
 
 impl WorkerConfig {
-    /// Defaults: no host path is lent, and no privilege allowed.
+    /// Creates the default configuration: no host path is lent, and no privilege allowed.
     pub fn new(name: String, instance: [u8; 16], slots: u32) -> WorkerConfig {
         WorkerConfig {
             name,
@@ -70,24 +70,24 @@ impl WorkerConfig {
 /// An event of a worker, for observers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkerEvent {
-    /// The broker has assigned it this number.
+    /// The broker has assigned this number to the worker.
     Registered(u32),
     /// The broker cannot be reached.
     Down(Disconnected),
-    /// It takes no more jobs, and will end.
+    /// The worker takes no more jobs, and will end.
     Draining,
 }
 
-/// Why a worker ends by itself.
+/// The error that ends a worker.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The broker refuses it.
+    /// The broker refuses the worker.
     #[error("the broker refuses this worker: {}", text(.0.message()))]
     Refused(Box<Status>),
     /// The broker has an incompatible version.
     #[error("{0}")]
     Version(String),
-    /// No job can be run any more.
+    /// No job can run any more.
     #[error(transparent)]
     Backend(BackendLost),
 }

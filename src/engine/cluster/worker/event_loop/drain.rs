@@ -17,7 +17,7 @@ use crate::worker::executor::Executor;
 use maelstrom_model::backend::StopMode;
 use maelstrom_wire::v1::{self, worker_message};
 
-/// How long the broker may take to acknowledge the last ends. It does so at once.
+/// How long the broker may take to acknowledge the last ends. Normally it does so at once.
 const LEAVE_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
@@ -38,7 +38,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             "takes no more jobs, and ends when those that run are over"
         );
         let now = Instant::now();
-        // Overflows only beyond any calendar.
+        // The addition overflows only for absurd timeouts.
         let until = now.checked_add(self.settings.drain_timeout).unwrap_or(now);
         self.duty = WorkerLifecycle::Draining(until);
         if self.is_registered() {
@@ -59,7 +59,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         }
     }
 
-    /// The deadline of the current stage has come.
+    /// Handles the deadline of the current stage.
     pub(super) fn on_deadline(&mut self) {
         match self.duty {
             WorkerLifecycle::Draining(_) => self.stop_all(),
@@ -76,7 +76,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         self.duty = WorkerLifecycle::Stopping;
     }
 
-    /// Whether nothing is left to do.
+    /// Returns whether nothing is left to do.
     pub(super) fn is_done(&mut self) -> bool {
         match self.duty {
             WorkerLifecycle::Serving => return false,
@@ -99,7 +99,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             let leases = self.ledger.len();
             tracing::warn!(leases, "ends although the broker may not know of all ends");
         }
-        // Without a connection nobody would acknowledge anything, so it does not wait for that.
+        // Without a connection no acknowledgment can arrive, so the worker does not wait for one.
         is_late || self.ledger.is_empty() && !self.speech.has_messages() || !self.line.is_up()
     }
 }

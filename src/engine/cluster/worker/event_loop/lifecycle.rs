@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep_until};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerLifecycle {
     Serving,
-    /// Letting jobs finish until then.
+    /// Jobs may finish until this time.
     Draining(Instant),
     /// Waiting for killed jobs to end.
     Stopping,
-    /// Waiting until then for the broker's acknowledgements.
+    /// Waiting until this time for the broker's acknowledgments.
     Leaving(Instant),
 }
 

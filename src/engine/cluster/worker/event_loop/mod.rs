@@ -6,9 +6,9 @@
 //! - [`control_queue`]: outgoing messages other than reports.
 //! - [`config`]: configuration and observer events. [`state`]: the state.
 //!
-//! Owner of the state: [`Worker`]. What is sent to the broker is decided when the connection has
-//! room for it, so nothing accumulates while the broker is slow or away, except the output of jobs,
-//! which is on disk.
+//! The state belongs to [`Worker`]. The next message to the broker is chosen when the connection
+//! has room for it, so nothing accumulates while the broker is slow or away, except the output of
+//! jobs, which is on disk.
 
 mod config;
 mod control_queue;
@@ -55,7 +55,7 @@ enum LoopEvent {
 }
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
-    /// Runs until the worker is told to end, and no job is left.
+    /// Runs until the worker is told to end and no job is left.
     pub async fn run(mut self) -> Result<(), WorkerError> {
         let end = loop {
             self.start_jobs();
@@ -81,8 +81,8 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         };
         let has_words = self.speech.has_messages() || reports == FlushTime::Now;
         let room = self.line.room();
-        // Rare and urgent events come first. Output of jobs comes last, since it may be endless: it
-        // is read only when what was read before is on its way. The fixed order makes the loop
+        // Rare and urgent events come first. Output of jobs comes last, because it may be endless:
+        // it is read only when the output read before is on its way. The fixed order makes the loop
         // deterministic.
         tokio::select! {
             biased;
@@ -107,7 +107,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             }
             LoopEvent::Line(ConnectionEvent::Up) => {
                 // Pending messages were meant for the last connection. The broker asks again, and
-                // what it must know is sent after the registration.
+                // the messages it needs are sent after the registration.
                 self.speech = ControlQueue::default();
                 self.ledger.report_again();
             }
@@ -134,7 +134,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
     /// Starts as many jobs as there are free slots.
     fn start_jobs(&mut self) {
         if self.shelf.freed() == FreedTrees::Trees {
-            // Idle containers use trees that may be evicted now.
+            // Trees that idle containers use may be evicted now.
             self.backend.files_changed();
         }
         let host = &self.settings.name;
@@ -199,7 +199,8 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 let host = &self.settings.name;
                 let reason = format!("the worker {host} can run no job any more: {text}");
                 self.ledger.backend_lost(&reason);
-                // The broker is still told how each lease ended; then the loop returns this.
+                // The end of each lease is still reported to the broker; then the loop returns this
+                // error.
                 self.lost = Some(lost);
                 self.drain();
             }

@@ -1,6 +1,6 @@
 //! Handles the broker's orders.
 //!
-//! An invalid order costs its lease, or the connection; never the worker.
+//! An invalid order ends its lease, or the connection; never the worker.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         if !degraded.is_empty() {
             tracing::warn!("takes no jobs: {degraded}");
         }
-        // A broker that gets no credit grants as many leases as there are slots, and a few more.
+        // Without a credit, a broker grants as many leases as there are slots, and a few more.
         let credit = self.credit(&degraded);
         self.speech.credit_now(credit);
         (self.watcher)(&WorkerEvent::Registered(worker));
@@ -133,7 +133,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             .ok_or("it gives a lease without a job")?;
         let name = RunJobId { run, job: job.id };
         let (run, job_id) = (ShortRun(&name.run), JobId(name.job));
-        // Each lease takes memory, and the broker is not trusted to keep to the credit.
+        // Each lease takes memory, and the broker is not trusted to respect the credit.
         if self.ledger.len() >= self.leases_max() {
             return Err("it gives more leases than this worker has asked for".to_owned());
         }
@@ -173,8 +173,8 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         Ok(())
     }
 
-    /// The most leases that it can hold: its credit, and as many again whose ends are being
-    /// reported.
+    /// Returns the maximum number of leases that the worker can hold: its credit, and as many again
+    /// whose ends are being reported.
     fn leases_max(&self) -> usize {
         let credit = self.settings.slots.saturating_add(LEASES_AHEAD) as usize;
         credit.saturating_mul(2).saturating_add(64)
@@ -241,7 +241,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
     }
 }
 
-/// Heartbeats of this period, the first at once.
+/// Creates the interval of heartbeats; the first tick is immediate.
 fn heartbeat_interval(period: Duration) -> Interval {
     let mut heart = interval(period);
     heart.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -28,11 +28,11 @@ use maelstrom_wire::from_proto::JobOrder;
 use maelstrom_wire::linger::LingerTimer;
 use maelstrom_wire::v1;
 
-/// How long reports linger: a job of a millisecond is reported in one message, and people don't
-/// notice so short a delay.
+/// How long reports linger: a job of a millisecond is reported in one message, and the delay is too
+/// short to be noticed.
 const LINGER_TIME: Duration = Duration::from_millis(5);
 
-/// See the module's documentation.
+/// The worker: its configuration, leases, connection and backend.
 pub struct Worker<C, E> {
     pub(super) settings: WorkerConfig,
     pub(super) backend: E,
@@ -52,7 +52,7 @@ pub struct Worker<C, E> {
     pub(super) lost: Option<BackendLost>,
 }
 
-/// What is needed to start a job.
+/// The data that starting a job requires.
 pub(super) type LeasePayload = (Rc<ReceivedTemplate>, JobOrder);
 
 /// Fetches a template's inputs.
@@ -62,7 +62,7 @@ pub(super) type PreparationFuture = Pin<Box<dyn Future<Output = Result<(), Abort
 pub(super) type ToolboxCheckFuture = Pin<Box<dyn Future<Output = v1::ToolboxAnswer>>>;
 
 impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
-    /// A worker that is not connected yet. `watcher` is called with its events.
+    /// Creates a worker that is not connected yet. `watcher` is called with its events.
     pub fn new(
         settings: WorkerConfig,
         backend: E,
@@ -73,7 +73,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
     ) -> Worker<C, E> {
         let cache = store.root().to_owned();
         let mut private = settings.private.clone();
-        // The store has the inputs of all other jobs, whoever sent them.
+        // The store contains the inputs of the jobs of all clients.
         private.push(cache.clone());
         let shelf = InputCache::new(contents, store, settings.tree_limits)
             .with_host_paths(
@@ -106,7 +106,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         self.heart.is_some()
     }
 
-    /// How many leases it can take.
+    /// Returns how many leases the worker can take.
     pub(super) fn credit(&self, degraded: &str) -> u32 {
         match &self.duty {
             WorkerLifecycle::Serving if degraded.is_empty() => self.settings.slots + LEASES_AHEAD,

@@ -1,6 +1,6 @@
 //! Parses and validates `Directory` messages of the Remote Execution API.
 //!
-//! A result names nothing outside its directory, and nothing twice.
+//! The result contains no name outside of its directory, and no name twice.
 
 use bazel_remote_apis::build::bazel::remote::execution::v2;
 use prost::Message;
@@ -8,13 +8,13 @@ use prost::Message;
 use maelstrom_container::digest::{ContentHash, Digest};
 use maelstrom_wire::from_proto::container::ExecutePermission;
 
-/// A directory's own description: 100,000 entries with long names.
+/// The maximum size of a directory's message, in bytes: 100,000 entries with long names.
 pub const DIRECTORY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// A file name, as the kernel has it (`NAME_MAX`, `path_resolution(7)`).
+/// The maximum length of a file name (`NAME_MAX`, `path_resolution(7)`).
 const NAME_BYTES_MAX: usize = 255;
 
-/// A link's target, as the kernel has it (`PATH_MAX`).
+/// The maximum length of a symlink's target (`PATH_MAX`).
 const TARGET_BYTES_MAX: usize = 4095;
 
 /// The entries of a directory.
@@ -27,10 +27,10 @@ pub struct DirectoryListing {
     pub links: Vec<(String, String)>,
 }
 
-/// Why a blob is no valid directory.
+/// Why a blob is not a valid directory.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
-    /// It is no such message.
+    /// The blob is not a `Directory` message.
     #[error("it is no `Directory`")]
     Message(#[from] prost::DecodeError),
     /// A name is invalid.
@@ -45,7 +45,7 @@ pub enum DirectoryError {
     /// An entry's digest is missing or invalid.
     #[error("{name:?} has no valid digest")]
     Digest { name: String },
-    /// A link's target is empty or no path.
+    /// A symlink's target is empty or not a path.
     #[error("{name:?} has no valid target")]
     Target { name: String },
 }
@@ -95,7 +95,7 @@ fn digest(name: &str, digest: Option<&v2::Digest>) -> Result<Digest, DirectoryEr
     })
 }
 
-/// Each of the three lists is sorted by name, and no name is in two of them.
+/// Checks that each of the three lists is sorted by name, and that no name is in two of them.
 fn check_names(listing: &DirectoryListing) -> Result<(), DirectoryError> {
     let mut all = Vec::new();
     for names in [

@@ -1,4 +1,4 @@
-//! Why a container's inputs are not available.
+//! The errors of inputs that are not available.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,26 +10,26 @@ use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{StoreError, TreePathError, TreeWriteError};
 use maelstrom_wire::error::WireError;
 
-/// Why a container's inputs are not available. None of these is a test failure.
+/// Why a container's inputs are not available. None of these errors is a test failure.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerInputError {
     /// The template is invalid.
     #[error(transparent)]
     Message(#[from] WireError),
-    /// It is for another architecture.
+    /// The template is for another architecture.
     #[error("the programs are made for {wanted}, and this machine is {own}")]
     Architecture {
         /// The template's architecture.
         wanted: String,
         own: &'static str,
     },
-    /// It requests privileges that are not allowed here.
+    /// The template requests privileges that are not allowed here.
     #[error(transparent)]
     NotAllowed(#[from] AllowanceError),
     /// A blob could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// A blob is no valid directory.
+    /// A blob is not a valid directory.
     #[error("the content {digest} describes no directory")]
     Directory {
         digest: Digest,
@@ -70,18 +70,18 @@ pub enum WorkerInputError {
     Interrupted,
 }
 
-/// What may resolve an error.
+/// A condition under which a retry may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryHint {
-    /// A new upload of the blob.
+    /// The blob has been uploaded again.
     Content,
-    /// The return of the storage.
+    /// The storage is available again.
     Connection,
     None,
 }
 
 impl WorkerInputError {
-    /// Whether a retry may succeed.
+    /// Returns the condition under which a retry may succeed, if there is one.
     pub fn hope(&self) -> RetryHint {
         match self {
             WorkerInputError::Fetch(error) => match error {

@@ -1,18 +1,18 @@
-//! Which paths of this machine jobs may mount.
+//! The paths of this machine that jobs may mount.
 //!
-//! A template names paths on the worker's host, and its author may be anybody. So a path is mounted
-//! only if its target, with all symbolic links resolved, lies in a directory that the operator
-//! lends, and is not, does not contain and does not lie in anything private to the worker. What is
-//! mounted is that target: a link in a lent directory that leads out of it exposes nothing.
+//! A template contains paths on the worker's host, and its author may be anyone. So a path is
+//! mounted only if its target, with all symlinks resolved, lies in a directory that the operator
+//! lends, and is not, does not contain and does not lie in anything private to the worker. The
+//! target itself is mounted: a symlink that leads out of a lent directory exposes nothing.
 //!
 //! Files that root keeps from other users are never lent, although a worker that runs as root could
 //! read them, and neither are credentials of the worker's user
 //! ([`secrets`](maelstrom_container::secrets)): locally, a mount of exactly such a file is the
 //! user's own choice, but here it would be that of the template's author.
 //!
-//! Whether a path elsewhere exists is not revealed: the refusal is the same.
+//! Whether other paths exist is not revealed: the error is the same.
 //!
-//! File systems mounted below a lent directory are lent with it, as containers show them, too.
+//! File systems mounted below a lent directory are lent with it: containers show them, too.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,12 +22,12 @@ use maelstrom_container::secrets::HostSecrets;
 use maelstrom_wire::from_proto::ToolboxPath;
 use maelstrom_wire::toolbox;
 
-/// See the module's documentation.
+/// The paths that the operator lends, and those that are private.
 #[derive(Clone, Debug, Default)]
 pub struct HostPathPolicy {
-    /// What the operator lends.
+    /// The paths that the operator lends.
     lent: Vec<PathBuf>,
-    /// What no job may mount, even if it is lent.
+    /// The paths that no job may mount, even if they are lent.
     private: Vec<PathBuf>,
     secrets: Option<HostSecrets>,
 }
@@ -50,7 +50,7 @@ impl HostPathPolicy {
         }
     }
 
-    /// The target of a path, if it is lent.
+    /// Returns the target of a path, if it is lent.
     pub fn place(&self, path: &Path) -> Result<PathBuf, WorkerInputError> {
         let not_lent = || WorkerInputError::ToolboxNotLent {
             path: path.to_owned(),
@@ -80,8 +80,8 @@ impl HostPathPolicy {
         }
     }
 
-    /// Whether a path without links is lent. Links to lent directories may change while a worker
-    /// runs, for instance when a toolchain is updated.
+    /// Returns whether a path without symlinks is lent. Symlinks to lent directories may change
+    /// while a worker runs, for example when a toolchain is updated.
     fn is_allowed(&self, place: &Path) -> bool {
         let is_within = |lent: &PathBuf| match lent.canonicalize() {
             Ok(lent) => place.starts_with(lent),
@@ -90,9 +90,9 @@ impl HostPathPolicy {
         self.lent.iter().any(is_within)
     }
 
-    /// Whether only root may read a path, because of its own mode or that of a parent. A worker
-    /// that runs as root could mount it, so it must be refused: `/etc/ssl` is lent, the keys in it
-    /// are not.
+    /// Returns whether only root may read a path, because of its own mode or that of a parent. A
+    /// worker that runs as root could mount it, so it must be refused: `/etc/ssl` is lent, the keys
+    /// in it are not.
     fn is_closed(&self, place: &Path) -> bool {
         let within = place
             .ancestors()
@@ -101,8 +101,8 @@ impl HostPathPolicy {
         kept.any(|metadata| toolbox::is_closed(metadata.uid(), metadata.mode()))
     }
 
-    /// Whether a missing path would be lent if it existed: its parent is lent, and it is no link to
-    /// somewhere else.
+    /// Returns whether a missing path would be lent if it existed: its parent is lent, and it is
+    /// not a symlink to another place.
     fn would_allow(&self, path: &Path) -> bool {
         for there in path.ancestors() {
             if let Ok(place) = there.canonicalize() {
@@ -115,7 +115,7 @@ impl HostPathPolicy {
         false
     }
 
-    /// Whether this machine provides this path, and lends it.
+    /// Returns an error unless this machine provides this path, and lends it.
     pub fn check(&self, wanted: &ToolboxPath) -> Result<(), WorkerInputError> {
         self.place(&wanted.path)?;
         let identity = toolbox::identity(&wanted.path);
@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// A machine: `usr` is lent, `etc` and `home` are not.
+    /// Creates a machine: `usr` is lent, `etc` and `home` are not.
     fn machine() -> (TempDir, PathBuf) {
         let keep = tempfile::tempdir().unwrap();
         let root = keep.path().canonicalize().unwrap();
@@ -186,7 +186,7 @@ mod tests {
             ("lib", "shown"),
             ("lib/file", "shown"),
             ("usr/lib/link", "shown"),
-            // Out of what is lent, in every way that a link can lead.
+            // Out of the lent directories, through every kind of symlink.
             ("usr/lib/ssl/private", "not lent"),
             ("usr/lib/ssl/private/key", "not lent"),
             ("usr/lib/relative", "not lent"),
@@ -196,14 +196,14 @@ mod tests {
             ("home/secret", "not lent"),
             // A name that begins like a lent one.
             ("usrlocal", "not lent"),
-            // The worker's own: itself, what holds it, what leads there.
+            // The worker's private directory, a parent of it, and a symlink to it.
             ("usr", "private"),
             ("usr/own", "private"),
             ("usr/own/token", "private"),
             ("usr/lib/around", "private"),
             ("usr/lib/around/token", "private"),
             ("usr/lib/missing", "unreadable"),
-            // Nobody learns whether something else is there.
+            // Whether another path exists is not revealed.
             ("usr/lib/dangling", "not lent"),
             ("usr/lib/loop", "not lent"),
             ("home/missing", "not lent"),
@@ -229,7 +229,7 @@ mod tests {
         close("usr/keys", 0o710);
         close("usr/lib/file", 0o640);
         let lending = HostPathPolicy::new(vec![root.join("usr")], Vec::new());
-        // What others have closed is theirs to lend.
+        // A directory that is closed, but not owned by root, may be lent.
         let expected = match nix::unistd::geteuid().is_root() {
             true => "not lent",
             false => "shown",
@@ -266,7 +266,7 @@ mod tests {
             ("home", "shown"),
             ("home/.cargo", "shown"),
             ("home/.cargo/registry/x", "shown"),
-            // A name that is a credential's in a home is nothing in a project.
+            // A credential's file name in a home directory means nothing in a project.
             ("home/project/.netrc", "shown"),
             ("home/.ssh", "not lent"),
             ("home/.ssh/keys", "not lent"),
@@ -308,7 +308,7 @@ mod tests {
         lending.check(&same).unwrap();
         let other = lending.check(&wanted("usr/lib", vec![0; 32])).unwrap_err();
         assert!(matches!(other, WorkerInputError::ToolboxDiffers { .. }));
-        // To guess what is elsewhere right helps nobody.
+        // A correct guess of another path's contents is not revealed, either.
         let guessed = lending.check(&wanted("home", identity("home")));
         let guessed = guessed.unwrap_err();
         assert!(matches!(guessed, WorkerInputError::ToolboxNotLent { .. }));

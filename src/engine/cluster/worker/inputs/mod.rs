@@ -1,14 +1,14 @@
-//! Inputs: turns a template into a container, with all inputs on this machine.
+//! Inputs: converts a template into a container, with all inputs on this machine.
 //!
-//! - [`directory`]: parses `Directory` messages. [`tree`]: from a digest to a tree in the store.
-//!   [`error`]: why that failed.
+//! - [`directory`]: parses `Directory` messages. [`tree`]: writes the tree of a digest to the
+//!   store. [`error`]: the errors.
 //! - [`host_paths`]: which host paths may be mounted.
 //!
-//! Owner of the state: [`InputCache`], which knows the trees that are being fetched or in use, so
-//! that those shared by several templates are fetched once. A tree stays pinned as long as a
-//! [`PreparedInputs`] that uses it lives.
+//! The state belongs to [`InputCache`], which knows the trees that are being fetched or in use, so
+//! that trees shared by several templates are fetched once. A tree stays pinned as long as a
+//! [`PreparedInputs`] that uses it exists.
 //!
-//! Invariant: a container mounts only host paths that the operator lends, that its template names,
+//! Invariant: a container mounts only host paths that the operator lends, that its template lists,
 //! and that equal those of the client's machine.
 
 pub mod directory;
@@ -39,13 +39,13 @@ use maelstrom_wire::from_proto::{self, ContentSource, TemplateSpec, ToolboxPath}
 pub use self::error::WorkerInputError;
 pub use self::tree::TreeLimits;
 
-/// How long to retry a missing or damaged blob: its client is told to upload it again.
+/// How long to retry a missing or damaged blob: its client is asked to upload it again.
 pub const CONTENT_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a storage may be unavailable: a broker restarts in far less.
+/// How long the storage may be unavailable: a broker restarts in far less time.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// The first pause before an unavailable storage is retried, then twice as long each time.
+/// The first pause before an unavailable storage is retried. It doubles each time.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// The longest pause.
@@ -54,7 +54,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// A tree that is being fetched, or present.
 type PendingTree = OnceCell<Tree>;
 
-/// See the module's documentation.
+/// The inputs of containers, fetched or being fetched.
 pub struct InputCache<C> {
     contents: C,
     store: Store,
@@ -72,11 +72,11 @@ pub struct InputCache<C> {
 pub enum FreedTrees {
     #[default]
     Nothing,
-    /// Some: idle containers must be destroyed.
+    /// Some may be evicted: idle containers must be destroyed.
     Trees,
 }
 
-/// A container with its inputs. Dropping it lets them be evicted.
+/// A container with its inputs. Dropping it allows their eviction.
 #[derive(Debug)]
 pub struct PreparedInputs {
     pub container: Arc<ContainerSpec>,
@@ -93,8 +93,8 @@ impl Drop for PreparedInputs {
 }
 
 impl<C: ContentFetcher> InputCache<C> {
-    /// A cache with this source of blobs and this store. No host path is lent, and no privilege
-    /// allowed.
+    /// Creates a cache with this source of blobs and this store. No host path is lent, and no
+    /// privilege allowed.
     pub fn new(contents: C, store: Store, limits: TreeLimits) -> Self {
         InputCache {
             contents,
@@ -132,7 +132,7 @@ impl<C: ContentFetcher> InputCache<C> {
         }
     }
 
-    /// Whether trees were released since the last call.
+    /// Returns whether trees were released since the last call.
     pub fn freed(&self) -> FreedTrees {
         self.given_up.take()
     }
@@ -147,7 +147,7 @@ impl<C: ContentFetcher> InputCache<C> {
             let wanted = template.architecture.clone();
             return Err(WorkerInputError::Architecture { wanted, own });
         }
-        // What is not allowed is refused before anything is fetched for it.
+        // Disallowed requests are rejected before anything is fetched for them.
         let asked = from_proto::container(&template.container, |_| {
             Ok::<_, WorkerInputError>("/".into())
         });
@@ -177,7 +177,7 @@ impl<C: ContentFetcher> InputCache<C> {
         })
     }
 
-    /// Whether this machine provides and lends all of these.
+    /// Returns an error unless this machine provides and lends all of these paths.
     pub async fn check_toolbox(&self, paths: Vec<ToolboxPath>) -> Result<(), WorkerInputError> {
         if paths.is_empty() {
             return Ok(());
@@ -186,8 +186,8 @@ impl<C: ContentFetcher> InputCache<C> {
         blocking(move || paths.iter().try_for_each(|path| lending.check(path))).await
     }
 
-    /// Resolves the host paths of a template. A path below one that equals the client's may still
-    /// be a link to somewhere else.
+    /// Resolves the host paths of a template. Even below a path that equals the client's, a path
+    /// may be a symlink to another place.
     async fn resolve_host_paths(
         &self,
         sources: &[ContentSource],
@@ -207,7 +207,7 @@ impl<C: ContentFetcher> InputCache<C> {
         .await
     }
 
-    /// A tree, fetched by the first caller.
+    /// Returns a tree, which the first caller fetches.
     async fn tree(&self, source: &ContentSource) -> Result<Rc<PendingTree>, WorkerInputError> {
         let expected = self.expected(source);
         expected

@@ -1,4 +1,4 @@
-//! From the digest of a `Directory`, or of a file, to a tree in the store.
+//! Writes the tree of a digest, of a `Directory` or of a file, to the store.
 //!
 //! A tree's directories are fetched level by level, then all of its files, and then it is written.
 //! Its size is limited before its files are fetched: equal directories are described once and may
@@ -15,14 +15,14 @@ use maelstrom_container::store::{
 };
 use maelstrom_wire::from_proto::container::ExecutePermission;
 
-/// Limits on a tree. An image with everything in it has some 100,000 files.
+/// Limits on a tree. A large image has some 100,000 files.
 #[derive(Clone, Copy, Debug)]
 pub struct TreeLimits {
-    /// Files, directories and links together.
+    /// The number of files, directories and symlinks.
     pub entries_max: u64,
-    /// How deep it may be: the kernel's paths have no room for more.
+    /// The maximum depth: the kernel's paths have no room for more.
     pub depth_max: usize,
-    /// Bytes of all files together.
+    /// The total size of all files.
     pub bytes_max: u64,
 }
 
@@ -36,7 +36,7 @@ impl Default for TreeLimits {
     }
 }
 
-/// The file's name in its tree; it does not show, since the file is mounted by itself.
+/// The file's name in its tree. It is not visible, because the file itself is mounted.
 pub const FILE_NAME: &str = "file";
 
 /// Part of the name of a tree of a single file.
@@ -55,7 +55,7 @@ enum InputTreeEntry {
     Link(String),
 }
 
-/// The tree of a `Directory`.
+/// Returns the tree of a `Directory`.
 pub async fn directory(
     contents: &impl ContentFetcher,
     store: &Store,
@@ -75,7 +75,7 @@ pub async fn directory(
     write(store, root.hash, entries, blobs).await
 }
 
-/// The tree of a single file, which is [`FILE_NAME`] in it.
+/// Returns the tree of a single file, which is [`FILE_NAME`] in it.
 pub async fn file(
     contents: &impl ContentFetcher,
     store: &Store,
@@ -108,7 +108,7 @@ async fn known(store: &Store, name: ContentHash) -> Result<Option<Tree>, WorkerI
     blocking(move || Ok(store.tree(name)?)).await
 }
 
-/// Fetches blobs. Empty ones are not needed.
+/// Fetches blobs. Empty ones are skipped.
 async fn fetch(
     contents: &impl ContentFetcher,
     store: &Store,
@@ -190,7 +190,7 @@ async fn read(
     .await
 }
 
-/// All entries of a tree, parents first.
+/// Returns all entries of a tree, parents first.
 fn unfold(
     listings: &HashMap<Digest, DirectoryListing>,
     limits: TreeLimits,
@@ -217,8 +217,8 @@ fn unfold(
             let entry = InputTreeEntry::Link(target.clone());
             entries.push((place.join(name.as_ref())?, entry));
         }
-        // Pending directories are entries already, so neither list exceeds the limit by more than
-        // one directory's entries.
+        // Pending directories already count as entries, so neither list exceeds the limit by more
+        // than one directory's entries.
         if entries.len() as u64 > limits.entries_max {
             return Err(too_much(root, "entries", limits.entries_max));
         }
@@ -248,7 +248,7 @@ async fn write(
         if let Err(WorkerInputError::Fetch(FetchError::Damaged { digest, .. })) = &written
             && let Some(blob) = blobs.remove(digest)
         {
-            // Otherwise the next attempt would find the same damaged blob, and fetch nothing.
+            // Otherwise the next attempt would find the same damaged blob, and not fetch it again.
             store.discard_blob(blob)?;
         }
         written
@@ -275,14 +275,14 @@ fn write_entry(
         None => writer.file(path, attributes, &mut std::io::empty())?,
     };
     if written != digest {
-        // It was verified when it was fetched: the disk has changed it since.
+        // It was verified when it was fetched, so it was damaged on disk since.
         let reason = format!("this machine's disk has {written}");
         return Err(FetchError::Damaged { digest, reason }.into());
     }
     Ok(())
 }
 
-/// Runs blocking work where it may block.
+/// Runs blocking work on a blocking thread.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, WorkerInputError> + Send + 'static,
 ) -> Result<T, WorkerInputError> {

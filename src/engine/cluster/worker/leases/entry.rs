@@ -5,7 +5,7 @@ use maelstrom_container::message::DiscardedFiles;
 use maelstrom_model::job::{JobOutcome, JobResult};
 use maelstrom_wire::limits::TEXT_BYTES_MAX;
 
-/// A job in the whole cluster.
+/// Identifies a job in the whole cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunJobId {
     pub run: [u8; 16],
@@ -17,7 +17,7 @@ pub(super) struct LeaseEntry<T> {
     pub(super) name: RunJobId,
     pub(super) stage: LeaseStage<T>,
     pub(super) output: OutputLog,
-    /// Its job's discarded writes.
+    /// The discarded files of its job.
     pub(super) discarded: DiscardedFiles,
     pub(super) told: ReportProgress,
     pub(super) line: ReportQueueState,
@@ -26,7 +26,7 @@ pub(super) struct LeaseEntry<T> {
 #[derive(Debug)]
 pub(super) enum LeaseStage<T> {
     Waiting(T),
-    /// The backend has it; with its slot once that is known.
+    /// The backend has the job. Its slot is set once it is known.
     Running {
         slot: Option<u32>,
         wish: EndDisposition,
@@ -38,15 +38,15 @@ pub(super) enum LeaseStage<T> {
     },
 }
 
-/// What to do with the end of a job.
+/// How to handle the end of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum EndDisposition {
     Tell,
-    /// Unless it ended by itself, the job is returned to the broker.
+    /// The job is returned to the broker, unless it ended by itself.
     HandBack,
     /// The broker does not want a report.
     Forget,
-    /// It is reported as this failure.
+    /// The job is reported as this failure.
     Fail(String),
 }
 
@@ -56,7 +56,7 @@ pub(super) enum LeaseEnd {
     Returned,
 }
 
-/// What was reported of a lease on this connection.
+/// The last event of a lease that was reported on this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReportProgress {
     Nothing,
@@ -75,7 +75,7 @@ pub(super) fn failure(reason: &str) -> LeaseEnd {
     LeaseEnd::Finished(JobResult::not_run(JobOutcome::Error(shortened(reason))))
 }
 
-/// A text, truncated to the limit of a message.
+/// Truncates a text to the limit of a message.
 pub fn shortened(text: &str) -> String {
     text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
 }

@@ -12,8 +12,8 @@
 //! - A lease has one end. Its reports are in order: its start, its output, its end.
 //! - The backend does not have a waiting lease, so it can be returned.
 //!
-//! Pure except for the files of [`OutputLog`]; `T` is what is needed to start a job, and is kept
-//! while the job runs.
+//! Pure except for the files of [`OutputLog`]; `T` is the data that starting a job requires, and is
+//! kept while the job runs.
 
 mod entry;
 mod reports;
@@ -54,7 +54,7 @@ impl fmt::Display for LeaseToken {
     }
 }
 
-/// See the module's documentation.
+/// The leases of a worker.
 #[derive(Debug)]
 pub struct LeaseTable<T> {
     leases: BTreeMap<LeaseToken, LeaseEntry<T>>,
@@ -78,7 +78,7 @@ pub enum LeaseArrival {
     Known,
 }
 
-/// What the caller must do about a running job.
+/// The action that the caller must take on a running job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseAction {
     Stop,
@@ -97,7 +97,8 @@ pub enum LeaseReadiness {
 }
 
 impl<T: Clone> LeaseTable<T> {
-    /// An empty table that spills output to files in this directory, with this limit for each job.
+    /// Creates an empty table that spills output to files in this directory, with this limit for
+    /// each job.
     pub fn new(directory: PathBuf, output_bytes_max: u64) -> LeaseTable<T> {
         LeaseTable {
             leases: BTreeMap::new(),
@@ -110,28 +111,28 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// The number of leases, including those that are over.
+    /// Returns the number of leases, including those that are over.
     pub fn len(&self) -> usize {
         self.leases.len()
     }
 
-    /// Whether there are no leases.
+    /// Returns whether there are no leases.
     pub fn is_empty(&self) -> bool {
         self.leases.is_empty()
     }
 
-    /// The number of leases that the backend has.
+    /// Returns the number of leases that the backend has.
     pub fn running(&self) -> usize {
         self.running
     }
 
-    /// Whether no lease waits or runs.
+    /// Returns whether no lease waits or runs.
     pub fn is_idle(&self) -> bool {
         self.running == 0 && self.waiting.is_empty()
     }
 
-    /// How urgent the pending reports are. Clients wait for the end of a lease, and so does a slot;
-    /// a start and output are not urgent.
+    /// Returns how urgent the pending reports are. Clients wait for the end of a lease, and so does
+    /// a slot; starts and output are not urgent.
     pub fn unreported(&self) -> FlushUrgency {
         match (self.untold.is_empty(), self.ends_untold) {
             (true, _) => FlushUrgency::Nothing,
@@ -140,12 +141,12 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// The name of a lease's job.
+    /// Returns the name of a lease's job.
     pub fn name(&self, fence: LeaseToken) -> Option<RunJobId> {
         self.leases.get(&fence).map(|held| held.name)
     }
 
-    /// All leases, for a broker that may have lost track.
+    /// Returns all leases, for a broker that may have lost track of them.
     pub fn held(&self) -> Vec<v1::HeldLease> {
         let leases = self.leases.iter();
         leases
@@ -203,7 +204,7 @@ impl<T: Clone> LeaseTable<T> {
         LeaseArrival::New
     }
 
-    /// The first lease that can start. It counts as running from now on.
+    /// Returns the first lease that can start. It counts as running from now on.
     pub fn start_next(
         &mut self,
         readiness: impl Fn(&T) -> LeaseReadiness,
@@ -244,7 +245,7 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// A job got a slot.
+    /// Handles the start of a job in a slot.
     pub fn started(&mut self, fence: LeaseToken, in_slot: u32) {
         if let Some(held) = self.leases.get_mut(&fence)
             && let LeaseStage::Running { slot, .. } = &mut held.stage
@@ -254,7 +255,7 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// A job produced output.
+    /// Handles output of a job.
     pub fn wrote(&mut self, fence: LeaseToken, stream: OutputStream, bytes: &[u8]) -> LeaseAction {
         let Some(held) = self.leases.get_mut(&fence) else {
             return LeaseAction::Nothing;
@@ -264,7 +265,7 @@ impl<T: Clone> LeaseTable<T> {
         };
         match wish {
             EndDisposition::Tell | EndDisposition::HandBack => {}
-            // It is being stopped, and produces output until then.
+            // The job is being stopped, and produces output until then.
             EndDisposition::Forget | EndDisposition::Fail(_) => return LeaseAction::Nothing,
         }
         match held.output.push(stream, bytes) {
@@ -279,7 +280,7 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// A job is over.
+    /// Handles the end of a job.
     pub fn finished(&mut self, fence: LeaseToken, result: JobResult) {
         let Some(LeaseStage::Running { wish, .. }) =
             self.leases.get(&fence).map(|held| &held.stage)
@@ -335,7 +336,7 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// Stops a lease of which the broker wants no report.
+    /// Stops a lease whose end the broker does not want reported.
     pub fn disown(&mut self, fence: LeaseToken) -> LeaseAction {
         let Some(held) = self.leases.get_mut(&fence) else {
             return LeaseAction::Nothing;
@@ -377,7 +378,7 @@ impl<T: Clone> LeaseTable<T> {
         stopped
     }
 
-    /// The backend is lost: running jobs have failed, the others are returned.
+    /// Handles the loss of the backend: running jobs have failed, the others are returned.
     pub fn backend_lost(&mut self, reason: &str) {
         self.return_waiting();
         let running: Vec<LeaseToken> = self.return_running();
@@ -386,11 +387,11 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// The broker has acknowledged a lease's end.
+    /// Handles the broker's acknowledgment of a lease's end.
     pub fn acknowledge(&mut self, fence: LeaseToken) {
         match self.leases.get(&fence).map(|held| &held.stage) {
             Some(LeaseStage::Over { .. }) => self.forget(fence),
-            // The lease is not over: a broker's mistake. The end will be reported all the same.
+            // The lease is not over: the broker is mistaken. Its end will still be reported.
             Some(LeaseStage::Waiting(_) | LeaseStage::Running { .. }) | None => {}
         }
     }
@@ -401,7 +402,7 @@ impl<T: Clone> LeaseTable<T> {
         self.ends_untold &= !self.untold.is_empty();
     }
 
-    /// A new connection: nothing counts as reported.
+    /// Handles a new connection, on which nothing counts as reported.
     pub fn report_again(&mut self) {
         self.untold.clear();
         self.ends_untold = false;

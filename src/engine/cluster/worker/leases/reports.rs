@@ -10,11 +10,11 @@ use crate::output_log::{OutputCursor, OutputLogError};
 use maelstrom_container::message::DiscardedFiles;
 use maelstrom_wire::{to_proto, v1};
 
-/// The approximate size of a report without its data.
+/// The approximate size of a report without its data, in bytes.
 const REPORT_BYTES: usize = 64;
 
 impl<T: Clone> LeaseTable<T> {
-    /// Records the discarded writes of a job that is about to end.
+    /// Records the discarded files of a job that is about to end.
     pub fn discarded(&mut self, fence: LeaseToken, files: DiscardedFiles) {
         if let Some(held) = self.leases.get_mut(&fence)
             && let LeaseStage::Running { .. } = held.stage
@@ -23,7 +23,7 @@ impl<T: Clone> LeaseTable<T> {
         }
     }
 
-    /// The next reports, of about this size, round-robin over the leases.
+    /// Returns the next reports, of about this total size, round-robin over the leases.
     pub fn next_reports(&mut self, bytes_max: usize) -> Vec<v1::Report> {
         let mut reports = Vec::new();
         let mut bytes = 0;
@@ -42,8 +42,8 @@ impl<T: Clone> LeaseTable<T> {
                     kind,
                 });
             }
-            // It goes to the end of the queue, so that a job with endless output does not starve
-            // others.
+            // The lease goes to the end of the queue, so that a job with endless output does not
+            // starve others.
             self.enqueue_report(fence);
         }
         self.ends_untold &= !self.untold.is_empty();
@@ -72,7 +72,7 @@ impl<T> LeaseEntry<T> {
         matches!(self.stage, LeaseStage::Over { .. }) && self.told != ReportProgress::End
     }
 
-    /// The next report of a lease, and its size.
+    /// Returns the next report of a lease, and its size.
     fn next_report(&mut self) -> Option<(v1::report::Kind, usize)> {
         match (self.told, self.slot()) {
             (ReportProgress::End, _) => None,
@@ -104,7 +104,7 @@ impl<T> LeaseEntry<T> {
         }
     }
 
-    /// Its output cannot be read any more, which ends the lease.
+    /// Ends a lease whose output cannot be read any more.
     fn lose_output(&mut self, error: &OutputLogError) {
         let reason = maelstrom_model::error::with_causes(error);
         self.told = ReportProgress::Started(self.output.end());

@@ -1,10 +1,10 @@
-//! The action cache, on disk next to the blobs that its results name.
+//! The action cache, on disk next to the blobs that its results refer to.
 //!
 //! Each result is a file that begins with its own hash, so a torn write is detected. The total size
 //! is limited; the least recently used results are evicted first.
 //!
-//! Invariants: a result is served only if the storage has all outputs that it names; one whose
-//! outputs were evicted is removed. A result is visible only in its own instance.
+//! Invariants: a result is served only if the storage has all outputs that it refers to; a result
+//! whose outputs were evicted is removed. A result is visible only in its own instance.
 
 use std::fs;
 use std::io::{self, Write};
@@ -38,13 +38,13 @@ pub struct ActionResults {
 struct ActionCacheState {
     storage: CasStorage,
     directory: PathBuf,
-    /// By the hash of instance and action, see [`key`].
+    /// The results by the hash of instance and action, see [`key`].
     index: Mutex<LruIndex<ContentHash>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// How many missing outputs an error message names.
+/// The number of missing outputs that an error message names.
 const NAMED_MAX: usize = 5;
 
 impl ActionResults {
@@ -71,13 +71,13 @@ impl ActionResults {
         .await
     }
 
-    /// The numbers of hits and misses.
+    /// Returns the numbers of hits and misses.
     pub fn uses(&self) -> (u64, u64) {
         let order = Ordering::Relaxed;
         (self.shared.hits.load(order), self.shared.misses.load(order))
     }
 
-    /// The result of an action, if it is known and its outputs are present.
+    /// Returns the result of an action, if it is known and its outputs are present.
     pub async fn get(
         &self,
         instance: &str,
@@ -117,7 +117,7 @@ impl ActionResults {
         }
     }
 
-    /// Stores the result of an action. It is rejected if an output that it names is missing.
+    /// Stores the result of an action. Returns an error if an output that it refers to is missing.
     pub async fn update(
         &self,
         instance: &str,
@@ -150,7 +150,7 @@ impl ActionResults {
         Ok(())
     }
 
-    /// The blobs that a result names and the storage lacks.
+    /// Returns the blobs that a result refers to and the storage lacks.
     async fn missing(&self, result: &ActionResult) -> Result<Vec<Digest>, Status> {
         let mut named = Vec::new();
         for file in &result.output_files {
@@ -192,8 +192,8 @@ impl ActionResults {
     fn write(&self, key: ContentHash, content: &[u8]) -> Result<(), CasStorageError> {
         let directory = &self.shared.directory;
         let path = directory.join(key.to_string());
-        // The lock keeps the index and the directory in step; it is held for one write of a small
-        // file.
+        // The lock keeps the index and the directory consistent; it is held while one small file is
+        // written.
         let mut index = self.index();
         tempfile::NamedTempFile::new_in(directory)
             .and_then(|mut file| {
@@ -227,7 +227,7 @@ impl ActionResults {
 
 const HASH_BYTES: usize = 32;
 
-/// The name of a result.
+/// Returns the key of a result.
 fn key(instance: &str, action: Digest) -> ContentHash {
     let mut hasher = DigestHasher::default();
     // The instance name has variable length, so it is framed; the rest has a fixed length.
@@ -247,7 +247,7 @@ fn read(path: &std::path::Path) -> Option<ActionResult> {
     }
 }
 
-/// Lists the results in a directory; other files are left over from a killed broker and removed.
+/// Lists the results in a directory. Removes other files, which are left over from a killed broker.
 fn survey(
     directory: &std::path::Path,
 ) -> Result<Vec<(ContentHash, u64, SystemTime)>, CasStorageError> {

@@ -1,4 +1,4 @@
-//! Errors of the storage, and their mapping to gRPC statuses.
+//! Errors of the storage, and their conversion to gRPC statuses.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub enum CasStorageError {
     #[error("the blob {digest} was damaged in the storage, and has been removed from it")]
     #[diagnostic(help("upload it again"))]
     Damaged { digest: Digest },
-    /// The offset lies beyond the blob.
+    /// The offset lies beyond the end of the blob.
     #[error("the blob {digest} has no byte {offset}")]
     #[diagnostic(help("{MAKERS}"))]
     OutOfRange { digest: Digest, offset: u64 },

@@ -30,13 +30,13 @@ struct LruEntry {
 
 #[derive(Clone, Copy, Debug)]
 enum LruPosition {
-    /// In this position of the LRU order.
+    /// At this position of the LRU order.
     Ordered(u64),
     Pinned,
 }
 
 impl<Key: Copy + Eq + Hash> LruIndex<Key> {
-    /// An empty index with this target size.
+    /// Creates an empty index with this target size.
     pub fn new(target_bytes: u64) -> Self {
         LruIndex {
             entries: HashMap::new(),
@@ -48,28 +48,28 @@ impl<Key: Copy + Eq + Hash> LruIndex<Key> {
         }
     }
 
-    /// The number of entries.
+    /// Returns the number of entries.
     pub fn count(&self) -> usize {
         self.entries.len()
     }
 
-    /// The size of all entries.
+    /// Returns the total size of all entries.
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
 
-    /// The size that all entries should stay below.
+    /// Returns the size that all entries together should stay below.
     pub fn target_bytes(&self) -> u64 {
         self.target_bytes
     }
 
-    /// The size of all pinned entries. Takes a step for each pin.
+    /// Returns the size of all pinned entries. Takes a step for each pin.
     pub fn pinned_bytes(&self) -> u64 {
         let sizes = self.pins.keys().filter_map(|key| self.size_bytes(key));
         sizes.fold(0, u64::saturating_add)
     }
 
-    /// The size of an entry, if it exists.
+    /// Returns the size of an entry, if it exists.
     pub fn size_bytes(&self, key: &Key) -> Option<u64> {
         self.entries.get(key).map(|entry| entry.size_bytes)
     }

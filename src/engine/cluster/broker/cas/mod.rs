@@ -1,9 +1,9 @@
 //! The broker's content-addressable storage, and the Remote Execution API's services over it.
 //!
 //! - [`CasStorage`]: blobs on disk; [`BlobReader`] and [`BlobWriter`] stream them. [`lru_index`]:
-//!   its eviction order.
+//!   the order of eviction.
 //! - [`actions`]: the action cache. [`ReapiServices`]: the gRPC services; [`tree`]: walks directory
-//!   trees; [`tree_size`](self): how large a tree becomes when it is written out.
+//!   trees; [`tree_size`](self): the size of a tree once it is written out.
 
 pub mod actions;
 pub mod error;

@@ -22,7 +22,7 @@ pub struct BlobReader {
 #[derive(Debug)]
 enum BlobReaderState {
     Open(Box<OpenBlob>),
-    /// Everything was returned, or reading failed.
+    /// All chunks were returned, or reading failed.
     Over,
 }
 
@@ -30,7 +30,7 @@ struct OpenBlob {
     storage: CasStorage,
     digest: Digest,
     file: File,
-    /// Of everything before the position, if the blob is read to its end.
+    /// The hash of everything before the position, if the blob is read to its end.
     hash: Option<DigestHasher>,
     position: u64,
     end: u64,
@@ -87,12 +87,12 @@ impl BlobReader {
         })
     }
 
-    /// The blob's digest.
+    /// Returns the digest of the blob.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// The next chunk; `None` after the last one. An error is final.
+    /// Returns the next chunk; `None` after the last one. An error is final.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CasStorageError> {
         match std::mem::replace(&mut self.state, BlobReaderState::Over) {
             BlobReaderState::Over => Ok(None),
@@ -119,8 +119,8 @@ impl OpenBlob {
         offset: u64,
         end: u64,
     ) -> Result<OpenBlob, CasStorageError> {
-        // It was present a moment ago: it was evicted since, or its file was removed or truncated
-        // from outside.
+        // It was in the index: since then it was evicted, or its file was removed or truncated from
+        // outside.
         let Some(blob) = storage.store().blob(digest)? else {
             return Err(storage.vanished(digest));
         };
@@ -149,7 +149,7 @@ impl OpenBlob {
     /// Skips to an offset; the bytes before it are hashed to verify the rest.
     fn skip(&mut self, offset: u64) -> Result<(), CasStorageError> {
         let skipped = match &mut self.hash {
-            // The hash covers the whole blob, so skipped bytes are read all the same.
+            // The hash covers the whole blob, so skipped bytes are read as well.
             Some(hasher) => io::copy(&mut (&self.file).take(offset), hasher),
             None => self.file.seek(SeekFrom::Start(offset)),
         };
@@ -175,7 +175,7 @@ impl OpenBlob {
         if let Some(hasher) = &mut self.hash {
             hasher.update(&piece);
         }
-        // The last chunk is withheld: a client that got all others notices that its blob is too
+        // The last chunk is withheld: a client that has all the others notices that its blob is too
         // short.
         if self.position == self.end
             && let Some(hasher) = self.hash.take()
@@ -224,7 +224,7 @@ mod tests {
         assert!(matches!(error, CasStorageError::Absent { .. }), "{error}");
         assert_eq!(storage.usage().damaged_blobs, 0);
 
-        // One that was removed from outside is lost.
+        // A blob that was removed from outside is lost.
         let second = Digest::of(&[2; 60]);
         let blobs = storage.root().join("blobs");
         std::fs::remove_file(blobs.join(second.hash.to_string())).unwrap();

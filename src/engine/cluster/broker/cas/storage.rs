@@ -33,12 +33,12 @@ use maelstrom_container::digest::{ContentHash, Digest};
 use maelstrom_container::private;
 use maelstrom_container::store::{RemovedBlob, Store, StoreError, StoreOptions};
 
-/// How to open a storage.
+/// The options of a storage.
 #[derive(Clone, Debug)]
 pub struct CasStorageOptions {
-    /// Its directory; created if it doesn't exist.
+    /// The storage's directory, which is created if it doesn't exist.
     pub root: PathBuf,
-    /// The size that blobs should stay below. Pinned ones may exceed it.
+    /// The size that blobs should stay below, in bytes. Pinned ones may exceed it.
     pub size_target_bytes: u64,
 }
 
@@ -52,13 +52,13 @@ pub struct CasStorage {
 struct CasStorageState {
     store: Store,
     index: Mutex<LruIndex<ContentHash>>,
-    /// Held while blobs appear or vanish, so that the index and the directory agree.
+    /// Held while blobs appear or disappear, so that the index and the directory agree.
     names: Mutex<()>,
     full: AtomicBool,
     evicted_blobs: AtomicU64,
     evicted_bytes: AtomicU64,
     damaged_blobs: AtomicU64,
-    /// Signals that a blob vanished that was not evicted.
+    /// Signals that a blob has disappeared without being evicted.
     losses: Notify,
     _owner: Flock<File>,
 }
@@ -68,17 +68,17 @@ struct CasStorageState {
 pub struct StorageUsage {
     /// The number of blobs.
     pub blobs: u64,
-    /// Their size.
+    /// Their total size, in bytes.
     pub size_bytes: u64,
-    /// The size of pinned blobs.
+    /// The size of pinned blobs, in bytes.
     pub pinned_bytes: u64,
     /// The size that blobs should stay below.
     pub size_target_bytes: u64,
-    /// Blobs evicted since it was opened.
+    /// The number of blobs evicted since the storage was opened.
     pub evicted_blobs: u64,
-    /// Their size.
+    /// Their total size, in bytes.
     pub evicted_bytes: u64,
-    /// Blobs found damaged since it was opened.
+    /// The number of blobs found damaged since the storage was opened.
     pub damaged_blobs: u64,
     /// Whether the last write failed because the file system was full.
     pub is_full: bool,
@@ -91,7 +91,7 @@ pub struct BlobPin {
     hashes: Vec<ContentHash>,
 }
 
-/// The lock file.
+/// The name of the lock file.
 const OWNER: &str = "owner";
 
 impl CasStorage {
@@ -104,7 +104,7 @@ impl CasStorage {
         })?;
         let owner = own(store.root())?;
         let mut blobs = store.blobs()?;
-        // The index takes each added entry for the most recently used one.
+        // The index treats each added entry as the most recently used one.
         blobs.sort_by_key(|blob| blob.last_used);
         let mut index = LruIndex::new(options.size_target_bytes);
         for blob in blobs {
@@ -128,12 +128,12 @@ impl CasStorage {
         Ok(storage)
     }
 
-    /// The directory, absolute and without symbolic links.
+    /// Returns the directory, absolute and without symlinks.
     pub fn root(&self) -> &Path {
         self.shared.store.root()
     }
 
-    /// Current usage statistics.
+    /// Returns the current usage statistics.
     pub fn usage(&self) -> StorageUsage {
         let index = self.index();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -149,9 +149,9 @@ impl CasStorage {
         }
     }
 
-    /// Whether a blob is present. Counts as a use.
+    /// Returns whether a blob is present. Counts as a use.
     pub fn contains(&self, digest: &Digest) -> bool {
-        // The API requires it to be always present, uploaded or not.
+        // The API requires the empty blob to be always present, uploaded or not.
         if *digest == Digest::of(b"") {
             return true;
         }
@@ -163,13 +163,14 @@ impl CasStorage {
         there
     }
 
-    /// Waits until a blob vanishes that was damaged or removed from outside. Losses that coincide
-    /// may be reported as one.
+    /// Waits until a blob is found to be damaged or removed from outside. Losses that coincide may
+    /// be reported as one.
     pub async fn loss(&self) {
         self.shared.losses.notified().await;
     }
 
-    /// Which of these blobs are missing, each once, in the given order. The others count as used.
+    /// Returns which of these blobs are missing, each once, in the given order. The others count as
+    /// used.
     pub fn missing(&self, digests: &[Digest]) -> Vec<Digest> {
         let mut asked = std::collections::HashSet::with_capacity(digests.len());
         let absent = |digest: &&Digest| asked.insert(**digest) && !self.contains(digest);
@@ -190,13 +191,13 @@ impl CasStorage {
         }
     }
 
-    /// The content of a small blob.
+    /// Returns the content of a small blob.
     pub async fn content(&self, digest: Digest) -> Result<Bytes, CasStorageError> {
         let storage = self.clone();
         blocking(move || storage.content_now(digest)).await
     }
 
-    /// The contents of small blobs, in the order given.
+    /// Returns the contents of small blobs, in the given order.
     pub async fn contents(
         &self,
         digests: Vec<Digest>,
@@ -231,7 +232,7 @@ impl CasStorage {
         adopt: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<(), CasStorageError> {
         let names = self.names();
-        // The file comes first: whoever sees a blob in the index may open it immediately.
+        // The file comes first: a reader that finds the blob in the index may open it immediately.
         adopt()?;
         self.index().add(digest.hash, digest.size_bytes);
         drop(names);
@@ -254,12 +255,12 @@ impl CasStorage {
         digest: Digest,
         file: &File,
     ) -> Result<(), CasStorageError> {
-        // Between the check and the removal no other blob may get this name.
+        // No other blob may get this name between the check and the removal.
         let _names = self.names();
         let same = match (file.metadata(), self.shared.store.blob(digest)) {
             (Ok(opened), Ok(Some(blob))) => std::fs::symlink_metadata(blob.path())
                 .is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())),
-            // Gone, or truncated.
+            // The file is gone, or truncated.
             (Ok(_), Ok(None)) | (Err(_), _) | (_, Err(_)) => true,
         };
         if same {
@@ -272,16 +273,16 @@ impl CasStorage {
         Ok(())
     }
 
-    /// A blob that was in the index is not in the directory. Returns the error for whoever wants to
-    /// read it.
+    /// Handles a blob in the index whose file is missing. Returns the error for its reader.
     pub(super) fn vanished(&self, digest: Digest) -> CasStorageError {
-        // Whoever evicts a blob, or adds it again, has finished.
+        // Waits until a concurrent eviction or upload of the blob has finished.
         let _names = self.names();
         if self.index().size_bytes(&digest.hash) != Some(digest.size_bytes) {
             return CasStorageError::Absent { digest };
         }
         match self.shared.store.blob(digest) {
-            // Evicted and uploaded again since the look at the directory: an upload is as good.
+            // The blob was evicted and uploaded again since its file was opened, which is not a
+            // loss.
             Ok(Some(_)) => CasStorageError::Absent { digest },
             Ok(None) => {
                 tracing::warn!(%digest, "a blob has gone from the storage directory, or is damaged");
@@ -310,7 +311,7 @@ impl CasStorage {
             removed.push(self.shared.store.remove_blob(hash)?);
         }
         drop(names);
-        // Freeing the space may take a while, and nobody waits for it.
+        // Freeing the space may take a while, and nothing waits for it.
         drop(removed);
         Ok(())
     }
@@ -346,7 +347,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Locks the directory against other brokers, for as long as the result lives.
+/// Locks the directory against other brokers, as long as the result exists.
 fn own(root: &Path) -> Result<Flock<File>, CasStorageError> {
     let path = root.join(OWNER);
     let file = private::kept(&path).map_err(|source| StoreError::Write {

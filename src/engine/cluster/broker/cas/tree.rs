@@ -16,7 +16,7 @@ use maelstrom_wire::reapi::digest::required;
 use maelstrom_wire::reapi::limits::{DIRECTORY_BYTES_MAX, TREE_DIRECTORIES_MAX};
 use maelstrom_wire::reapi::v2::Directory;
 
-/// Directories that are read concurrently.
+/// The number of directories that are read concurrently.
 const BATCH: usize = 64;
 
 /// A breadth-first walk through directories.
@@ -28,7 +28,7 @@ pub struct TreeWalk {
     ready: VecDeque<TreeWalkItem>,
 }
 
-/// What a walk finds.
+/// An item that a walk finds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TreeWalkItem {
     Directory {
@@ -39,19 +39,20 @@ pub enum TreeWalkItem {
     Missing(Digest),
 }
 
-/// All blobs that some directories consist of.
+/// All blobs of some directory trees.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlobClosure {
-    /// Those present: directories and files, each once.
+    /// The present blobs: directories and files, each once.
     pub present: Vec<Digest>,
-    /// Those missing. Below a missing directory more may be missing.
+    /// The missing blobs. Below a missing directory more may be missing.
     pub missing: Vec<Digest>,
 }
 
-/// Distinct files in the trees of one template: the walk keeps them in memory.
+/// The maximum number of distinct files in the trees of one template: the walk keeps them in
+/// memory.
 const FILES_MAX: usize = 2_000_000;
 
-/// All blobs that these directories consist of, themselves included.
+/// Returns all blobs of these directories, including the directories themselves.
 pub async fn closure(
     storage: &CasStorage,
     roots: impl IntoIterator<Item = Digest>,
@@ -85,7 +86,8 @@ pub async fn closure(
             }
         }
     }
-    // Only a complete tree can be measured. Once the rest is uploaded, it is checked again.
+    // Only a complete tree can be measured. Once the missing blobs are uploaded, it is checked
+    // again.
     if closure.missing.is_empty() {
         shapes.check(&roots)?;
     }
@@ -93,7 +95,7 @@ pub async fn closure(
 }
 
 impl TreeWalk {
-    /// A walk that starts at these directories.
+    /// Creates a walk that starts at these directories.
     pub fn new(storage: CasStorage, roots: impl IntoIterator<Item = Digest>) -> Self {
         let mut walk = TreeWalk {
             storage,
@@ -107,7 +109,7 @@ impl TreeWalk {
         walk
     }
 
-    /// The next item.
+    /// Returns the next item.
     pub async fn next(&mut self) -> Result<Option<TreeWalkItem>, Status> {
         if self.ready.is_empty() {
             self.read().await?;

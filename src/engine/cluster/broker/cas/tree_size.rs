@@ -11,40 +11,41 @@ use maelstrom_container::digest::Digest;
 use maelstrom_wire::reapi::digest::required;
 use maelstrom_wire::reapi::v2::Directory;
 
-/// Files, directories and links in a tree that workers accept. An image with everything in it has
-/// some 100,000.
+/// The maximum number of files, directories and symlinks in a tree that workers accept. A large
+/// image has some 100,000.
 const ENTRIES_MAX: u64 = 1_000_000;
 
-/// The depth of a tree: kernel paths have no room for more.
+/// The maximum depth of a tree: kernel paths have no room for more.
 const DEPTH_MAX: u64 = 1024;
 
-/// The total file size of a tree that workers accept.
+/// The maximum total file size of a tree that workers accept, in bytes.
 const BYTES_MAX: u64 = 64 << 30;
 
-/// Entries that a tree may have regardless of [`COPIES_MAX`]; a worker keeps them in memory.
+/// The number of entries that a tree may have regardless of [`COPIES_MAX`]; a worker keeps them in
+/// memory.
 const ENTRIES_FREE: u64 = 100_000;
 
-/// Bytes that a tree may have regardless of [`COPIES_MAX`].
+/// The number of bytes that a tree may have regardless of [`COPIES_MAX`].
 const BYTES_FREE: u64 = 4 << 30;
 
-/// Beyond that, how often described content may occur in the tree on average: equal directories are
-/// common, but not by the dozen.
+/// Beyond these, how many times described content may occur in the tree on average: equal
+/// directories are common, but not by the dozen.
 const COPIES_MAX: u64 = 4;
 
 /// The sizes of directories.
 #[derive(Debug, Default)]
 pub(super) struct TreeSizeCounter {
     known: HashMap<Digest, DirectorySize>,
-    /// Everything described, each once.
+    /// The size of everything that is described, counted once.
     described: TreeSize,
 }
 
 #[derive(Debug)]
 struct DirectorySize {
     below: Vec<Digest>,
-    /// Its own entries and the bytes of its own files.
+    /// The directory's own entries, and the bytes of its own files.
     own: TreeSize,
-    /// The whole tree, once computed.
+    /// The size of the whole tree, once computed.
     whole: Option<TreeSize>,
 }
 
@@ -80,7 +81,8 @@ impl TreeSizeCounter {
         Ok(())
     }
 
-    /// Whether workers accept these trees, whose directories were all added.
+    /// Returns an error unless workers accept these trees, whose directories must all have been
+    /// added.
     pub(super) fn check(&mut self, roots: &[Digest]) -> Result<(), Status> {
         let most = |described: u64, free: u64, max: u64| {
             described.saturating_mul(COPIES_MAX).max(free).min(max)
@@ -105,8 +107,8 @@ impl TreeSizeCounter {
         Ok(())
     }
 
-    /// The size of a whole tree. Each directory is visited once; none contains itself, since its
-    /// digest depends on theirs.
+    /// Returns the size of a whole tree. Each directory is visited once; none contains itself,
+    /// because its digest depends on those of its contents.
     fn whole(&mut self, root: Digest) -> TreeSize {
         let mut waiting = vec![(root, false)];
         while let Some((digest, is_ready)) = waiting.pop() {
@@ -117,8 +119,8 @@ impl TreeSizeCounter {
                 continue;
             }
             if !is_ready {
-                // Revisited when all below it are known. Recursion could overflow the stack, since
-                // the client chooses the depth.
+                // Revisited when all directories below are known. Not recursive: the client chooses
+                // the depth, and the stack could overflow.
                 waiting.push((digest, true));
                 waiting.extend(shape.below.iter().map(|below| (*below, false)));
                 continue;
@@ -165,7 +167,7 @@ mod tests {
         digest
     }
 
-    /// Nested directories, each of which contains the next one this many times.
+    /// Creates nested directories, each of which contains the next one this many times.
     fn nested(levels: usize, copies: usize, files: Vec<FileNode>) -> Result<(), String> {
         let mut shapes = TreeSizeCounter::default();
         let mut digest = add(
@@ -193,7 +195,7 @@ mod tests {
         checked.map_err(|status| status.message().to_owned())
     }
 
-    /// What is rejected, and what the error names.
+    /// Checks what is rejected, and what the error names.
     #[test]
     fn what_little_describes_and_much_becomes_is_refused() {
         let told = |result: Result<(), String>, part: &str| {

@@ -7,8 +7,8 @@ use maelstrom_container::store::{IncomingBlob, StoreError};
 use super::error::CasStorageError;
 use super::storage::{CasStorage, blocking};
 
-/// A blob that is written chunk by chunk. If dropped before [`Self::finish`], it leaves nothing.
-/// Every method blocks.
+/// A blob that is written chunk by chunk. If it is dropped before [`Self::finish`], nothing
+/// remains. Every method blocks.
 #[derive(Debug)]
 pub struct BlobWriter {
     storage: CasStorage,
@@ -32,8 +32,8 @@ impl CasStorage {
         .await
     }
 
-    /// Adds small blobs that a client announced, and returns the result of each, in the given
-    /// order.
+    /// Adds small blobs whose digests a client announced, and returns the result of each, in the
+    /// given order.
     pub async fn add_all(
         &self,
         blobs: Vec<(Digest, Bytes)>,
@@ -61,7 +61,7 @@ impl CasStorage {
 impl BlobWriter {
     fn begin(storage: CasStorage, expected: Digest) -> Result<Self, CasStorageError> {
         let incoming = storage.store().incoming().or_else(|error| {
-            // Even an empty file needs an inode and a directory entry, so a full disk may show
+            // Even an empty file needs an inode and a directory entry, so a full disk may show up
             // here.
             make_room(&storage, expected, 0, error)?;
             Ok::<_, CasStorageError>(storage.store().incoming()?)
@@ -73,17 +73,17 @@ impl BlobWriter {
         })
     }
 
-    /// The expected digest.
+    /// Returns the expected digest.
     pub fn expected(&self) -> Digest {
         self.expected
     }
 
-    /// How many bytes have arrived.
+    /// Returns how many bytes have arrived.
     pub fn arrived_bytes(&self) -> u64 {
         self.incoming.arrived_bytes()
     }
 
-    /// Discards what has arrived.
+    /// Discards the bytes that have arrived.
     pub fn restart(&mut self) -> Result<(), CasStorageError> {
         Ok(self.incoming.restart()?)
     }
@@ -114,7 +114,7 @@ impl BlobWriter {
     }
 }
 
-/// Frees space if that was lacking; returns any other error.
+/// Frees space if the error is a lack of space; returns any other error.
 fn make_room(
     storage: &CasStorage,
     expected: Digest,

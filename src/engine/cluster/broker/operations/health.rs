@@ -1,6 +1,6 @@
 //! The broker's readiness for work, over HTTP and `grpc.health.v1`.
 //!
-//! A broker is not ready while it shuts down, and while its storage's disk is full, since uploads
+//! A broker is not ready while it shuts down, and while its storage's disk is full, because uploads
 //! would fail. It still finishes the work that it has.
 
 use std::fmt;
@@ -13,8 +13,8 @@ use nix::sys::statvfs::statvfs;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-/// With less free disk space than this the broker is not ready: the journal and uploads in progress
-/// need some.
+/// With less free disk space than this, in bytes, the broker is not ready: the journal and uploads
+/// in progress need some.
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// How often the gRPC health status is updated.
@@ -25,7 +25,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 pub enum BrokerReadiness {
     Ready,
     Ending,
-    /// Its disk is full, or unreadable.
+    /// The broker's disk is full, or unreadable.
     Disk(String),
 }
 
@@ -48,7 +48,7 @@ pub struct BrokerHealth {
 }
 
 impl BrokerHealth {
-    /// The health of a broker with its storage in this directory.
+    /// Creates the health of a broker with its storage in this directory.
     pub fn new(directory: PathBuf, free_bytes_min: u64) -> BrokerHealth {
         BrokerHealth {
             directory,
@@ -57,12 +57,12 @@ impl BrokerHealth {
         }
     }
 
-    /// The broker shuts down.
+    /// Marks the broker as shutting down.
     pub fn end(&self) {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// The current readiness.
+    /// Returns the current readiness.
     pub fn readiness(&self) -> BrokerReadiness {
         if self.ending.load(Ordering::Relaxed) {
             return BrokerReadiness::Ending;
@@ -94,7 +94,7 @@ impl BrokerHealth {
         }
     }
 
-    /// Updates it once.
+    /// Updates `grpc.health.v1` once.
     pub async fn report_once(&self, reporter: &HealthReporter) {
         let status = match self.readiness() {
             BrokerReadiness::Ready => ServingStatus::Serving,

@@ -1,5 +1,5 @@
-//! `/metrics`, `/healthz` and `/readyz` over HTTP. No credential is asked for, so there is nothing
-//! that changes state, and no name of a run, client or worker.
+//! `/metrics`, `/healthz` and `/readyz` over HTTP. These need no credential, so they change no
+//! state and reveal no name of a run, client or worker.
 
 use std::net::SocketAddr;
 
@@ -19,12 +19,12 @@ use crate::broker::cas::CasStorage;
 use crate::broker::connections::{AcceptedConnection, ConnectionRegistry};
 use crate::broker::services::BrokerHandle;
 
-/// What the handlers read.
+/// The sources of the handlers' responses.
 #[derive(Clone)]
 pub struct MonitoringState {
     pub door: BrokerHandle,
     pub storage: CasStorage,
-    /// Whether work can be sent.
+    /// Whether the broker is ready for work.
     pub health: BrokerHealth,
 }
 

@@ -17,7 +17,7 @@ use maelstrom_wire::v1::WorkerState;
 /// The content type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Encodes a snapshot.
+/// Encodes a snapshot as text.
 pub fn encode(figures: MetricsSnapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("maelstrom");
     registry.register_collector(Box::new(figures));
@@ -44,7 +44,7 @@ impl MetricWriter<'_> {
         ConstCounter::new(value).encode(descriptor)
     }
 
-    /// A gauge for each value of a label.
+    /// Writes a gauge for each value of a label.
     fn gauges(
         &mut self,
         (name, help): (&str, &str),
@@ -61,7 +61,7 @@ impl MetricWriter<'_> {
         Ok(())
     }
 
-    /// A counter for each value of a label.
+    /// Writes a counter for each value of a label.
     fn counters(
         &mut self,
         (name, help): (&str, &str),
@@ -92,8 +92,8 @@ impl Collector for MetricsSnapshot {
     }
 }
 
-/// The label of a pool: what its jobs need of workers. Toolboxes are not told apart: they come and
-/// go, and each would be a permanent time series.
+/// Returns the label of a pool: the requirements of its jobs. Toolboxes are not distinguished: they
+/// come and go, and each would become a permanent time series.
 fn pool(pool: &PoolStatus) -> String {
     let architecture = match pool.architecture {
         Architecture::X86_64 => "x86_64",

@@ -1,4 +1,4 @@
-//! What operators monitor a broker by: metrics and health.
+//! Monitoring of the broker for operators: metrics and health.
 //!
 //! - [`snapshot`]: the metrics. [`metrics`]: their encoding for Prometheus.
 //! - [`health`]: the broker's readiness. [`http`]: serves both over HTTP.

@@ -7,11 +7,11 @@ use maelstrom_wire::v1::Cluster;
 /// The metrics of the core.
 #[derive(Clone, Debug)]
 pub struct CoreSnapshot {
-    /// Jobs and leases.
+    /// The status of jobs and leases.
     pub scheduler: SchedulerStatus,
     /// The cluster's status.
     pub cluster: Cluster,
-    /// How many contents were requested because jobs need them and the storage lacked them.
+    /// How many missing contents clients were asked for, because jobs need them.
     pub contents_lacking: u64,
 }
 

@@ -19,12 +19,12 @@ pub(super) struct ScheduledClient {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientPresence {
     Here,
-    /// Gone; only its leases are yet to end.
+    /// The client has left; some of its leases have not ended yet.
     Left,
 }
 
 /// A submitted job. There may be a million of these, so it has no more fields than necessary. Its
-/// lease and its retry state tell where it is; a job with neither is queued.
+/// lease and its retry state determine its phase; a job with neither is queued.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScheduledJob {
     pub(super) turn: QueueKey,
@@ -37,11 +37,11 @@ pub(super) struct ScheduledJob {
 pub(super) struct RetryState {
     /// Lost attempts, in order.
     pub(super) lost: Vec<(WorkerId, FencingToken)>,
-    /// How often it was returned without counting as an attempt.
+    /// How many times it was returned without counting as an attempt.
     pub(super) returns: u32,
-    /// When it returns to the queue; `None` unless it is delayed.
+    /// The time when it returns to the queue; `None` unless it is delayed.
     pub(super) due: Option<BrokerInstant>,
-    /// Until when it waits for a worker that has not failed it.
+    /// The time until which it waits for a worker that has not failed it.
     pub(super) patient_until: BrokerInstant,
 }
 

@@ -12,14 +12,14 @@ use maelstrom_model::backend::JobId;
 use maelstrom_model::priority::QueueKey;
 
 impl JobScheduler {
-    /// A client joined, or rejoined. Its weight applies from now on; 0 counts as 1. A client that
-    /// left stays gone as long as any job of it runs.
+    /// Adds a client, or one that rejoins. Its weight applies from now on; 0 counts as 1. A client
+    /// that left stays gone as long as one of its jobs runs.
     pub fn client_joined(&mut self, client: ClientId, weight: u32) {
         self.client_shares(client, weight, 1);
     }
 
     /// Like [`Self::client_joined`] for a run that shares one client's part with others: `among` is
-    /// the total weight of these runs, its own included. However many runs a client has, together
+    /// the total weight of these runs, including its own. However many runs a client has, together
     /// they get no more than another client's single run.
     pub fn client_shares(&mut self, client: ClientId, weight: u32, among: u32) {
         let entry = self
@@ -40,8 +40,8 @@ impl JobScheduler {
         self.queue.client_gate(client, gate);
     }
 
-    /// A client left for good. Its waiting jobs are dropped; the returned leases must be stopped,
-    /// and occupy their slots until their workers report the end.
+    /// Removes a client that left for good. Its waiting jobs are dropped; the returned leases must
+    /// be stopped, and occupy their slots until their workers report the end.
     pub fn client_left(&mut self, client: ClientId) -> Vec<Lease> {
         self.queue.client_left(client);
         let Some(entry) = self.clients.get_mut(&client) else {
@@ -76,7 +76,7 @@ impl JobScheduler {
             self.clients.remove(&client);
         }
         let keys = left.into_iter().map(|job| JobKey { client, job });
-        // The jobs stay known until their leases end, since they occupy a worker.
+        // The jobs stay known until their leases end, because they occupy a worker.
         keys.filter_map(|key| self.wish(key, ClientIntent::Abandoned))
             .collect()
     }
@@ -108,8 +108,8 @@ impl JobScheduler {
             let limit = limits.kinds_per_client_max;
             return Err(SubmitError::TooManyKinds { limit });
         }
-        // A client gets its guaranteed jobs beyond the total limit, or another client that exhausts
-        // the limit would lock it out.
+        // A client gets its guaranteed jobs even beyond the total limit; otherwise another client
+        // that exhausts the limit would lock it out.
         if self.unfinished >= limits.jobs_max && client.jobs.len() >= limits.jobs_guaranteed {
             let limit = limits.jobs_max;
             return Err(SubmitError::BrokerFull { limit });
@@ -127,15 +127,15 @@ impl JobScheduler {
         Ok(SubmitOutcome::New)
     }
 
-    /// A job is known to be over from before a restart: it must not run again.
+    /// Remembers a job that is over since before a restart, so that it does not run again.
     pub fn remember_over(&mut self, key: JobKey) {
         if self.job(key).is_none() {
             self.remember(key);
         }
     }
 
-    /// The client has acknowledged this job's outcome and will not submit it again, so it can be
-    /// forgotten.
+    /// Forgets a job whose outcome the client has acknowledged: the client will not submit it
+    /// again.
     pub fn forget_over(&mut self, key: JobKey) {
         if let Some(client) = self.clients.get_mut(&key.client) {
             client.over.remove(&key.job);
@@ -162,12 +162,12 @@ impl JobScheduler {
         CancelOutcome::Queued
     }
 
-    /// Sets whether the broker has these inputs. Initially it has not.
+    /// Sets whether the broker has these inputs. Initially it does not.
     pub fn inputs(&mut self, inputs: InputsId, state: InputAvailability) {
         self.queue.set_inputs(inputs, state);
     }
 
-    /// These inputs are retired: no job will name them again.
+    /// Retires these inputs: no job will refer to them again.
     pub fn inputs_retired(&mut self, inputs: InputsId) {
         // Missing inputs without jobs and holders take no memory.
         self.queue.set_inputs(inputs, InputAvailability::Missing);
@@ -178,7 +178,7 @@ impl JobScheduler {
         }
     }
 
-    /// The inputs of a job, if it is not over.
+    /// Returns the inputs of a job, if it is not over.
     pub fn inputs_of(&self, key: JobKey) -> Option<InputsId> {
         self.job(key).map(|job| job.kind.inputs)
     }
@@ -191,7 +191,7 @@ impl JobScheduler {
         self.mishaps.get(&key)
     }
 
-    /// The number of lost attempts at a job.
+    /// Returns the number of lost attempts at a job.
     pub(super) fn lost(&self, key: JobKey) -> u32 {
         let lost = self.mishaps_of(key).map_or(0, |mishaps| mishaps.lost.len());
         u32::try_from(lost).unwrap_or(u32::MAX)

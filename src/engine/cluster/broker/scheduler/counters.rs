@@ -2,8 +2,8 @@
 
 use super::lease_state::LossReason;
 
-/// Events since the start. `submitted` always equals the sum of waiting jobs, leased jobs,
-/// `reported`, `cancelled`, `given_up` and `dropped`.
+/// The counts of events since the start. `submitted` always equals the sum of waiting jobs, leased
+/// jobs, `reported`, `cancelled`, `given_up` and `dropped`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SchedulerCounters {
     pub submitted: u64,
@@ -24,7 +24,7 @@ pub struct SchedulerCounters {
     pub vanished: u64,
     /// Leases returned unstarted, or that never arrived.
     pub unstarted: u64,
-    /// Leases that returning workers brought along and that were accepted.
+    /// Leases that returning workers named and that were accepted.
     pub adopted: u64,
     /// Reports dropped because their lease was over.
     pub stale: u64,

@@ -1,4 +1,4 @@
-//! Grants: which job is next, and on which worker.
+//! Grants: decides which job is next, and on which worker.
 //!
 //! The job is the queue's head. Its worker is, in order of preference, one with a free slot, one
 //! that holds the inputs (among a few candidates), and the least loaded. A job that has lost an
@@ -12,16 +12,16 @@ use super::queue::{PoolKey, QueueHead, WorkerLoad};
 use super::{BrokerInstant, FencingToken, InputsId, JobScheduler, Lease, LeaseGrant};
 use maelstrom_model::ids::WorkerId;
 
-/// Where a job is placed.
+/// The placement of a job.
 enum PlacementDecision {
     On(WorkerId),
-    /// Nowhere now: only workers that have failed it have room, and another could have some soon.
+    /// No worker now: only workers that have failed it have room, and another may have some soon.
     Later(BrokerInstant),
 }
 
 impl JobScheduler {
-    /// Grants leases until nothing can start or `max` were granted. Each is recorded, and must be
-    /// sent.
+    /// Grants leases until nothing can start or `max` have been granted. The leases are recorded as
+    /// granted, and must be sent.
     pub fn grants(&mut self, now: BrokerInstant, max: usize) -> Vec<LeaseGrant> {
         let mut grants = Vec::new();
         while grants.len() < max
@@ -32,7 +32,7 @@ impl JobScheduler {
                 Some(PlacementDecision::Later(due)) => {
                     self.queue
                         .remove(front.key().client, front.kind, front.turn);
-                    // It is delayed: at the head it would block all others.
+                    // Delayed, because at the head it would block all others.
                     self.delay(front.key(), due);
                 }
                 None => break,
@@ -78,7 +78,7 @@ impl JobScheduler {
         self.choose(front, None).map(PlacementDecision::On)
     }
 
-    /// The best worker with room that has not failed the job.
+    /// Returns the best worker with room that has not failed the job.
     fn choose(&self, front: &QueueHead, mishaps: Option<&RetryState>) -> Option<WorkerId> {
         let key = PoolKey::from(front.kind);
         let pool = self.queue.pool(key)?;

@@ -1,4 +1,4 @@
-//! The scheduler's state. The files beside this one change it, each for one subject.
+//! The scheduler's state. The other files in this directory change it, one for each subject.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub struct JobScheduler {
     pub(super) queue: FairQueue,
     /// Delayed jobs, by the time when they return to the queue.
     pub(super) delayed: BTreeSet<(BrokerInstant, JobKey)>,
-    /// When workers are given up unless a heartbeat arrives before.
+    /// The times at which workers are given up unless a heartbeat arrives before.
     pub(super) deadlines: BTreeSet<(BrokerInstant, WorkerId)>,
     pub(super) first_fence: FencingToken,
     pub(super) next_fence: FencingToken,
@@ -33,8 +33,8 @@ pub struct JobScheduler {
 }
 
 impl JobScheduler {
-    /// An empty scheduler. It assigns fences from `first_fence` on, which must exceed all that were
-    /// assigned before a restart.
+    /// Creates an empty scheduler. It assigns fences from `first_fence` on, which must exceed all
+    /// that were assigned before a restart.
     pub fn new(limits: SchedulerLimits, first_fence: FencingToken) -> JobScheduler {
         JobScheduler {
             limits,

@@ -23,7 +23,7 @@ impl LeaseState {
     }
 }
 
-/// What the job's client intends.
+/// The client's intent for the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientIntent {
     Wanted,

@@ -7,9 +7,9 @@ use super::{
 };
 use maelstrom_model::ids::WorkerId;
 
-/// What happens to a job whose attempt was lost.
+/// The consequence of a lost attempt for its job.
 pub(super) enum RetryDecision {
-    /// It returns to the queue without penalty.
+    /// The job returns to the queue without penalty.
     Queued,
     Retry(RetrySchedule),
     GivenUp(Vec<WorkerId>),
@@ -18,7 +18,7 @@ pub(super) enum RetryDecision {
 }
 
 impl JobScheduler {
-    /// A worker has put a job into a slot. This is idempotent.
+    /// Handles the start of a job in a slot. Idempotent.
     pub fn started(
         &mut self,
         worker: WorkerId,
@@ -30,7 +30,7 @@ impl JobScheduler {
             self.counters.stale += 1;
             return LeaseStatus::Stale;
         };
-        // A returning worker repeats it; the job has had its slot since the first report.
+        // A returning worker repeats the report; the job has had its slot since the first one.
         lease.started.get_or_insert(now);
         let standing = match lease.wish {
             ClientIntent::Wanted => LeaseStatus::Current,
@@ -41,7 +41,8 @@ impl JobScheduler {
         standing
     }
 
-    /// A worker reports how an attempt ended; the container is gone. Returns what to do about it.
+    /// Handles a worker's report of an attempt's end; the container is gone. Returns what to do
+    /// about it.
     pub fn finished(
         &mut self,
         worker: WorkerId,
@@ -54,7 +55,7 @@ impl JobScheduler {
             self.counters.stale += 1;
             return ReportDisposition::Stale;
         };
-        // A failed attempt counts, too: it occupied the slot as long.
+        // A failed attempt counts, too, because it occupied the slot.
         if let Some(started) = lease.started {
             let took_ms = now.ms_since(started);
             self.queue
@@ -79,7 +80,7 @@ impl JobScheduler {
         }
     }
 
-    /// A worker returns a job that it has not started, for instance when it drains.
+    /// Handles the return of a job that a worker has not started, for example when it drains.
     pub fn returned(
         &mut self,
         worker: WorkerId,
@@ -100,12 +101,12 @@ impl JobScheduler {
         }
     }
 
-    /// The lease of a job, if it has one.
+    /// Returns the lease of a job, if it has one.
     pub fn lease_of(&self, key: JobKey) -> Option<Lease> {
         self.leases.get(&key).map(|lease| lease.of(key))
     }
 
-    /// The lease that a worker reports on, if it is the job's current one.
+    /// Returns the lease that a worker reports on, if it is the job's current one.
     fn current(
         &mut self,
         worker: WorkerId,
@@ -131,7 +132,7 @@ impl JobScheduler {
             wish: ClientIntent::Wanted,
         };
         self.leases.insert(lease.key, state);
-        // The holders of fences from before a restart are unknown, so each is accepted once.
+        // The holders of fences from before a restart are unknown, so each fence is accepted once.
         if lease.fence < self.first_fence {
             self.old_fences.insert(lease.fence);
         }
@@ -201,7 +202,7 @@ impl JobScheduler {
             self.enqueue(key);
             return RetryDecision::Queued;
         }
-        // The fence is kept, too: a worker that returns with this very attempt may continue it.
+        // The fence is kept, too: a worker that returns with this attempt may continue it.
         mishaps.lost.push((lease.worker, lease.fence));
         let lost = u32::try_from(mishaps.lost.len()).unwrap_or(u32::MAX);
         if lost >= limits.attempts_max {
@@ -216,7 +217,7 @@ impl JobScheduler {
         RetryDecision::Retry(RetrySchedule { lost, not_before })
     }
 
-    /// [`JobScheduler::lose`], reported as an event.
+    /// Calls [`JobScheduler::lose`], and returns the result as an event.
     pub(super) fn lose_event(
         &mut self,
         lease: Lease,
@@ -239,7 +240,7 @@ impl JobScheduler {
     }
 }
 
-/// The delay of a job with this many lost attempts: it doubles each time.
+/// Returns the delay of a job with this many lost attempts: it doubles each time.
 fn backoff_ms(limits: &SchedulerLimits, lost: u32) -> u64 {
     let doubled = 1_u64
         .checked_shl(lost.saturating_sub(1))

@@ -13,7 +13,7 @@ use crate::broker::core::{CoreInput, SessionId};
 use crate::broker::limits::HELLO_MAX;
 use crate::broker::operations::snapshot::CoreSnapshot;
 
-/// How often clients are sent the cluster's status.
+/// The interval at which clients are sent the cluster's status.
 pub const SAMPLE_PERIOD: Duration = Duration::from_secs(1);
 
 /// A handle to the core.
@@ -38,7 +38,7 @@ impl BrokerHandle {
         self.own.send(CoreInput::ContentsLost).is_ok()
     }
 
-    /// The core's metrics.
+    /// Returns the metrics of the core.
     pub async fn figures(&self) -> Result<CoreSnapshot, Status> {
         let (answer, answered) = oneshot::channel();
         self.send(CoreInput::Figures(answer)).await?;
@@ -65,7 +65,7 @@ impl BrokerHandle {
         answered.await.map_err(|_| ending())?.map(drop)
     }
 
-    /// Reads a stream to its end, which is reported to the core.
+    /// Reads a stream to its end, which is reported to the core as well.
     pub(super) fn read<M: Send + 'static>(
         &self,
         session: SessionId,
@@ -77,11 +77,11 @@ impl BrokerHandle {
         tokio::spawn(async move {
             while let Ok(Some(message)) = messages.message().await {
                 let is_large = is_large(&message);
-                // A kind of message from a newer version is skipped.
+                // Messages of an unknown kind, from a newer version, are skipped.
                 let Some(mut input) = input(message) else {
                     continue;
                 };
-                // Reading stops meanwhile, so flow control blocks the sender.
+                // Reading stops in the meantime, so flow control blocks the sender.
                 if is_large && let Ok(permit) = Arc::clone(&door.large).acquire_owned().await {
                     input = CoreInput::Large(Box::new(input), permit);
                 }
@@ -89,13 +89,13 @@ impl BrokerHandle {
                     return;
                 }
             }
-            // It takes the same path as the messages, so that it comes after them.
+            // The end takes the same path as the messages, so it arrives after them.
             drop(door.inbox.send(CoreInput::Gone(session)).await);
         });
     }
 }
 
-/// The first message of a stream. A peer that does not send it in time is disconnected.
+/// Returns the first message of a stream. A peer that does not send it in time is disconnected.
 pub(super) async fn first<M>(
     messages: &mut Streaming<M>,
     expected: &str,

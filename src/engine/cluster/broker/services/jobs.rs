@@ -10,23 +10,23 @@ use crate::broker::core::outbox::{OutboxReceiver, outbox};
 use maelstrom_wire::v1::jobs_server::Jobs;
 use maelstrom_wire::v1::{ClientMessage, SessionEvent, client_message};
 
-/// Jobs, and bytes, of a message that counts as small: a thousand such messages may be queued.
+/// The number of jobs in a message that counts as small: a thousand such messages may be queued.
 const JOBS_SMALL: usize = 64;
 const BYTES_SMALL: usize = 64 * 1024;
 
-/// See `proto/maelstrom/v1/client.proto`.
+/// The service for clients; see `proto/maelstrom/v1/client.proto`.
 pub struct JobsService {
     door: BrokerHandle,
 }
 
 impl JobsService {
-    /// A service that uses this handle.
+    /// Creates a service that uses this handle.
     pub fn new(door: BrokerHandle) -> JobsService {
         JobsService { door }
     }
 }
 
-/// Whether a message may take much memory.
+/// Returns whether a message may take much memory.
 fn is_large(message: &ClientMessage) -> bool {
     match &message.kind {
         Some(client_message::Kind::Submit(submit)) => {
@@ -36,7 +36,7 @@ fn is_large(message: &ClientMessage) -> bool {
         Some(client_message::Kind::Acknowledge(acknowledge)) => {
             acknowledge.jobs.len() > BYTES_SMALL / size_of::<u64>()
         }
-        // A template may contain files, and there are few templates.
+        // A template may contain whole files, and templates are rare.
         Some(client_message::Kind::Template(_)) => true,
         _ => false,
     }

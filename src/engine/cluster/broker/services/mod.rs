@@ -3,7 +3,8 @@
 //! Each connection has a task that reads it and passes its messages on. The inbox is bounded, so a
 //! connection that sends more than the core can handle waits, and so does its sender.
 //!
-//! [`handle`]: the way to the core. [`jobs`], [`workers`], [`operator`]: the services.
+//! [`handle`]: the connections' handle to the core. [`jobs`], [`workers`], [`operator`]: the
+//! services.
 
 mod handle;
 mod jobs;
@@ -33,17 +34,17 @@ use maelstrom_wire::v1::workers_server::WorkersServer;
 
 pub use self::handle::{BrokerHandle, SAMPLE_PERIOD};
 
-/// Messages queued for the core: enough that it is never idle while there are some.
+/// The number of messages queued for the core: enough that it is never idle while messages arrive.
 const INBOX_MAX: usize = 1024;
 
-/// Large messages among them, each of up to 4 MiB; further ones wait.
+/// The number of large messages among them, each of up to 4 MiB; further ones wait.
 const LARGE_MAX: usize = 16;
 
-/// Inputs between two rounds of decisions.
+/// The number of inputs between two rounds of decisions.
 const BATCH_MAX: usize = 256;
 
-/// The interval and the timeout of keepalive pings: a vanished client says no goodbye, and its jobs
-/// must not be kept forever.
+/// The interval and the timeout of keepalive pings: a client that disappears sends no goodbye, and
+/// its jobs must not be kept forever.
 const KEEP_ALIVE_PERIOD: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_MAX: Duration = Duration::from_secs(10);
 
@@ -55,7 +56,7 @@ pub struct BrokerTask {
     began: Instant,
 }
 
-/// A core without connections. Must be called within a runtime.
+/// Creates a core without connections. Must be called within a runtime.
 pub fn open(
     policy: BrokerConfig,
     journal: (Journal, RecoveredState),
@@ -91,10 +92,9 @@ impl BrokerTask {
             let due = self.core.next_tick();
             let due = due.map(|moment| self.began + Duration::from_millis(moment.0));
             tokio::select! {
-                // What is seldom comes first, so that an inbox that is never empty keeps nothing
-                // else from happening: a sample comes once a second, inputs from the core itself
-                // are few, and clients wait for what follows. The core does what is due after each
-                // batch.
+                // Rare events come first, so that an inbox that is never empty does not block them:
+                // a sample comes once a second, inputs from the core itself are few, and clients
+                // wait for their effects. The core does the work that is due after each batch.
                 biased;
                 _ = sampling.tick() => inputs.push(CoreInput::Sample),
                 count = self.own.recv_many(&mut inputs, BATCH_MAX) => {
@@ -131,7 +131,7 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
-/// The configured server, independent of the transport.
+/// Returns the configured server, independent of the transport.
 pub fn server() -> Server {
     Server::builder()
         .tcp_nodelay(true)
@@ -161,7 +161,7 @@ pub fn add_to(routes: &mut RoutesBuilder, door: &BrokerHandle, access: &AccessPo
             workers,
             access.guard(&[ClusterRole::Worker]),
         ))
-        // It checks itself for what is reserved to administrators.
+        // The service itself checks which calls are reserved for administrators.
         .add_service(InterceptedService::new(operator, for_clients));
 }
 

@@ -13,13 +13,13 @@ use maelstrom_wire::v1::{
     Cluster, DrainRequest, DrainResponse, StatusRequest, StopRequest, StopResponse,
 };
 
-/// See `proto/maelstrom/v1/operator.proto`.
+/// The service for operators; see `proto/maelstrom/v1/operator.proto`.
 pub struct OperatorService {
     door: BrokerHandle,
 }
 
 impl OperatorService {
-    /// A service that uses this handle.
+    /// Creates a service that uses this handle.
     pub fn new(door: BrokerHandle) -> OperatorService {
         OperatorService { door }
     }
@@ -49,7 +49,7 @@ impl Operator for OperatorService {
         &self,
         _request: Request<StatusRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        // One that is not consumed yet is enough: the next is newer.
+        // A capacity of one is enough, because the next status is newer.
         let (sender, receiver) = channel(1);
         let door = self.door.clone();
         tokio::spawn(async move {

@@ -10,22 +10,22 @@ use crate::broker::core::CoreInput;
 use maelstrom_wire::v1::workers_server::Workers;
 use maelstrom_wire::v1::{WorkerMessage, WorkerOrder, worker_message};
 
-/// Reports of a message that counts as small.
+/// The number of reports in a message that counts as small.
 const REPORTS_SMALL: usize = 64;
 
-/// See `proto/maelstrom/v1/worker.proto`.
+/// The service for workers; see `proto/maelstrom/v1/worker.proto`.
 pub struct WorkersService {
     door: BrokerHandle,
 }
 
 impl WorkersService {
-    /// A service that uses this handle.
+    /// Creates a service that uses this handle.
     pub fn new(door: BrokerHandle) -> WorkersService {
         WorkersService { door }
     }
 }
 
-/// Whether a message may take much memory: many reports, or one with much output.
+/// Returns whether a message may take much memory: many reports, or one with much output.
 fn is_large(message: &WorkerMessage) -> bool {
     match &message.kind {
         Some(worker_message::Kind::Reports(reports)) => reports.reports.len() > REPORTS_SMALL,
@@ -35,8 +35,8 @@ fn is_large(message: &WorkerMessage) -> bool {
 
 #[tonic::async_trait]
 impl Workers for WorkersService {
-    /// Unbounded by type, but a worker is sent only leases up to its slots plus prefetch, and what
-    /// they need.
+    /// Unbounded by type, but a worker is sent only leases up to its slots plus prefetch, with
+    /// their templates.
     type WorkStream = UnboundedReceiverStream<Result<WorkerOrder, Status>>;
 
     async fn work(

@@ -1,7 +1,7 @@
 //! `ActionCache`: serves action results.
 //!
-//! Everybody reads them and trusts them, so only writers may write. Workers report through their
-//! leases instead; the broker could not tell which action a job was.
+//! All clients read the results and trust them, so only writers may write. Workers report through
+//! their leases instead; the broker does not know which action a job belongs to.
 
 use tonic::{Request, Response, Status};
 

@@ -1,4 +1,4 @@
-//! `Capabilities`: describes what the storage supports.
+//! `Capabilities`: reports what the storage supports.
 
 use bazel_remote_apis::build::bazel::semver::SemVer;
 use tonic::{Request, Response, Status};
@@ -42,7 +42,7 @@ impl Capabilities for CapabilitiesService {
                 max_cas_blob_size_bytes: BLOB_BYTES_MAX as i64,
                 ..CacheCapabilities::default()
             }),
-            // Jobs use the services of `maelstrom.v1`.
+            // Jobs are executed through the services of `maelstrom.v1`.
             execution_capabilities: None,
             low_api_version: version(2, 0),
             high_api_version: version(2, 3),

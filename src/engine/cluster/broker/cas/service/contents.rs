@@ -24,7 +24,7 @@ use maelstrom_wire::reapi::v2::{
     batch_update_blobs_request, batch_update_blobs_response, compressor,
 };
 
-/// Directories per response, unless the client wants fewer.
+/// The number of directories per response, unless the client wants fewer.
 const TREE_PAGE: usize = 1000;
 
 /// The `ContentAddressableStorage` service.

@@ -3,10 +3,10 @@
 //! - [`contents`]: `ContentAddressableStorage`. [`stream`]: `ByteStream`; [`uploads`]: its
 //!   unfinished uploads. [`action_cache`]: `ActionCache`. [`capabilities`]: `Capabilities`.
 //!
-//! Instance names are arbitrary. Blobs are shared by all instances, since their digests identify
+//! Instance names are arbitrary. Blobs are shared by all instances, because their digests identify
 //! them; action results are separate for each instance, as the API specifies.
 //!
-//! Authorization is the caller's concern.
+//! The caller is responsible for authorization.
 
 mod action_cache;
 mod capabilities;
@@ -40,7 +40,7 @@ pub struct ReapiServices {
 }
 
 impl ReapiServices {
-    /// Services over a storage, with the action results in its directory.
+    /// Creates the services of a storage, with the action results in its directory.
     pub async fn start(storage: CasStorage) -> Result<ReapiServices, CasStorageError> {
         ReapiServices::within(storage, ResourceBudgets::default()).await
     }
@@ -58,14 +58,14 @@ impl ReapiServices {
         })
     }
 
-    /// The `ContentAddressableStorage` service.
+    /// Returns the `ContentAddressableStorage` service.
     pub fn contents(&self) -> ContentAddressableStorageServer<ContentsService> {
         ContentAddressableStorageServer::new(ContentsService::new(self.storage.clone()))
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// The `ByteStream` service.
+    /// Returns the `ByteStream` service.
     pub fn streams(&self) -> ByteStreamServer<StreamService> {
         let service = StreamService::new(self.storage.clone(), self.uploads.clone());
         ByteStreamServer::new(service)
@@ -73,19 +73,19 @@ impl ReapiServices {
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// The `ActionCache` service.
+    /// Returns the `ActionCache` service.
     pub fn action_cache(&self) -> ActionCacheServer<ActionCacheService> {
         ActionCacheServer::new(ActionCacheService::new(self.actions.clone()))
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    /// The `Capabilities` service.
+    /// Returns the `Capabilities` service.
     pub fn capabilities(&self) -> CapabilitiesServer<CapabilitiesService> {
         CapabilitiesServer::new(CapabilitiesService)
     }
 
-    /// The action results.
+    /// Returns the action results.
     pub fn action_results(&self) -> &ActionResults {
         &self.actions
     }

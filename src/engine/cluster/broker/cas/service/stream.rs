@@ -117,7 +117,7 @@ impl ByteStream for StreamService {
                 complete: true,
             }));
         }
-        // An unknown upload starts at 0, like a new one.
+        // An unknown upload starts at offset 0, like a new one.
         let arrived = self.uploads.arrived_bytes(&(who, name)).unwrap_or(0);
         Ok(Response::new(QueryWriteStatusResponse {
             committed_size: committed(arrived),
@@ -126,7 +126,8 @@ impl ByteStream for StreamService {
     }
 }
 
-/// The next request of an upload. A silent stream is abandoned, so that another one may continue.
+/// Returns the next request of an upload. A silent stream is abandoned, so that another one may
+/// continue.
 async fn next_part(parts: &mut Streaming<WriteRequest>) -> Result<Option<WriteRequest>, Status> {
     match timeout(SILENCE_MAX, parts.message()).await {
         Ok(part) => part,
@@ -137,8 +138,8 @@ async fn next_part(parts: &mut Streaming<WriteRequest>) -> Result<Option<WriteRe
     }
 }
 
-/// The committed size for a blob that need not be uploaded. Of a compressed blob the number of
-/// bytes received is meaningless, which the API expresses as -1.
+/// Returns the committed size for a blob that need not be uploaded. For a compressed blob the
+/// number of received bytes is meaningless, which the API expresses as -1.
 fn already_there(name: &WriteName) -> i64 {
     match name.encoding {
         BlobEncoding::Identity => committed(name.digest.size_bytes),
@@ -180,7 +181,7 @@ async fn on_a_thread_that_may_block<T: Send + 'static>(
     }
 }
 
-/// A blob being sent to a client.
+/// A blob that is being sent to a client.
 enum BlobStream {
     Plain(BlobReader),
     Packed(BlobReader, Box<ZstdEncoder>),
@@ -200,7 +201,8 @@ impl BlobStream {
     }
 }
 
-/// The next compressed chunk. The encoder buffers, so several chunks of input may go into one.
+/// Returns the next compressed chunk. The encoder buffers, so several chunks of input may go into
+/// one.
 async fn packed(
     mut reader: BlobReader,
     mut packer: Box<ZstdEncoder>,
@@ -232,7 +234,7 @@ fn internal(error: std::io::Error) -> Status {
     Status::internal(format!("cannot compress: {error}"))
 }
 
-/// A number from the wire that must not be negative.
+/// Converts a number from the wire that must not be negative.
 fn unsigned(what: &'static str, number: i64) -> Result<u64, Status> {
     u64::try_from(number)
         .map_err(|_| Status::invalid_argument(format!("{what} is {number}: 0 or more is expected")))

@@ -29,7 +29,7 @@ use maelstrom_wire::reapi::compression::{self, ZstdDecoder};
 use maelstrom_wire::reapi::limits::UPLOAD_IDLE;
 use maelstrom_wire::reapi::resource::{BlobEncoding, WriteName};
 
-/// How often idle uploads are swept, as a fraction of their lifetime.
+/// The number of times that idle uploads are swept within their lifetime.
 const SWEEPS_PER_IDLE: u32 = 4;
 
 /// All uploads of a broker.
@@ -58,17 +58,17 @@ struct UploadEntry {
 
 #[derive(Debug)]
 enum UploadState {
-    /// By the stream with this claim.
+    /// Claimed by the stream with this number.
     Claimed(u64),
-    /// No stream has claimed it since then.
+    /// Not claimed by any stream since this time.
     Idle(Instant),
 }
 
-/// What has been received.
+/// The received part of an upload.
 struct PartialUpload {
     name: WriteName,
     claim: u64,
-    /// Bytes received over the wire.
+    /// The number of bytes received over the wire.
     arrived_bytes: u64,
     sink: UploadSink,
 }
@@ -87,7 +87,7 @@ enum UploadSink {
     Unopened,
     Plain(Box<BlobWriter>),
     Packed(Box<ZstdDecoder<UnpackTarget>>),
-    /// Finished, or failed.
+    /// The upload is finished, or has failed.
     Over,
 }
 
@@ -103,22 +103,22 @@ pub(in super::super) struct UploadClaim {
 /// The state of an upload after a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum UploadOutcome {
-    /// This many bytes have arrived, and more are expected.
+    /// The upload has this many bytes, and more are expected.
     Arrived(u64),
-    /// It is complete, after this many bytes.
+    /// The upload is complete with this many bytes.
     Whole(u64),
 }
 
-/// Where in its stream a chunk comes.
+/// The position of a chunk in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum PartPosition {
-    /// First, where the upload may restart.
+    /// The first chunk, at which the upload may restart.
     First,
     Next,
 }
 
 impl UploadRegistry {
-    /// An empty registry. Must be called within a runtime, on which it sweeps idle uploads.
+    /// Creates an empty registry. Must be called within a runtime, on which it sweeps idle uploads.
     pub(super) fn start(storage: CasStorage, budgets: ResourceBudgets) -> Self {
         let table = Arc::default();
         tokio::spawn(sweep_now_and_then(Arc::downgrade(&table)));
@@ -179,7 +179,7 @@ impl UploadRegistry {
         ])
     }
 
-    /// How many bytes of an upload have arrived, if it exists.
+    /// Returns how many bytes of an upload have arrived, if it exists.
     pub(super) fn arrived_bytes(&self, key: &UploadKey) -> Option<u64> {
         let upload = Arc::clone(&lock(&self.table).uploads.get(key)?.upload);
         Some(lock(&upload).arrived_bytes)
@@ -261,7 +261,7 @@ impl UploadClaim {
     pub(super) fn forget(&self) {
         let mut table = lock(&self.uploads.table);
         let ours = table.uploads.get(&self.key);
-        // The name may denote a new upload by now.
+        // The name may belong to a new upload by now.
         if ours.is_some_and(|entry| Arc::ptr_eq(&entry.upload, &self.upload)) {
             table.uploads.remove(&self.key);
         }
@@ -290,7 +290,7 @@ impl PartialUpload {
     fn check_offset(&mut self, part: PartPosition, offset: u64) -> Result<(), Status> {
         match (part, offset) {
             (_, offset) if offset == self.arrived_bytes => Ok(()),
-            // The client doesn't know what has arrived, or doesn't trust it.
+            // The client doesn't know how much has arrived, or doesn't trust it.
             (PartPosition::First, 0) => {
                 self.sink = UploadSink::Unopened;
                 self.arrived_bytes = 0;

@@ -3,22 +3,22 @@
 //! It is the same executable, run again under another name before it has any thread. It owns a user
 //! namespace, in which it has privileges that an ordinary user lacks, and is PID 1 of a PID
 //! namespace: when it ends, for whatever reason, the kernel kills every process of every container.
-//! It ends when the socket to its program closes, which happens even after `kill -9`.
+//! It ends when the socket to the main program closes, which happens even after `kill -9`.
 //!
 //! ```text
-//! program                       helper                         spawner (its child, PID 1)
+//! main program                  helper                         spawner (its child, PID 1)
 //! launch ── exec ──────────────▶ unshare user and PID namespace
 //!        ◀───────── Unshared ──
 //! write uid_map, gid_map
 //!        ── Mapped ───────────▶ fork ────────────────────────▶ unshare mounts, mount /proc,
 //!                                                              control groups, system call filter
 //!        ◀───────────────────────────────────────── Ready ──
-//! start_container ── StartContainer ──────────────────────────────▶ fork ──▶ container init (PID 1)
+//! start_container ── StartContainer ──────────────────────────────▶ fork ─▶ container init (PID 1)
 //! close the socket              exit after it ◀─────────────── exit
 //! ```
 //!
-//! Since a filter can't be removed, containers without one need a second spawner, which is launched
-//! with the first of them.
+//! Because a filter can't be removed, containers without one need a second spawner, which is
+//! launched with the first of them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -46,19 +46,19 @@ use super::sys::process::{close_all_but, fork_into, reap_children_automatically,
 use super::sys::seccomp;
 use super::sys::socket::{memory_file, pair, read_memory_file};
 
-/// The name the helper is run under, by which the executable knows what it is to be.
+/// The name under which the executable is run as a helper, by which it recognizes that role.
 const HELPER_NAME: &str = "maelstrom-spawner";
 
 /// An error of the spawner.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnerError {
-    /// The executable could not be run again.
+    /// The executable could not be run as the helper.
     #[error("cannot run {path:?} as the helper that starts containers")]
     Execute { path: PathBuf, source: io::Error },
-    /// Ids could not be mapped.
+    /// The ids could not be mapped.
     #[error("cannot map user and group ids into a user namespace: writing {path}")]
     Map {
-        /// The file of `/proc`.
+        /// The file in `/proc`.
         path: String,
         source: io::Error,
     },
@@ -67,13 +67,13 @@ pub enum SpawnerError {
     Step(StepFailed),
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// A memory file could not be made.
+    /// A memory file could not be created.
     #[error("cannot hand a container's plan to the helper")]
     MemoryFile(#[source] io::Error),
 }
 
 impl SpawnerError {
-    /// The error number at the bottom of it, if there is one.
+    /// Returns the error number of the underlying error, if there is one.
     pub fn errno(&self) -> Option<Errno> {
         match self {
             SpawnerError::Step(failed) => Some(Errno::from_raw(failed.errno)),
@@ -92,16 +92,16 @@ impl From<Errno> for SpawnerError {
     }
 }
 
-/// The program's end of its spawner.
+/// The main program's end of its spawner.
 pub struct Spawner {
     executable: PathBuf,
     filtered: SpawnerProcess,
-    /// For containers with full privileges, which most runs have none of.
+    /// The spawner for containers with full privileges, which most runs don't have.
     unfiltered: OnceLock<SpawnerProcess>,
 }
 
 impl Spawner {
-    /// Starts a spawner. `executable` must begin by calling [`run_if_helper`].
+    /// Starts a spawner. The `main` of `executable` must begin with [`run_if_helper`].
     pub fn launch(executable: &Path) -> Result<Spawner, SpawnerError> {
         Ok(Spawner {
             executable: executable.to_owned(),
@@ -110,8 +110,8 @@ impl Spawner {
         })
     }
 
-    /// Starts a container init, and returns the socket to it. Its first message tells whether the
-    /// container could be made; closing the socket ends it.
+    /// Starts a container init, and returns the socket to it. Its first message says whether the
+    /// container could be created; closing the socket ends it.
     pub fn start_container(&self, plan: &ContainerPlan) -> Result<OwnedFd, SpawnerError> {
         match (plan.privileges, self.unfiltered.get()) {
             (PrivilegeLevel::Ordinary, _) => self.filtered.start_container(plan),
@@ -127,7 +127,7 @@ impl Spawner {
         }
     }
 
-    /// Ends the spawner and every container. Returns when all their processes are gone.
+    /// Ends the spawner and every container. Returns when all their processes have ended.
     pub fn close(self) {
         self.filtered.close();
         if let Some(helper) = self.unfiltered.into_inner() {
@@ -136,7 +136,7 @@ impl Spawner {
     }
 }
 
-/// One spawner process, and the helper process that it is the child of.
+/// One spawner process, and its parent, the helper process.
 struct SpawnerProcess {
     process: Child,
     control: OwnedFd,
@@ -160,14 +160,14 @@ impl SpawnerProcess {
         match helper.set_up(calls) {
             Ok(()) => Ok(helper),
             Err(error) => {
-                // A child that nobody waits for remains as a zombie.
+                // Without waiting, the child would remain as a zombie.
                 helper.close();
                 Err(error)
             }
         }
     }
 
-    /// The messages until the spawner is ready.
+    /// Exchanges messages until the spawner is ready.
     fn set_up(&self, calls: SystemCalls) -> Result<(), SpawnerError> {
         self.expect_reply()?;
         let mapping = map_ids(Pid::from_raw(self.process.id() as i32))?;
@@ -205,8 +205,8 @@ impl SpawnerProcess {
     }
 }
 
-/// Maps the ids of the helper's user namespace: all that we may if we are privileged, else only
-/// our own.
+/// Maps the ids of the helper's user namespace: all that are permitted if this process is
+/// privileged, else only its own.
 fn map_ids(helper: Pid) -> Result<IdMapping, SpawnerError> {
     let path = |file: &str| format!("/proc/{helper}/{file}");
     let write = |file: &str, text: &str| {
@@ -225,20 +225,20 @@ fn map_ids(helper: Pid) -> Result<IdMapping, SpawnerError> {
         return Ok(IdMapping::All);
     }
     let (user, group) = (geteuid(), getegid());
-    // Whoever has no privileges may map a group only after this (user_namespaces(7)).
+    // An unprivileged process may map a group only after this (user_namespaces(7)).
     write("setgroups", "deny")?;
     write("uid_map", &format!("{user} {user} 1"))?;
     write("gid_map", &format!("{group} {group} 1"))?;
     Ok(IdMapping::Invoker)
 }
 
-/// A map of every id that the calling process has to itself.
+/// Returns a map of every id of the calling process to itself.
 fn identity(file: &str) -> io::Result<String> {
     let mut map = String::new();
     for line in fs::read_to_string(format!("/proc/self/{file}"))?.lines() {
         let mut columns = line.split_ascii_whitespace();
-        // The ids on the outside do not matter: the new namespace's parent is this one, with the
-        // ids inside.
+        // The ids on the outside do not matter: the parent of the new namespace is this one, with
+        // the ids inside.
         if let (Some(inside), Some(count)) = (columns.next(), columns.nth(1)) {
             map.push_str(&format!("{inside} {inside} {count}\n"));
         }
@@ -246,22 +246,22 @@ fn identity(file: &str) -> io::Result<String> {
     Ok(map)
 }
 
-/// To be called before anything else in `main`: if this process is a helper, serves as one and
-/// returns its exit code.
+/// Serves as a helper if this process is one, and returns its exit code. Must be called before
+/// anything else in `main`.
 pub fn run_if_helper() -> Option<i32> {
     let name = std::env::args_os().next()?;
     (name == OsStr::new(HELPER_NAME)).then(help)
 }
 
 fn help() -> i32 {
-    // Standard input is the socket to the program.
+    // Standard input is the socket to the main program.
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned() else {
         return 1;
     };
-    // Standard output is `/dev/null`. Descriptor 0 must stay taken: `child` relies on it that no
-    // stream of a job has a number below 3.
+    // Standard output is `/dev/null`. Descriptor 0 must stay taken: `child` relies on no stream of
+    // a job having a number below 3.
     let _ = nix::unistd::dup2_stdin(io::stdout());
-    // Neither descriptors nor ignored signals of whoever called the program are the jobs' business.
+    // Jobs must not inherit descriptors or ignored signals from the caller of the main program.
     close_all_but(&control);
     reset_signals();
     match start_spawner(&control) {
@@ -278,7 +278,7 @@ fn help() -> i32 {
     }
 }
 
-/// What the process is after the helper has forked.
+/// The role of the process after the helper has forked.
 enum HelperRole {
     Helper(Pid),
     Spawner(IdMapping, SystemCalls),
@@ -286,11 +286,11 @@ enum HelperRole {
 
 fn start_spawner(control: &OwnedFd) -> Result<HelperRole, StepFailed> {
     let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
-    // Ctrl-C in the program's terminal must not reach the helpers: the program ends its jobs
-    // itself.
+    // Ctrl-C in the main program's terminal must not reach the helpers: the main program ends its
+    // jobs itself.
     setsid().map_err(at("start a session"))?;
-    // This comes before the other namespaces: it owns them, and it gives an ordinary user the
-    // capability to make them.
+    // Created before the other namespaces: it owns them, and it gives an ordinary user the
+    // capability to create them.
     unshare(CloneFlags::CLONE_NEWUSER).map_err(at("create a user namespace"))?;
     let lost = |_| StepFailed::new("talk to the program", Errno::EPIPE);
     message::send(control.as_fd(), &SpawnerReply::Unshared, &[]).map_err(lost)?;
@@ -313,10 +313,11 @@ fn start_spawner(control: &OwnedFd) -> Result<HelperRole, StepFailed> {
         .map_err(at("mount proc on /proc"))?;
     match calls {
         SystemCalls::Filtered => {
-            // Owned by a user namespace that no job is in, and the last of its kind: so no job
-            // can mount a tree of control groups.
+            // Owned by a user namespace that no job is in, and the last of its kind, so no job can
+            // mount a control group tree.
             match unshare(CloneFlags::CLONE_NEWCGROUP) {
-                // In a container of our own: the one that it is in already is of the same sort.
+                // ENOSPC: this program itself runs in a container of this kind, whose own namespace
+                // suffices.
                 Ok(()) | Err(Errno::ENOSPC) => {}
                 Err(errno) => return Err(at("create a cgroup namespace")(errno)),
             }
@@ -329,13 +330,14 @@ fn start_spawner(control: &OwnedFd) -> Result<HelperRole, StepFailed> {
     Ok(HelperRole::Spawner(mapping, calls))
 }
 
-/// The spawner's loop.
+/// Runs the spawner's loop, and returns its exit code.
 fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
     let _ = nix::sys::prctl::set_name(c"mael-spawner");
-    // Nobody asks how a container init ended: its socket closes, and the program notices that.
+    // The exit status of a container init is not needed: its socket closes, which the main program
+    // notices.
     reap_children_automatically();
-    // All container inits inherit what is read here, before the first job. A container init that
-    // read it for itself could take what another container's job has just changed for the original.
+    // All container inits inherit these contents, which are read before the first job. A container
+    // init that read them itself could see a file that another container's job has just changed.
     let kernel_files = KernelFiles::read();
     loop {
         let descriptors = match message::receive(control.as_fd()) {
@@ -344,8 +346,8 @@ fn spawn(control: OwnedFd, mapping: IdMapping, calls: SystemCalls) -> i32 {
         };
         let mut descriptors = descriptors.into_iter();
         let (Some(socket), Some(plan)) = (descriptors.next(), descriptors.next()) else {
-            // There was no room for them. The program notices, since the container init's socket
-            // closes.
+            // This process had no room for the descriptors. The main program notices, because the
+            // container init's socket closes.
             continue;
         };
         let Some(plan) = read_memory_file(plan)
@@ -375,15 +377,15 @@ fn start_container(
     calls: SystemCalls,
 ) -> Result<Option<()>, StepFailed> {
     let at = |step: &'static str| move |errno| StepFailed::new(step, errno);
-    // The container init waits at this pipe until its ids are mapped: before that the kernel lets
-    // it make no file.
+    // The container init waits at this pipe until its ids are mapped: before that, the kernel does
+    // not let it create files.
     let (go, ready) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
     let network = match plan.network {
         NetworkMode::Local => CloneFlags::empty(),
         NetworkMode::Disabled | NetworkMode::Loopback => CloneFlags::CLONE_NEWNET,
     };
     let control_groups = match calls {
-        // The spawner has made its own already, and has forbidden further ones.
+        // The spawner has already created its own, and has forbidden further ones.
         SystemCalls::Filtered => CloneFlags::empty(),
         SystemCalls::All => CloneFlags::CLONE_NEWCGROUP,
     };
@@ -406,7 +408,7 @@ fn start_container(
             drop(ready);
             let _ = nix::sys::prctl::set_name(c"mael-init");
             reset_signals();
-            // Without the byte the spawner has failed, and says so itself.
+            // Without the byte, the spawner has failed and reports that itself.
             match nix::unistd::read(&go, &mut [0]) {
                 Ok(1) => Ok(None),
                 Ok(_) | Err(_) => std::process::exit(1),
@@ -442,14 +444,14 @@ fn map_container_ids(slot: Pid, plan: &ContainerPlan, mapping: IdMapping) -> nix
 mod tests {
     use super::*;
 
-    /// Whether a child of this process has this name, running or not.
+    /// Returns whether a child of this process has this name, running or not.
     fn has_child(name: &str) -> bool {
         let processes = fs::read_dir("/proc").unwrap();
         let mut stats = processes.filter_map(|process| {
             let stat = process.ok()?.path().join("stat");
             fs::read_to_string(stat).ok()
         });
-        // The process id, the name in brackets, the state, the parent.
+        // The process id, the name in brackets, the state, the parent's process id.
         let own = format!(" {} ", std::process::id());
         stats.any(|stat| {
             let named = stat.split_once(&format!("({name}) "));

@@ -15,11 +15,11 @@ use super::compression::{CompressionFormat, StreamDecoder};
 use super::error::ImageError;
 use maelstrom_container::store::{Store, TreePath};
 
-/// `docker save` stores layers that several images share as links to one file; a longer chain than
-/// this is a circle.
+/// The maximum length of a chain of links. `docker save` stores layers that several images share as
+/// links to one file; a longer chain is a cycle.
 const LINKS_MAX: usize = 8;
 
-/// An archive whose table of contents is known.
+/// An archive whose table of contents has been read.
 pub(super) struct ArchiveFile {
     path: PathBuf,
     file: Arc<File>,
@@ -32,8 +32,8 @@ enum ArchiveMember {
 }
 
 impl ArchiveFile {
-    /// Reads an archive's table of contents. A compressed one is decompressed first, into a file
-    /// without a name that goes when this process does.
+    /// Reads an archive's table of contents. A compressed archive is first decompressed into an
+    /// unnamed file, which disappears when this process ends.
     pub(super) fn open_path(path: &Path, store: &Store) -> Result<Self, ImageError> {
         let read = |source| ImageError::Read {
             place: path.display().to_string(),
@@ -62,12 +62,12 @@ impl ArchiveFile {
         &self.path
     }
 
-    /// What errors call a file in it.
+    /// Returns the name by which errors refer to a file in the archive.
     pub(super) fn place(&self, name: &str) -> String {
         format!("{}:{name}", self.path.display())
     }
 
-    /// Opens a file in it.
+    /// Opens a file in the archive.
     pub(super) fn open(&self, name: &str) -> Result<MemberReader, ImageError> {
         let missing = || ImageError::missing_file(&self.path, name);
         let mut path = TreePath::parse(Path::new(name)).map_err(|_| missing())?;
@@ -88,7 +88,8 @@ impl ArchiveFile {
     }
 }
 
-/// What isn't a file or link, or has a name that leads nowhere, is in no list.
+/// Lists the files and links of an archive. Other entries, and those with an invalid name, are left
+/// out.
 fn list(file: &File) -> io::Result<HashMap<TreePath, ArchiveMember>> {
     let mut archive = Archive::new(file);
     let mut members = HashMap::new();
@@ -118,7 +119,7 @@ fn list(file: &File) -> io::Result<HashMap<TreePath, ArchiveMember>> {
     Ok(members)
 }
 
-/// A file in an archive, being read.
+/// A reader of a file in an archive.
 pub(super) struct MemberReader {
     file: Arc<File>,
     offset: u64,
@@ -142,7 +143,7 @@ impl Read for MemberReader {
         if window.is_empty() {
             return Ok(0);
         }
-        // Members share the descriptor and may be read in turn, so that none depends on its
+        // Members share the descriptor and may be read alternately, so reads don't depend on its
         // position.
         let count = self.file.read_at(window, self.offset)?;
         if count == 0 {

@@ -1,4 +1,4 @@
-//! Authentication at a registry: parses the challenge and obtains the credentials that answer it.
+//! Authentication at a registry: parses the challenge and obtains the matching credentials.
 //!
 //! Implements the distribution specification's token authentication and RFC 7617. Credentials are
 //! looked up only when a registry asks for them: most don't.
@@ -15,10 +15,11 @@ use super::error::ImageError;
 use super::reference::RegistryReference;
 use super::transport::{BoundedBody, HttpTransport, complaint, read_body};
 
-/// A token is a signed statement of a few hundred bytes; some registries put more into it.
+/// The maximum size of a token response. A token is a signed statement of a few hundred bytes; some
+/// registries make it larger.
 const TOKEN_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The client id of token requests.
+/// The client id in token requests.
 const CLIENT_ID: &str = "maelstrom";
 
 /// The access to one repository, shared by all requests to it.
@@ -39,13 +40,13 @@ enum AuthChallenge {
 }
 
 impl RepositoryAuth {
-    /// The current `Authorization` header.
+    /// Returns the current `Authorization` header.
     pub(super) async fn header(&self) -> Option<HeaderValue> {
         self.header.lock().await.clone()
     }
 
-    /// Gets access after a request was refused that carried `refused`. Requests that run at the
-    /// same time ask only once.
+    /// Obtains access after a request with the header `refused` was rejected. Concurrent requests
+    /// share one renewal.
     pub(super) async fn renew(
         &self,
         refused: Option<&HeaderValue>,
@@ -109,7 +110,8 @@ impl RegistryAuthenticator<'_> {
             challenge: "Bearer".to_owned(),
         };
         let mut url = Url::parse(realm).map_err(|_| unknown())?;
-        // Passwords are sent there: a registry behind HTTPS may not have them sent in the open.
+        // Passwords are sent to this URL: a registry behind HTTPS must not redirect them to plain
+        // HTTP.
         if url.scheme() != "https" && url.scheme() != self.scheme {
             return Err(unknown());
         }
@@ -165,7 +167,7 @@ impl RegistryAuthenticator<'_> {
             }
         };
         let answer: TokenResponse = document::parse(&body, realm, "token")?;
-        // A server may use either name, the second for OAuth 2.0, or both.
+        // A server may use either name (the second is that of OAuth 2.0), or both.
         Ok(if answer.token.is_empty() {
             answer.access_token
         } else {
@@ -185,7 +187,7 @@ fn post_form(request: RequestBuilder, fields: &[(&str, String)]) -> RequestBuild
 }
 
 fn url_encoded(fields: &[(&str, String)]) -> String {
-    // The part of a URL after `?` has the very form of such a body.
+    // The query of a URL has the same format as the body.
     let mut url = Url::parse("http://localhost/").ok();
     url.as_mut()
         .map(|url| {
@@ -209,7 +211,7 @@ fn secret_header(value: &str, url: &str) -> Result<HeaderValue, ImageError> {
     Ok(header)
 }
 
-/// The challenge to answer: a token is preferred to sending a password each time.
+/// Returns the challenge to answer: a token is preferred to sending a password with each request.
 fn challenge(headers: &HeaderMap, url: &str) -> Result<AuthChallenge, ImageError> {
     let texts: Vec<&str> = headers
         .get_all(WWW_AUTHENTICATE)

@@ -1,4 +1,4 @@
-//! The image cache: uses what is present, and downloads and unpacks what is missing.
+//! The image cache: uses images that are present, and downloads and unpacks missing ones.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,10 +23,11 @@ use super::unpack::{
 use maelstrom_container::digest::ContentHash;
 use maelstrom_container::store::{Blob, BlobLookup, Store, Tree};
 
-/// Registries serve several layers at once well; more only makes each slower.
+/// The number of concurrent downloads. Registries serve several layers at once well; more would
+/// only make each slower.
 const DOWNLOADS_MAX: usize = 4;
 
-/// Images, in a store that several programs share.
+/// A cache of images, in a store that several programs share.
 #[derive(Clone, Debug)]
 pub struct ImageCache {
     store: Store,
@@ -34,21 +35,21 @@ pub struct ImageCache {
     options: ImageCacheOptions,
 }
 
-/// How an image cache fetches what is missing.
+/// The options for fetching missing images.
 #[derive(Clone, Debug)]
 pub struct ImageCacheOptions {
-    /// Where credentials are searched for.
+    /// The files that are searched for credentials.
     pub credentials: CredentialFiles,
-    /// Which servers are trusted.
+    /// Which server certificates are accepted.
     pub certificates: TlsVerification,
-    /// Timeouts and retries.
+    /// The timeouts and the number of attempts.
     pub patience: RetryPolicy,
     /// The platform to choose from a multi-platform image.
     pub platform: Platform,
 }
 
 impl Default for ImageCacheOptions {
-    /// As the environment says, for this machine.
+    /// Returns the options that the environment sets, for this machine's platform.
     fn default() -> Self {
         ImageCacheOptions {
             credentials: CredentialFiles::from_environment(),
@@ -62,12 +63,12 @@ impl Default for ImageCacheOptions {
 /// An image that is ready to run.
 #[derive(Clone, Debug)]
 pub struct ContainerImage {
-    /// The digest of the document that its name led to: the manifest or index; of what `docker
-    /// save` wrote, the configuration.
+    /// The digest of the document that the image's name refers to: the manifest or index; for an
+    /// archive of `docker save`, the configuration.
     pub digest: ContentHash,
-    /// Its layers' trees, lowest first. They are pinned while this lives.
+    /// The trees of its layers, lowest first. They stay pinned as long as this value exists.
     pub layers: Vec<Tree>,
-    /// What it says about programs that run in it.
+    /// The settings of the image for programs that run in it.
     pub settings: ImageConfig,
 }
 
@@ -81,9 +82,9 @@ impl ImageCache {
         }
     }
 
-    /// An image in a registry. `locked` is the digest that a lock file has for its tag; without
-    /// one, and without a digest in the reference, the registry is asked. With it, and everything
-    /// in the image cache, the registry isn't contacted at all.
+    /// Returns an image from a registry. `locked` is the digest that a lock file has for its tag;
+    /// without one, and without a digest in the reference, the registry is queried. With it, and
+    /// with everything in the image cache, the registry is not contacted at all.
     pub async fn registry_image(
         &self,
         reference: &RegistryReference,
@@ -117,7 +118,7 @@ impl ImageCache {
         Ok(image(digest, parts, &layers))
     }
 
-    /// An image that lies on this machine. Relative paths start at `directory`.
+    /// Returns an image on this machine. Relative paths start at `directory`.
     pub async fn local_image(
         &self,
         form: LocalForm,
@@ -155,7 +156,8 @@ impl ImageCache {
         Ok(image(digest, parts, &layers))
     }
 
-    /// An image by any name. Of one in a registry, `locked` is the digest a lock file has for it.
+    /// Returns an image by any kind of name. For one in a registry, `locked` is its digest in a
+    /// lock file.
     pub async fn image(
         &self,
         uri: &ImageUri,
@@ -172,7 +174,7 @@ impl ImageCache {
         }
     }
 
-    /// An image of which everything is in the image cache.
+    /// Returns an image if everything is in the image cache.
     async fn stored_image(
         &self,
         digest: ContentHash,
@@ -180,7 +182,7 @@ impl ImageCache {
         let documents = StoredDocuments { store: &self.store };
         let parts = match document::follow(&documents, digest, &self.options.platform).await {
             Ok(parts) => parts,
-            // What is missing is fetched, and what is wrong is then said with its URL.
+            // Missing documents are fetched, and an error is then reported with the URL.
             Err(_) => return Ok(None),
         };
         let mut layers = BTreeMap::new();
@@ -253,8 +255,8 @@ impl ImageCache {
             })
         };
         let tree = self.unpacked(layer.diff_id, opened, progress).await;
-        // Unpacked it serves, packed it would only take up room. One that can't be unpacked must be
-        // fetched again; one that found no room need not.
+        // Once unpacked, the packed layer only takes up space. One that can't be unpacked must be
+        // fetched again; one for which there was no space need not.
         let is_spent = !matches!(tree, Err(ImageError::Store(_)));
         if is_spent && let Ok(blob) = Arc::try_unwrap(blob) {
             self.store.discard_blob(blob)?;
@@ -272,8 +274,8 @@ impl ImageCache {
         match blocking(move || Ok(store.want_blob(digest)?)).await? {
             BlobLookup::Whole(blob) => Ok(FetchedLayer::Packed(blob)),
             BlobLookup::Partial(partial) => {
-                // While this program waited for its turn, another may have fetched the layer,
-                // unpacked it, and thrown away what it was packed in.
+                // While this program waited for its turn, another one may have fetched and unpacked
+                // the layer, and deleted its packed form.
                 if let Some(tree) = self.tree(layer.diff_id).await? {
                     partial.abandon()?;
                     return Ok(FetchedLayer::Unpacked(tree));
@@ -326,7 +328,7 @@ enum FetchedLayer {
     Unpacked(Tree),
 }
 
-/// Each layer once, though an image may hold one several times.
+/// Returns each layer once, though an image may contain one several times.
 fn distinct(layers: &[LayerPart]) -> Vec<LayerPart> {
     let by_name: BTreeMap<ContentHash, LayerPart> =
         layers.iter().map(|layer| (layer.diff_id, *layer)).collect();
@@ -349,7 +351,7 @@ fn image(
     }
 }
 
-/// Documents that are in the image cache already.
+/// The documents that are already in the image cache.
 struct StoredDocuments<'depot> {
     store: &'depot Store,
 }

@@ -1,4 +1,4 @@
-//! Detects the compression of a stream from its content, since media types are often wrong.
+//! Detects the compression of a stream from its content, because media types are often wrong.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
@@ -10,10 +10,10 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const MAGIC_BYTES: usize = 4;
 
-/// Larger than a disk's read-ahead; smaller than a cache.
+/// The size of the read buffer in bytes: larger than a disk's read-ahead, smaller than a CPU cache.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// How a stream is compressed.
+/// The compression of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CompressionFormat {
     None,
@@ -32,7 +32,7 @@ impl CompressionFormat {
         }
     }
 
-    /// How a file is compressed. Where one stands in it doesn't change.
+    /// Detects the compression of a file. The file's position does not change.
     pub(super) fn of_file(file: &File) -> io::Result<Self> {
         let mut head = [0; MAGIC_BYTES];
         let count = file.read_at(&mut head, 0)?;
@@ -40,14 +40,15 @@ impl CompressionFormat {
     }
 }
 
-/// A frame of Zstandard that holds no content; one may stand first (RFC 8878, section 3.1.2).
+/// Returns whether this is a Zstandard frame without content, which may come first (RFC 8878,
+/// section 3.1.2).
 fn is_skippable(head: &[u8]) -> bool {
     matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 type PeekedInput = BufReader<io::Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>>;
 
-/// A stream, decompressed if need be.
+/// A stream, decompressed if necessary.
 pub(super) enum StreamDecoder {
     None(PeekedInput),
     Gzip(Box<MultiGzDecoder<PeekedInput>>),
@@ -55,7 +56,7 @@ pub(super) enum StreamDecoder {
 }
 
 impl StreamDecoder {
-    /// Looks at the beginning of a stream.
+    /// Detects the compression from the beginning of a stream.
     pub(super) fn new(mut stream: impl Read + Send + 'static) -> io::Result<Self> {
         let mut head = Vec::new();
         stream

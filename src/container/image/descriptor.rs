@@ -1,5 +1,5 @@
-//! Content descriptors: references between an image's documents and layers, and the choice of an
-//! index's entry for a platform.
+//! Content descriptors: references between an image's documents and layers. Chooses the entry of an
+//! index for a platform.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::error::ImageError;
 use super::platform::Platform;
 use maelstrom_container::digest::{ContentHash, Digest};
 
-/// The key by which entries of a layout are told apart.
+/// The annotation that distinguishes the entries of a layout.
 const LABEL: &str = "org.opencontainers.image.ref.name";
 
 /// A reference from one document to another, or to a layer.
@@ -25,7 +25,7 @@ pub(super) struct ContentDescriptor {
 }
 
 impl ContentDescriptor {
-    /// The digest, if it is one of the kind in use.
+    /// Returns the digest, if its algorithm is supported.
     pub(super) fn digest(&self, place: &str) -> Result<Digest, ImageError> {
         Ok(Digest {
             hash: parse_hash(&self.digest, place)?,
@@ -33,13 +33,13 @@ impl ContentDescriptor {
         })
     }
 
-    /// The label by which a layout knows it.
+    /// Returns the label of the entry in a layout.
     pub(super) fn label(&self) -> Option<&str> {
         self.annotations.as_ref()?.get(LABEL).map(String::as_str)
     }
 }
 
-/// A hash as documents write it.
+/// Parses a hash in the format of image documents.
 pub(super) fn parse_hash(text: &str, place: &str) -> Result<ContentHash, ImageError> {
     text.strip_prefix("sha256:")
         .and_then(|hash| hash.parse().ok())
@@ -49,7 +49,7 @@ pub(super) fn parse_hash(text: &str, place: &str) -> Result<ContentHash, ImageEr
         })
 }
 
-/// The entry of an index for this platform; a lone entry in any case.
+/// Chooses the entry of an index for this platform. A lone entry is chosen in any case.
 pub(super) fn choose<'entries>(
     entries: &'entries [ContentDescriptor],
     wanted: &Platform,
@@ -76,7 +76,7 @@ fn available(entries: &[ContentDescriptor]) -> String {
     let names: Vec<String> = entries
         .iter()
         .filter_map(|entry| entry.platform.as_ref())
-        // Attestations about the other entries come as entries of an unknown platform.
+        // Attestations for the other entries are stored as entries with an unknown platform.
         .filter(|platform| platform.os != "unknown")
         .map(Platform::to_string)
         .collect();
@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    /// Of these entries, the index of the chosen one.
+    /// Returns the position of the chosen entry.
     fn chosen(entries: &[&str], wanted: &str) -> Result<u64, ImageError> {
         let entries: Vec<serde_json::Value> = entries
             .iter()

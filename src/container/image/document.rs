@@ -1,7 +1,7 @@
 //! The documents of an image: index, manifest and configuration.
 //!
 //! Parses only the fields of the OCI image specification, and of the Docker formats it derives
-//! from, that are needed to run the image. All others are ignored.
+//! from, that are necessary to run the image. All others are ignored.
 
 use serde::Deserialize;
 
@@ -10,63 +10,63 @@ use super::error::ImageError;
 use super::platform::Platform;
 use maelstrom_container::digest::{ContentHash, Digest};
 
-/// No document of an image is larger; registries refuse manifests of more than 4 MB.
+/// The maximum size of a document, in bytes; registries reject manifests of more than 4 MB.
 pub(super) const DOCUMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// An index may hold indexes. Nobody nests them deeply.
+/// The maximum nesting of indexes. Real images don't nest them deeply.
 const DEPTH_MAX: usize = 4;
 
-/// The kinds of documents that a registry may answer with when asked for a manifest.
+/// The media types that are accepted in response to a request for a manifest.
 pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
-/// Where documents come from.
+/// A source of documents.
 pub(super) trait DocumentSource {
-    /// Reads a document and checks its digest.
+    /// Reads a document and verifies its digest.
     async fn fetch(&self, document: DocumentRequest) -> Result<Vec<u8>, ImageError>;
 
-    /// What errors call a document.
+    /// Returns the name by which errors refer to a document.
     fn place(&self, document: &DocumentRequest) -> String;
 }
 
-/// A document that is looked for.
+/// A request for a document.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DocumentRequest {
     pub(super) hash: ContentHash,
     pub(super) kind: DocumentKind,
 }
 
-/// Registries keep manifests and blobs apart.
+/// The kind of a document: registries store manifests and blobs separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DocumentKind {
     Manifest,
     Blob,
 }
 
-/// What an image consists of.
+/// The parts of an image.
 #[derive(Clone, Debug)]
 pub(super) struct ImageParts {
     pub(super) settings: ImageConfig,
     pub(super) layers: Vec<LayerPart>,
 }
 
-/// One layer.
+/// A layer of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LayerPart {
-    /// The hash of its tar, not compressed.
+    /// The hash of its uncompressed tar.
     pub(super) diff_id: ContentHash,
-    /// As it is stored.
+    /// The blob that stores the layer.
     pub(super) blob: Digest,
 }
 
-/// What an image says about programs that run in it.
+/// The settings of an image for programs that run in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageConfig {
-    /// Environment variables, in order.
+    /// The environment variables, in order.
     pub environment: Vec<(String, String)>,
-    /// Where programs start, if it says so.
+    /// The working directory of programs, if the image sets one.
     pub working_directory: Option<String>,
 }
 
@@ -103,7 +103,7 @@ struct ExecutionParameters {
     working_dir: Option<String>,
 }
 
-/// Reads an `index.json`.
+/// Parses an `index.json`.
 pub(super) fn parse_index(text: &[u8], place: &str) -> Result<Vec<ContentDescriptor>, ImageError> {
     let manifest: ManifestDocument = parse(text, place, "image index")?;
     manifest.manifests.ok_or_else(|| ImageError::NotAnImage {
@@ -112,7 +112,7 @@ pub(super) fn parse_index(text: &[u8], place: &str) -> Result<Vec<ContentDescrip
     })
 }
 
-/// Follows an image from the document that its name leads to.
+/// Follows the references of an image, beginning with the document that its name refers to.
 pub(super) async fn follow(
     documents: &impl DocumentSource,
     root: ContentHash,
@@ -131,8 +131,7 @@ pub(super) async fn follow(
             place: place.clone(),
             problem: problem.to_owned(),
         };
-        // Version 1 has no configuration document, and does not say what hash an unpacked layer
-        // has.
+        // Version 1 has no configuration document, and no hashes of uncompressed layers.
         if manifest.schema_version != 2 {
             return Err(not_an_image("its manifest is not of schema version 2"));
         }
@@ -164,7 +163,7 @@ pub(super) async fn follow(
     })
 }
 
-/// Reads a configuration and pairs its layers with the blobs that hold them.
+/// Parses a configuration, and pairs its layers with the blobs that store them.
 fn assemble(text: &[u8], place: &str, blobs: &[Digest]) -> Result<ImageParts, ImageError> {
     let (settings, diff_ids) = parse_configuration(text, place)?;
     if blobs.len() != diff_ids.len() {
@@ -190,7 +189,7 @@ fn assemble(text: &[u8], place: &str, blobs: &[Digest]) -> Result<ImageParts, Im
     })
 }
 
-/// Reads a configuration: what it says about programs, and its layers' names.
+/// Parses a configuration: the settings for programs, and the hashes of the layers.
 pub(super) fn parse_configuration(
     text: &[u8],
     place: &str,

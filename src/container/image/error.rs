@@ -22,11 +22,11 @@ pub enum ImageError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Store(#[from] StoreError),
-    /// The credentials could not be searched.
+    /// The search for credentials failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Credentials(#[from] CredentialError),
-    /// The means to talk to registries could not be set up.
+    /// The HTTPS client could not be set up.
     #[error("cannot set up HTTPS")]
     #[diagnostic(help(
         "install the system's certificates (package ca-certificates), or point SSL_CERT_FILE to \
@@ -37,7 +37,7 @@ pub enum ImageError {
     #[error("cannot reach `{url}`")]
     #[diagnostic(help("check the name, the network, and HTTPS_PROXY and NO_PROXY"))]
     Connect {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         source: reqwest::Error,
     },
@@ -48,35 +48,35 @@ pub enum ImageError {
          accept-invalid-remote-container-tls-certs"
     ))]
     Certificate {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         source: reqwest::Error,
     },
-    /// A server does not respond.
+    /// A server stopped sending data.
     #[error("`{url}`: the server was silent for {} s", silence.as_secs_f32())]
     #[diagnostic(help("{TRY_LATER}"))]
     Silent {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         silence: Duration,
         source: reqwest::Error,
     },
-    /// A response breaks off, repeatedly.
+    /// A response is truncated, repeatedly.
     #[error("`{url}`: the answer broke off after {arrived_bytes} of {expected_bytes} bytes")]
     #[diagnostic(help("{TRY_LATER}"))]
     BrokenOff {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// How much came, in all attempts.
+        /// The number of bytes received in all attempts.
         arrived_bytes: u64,
-        /// How much was to come.
+        /// The expected number of bytes.
         expected_bytes: u64,
     },
-    /// An answer that isn't HTTP, or breaks off in a document.
+    /// A response isn't HTTP, or a document is truncated.
     #[error("`{url}`: the response is not valid")]
     #[diagnostic(help("{TRY_LATER}"))]
     Garbled {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         source: reqwest::Error,
     },
@@ -86,52 +86,52 @@ pub enum ImageError {
         "ask whoever runs the registry: redirections must end, and stay with HTTPS"
     ))]
     Redirect {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// Where, and why not.
+        /// The target, and the reason.
         source: reqwest::Error,
     },
-    /// A server wants a login, and there is none or it was rejected.
+    /// A server requires a login, and there is none or it was rejected.
     #[error("`{url}`: the registry refuses access ({status}){}", colon(detail))]
     #[diagnostic(help("check the image's name; if it is not public, log in with `docker login`"))]
     Refused {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         status: u16,
-        /// What the server says.
+        /// The server's message.
         detail: String,
     },
     /// An unsupported kind of challenge.
     #[error("`{url}`: the registry wants a login of an unknown kind: `{challenge}`")]
     #[diagnostic(help("use a registry with basic or bearer authentication"))]
     Challenge {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         challenge: String,
     },
-    /// Not found in the registry.
+    /// The registry does not have the image.
     #[error("`{url}`: the registry has no such image{}", colon(detail))]
     #[diagnostic(help("check the image's name, tag and digest"))]
     NotFound {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What the server says.
+        /// The server's message.
         detail: String,
     },
     #[error("`{url}`: the server answers with status {status}{}", colon(detail))]
     #[diagnostic(help("{TRY_LATER}"))]
     Status {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         status: u16,
-        /// What the server says.
+        /// The server's message.
         detail: String,
     },
-    /// Something is larger than anything of its kind.
+    /// A document is larger than any valid one.
     #[error("`{place}` is larger than {limit_bytes} bytes, which no such document is")]
     #[diagnostic(help("{DAMAGED}"))]
     TooLarge { place: String, limit_bytes: u64 },
-    /// Content isn't what its digest says.
+    /// The content does not match its digest.
     #[error("`{place}` has the digest sha256:{actual}, but sha256:{expected} was announced")]
     #[diagnostic(help("{DAMAGED}"))]
     Mismatch {
@@ -139,24 +139,24 @@ pub enum ImageError {
         expected: ContentHash,
         actual: ContentHash,
     },
-    /// Content isn't as long as was said.
+    /// The content does not have the announced length.
     #[error("`{place}` is not of the {expected_bytes} bytes that were announced")]
     #[diagnostic(help("{DAMAGED}"))]
     Length { place: String, expected_bytes: u64 },
-    /// A document can't be read.
+    /// A document can't be parsed.
     #[error("`{place}` is not a valid {kind}")]
     #[diagnostic(help("{DAMAGED}"))]
     Document {
         place: String,
-        /// What it should be.
+        /// The expected kind of document.
         kind: &'static str,
         source: serde_json::Error,
     },
-    /// A document is valid, and not of a container image.
+    /// A document is valid, but not that of a runnable container image.
     #[error("`{place}` is not a container image that can be run: {problem}")]
     #[diagnostic(help("name an image of a Linux system, in the form that the scheme stands for"))]
     NotAnImage { place: String, problem: String },
-    /// None of an index's images is for this machine.
+    /// None of an index's images runs on this machine.
     #[error("`{place}` has no image for {wanted}; it has {available}")]
     #[diagnostic(help("choose an image made for this machine, or make one for several platforms"))]
     NoPlatform {
@@ -164,7 +164,7 @@ pub enum ImageError {
         wanted: String,
         available: String,
     },
-    /// A label is needed, or names none.
+    /// A label is required, or matches no image.
     #[error("`{}` {problem}; it has {available}", path.display())]
     #[diagnostic(help("add `:LABEL` to the path, with one of those"))]
     Label {
@@ -177,11 +177,11 @@ pub enum ImageError {
     #[error("cannot read `{place}`")]
     #[diagnostic(help("check the path and its permissions"))]
     Read {
-        /// Path, and name within an archive.
+        /// The path, and the name within an archive.
         place: String,
         source: io::Error,
     },
-    /// An archive is damaged, or none at all.
+    /// An archive is damaged, or not an archive.
     #[error("`{}` is not a readable tar archive", path.display())]
     #[diagnostic(help("{DAMAGED}"))]
     Archive { path: PathBuf, source: io::Error },
@@ -189,7 +189,7 @@ pub enum ImageError {
     #[error("cannot unpack the layer")]
     #[diagnostic(forward(source))]
     Layer { source: LayerError },
-    /// A helper thread came to an unexpected end.
+    /// A helper thread ended unexpectedly.
     #[error("unpacking was interrupted")]
     #[diagnostic(help("run again"))]
     Interrupted,
@@ -204,7 +204,7 @@ fn colon(detail: &str) -> String {
 }
 
 impl ImageError {
-    /// A layout or archive without a file that it must have.
+    /// Creates the error of a layout or archive without a required file.
     pub(super) fn missing_file(layout: &Path, name: &str) -> Self {
         ImageError::NotAnImage {
             place: layout.display().to_string(),

@@ -20,14 +20,14 @@ use super::platform::Platform;
 use super::reference::ImageUri;
 use maelstrom_container::digest::ContentHash;
 
-/// A layout, wherever its files are.
+/// A layout directory or an archive of one.
 pub(super) enum OciLayout {
     Directory(PathBuf),
     Archive(ArchiveFile),
 }
 
 impl OciLayout {
-    /// The image of this label; without one, the only image there is.
+    /// Finds the image with this label; without a label, the only image.
     pub(super) fn find(
         &self,
         label: Option<&str>,
@@ -49,7 +49,7 @@ impl OciLayout {
             .collect();
         let chosen = match (matching.as_slice(), label) {
             ([only], _) => only,
-            // One label may stand for an image for each of several platforms.
+            // The same label may belong to images for several platforms.
             ([_, _, ..], Some(_)) => choose(&matching, platform, &place)?,
             (_, label) => {
                 let labels = entries.iter().filter_map(ContentDescriptor::label);
@@ -64,7 +64,7 @@ impl OciLayout {
         self.open_file(&blob_name(hash))
     }
 
-    /// What errors call a blob.
+    /// Returns the name by which errors refer to a blob.
     pub(super) fn blob_place(&self, hash: ContentHash) -> String {
         self.name(&blob_name(hash))
     }
@@ -159,12 +159,12 @@ fn read_document(reader: &mut dyn Read, place: String) -> Result<Vec<u8>, ImageE
     }
 }
 
-/// One image of what `docker save` wrote.
+/// An image in an archive of `docker save`.
 pub(super) struct DockerImage {
-    /// The hash of its configuration, by which Docker names images.
+    /// The hash of its configuration, by which Docker identifies images.
     pub(super) id: ContentHash,
     pub(super) settings: ImageConfig,
-    /// The hash of each layer's tar, and the archive's name for it, lowest first.
+    /// The hash of each layer's tar, and its name in the archive, lowest first.
     pub(super) layers: Vec<(ContentHash, String)>,
 }
 
@@ -177,7 +177,7 @@ struct SavedImage {
     layers: Vec<String>,
 }
 
-/// Finds the image of this label in what `docker save` wrote; without one, the only image there is.
+/// Finds the image with this label in an archive of `docker save`; without a label, the only image.
 pub(super) fn find_saved(
     archive: &ArchiveFile,
     label: Option<&str>,
@@ -222,7 +222,7 @@ pub(super) fn find_saved(
     })
 }
 
-/// Whether two tags are the same in full: `debian` is `docker.io/library/debian:latest`.
+/// Returns whether two tags are equal in full: `debian` is `docker.io/library/debian:latest`.
 fn is_same(tag: &str, label: &str) -> bool {
     let full = |text: &str| match format!("docker://{text}").parse() {
         Ok(ImageUri::Registry(reference)) => Some((

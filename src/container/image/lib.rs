@@ -1,4 +1,4 @@
-//! Container images: from a name to a stack of trees.
+//! Container images: turns a name into a stack of trees.
 //!
 //! ```text
 //! ImageUri ──▶ registry ─┐                 index ──▶ manifest ──▶ configuration
@@ -7,9 +7,9 @@
 //!                       └──▶ layers ── download, check, decompress, unpack ──▶ Tree, Tree, …
 //! ```
 //!
-//! An [`ImageCache`] keeps what it fetched in a store: documents as blobs, layers as trees named by
+//! An [`ImageCache`] keeps fetched content in a store: documents as blobs, layers as trees named by
 //! the hash of their tar, so images and programs share them. All content is verified against the
-//! digest that refers to it, down from the one in the [`ImageLockFile`] or given by the user.
+//! digest that refers to it, beginning with the one in the [`ImageLockFile`] or given by the user.
 //!
 //! This crate owns no state besides connections. It neither builds nor pushes images, and it
 //! ignores users and owners in them: a rootless container has one user.

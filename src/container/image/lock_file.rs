@@ -14,36 +14,38 @@ use super::reference::{RegistryReference, TagOrDigest};
 use maelstrom_container::digest::ContentHash;
 use maelstrom_container::private;
 
-/// The file's name in a project's directory.
+/// The name of the file in a project's directory.
 pub const TAG_LOCK_FILE: &str = "maelstrom-container-tags.lock";
 
 const VERSION: i64 = 1;
 
-/// Stands for the file's version, so that no image of this name can be in it.
+/// The key of the file's version, which therefore cannot be the name of an image.
 const VERSION_KEY: &str = "version";
 
-/// The mode of a new file. It is to be committed: as public as the rest of the project.
+/// The mode of a new file: as readable as the rest of the project, because it is meant to be
+/// committed.
 const PUBLIC: u32 = 0o644;
 
-/// The content of a lock file.
+/// The contents of a lock file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageLockFile {
     tags: BTreeMap<String, BTreeMap<String, ContentHash>>,
-    /// What this program found out, to be added to what others did in the meantime.
+    /// The tags that this program has resolved, which are merged with those of other programs on
+    /// saving.
     news: BTreeMap<String, BTreeMap<String, ContentHash>>,
 }
 
-/// Why a lock file could not be used.
+/// An error while reading or writing a lock file.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[diagnostic(help(
     "make the file, and the directory it is in, readable and writable, or name the image by its \
      digest"
 ))]
 pub enum ImageLockError {
-    /// It is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error("cannot read the lock file `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("cannot write the lock file `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
@@ -51,15 +53,15 @@ pub enum ImageLockError {
 /// The result of saving a lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageLockUpdate {
-    /// There was nothing to add to it.
+    /// There was nothing to add.
     NothingNew,
-    /// It has more in it than before.
+    /// The file was extended.
     Written,
 }
 
 impl ImageLockFile {
-    /// Reads a project's lock file. One that isn't there, or is of another version, or has no
-    /// meaning, counts as empty.
+    /// Reads a project's lock file. A file that doesn't exist, has another version or is malformed
+    /// counts as empty.
     pub fn read(path: &Path) -> Result<Self, ImageLockError> {
         match fs::read(path) {
             Ok(text) => Ok(ImageLockFile {
@@ -74,7 +76,7 @@ impl ImageLockFile {
         }
     }
 
-    /// What a reference's tag is locked to.
+    /// Returns the digest to which a reference's tag is locked.
     pub fn get(&self, reference: &RegistryReference) -> Option<ContentHash> {
         match reference.version() {
             TagOrDigest::Tag(tag) => self.tags.get(reference.name())?.get(tag).copied(),
@@ -97,13 +99,13 @@ impl ImageLockFile {
         }
     }
 
-    /// Writes what was recorded, if anything was. What other programs recorded in the meantime, or
-    /// record at the same time, stays.
+    /// Writes the recorded tags, if there are any. Tags that other programs have recorded in the
+    /// meantime, or record concurrently, are preserved.
     pub fn save(&mut self, path: &Path) -> Result<ImageLockUpdate, ImageLockError> {
         if self.news.is_empty() {
             return Ok(ImageLockUpdate::NothingNew);
         }
-        // Held until the file is replaced.
+        // The lock is held until the file has been replaced.
         let _locked = lock(path).map_err(|source| ImageLockError::Write {
             path: path.to_owned(),
             source,
@@ -122,7 +124,7 @@ impl ImageLockFile {
     }
 }
 
-/// `None` if the text has no meaning.
+/// Parses the file; `None` if the text is malformed.
 fn parse(text: &str) -> Option<BTreeMap<String, BTreeMap<String, ContentHash>>> {
     let mut table: toml::Table = text.parse().ok()?;
     if table.remove(VERSION_KEY)?.as_integer()? != VERSION {
@@ -158,13 +160,13 @@ fn render(tags: &BTreeMap<String, BTreeMap<String, ContentHash>>) -> String {
     table.to_string()
 }
 
-/// Locks the file against other programs that save it, and creates it if there is none.
+/// Locks the file against other programs that save it, and creates it if necessary.
 fn lock(path: &Path) -> io::Result<File> {
     loop {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match private::new_file(path) {
-                    // Another program was faster. A link that leads nowhere stays one.
+                    // Another program was faster. A dangling symlink stays one.
                     Err(error)
                         if error.kind() == io::ErrorKind::AlreadyExists && !path.is_symlink() =>
                     {
@@ -182,8 +184,8 @@ fn lock(path: &Path) -> io::Result<File> {
             // but a run that can save its own does not fail.
             Err(_) => return Ok(file),
         }
-        // Who held the lock before may have replaced the file, and then this is the lock of a file
-        // that nobody reads any more.
+        // The previous holder of the lock may have replaced the file. Then this is the lock of a
+        // deleted file.
         let locked = file.metadata()?;
         match fs::metadata(path) {
             Ok(current) if (current.dev(), current.ino()) == (locked.dev(), locked.ino()) => {
@@ -196,7 +198,7 @@ fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// A reader sees the old file or the new one.
+/// Replaces the file atomically: readers see the old file or the new one.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
@@ -206,7 +208,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     let permissions = match fs::metadata(path) {
         Ok(metadata) if metadata.len() > 0 => metadata.permissions(),
-        // It is new, or empty since it was locked.
+        // The file is new, or was empty when it was locked.
         Ok(_) | Err(_) => Permissions::from_mode(PUBLIC),
     };
     file.as_file().set_permissions(permissions)?;

@@ -1,10 +1,10 @@
-//! The platforms of images, and which of them runs on which machine.
+//! The platforms of images, and which of them a machine can run.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// A platform, in the words of the OCI image specification (which are Go's).
+/// A platform, in the terms of the OCI image specification (which are Go's).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Platform {
     pub os: String,
@@ -14,7 +14,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// The machine that this program was made for.
+    /// Returns the platform that this program was compiled for.
     pub fn host() -> Self {
         #[cfg(target_arch = "x86_64")]
         let (architecture, variant) = ("amd64", None::<&str>);
@@ -27,7 +27,7 @@ impl Platform {
         }
     }
 
-    /// How well an image for another platform serves this one: the smaller the better.
+    /// Ranks an image's platform for this one: smaller is better, `None` means that it can't run.
     pub(super) fn rank(&self, offered: &Platform) -> Option<u8> {
         if (&offered.os, &offered.architecture) != (&self.os, &self.architecture) {
             return None;
@@ -35,12 +35,12 @@ impl Platform {
         match (&offered.variant, &self.variant) {
             (offered, wanted) if offered == wanted => Some(0),
             _ if offered.is_baseline() => Some(1),
-            // Another variant of a processor family may have what this machine hasn't.
+            // Another variant of a CPU family may require features that this machine lacks.
             _ => None,
         }
     }
 
-    /// Whether every machine of the architecture can run it.
+    /// Returns whether every machine of the architecture can run it.
     fn is_baseline(&self) -> bool {
         match self.variant.as_deref() {
             None | Some("") => true,

@@ -8,42 +8,42 @@ use miette::Diagnostic;
 
 use maelstrom_container::digest::ContentHash;
 
-/// Where a name without a host is looked for.
+/// The registry of a name without a host.
 const DEFAULT_HOST: &str = "docker.io";
 
-/// Docker Hub answers to several names; this is the one that serves.
+/// The host that serves Docker Hub, which has several names.
 const DEFAULT_HOST_SERVER: &str = "registry-1.docker.io";
 
-/// What a bare name on Docker Hub stands in.
+/// The namespace of a bare name on Docker Hub.
 const DEFAULT_NAMESPACE: &str = "library";
 
 const DEFAULT_TAG: &str = "latest";
 
 const FORM: &str = "the form is `docker://[HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST]`";
 
-/// An image as a user names it.
+/// The name of an image, as users write it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ImageUri {
-    /// `docker://…`: in a registry.
+    /// `docker://…`: an image in a registry.
     Registry(RegistryReference),
-    /// `oci:…`, `oci-archive:…`, `docker-archive:…`: on this machine.
+    /// `oci:…`, `oci-archive:…`, `docker-archive:…`: an image on this machine.
     Local {
         form: LocalForm,
-        /// Where; relative paths start where the caller says.
+        /// The path; relative paths start at a directory that the caller chooses.
         path: PathBuf,
-        /// Which of several images.
+        /// The label that selects one of several images.
         label: Option<String>,
     },
 }
 
-/// The forms in which images lie on a disk.
+/// The formats of images on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LocalForm {
-    /// A directory, by the OCI image layout specification.
+    /// A directory in the OCI image layout.
     OciDirectory,
-    /// A tar of such a directory.
+    /// A tar archive of such a directory.
     OciArchive,
-    /// What `docker save` writes.
+    /// An archive that `docker save` has written.
     DockerArchive,
 }
 
@@ -56,16 +56,16 @@ pub struct RegistryReference {
     version: TagOrDigest,
 }
 
-/// Which of the images of one name.
+/// Selects one of the images with the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TagOrDigest {
-    /// What the tag leads to today.
+    /// The image that the tag currently refers to.
     Tag(String),
-    /// This one, whatever a tag may say.
+    /// The image with this digest, whatever the tags refer to.
     Digest(ContentHash),
 }
 
-/// A text that names no image.
+/// The error of a text that is not an image name.
 #[derive(Clone, Debug, PartialEq, Eq, Diagnostic, thiserror::Error)]
 #[error("`{uri}` names no image: {problem}")]
 #[diagnostic(forward(problem))]
@@ -176,7 +176,7 @@ fn is_host(component: &str) -> bool {
     component.contains(['.', ':']) || component == "localhost"
 }
 
-/// Hosts are validated strictly, since they decide where requests go.
+/// Validates a host. Strict, because it decides where requests go.
 fn check_host(text: &str) -> Result<&str, ReferenceProblem> {
     let error = || ReferenceProblem::Host(text.to_owned());
     let (host, port) = match text.strip_prefix('[') {
@@ -213,7 +213,7 @@ fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-')
 }
 
-/// Reads `sha256:` and a hash; other algorithms are not in use.
+/// Parses `sha256:` and a hash; other algorithms are not supported.
 fn parse_digest(text: &str) -> Result<ContentHash, ReferenceProblem> {
     text.strip_prefix("sha256:")
         .and_then(|hash| hash.parse().ok())
@@ -221,17 +221,17 @@ fn parse_digest(text: &str) -> Result<ContentHash, ReferenceProblem> {
 }
 
 impl RegistryReference {
-    /// The reference as it was written, without scheme, tag and digest.
+    /// Returns the reference as it was written, without scheme, tag and digest.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Which of the images of this name.
+    /// Returns the tag or digest.
     pub fn version(&self) -> &TagOrDigest {
         &self.version
     }
 
-    /// The digest it names, if it names one.
+    /// Returns the digest, if the reference contains one.
     pub fn digest(&self) -> Option<ContentHash> {
         match &self.version {
             TagOrDigest::Digest(hash) => Some(*hash),
@@ -239,7 +239,7 @@ impl RegistryReference {
         }
     }
 
-    /// The registry's name, as credentials are filed under it.
+    /// Returns the name of the registry, under which credentials are stored.
     pub fn registry(&self) -> &str {
         match self.host.as_deref() {
             None | Some("index.docker.io" | DEFAULT_HOST_SERVER) => DEFAULT_HOST,
@@ -247,7 +247,7 @@ impl RegistryReference {
         }
     }
 
-    /// The host, and perhaps port, that serves the registry.
+    /// Returns the host, with a port if there is one, that serves the registry.
     pub(super) fn server(&self) -> &str {
         match self.registry() {
             DEFAULT_HOST => DEFAULT_HOST_SERVER,
@@ -255,7 +255,7 @@ impl RegistryReference {
         }
     }
 
-    /// The repository within the registry.
+    /// Returns the repository within the registry.
     pub(super) fn repository(&self) -> String {
         if self.registry() == DEFAULT_HOST && !self.path.contains('/') {
             format!("{DEFAULT_NAMESPACE}/{}", self.path)

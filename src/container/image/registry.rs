@@ -20,7 +20,7 @@ use maelstrom_container::store::{Blob, PartialBlob, Store, StoreError};
 /// The header with the digest of a response's content.
 const DIGEST_HEADER: &str = "docker-content-digest";
 
-/// One repository of a registry.
+/// A client for one repository of a registry.
 pub(super) struct RegistryClient<'depot> {
     transport: &'depot HttpTransport,
     credentials: &'depot CredentialFiles,
@@ -31,7 +31,7 @@ pub(super) struct RegistryClient<'depot> {
 }
 
 impl<'depot> RegistryClient<'depot> {
-    /// Makes a client. Sends no request yet, unless the registry is on this machine, where it may
+    /// Creates a client. Sends no request yet, unless the registry is on this machine, where it may
     /// serve plain HTTP.
     pub(super) async fn new(
         transport: &'depot HttpTransport,
@@ -50,7 +50,7 @@ impl<'depot> RegistryClient<'depot> {
         })
     }
 
-    /// The digest of the document that the reference's tag leads to today.
+    /// Returns the digest of the document that the reference's tag currently refers to.
     pub(super) async fn resolve(&self) -> Result<ContentHash, ImageError> {
         let tag = match self.reference.version() {
             TagOrDigest::Tag(tag) => tag,
@@ -88,7 +88,7 @@ impl<'depot> RegistryClient<'depot> {
                 .await;
             match attempt {
                 Ok(()) => {}
-                // As long as something comes, one goes on.
+                // Retries without limit, as long as each attempt makes progress.
                 Err(error) if partial.arrived_bytes() > before => {
                     tracing::info!(%error, "going on with what has arrived");
                 }
@@ -105,7 +105,7 @@ impl<'depot> RegistryClient<'depot> {
         })
     }
 
-    /// What errors call a layer.
+    /// Returns the name by which errors refer to a layer.
     pub(super) fn layer_place(&self, hash: ContentHash) -> String {
         self.url(DocumentKind::Blob, format!("sha256:{hash}"))
     }
@@ -122,7 +122,7 @@ impl<'depot> RegistryClient<'depot> {
         let mut response = self.get(url, "*/*", range.as_deref()).await?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT if starts_at(&response, start) => {}
-            // The registry doesn't know how to go on: from the beginning, then.
+            // The registry can't continue at this position, so the download restarts.
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 partial.restart()?;
                 return Err(ImageError::BrokenOff {
@@ -131,7 +131,7 @@ impl<'depot> RegistryClient<'depot> {
                     expected_bytes,
                 });
             }
-            // A server that does not know ranges sends the whole blob.
+            // A server without support for ranges sends the whole blob.
             status if status.is_success() => partial.restart()?,
             _ => return Err(complaint(url, response).await),
         }
@@ -191,7 +191,7 @@ impl<'depot> RegistryClient<'depot> {
             .await
     }
 
-    /// Sends a request, and once more with a login if the registry asks for one.
+    /// Sends a request, and repeats it with a login if the registry requires one.
     async fn get(
         &self,
         url: &str,
@@ -271,7 +271,7 @@ impl DocumentSource for RegistryClient<'_> {
     }
 }
 
-/// HTTPS, but for a registry on this machine that doesn't speak it.
+/// Returns the scheme: HTTPS, except for a registry on this machine that doesn't support it.
 async fn scheme(transport: &HttpTransport, server: &str) -> Result<&'static str, ImageError> {
     if !is_this_machine(server) {
         return Ok("https");
@@ -282,14 +282,14 @@ async fn scheme(transport: &HttpTransport, server: &str) -> Result<&'static str,
         return Ok("https");
     }
     Ok(match ask("http").await {
-        // So a server that wants HTTPS answers when it is asked by HTTP.
+        // The response of a server that expects HTTPS to a request by HTTP.
         Ok(answer) if answer.status() == StatusCode::BAD_REQUEST => "https",
         Ok(_) => "http",
         Err(_) => "https",
     })
 }
 
-/// Whether a part of a blob begins where we left off.
+/// Returns whether a part of a blob begins where the download stopped.
 fn starts_at(response: &Response, start: u64) -> bool {
     response
         .headers()

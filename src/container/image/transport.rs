@@ -15,10 +15,10 @@ use reqwest::{Client, ClientBuilder, Response, StatusCode};
 
 use super::error::ImageError;
 
-/// As many redirects as browsers and registry clients follow.
+/// The maximum number of redirects: as many as browsers and registry clients follow.
 const REDIRECTS_MAX: usize = 10;
 
-/// Of a server's complaint so much is read and shown.
+/// The number of bytes of a server's error response that are read and shown.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
 const COMPLAINT_CHARACTERS_MAX: usize = 300;
 
@@ -26,16 +26,16 @@ const COMPLAINT_CHARACTERS_MAX: usize = 300;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     pub connect: Duration,
-    /// From one piece of an answer to the next.
+    /// The maximum time between two chunks of a response.
     pub silence: Duration,
-    /// How often something is tried in all, when nothing comes of it.
+    /// The number of attempts of an operation that makes no progress.
     pub attempts: u32,
-    /// Before the second attempt; doubled for each further one.
+    /// The pause before the second attempt. It doubles for each further one.
     pub pause: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// Some seven seconds of pauses, in which a registry that is being restarted comes back.
+    /// The pauses add up to about seven seconds, in which a registry that restarts comes back.
     fn default() -> Self {
         RetryPolicy {
             connect: Duration::from_secs(30),
@@ -46,18 +46,18 @@ impl Default for RetryPolicy {
     }
 }
 
-/// Which servers' certificates are accepted.
+/// Which server certificates are accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsVerification {
-    /// Those that an authority signed which the system trusts.
+    /// Only those signed by an authority that the system trusts.
     #[default]
     Checked,
-    /// All: whoever sits in between can read and change everything but images by digest.
+    /// All: an attacker on the network can read and change everything except images by digest.
     AnyAccepted,
 }
 
-/// The means to talk to servers. They are set up when first needed: reading the system's
-/// authorities takes longer than everything else about an image that is there already.
+/// The HTTP clients. They are created when first needed: reading the system's certificate
+/// authorities takes longer than everything else about an image that is already present.
 #[derive(Clone, Debug)]
 pub(super) struct HttpTransport {
     certificates: TlsVerification,
@@ -68,7 +68,7 @@ pub(super) struct HttpTransport {
 #[derive(Debug, Default)]
 struct HttpClients {
     remote: OnceLock<Client>,
-    /// For servers on this machine, past any proxy.
+    /// The client for servers on this machine, which uses no proxy.
     local: OnceLock<Client>,
 }
 
@@ -81,7 +81,7 @@ impl HttpTransport {
         }
     }
 
-    /// The client for a server.
+    /// Returns the client for a server.
     pub(super) fn client(&self, server: &str) -> Result<&Client, ImageError> {
         let (client, builder) = if is_this_machine(server) {
             (&self.clients.local, ClientBuilder::new().no_proxy())
@@ -96,7 +96,7 @@ impl HttpTransport {
     }
 
     fn build(&self, builder: ClientBuilder) -> Result<Client, ImageError> {
-        // Fails if a provider is installed already, which serves as well.
+        // Fails if a provider is already installed, which works as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         builder
             .user_agent(concat!("maelstrom/", env!("CARGO_PKG_VERSION")))
@@ -111,7 +111,7 @@ impl HttpTransport {
             .map_err(|source| ImageError::Tls { source })
     }
 
-    /// Names what went wrong with a request.
+    /// Converts the error of a request.
     pub(super) fn failure(&self, url: &str, source: reqwest::Error) -> ImageError {
         let url = url.to_owned();
         let source = source.without_url();
@@ -132,8 +132,8 @@ impl HttpTransport {
         }
     }
 
-    /// Does something until it succeeds, fails in a way that more attempts won't change, or has
-    /// failed too often.
+    /// Repeats an operation until it succeeds, fails in a way that further attempts won't change,
+    /// or has used all attempts.
     pub(super) async fn persist<T>(
         &self,
         mut attempt: impl AsyncFnMut() -> Result<T, ImageError>,
@@ -153,7 +153,7 @@ impl HttpTransport {
     }
 }
 
-/// Whether a retry may succeed.
+/// Returns whether a retry may succeed.
 fn is_passing(error: &ImageError) -> bool {
     match error {
         // A registry that is being restarted refuses connections.
@@ -166,7 +166,7 @@ fn is_passing(error: &ImageError) -> bool {
     }
 }
 
-/// Whether a server, with or without port, is this machine by name.
+/// Returns whether a server, with or without port, is this machine by name.
 pub(super) fn is_this_machine(server: &str) -> bool {
     let host = match server.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -178,7 +178,7 @@ pub(super) fn is_this_machine(server: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// The library itself keeps logins from being sent to another host.
+/// The library itself does not send logins to another host after a redirect.
 fn redirect(attempt: Attempt) -> reqwest::redirect::Action {
     let downgrade = attempt.url().scheme() != "https"
         && attempt
@@ -201,7 +201,7 @@ fn is_about_certificates(error: &reqwest::Error) -> bool {
         if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref() {
             return true;
         }
-        // An I/O error leaves what it wraps out of the chain.
+        // The source of an I/O error skips the error that it wraps.
         let wrapped = cause
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);
@@ -213,7 +213,7 @@ fn is_about_certificates(error: &reqwest::Error) -> bool {
     false
 }
 
-/// Turns an answer that is not a success into an error that says what the server says.
+/// Converts a response that is not a success into an error with the server's message.
 pub(super) async fn complaint(url: &str, response: Response) -> ImageError {
     let status = response.status();
     let url = url.to_owned();
@@ -236,7 +236,7 @@ pub(super) async fn complaint(url: &str, response: Response) -> ImageError {
     }
 }
 
-/// A registry's error messages, if that is what the text holds.
+/// Extracts a registry's error messages, if the text contains any.
 fn readable(body: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct RegistryErrors {
@@ -267,7 +267,7 @@ fn readable(body: &[u8]) -> String {
         .collect()
 }
 
-/// What became of reading a body.
+/// The result of reading a body.
 pub(super) enum BoundedBody {
     Whole(Vec<u8>),
     TooLarge,
@@ -280,7 +280,7 @@ pub(super) async fn read_body(
 ) -> Result<BoundedBody, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        // Counted as it arrives: a server may announce another length, or none.
+        // Counted as it arrives, because a server may announce a wrong length, or none.
         if (body.len() + chunk.len()) as u64 > limit_bytes {
             return Ok(BoundedBody::TooLarge);
         }
@@ -330,7 +330,7 @@ mod tests {
             ..RetryPolicy::default()
         };
         let transport = HttpTransport::new(TlsVerification::Checked, patience);
-        // Nobody listens at this address any more.
+        // Nothing listens at this address any more.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap().to_string();
         drop(listener);

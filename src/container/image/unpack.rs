@@ -1,4 +1,4 @@
-//! Makes a tree of a stored layer: decompresses, verifies and unpacks it in one pass.
+//! Converts a stored layer to a tree: decompresses, verifies and unpacks it in one pass.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -10,34 +10,35 @@ use maelstrom_container::digest::{ContentHash, DigestHasher};
 use maelstrom_container::store::TreeWriter;
 use maelstrom_layer::{SpecialFiles, unpack};
 
-/// Part of every image layer's name; grows when the same layer would make another tree.
+/// Part of every image layer's name. Must be increased when the same layer would become another
+/// tree.
 const FORMAT: &[u8] = b"maelstrom image layer 1";
 
 /// The progress of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerProgress {
     pub layer: ContentHash,
-    /// What is being done.
+    /// What is happening to the layer.
     pub phase: LayerPhase,
-    /// How much of it is done.
+    /// The number of bytes that are done.
     pub done_bytes: u64,
-    /// How much there is to do.
+    /// The total number of bytes.
     pub total_bytes: u64,
 }
 
-/// What is being done to a layer.
+/// What is happening to a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerPhase {
-    /// It is being fetched.
+    /// The layer is being downloaded.
     Download,
-    /// It is being unpacked; the bytes are those of its compressed form.
+    /// The layer is being unpacked; the bytes are those of its compressed form.
     Unpack,
 }
 
 /// A progress callback, called from several threads.
 pub type ProgressCallback = Arc<dyn Fn(LayerProgress) + Send + Sync>;
 
-/// The name of a layer's tree in the store.
+/// Returns the name of a layer's tree in the store.
 pub(super) fn tree_name(diff_id: ContentHash) -> ContentHash {
     let mut name = DigestHasher::default();
     name.update_framed(FORMAT);
@@ -45,14 +46,14 @@ pub(super) fn tree_name(diff_id: ContentHash) -> ContentHash {
     name.finish().hash
 }
 
-/// A layer as it is stored.
+/// A layer in its stored form.
 pub(super) struct LayerSource {
     pub(super) place: String,
     pub(super) size_bytes: u64,
     pub(super) reader: Box<dyn Read + Send>,
 }
 
-/// Counts what is read, and tells.
+/// Counts the bytes that are read, and reports progress.
 struct ProgressReader {
     reader: Box<dyn Read + Send>,
     done: LayerProgress,
@@ -68,7 +69,7 @@ impl Read for ProgressReader {
     }
 }
 
-/// Hashes what is read.
+/// Hashes the bytes that are read.
 struct HashingReader<R> {
     reader: R,
     hasher: DigestHasher,
@@ -82,8 +83,8 @@ impl<R: Read> Read for HashingReader<R> {
     }
 }
 
-/// Unpacks a layer. Its name is the hash of what is unpacked, which is checked on the way; so
-/// nothing that lies, wherever on the way to here, becomes a tree.
+/// Unpacks a layer. Its name is the hash of the unpacked content, which is verified while
+/// unpacking, so a layer that was modified on the way never becomes a tree.
 pub(super) fn unpack_layer(
     source: LayerSource,
     diff_id: ContentHash,
@@ -114,10 +115,11 @@ pub(super) fn unpack_layer(
         hasher: DigestHasher::default(),
     };
     let unpacked = unpack(Path::new(&place), &mut hashed, SpecialFiles::Skip, writer);
-    // An archive ends before its file does.
+    // The archive may end before its file does.
     let drained = io::copy(&mut hashed, &mut io::sink());
     let actual = hashed.hasher.finish().hash;
-    // What makes no sense because it isn't what it should be is said to be just that.
+    // If the content has the wrong hash, that is the error to report, rather than one of unpacking
+    // it.
     if drained.is_ok() && actual != diff_id {
         return Err(ImageError::Mismatch {
             place,

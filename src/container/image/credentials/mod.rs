@@ -1,4 +1,4 @@
-//! Registry credentials, from where Docker, Podman and Skopeo keep them.
+//! Registry credentials, from the files and helpers of Docker, Podman and Skopeo.
 //!
 //! Files are searched in order: `$REGISTRY_AUTH_FILE`, then `config.json` in `$DOCKER_CONFIG` or
 //! `~/.docker`. Within a file, the credential helper for the registry comes first, then the login
@@ -21,10 +21,10 @@ use super::reference::RegistryReference;
 /// The key under which Docker keeps the credentials of its own registry.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// A helper's output when it has no credentials; nothing else distinguishes this from a failure.
+/// The output of a helper that has no credentials; nothing else distinguishes this from a failure.
 const HELPER_NOT_FOUND: &str = "credentials not found in native keychain";
 
-/// The user that stands for "the secret is an identity token".
+/// The user name that marks the secret as an identity token.
 const TOKEN_USER: &str = "<token>";
 
 /// The files that are searched for credentials, in order.
@@ -33,14 +33,14 @@ pub struct CredentialFiles {
     files: Vec<PathBuf>,
 }
 
-/// A login.
+/// A login at a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum RegistryCredentials {
     Password {
         user: String,
         password: String,
     },
-    /// To be exchanged for an access token.
+    /// A token that must be exchanged for an access token.
     IdentityToken(String),
 }
 
@@ -53,10 +53,10 @@ impl fmt::Debug for RegistryCredentials {
     }
 }
 
-/// An error of searching the credentials.
+/// An error while searching for credentials.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum CredentialError {
-    /// A file is there and can't be read.
+    /// A file exists and can't be read.
     #[error("cannot read the registry logins in `{}`", path.display())]
     #[diagnostic(help("check the file's permissions"))]
     Read { path: PathBuf, source: io::Error },
@@ -67,7 +67,7 @@ pub enum CredentialError {
         path: PathBuf,
         source: serde_json::Error,
     },
-    /// A login in a file is not one.
+    /// A login in a file is malformed.
     #[error(
         "the login for `{registry}` in `{}` is not valid: `auth` must be USER:PASSWORD in base64",
         path.display()
@@ -114,7 +114,7 @@ struct CredentialHelperReply {
 }
 
 impl CredentialFiles {
-    /// The files that this process's environment points to.
+    /// Returns the files that this process's environment selects.
     pub fn from_environment() -> Self {
         CredentialFiles::from_variables(|name| std::env::var_os(name).map(PathBuf::from))
     }
@@ -133,12 +133,12 @@ impl CredentialFiles {
         }
     }
 
-    /// These files.
+    /// Searches exactly these files.
     pub fn new(files: Vec<PathBuf>) -> Self {
         CredentialFiles { files }
     }
 
-    /// The login for an image, if there is one.
+    /// Returns the login for an image, if there is one.
     pub(super) async fn find(
         &self,
         reference: &RegistryReference,
@@ -188,7 +188,7 @@ async fn find_in(
     if let Some(helper) = helper {
         return ask(helper, registry).await;
     }
-    // Podman files logins for parts of a registry as well; the closest counts.
+    // Podman stores logins for parts of a registry as well; the most specific one applies.
     let mut place = format!("{registry}/{}", reference.repository());
     loop {
         let login = config
@@ -218,7 +218,7 @@ async fn find_in(
     }
 }
 
-/// Keys may be URLs; Docker Hub goes by several names.
+/// Normalizes a key. Keys may be URLs, and Docker Hub has several names.
 fn canonical(key: &str) -> &str {
     let place = key
         .strip_prefix("https://")
@@ -238,7 +238,7 @@ fn canonical(key: &str) -> &str {
 struct InvalidLogin;
 
 impl DockerAuthConfig {
-    /// `None` where the file only notes that a helper has the login.
+    /// Returns `None` if the file only states that a helper has the login.
     fn credentials(&self) -> Result<Option<RegistryCredentials>, InvalidLogin> {
         if !self.identity_token.is_empty() {
             return Ok(Some(RegistryCredentials::IdentityToken(
@@ -259,18 +259,18 @@ impl DockerAuthConfig {
         let (user, password) = text.split_once(':').ok_or(InvalidLogin)?;
         Ok(Some(RegistryCredentials::Password {
             user: user.to_owned(),
-            // Docker takes NUL bytes from the end as well.
+            // Docker strips NUL bytes from the end as well.
             password: password.trim_end_matches('\0').to_owned(),
         }))
     }
 }
 
-/// Asks the helper of this name.
+/// Asks the helper with this name.
 async fn ask(name: &str, registry: &str) -> Result<Option<RegistryCredentials>, CredentialError> {
     ask_program(&format!("docker-credential-{name}"), registry).await
 }
 
-/// Asks a program by the protocol of Docker's credential helpers.
+/// Runs a program with the protocol of Docker's credential helpers.
 async fn ask_program(
     helper: &str,
     registry: &str,
@@ -294,7 +294,7 @@ async fn ask_program(
         .map_err(run)?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(key.as_bytes()).await {
-            // A helper may answer without reading.
+            // A helper may answer without reading its input.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(run(error)),
             Ok(()) | Err(_) => {}
         }
@@ -314,7 +314,7 @@ async fn ask_program(
                 .unwrap_or_default(),
         });
     }
-    // The answer is not quoted in the error: it holds a secret.
+    // The error must not quote the response, because it contains a secret.
     let answer: CredentialHelperReply =
         serde_json::from_str(&said).map_err(|error| CredentialError::Helper {
             helper,

@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(logged(LogLevel::Error), errors);
     }
 
-    /// Events that nobody wants are told apart before a subscriber is asked: it says so itself.
+    /// Events below the level are discarded before the subscriber is called: it reports the level.
     #[test]
     fn what_is_not_logged_is_off_everywhere() {
         for (level, hint) in [

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! - [`types`](self): inputs and outputs. [`SchedulerLimits`]: the limits.
-//! - `job_scheduler`: the state; `client_state`, `worker_state`, `lease_state`, `counters`: its parts.
+//! - `job_scheduler`: the state; `client_state`, `worker_state`, `lease_state`, `counters`: parts of
+//!   it.
 //! - `clients`: submissions and cancellations. `workers`: present and absent workers. `resume`:
 //!   returning workers. `leases`: how attempts start and end.
 //! - `queue`: the waiting jobs. `grants`: the next decisions. `status`: statistics.
@@ -33,7 +34,7 @@
 //!   [`JobScheduler::client_left`] and calls that lose many leases at once, which take a step for
 //!   each.
 //!
-//! The contents of jobs, their outcomes, connections and the journal are the core's concern.
+//! The contents of jobs, their outcomes, connections and the journal belong to the core.
 
 mod client_state;
 mod clients;
@@ -68,8 +69,8 @@ pub use self::types::{
 };
 
 impl JobScheduler {
-    /// Advances time: silent workers lose their leases, and jobs whose delay is over return to the
-    /// queue.
+    /// Advances the time: silent workers lose their leases, and jobs whose delay is over return to
+    /// the queue.
     pub fn tick(&mut self, now: BrokerInstant) -> Vec<LeaseEvent> {
         let mut events = Vec::new();
         while let Some(&(deadline, worker)) = self.deadlines.first()
@@ -82,14 +83,14 @@ impl JobScheduler {
             && due <= now
         {
             self.delayed.remove(&(due, key));
-            // It keeps its place: jobs of the same client and priority that arrived later wait for
-            // it.
+            // The job keeps its place: jobs of the same client and priority that arrived later come
+            // after it.
             self.enqueue(key);
         }
         events
     }
 
-    /// When [`JobScheduler::tick`] will have something to do if nothing happens before.
+    /// Returns when [`JobScheduler::tick`] will have work to do if there is no event before.
     pub fn next_tick(&self) -> Option<BrokerInstant> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let due = self.delayed.first().map(|(at, _)| *at);

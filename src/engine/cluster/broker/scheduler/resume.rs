@@ -1,5 +1,5 @@
-//! Workers that return, after their connection broke or the broker restarted, with leases that
-//! continued meanwhile.
+//! Workers that return, after their connection broke or the broker restarted, with leases that have
+//! continued in the meantime.
 
 use super::lease_state::{ClientIntent, LossReason};
 use super::worker_state::cap;
@@ -10,12 +10,13 @@ use super::{
 use maelstrom_model::ids::WorkerId;
 
 impl JobScheduler {
-    /// A worker process returned, or is known from before a restart of the broker, and names the
-    /// leases that it holds: all whose end was not acknowledged.
+    /// Handles a worker process that returned, or is known from before a restart of the broker.
+    /// `held` are the leases that it names: all whose end was not acknowledged.
     ///
-    /// Rightful leases continue. So does a waiting job whose lease had expired, or is from before
-    /// the restart. The rest must be stopped. Leases that the worker should hold and does not name
-    /// return to the queue, without penalty if never started, since they may not have arrived.
+    /// Valid leases continue. So does a waiting job whose lease had expired, or is from before the
+    /// restart. The others must be stopped. Leases that the worker should hold and does not name
+    /// return to the queue, without penalty if they never started, because they may not have
+    /// arrived.
     pub fn worker_resumed(
         &mut self,
         worker: WorkerId,
@@ -29,7 +30,7 @@ impl JobScheduler {
         // Of two attempts at one job the later one is kept.
         held.sort_unstable_by_key(|(key, fence)| (std::cmp::Reverse(*fence), *key));
         held.dedup();
-        // This comes first, so that the slots of lost leases are free for those adopted below.
+        // First, so that the slots of lost leases are free for those adopted below.
         self.drop_unheld(worker, &held, now, &mut resumed);
         self.drop_excess(worker, now, &mut resumed);
         for (key, fence) in held {
@@ -88,7 +89,7 @@ impl JobScheduler {
         }
     }
 
-    /// Why a lease that its worker lacks is lost.
+    /// Returns why a lease that its worker lacks is lost.
     fn cause(&self, key: JobKey) -> LossReason {
         match self.leases.get(&key).and_then(|lease| lease.started) {
             Some(_) => LossReason::Vanished,
@@ -96,15 +97,15 @@ impl JobScheduler {
         }
     }
 
-    /// The most leases that a worker may have.
+    /// Returns the maximum number of leases that a worker may have.
     fn room(&self, worker: WorkerId) -> usize {
         let slots = self.workers.get(&worker).map(|state| state.offer.slots);
         slots.map_or(0, |slots| cap(&self.limits, slots) as usize)
     }
 
-    /// The class of a job without a lease, if this lease can be adopted: the job waits, and its
-    /// worker had it and has room for it. Who held fences from before a restart is unknown, so each
-    /// of those is accepted once.
+    /// Returns the class of a job without a lease, if this lease can be adopted: the job waits, and
+    /// its worker had it and has room for it. The holders of fences from before a restart are
+    /// unknown, so each of those is accepted once.
     fn adoptable(&self, lease: Lease) -> Option<SchedulingClass> {
         let job = self.job(lease.key)?;
         let was_given = match lease.fence < self.first_fence {

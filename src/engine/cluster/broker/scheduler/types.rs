@@ -242,25 +242,25 @@ pub enum ReportDisposition {
     },
 }
 
-/// A job waits again after an attempt was lost.
+/// When a job whose attempt was lost runs again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetrySchedule {
-    /// How many attempts were lost so far.
+    /// The number of attempts lost so far.
     pub lost: u32,
     pub not_before: BrokerInstant,
 }
 
-/// What [`JobScheduler::returned`](super::JobScheduler::returned) did with a returned job.
+/// The result of [`JobScheduler::returned`](super::JobScheduler::returned).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReturnOutcome {
     Queued,
-    /// It was cancelled meanwhile, so this is its end: report it.
+    /// The job was cancelled in the meantime, so this is its end: report it.
     Cancelled,
-    /// Its client has left; there is nobody to report to.
+    /// The job's client has left; there is no client to report to.
     Abandoned,
-    /// It was returned so often that each time counts as a lost attempt. It waits again.
+    /// The job was returned so often that each time counts as a lost attempt. It waits again.
     Retry(RetrySchedule),
-    /// That was its last attempt: report it to the client.
+    /// The job's last attempt was lost: report it to the client.
     GivenUp {
         /// The workers that tried, in order.
         workers: Vec<WorkerId>,

@@ -10,13 +10,13 @@ pub(super) struct ScheduledWorker {
     pub(super) offer: WorkerCapacity,
     pub(super) presence: WorkerPresence,
     pub(super) intake: DrainState,
-    /// Its credit; never above [`cap`].
+    /// The worker's credit; never above [`cap`].
     pub(super) ceiling: u32,
     pub(super) deadline: Option<BrokerInstant>,
     pub(super) leases: BTreeSet<JobKey>,
     pub(super) toolboxes: BTreeSet<ToolboxId>,
     pub(super) inputs: BTreeSet<InputsId>,
-    /// What the pools were last told.
+    /// The membership that the pools currently have.
     pub(super) told: PoolMembership,
 }
 
@@ -24,9 +24,9 @@ pub(super) struct ScheduledWorker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerPresence {
     Here,
-    /// Connected, but silent for too long.
+    /// The worker is connected, but has been silent for too long.
     Silent,
-    /// Disconnected. It may return until its deadline.
+    /// The worker is disconnected. It may return until its deadline.
     Gone,
 }
 
@@ -40,13 +40,13 @@ pub(super) enum DrainState {
 /// A worker's part in the pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PoolMembership {
-    /// Its slots, if it serves at all.
+    /// The worker's slots, if it serves at all.
     pub(super) slots: Option<u32>,
-    /// Its load, if it has room for a lease now.
+    /// The worker's load, if it has room for a lease now.
     pub(super) load: Option<WorkerLoad>,
 }
 
-/// The most leases that a worker may have.
+/// Returns the maximum number of leases that a worker may have.
 pub(super) fn cap(limits: &SchedulerLimits, slots: u32) -> u32 {
     match slots {
         0 => 0,
@@ -89,7 +89,7 @@ impl ScheduledWorker {
                 .is_none_or(|toolbox| self.toolboxes.contains(&toolbox))
     }
 
-    /// Its load, if it has room for a lease now.
+    /// Returns the worker's load, if it has room for a lease now.
     pub(super) fn load(&self) -> Option<WorkerLoad> {
         self.told.load
     }

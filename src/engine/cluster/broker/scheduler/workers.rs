@@ -10,7 +10,7 @@ use super::{
 use maelstrom_model::ids::WorkerId;
 
 impl JobScheduler {
-    /// A new worker process joined, which holds nothing. The previous worker of this number is
+    /// Adds a new worker process, which holds nothing. The previous worker with this number is
     /// gone, and its leases with it.
     pub fn worker_joined(
         &mut self,
@@ -25,7 +25,7 @@ impl JobScheduler {
         events
     }
 
-    /// Marks a worker as present, with this capacity; its other state is kept.
+    /// Marks a worker as present, with this capacity; its other state is unchanged.
     pub(super) fn enter(&mut self, id: WorkerId, offer: WorkerCapacity, now: BrokerInstant) {
         // Pools are keyed by architecture, which may have changed.
         self.withdraw(id);
@@ -39,12 +39,12 @@ impl JobScheduler {
             .or_insert_with(|| ScheduledWorker::new(offer));
         worker.offer = offer;
         worker.presence = WorkerPresence::Here;
-        // Its credit belonged to the last connection; until it sets one, it gets the maximum.
+        // Its credit belonged to the last connection; until it sets a new one, it gets the maximum.
         worker.ceiling = cap(&self.limits, offer.slots);
         self.extend_deadline(id, now);
     }
 
-    /// A worker is alive. Any message says so.
+    /// Notes that a worker is alive. Any message of the worker shows that.
     pub fn heartbeat(&mut self, worker: WorkerId, now: BrokerInstant) {
         let Some(state) = self.workers.get_mut(&worker) else {
             return;
@@ -54,7 +54,7 @@ impl JobScheduler {
                 state.presence = WorkerPresence::Here;
                 self.extend_deadline(worker, now);
             }
-            // A message from a closed connection.
+            // The message is from a closed connection.
             WorkerPresence::Gone => {}
         }
     }
@@ -73,7 +73,7 @@ impl JobScheduler {
         self.refresh(id);
     }
 
-    /// Sets whether a worker provides a toolbox. This stays until it joins again or is forgotten.
+    /// Sets whether a worker provides a toolbox. This remains until it joins again or is forgotten.
     pub fn worker_offers(
         &mut self,
         worker: WorkerId,
@@ -126,8 +126,8 @@ impl JobScheduler {
         }
     }
 
-    /// Sets a worker's credit: the most leases that it takes, including those it holds. Until it is
-    /// set, it is the maximum.
+    /// Sets a worker's credit: the maximum number of leases that it takes, including those it
+    /// holds. Initially it is the highest possible.
     pub fn credit(&mut self, worker: WorkerId, leases: u32) -> CreditOutcome {
         let Some(state) = self.workers.get_mut(&worker) else {
             return CreditOutcome::UnknownWorker;
@@ -142,7 +142,7 @@ impl JobScheduler {
         CreditOutcome::Capped { leases: cap }
     }
 
-    /// A worker gets no further lease until it joins again.
+    /// Stops granting leases to a worker until it joins again.
     pub fn worker_draining(&mut self, worker: WorkerId) {
         if let Some(state) = self.workers.get_mut(&worker) {
             state.intake = DrainState::Draining;
@@ -150,7 +150,8 @@ impl JobScheduler {
         self.refresh(worker);
     }
 
-    /// A worker disconnected. It keeps its leases until they expire, since it may return.
+    /// Handles a worker that disconnected. It keeps its leases until they expire, because it may
+    /// return.
     pub fn worker_left(&mut self, worker: WorkerId) {
         let Some(state) = self.workers.get_mut(&worker) else {
             return;
@@ -163,7 +164,7 @@ impl JobScheduler {
         }
     }
 
-    /// A worker's deadline has come, and was removed from the list.
+    /// Handles a worker's deadline, which has been removed from the list.
     pub(super) fn give_up_worker(
         &mut self,
         id: WorkerId,
@@ -173,7 +174,7 @@ impl JobScheduler {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        // A silent worker gets a new one when it sends a message; until then nothing is due.
+        // A silent worker gets a new deadline when it sends a message.
         worker.deadline = None;
         match worker.presence {
             WorkerPresence::Here | WorkerPresence::Silent => {
@@ -202,15 +203,15 @@ impl JobScheduler {
         }
     }
 
-    /// A worker's leases, ordered by job.
+    /// Returns a worker's leases, ordered by job.
     pub fn leases_of(&self, worker: WorkerId) -> Vec<Lease> {
         let keys = self.workers.get(&worker).map(|state| &state.leases);
         let keys = keys.into_iter().flatten();
         keys.filter_map(|key| self.lease_of(*key)).collect()
     }
 
-    /// The number of slots for jobs with these requirements. If there are none the jobs wait, which
-    /// is worth reporting to their client.
+    /// Returns the number of slots for jobs with these requirements. If there are none, the jobs
+    /// wait, which is worth reporting to their client.
     pub fn slots_for(&self, architecture: Architecture, toolbox: Option<ToolboxId>) -> u64 {
         self.queue.slots(PoolKey {
             architecture,
@@ -239,7 +240,7 @@ impl JobScheduler {
         }
     }
 
-    /// Removes a worker from the pools, before a change of what determines its pools.
+    /// Removes a worker from the pools, before a change of the properties that determine its pools.
     fn withdraw(&mut self, id: WorkerId) {
         self.update_membership(id, PoolMembership::default());
     }

@@ -146,7 +146,7 @@ async fn what_is_shown_of_a_run_opens_nothing() {
     assert_eq!(client.news(), [""; 0]);
 }
 
-/// Leases belong to their worker, whoever else names them.
+/// Leases belong to their worker, even if another one names them.
 #[tokio::test]
 async fn a_worker_gets_nothing_that_is_anothers() {
     let mut stage = stage(FakeInventory(None));

@@ -1,10 +1,10 @@
 //! Fairness between clients: start-time fair queueing over slot time.
 //!
-//! Every client has an account for each architecture, since workers of different ones never
+//! Every client has an account for each architecture, because workers of different ones never
 //! compete. A lease is charged in advance with the average slot time of the client's jobs, divided
 //! by its weight. The client with the lowest account is next. A new client starts one charge above
 //! the clock, which is where the last lease was granted: it waits for about one round, not for
-//! anybody's backlog, and an endless stream of new clients cannot lock out the others.
+//! another client's backlog, and an endless stream of new clients cannot lock out the others.
 //!
 //! Invariants:
 //! - An account never decreases.
@@ -23,14 +23,14 @@ pub(super) struct VirtualTime(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ShareWeight {
     pub(super) weight: u32,
-    /// Out of this total: 1, or the weights of all runs that share one client's part.
+    /// The total that the weight is a part of: 1, or the weights of all runs that share one client's part.
     pub(super) among: u32,
 }
 
 const MICROS_PER_MILLI: u64 = 1000;
 
-/// A new duration counts for an eighth of the average, so that one long job does not change a
-/// client's place, and a suite whose jobs become longer is noticed after a few.
+/// A new duration counts for one eighth of the average, so that one long job does not change a
+/// client's place, and a suite whose jobs become longer is noticed after a few jobs.
 const MEMORY: u64 = 8;
 
 /// A client's account.
@@ -39,7 +39,7 @@ pub(super) struct FairShare {
     account: VirtualTime,
     /// The exponentially weighted average slot time of its jobs, in milliseconds.
     mean_ms: u64,
-    /// How many of its ready queues are listed; if none, the client is idle.
+    /// The number of its ready queues that are listed; if there are none, the client is idle.
     pub(super) lanes: usize,
 }
 
@@ -64,7 +64,7 @@ impl FairShare {
         (charged.saturating_mul(among) / weight).max(1)
     }
 
-    /// The client has waiting jobs again.
+    /// Handles a client that has waiting jobs again.
     pub(super) fn begin(
         &mut self,
         clock: VirtualTime,
@@ -92,11 +92,11 @@ impl FairShare {
         self.account = VirtualTime(start.0.saturating_add(self.charge(portion, limits)));
     }
 
-    /// A job of the client occupied a slot for this long.
+    /// Updates the average with a job that occupied a slot for this long.
     pub(super) fn learn(&mut self, took_ms: u64, limits: &SchedulerLimits) {
         let took_ms = took_ms.min(limits.charge_max_ms);
         let sum = self.mean_ms * (MEMORY - 1) + took_ms;
-        // Rounded, or short jobs would be estimated a few milliseconds too short.
+        // Rounded: otherwise short jobs would be estimated a few milliseconds too short.
         self.mean_ms = (sum + MEMORY / 2) / MEMORY;
     }
 }

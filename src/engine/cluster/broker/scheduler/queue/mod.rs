@@ -1,5 +1,5 @@
-//! The waiting jobs, and the workers that could run them, arranged so that the next decision takes
-//! no search.
+//! The waiting jobs, and the workers that could run them, in a form that makes the next decision
+//! without a search.
 //!
 //! Jobs of one client and one [`SchedulingClass`] form a queue ordered by [`QueueKey`]. The heads
 //! of those whose inputs are present form a [`ReadyQueue`], one for each client and pool; of a
@@ -12,7 +12,7 @@
 //! - Each call is O(log n) in the number of jobs. Opening or closing a client or inputs takes a
 //!   step for each scheduling class affected, not for each job.
 //!
-//! Leases, time, and the choice among a pool's workers are not its concern.
+//! Leases, time, and the choice among a pool's workers are handled elsewhere.
 
 mod fair_share;
 mod pool;
@@ -36,7 +36,7 @@ pub(super) struct FairQueue {
     limits: SchedulerLimits,
     clients: BTreeMap<ClientId, QueueClient>,
     pools: BTreeMap<PoolKey, WorkerPool>,
-    /// Pools in which a decision can be made.
+    /// The pools in which a decision can be made.
     open: BTreeSet<PoolKey>,
     inputs: BTreeMap<InputsId, InputsState>,
     clocks: BTreeMap<Architecture, VirtualTime>,
@@ -57,9 +57,9 @@ struct ReadyQueue {
     heads: BTreeSet<(QueueKey, InputsId)>,
     /// The number of jobs in these queues, including the heads.
     ready: usize,
-    /// Its key in the pool's list.
+    /// Its key in the pool's list, if it is listed.
     listed: Option<VirtualTime>,
-    /// How many of its jobs the pool counts.
+    /// The number of its jobs that the pool counts.
     counted: usize,
 }
 
@@ -154,7 +154,7 @@ impl FairQueue {
         Some((client.gate, client.portion.weight))
     }
 
-    /// How many queues a client has besides that of this class.
+    /// Returns how many queues a client has besides that of this class.
     pub(super) fn kinds_beside(&self, client: ClientId, kind: SchedulingClass) -> usize {
         self.clients.get(&client).map_or(0, |client| {
             client.kinds.len() - usize::from(client.kinds.contains_key(&kind))
@@ -245,7 +245,7 @@ impl FairQueue {
         }
     }
 
-    /// A job of the client occupied a slot for this long.
+    /// Updates a client's average with a job that occupied a slot for this long.
     pub(super) fn learn(&mut self, client: ClientId, architecture: Architecture, took_ms: u64) {
         let limits = &self.limits;
         if let Some(client) = self.clients.get_mut(&client) {
@@ -255,7 +255,7 @@ impl FairQueue {
         }
     }
 
-    /// The next job for which there is a worker.
+    /// Returns the next job for which there is a worker.
     pub(super) fn front(&self) -> Option<QueueHead> {
         let fronts = self.open.iter().filter_map(|key| {
             let (account, client_id) = *self.pools.get(key)?.waiting.first()?;

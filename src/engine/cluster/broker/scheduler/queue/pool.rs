@@ -1,4 +1,4 @@
-//! Pools: which workers can run a class of jobs, and which clients have such jobs.
+//! Pools: the workers that can run a class of jobs, and the clients that have such jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::fair_share::VirtualTime;
 use crate::broker::scheduler::{Architecture, ClientId, SchedulingClass, ToolboxId};
 use maelstrom_model::ids::WorkerId;
 
-/// Workers that are equivalent for jobs.
+/// The key of a pool: workers that are equivalent for jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct PoolKey {
     pub architecture: Architecture,
@@ -14,7 +14,7 @@ pub(in super::super) struct PoolKey {
 }
 
 impl PoolKey {
-    /// The lowest key of an architecture.
+    /// Returns the lowest key of an architecture.
     pub(super) fn first(architecture: Architecture) -> PoolKey {
         PoolKey {
             architecture,
@@ -39,24 +39,24 @@ pub(in super::super) struct WorkerLoad(u64);
 impl WorkerLoad {
     const ALL_SLOTS: u64 = 1 << 16;
 
-    /// The load of this many leases on this many slots.
+    /// Returns the load of this many leases on this many slots.
     pub(in super::super) fn new(leases: usize, slots: u32) -> WorkerLoad {
         let leases = u64::try_from(leases).unwrap_or(u64::MAX);
         WorkerLoad(leases.saturating_mul(WorkerLoad::ALL_SLOTS) / u64::from(slots.max(1)))
     }
 
-    /// Whether a slot is free; if not, a further lease waits on the worker.
+    /// Returns whether a slot is free; if not, a further lease waits on the worker.
     pub(in super::super) fn has_free_slot(self) -> bool {
         self.0 < WorkerLoad::ALL_SLOTS
     }
 }
 
-/// A pool: supply and demand.
+/// The supply and demand of a pool.
 #[derive(Debug, Default)]
 pub(in super::super) struct WorkerPool {
     /// Workers that take leases, and their slots.
     pub serving: BTreeMap<WorkerId, u32>,
-    /// Those of them that have room for a lease now.
+    /// The serving workers that have room for a lease now.
     pub available: BTreeSet<(WorkerLoad, WorkerId)>,
     /// The total slots of serving workers.
     pub(super) slots: u64,
@@ -67,14 +67,15 @@ pub(in super::super) struct WorkerPool {
 }
 
 impl WorkerPool {
-    /// Whether a decision can be made.
+    /// Returns whether a decision can be made.
     pub(super) fn is_open(&self) -> bool {
         let emptiest = self.available.first();
         !self.waiting.is_empty() && emptiest.is_some_and(|(load, _)| self.takes(*load))
     }
 
-    /// Whether a worker with this load gets a lease. Leases beyond its slots are granted only while
-    /// more jobs wait than there are slots: the last jobs go to whichever worker is free first.
+    /// Returns whether a worker with this load gets a lease. Leases beyond its slots are granted
+    /// only while more jobs wait than there are slots: the last jobs go to whichever worker is free
+    /// first.
     pub(in super::super) fn takes(&self, load: WorkerLoad) -> bool {
         let is_deep = || u64::try_from(self.ready).is_ok_and(|ready| ready > self.slots);
         load.has_free_slot() || is_deep()

@@ -71,7 +71,7 @@ impl FairQueue {
         self.drop_inputs_if_unused(id);
     }
 
-    /// Some of the workers that hold these inputs.
+    /// Returns some of the workers that hold these inputs.
     pub(in super::super) fn holders(&self, id: InputsId) -> impl Iterator<Item = WorkerId> {
         let inputs = self.inputs.get(&id);
         inputs
@@ -122,18 +122,18 @@ impl FairQueue {
         self.pool_changed(key);
     }
 
-    /// The slots of the workers that serve a pool.
+    /// Returns the number of slots of the workers that serve a pool.
     pub(in super::super) fn slots(&self, key: PoolKey) -> u64 {
         self.pools.get(&key).map_or(0, |pool| pool.slots)
     }
 
-    /// All pools with jobs or workers: jobs that could start, and slots.
+    /// Returns all pools with jobs or workers: the number of jobs that could start, and of slots.
     pub(in super::super) fn pools(&self) -> impl Iterator<Item = (PoolKey, (usize, u64))> {
         let pools = self.pools.iter();
         pools.map(|(key, pool)| (*key, (pool.ready, pool.slots)))
     }
 
-    /// The number of jobs in each queue.
+    /// Returns the number of jobs in each queue.
     pub(in super::super) fn waiting(&self) -> impl Iterator<Item = (SchedulingClass, usize)> {
         let clients = self.clients.values();
         clients.flat_map(|client| {

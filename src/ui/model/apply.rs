@@ -161,7 +161,7 @@ impl RunModel {
     }
 
     fn joined(&mut self, worker: WorkerModel) {
-        // An id is an index: a huge one, in a recording that was edited, must take no memory.
+        // An id is an index, so a huge id in an edited recording must not allocate memory.
         if worker.id.0 >= WORKERS_MAX {
             return;
         }

@@ -36,7 +36,7 @@ pub enum BuildPhase {
         done: u32,
         /// The total number of units, if known.
         total: Option<u32>,
-        /// The unit built last.
+        /// The most recently built unit.
         current: String,
     },
     Succeeded,

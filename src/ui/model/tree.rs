@@ -164,7 +164,8 @@ impl TestTree {
         }
     }
 
-    /// Returns the flat preorder of the tree. It is current only after [`super::RunModel::refresh`].
+    /// Returns the flat preorder of the tree. Current only after
+    /// [`refresh`](super::RunModel::refresh).
     pub fn preorder(&self) -> &[PreorderRow] {
         &self.preorder
     }

@@ -62,7 +62,7 @@ pub(super) struct TestFinder {
 #[derive(Clone, Copy, Debug)]
 struct FuzzyCandidate {
     test: TestId,
-    /// Where in its name the next letter is looked for.
+    /// The byte position in the name from which the next letter is searched.
     from: u32,
 }
 

@@ -23,9 +23,9 @@ pub enum TestSortOrder {
     /// A tree, sorted by name.
     #[default]
     Name,
-    /// As a list, the slowest first.
+    /// A list, sorted by duration, the slowest first.
     Slow,
-    /// As a list, the worst first.
+    /// A list, sorted by state, the worst first.
     State,
 }
 

@@ -59,7 +59,7 @@ pub struct DashboardOptions {
 pub enum DashboardEnd {
     /// The run has finished, or the user quit.
     Closed,
-    /// A signal asked the program to end; its number.
+    /// A termination signal arrived, with this number.
     Signal(i32),
 }
 

@@ -265,7 +265,7 @@ fn gauge_line<'a>(ctx: &ViewContext<'_>, columns: u16) -> Line<'a> {
             ([filled, 0, 0, room - filled], StyleRole::GaugeRunning)
         }
         (Some(counts), None) => {
-            // A single failure turns the whole finished part red.
+            // A single failure colors the whole finished part as failed.
             let role = match counts.failures() {
                 0 => StyleRole::GaugePassed,
                 _ => StyleRole::GaugeFailed,

@@ -5,7 +5,7 @@
 //!                            # depends on the background of the terminal
 //!
 //! [keys]
-//! rerun = ["r", "f5"]        # the action's name, as the help shows it, and its keys
+//! rerun = ["r", "f5"]        # an action's name, as in the command palette, and its keys
 //! ```
 
 use std::collections::BTreeMap;

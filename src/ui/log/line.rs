@@ -40,7 +40,7 @@ pub enum LogLineEnd {
 /// A line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Where it was written to.
+    /// The stream that the line was written to.
     pub stream: OutputStream,
     /// When the first byte arrived, in microseconds since the start of the run.
     pub at_us: u64,

@@ -36,7 +36,7 @@ impl RunEstimator {
         }
     }
 
-    /// Removes a test that no longer has to end.
+    /// Removes a test that has ended or vanished.
     pub fn closed(&mut self, expected_us: Option<u64>) {
         match expected_us {
             Some(us) => self.open_expected_us = self.open_expected_us.saturating_sub(us),

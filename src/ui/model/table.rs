@@ -33,7 +33,7 @@ pub struct AttemptRecord {
 /// Whether a test both failed and passed in one round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TestStability {
-    /// All outcomes so far agree.
+    /// The test has not both failed and passed.
     #[default]
     Steady,
     /// The test both failed and passed.
@@ -58,7 +58,7 @@ struct TestIdentityRef {
     name: NameRef,
 }
 
-/// The table of tests. See the [module](self) documentation.
+/// The table of tests, with one entry in each column per test.
 #[derive(Clone, Debug, Default)]
 pub struct TestTable {
     pub(super) arena: NameArena,

@@ -32,7 +32,7 @@ struct TreeGroup {
     counts: StateCounts,
 }
 
-/// The tree of tests. See the [module](self) documentation.
+/// The tree of packages, artifacts, modules and tests.
 #[derive(Clone, Debug, Default)]
 pub struct TestTree {
     groups: Vec<TreeGroup>,

@@ -16,7 +16,7 @@ pub struct RunReportOptions {
 pub enum ReportVerbosity {
     /// One line per test, plus build output, notices and watch, round and worker events.
     Plain,
-    /// Only failed tests, warnings, watch events and the summary.
+    /// Only failed tests, the output of a failed build, warnings, watch events and the summary.
     Quiet,
 }
 

@@ -23,8 +23,8 @@ const MEMORY_BYTES_MAX: usize = 1 << 20;
 /// The disk space for text that the stream has not accepted yet, in bytes. Once it is used up,
 /// further text is dropped, and the output says how much was lost.
 const SPILL_BYTES_MAX: u64 = 8 << 30;
-/// The maximum size of the lines of [`WholeLineWriter`]s that wait for the end of a report line.
-/// That wait is short.
+/// The maximum size of the lines of [`WholeLineWriter`]s that wait for the end of a report line, in
+/// bytes. The wait is short. Further lines are dropped.
 const BESIDE_BYTES_MAX: usize = 1 << 20;
 /// The maximum number of bytes written to the stream at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -40,8 +40,7 @@ pub enum BackgroundWriteError {
     Write(#[source] io::Error),
 }
 
-/// A writer that queues text for a thread that writes to the stream. See the [module](self)
-/// documentation.
+/// A writer that never blocks: it queues text for a thread that writes to the stream.
 #[derive(Debug)]
 pub struct BackgroundWriter {
     shared: Arc<SharedWriteQueue>,

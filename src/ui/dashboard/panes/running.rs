@@ -18,7 +18,7 @@ use super::test_line::{name_with_sign, remark, remark_line, worker_name};
 /// A running test is labeled as slow if it exceeds this multiple of its expected duration, and
 /// [`SLOW_US`].
 const SLOW_FACTOR: u64 = 3;
-/// The time that a test labeled as slow has run at least, in microseconds.
+/// The minimum elapsed time of a running test that is labeled as slow, in microseconds.
 const SLOW_US: u64 = 5_000_000;
 
 /// The selection and the peak size of the list of running tests.

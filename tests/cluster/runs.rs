@@ -431,7 +431,7 @@ fn who_shows_nothing_or_the_wrong_thing_is_not_let_in() {
     let (code, told) = run(&team.client);
     assert_eq!(code, Some(0), "{told}");
     let mistakes: [(&[String], &str); 3] = [
-        (&[], "see whether it runs and whom it lets in"),
+        (&[], "see whether it runs and which callers it accepts"),
         (&team.client[..2], "this broker wants a token"),
         (
             &team.worker,

@@ -128,7 +128,7 @@ fn mistakes_are_told_with_their_codes() {
     assert!(text.contains("can't change to"), "{text}");
     for (words, expected) in [
         (&["-bench=."][..], "use `go test -bench`"),
-        (&["-run", "("], "`(` is no regular expression"),
+        (&["-run", "("], "`(` is not a regular expression"),
         (&["-i", "nonsense"], "unknown word `nonsense`"),
         (
             &["-timeout", "soon"],

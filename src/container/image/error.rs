@@ -14,7 +14,7 @@ use maelstrom_layer::LayerError;
 const TRY_LATER: &str = "try again later; what has arrived is kept. If it stays so, ask whoever runs \
                          the registry";
 
-const DAMAGED: &str = "the image, or what it was fetched from, is damaged: push or save it anew";
+const DAMAGED: &str = "the image, or what it was fetched from, is damaged: push or save it again";
 
 /// An error of fetching or unpacking an image.
 #[derive(Debug, Diagnostic, thiserror::Error)]
@@ -73,7 +73,7 @@ pub enum ImageError {
         expected_bytes: u64,
     },
     /// An answer that isn't HTTP, or breaks off in a document.
-    #[error("`{url}`: the answer makes no sense")]
+    #[error("`{url}`: the response is not valid")]
     #[diagnostic(help("{TRY_LATER}"))]
     Garbled {
         /// What was asked for.

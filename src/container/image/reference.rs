@@ -85,16 +85,16 @@ enum ReferenceProblem {
     #[error("it has no name")]
     #[diagnostic(help("{FORM}"))]
     NoName,
-    #[error("`{0}` is no host and port")]
+    #[error("`{0}` is not a host and port")]
     #[diagnostic(help("{FORM}"))]
     Host(String),
-    #[error("`{0}` is no part of a name, which is of letters, digits, `_`, `.` and `-`")]
+    #[error("`{0}` is not a part of a name, which is of letters, digits, `_`, `.` and `-`")]
     #[diagnostic(help("{FORM}"))]
     Part(String),
-    #[error("`{0}` is no tag, which is of letters, digits, `_`, `.` and `-`, 128 at most")]
+    #[error("`{0}` is not a tag, which is of letters, digits, `_`, `.` and `-`, 128 at most")]
     #[diagnostic(help("{FORM}"))]
     Tag(String),
-    #[error("`{0}` is no digest, which is `sha256:` and 64 lower-case hexadecimal digits")]
+    #[error("`{0}` is not a digest, which is `sha256:` and 64 lower-case hexadecimal digits")]
     #[diagnostic(help("{FORM}"))]
     Digest(String),
 }

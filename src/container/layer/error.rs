@@ -11,7 +11,7 @@ use maelstrom_container::store::{HashError, StoreError, TreePath, TreePathError,
 
 const UNSTEADY: &str = "wait until whatever writes to it is done, and run again";
 
-const DAMAGED: &str = "make the archive anew";
+const DAMAGED: &str = "create the archive again";
 
 /// An error of building a layer.
 #[derive(Debug, Diagnostic, thiserror::Error)]
@@ -79,7 +79,7 @@ pub enum LayerError {
     Brace { stub: String, source: BraceError },
     /// An invalid pattern.
     #[error("`{pattern}` is not a glob")]
-    #[diagnostic(help("write special characters that stand for themselves as `\\*`"))]
+    #[diagnostic(help("write literal special characters as `\\*`"))]
     Glob {
         pattern: String,
         source: globset::Error,

@@ -139,7 +139,7 @@ fn restricted_paths(directory: &Path) -> Vec<PathBuf> {
         }
     });
     if left.into_inner() == 0 {
-        tracing::debug!(directory = %directory.display(), "too large to be looked through");
+        tracing::debug!(directory = %directory.display(), "too large to be searched");
     }
     found
 }

@@ -20,7 +20,7 @@ pub enum StoreError {
     NotADirectory { path: PathBuf },
     /// The directory contains files that are not part of a cache.
     #[error(
-        "`{}` is no cache directory: it holds `{}` and no valid CACHEDIR.TAG",
+        "`{}` is not a cache directory: it contains `{}` and no valid CACHEDIR.TAG",
         path.display(),
         found.display()
     )]
@@ -72,7 +72,7 @@ pub enum StoreError {
     Lock { path: PathBuf, source: io::Error },
     /// The content does not match its expected digest.
     #[error("the content is {actual} (hash/size), but {expected} was announced")]
-    #[diagnostic(help("the source is damaged or lies: fetch or make it anew"))]
+    #[diagnostic(help("the source is damaged or inconsistent: fetch or create it again"))]
     Mismatch { expected: Digest, actual: Digest },
 }
 

@@ -79,7 +79,7 @@ impl fmt::Display for FileTime {
 
 /// A string is not a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no time: SECONDS.NANOSECONDS is expected")]
+#[error("`{text}` is not a time: SECONDS.NANOSECONDS is expected")]
 pub struct ParseTimestampError {
     pub text: String,
 }

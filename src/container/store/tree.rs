@@ -62,7 +62,7 @@ pub enum TreeWriteError {
     #[error(transparent)]
     Path(#[from] TreePathError),
     /// The target of a hard link does not exist or is not a file.
-    #[error("`{path}` is a hard link to `{target}`, which is no file of this layer")]
+    #[error("`{path}` is a hard link to `{target}`, which is not a file of this layer")]
     HardLinkTarget {
         path: TreePath,
         /// The target of the hard link.

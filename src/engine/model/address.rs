@@ -21,10 +21,10 @@ pub enum AddressError {
     #[error("expected HOST:PORT, such as build.example:4000; there is no port")]
     NoPort,
     /// The port is no port.
-    #[error("`{port}` is no port: expected a number from 1 to 65535")]
+    #[error("`{port}` is not a port: expected a number from 1 to 65535")]
     Port { port: String },
     /// The host is none.
-    #[error("`{host}` is no host: expected a name, an IPv4 address, or an IPv6 address in `[]`")]
+    #[error("`{host}` is not a host: expected a name, an IPv4 address, or an IPv6 address in `[]`")]
     Host { host: String },
 }
 

@@ -62,10 +62,10 @@ mod tests {
     fn causes_follow_once_each_on_one_line() {
         let inner = layer("expected a number\n  at line 3\n", None);
         let middle = layer("no TOML: expected a number at line 3", Some(inner));
-        let outer = layer("the file x is no history", Some(middle));
+        let outer = layer("the file x is not a history file", Some(middle));
         assert_eq!(
             with_causes(&outer),
-            "the file x is no history: no TOML: expected a number at line 3"
+            "the file x is not a history file: no TOML: expected a number at line 3"
         );
     }
 }

@@ -42,7 +42,7 @@ pub static PYTEST: StarterFile = StarterFile {
 pub enum InitError {
     /// The file exists already.
     #[error("`{}` already exists; it was left as it is", path.display())]
-    #[diagnostic(help("remove it first if you want to begin anew"))]
+    #[diagnostic(help("remove it first if you want to start over"))]
     Exists { path: PathBuf },
     /// The file cannot be written.
     #[error("cannot write `{}`", path.display())]

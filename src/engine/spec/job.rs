@@ -62,7 +62,7 @@ impl SpecReader<'_> {
             if let Some(other) = table.fields.first() {
                 return Err(SpanError {
                     span: other.span.clone(),
-                    message: format!("`{}` cannot stand next to `containers`", other.name),
+                    message: format!("`{}` cannot be used with `containers`", other.name),
                     help: Some("write two objects, one after the other".to_owned()),
                 });
             }

@@ -50,7 +50,7 @@ fn variables(table: DocumentTable) -> SpecResult<BTreeMap<String, EnvironmentVal
         let value = value.parse().map_err(|error| SpanError {
             span,
             message: format!("invalid value of `{}`: {error}", field.name),
-            help: Some("a dollar sign that stands for itself is written `$$`".to_owned()),
+            help: Some("write `$$` for a literal dollar sign".to_owned()),
         })?;
         Ok((field.name, value))
     };

@@ -180,9 +180,7 @@ fn glob(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<String> {
         Err(reason) => Err(SpanError {
             span,
             message: format!("invalid glob `{pattern}`: {reason}"),
-            help: Some(
-                "special characters that stand for themselves are written `\\\\*`".to_owned(),
-            ),
+            help: Some("write literal special characters as `\\\\*`".to_owned()),
         }),
     }
 }

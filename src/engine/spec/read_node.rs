@@ -40,7 +40,7 @@ pub(super) fn text(node: DocumentNode, expected: &str) -> SpecResult<String> {
     match node.value {
         DocumentValue::Text(text) if text.contains('\0') => Err(SpanError {
             span: node.span,
-            message: "a NUL character cannot stand here".to_owned(),
+            message: "a NUL character is not allowed here".to_owned(),
             help: None,
         }),
         DocumentValue::Text(text) => Ok(text),

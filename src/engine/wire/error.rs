@@ -24,7 +24,7 @@ pub enum WireError {
     #[error("the message has the {what} `{value}` twice")]
     Twice { what: &'static str, value: String },
     /// A value is invalid.
-    #[error("`{value}` is no {what}: expected {expected}")]
+    #[error("`{value}` is not a valid {what}: expected {expected}")]
     Invalid {
         /// What the value describes.
         what: &'static str,
@@ -100,7 +100,7 @@ mod tests {
         let error = WireError::invalid("path", b"\x1b[31m", "an absolute path");
         assert_eq!(
             error.to_string(),
-            "`\\u{1b}[31m` is no path: expected an absolute path"
+            "`\\u{1b}[31m` is not a valid path: expected an absolute path"
         );
         let long = WireError::twice("variable", &[b'x'; 1000]).to_string();
         assert!(long.len() < 200 && long.contains('…'), "{long}");

@@ -57,10 +57,10 @@ pub static COMMANDS: ConfigSchema = ConfigSchema {
     version,
     disable_version_flag = true,
     args_conflicts_with_subcommands = true,
-    about = "Brings the jobs of many clients to many workers",
-    long_about = "Takes jobs from clients (`--broker HOST:PORT` of the test runners and of \
-                  maelstrom-run), leases them to workers (maelstrom-worker), and keeps their inputs. \
-                  Without a command it is the broker; the commands speak to one that runs."
+    about = "Distributes the jobs of many clients to many workers",
+    long_about = "Accepts jobs from clients (`--broker HOST:PORT` of the test runners and of \
+                  maelstrom-run), leases them to workers (maelstrom-worker), and stores their \
+                  inputs. Without a command, starts the broker; the commands talk to a running one."
 )]
 pub struct BrokerServerOptions {
     /// Print the version
@@ -100,16 +100,16 @@ pub struct NetworkOptions {
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub listen: IpAddr,
 
-    /// The port to listen on; 0 is any that is free
+    /// The port to listen on; 0 chooses a free one
     #[arg(short, long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
 
-    /// Answer `/metrics`, `/healthz` and `/readyz` by HTTP on this port; 0 is any that is free
-    /// [default: do not]
+    /// Serve `/metrics`, `/healthz` and `/readyz` over HTTP on this port; 0 chooses a free one
+    /// [default: off]
     #[arg(short = 'H', long, value_name = "PORT")]
     pub http_port: Option<u16>,
 
-    /// The address of that port, which asks nobody for a credential
+    /// The address of the HTTP port, which requires no credential
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub http_listen: IpAddr,
 }
@@ -118,28 +118,28 @@ pub struct NetworkOptions {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Storage")]
 pub struct BrokerStorageOptions {
-    /// Where contents and accepted jobs are kept [default: $XDG_CACHE_HOME/maelstrom/broker]
+    /// Directory for contents and accepted jobs [default: $XDG_CACHE_HOME/maelstrom/broker]
     #[arg(long, value_name = "DIRECTORY")]
     pub cache_root: Option<PathBuf>,
 
-    /// What contents should take up at most; those of waiting and running jobs may exceed it
+    /// Maximum size of the stored contents; those of waiting and running jobs may exceed it
     #[arg(long, value_name = "SIZE", default_value = "1 GB")]
     pub cache_size: ByteSize,
 }
 
 /// How long the broker waits for others.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Patience")]
+#[command(next_help_heading = "Timeouts")]
 pub struct BrokerTimeoutOptions {
-    /// Seconds without a sign of life after which a worker's jobs go to others
+    /// Seconds of silence after which a worker's jobs go to other workers
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub lease: u64,
 
-    /// Seconds between two signs of life of a worker
+    /// Seconds between two heartbeats of a worker
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub heartbeat: u64,
 
-    /// Seconds after which the run of a client that does not come back is dropped
+    /// Seconds after which the run of a disconnected client is dropped
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub client_timeout: u64,
 }
@@ -147,10 +147,10 @@ pub struct BrokerTimeoutOptions {
 /// What to do with a broker that runs.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BrokerCommand {
-    /// Show how the cluster does
+    /// Show the status of the cluster
     #[command(visible_aliases = ["stats", "stat"])]
     Status(StatusOptions),
-    /// Let a worker finish what it runs and give it nothing new
+    /// Let a worker finish its running jobs, and give it no new ones
     Drain {
         /// Which broker.
         #[command(flatten)]
@@ -158,10 +158,10 @@ pub enum BrokerCommand {
         /// The worker's name; all workers without it
         worker: Option<String>,
     },
-    /// Make a private authority, certificates and tokens for a team
+    /// Create a private certificate authority, certificates and tokens for a team
     #[command(subcommand)]
     Credentials(CredentialsCommand),
-    /// End the broker; what waits is kept for its next start
+    /// Stop the broker; waiting jobs are kept for its next start
     #[command(visible_aliases = ["shut-down", "shutdown"])]
     Stop {
         /// Which broker.

@@ -26,28 +26,29 @@ use maelstrom_model::error::ProgramError;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Security")]
 pub struct SecurityOptions {
-    /// Speak TLS, with this certificate
+    /// Use TLS with this certificate
     #[arg(long, value_name = "PEM-FILE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,
 
-    /// The key of that certificate
+    /// Private key of that certificate
     #[arg(long, value_name = "PEM-FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
 
-    /// Let in whoever shows a certificate that this authority has signed
+    /// Accept client certificates that this certificate authority has signed
     #[arg(long, value_name = "PEM-FILE", requires = "tls_certificate")]
     pub client_ca: Option<PathBuf>,
 
-    /// Let in whoever shows a token of this file
+    /// Accept the tokens in this file
     #[arg(long, value_name = "FILE")]
     pub tokens: Option<PathBuf>,
 
-    /// Listen to other machines although anybody there could run programs on every worker
+    /// Accept connections from other machines without authentication, so that anyone there can run
+    /// programs on every worker
     #[arg(long)]
     pub insecure_listen: bool,
 
-    /// Take results of actions from everybody, where nobody is asked for a credential; otherwise they
-    /// are for the role writer
+    /// Without authentication, accept action results from every client; with it, only the role
+    /// writer may store them
     #[arg(long)]
     pub open_action_cache: bool,
 }

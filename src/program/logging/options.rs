@@ -6,17 +6,17 @@ use clap::{Args, ValueEnum};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogOptions {
-    /// What a line of the log looks like
+    /// Format of the log
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub log_format: LogFormat,
 }
 
-/// What a line of the log looks like.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people: the time since the start, the level, the message, its fields
+    /// Plain text: the time since the start, the level, the message, and its fields
     #[default]
     Text,
-    /// For other programs: an object, with the time of day
+    /// One JSON object per line, with the time of day
     Json,
 }

@@ -42,8 +42,8 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     version,
     disable_version_flag = true,
     about = "Runs jobs for a broker",
-    long_about = "Takes jobs from a broker (maelstrom-broker) and runs each in its own container on \
-                  this machine. It needs no privileges."
+    long_about = "Runs the jobs of a broker (maelstrom-broker), each in its own container on this \
+                  machine. It needs no privileges."
 )]
 pub struct WorkerOptions {
     /// Print the version
@@ -73,26 +73,27 @@ pub struct WorkerOptions {
 
 /// What the worker offers.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Offer")]
+#[command(next_help_heading = "Jobs")]
 pub struct OfferOptions {
-    /// Its name among the workers [default: the host's name]
+    /// Name of this worker [default: the host name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Jobs at a time [default: the number of CPUs]
+    /// Number of jobs to run at a time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub slots: Option<u32>,
 
-    /// Seconds that jobs may go on when the worker is told to end
+    /// Seconds that running jobs have to finish when the worker is told to stop
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub drain_timeout: u64,
 
-    /// Show jobs that ask for it what is in this place of the machine; repeatable. `default` stands
-    /// for its programs, libraries and toolchains, `none` for nothing [default: default]
+    /// Path on this machine that jobs may see if they ask for it; may be repeated. `default` means
+    /// the machine's programs, libraries and toolchains, `none` means nothing [default: default]
     #[arg(long, value_name = "PATH")]
     pub lend: Vec<LendOption>,
 
-    /// Run jobs that want more than a job usually gets; repeatable [default: none of it]
+    /// Let jobs have this beyond what every job gets, if they ask for it; may be repeated [default:
+    /// nothing]
     #[arg(long, value_enum, value_name = "WHAT")]
     pub allow: Vec<AllowOption>,
 }
@@ -122,11 +123,11 @@ impl From<AllowOption> for JobAllowance {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cache")]
 pub struct WorkerCacheOptions {
-    /// Where inputs of jobs are kept [default: $XDG_CACHE_HOME/maelstrom/worker]
+    /// Directory for the inputs of jobs [default: $XDG_CACHE_HOME/maelstrom/worker]
     #[arg(long, value_name = "DIRECTORY")]
     pub cache_root: Option<PathBuf>,
 
-    /// What they should take up at most; those of jobs at hand may exceed it
+    /// Maximum size of the stored inputs; those of current jobs may exceed it
     #[arg(long, value_name = "SIZE", default_value = "1 GB")]
     pub cache_size: ByteSize,
 

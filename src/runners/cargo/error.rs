@@ -69,7 +69,7 @@ pub enum CargoError {
         source: io::Error,
     },
     /// A configuration file of cargo is not what it should be.
-    #[error("cargo's configuration file {} is no valid TOML", path.display())]
+    #[error("cargo's configuration file {} is not valid TOML", path.display())]
     ConfigForm {
         path: PathBuf,
         /// What is wrong with it.

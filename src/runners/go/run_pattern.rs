@@ -23,7 +23,7 @@ struct PatternAlternative {
 
 /// The error for a pattern that is not a valid regular expression.
 #[derive(Debug, thiserror::Error)]
-#[error("`{pattern}` is no regular expression")]
+#[error("`{pattern}` is not a regular expression")]
 pub struct RunPatternError {
     pattern: String,
     #[source]
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn what_is_no_expression_is_named() {
         let error = RunPattern::parse("a|b(").unwrap_err();
-        assert_eq!(error.to_string(), "`b(` is no regular expression");
+        assert_eq!(error.to_string(), "`b(` is not a regular expression");
     }
 
     proptest! {

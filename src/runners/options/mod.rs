@@ -58,11 +58,11 @@ pub(crate) mod help_order {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub struct CommonOptions {
-    /// Tests at a time [default: the number of CPUs]
+    /// Number of tests to run at a time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = slot_range(), display_order = help_order::SLOTS)]
     pub slots: Option<u32>,
 
-    /// What keeps tests apart
+    /// How tests are isolated from each other
     #[arg(
         long,
         value_name = "HOW",
@@ -72,7 +72,7 @@ pub struct CommonOptions {
     )]
     pub isolation: IsolationOption,
 
-    /// Run every test so many times
+    /// Run every test this many times
     #[arg(
         short,
         long,
@@ -83,7 +83,7 @@ pub struct CommonOptions {
     )]
     pub repeat: NonZeroU32,
 
-    /// Stop after so many failures
+    /// Stop the run after this many failures
     #[arg(short, long, value_name = "N", display_order = help_order::STOP_AFTER)]
     pub stop_after: Option<NonZeroU32>,
 
@@ -100,13 +100,13 @@ pub struct CommonOptions {
     pub cluster: RunnerClusterOptions,
 }
 
-/// What keeps tests apart.
+/// How tests are isolated from each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum IsolationOption {
-    /// A container for each
+    /// Each test runs in a container of its own
     #[default]
     Container,
-    /// A process for each, and nothing else: they share the machine and can disturb one another
+    /// Each test runs in a plain process: tests share the machine and can interfere with each other
     Process,
 }
 

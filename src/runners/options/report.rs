@@ -23,15 +23,15 @@ pub struct ReportOptions {
     #[arg(long, value_name = "UI", value_enum, conflicts_with_all = ["no_tui", "quiet"])]
     pub ui: Option<UiOption>,
 
-    /// Print lines instead of showing the dashboard; the same as --ui=plain
+    /// Print one line per test instead of showing the dashboard; the same as --ui=plain
     #[arg(long, conflicts_with = "quiet")]
     pub no_tui: bool,
 
-    /// Print failures and the summary only; the same as --ui=quiet
+    /// Print only failures and the summary; the same as --ui=quiet
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// What the dashboard does when the run is over
+    /// What the dashboard does when the run ends
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
     pub on_finish: OnFinishOption,
 
@@ -39,24 +39,24 @@ pub struct ReportOptions {
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub color: ColorOption,
 
-    /// The dashboard's theme: dark, light, monochrome, or the path of a theme file; otherwise the
-    /// one in ui.toml, or the one that fits the terminal's background
+    /// Theme of the dashboard: dark, light, monochrome, or the path of a theme file [default: the
+    /// theme in ui.toml, else the one that fits the terminal's background]
     #[arg(long, value_name = "THEME")]
     pub theme: Option<String>,
 
-    /// Write everything that happens to this file, one JSON object a line
+    /// Record the run in this file, one JSON object per line
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
-    /// Show a recorded run again instead of running anything
+    /// Replay a recorded run instead of running tests
     #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "watch"])]
     pub replay: Option<PathBuf>,
 
-    /// How many times as fast as the run was --replay shows it in the dashboard
+    /// Speed of --replay in the dashboard, as a multiple of the recorded run's speed
     #[arg(long, value_name = "TIMES", requires = "replay", default_value_t = 1.0, value_parser = speed)]
     pub replay_speed: f64,
 
-    /// Build and run again whenever a file of the project changes, until `^C` or `q`
+    /// Build and run again whenever a file of the project changes, until you press `^C` or `q`
     #[arg(short, long)]
     pub watch: bool,
 }
@@ -78,20 +78,20 @@ pub enum UiOption {
     /// The full-screen dashboard
     #[value(alias = "fancy")]
     Dashboard,
-    /// A line a test
+    /// One line per test
     #[value(alias = "simple")]
     Plain,
     /// Failures and the summary
     Quiet,
 }
 
-/// What the dashboard does when the run is over.
+/// What the dashboard does when the run ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum OnFinishOption {
-    /// Stay if something failed
+    /// Stay open if something failed
     #[default]
     Auto,
-    /// Stay until it is closed
+    /// Stay open until you close it
     Stay,
     /// Close
     Exit,
@@ -100,7 +100,7 @@ pub enum OnFinishOption {
 /// When to use colors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorOption {
-    /// On a terminal, unless plain lines were asked for
+    /// When the output goes to a terminal
     #[default]
     Auto,
     /// Always

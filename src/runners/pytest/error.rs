@@ -23,7 +23,7 @@ const REQUIRE: &str = "write a line `pytest` into it, and one for each other pac
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum PytestError {
     /// There is nowhere to look for a Python.
-    #[error("there is no `python3` to be found")]
+    #[error("no `python3` was found")]
     #[diagnostic(help("{ACTIVATE}"))]
     NoInterpreter,
     /// Python could not be started.

@@ -78,7 +78,7 @@ pub struct PytestOptions {
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
-    /// Passed on to pytest, which says more of what failed
+    /// Passed to pytest, which then shows more detail about failures
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
@@ -103,15 +103,15 @@ pub struct PytestTestOptions {
     #[arg(short, long, value_name = "PATTERN")]
     pub include: Vec<String>,
 
-    /// Leave out tests that match this pattern; may be repeated
+    /// Skip tests that match this pattern; may be repeated
     #[arg(short = 'x', long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 
-    /// Run only tests whose names match this expression of pytest
+    /// Run only tests whose names match this pytest expression
     #[arg(short = 'k', value_name = "EXPRESSION")]
     pub keyword: Option<OsString>,
 
-    /// Run only tests whose markers match this expression of pytest
+    /// Run only tests whose markers match this pytest expression
     #[arg(short = 'm', value_name = "EXPRESSION")]
     pub markers: Option<OsString>,
 
@@ -119,15 +119,15 @@ pub struct PytestTestOptions {
     #[arg(long, value_name = "MODULE")]
     pub collect_from_module: Option<OsString>,
 
-    /// An argument for pytest, collecting and running; may be repeated
+    /// Extra argument for pytest, both to collect and to run tests; may be repeated
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub extra_pytest_args: Vec<OsString>,
 
-    /// An argument for pytest when it collects; may be repeated
+    /// Extra argument for pytest to collect tests; may be repeated
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub extra_pytest_collect_args: Vec<OsString>,
 
-    /// Collect, print the tests' node ids and stop
+    /// Collect, print the node ids of the tests, and exit
     #[arg(short, long, group = "goal")]
     pub list: bool,
 }
@@ -136,12 +136,13 @@ pub struct PytestTestOptions {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Running", next_display_order = help_order::LAST)]
 pub struct PytestRunOptions {
-    /// The Python to use [default: that of $VIRTUAL_ENV, else of the project's .venv or venv, else
-    /// `python3` on PATH]
+    /// Python interpreter to use [default: that of $VIRTUAL_ENV, else of the project's .venv or
+    /// venv, else `python3` on PATH]
     #[arg(long, value_name = "PROGRAM", display_order = help_order::FIRST)]
     pub python: Option<PathBuf>,
 
-    /// Start a Python for every test instead of forking one that has collected the tests already
+    /// Start a new Python for every test instead of forking one that has already collected the
+    /// tests
     #[arg(long, display_order = help_order::AFTER_ISOLATION)]
     pub fresh: bool,
 
@@ -149,11 +150,11 @@ pub struct PytestRunOptions {
     #[arg(long, value_name = "PATTERN", display_order = help_order::AFTER_ISOLATION + 1)]
     pub together: Vec<String>,
 
-    /// Stop a test that takes longer than so many seconds; 0 means never
+    /// Stop a test that runs longer than this many seconds; 0 means no limit
     #[arg(short, long, value_name = "SECONDS")]
     pub timeout: Option<u32>,
 
-    /// Give up on a file whose import takes longer than so many seconds; 0 means never
+    /// Give up on a file whose import takes longer than this many seconds; 0 means no limit
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub collection_timeout: u32,
 }

@@ -24,9 +24,10 @@ use super::options_error::RunCommandOptionsError;
 
 /// The options for the container of a program on the command line.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "The container of a program named here")]
+#[command(next_help_heading = "Container of PROGRAM")]
 pub struct JobContainerOptions {
-    /// An image, such as docker://debian [default: this machine's programs and this directory]
+    /// Container image, such as docker://debian [default: this machine's programs and this
+    /// directory]
     #[arg(long, value_name = "URI")]
     pub image: Option<String>,
 
@@ -34,11 +35,11 @@ pub struct JobContainerOptions {
     #[arg(long, value_name = "MOUNT")]
     pub mount: Vec<String>,
 
-    /// A variable; without a value it is taken from the environment here; may be repeated
+    /// Environment variable; without a value, its current one is used; may be repeated
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,
 
-    /// What of the network it sees
+    /// Network that the program can use
     #[arg(long, value_name = "NETWORK", value_enum)]
     pub network: Option<NetworkOption>,
 
@@ -50,19 +51,19 @@ pub struct JobContainerOptions {
     #[arg(long, value_name = "ID")]
     pub group: Option<u32>,
 
-    /// What it may do to its own container
+    /// Privileges of the program in its container
     #[arg(long, value_name = "PRIVILEGES", value_enum)]
     pub privileges: Option<PrivilegesOption>,
 
-    /// Where it starts
+    /// Directory in which the program starts
     #[arg(long, value_name = "DIRECTORY")]
     pub working_directory: Option<PathBuf>,
 
-    /// Let it write everywhere; what it writes is thrown away
+    /// Make the whole container writable; changes are discarded
     #[arg(long)]
     pub writable: bool,
 
-    /// Stop it after so many seconds; 0 means never
+    /// Stop the program after this many seconds; 0 means no limit
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u32>,
 }
@@ -71,7 +72,7 @@ pub struct JobContainerOptions {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Layers and images")]
 pub struct RunCacheOptions {
-    /// Where layers are kept [default: $XDG_CACHE_HOME/maelstrom/run]
+    /// Directory of the layer cache [default: $XDG_CACHE_HOME/maelstrom/run]
     #[arg(long, value_name = "DIRECTORY")]
     pub cache_root: Option<PathBuf>,
 
@@ -103,7 +104,7 @@ impl RunCacheOptions {
 /// The network that a job can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NetworkOption {
-    /// Nothing
+    /// None
     Disabled,
     /// A loopback device of its own
     Loopback,
@@ -114,9 +115,9 @@ pub enum NetworkOption {
 /// The privileges of a job within its container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PrivilegesOption {
-    /// What an ordinary process may
+    /// Those of an ordinary process
     Ordinary,
-    /// Everything within its namespaces, and every system call of this machine
+    /// All capabilities within its namespaces, and every system call of this machine
     Full,
 }
 

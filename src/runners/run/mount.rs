@@ -31,7 +31,7 @@ enum MountOptionType {
 pub enum MountError {
     #[error("there is no type `{name}` of mounts")]
     Type { name: String },
-    #[error("`{part}` is no part of a mount")]
+    #[error("`{part}` is not a part of a mount")]
     Part { part: String },
     /// A required part is missing.
     #[error("a mount of type `{kind}` needs a `{part}`")]

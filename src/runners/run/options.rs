@@ -48,8 +48,8 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     version,
     disable_version_flag = true,
     about = "Runs programs, each in its own container",
-    long_about = "Runs programs, each in its own container: the one that is named here, or those \
-                  that are described as JSON objects on standard input or in a file."
+    long_about = "Runs programs, each in its own container: the one on the command line, or those \
+                  that JSON objects on standard input or in a file describe."
 )]
 pub struct RunCommandOptions {
     /// The program to run, and its arguments
@@ -91,11 +91,11 @@ pub struct JobOptions {
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
 
-    /// Run a job that was kept when it failed; with --tty, a shell in its container
+    /// Run a job that a failed test has saved; with --tty, open a shell in its container
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "one"])]
     pub job: Option<PathBuf>,
 
-    /// Run only the first job, with its output passed on as it comes, and end as it ends
+    /// Run only the first job, pass its output through, and exit with its exit code
     #[arg(short = '1', long)]
     pub one: bool,
 
@@ -103,11 +103,11 @@ pub struct JobOptions {
     #[arg(short, long, conflicts_with = "one")]
     pub tty: bool,
 
-    /// What begins commands to this program while a job has the terminal
+    /// Character that begins commands to maelstrom-run while a job has the terminal
     #[arg(long, value_name = "CHARACTER", default_value = "^]")]
     pub escape_char: String,
 
-    /// Jobs at a time [default: the number of CPUs]
+    /// Number of jobs to run at a time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = slot_range())]
     pub slots: Option<u32>,
 }

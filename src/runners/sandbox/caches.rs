@@ -26,15 +26,16 @@ pub const CACHE_VALUES: [ConfigOption; 4] = [
 /// Options for the size of the caches, the directory of images, and trust in registries.
 #[derive(Clone, Debug, Args)]
 pub struct RunnerCacheOptions {
-    /// What the cache of layers, and that of images, should take up at most
+    /// Maximum size of the layer cache, and of the image cache
     #[arg(long, value_name = "SIZE", default_value = SIZE_DEFAULT)]
     pub cache_size: ByteSize,
 
-    /// Where images are kept, for all projects [default: $XDG_CACHE_HOME/maelstrom/container]
+    /// Directory of the image cache, which all projects share [default:
+    /// $XDG_CACHE_HOME/maelstrom/container]
     #[arg(long, value_name = "DIRECTORY")]
     pub container_image_depot_root: Option<PathBuf>,
 
-    /// Fetch images also from registries whose certificates are not trusted
+    /// Also fetch images from registries whose certificates are not trusted
     #[arg(long)]
     pub accept_invalid_remote_container_tls_certs: bool,
 

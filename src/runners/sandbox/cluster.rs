@@ -40,13 +40,13 @@ pub struct RunnerClusterOptions {
     #[command(flatten)]
     pub broker: BrokerOptions,
 
-    /// With a broker: run as many jobs at a time on this machine, too. Jobs that cannot run elsewhere
-    /// run here in any case
+    /// With a broker: number of jobs to run at a time on this machine as well. Jobs that can run
+    /// nowhere else always run here
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub local_slots: u32,
 
-    /// With a broker: let workers see this variable of the environment, too, or with a `*` at the end
-    /// all that begin so; may be repeated
+    /// With a broker: also send this environment variable to workers; a `*` at the end matches
+    /// every variable that begins so; may be repeated
     #[arg(long, value_name = "NAME")]
     pub forward_environment: Vec<String>,
 
@@ -59,8 +59,8 @@ pub struct RunnerClusterOptions {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "This machine")]
 pub struct MachineOptions {
-    /// How much memory the files that jobs write may take together: a size, or a share of the memory
-    /// [default: 50%]
+    /// Maximum memory for all files that jobs write: a size, or a percentage of the machine's
+    /// memory [default: 50%]
     #[arg(long, value_name = "SIZE")]
     pub scratch_memory: Option<ScratchMemory>,
 }
@@ -69,15 +69,15 @@ pub struct MachineOptions {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct BrokerOptions {
-    /// Use the cluster of this broker
+    /// Connect to the broker at this address
     #[arg(short, long, value_name = "HOST:PORT")]
     pub broker: Option<Address>,
 
-    /// Speak TLS with the broker, whose certificate this authority has signed
+    /// Use TLS, and trust a broker whose certificate this certificate authority has signed
     #[arg(long, value_name = "PEM-FILE")]
     pub broker_ca: Option<PathBuf>,
 
-    /// Show the broker this certificate
+    /// Authenticate to the broker with this certificate
     #[arg(
         long,
         value_name = "PEM-FILE",
@@ -86,11 +86,11 @@ pub struct BrokerOptions {
     )]
     pub broker_certificate: Option<PathBuf>,
 
-    /// The key of that certificate
+    /// Private key of that certificate
     #[arg(long, value_name = "PEM-FILE", requires = "broker_certificate")]
     pub broker_key: Option<PathBuf>,
 
-    /// Show the broker the token in this file
+    /// Authenticate to the broker with the token in this file
     #[arg(long, value_name = "FILE")]
     pub broker_token_file: Option<PathBuf>,
 

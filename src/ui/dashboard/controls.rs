@@ -107,7 +107,7 @@ impl RunControls {
     /// Opens a shell in a test's container, after requesting its description if necessary.
     pub fn shell(&mut self, test: Option<TestId>, ctx: &mut Context<'_>) {
         let Some(test) = test else {
-            ctx.notice("there is no test selected");
+            ctx.notice("no test is selected");
             return;
         };
         let is_known = ctx.model().description(test).is_some();

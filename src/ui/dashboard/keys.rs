@@ -128,7 +128,7 @@ actions! {
     }
     "Program" {
         Mouse "mouse" ["M"] "mouse" "leave the mouse to the terminal for selecting, or take it"
-        Repaint "repaint" ["ctrl+l"] "repaint" "paint the screen anew"
+        Repaint "repaint" ["ctrl+l"] "repaint" "redraw the screen"
         Suspend "suspend" ["ctrl+z"] "suspend" "stop the program; fg goes on"
         Interrupt "interrupt" ["ctrl+c"] "cancel" "cancel the run; twice kills what still runs"
         Quit "quit" ["q"] "quit" "quit"

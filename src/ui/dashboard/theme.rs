@@ -27,7 +27,7 @@ pub enum ThemeError {
         nearest: &'static str,
     },
     /// The theme contains an invalid color.
-    #[error("{color:?} in style {role:?} is no color: expected a name, 0 to 255, or #rrggbb")]
+    #[error("{color:?} in style {role:?} is not a color: expected a name, 0 to 255, or #rrggbb")]
     UnknownColor { role: String, color: String },
     /// No built-in theme has this name.
     #[error("there is no theme {name:?}; the nearest is {nearest:?}")]
@@ -359,7 +359,7 @@ mod tests {
         );
         assert_eq!(
             message("[styles]\nfailed = { fg = \"redd\" }"),
-            "\"redd\" in style \"failed\" is no color: expected a name, 0 to 255, or #rrggbb"
+            "\"redd\" in style \"failed\" is not a color: expected a name, 0 to 255, or #rrggbb"
         );
         assert_eq!(
             Theme::built_in("drak").unwrap_err().to_string(),

@@ -33,14 +33,14 @@ pub enum RecordError {
     #[error("cannot read the recording {path}")]
     Open { path: PathBuf, source: io::Error },
     /// A line is not an event.
-    #[error("line {line} of the recording {path} is no event")]
+    #[error("line {line} of the recording {path} is not an event")]
     Line {
         path: PathBuf,
         line: u64,
         source: serde_json::Error,
     },
     /// The file doesn't start with the start event of a run.
-    #[error("{path} is no recording: its first event is not run_started")]
+    #[error("{path} is not a recording: its first event is not run_started")]
     NoBeginning { path: PathBuf },
     /// The file was written by a later version.
     #[error(

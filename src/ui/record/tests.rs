@@ -86,8 +86,8 @@ fn what_is_no_recording_says_why() {
     assert_eq!(
         messages,
         [
-            "line 2 of the recording run.ndjson is no event".to_owned(),
-            "run.ndjson is no recording: its first event is not run_started".to_owned(),
+            "line 2 of the recording run.ndjson is not an event".to_owned(),
+            "run.ndjson is not a recording: its first event is not run_started".to_owned(),
             format!(
                 "the recording run.ndjson has version {}, and this program reads up to {}",
                 SCHEMA_VERSION + 1,
@@ -109,13 +109,13 @@ fn events_of_a_later_version_are_skipped_and_broken_ones_name_their_line() {
     let broken = read(&text).unwrap_err();
     assert_eq!(
         with_causes(&broken),
-        "line 4 of the recording run.ndjson is no event: event `queued`: missing field `attempt` \
+        "line 4 of the recording run.ndjson is not an event: event `queued`: missing field `attempt` \
          at line 1 column 37"
     );
     let unknown_first = read(b"{\"at_us\":0,\"event\":\"test_retired\"}\n").unwrap_err();
     assert_eq!(
         unknown_first.to_string(),
-        "run.ndjson is no recording: its first event is not run_started"
+        "run.ndjson is not a recording: its first event is not run_started"
     );
 }
 

@@ -32,7 +32,7 @@ fn the_table_has_many_rows_and_the_documentation_names_each() {
     let rows = way.rows();
     assert!(rows.len() >= ROWS_MIN, "{}", rows.len());
     let names: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    assert_eq!(names.len(), rows.len(), "a name stands twice");
+    assert_eq!(names.len(), rows.len(), "a name appears twice");
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/isolation.md");
     let text = std::fs::read_to_string(path).unwrap();
     // The last column of its tables.

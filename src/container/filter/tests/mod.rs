@@ -32,10 +32,10 @@ fn every_call_of_every_interface_has_one_class() {
         for interface in interfaces {
             let calls = parse(interface.calls);
             let numbers: BTreeMap<_, _> = calls.iter().copied().collect();
-            assert_eq!(numbers.len(), calls.len(), "a number stands twice");
+            assert_eq!(numbers.len(), calls.len(), "a number appears twice");
             assert!(calls.is_sorted(), "numbers are not in order");
             let names: BTreeSet<_> = calls.iter().map(|(_, name)| *name).collect();
-            assert_eq!(names.len(), calls.len(), "a name stands twice");
+            assert_eq!(names.len(), calls.len(), "a name appears twice");
             known.extend(names);
         }
     }

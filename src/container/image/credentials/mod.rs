@@ -62,7 +62,7 @@ pub enum CredentialError {
     Read { path: PathBuf, source: io::Error },
     /// A file is malformed.
     #[error("the registry logins in `{}` are not valid", path.display())]
-    #[diagnostic(help("log in anew with `docker login`, or correct the file"))]
+    #[diagnostic(help("log in again with `docker login`, or correct the file"))]
     Parse {
         path: PathBuf,
         source: serde_json::Error,
@@ -72,14 +72,14 @@ pub enum CredentialError {
         "the login for `{registry}` in `{}` is not valid: `auth` must be USER:PASSWORD in base64",
         path.display()
     )]
-    #[diagnostic(help("log in anew with `docker login`, or correct the file"))]
+    #[diagnostic(help("log in again with `docker login`, or correct the file"))]
     Login { path: PathBuf, registry: String },
     /// A helper could not be run.
     #[error("cannot run the credential helper `{helper}`")]
     #[diagnostic(help("install the helper in a directory of PATH, or remove it from the file"))]
     RunHelper { helper: String, source: io::Error },
     #[error("the credential helper `{helper}` failed: {message}")]
-    #[diagnostic(help("log in anew, or remove the helper from the file"))]
+    #[diagnostic(help("log in again, or remove the helper from the file"))]
     Helper { helper: String, message: String },
 }
 

@@ -85,7 +85,7 @@ fn every_wrong_image_is_an_error_that_says_what_is_wrong() {
     hostile_header.set_cksum();
     let hostile = [hostile_header.as_bytes().as_slice(), &hostile].concat();
     let hostile_config = config(&[&hostile]);
-    let no_tar = b"this is no archive".to_vec();
+    let no_tar = b"this is not an archive".to_vec();
     let no_tar_config = config(&[&no_tar]);
     let artifact = serde_json::json!({ "schemaVersion": 2, "layers": [] }).to_string();
     let old = serde_json::json!({ "schemaVersion": 1, "fsLayers": [] }).to_string();
@@ -134,7 +134,7 @@ fn every_wrong_image_is_an_error_that_says_what_is_wrong() {
             ],
         ),
         (
-            "layer is no archive",
+            "layer is not an archive",
             vec![manifest(&no_tar_config, &[&no_tar]), no_tar_config, no_tar],
         ),
     ];

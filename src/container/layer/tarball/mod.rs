@@ -144,7 +144,7 @@ impl TarUnpacker<'_> {
                     nanoseconds: 0,
                 },
             }),
-            _ => Err(self.problem(path, "has a mode or time that is no number")),
+            _ => Err(self.problem(path, "has a mode or time that is not a number")),
         }
     }
 

@@ -174,7 +174,7 @@ fn what_cannot_be_unpacked_is_named() {
         .error();
     insta::assert_snapshot!(error, @"`some.tar` cannot be unpacked");
     let source = std::error::Error::source(&error).unwrap();
-    insta::assert_snapshot!(source, @"`/a` is a hard link to `/gone`, which is no file of this layer");
+    insta::assert_snapshot!(source, @"`/a` is a hard link to `/gone`, which is not a file of this layer");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn a_file_holds_no_files() {
 #[test]
 fn a_hard_link_needs_a_file() {
     let error = refused(|writer| writer.hard_link(&path("a"), &path("b")));
-    insta::assert_snapshot!(error, @"`/a` is a hard link to `/b`, which is no file of this layer");
+    insta::assert_snapshot!(error, @"`/a` is a hard link to `/b`, which is not a file of this layer");
     let error = refused(|writer| {
         writer.directory(&path("b"), with_mode(0o755))?;
         writer.hard_link(&path("a"), &path("b"))

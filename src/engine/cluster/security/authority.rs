@@ -43,7 +43,7 @@ pub enum AuthorityError {
         source: Box<rcgen::Error>,
     },
     /// The name is no file name.
-    #[error("`{name}` is no name for a member: letters, digits, `.`, `-` and `_` are expected")]
+    #[error("`{name}` is not a name for a member: letters, digits, `.`, `-` and `_` are expected")]
     Name { name: String },
 }
 

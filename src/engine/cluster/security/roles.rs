@@ -19,7 +19,9 @@ pub enum ClusterRole {
 
 /// An unknown role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no role: `client`, `writer`, `privileged`, `worker` or `admin` is expected")]
+#[error(
+    "`{text}` is not a role: `client`, `writer`, `privileged`, `worker` or `admin` is expected"
+)]
 pub struct RoleError {
     pub text: String,
 }

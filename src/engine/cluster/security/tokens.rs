@@ -184,7 +184,7 @@ mod tests {
         let mistake = |text: &str| with_causes(&parse(Path::new("tokens"), text).unwrap_err());
         assert!(mistake("\nclient").starts_with("tokens:2: expected ROLE"));
         assert!(mistake(&format!("client {hash}")).contains("expected ROLE"));
-        assert!(mistake(&format!("king {hash} x")).contains("`king` is no role"));
+        assert!(mistake(&format!("king {hash} x")).contains("`king` is not a role"));
         assert!(mistake("client abc x").contains("`abc` is no SHA-256"));
     }
 

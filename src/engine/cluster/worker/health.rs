@@ -38,7 +38,7 @@ impl WorkerHealth {
     ) -> WorkerHealth {
         let mut machine = HostSampler::default();
         // CPU usage is the difference to the previous sample: this is the first.
-        drop(machine.sample(WorkerId(0), 0));
+        let _ = machine.sample(WorkerId(0), 0);
         WorkerHealth {
             machine,
             vitals,

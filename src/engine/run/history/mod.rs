@@ -37,10 +37,10 @@ pub enum HistoryError {
     #[error("the test history {} cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// The file exceeds the size limit.
-    #[error("{} is larger than {FILE_BYTES_MAX} bytes, so it is no test history", path.display())]
+    #[error("{} is larger than {FILE_BYTES_MAX} bytes, so it is not a test history", path.display())]
     TooLarge { path: PathBuf },
     /// The file is not TOML, or does not have the expected structure.
-    #[error("{} is no test history and counts as empty", path.display())]
+    #[error("{} is not a test history and counts as empty", path.display())]
     Form {
         path: PathBuf,
         source: Box<toml::de::Error>,

@@ -46,7 +46,7 @@ pub(super) fn extended(
                 .long(CONFIG_FILE)
                 .value_name("FILE")
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("Read this configuration file and no other; `-` reads none")
+                .help("Read only this configuration file; `-` reads none")
                 .help_heading(heading),
         )
         .arg(
@@ -54,7 +54,7 @@ pub(super) fn extended(
                 .short('P')
                 .long(PRINT_CONFIG)
                 .action(ArgAction::SetTrue)
-                .help("Print all configuration values and where each comes from, and stop")
+                .help("Print all configuration values and the source of each, and exit")
                 .help_heading(heading),
         )
         .arg(
@@ -65,8 +65,8 @@ pub(super) fn extended(
                 .value_parser(EnumValueParser::<LogLevel>::new())
                 .default_value("info")
                 .help(
-                    "How much to log: on standard error, or in log.txt beside the run's history \
-                     while the dashboard is shown",
+                    "What to log: to standard error, or to log.txt beside the run's history while \
+                     the dashboard is open",
                 )
                 .help_heading(heading),
         )
@@ -90,10 +90,10 @@ fn help(program: &ConfigSchema, system: &impl ConfigEnvironment) -> String {
         .next()
         .map_or(LOG_LEVEL, |value| value.name);
     format!(
-        "Configuration values can also be set by variables ({own}, or {generic} for all programs) \
-         and as keys of TOML files (`{example} = …`). The command line is the strongest, files are \
-         the weakest. `--no-NAME` sets a boolean to false and empties a list. The values are: \
-         {names}.\n\nConfiguration files, the strongest first:\n{files}",
+        "You can also set configuration values by environment variables ({own}, or {generic} for all \
+         programs) and as keys of TOML files (`{example} = …`). The command line takes precedence \
+         over variables, and variables over files. `--no-NAME` sets a boolean to false and empties a \
+         list. The values are: {names}.\n\nConfiguration files, highest precedence first:\n{files}",
         own = variable(program.prefix, example),
         generic = variable("MAELSTROM", example),
         names = names.join(", "),

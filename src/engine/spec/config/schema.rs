@@ -80,14 +80,14 @@ pub enum ConfigOptionKind {
 /// The lowest severity that is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
-    /// What went wrong
+    /// Errors
     Error,
-    /// What may go wrong, too
+    /// Also warnings
     Warning,
-    /// What happens, too
+    /// Also what happens
     #[default]
     Info,
-    /// How it happens, too
+    /// Also how it happens
     Debug,
 }
 

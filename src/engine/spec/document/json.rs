@@ -91,7 +91,7 @@ fn table(object: ast::Object<'_>) -> Result<DocumentTable, SpanError> {
         if table.fields.iter().any(|field| field.name == name) {
             return Err(SpanError {
                 span: name_span,
-                message: format!("`{name}` stands here twice"),
+                message: format!("`{name}` is given twice"),
                 help: Some("leave one of the two".to_owned()),
             });
         }

@@ -26,10 +26,10 @@ pub enum PatternErrorKind {
     #[error("a pattern may have at most {max} bytes, this one has {found}")]
     TooLong { max: usize, found: usize },
     /// Brackets and negations are nested too deeply.
-    #[error("brackets and negations may stand at most {max} deep")]
+    #[error("brackets and negations can be nested at most {max} deep")]
     TooDeep { max: usize },
     /// Whitespace where none is allowed.
-    #[error("no whitespace may stand {place}")]
+    #[error("whitespace is not allowed {place}")]
     Whitespace {
         /// Describes the location.
         place: &'static str,
@@ -61,7 +61,7 @@ pub enum PatternErrorKind {
     #[error("`{selector}` must be compared with something: expected `.` and a matcher after it")]
     SelectorAlone { selector: &'static str },
     /// A constant followed by `.`.
-    #[error("`{constant}` stands alone: it has no text to compare")]
+    #[error("`{constant}` takes no argument: it has no text to compare")]
     ConstantCompared { constant: &'static str },
     /// An argument without its closing bracket.
     #[error("this argument has no end: expected `{close}`")]

@@ -77,7 +77,7 @@ pub fn check_function(function: i32) -> Result<(), Status> {
     match v2::digest_function::Value::try_from(function) {
         Ok(v2::digest_function::Value::Unknown | v2::digest_function::Value::Sha256) => Ok(()),
         Ok(other) => Err(Status::invalid_argument(format!(
-            "digests of {} are not spoken here: SHA256 is expected",
+            "digests of {} are not supported: SHA256 is expected",
             other.as_str_name()
         ))),
         Err(_) => Err(Status::invalid_argument(format!(

@@ -49,19 +49,19 @@ pub enum ResourceNameError {
     #[error("the resource name has {length} bytes: at most {RESOURCE_NAME_BYTES_MAX} are expected")]
     TooLong { length: usize },
     /// It has the wrong form.
-    #[error("`{name}` is no resource name: {expected} is expected")]
+    #[error("`{name}` is not a resource name: {expected} is expected")]
     Form {
         name: String,
         expected: &'static str,
     },
     /// The compressor is not supported.
-    #[error("compression by `{compressor}` is not spoken here: `zstd` or none is expected")]
+    #[error("compression by `{compressor}` is not supported: `zstd` or none is expected")]
     Compressor { compressor: String },
     /// The digest is invalid.
     #[error(transparent)]
     Digest(#[from] DigestError),
     /// The size is invalid.
-    #[error("`{size}` is no size of a blob: a number from 0 to {BLOB_BYTES_MAX} is expected")]
+    #[error("`{size}` is not the size of a blob: a number from 0 to {BLOB_BYTES_MAX} is expected")]
     Size { size: String },
 }
 

@@ -316,7 +316,7 @@ impl JobDispatcher {
                 let message = format!("the broker {} is lost: {why}", self.address);
                 self.emit(BackendEvent::Lost(BackendLost {
                     message,
-                    help: Some("see whether it runs and whom it lets in".to_owned()),
+                    help: Some("see whether it runs and which callers it accepts".to_owned()),
                     source: None,
                 }));
             }

@@ -76,7 +76,7 @@ pub enum CargoListingError {
     #[error("was ended by signal {0} while it listed its tests")]
     Crashed(i32),
     /// The program printed a line that is not a test.
-    #[error("printed a line that is no test's while it listed its tests: {0:?}")]
+    #[error("printed a line that is not a test while it listed its tests: {0:?}")]
     Garbage(String),
 }
 

@@ -44,13 +44,13 @@ pub use self::resolve::{
     version,
     disable_version_flag = true,
     about = "Builds the tests of a Cargo workspace and runs each in its own container",
-    after_help = "Arguments after `--` are those of `cargo test`: the ones that select tests \
-                  (NAME, --skip, --exact, --ignored, --include-ignored, --list) and the ones \
-                  about running them (--test-threads, --nocapture) are understood, the others \
-                  are passed to every test binary."
+    after_help = "Arguments after `--` are those of `cargo test`. Those that select tests (NAME, \
+                  --skip, --exact, --ignored, --include-ignored, --list) and those that say how to \
+                  run them (--test-threads, --nocapture) mean the same here; all others are passed \
+                  to every test binary."
 )]
 pub struct CargoOptions {
-    /// Run only tests whose names hold this text (any of them, if several are given)
+    /// Run only tests whose names contain this text, or any of them if you give several
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
@@ -153,15 +153,15 @@ pub struct CargoTestOptions {
     #[arg(short, long, value_name = "PATTERN")]
     pub include: Vec<String>,
 
-    /// Leave out tests that match this pattern; next to --workspace also the name of a package
+    /// Skip tests that match this pattern; with --workspace, also the name of a package to skip
     #[arg(short = 'x', long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 
-    /// Take each NAME for a whole name instead of a part of one
+    /// Match each NAME exactly instead of as a part of a name
     #[arg(long)]
     pub exact: bool,
 
-    /// Leave out tests whose names hold this text; may be repeated
+    /// Skip tests whose names contain this text; may be repeated
     #[arg(long, value_name = "NAME")]
     pub skip: Vec<String>,
 
@@ -169,28 +169,28 @@ pub struct CargoTestOptions {
     #[arg(long, conflicts_with = "include_ignored")]
     pub ignored: bool,
 
-    /// Run the tests marked as ignored, too
+    /// Also run the tests marked as ignored
     #[arg(long)]
     pub include_ignored: bool,
 
-    /// Run each test binary that matches this pattern whole, as one test called `main`, instead of
+    /// Run each test binary that matches this pattern as a single test called `main`, instead of
     /// its tests one by one; may be repeated
     #[arg(long, value_name = "PATTERN")]
     pub whole: Vec<String>,
 
-    /// Build, print the tests' names and stop
+    /// Build, print the names of the tests, and exit
     #[arg(short, long, visible_alias = "list", group = "goal")]
     pub list_tests: bool,
 
-    /// Print the targets that have tests and stop
+    /// Print the targets that have tests, and exit
     #[arg(long, group = "goal")]
     pub list_binaries: bool,
 
-    /// Print the packages and stop
+    /// Print the packages, and exit
     #[arg(long, group = "goal")]
     pub list_packages: bool,
 
-    /// Build the tests and stop
+    /// Build the tests, but do not run them
     #[arg(long, group = "goal")]
     pub no_run: bool,
 }
@@ -207,27 +207,27 @@ pub struct CargoBuildOptions {
     #[arg(long, value_name = "PROFILE")]
     pub profile: Option<String>,
 
-    /// Features to turn on, separated by commas or spaces; may be repeated
+    /// Features to enable, separated by commas or spaces; may be repeated
     #[arg(short = 'F', long, value_name = "FEATURES")]
     pub features: Vec<String>,
 
-    /// Turn on all features
+    /// Enable all features
     #[arg(long)]
     pub all_features: bool,
 
-    /// Leave the `default` feature off
+    /// Do not enable the `default` feature
     #[arg(long)]
     pub no_default_features: bool,
 
-    /// Build for this platform
+    /// Build for this target triple
     #[arg(long, value_name = "TRIPLE")]
     pub target: Option<String>,
 
-    /// Where everything that is built goes
+    /// Directory for all build output
     #[arg(long, value_name = "DIRECTORY")]
     pub target_dir: Option<PathBuf>,
 
-    /// The Cargo.toml of the package or workspace
+    /// Path of the Cargo.toml of the package or workspace
     #[arg(long, value_name = "PATH")]
     pub manifest_path: Option<PathBuf>,
 
@@ -243,11 +243,12 @@ pub struct CargoBuildOptions {
     #[arg(long)]
     pub offline: bool,
 
-    /// Have cargo say more while it builds; twice for all of it
+    /// Make cargo's output verbose; twice for very verbose
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
-    /// Jobs of the build, and tests at a time; negative means so many fewer than there are CPUs
+    /// Number of build jobs, and of tests to run at a time; a negative number is added to the
+    /// number of CPUs
     #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
     pub jobs: Option<i32>,
 }
@@ -256,16 +257,17 @@ pub struct CargoBuildOptions {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Running", next_display_order = help_order::LAST)]
 pub struct CargoRunOptions {
-    /// Give the tests nothing of this machine but the sources, what was built, and the shared
+    /// Show tests nothing of this machine except the sources, the build output, and the shared
     /// libraries that it needs
     #[arg(long, display_order = help_order::AFTER_ISOLATION)]
     pub strict: bool,
 
-    /// Stop a test that takes longer than so many seconds; 0 means never
+    /// Stop a test that runs longer than this many seconds; 0 means no limit
     #[arg(short, long, value_name = "SECONDS")]
     pub timeout: Option<u32>,
 
-    /// Run all tests even if some fail (always so; accepted because `cargo test` has it)
+    /// Run all tests even if some fail: the default here, accepted because `cargo test` has the
+    /// option
     #[arg(long)]
     pub no_fail_fast: bool,
 }

@@ -66,7 +66,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
 };
 
 /// What `--repeat` does, which is also an option of Go's.
-const REPEAT_HELP: &str = "Run every test so many times; also -count";
+const REPEAT_HELP: &str = "Run every test this many times; also -count";
 
 /// The command line as it was typed, after [`words::rewrite`].
 #[derive(Clone, Debug, Parser)]
@@ -78,15 +78,14 @@ const REPEAT_HELP: &str = "Run every test so many times; also -count";
     mut_arg("slots", |slots| slots.short('j')),
     mut_arg("repeat", |repeat| repeat.visible_alias("count").help(REPEAT_HELP)),
     about = "Builds the tests of Go packages and runs each in its own container",
-    after_help = "Flags of `go test` may be written with one dash or two: those about building \
-                  (-tags, -race, -mod, -ldflags, ...) go to the build, those about running \
-                  (-run, -skip, -short, -count, -v, -failfast, -cpu, ...) have the meaning they \
-                  have there, and what nobody knows goes to the test binaries, as does all that \
-                  stands after -args. Flags in GOFLAGS count as well. Benchmarks, fuzzing, coverage \
-                  and profiles are left to `go test`."
+    after_help = "You can write the flags of `go test` with one dash or two. Build flags (-tags, -race, \
+                  -mod, -ldflags, ...) go to the build, test flags (-run, -skip, -short, -count, -v, \
+                  -failfast, -cpu, ...) mean the same here, and unknown flags go to the test \
+                  binaries, like everything after -args. Flags in GOFLAGS apply as well. For \
+                  benchmarks, fuzzing, coverage and profiles, use `go test`."
 )]
 pub struct GoOptions {
-    /// Packages, as `go test` takes them [default: ./...]
+    /// Packages, as for `go test` [default: ./...]
     #[arg(value_name = "PACKAGE")]
     pub packages: Vec<String>,
 
@@ -123,7 +122,7 @@ pub struct GoTestOptions {
     #[arg(short, long, value_name = "PATTERN")]
     pub include: Vec<String>,
 
-    /// Leave out tests that match this pattern; may be repeated
+    /// Skip tests that match this pattern; may be repeated
     #[arg(short = 'x', long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 
@@ -131,24 +130,24 @@ pub struct GoTestOptions {
     #[arg(long, value_name = "REGEXP", allow_hyphen_values = true)]
     pub run: Option<String>,
 
-    /// Leave out tests and subtests that match this regular expression, as with `go test -skip`
+    /// Skip tests and subtests that match this regular expression, as with `go test -skip`
     #[arg(long, value_name = "REGEXP", allow_hyphen_values = true)]
     pub skip: Option<String>,
 
-    /// Build, print the tests' names and stop
+    /// Build, print the names of the tests, and exit
     #[arg(short, long, visible_alias = "list", group = "goal")]
     pub list_tests: bool,
 
-    /// Build, print the names of the tests that match this regular expression and stop; also
-    /// -list REGEXP
+    /// Build, print the names of the tests that match this regular expression, and exit; also -list
+    /// REGEXP
     #[arg(long, value_name = "REGEXP", group = "goal", conflicts_with = "run")]
     pub list_matching: Option<String>,
 
-    /// Print the packages and stop
+    /// Print the packages, and exit
     #[arg(long, group = "goal")]
     pub list_packages: bool,
 
-    /// Build the tests and stop
+    /// Build the tests, but do not run them
     #[arg(long, group = "goal")]
     pub no_run: bool,
 }
@@ -161,11 +160,11 @@ pub struct GoBuildOptions {
     #[arg(short = 'C', long, value_name = "DIRECTORY")]
     pub directory: Option<PathBuf>,
 
-    /// Build steps at a time [default: the number of CPUs]
+    /// Number of build steps to run at a time [default: the number of CPUs]
     #[arg(short, value_name = "N")]
     pub parallel_steps: Option<NonZeroU32>,
 
-    /// Which checks `go vet` makes, or `off`
+    /// Checks that `go vet` runs, or `off`
     #[arg(long, value_name = "LIST")]
     pub vet: Option<String>,
 
@@ -190,7 +189,7 @@ pub struct GoBuildOptions {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Running", next_display_order = help_order::LAST)]
 pub struct GoRunOptions {
-    /// Give the tests nothing of this machine but the sources, what was built, and the shared
+    /// Show tests nothing of this machine except the sources, the build output, and the shared
     /// libraries that it needs
     #[arg(long, display_order = help_order::AFTER_ISOLATION)]
     pub strict: bool,
@@ -199,20 +198,20 @@ pub struct GoRunOptions {
     #[arg(long, overrides_with = "stop_after")]
     pub failfast: bool,
 
-    /// Stop a test that takes longer than so many seconds, or than a time such as 90s or 2m; 0
-    /// means never [default: 10m]
+    /// Stop a test that runs longer than this: seconds, or a duration such as 90s or 2m; 0 means no
+    /// limit [default: 10m]
     #[arg(short, long, value_name = "TIME")]
     pub timeout: Option<GoTimeout>,
 
-    /// Tell long tests to keep short
+    /// Ask long tests to run a shorter version
     #[arg(long)]
     pub short: bool,
 
-    /// Have the tests name their files with whole paths
+    /// Have tests report full file paths
     #[arg(long)]
     pub fullpath: bool,
 
-    /// Show what passing tests write, too
+    /// Also show the output of passing tests
     #[arg(short, long)]
     pub verbose: bool,
 

@@ -116,7 +116,7 @@ impl ProjectSpec {
                     let exact = known.specification().places.image(name);
                     ProjectSpecError::Material {
                         place: exact.unwrap_or(place).to_owned(),
-                        what: format!("the image `{name}` is not to be had"),
+                        what: format!("the image `{name}` is not available"),
                         source: Box::new(source),
                     }
                 })?;

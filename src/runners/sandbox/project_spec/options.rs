@@ -12,11 +12,11 @@ use maelstrom_engine::layer_cache::LayerCacheOptions;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Containers")]
 pub struct TestContainerOptions {
-    /// Write a file that describes the tests' containers, to begin with, and stop
+    /// Write a starter file that describes the tests' containers, and exit
     #[arg(long, group = "goal")]
     pub init: bool,
 
-    /// Print what a test gets and which directives of the file say so, and stop
+    /// Print the container of a test and the directives of the file that apply to it, and exit
     #[arg(long, value_name = "TEST", group = "goal")]
     pub explain: Option<String>,
 

@@ -73,7 +73,7 @@ impl App {
                 } else {
                     self.panes.tests.take_marked()
                 };
-                self.rerun(tests, "there is no test selected", effects);
+                self.rerun(tests, "no test is selected", effects);
             }
             DashboardAction::RerunFailed => {
                 let tests = self.run.live().failures.clone();
@@ -120,7 +120,7 @@ impl App {
                     effects.push(ComponentEffect::Notice("the name was copied".into()));
                     effects.push(ComponentEffect::Outside(AppEffect::Copy(name)));
                 }
-                None => effects.push(ComponentEffect::Notice("there is no test selected".into())),
+                None => effects.push(ComponentEffect::Notice("no test is selected".into())),
             },
             DashboardAction::Mouse => {
                 self.mouse = match self.mouse {

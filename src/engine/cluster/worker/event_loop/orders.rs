@@ -159,7 +159,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             (WorkerLifecycle::Serving, _, order) => {
                 let why = order.err().unwrap_or_default();
                 let host = &self.settings.name;
-                tracing::error!(%run, job = %job_id, %fence, "a lease makes no sense: {why}");
+                tracing::error!(%run, job = %job_id, %fence, "a lease is invalid: {why}");
                 let reason = format!("the worker {host} can't make sense of the job: {why}");
                 self.ledger.refuse(fence, name, &reason)
             }

@@ -34,7 +34,7 @@ pub enum DirectoryError {
     #[error("it is no `Directory`")]
     Message(#[from] prost::DecodeError),
     /// A name is invalid.
-    #[error("{name:?} is no file name")]
+    #[error("{name:?} is not a file name")]
     Name {
         /// The name, truncated.
         name: String,

@@ -225,7 +225,7 @@ impl<C: ContentFetcher> InputCache<C> {
                 Ok(tree) => return Ok(tree),
                 Err(error) => error,
             };
-            tracing::debug!(%error, ?source, "an input is not to be had");
+            tracing::debug!(%error, ?source, "an input is not available");
             let patience = match error.hope() {
                 RetryHint::Content => self.content_patience,
                 RetryHint::Connection => SILENCE_MAX,

@@ -193,7 +193,7 @@ impl ContentAddressableStorage for ContentsService {
 
 fn not_spoken(method: &str) -> Status {
     Status::unimplemented(format!(
-        "{method} is not spoken here, as the capabilities say: blobs are sent whole"
+        "{method} is not supported, as the capabilities say: blobs are sent whole"
     ))
 }
 
@@ -257,7 +257,7 @@ fn unpack(digest: Digest, compressor: i32, data: Vec<u8>) -> Result<Bytes, Statu
                 Status::invalid_argument(format!("the blob {digest}: {}", with_causes(&error)))
             }),
         Ok(_) | Err(_) => Err(Status::invalid_argument(format!(
-            "the blob {digest} is compressed in a way that is not spoken here: ZSTD or none is expected"
+            "the blob {digest} is compressed in a way that is not supported: ZSTD or none is expected"
         ))),
     }
 }

@@ -346,7 +346,7 @@ fn open(storage: &CasStorage, name: &WriteName) -> Result<UploadSink, Status> {
 
 fn over(digest: Digest) -> Status {
     Status::aborted(format!(
-        "the upload of {digest} was given up: begin it anew"
+        "the upload of {digest} was given up: start it again"
     ))
 }
 

@@ -156,11 +156,9 @@ impl HttpTransport {
 /// Whether a retry may succeed.
 fn is_passing(error: &ImageError) -> bool {
     match error {
-        // A registry that is being restarted refuses connections.
-        ImageError::Connect { .. }
-        | ImageError::Silent { .. }
-        | ImageError::BrokenOff { .. }
-        | ImageError::Garbled { .. } => true,
+        ImageError::Silent { .. } | ImageError::BrokenOff { .. } | ImageError::Garbled { .. } => {
+            true
+        }
         ImageError::Status { status, .. } => *status == 429 || (500..600).contains(status),
         _ => false,
     }
@@ -320,33 +318,5 @@ mod tests {
         let body = br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest\u001b unknown"},{"code":"X"}]}"#;
         assert_eq!(readable(body), "manifest unknown; X");
         assert_eq!(readable(b"<html>"), "");
-    }
-
-    #[tokio::test]
-    async fn a_registry_that_is_being_restarted_is_tried_again() {
-        let patience = RetryPolicy {
-            attempts: 3,
-            pause: Duration::from_millis(1),
-            ..RetryPolicy::default()
-        };
-        let transport = HttpTransport::new(TlsVerification::Checked, patience);
-        // Nobody listens at this address any more.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = listener.local_addr().unwrap().to_string();
-        drop(listener);
-        let url = format!("http://{server}/");
-        let mut attempts = 0;
-        let done = transport.persist(async || {
-            attempts += 1;
-            if attempts == 3 {
-                return Ok(());
-            }
-            let sent = transport.client(&server)?.get(&url).send().await;
-            let error = transport.failure(&url, sent.unwrap_err());
-            assert!(matches!(error, ImageError::Connect { .. }), "{error}");
-            Err(error)
-        });
-        done.await.unwrap();
-        assert_eq!(attempts, 3);
     }
 }

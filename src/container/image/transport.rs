@@ -18,24 +18,27 @@ use super::error::ImageError;
 /// As many redirects as browsers and registry clients follow.
 const REDIRECTS_MAX: usize = 10;
 
-/// Of a server's complaint so much is read and shown.
+/// How much of a server's error response is read, and how much is shown.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
 const COMPLAINT_CHARACTERS_MAX: usize = 300;
 
 /// Timeouts and retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
+    /// The timeout for connecting.
     pub connect: Duration,
-    /// From one piece of an answer to the next.
+    /// The timeout between two pieces of a response.
     pub silence: Duration,
-    /// How often something is tried in all, when nothing comes of it.
+    /// The number of attempts in all, the first included.
     pub attempts: u32,
-    /// Before the second attempt; doubled for each further one.
+    /// The pause before the second attempt; it doubles before each further one.
     pub pause: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// Some seven seconds of pauses, in which a registry that is being restarted comes back.
+    /// Pauses of seven seconds in all, in which a server that dropped a connection recovers. A
+    /// connection that cannot be made is an error at once: most often the name is wrong, or this
+    /// machine is offline.
     fn default() -> Self {
         RetryPolicy {
             connect: Duration::from_secs(30),

@@ -1,16 +1,17 @@
-//! Detects whether the terminal's background is light or dark.
+//! Detects whether the background of the terminal is light or dark.
 //!
-//! The terminal is queried (OSC 11). If it does not answer in time, `COLORFGBG` is used, which some
+//! Queries the terminal (OSC 11). If it doesn't answer in time, uses `COLORFGBG`, which some
 //! terminals set to the numbers of their colors.
 
 use std::time::Duration;
 
 use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
 
-/// How long the terminal may take to answer, a connection to another machine included.
+/// The maximum wait for the terminal's answer, which may come over a network connection.
 const ANSWER_MAX: Duration = Duration::from_millis(300);
 
-/// The built-in theme that fits the terminal's background; dark if nothing is known of it.
+/// Returns the built-in theme that fits the background of the terminal, or `dark` if the background
+/// is unknown.
 pub fn theme() -> &'static str {
     let mut options = QueryOptions::default();
     options.timeout = ANSWER_MAX;
@@ -24,12 +25,12 @@ pub fn theme() -> &'static str {
     }
 }
 
-/// The theme for a value of `COLORFGBG`: numbers of the sixteen colors, separated by semicolons,
-/// the background's last.
+/// Returns the theme for a value of `COLORFGBG`: numbers from 0 to 15, separated by semicolons,
+/// with the background last.
 fn theme_of(colors: &str) -> &'static str {
     let background = colors.rsplit(';').next().unwrap_or_default();
     match background.parse::<u8>() {
-        // 8 is a dark gray.
+        // 8 is dark gray.
         Ok(7 | 9..=15) => "light",
         Ok(_) | Err(_) => "dark",
     }

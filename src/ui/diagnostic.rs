@@ -1,4 +1,4 @@
-//! Formats an error for the user: what went wrong, why, and how to fix it.
+//! Formats errors for the user: what went wrong, why, and how to fix it.
 //!
 //! ```text
 //! error: cannot read the configuration file `maelstrom/config.toml`
@@ -14,10 +14,10 @@ use miette::Diagnostic;
 use super::report::text::printable;
 use super::style::{OutputColor, TextRole};
 
-/// Causes of causes beyond this are left out; a chain this long is a mistake.
+/// The maximum number of displayed causes. A longer chain is likely a bug.
 const CAUSES_MAX: usize = 16;
 
-/// An error, ready to be shown.
+/// An error with its causes and help, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrintableError {
     message: String,
@@ -26,7 +26,7 @@ pub struct PrintableError {
 }
 
 impl PrintableError {
-    /// An error with all its causes, and what to do about it.
+    /// Converts an error, its causes and its help.
     pub fn new(error: &dyn Diagnostic) -> PrintableError {
         let help = error.help().map(|help| help.to_string());
         PrintableError {
@@ -35,8 +35,8 @@ impl PrintableError {
         }
     }
 
-    /// An error that does not say what to do about it, with all its causes. A cause that the message
-    /// above it already quotes is left out.
+    /// Converts an error without help, and its causes. Leaves out a cause if the message above it
+    /// already ends with it.
     pub fn without_help(error: &dyn Error) -> PrintableError {
         let message = error.to_string();
         let mut causes: Vec<String> = Vec::new();
@@ -56,7 +56,7 @@ impl PrintableError {
         }
     }
 
-    /// Adds what to do about it.
+    /// Sets the help of the error.
     #[must_use]
     pub fn with_help(self, help: String) -> PrintableError {
         PrintableError {
@@ -65,7 +65,7 @@ impl PrintableError {
         }
     }
 
-    /// Writes it, each part beginning a line.
+    /// Writes the error: the message, each cause and the help start on separate lines.
     pub fn write(&self, out: &mut dyn Write, color: OutputColor) -> io::Result<()> {
         part(out, color, (TextRole::Bad, "error"), &self.message)?;
         for cause in &self.causes {
@@ -78,7 +78,7 @@ impl PrintableError {
     }
 }
 
-/// Writes one part; its further lines are indented, so that no line looks like a part of its own.
+/// Writes one labeled part. Indents its further lines, so that none looks like a separate part.
 pub(super) fn part(
     out: &mut dyn Write,
     color: OutputColor,

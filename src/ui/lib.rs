@@ -1,9 +1,9 @@
 //! The user interfaces: the dashboard, reports and recordings.
 //!
-//! Everything here is driven by [`maelstrom_model::event`] alone: whatever a screen shows was in
-//! the event stream.
+//! They depend only on the event stream of [`maelstrom_model::event`]: everything displayed comes
+//! from an event.
 
-// Private modules say `pub` for what the rest of this package uses.
+// In private modules, `pub` marks what other modules of this crate use.
 #![allow(unreachable_pub)]
 
 pub mod background;

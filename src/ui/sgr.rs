@@ -1,13 +1,13 @@
-//! The text style that escape sequences select ("select graphic rendition", ECMA-48 8.3.117).
+//! Parses the escape sequences that select a text style ("select graphic rendition", ECMA-48
+//! 8.3.117).
 //!
-//! A style applies until another is selected, across lines. So [`carried`] returns the style in
-//! which the next line starts, and whoever displays a line begins with that. All other sequences,
-//! and blinking and hidden text, are ignored.
+//! A style applies until another one is selected, even across lines. [`carried`] returns the style
+//! in which the next line starts. Blinking, hidden text and all other sequences are ignored.
 
 use ratatui::style::{Color, Modifier, Style};
 use vte::{Params, Parser, Perform};
 
-/// The style after text that began in `style`.
+/// Returns the style at the end of text that starts in `style`.
 pub(crate) fn carried(style: Style, text: &[u8]) -> Style {
     if memchr::memchr(b'\x1b', text).is_none() {
         return style;
@@ -27,12 +27,12 @@ impl Perform for SgrTracker {
     }
 }
 
-/// Whether a control sequence selects a style.
+/// Returns whether a control sequence selects a style.
 pub(crate) fn is_selection(intermediates: &[u8], ignore: bool, action: char) -> bool {
     action == 'm' && intermediates.is_empty() && !ignore
 }
 
-/// The style that a sequence's parameters select.
+/// Applies the parameters of a sequence to a style.
 pub(crate) fn select(mut style: Style, params: &Params) -> Style {
     let mut params = params.iter();
     while let Some(param) = params.next() {
@@ -45,7 +45,7 @@ pub(crate) fn select(mut style: Style, params: &Params) -> Style {
             4 => style.add_modifier(Modifier::UNDERLINED),
             7 => style.add_modifier(Modifier::REVERSED),
             9 => style.add_modifier(Modifier::CROSSED_OUT),
-            // One code ends both.
+            // Code 22 ends both.
             22 => without(style, Modifier::BOLD | Modifier::DIM),
             23 => without(style, Modifier::ITALIC),
             24 => without(style, Modifier::UNDERLINED),
@@ -58,7 +58,7 @@ pub(crate) fn select(mut style: Style, params: &Params) -> Style {
             39 => Style { fg: None, ..style },
             49 => Style { bg: None, ..style },
             38 | 48 => {
-                // The color follows in the same parameter (38:5:n) or in the next (38;5;n).
+                // The color is in the same parameter (38:5:n) or in the following ones (38;5;n).
                 let mut rest = param.get(1..).unwrap_or_default().to_vec();
                 let wanted = |rest: &[u16]| match rest.first() {
                     Some(5) => 2,

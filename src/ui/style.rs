@@ -1,24 +1,24 @@
-//! Colors of line-based output: reports and errors. The dashboard has its own theme.
+//! Colors for line-based output: reports and errors. The dashboard has themes instead.
 //!
-//! Whether to use colors is decided once, when a stream is opened, and passed on as a value.
+//! Whether to use colors is decided once per stream and passed on as a value.
 
 use std::fmt;
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
 
-/// Whether colors may be written.
+/// Whether output is colored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputColor {
-    /// Not one escape byte.
+    /// No escape sequences at all.
     Never,
-    /// Colors, and no other escape sequence.
+    /// Colors, but no other escape sequences.
     Always,
 }
 
 impl OutputColor {
-    /// What suits a stream: colors on a terminal that is no `dumb` one, unless `NO_COLOR`
-    /// (<https://no-color.org>) is set to anything but the empty string.
+    /// Returns whether to use colors on a stream: only if it is a terminal, `TERM` is set and not
+    /// `dumb`, and `NO_COLOR` (<https://no-color.org>) is unset or empty.
     pub fn for_stream(stream: &impl IsTerminal) -> OutputColor {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_none_or(|term| term == "dumb");
@@ -29,7 +29,7 @@ impl OutputColor {
         }
     }
 
-    /// The text, in this style if colors may be written.
+    /// Wraps a text for display in the style of a role, or unstyled if colors are off.
     pub fn paint<T: fmt::Display>(self, paint: TextRole, text: T) -> StyledText<T> {
         let style = match self {
             OutputColor::Always => paint.style(),
@@ -39,16 +39,16 @@ impl OutputColor {
     }
 }
 
-/// What a color means.
+/// The meaning of a styled text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextRole {
-    /// It is as it should be.
+    /// Success, such as a passed test.
     Good,
     Bad,
-    /// It deserves a look.
+    /// Something to look at, such as a warning.
     Attention,
     Helpful,
-    /// It stands back behind the rest.
+    /// Secondary information.
     Faint,
     Strong,
 }
@@ -67,7 +67,8 @@ impl TextRole {
     }
 }
 
-/// A text in a style. Width and alignment of a format apply to the text, not to the escapes.
+/// A text with a style. Width and alignment in a format apply to the text without its escape
+/// sequences.
 #[derive(Clone, Copy, Debug)]
 pub struct StyledText<T> {
     style: Style,

@@ -1,8 +1,8 @@
-//! Takes over the terminal, and restores it whatever happens.
+//! Sets up the terminal for the dashboard, and restores it in all cases.
 //!
-//! [`restore`] is the only way back. It may be called any number of times from anywhere: from the
-//! `Drop` of [`TerminalGuard`], from the panic hook, after a signal. What it needs is saved before
-//! the terminal is changed. Drawing happens elsewhere.
+//! Only [`restore`] restores the terminal. It may be called any number of times and from anywhere:
+//! by the `Drop` of [`TerminalGuard`], by the panic hook, or after a signal. The settings that it
+//! needs are saved before the terminal is changed.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -15,34 +15,36 @@ use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Alternate screen, no cursor, bracketed paste; the cursor's home, since nothing was drawn yet.
+/// Enables the alternate screen and bracketed paste, hides the cursor, clears the screen and moves
+/// the cursor to the top left.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[2J\x1b[H";
-/// Everything that was or may have been switched on, off again, a frame being drawn included.
+/// Disables everything that may have been enabled, including a synchronized update.
 const LEAVE: &[u8] =
     b"\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?1049l";
-/// Clicks, drags and the wheel, with columns beyond 223.
+/// Enables clicks, drags and the wheel, with columns beyond 223.
 const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
-/// The settings to go back to; `None` while the terminal is not ours.
+/// The terminal settings to restore; `None` while the terminal is not set up.
 static SETTINGS_BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
-/// A stop takes effect within this time, if at all.
+/// The maximum wait for a stop to take effect.
 const STOP_MAX: Duration = Duration::from_millis(500);
 
 static LENT: AtomicBool = AtomicBool::new(false);
 static PANIC_HOOK: Once = Once::new();
 
-/// The terminal, taken. Gives it back when dropped.
+/// A guard for the set-up terminal. Restores the terminal when dropped.
 #[derive(Debug)]
 pub struct TerminalGuard(());
 
 impl TerminalGuard {
-    /// Takes the terminal: raw input, alternate screen.
+    /// Sets up the terminal: raw input, alternate screen and mouse capture.
     pub fn enter() -> io::Result<Self> {
         PANIC_HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
-                // On the alternate screen the message would go with it.
+                // Restore first, because the alternate screen vanishes along with any message on
+                // it.
                 restore();
                 before(info);
             }));
@@ -53,11 +55,11 @@ impl TerminalGuard {
         cfmakeraw(&mut raw);
         {
             let mut before = lock();
-            // Entering twice must not take our own settings for those to go back to.
+            // If called twice, keep the original settings rather than those of the first call.
             before.get_or_insert(settings);
         }
         tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &raw)?;
-        // From here on the settings go back whatever fails.
+        // From here on, the guard restores the settings on any error.
         let terminal = TerminalGuard(());
         write_now(ENTER)?;
         write_now(MOUSE_ON)?;
@@ -71,40 +73,40 @@ impl Drop for TerminalGuard {
     }
 }
 
-/// What takes the mouse.
+/// Returns the escape sequence that enables mouse capture.
 pub fn mouse_on() -> &'static [u8] {
     MOUSE_ON
 }
 
-/// What gives the mouse to the terminal.
+/// Returns the escape sequence that disables mouse capture.
 pub fn mouse_off() -> &'static [u8] {
     MOUSE_OFF
 }
 
-/// Gives the terminal back, if it was taken.
+/// Restores the terminal, if it was set up.
 pub fn restore() {
     let Some(settings) = lock().take() else {
         return;
     };
-    // There is nobody to tell of a terminal that is gone.
+    // If the terminal is gone, there is no place to report the error.
     let _ = write_now(LEAVE);
-    // Keys that were not read yet were meant for the dashboard, not for the shell.
+    // Discard unread keys: they were meant for the dashboard, not for the shell.
     let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSAFLUSH, &settings);
 }
 
-/// Lends the terminal to another program until what this gives back is dropped.
+/// Marks the terminal as used by another program until the returned value is dropped.
 pub(super) fn hand_off() -> TerminalHandoff {
     LENT.store(true, Ordering::SeqCst);
     TerminalHandoff(())
 }
 
-/// Whether another program has the terminal: an interrupt from the keyboard is then meant for
-/// that program, although the kernel sends it to the whole job.
+/// Returns whether another program uses the terminal. If so, an interrupt from the keyboard is
+/// meant for that program, although the kernel sends it to the whole foreground process group.
 pub fn is_handed_off() -> bool {
     LENT.load(Ordering::SeqCst)
 }
 
-/// The terminal, lent.
+/// Marks the terminal as used by another program until it is dropped.
 #[derive(Debug)]
 pub(super) struct TerminalHandoff(());
 
@@ -114,32 +116,32 @@ impl Drop for TerminalHandoff {
     }
 }
 
-/// Stops this program and all of its job, as `^Z` does, and ends when it was continued.
+/// Stops the whole process group, as `^Z` does, and returns when it has been continued.
 ///
-/// The signal is the whole process's, so any thread may take it, and this one may run a little
-/// further before it stands still: only SIGCONT tells that the stop is over. Where the system
-/// leaves the signal out (a job without a shell that could continue it), nothing stops.
+/// The signal is sent to the process, so any thread may receive it, and this thread may run for a
+/// short time before it stops; only SIGCONT signals the end of the stop. If the kernel discards the
+/// signal, because no shell could continue the group (it is orphaned), nothing stops.
 pub async fn stop_job() -> io::Result<()> {
     let mut continued = signal(SignalKind::from_raw(Signal::SIGCONT as i32))?;
     killpg(getpgrp(), Signal::SIGTSTP)?;
-    // When the stop took longer than this, so did the wait, and it is over as well.
+    // A stop that outlasts this timeout also outlasts the wait, so the wait is over either way.
     let _ = tokio::time::timeout(STOP_MAX, continued.recv()).await;
     Ok(())
 }
 
-/// Whether this program is in the foreground of the terminal at standard input.
+/// Returns whether this process is in the foreground of the terminal on standard input.
 pub fn is_foreground() -> bool {
     tcgetpgrp(io::stdin().as_fd()).is_ok_and(|foreground| foreground == getpgrp())
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Option<Termios>> {
-    // The settings are whole even if somebody panicked while holding them.
+    // The settings are valid even if a thread panicked while holding the lock.
     SETTINGS_BEFORE
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes to the terminal, past any buffer.
+/// Writes to the terminal and flushes.
 fn write_now(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout();
     stdout.write_all(bytes)?;

@@ -1,9 +1,9 @@
 //! Sanitizes a line of output: keeps its colors and neutralizes everything else.
 //!
-//! Cursor movements, clears, operating system commands and all other sequences are removed; tabs
-//! become spaces; other control characters and those that change the writing direction become
-//! visible symbols, so no output can disturb the screen or imitate parts of it. A line starts in
-//! the style in which the previous one of its stream ended, which the log stores.
+//! Removes cursor movements, clears, operating system commands and all other sequences. Tabs become
+//! spaces; other control characters and those that change the direction of text become visible
+//! symbols, so output can neither disturb the screen nor imitate parts of it. A line starts in the
+//! style in which the previous line of its stream ended, which the log stores.
 
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthChar;
@@ -15,17 +15,17 @@ use maelstrom_model::event::untrusted_text::is_hostile;
 
 const TAB_COLUMNS: usize = 8;
 
-/// A stretch of text in one style.
+/// A piece of text in one style.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StyledSpan {
     pub text: String,
     pub style: Style,
 }
 
-/// A line, in as many stretches as it has styles.
+/// A line of text, divided at the changes of its style.
 pub(super) type StyledLine = Vec<StyledSpan>;
 
-/// Reads the bytes of a line that begins in a style.
+/// Parses the bytes of a line that starts in the style `begins`.
 pub(super) fn parse(bytes: &[u8], begins: Style, color: ColorChoice) -> StyledLine {
     let mut line = SpanBuilder {
         spans: Vec::new(),
@@ -40,7 +40,7 @@ pub(super) fn parse(bytes: &[u8], begins: Style, color: ColorChoice) -> StyledLi
     line.spans
 }
 
-/// A line's text alone, for searching and for the clipboard.
+/// Returns the text of a line without styles, for searches and for the clipboard.
 pub(super) fn plain(bytes: &[u8]) -> String {
     let spans = parse(bytes, Style::new(), ColorChoice::Monochrome);
     spans.into_iter().map(|span| span.text).collect()
@@ -48,9 +48,9 @@ pub(super) fn plain(bytes: &[u8]) -> String {
 
 struct SpanBuilder {
     spans: StyledLine,
-    /// What the output asked for last.
+    /// The style that the output selected last.
     selected: Style,
-    /// What is shown of that.
+    /// The displayed part of `selected`.
     style: Style,
     column: usize,
     color: ColorChoice,
@@ -68,7 +68,7 @@ impl SpanBuilder {
         }
     }
 
-    /// What was selected, as far as it may be shown.
+    /// Sets the selected style, and drops its colors if the display is monochrome.
     fn set_style(&mut self, selected: Style) {
         self.selected = selected;
         self.style = match self.color {
@@ -113,13 +113,13 @@ impl Perform for SpanBuilder {
     }
 }
 
-/// The columns that spans take.
+/// Returns the number of columns that spans take.
 pub(super) fn width(spans: &[StyledSpan]) -> usize {
     let chars = spans.iter().flat_map(|span| span.text.chars());
     chars.map(|c| c.width().unwrap_or(0)).sum()
 }
 
-/// Breaks a line into rows of at most `columns`. A line without text is one row.
+/// Breaks a line into rows of at most `columns` columns. An empty line is one row.
 pub(super) fn wrap(spans: StyledLine, columns: usize) -> Vec<StyledLine> {
     if width(&spans) <= columns.max(1) {
         return vec![spans];
@@ -152,7 +152,7 @@ fn push_piece(rows: &mut [StyledLine], piece: &mut String, style: Style) {
     }
 }
 
-/// Leaves out a line's first columns.
+/// Drops the first `columns` columns of a line.
 pub(super) fn skip_columns(spans: StyledLine, columns: usize) -> StyledLine {
     let mut left = columns;
     let mut kept = StyledLine::new();

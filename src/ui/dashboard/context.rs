@@ -1,8 +1,8 @@
-//! What the dashboard's components are given, and what they ask for.
+//! The interface between the dashboard's components and the app.
 //!
-//! A component owns its state and knows no other component. It reads the run from a [`Context`] and
-//! puts there, as a [`ComponentEffect`], whatever concerns more than itself; the app carries it out.
-//! To be drawn it gets a [`ViewContext`].
+//! A component owns its state and knows no other component. It reads the run from a [`Context`], to
+//! which it adds [`ComponentEffect`]s: requests that involve other components, which the app
+//! carries out. For drawing, it gets a [`ViewContext`].
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -20,29 +20,29 @@ use super::settings::DashboardSettings;
 use super::shown_run::ShownRun;
 use super::theme::{GlyphSet, StyleRole};
 
-/// What a component asks of the app.
+/// A request of a component to the app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ComponentEffect {
-    /// To be done outside.
+    /// A side effect for the event loop.
     Outside(AppEffect),
-    /// Show a message in the last line.
+    /// Show a message in the last line of the screen.
     Notice(Cow<'static, str>),
-    /// Show another screen.
+    /// Switch to another screen.
     Go(ScreenKind),
-    /// Show a test in detail.
+    /// Show a test on the detail screen.
     OpenDetail(Option<TestId>),
-    /// Do what a key does.
+    /// Carry out the action of a key.
     Act(DashboardAction),
-    /// Show another attempt of the test in detail.
+    /// Show another attempt of the test on the detail screen.
     OtherAttempt(MoveDirection),
-    /// Show the tests that match.
+    /// Show only the tests that match a pattern.
     FindTests {
         pattern: String,
         syntax: SyntaxChange,
     },
     /// Show all tests again.
     ClearFinder,
-    /// Move through the tests found.
+    /// Move the selection among the matching tests.
     MoveFound(isize),
     /// Search the log, and close the prompt if the pattern is valid.
     SearchLog(String),
@@ -50,98 +50,98 @@ pub(super) enum ComponentEffect {
     Leave,
 }
 
-/// Which way to go.
+/// A direction of movement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MoveDirection {
     Next,
     Previous,
 }
 
-/// Whether a pattern is read as before.
+/// Whether to keep the syntax of a pattern or to switch to the other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SyntaxChange {
     Same,
     Other,
 }
 
-/// Whether what lies over the screen stays after a key.
+/// Whether an overlay stays open after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OverlayState {
     Open,
     Closed,
 }
 
-/// What a component needs to take something in.
+/// What a component needs to handle input.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub run: &'a ShownRun,
     pub settings: &'a DashboardSettings,
-    /// Which of its panes is meant, if it has several.
+    /// The pane that is meant, for a component with several panes.
     pub pane: PaneKind,
-    /// The pane's area within its frame, or the whole screen.
+    /// The area of the pane without its frame, or the whole screen for an overlay.
     pub inside: Rect,
     pub effects: &'a mut Vec<ComponentEffect>,
 }
 
 impl<'a> Context<'a> {
-    /// What is shown of the run.
+    /// Returns the displayed model of the run.
     pub fn model(&self) -> &'a RunModel {
         self.run.model()
     }
 
-    /// What a key does.
+    /// Returns the action that a key is bound to, if any.
     pub fn action(&self, key: KeyEvent) -> Option<DashboardAction> {
         self.settings.keys.action(key)
     }
 
-    /// Asks the app for something.
+    /// Requests something from the app.
     pub fn ask(&mut self, effect: ComponentEffect) {
         self.effects.push(effect);
     }
 
-    /// Asks for something outside.
+    /// Requests a side effect from the event loop.
     pub fn outside(&mut self, effect: AppEffect) {
         self.ask(ComponentEffect::Outside(effect));
     }
 
-    /// Shows a message in the last line.
+    /// Shows a message in the last line of the screen.
     pub fn notice(&mut self, text: impl Into<Cow<'static, str>>) {
         self.ask(ComponentEffect::Notice(text.into()));
     }
 }
 
-/// What a component needs to be drawn.
+/// What a component needs to draw itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ViewContext<'a> {
     pub run: &'a ShownRun,
-    /// The run's clock.
+    /// The time of the run.
     pub run_us: u64,
     pub settings: &'a DashboardSettings,
     pub glyphs: GlyphSet,
-    /// Which of its panes is meant, if it has several.
+    /// The pane that is meant, for a component with several panes.
     pub pane: PaneKind,
-    /// The pane that keys go to.
+    /// The pane that has the focus.
     pub focus: PaneKind,
     pub marked: &'a BTreeSet<TestId>,
 }
 
 impl<'a> ViewContext<'a> {
-    /// What is shown of the run.
+    /// Returns the displayed model of the run.
     pub fn model(&self) -> &'a RunModel {
         self.run.model()
     }
 
-    /// The theme's style for a role.
+    /// Returns the theme's style for a role.
     pub fn style(&self, role: StyleRole) -> Style {
         self.settings.theme.style(role)
     }
 
-    /// The theme's style for a test's state.
+    /// Returns the theme's style for the state of a test.
     pub fn state(&self, state: TestState) -> Style {
         self.settings.theme.state(state)
     }
 
-    /// The style of the row that is selected.
+    /// Returns the style of the selected row, which depends on whether the pane has the focus.
     pub fn selected(&self) -> Style {
         self.style(if self.focus == self.pane {
             StyleRole::Selected

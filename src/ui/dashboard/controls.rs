@@ -1,5 +1,5 @@
-//! What a person asks of the run: to run tests again, to cancel, to pause, to leave. Owns what is
-//! still to be answered, and decides when the dashboard closes.
+//! Controls of the run: rerun, cancel, pause, open a shell and quit. Also decides when the
+//! dashboard closes.
 
 use crate::model::{RunPhase, TestState};
 use maelstrom_model::event::UiCommand;
@@ -8,14 +8,15 @@ use maelstrom_model::ids::TestId;
 use super::context::Context;
 use super::message::{AppEffect, EventSource, ExternalProgram, OnFinish, PlaybackState};
 
-/// See the module's documentation.
+/// The controls of the run. See the [module](self) documentation.
 #[derive(Debug)]
 pub(super) struct RunControls {
     on_finish: OnFinish,
     playback: PlaybackState,
     shell_wanted: Option<TestId>,
     leaving: bool,
-    /// Whether the person has done anything: then only they close the dashboard.
+    /// Whether the user has pressed a key or used the mouse. If so, the dashboard never closes by
+    /// itself with `OnFinish::Auto`.
     touched: bool,
 }
 
@@ -30,17 +31,17 @@ impl RunControls {
         }
     }
 
-    /// Whether a recording moves.
+    /// Returns whether a recording is playing or paused.
     pub fn playback(&self) -> PlaybackState {
         self.playback
     }
 
-    /// The person has done something.
+    /// Records that the user has pressed a key or used the mouse.
     pub fn touch(&mut self) {
         self.touched = true;
     }
 
-    /// Pauses (or resumes) the starting of tests, or a recording.
+    /// Pauses or resumes the start of further tests, or the playback of a recording.
     pub fn toggle_pause(&mut self, ctx: &mut Context<'_>) {
         let paused = match ctx.run.source() {
             EventSource::Live => ctx.run.live().paused,
@@ -54,7 +55,7 @@ impl RunControls {
         ctx.outside(AppEffect::Send(command));
     }
 
-    /// Shows the next event of a recording, which pauses it.
+    /// Pauses a recording and shows its next event.
     pub fn step(&mut self, ctx: &mut Context<'_>) {
         match ctx.run.source() {
             EventSource::Recording => {
@@ -67,7 +68,7 @@ impl RunControls {
         }
     }
 
-    /// Runs tests again; `none` is what to say if there are none.
+    /// Reruns tests. If there are none, shows the message `none` instead.
     pub fn rerun(&self, tests: Vec<TestId>, none: &'static str, ctx: &mut Context<'_>) {
         if ctx.run.source() == EventSource::Recording {
             ctx.notice("a recording cannot run tests");
@@ -78,7 +79,7 @@ impl RunControls {
         }
     }
 
-    /// Cancels those of some tests that have not ended.
+    /// Cancels those of the tests that are queued or running.
     pub fn cancel_tests(&self, tests: Vec<TestId>, ctx: &mut Context<'_>) {
         let states = &ctx.run.live().tests;
         let is_open = |test: &TestId| {
@@ -94,7 +95,7 @@ impl RunControls {
         }
     }
 
-    /// Cancels the run.
+    /// Cancels the run if it is active.
     pub fn cancel_run(&self, ctx: &mut Context<'_>) {
         if ctx.run.live().is_active() {
             ctx.outside(AppEffect::Send(UiCommand::Cancel));
@@ -103,7 +104,7 @@ impl RunControls {
         }
     }
 
-    /// Opens a shell in a test's container, once its command is known.
+    /// Opens a shell in a test's container, after requesting its description if necessary.
     pub fn shell(&mut self, test: Option<TestId>, ctx: &mut Context<'_>) {
         let Some(test) = test else {
             ctx.notice("no test is selected");
@@ -118,7 +119,7 @@ impl RunControls {
         }
     }
 
-    /// A test was described.
+    /// Handles the arrival of a description: opens the shell that was waiting for it.
     pub fn described(&mut self, test: TestId, ctx: &mut Context<'_>) {
         if self.shell_wanted == Some(test) {
             self.shell_wanted = None;
@@ -126,11 +127,12 @@ impl RunControls {
         }
     }
 
-    /// Leaves the run: cancels what still runs, and closes when that has ended.
+    /// Cancels the run if it is active, and closes the dashboard when it has finished. The second
+    /// call kills running tests.
     pub fn leave(&mut self, ctx: &mut Context<'_>) {
         let live = ctx.run.live();
-        // No event would come that closes the dashboard: the run is over already, or the recording
-        // only stops being shown.
+        // Close now, because no event will close the dashboard: the run has finished already, or it
+        // is a recording.
         if ctx.run.source() == EventSource::Recording
             || matches!(live.phase, RunPhase::Finished { .. })
         {
@@ -139,7 +141,7 @@ impl RunControls {
             return;
         }
         if live.is_active() {
-            // Who asks again does not want to wait for the grace that a cancellation gives.
+            // A user who quits again doesn't want to wait for the grace period of the cancellation.
             let command = if self.leaving {
                 UiCommand::Kill
             } else {
@@ -147,35 +149,35 @@ impl RunControls {
             };
             ctx.outside(AppEffect::Send(command));
         }
-        // The run does not forget it, so once is enough.
+        // The run remembers the request, so one is enough.
         if !self.leaving {
             ctx.outside(AppEffect::Send(UiCommand::Leave));
         }
         self.leaving = true;
     }
 
-    /// A round is over, and so many tests had waited to run again.
+    /// Handles the end of a round, after which `reruns_queued` tests run again.
     pub fn round_finished(&mut self, reruns_queued: u32, ctx: &mut Context<'_>) {
-        // Tests that waited to run again begin another round, so the dashboard stays for it.
+        // With queued reruns another round follows, so the dashboard stays open.
         if reruns_queued == 0 && !self.leaving && self.closes_by_itself(ctx) {
             self.leaving = true;
             ctx.outside(AppEffect::Send(UiCommand::Leave));
         }
     }
 
-    /// The run is over.
+    /// Handles the end of the run.
     pub fn run_finished(&self, exit_code: u8, ctx: &mut Context<'_>) {
         if self.leaving || (exit_code == 0 && self.closes_by_itself(ctx)) {
             ctx.outside(AppEffect::Close);
         }
     }
 
-    /// Whether a run that is over leaves nothing for the person to see: then the dashboard closes
-    /// unless they have pressed a key, which may be the first of several.
+    /// Returns whether the dashboard closes by itself at the end of the run. With `OnFinish::Auto`
+    /// it closes only if nothing is wrong and the user has not pressed a key or used the mouse.
     fn closes_by_itself(&self, ctx: &Context<'_>) -> bool {
         match (self.on_finish, ctx.run.source()) {
             (OnFinish::Auto, EventSource::Live) => ctx.run.live().is_green() && !self.touched,
-            // Who shows a recording wants to see it, whatever became of the run.
+            // The user of a recording wants to look at it, whatever the outcome of the run.
             (OnFinish::Auto, EventSource::Recording) | (OnFinish::Stay, _) => false,
             (OnFinish::Exit, _) => true,
         }

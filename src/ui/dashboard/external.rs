@@ -1,4 +1,4 @@
-//! External programs that take over the terminal for a while: an editor, a pager, a shell.
+//! External programs that take over the terminal: an editor, a pager or a shell.
 
 use std::io::Write;
 
@@ -7,19 +7,19 @@ use tokio::process::Command;
 
 use super::app::{App, ExternalProgram};
 
-/// A program to run, and what must exist as long as it runs.
+/// A command to run, with the temporary file that it needs.
 pub(super) struct PreparedProgram {
     pub command: Command,
     pub name: String,
     _file: Option<NamedTempFile>,
 }
 
-/// Prepares a program. `Err` says in a line why it cannot be run.
+/// Prepares the command of an external program. The error is a message of one line.
 pub(super) fn prepare(external: &ExternalProgram, app: &App) -> Result<PreparedProgram, String> {
     match external {
         ExternalProgram::Editor { path, line } => {
             let mut words = words_of(&["VISUAL", "EDITOR"], "vi");
-            // vi, emacs, nano and their likes take a line like this.
+            // vi, emacs, nano and similar editors accept a line number in this form.
             words.extend([format!("+{line}"), path.clone()]);
             command(words, None)
         }
@@ -40,7 +40,8 @@ pub(super) fn prepare(external: &ExternalProgram, app: &App) -> Result<PreparedP
     }
 }
 
-/// The first of some variables that is set, as words.
+/// Returns the words of the first of the environment variables that is set and not blank, or those
+/// of `otherwise`.
 fn words_of(variables: &[&str], otherwise: &str) -> Vec<String> {
     let set = variables.iter().filter_map(|name| std::env::var(name).ok());
     let text = set.into_iter().find(|text| !text.trim().is_empty());

@@ -1,8 +1,8 @@
-//! Finds tests by name: fuzzy, best match first, or by a regular expression.
+//! Finds tests by name, with a fuzzy pattern or a regular expression.
 //!
-//! A fuzzy search keeps, for each letter typed, the tests that match all letters so far, and where
-//! in the name the last one matched: the next letter takes only one look at each remaining name.
-//! Results are ranked only if there are few.
+//! For each typed letter, a fuzzy search stores the tests that match all letters so far, and the
+//! position after the last match in each name. So the next letter takes only one scan of the rest
+//! of each remaining name. Results are ranked only if there are few.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -11,22 +11,23 @@ use regex::Regex;
 use crate::model::TestTable;
 use maelstrom_model::ids::TestId;
 
-/// Nobody looks for the best of more than this: they stay in the order of discovery.
+/// The maximum number of results that are ranked; more stay in the order of discovery.
 const RANKED_MAX: usize = 5_000;
-/// Letters for which the tests left are kept, so that taking one back costs nothing.
+/// The maximum number of letters for which the remaining tests are stored. Deleting such a letter
+/// takes no search.
 const LEVELS_MAX: usize = 24;
 
-/// How a pattern is read.
+/// The syntax of a pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PatternSyntax {
-    /// Letters in their order, with anything between.
+    /// All letters must occur in this order, with any text in between.
     #[default]
     Fuzzy,
     Regex,
 }
 
 impl PatternSyntax {
-    /// The other one.
+    /// Returns the other syntax.
     pub(super) fn other(self) -> Self {
         match self {
             PatternSyntax::Fuzzy => PatternSyntax::Regex,
@@ -34,7 +35,7 @@ impl PatternSyntax {
         }
     }
 
-    /// The word for it.
+    /// Returns the displayed word for the syntax.
     pub(super) fn word(self) -> &'static str {
         match self {
             PatternSyntax::Fuzzy => "fuzzy",
@@ -43,58 +44,59 @@ impl PatternSyntax {
     }
 }
 
-/// The tests that match what was typed.
+/// The current pattern, and the tests that match it.
 #[derive(Debug, Default)]
 pub(super) struct TestFinder {
     pattern: String,
     syntax: PatternSyntax,
     found: Vec<TestId>,
-    /// Tests known when `found` was made; more may have been discovered since.
+    /// The revision of the test table that `found` was computed from.
     searched: usize,
     matcher: Option<Matcher>,
-    /// What is left after each letter of `letters`.
+    /// The remaining candidates after each letter of `letters`.
     levels: Vec<Vec<FuzzyCandidate>>,
     letters: Vec<char>,
 }
 
-/// A test that has all letters so far.
+/// A test whose name contains all letters so far.
 #[derive(Clone, Copy, Debug)]
 struct FuzzyCandidate {
     test: TestId,
-    /// Where in its name the next letter is looked for.
+    /// The byte position in the name from which the next letter is searched.
     from: u32,
 }
 
 impl TestFinder {
-    /// What is looked for; empty when nothing is.
+    /// Returns the pattern; empty if there is no search.
     pub fn pattern(&self) -> &str {
         &self.pattern
     }
 
-    /// How it is read.
+    /// Returns the syntax of the pattern.
     pub fn syntax(&self) -> PatternSyntax {
         self.syntax
     }
 
-    /// The tests found: the best first when fuzzy, else in the order of discovery.
+    /// Returns the matching tests: the best match first for a fuzzy search that is ranked, else in
+    /// the order of discovery.
     pub fn found(&self) -> &[TestId] {
         &self.found
     }
 
-    /// Whether tests were discovered that were not looked at yet.
+    /// Returns whether tests were discovered or vanished since the last search.
     pub fn is_behind(&self, tests: &TestTable) -> bool {
         !self.pattern.is_empty() && self.searched != tests.revision()
     }
 
-    /// Looks at all tests again.
+    /// Searches all tests again.
     pub fn refresh(&mut self, tests: &TestTable) {
         let (pattern, syntax) = (std::mem::take(&mut self.pattern), self.syntax);
-        // The pattern was valid when it was set.
+        // The pattern was valid when it was set, so this can't fail.
         let _ = self.set(&pattern, syntax, tests);
     }
 
-    /// Looks for something else. An invalid regular expression is told in words and changes
-    /// nothing.
+    /// Sets the pattern and searches. For an invalid regular expression, changes nothing and
+    /// returns an error message.
     pub fn set(
         &mut self,
         pattern: &str,
@@ -103,7 +105,8 @@ impl TestFinder {
     ) -> Result<(), String> {
         match syntax {
             PatternSyntax::Fuzzy => {
-                // Words with a sign have a meaning of their own, which the matcher knows.
+                // These characters have a special meaning in patterns of the matcher, so the
+                // matcher must evaluate them.
                 self.found = if pattern.contains(['!', '\\', '^', '$', '\'']) {
                     self.rank(pattern, tests.ids(), tests)
                 } else {
@@ -124,9 +127,9 @@ impl TestFinder {
         Ok(())
     }
 
-    /// The tests that have the pattern's letters in their order.
+    /// Returns the tests whose names contain the letters of the pattern in order.
     fn narrow(&mut self, pattern: &str, tests: &TestTable) -> Vec<TestId> {
-        // The levels lack what was found since, and have what vanished.
+        // The stored levels lack newly discovered tests and contain vanished ones.
         if self.searched != tests.revision() {
             self.levels.clear();
             self.letters.clear();
@@ -156,7 +159,7 @@ impl TestFinder {
         self.rank(pattern, found, tests)
     }
 
-    /// Those of some tests that match, the best first.
+    /// Returns the tests in `among` that match, the best match first.
     fn rank(
         &mut self,
         pattern: &str,
@@ -180,10 +183,11 @@ impl TestFinder {
 }
 
 impl FuzzyCandidate {
-    /// Looks for another letter. Says whether the name has it where it is looked for.
+    /// Searches the name for another letter and moves past it. Returns whether the name contains
+    /// it.
     fn take(&mut self, letter: char, tests: &TestTable) -> bool {
         if letter == ' ' {
-            // Another word, which may stand anywhere.
+            // A space begins another word, which may match anywhere.
             self.from = 0;
             return true;
         }
@@ -191,7 +195,7 @@ impl FuzzyCandidate {
         let rest = title.get(self.from as usize..).unwrap_or_default();
         let mut buffer = [0; 4];
         let found = match letter.encode_utf8(&mut buffer).as_bytes() {
-            // A small letter finds both cases, as the matcher's smart case has it.
+            // A lowercase letter matches both cases, as with the matcher's smart case.
             [byte] => memchr::memchr2(*byte, byte.to_ascii_uppercase(), rest).map(|at| at + 1),
             bytes => memchr::memmem::find(rest, bytes).map(|at| at + bytes.len()),
         };
@@ -200,7 +204,8 @@ impl FuzzyCandidate {
     }
 }
 
-/// A regular expression that ignores case unless it has a capital letter. The error is one line.
+/// Compiles a regular expression that ignores case unless it contains an uppercase letter. The
+/// error message is one line.
 pub(super) fn smart_case(pattern: &str) -> Result<Regex, String> {
     let has_capital = pattern.chars().any(char::is_uppercase);
     regex::RegexBuilder::new(pattern)

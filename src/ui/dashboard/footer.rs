@@ -1,4 +1,5 @@
-//! Draws the last line: the prompt, a status message, or hints for the most useful keys.
+//! Draws the last line of the screen: a prompt, a status message, or hints for the most useful
+//! keys.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,16 +16,15 @@ use super::text;
 use super::theme::StyleRole;
 use super::widgets::row::RowLine;
 
-/// What the footer shows.
+/// What the footer needs to draw itself.
 pub(super) struct FooterView<'a> {
     pub ctx: &'a ViewContext<'a>,
     pub screen: ScreenKind,
     pub playback: PlaybackState,
     pub overlay: Option<&'a ScreenOverlay>,
     pub finder: &'a TestFinder,
-    /// The status message.
     pub message: Option<&'a str>,
-    /// Where the current test failed.
+    /// The file and line where the current test failed.
     pub location: Option<(String, u32)>,
 }
 
@@ -70,7 +70,7 @@ impl FooterView<'_> {
         };
         let mut row = RowLine::with_margins(columns);
         row.left(label, ctx.style(StyleRole::Key));
-        // The cursor needs a column, too.
+        // One column is for the cursor.
         let shown = text::keep_end(prompt.text(), row.room().saturating_sub(1), more);
         let style = ctx.style(StyleRole::Text);
         row.left(shown, style)
@@ -95,7 +95,7 @@ impl FooterView<'_> {
         row.into_line()
     }
 
-    /// The keys that are most useful here, with what they do.
+    /// Returns the most useful keys on the current screen, and their actions.
     fn hints(&self) -> Vec<(String, String)> {
         let ctx = self.ctx;
         let mut actions = vec![DashboardAction::Help, DashboardAction::Quit];
@@ -135,7 +135,7 @@ impl FooterView<'_> {
                 DashboardAction::Palette,
             ],
         };
-        // Of a recording nothing can be run, but it can be stepped through.
+        // No test of a recording can be run, but the recording can be stepped through.
         let runs = |action: &&DashboardAction| {
             action.info().group != "Running" || **action == DashboardAction::Edit
         };

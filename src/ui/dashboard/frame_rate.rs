@@ -1,21 +1,21 @@
-//! Limits the frame rate: user input is drawn at once, the run's progress a few times per second.
+//! Limits the frame rate: input is drawn almost at once, and progress about 30 times per second.
 
-/// Between a key's frame and the frame before it.
+/// The minimum time between two frames if the second shows user input, in microseconds.
 pub const INPUT_GAP_US: u64 = 10_000;
-/// Between frames that only the run asks for.
+/// The minimum time between two frames if the second only shows progress, in microseconds.
 pub const DATA_GAP_US: u64 = 33_000;
 
-/// Why a frame is wanted.
+/// The reason for a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RedrawCause {
-    /// The run went on, or time passed.
+    /// An event of the run, or a change of the displayed time.
     Data,
-    /// A person did something.
+    /// User input.
     Input,
 }
 
-/// Decides when the next frame is due. Whatever was asked for last is drawn: a frame is put off,
-/// never left out.
+/// Decides when the next frame is due. A frame may be delayed but is never dropped, so the latest
+/// state is always drawn.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FrameRateLimiter {
     drawn_us: Option<u64>,
@@ -23,12 +23,12 @@ pub struct FrameRateLimiter {
 }
 
 impl FrameRateLimiter {
-    /// Something is to be shown.
+    /// Requests a frame.
     pub fn want(&mut self, cause: RedrawCause) {
         self.wanted = self.wanted.max(Some(cause));
     }
 
-    /// When the next frame is due; `None` when nothing is to be shown.
+    /// Returns when the next frame is due; `None` if none is requested.
     pub fn due_us(&self) -> Option<u64> {
         let gap_us = match self.wanted? {
             RedrawCause::Data => DATA_GAP_US,
@@ -37,7 +37,7 @@ impl FrameRateLimiter {
         Some(self.drawn_us.map_or(0, |drawn_us| drawn_us + gap_us))
     }
 
-    /// Everything was drawn.
+    /// Records that a frame with the current state was drawn.
     pub fn drawn(&mut self, now_us: u64) {
         self.drawn_us = Some(now_us);
         self.wanted = None;

@@ -1,4 +1,4 @@
-//! Draws the header of every screen: the run, the progress bar, the counts, the tabs.
+//! Draws the header of every screen: the run, the progress bar, the counts and the tabs.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,10 +18,10 @@ use super::text;
 use super::theme::StyleRole;
 use super::widgets::row::{RowLine, span};
 
-/// Columns between two facts.
+/// The number of columns between two parts of a line.
 const GAP_COLUMNS: usize = 2;
 
-/// What the header shows besides the run.
+/// What the header needs to draw itself.
 pub(super) struct HeaderView<'a> {
     pub ctx: &'a ViewContext<'a>,
     pub screen: ScreenKind,
@@ -91,7 +91,7 @@ impl HeaderView<'_> {
         }
         facts.push((text::clock(model.round_us(run_us)), style));
         row.skip_right(1);
-        // From the right; what has no room is left out, the clock last.
+        // Added from the right. Parts that don't fit are dropped, and the clock is kept.
         let needed = |facts: &[(String, Style)]| -> usize {
             let columns = facts.iter().map(|(text, _)| text::columns(text));
             columns.map(|columns| columns + GAP_COLUMNS).sum()
@@ -117,7 +117,7 @@ impl HeaderView<'_> {
             Line::from(span(tab.text, ctx.style(role)))
         });
         let divider = Span::styled(ctx.glyphs.bar(), ctx.style(StyleRole::Dim));
-        // The styles of the titles say which is active.
+        // The styles of the titles show which tab is active.
         let tabs = Tabs::new(titles).divider(divider).select(None);
         tabs.render(area, buf);
         let place = Rect {
@@ -131,7 +131,7 @@ impl HeaderView<'_> {
         facts.right_aligned().render(place, buf);
     }
 
-    /// What the list of tests does not show, and in which order it is.
+    /// Returns the marks, filters and sort order of the test list.
     fn facts(&self) -> String {
         let (marked, rows) = (self.ctx.marked.len(), self.tests);
         let mut facts = Vec::new();
@@ -159,7 +159,7 @@ impl HeaderView<'_> {
     }
 }
 
-/// The word for where the run stands.
+/// Returns the displayed word for the phase of the run.
 fn phase(model: &RunModel, run_us: u64) -> (String, StyleRole) {
     let failures = match model.build_failed() {
         true => model.counts.failures().saturating_sub(model.places()),
@@ -198,8 +198,11 @@ fn phase(model: &RunModel, run_us: u64) -> (String, StyleRole) {
     (word.to_owned(), role)
 }
 
-/// The columns of the gauge's segments (passed and the like, failed, running, still to come).
-/// They add up to `room`; what is there at all has a column if there is one to give.
+/// Returns the widths of the segments of the progress bar: done without failure, failed, running,
+/// and open.
+///
+/// The widths add up to `room`. A segment that is not empty gets at least one column, if there are
+/// enough columns.
 fn gauge_segments(counts: &StateCounts, room: usize) -> [usize; 4] {
     let failed = u64::from(counts.failures());
     let running = u64::from(counts.get(TestState::Running));
@@ -216,7 +219,7 @@ fn gauge_segments(counts: &StateCounts, room: usize) -> [usize; 4] {
             *segment = 1;
         }
     }
-    // What rounding left over goes to the largest part; what it took too much comes from there.
+    // Give the columns lost by rounding to the largest segment, or take excess columns from there.
     let mut sum: usize = segments.iter().sum();
     while sum != room {
         let largest = (0..4).max_by_key(|index| (segments[*index], parts[*index]));
@@ -224,7 +227,7 @@ fn gauge_segments(counts: &StateCounts, room: usize) -> [usize; 4] {
         if sum < room {
             segments[largest] += room - sum;
         } else {
-            // One at a time, since another may be the largest after that.
+            // One at a time, since another segment may be the largest after that.
             segments[largest] -= 1;
         }
         sum = segments.iter().sum();
@@ -232,7 +235,7 @@ fn gauge_segments(counts: &StateCounts, room: usize) -> [usize; 4] {
     segments
 }
 
-/// The progress bar. ratatui's gauges show one ratio; this one shows four states in a line.
+/// Returns the progress bar. ratatui's gauges show one ratio; this one shows four states in a line.
 fn gauge_line<'a>(ctx: &ViewContext<'_>, columns: u16) -> Line<'a> {
     let model = ctx.model();
     let (counts, building) = match (&model.build, model.found == 0) {
@@ -262,7 +265,7 @@ fn gauge_line<'a>(ctx: &ViewContext<'_>, columns: u16) -> Line<'a> {
             ([filled, 0, 0, room - filled], StyleRole::GaugeRunning)
         }
         (Some(counts), None) => {
-            // One failure is enough for the whole of it to look so.
+            // A single failure colors the whole finished part as failed.
             let role = match counts.failures() {
                 0 => StyleRole::GaugePassed,
                 _ => StyleRole::GaugeFailed,
@@ -283,9 +286,10 @@ fn gauge_line<'a>(ctx: &ViewContext<'_>, columns: u16) -> Line<'a> {
     row.into_line()
 }
 
-/// A count in the header.
+/// A count in the header, such as `✓ 12 passed`.
 struct CountPart<'a> {
-    /// What has the highest gives way first where room is scarce, what has 0 never.
+    /// The order in which counts are dropped if there is too little space: the highest rank first,
+    /// rank 0 never.
     rank: u8,
     number: u64,
     sign: &'a str,
@@ -375,7 +379,7 @@ fn counts_line<'a>(ctx: &ViewContext<'_>, columns: u16) -> Line<'a> {
     row.into_line()
 }
 
-/// What is going on while there are no tests.
+/// Returns the current activity, for as long as there are no tests.
 fn beginning(model: &RunModel) -> String {
     match (&model.build, model.phase) {
         (BuildPhase::Going { current, .. }, _) if !current.is_empty() => current.clone(),

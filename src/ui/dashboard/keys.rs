@@ -1,5 +1,5 @@
-//! The table of actions: their names, keys and help. The key map, the help screen, the command
-//! palette and the hints in the last line are derived from it.
+//! The table of actions: their names, keys and help. The key map, the help, the command palette and
+//! the key hints in the last line are derived from it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,25 +8,25 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::nearest::nearest;
 
-/// Why a key map cannot be used.
+/// Errors in the configuration of keys.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeysError {
-    /// There is no such action.
+    /// No action has this name.
     #[error("there is no action {name:?}; the nearest is {nearest:?}")]
     UnknownAction {
         name: String,
-        /// What may be meant.
+        /// The most similar name of an action.
         nearest: &'static str,
     },
-    /// There is no such key.
+    /// No key has this name.
     #[error("there is no key {key:?} (for action {action:?}); the nearest is {nearest:?}")]
     UnknownKey {
         key: String,
         action: String,
-        /// What may be meant.
+        /// The most similar name of a key.
         nearest: &'static str,
     },
-    /// A key has two meanings.
+    /// Two actions are configured with the same key.
     #[error("key {key:?} is given to both {first:?} and {second:?}")]
     Twice {
         key: String,
@@ -37,11 +37,11 @@ pub enum KeysError {
 
 macro_rules! actions {
     ($($group:literal { $($variant:ident $name:literal [$($key:literal)*] $hint:literal $help:literal)* })*) => {
-        /// What a key, a click or a word in the palette does.
+        /// An action that a key, a click or the command palette triggers.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum DashboardAction { $($(#[doc = $help] $variant),*),* }
 
-        /// Every action, in the order of the help screen.
+        /// All actions, in the order of the help.
         pub const ACTIONS: &[ActionEntry] = &[$($(ActionEntry {
             action: DashboardAction::$variant,
             name: $name,
@@ -53,17 +53,17 @@ macro_rules! actions {
     };
 }
 
-/// A line of the table.
+/// An entry of the table of actions.
 #[derive(Clone, Copy, Debug)]
 pub struct ActionEntry {
     pub action: DashboardAction,
-    /// What configuration and palette call it.
+    /// The name in the settings file and in the command palette.
     pub name: &'static str,
-    /// The keys it has unless configured otherwise.
+    /// The default keys.
     pub keys: &'static [&'static str],
-    /// The heading it stands under in the help.
+    /// The heading in the help.
     pub group: &'static str,
-    /// What the last line of the screen says of it.
+    /// The hint in the last line of the screen.
     pub hint: &'static str,
     pub help: &'static str,
 }
@@ -173,7 +173,8 @@ const NAMED_KEYS: &[(&str, KeyCode)] = &[
 ];
 
 impl KeyChord {
-    /// What was pressed. A capital letter already tells that shift was.
+    /// Returns the chord of a key event. Drops shift from characters, because an uppercase letter
+    /// already implies it.
     pub fn of(event: KeyEvent) -> Self {
         let kept = KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT;
         let (code, modifiers) = (event.code, event.modifiers & kept);
@@ -190,11 +191,11 @@ impl KeyChord {
         }
     }
 
-    /// A chord from its name, such as `ctrl+d`, `G`, `enter`.
+    /// Parses the name of a chord, such as `ctrl+d`, `G` or `enter`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut modifiers = KeyModifiers::NONE;
         let mut rest = text;
-        // A plus with nothing after it is the key itself: `+`, `ctrl++`.
+        // A trailing plus is the key itself, as in `+` and `ctrl++`.
         while let Some((modifier, after)) = rest.split_once('+').filter(|(_, a)| !a.is_empty()) {
             modifiers |= match modifier {
                 "ctrl" => KeyModifiers::CONTROL,
@@ -237,7 +238,7 @@ impl fmt::Display for KeyChord {
     }
 }
 
-/// Which key does what.
+/// The mapping between keys and actions.
 #[derive(Clone, Debug)]
 pub struct KeyMap {
     by_chord: HashMap<KeyChord, DashboardAction>,
@@ -246,7 +247,7 @@ pub struct KeyMap {
 
 impl Default for KeyMap {
     fn default() -> Self {
-        // The table's own keys are right: a test holds them to it.
+        // The defaults of the table are valid: a test verifies this.
         KeyMap::with(std::iter::empty()).unwrap_or(KeyMap {
             by_chord: HashMap::new(),
             by_action: HashMap::new(),
@@ -255,8 +256,10 @@ impl Default for KeyMap {
 }
 
 impl KeyMap {
-    /// The table's keys, with those of the named actions replaced. A key that a replacement
-    /// takes is taken from the action that has it by default.
+    /// Creates a map of the default keys, with the keys of the named actions replaced. A replaced
+    /// key is removed from the action that has it by default.
+    ///
+    /// Fails if an action or key doesn't exist, or if a key is assigned twice.
     pub fn with<'a>(
         replaced: impl Iterator<Item = (&'a str, Vec<&'a str>)>,
     ) -> Result<Self, KeysError> {
@@ -303,28 +306,28 @@ impl KeyMap {
         })
     }
 
-    /// What a key does.
+    /// Returns the action that a key event triggers, if any.
     pub fn action(&self, event: KeyEvent) -> Option<DashboardAction> {
         self.by_chord.get(&KeyChord::of(event)).copied()
     }
 
-    /// The keys of an action, for a person.
+    /// Returns the keys of an action as displayed text.
     pub fn keys(&self, action: DashboardAction) -> String {
         let chords = self.by_action.get(&action).map_or(&[][..], Vec::as_slice);
         let keys: Vec<String> = chords.iter().map(KeyChord::to_string).collect();
         keys.join(" ")
     }
 
-    /// The first key of an action, for a hint.
+    /// Returns the first key of an action as displayed text.
     pub fn key(&self, action: DashboardAction) -> Option<String> {
         Some(self.by_action.get(&action)?.first()?.to_string())
     }
 }
 
 impl DashboardAction {
-    /// The table's line for it.
+    /// Returns the table entry of the action.
     pub fn info(self) -> &'static ActionEntry {
-        // Every action comes from a line of the table, in its order.
+        // The variants and the table are generated in the same order.
         &ACTIONS[self as usize]
     }
 }
@@ -340,7 +343,7 @@ fn parse_key(key: &str, action: &str) -> Result<KeyChord, KeysError> {
     })
 }
 
-/// The actions whose names or help have all words of a text, in the table's order.
+/// Returns the actions whose name or help contains all words of a text, in the order of the table.
 pub(super) fn proposals(text: &str) -> Vec<&'static ActionEntry> {
     let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
     let matches = |info: &&ActionEntry| {

@@ -1,32 +1,32 @@
-//! The layout of each screen. It depends on the size, the screen and few other values that change
-//! rarely, so nothing jumps while tests come and go.
+//! Computes the layout of each screen. It depends on the size, the screen and a few values that
+//! rarely change, so panes don't move while tests start and end.
 
 use ratatui::layout::{Position, Rect};
 
 use super::message::{PaneKind, ScreenKind};
 use crate::model::RunModel;
 
-/// A smaller terminal shows only that it is too small.
+/// A terminal smaller than this shows only a message that it is too small.
 pub(super) const COLUMNS_MIN: u16 = 40;
 pub(super) const ROWS_MIN: u16 = 10;
-/// From here on panes stand side by side.
+/// Panes are side by side if there are at least this many columns.
 const WIDE_COLUMNS: u16 = 100;
 const HEADER_ROWS: u16 = 4;
 const WORKERS_COLUMNS: u16 = 38;
 
-/// What the areas of a screen depend on.
+/// The input of [`layout`].
 pub(super) struct LayoutInput<'a> {
     pub columns: u16,
     pub rows: u16,
     pub screen: ScreenKind,
-    /// The pane that gets all room, if its screen has it.
+    /// The maximized pane, if any. Ignored if the screen doesn't show it.
     pub zoomed: Option<PaneKind>,
-    /// The most rows that running tests have taken.
+    /// The highest number of rows that the list of running tests has needed.
     pub running_peak: usize,
     pub model: &'a RunModel,
 }
 
-/// Areas of a screen.
+/// The areas of a screen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ScreenLayout {
     pub header: Rect,
@@ -35,19 +35,20 @@ pub(super) struct ScreenLayout {
 }
 
 impl ScreenLayout {
-    /// The area of a pane with its frame; empty if it is not shown.
+    /// Returns the area of a pane including its frame, or an empty area if the pane is not
+    /// displayed.
     pub fn area(&self, pane: PaneKind) -> Rect {
         let found = self.panes.iter().find(|(other, _)| *other == pane);
         found.map_or(Rect::ZERO, |(_, area)| *area)
     }
 
-    /// The pane at a place of the screen.
+    /// Returns the pane at a position of the screen.
     pub fn pane_at(&self, at: Position) -> Option<PaneKind> {
         let found = self.panes.iter().find(|(_, area)| area.contains(at));
         found.map(|(pane, _)| *pane)
     }
 
-    /// The area of a pane within its frame.
+    /// Returns the area of a pane without its frame.
     pub fn inside(&self, pane: PaneKind) -> Rect {
         let area = self.area(pane);
         if area.height == 1 {
@@ -61,13 +62,13 @@ impl ScreenLayout {
         }
     }
 
-    /// The lines that a pane can show.
+    /// Returns the number of lines that a pane can show.
     pub fn height(&self, pane: PaneKind) -> usize {
         self.inside(pane).height as usize
     }
 }
 
-/// Whether a terminal is too small for any screen.
+/// Returns whether a terminal is too small for any screen.
 pub(super) fn is_too_small(columns: u16, rows: u16) -> bool {
     columns < COLUMNS_MIN || rows < ROWS_MIN
 }
@@ -85,7 +86,7 @@ pub(super) fn layout(input: &LayoutInput<'_>) -> ScreenLayout {
         ScreenKind::Workers => workers(input, body),
         ScreenKind::Cluster => vec![(PaneKind::Cluster, body)],
     };
-    // The focus may be on a pane that has no room here, such as the log of a narrow Tests screen.
+    // The focused pane may be hidden, such as the log of a narrow Tests screen.
     if let Some(zoomed) = input.zoomed
         && panes.iter().any(|(pane, _)| *pane == zoomed)
     {
@@ -98,7 +99,7 @@ pub(super) fn layout(input: &LayoutInput<'_>) -> ScreenLayout {
     }
 }
 
-/// The panes of a screen, in the order of Tab.
+/// Returns the panes of a screen, in tab order.
 pub(super) fn panes(screen: ScreenKind) -> &'static [PaneKind] {
     match screen {
         ScreenKind::Overview => &[
@@ -115,13 +116,15 @@ pub(super) fn panes(screen: ScreenKind) -> &'static [PaneKind] {
 }
 
 fn overview(input: &LayoutInput<'_>, body: Rect) -> Vec<(PaneKind, Rect)> {
-    // On a high terminal the lists stop growing here, and the log gets what is left.
+    // The lists stop growing at this height, so that the log gets the remaining rows of a tall
+    // terminal.
     let failures = input.model.failures.len().min(12) as u16;
     let running = input.running_peak.min(24) as u16;
     if body.width < WIDE_COLUMNS {
         let [rest, workers] = split_bottom(body, 1);
         let (third, quarter) = (rest.height / 3, rest.height / 4);
-        // `clamp` panics where its upper bound is below the lower one, as it is on a low terminal.
+        // `clamp` panics if its upper bound is less than the lower one, as it would be on a low
+        // terminal.
         let failures_rows = (failures + 2).clamp(3, third.max(3));
         let running_rows = (running + 2).clamp(3, quarter.max(3));
         let [upper, below] = split_top(rest, failures_rows);
@@ -136,7 +139,7 @@ fn overview(input: &LayoutInput<'_>, body: Rect) -> Vec<(PaneKind, Rect)> {
     let wanted = failures.max(running) + 2;
     let [upper, lower] = split_top(body, wanted.clamp(5, (body.height / 2).max(5)));
     let [left, right] = split_left(upper, upper.width / 2);
-    // The body is at least `WIDE_COLUMNS` wide here, so nothing underflows.
+    // The body is at least `WIDE_COLUMNS` wide here, so the subtraction doesn't underflow.
     let [log, workers] = split_left(lower, lower.width - WORKERS_COLUMNS);
     vec![
         (PaneKind::Failures, left),

@@ -1,56 +1,54 @@
-//! The dashboard's messages and effects, and the types that they use.
+//! The messages and effects of the dashboard, and the types that they use.
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::log::LogKey;
 use maelstrom_model::event::{Event, UiCommand};
 
-/// What happened to the dashboard.
+/// An input of [`App::update`](super::app::App::update).
 #[derive(Clone, Debug)]
 pub enum AppMessage {
-    /// The run went on.
+    /// An event of the run.
     Event(Box<Event>),
-    /// A key was pressed.
     Key(KeyEvent),
-    /// The mouse did something.
     Mouse(MouseEvent),
     Paste(String),
-    /// The terminal has another size.
+    /// The terminal was resized.
     Resize {
         columns: u16,
         rows: u16,
     },
-    /// The whole program stood still for this long.
+    /// The program was stopped, as with `^Z`, and has continued after `for_us` microseconds.
     Stopped {
         for_us: u64,
     },
     Clock,
-    /// There is time to search on in a long log.
+    /// No other message is waiting, so a search in a long log can continue.
     Idle,
-    /// Something done outside came to this.
+    /// A message to display, such as the result of an effect.
     Remark(String),
 }
 
-/// What is to be done outside.
+/// A side effect that the event loop carries out for the dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppEffect {
-    /// Ask something of the run.
+    /// Send a command to the run.
     Send(UiCommand),
     Close,
-    /// Stop the program, as `^Z` does.
+    /// Suspend the program, as `^Z` does.
     Suspend,
-    /// Give the terminal to another program for a while.
+    /// Run another program that takes over the terminal.
     Run(ExternalProgram),
-    /// Put a text on the clipboard.
+    /// Copy a text to the clipboard.
     Copy(String),
     Repaint,
-    /// Take the mouse, or give it back.
+    /// Enable or disable mouse capture.
     Mouse(MouseCapture),
-    /// Show a recording's next event.
+    /// Show the next event of a recording.
     Step,
 }
 
-/// A program that gets the terminal for a while.
+/// A program that takes over the terminal until it exits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExternalProgram {
     Editor {
@@ -60,54 +58,54 @@ pub enum ExternalProgram {
     Pager {
         log: LogKey,
     },
-    /// A shell in a test's container.
+    /// A shell in the container of a test.
     Shell {
         command: Vec<String>,
     },
 }
 
-/// Whose the mouse is.
+/// Whether the dashboard or the terminal handles the mouse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MouseCapture {
     #[default]
     Taken,
-    /// The terminal's, for selecting text.
+    /// The terminal handles the mouse, so that you can select text.
     Given,
 }
 
-/// What to do when the run has come to an end.
+/// What the dashboard does at the end of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFinish {
-    /// Close if everything passed, else stay.
+    /// Close if nothing is wrong, else stay open.
     #[default]
     Auto,
     Stay,
     Exit,
 }
 
-/// Where the events come from.
+/// The source of the events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EventSource {
     #[default]
     Live,
-    /// From a recording: nothing can be run, and no time passes between events.
+    /// A recording. No test can be run, and no time passes between events.
     Recording,
 }
 
-/// Whether a recording moves.
+/// Whether a recording is playing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlaybackState {
     #[default]
     Going,
-    /// It waits for a step.
+    /// Paused, except for single steps.
     Paused,
 }
 
-/// A screen.
+/// A screen of the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ScreenKind {
-    /// Failures, what runs, a log, the workers.
+    /// Failures, running tests, a log and the workers.
     #[default]
     Overview,
     Tests,
@@ -116,19 +114,19 @@ pub enum ScreenKind {
     Cluster,
 }
 
-/// A part of a screen.
+/// A pane of a screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PaneKind {
     #[default]
     Failures,
     Running,
     Log,
-    /// The workers, in short.
+    /// The summary of the workers.
     Workers,
     Tests,
-    /// Facts of one test.
+    /// The properties of one test.
     Facts,
-    /// The workers, at length.
+    /// The full list of workers.
     WorkerList,
     /// The slots of one worker.
     Slots,

@@ -1,8 +1,8 @@
 //! The interactive, full-screen dashboard of a run.
 //!
-//! Its state is [`app::App`], changed only by messages; [`view::view`] draws it. Both are pure, so
-//! every screen and every key is tested without a terminal. The dashboard does not know how tests
-//! are run: it gets events and sends commands.
+//! [`app::App`] is its state, which only messages change; [`view::view`] draws it. Both are pure,
+//! so tests cover every screen and every key without a terminal. The dashboard doesn't know how
+//! tests are run: it receives events and sends commands.
 
 mod ansi;
 pub mod app;

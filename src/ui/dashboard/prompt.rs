@@ -1,27 +1,27 @@
-//! The text prompt: a search, or the name of a command.
+//! A one-line text prompt for a search or the name of a command.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// More than anybody types; a paste may be longer.
+/// The maximum length of the text, in bytes. Only pasted text can exceed it.
 const TEXT_BYTES_MAX: usize = 4096;
 
-/// A line being typed. The cursor stands at its end.
+/// A line of text with the cursor at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TextPrompt {
     pub text: String,
-    /// What is wrong with it.
+    /// The error message of the text, if it is invalid.
     pub error: Option<String>,
 }
 
-/// What a key did to a prompt.
+/// The effect of a key on a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PromptEvent {
-    /// The text is another.
+    /// The text has changed.
     Changed,
     Accepted,
-    /// It is given up.
+    /// The prompt was canceled.
     Dismissed,
-    /// Another way of reading it, or the next proposal.
+    /// Tab was pressed, which changes the syntax or selects the next proposal.
     Tab,
     Up,
     Down,
@@ -29,7 +29,7 @@ pub(super) enum PromptEvent {
 }
 
 impl TextPrompt {
-    /// A prompt that begins with some text.
+    /// Creates a prompt that contains `text`.
     pub fn with(text: &str) -> Self {
         TextPrompt {
             text: text.to_owned(),
@@ -37,7 +37,7 @@ impl TextPrompt {
         }
     }
 
-    /// Takes a key.
+    /// Handles a key and returns its effect.
     pub fn key(&mut self, key: KeyEvent) -> PromptEvent {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
@@ -58,7 +58,7 @@ impl TextPrompt {
             }
             KeyCode::Backspace => match self.text.pop() {
                 Some(_) => PromptEvent::Changed,
-                // As in vi and less, whose prompts close so.
+                // As in vi and less, backspace in an empty prompt closes it.
                 None => PromptEvent::Dismissed,
             },
             KeyCode::Char(c) if !control => self.paste(c.encode_utf8(&mut [0; 4])),
@@ -66,7 +66,8 @@ impl TextPrompt {
         }
     }
 
-    /// Takes a text.
+    /// Inserts text, without its control characters. Ignores text that would exceed the maximum
+    /// length.
     pub fn paste(&mut self, text: &str) -> PromptEvent {
         if self.text.len() + text.len() > TEXT_BYTES_MAX {
             return PromptEvent::Nothing;

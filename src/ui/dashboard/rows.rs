@@ -1,8 +1,9 @@
-//! The rows of the Tests screen: which are shown, in which order, and which is selected.
+//! The rows of the Tests screen: their filter, their order and the selection.
 //!
-//! The rows are sorted again when the filter, the sort order or a fold changes, when tests were
-//! found, and, if the order depends on results, periodically while tests end. The selection is a
-//! row's identity, not its number, so it stays on its row whatever is inserted above.
+//! The rows are rebuilt when the filter, the sort order or a fold changes, when tests are
+//! discovered, and, if the order or filter depends on results, periodically while tests end. The
+//! selection is the identity of a row rather than its index, so it stays on its row when rows are
+//! inserted above.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -13,18 +14,18 @@ use maelstrom_model::ids::TestId;
 use super::finder::{PatternSyntax, TestFinder};
 use super::theme::FoldState;
 
-/// How often rows are sorted again if their order depends on results.
+/// How often the rows are rebuilt if they depend on results, in microseconds.
 const RESORT_US: u64 = 500_000;
 
-/// What the lines are sorted by.
+/// The sort order of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TestSortOrder {
-    /// As a tree, by name.
+    /// A tree, sorted by name.
     #[default]
     Name,
-    /// As a list, the slowest first.
+    /// A list, sorted by duration, the slowest first.
     Slow,
-    /// As a list, the worst first.
+    /// A list, sorted by state, the worst first.
     State,
 }
 
@@ -37,7 +38,7 @@ impl TestSortOrder {
         }
     }
 
-    /// The word for it.
+    /// Returns the displayed word for the order.
     pub fn word(self) -> &'static str {
         match self {
             TestSortOrder::Name => "name",
@@ -47,7 +48,7 @@ impl TestSortOrder {
     }
 }
 
-/// Which tests are shown.
+/// Which tests are displayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum RowFilter {
     #[default]
@@ -55,26 +56,26 @@ pub(super) enum RowFilter {
     Failures,
 }
 
-/// A line of the screen.
+/// A row of the Tests screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct VisibleRow {
     pub row: TreeRow,
     pub depth: u16,
 }
 
-/// See the module's documentation.
+/// The rows of the Tests screen. See the [module](self) documentation.
 #[derive(Debug, Default)]
 pub(super) struct TestRows {
     list: Vec<VisibleRow>,
     closed: HashSet<GroupId>,
-    /// Folds made while only failures are shown; forgotten afterwards.
+    /// The groups closed while only failures are displayed. Cleared when the filter changes.
     closed_among_failures: HashSet<GroupId>,
     show: RowFilter,
     sort: TestSortOrder,
     finder: TestFinder,
     selected: Option<TreeRow>,
     top: usize,
-    /// Where the selection was found last: looked at first.
+    /// The last known index of the selection, which is checked first.
     last_index: Cell<usize>,
     stale: RowStaleness,
     made_us: u64,
@@ -82,41 +83,42 @@ pub(super) struct TestRows {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum RowStaleness {
-    /// As it should be.
+    /// The rows are up to date.
     No,
     Data,
-    /// To be made before the next frame.
+    /// The rows must be rebuilt before the next frame.
     #[default]
     Yes,
 }
 
 impl TestRows {
-    /// The lines, as [`TestRows::refresh`] last made them.
+    /// Returns the rows, as of the last [`TestRows::refresh`].
     pub fn list(&self) -> &[VisibleRow] {
         &self.list
     }
 
-    /// Which tests are shown.
+    /// Returns which tests are displayed.
     pub fn filter(&self) -> RowFilter {
         self.show
     }
 
-    /// What the lines are sorted by.
+    /// Returns the sort order of the rows.
     pub fn sort(&self) -> TestSortOrder {
         self.sort
     }
 
-    /// What names are searched for.
+    /// Returns the search for names.
     pub fn finder(&self) -> &TestFinder {
         &self.finder
     }
 
-    /// The first line that is visible.
+    /// Returns the index of the first visible row.
     pub fn top(&self) -> usize {
         self.top
     }
 
-    /// Shows the tests that match, the best selected. `Err` says what is wrong with the pattern.
+    /// Shows only the tests that match, and selects the best fuzzy match. Returns an error message
+    /// if the pattern is invalid.
     pub fn find(
         &mut self,
         pattern: &str,
@@ -124,7 +126,7 @@ impl TestRows {
         tests: &TestTable,
     ) -> Result<(), String> {
         self.finder.set(pattern, syntax, tests)?;
-        // This list is ranked: the best match is its first line.
+        // The list of a fuzzy search is ranked, so its first row is the best match.
         if syntax == PatternSyntax::Fuzzy && !pattern.is_empty() {
             self.selected = None;
             self.top = 0;
@@ -133,16 +135,16 @@ impl TestRows {
         Ok(())
     }
 
-    /// Shows all tests again.
+    /// Ends the search and shows all tests again.
     pub fn clear_finder(&mut self, tests: &TestTable) {
         let selected = self.selected_row();
-        // The empty pattern is always valid.
+        // The empty pattern is always valid, so this can't fail.
         let _ = self.find("", PatternSyntax::Fuzzy, tests);
-        // What the ranked list had selected, if only as its first line, stays so in the tree.
+        // Keep the row that was selected in the ranked list, even if only as its first row.
         self.selected = selected;
     }
 
-    /// Whether a group shows what is in it.
+    /// Returns whether a group is open or closed.
     pub fn fold(&self, group: GroupId) -> FoldState {
         let closed = match self.show {
             RowFilter::All => &self.closed,
@@ -155,19 +157,19 @@ impl TestRows {
         }
     }
 
-    /// Lines have the tree's shape, rather than that of a list.
+    /// Returns whether the rows form a tree rather than a list.
     pub fn is_tree(&self) -> bool {
         let ranked =
             !self.finder.pattern().is_empty() && self.finder.syntax() == PatternSyntax::Fuzzy;
         self.sort == TestSortOrder::Name && !ranked
     }
 
-    /// The lines are wrong.
+    /// Marks the rows to be rebuilt before the next frame.
     pub fn invalidate(&mut self) {
         self.stale = RowStaleness::Yes;
     }
 
-    /// Tests ended.
+    /// Records that tests have ended, which may affect the filter or the order.
     pub fn data_changed(&mut self) {
         if self.stale == RowStaleness::No
             && (self.sort != TestSortOrder::Name || self.show == RowFilter::Failures)
@@ -176,7 +178,7 @@ impl TestRows {
         }
     }
 
-    /// Makes the lines right.
+    /// Rebuilds the rows if they are out of date.
     pub fn refresh(&mut self, model: &RunModel, now_us: u64) {
         if self.finder.is_behind(&model.tests) {
             self.finder.refresh(&model.tests);
@@ -184,7 +186,7 @@ impl TestRows {
         }
         match self.stale {
             RowStaleness::No => return,
-            // A run that is over has no later change with which this one would be shown.
+            // A run that is not active may have no further events, so rebuild the rows now.
             RowStaleness::Data if now_us < self.made_us + RESORT_US && model.is_active() => return,
             RowStaleness::Data | RowStaleness::Yes => {}
         }
@@ -225,8 +227,8 @@ impl TestRows {
                     depth: line.depth,
                 });
             }
-            // What is not shown has nothing below it that is: a group's counts and matches include
-            // those of all that is in it.
+            // A hidden group contains no visible row, because the counts and matches of a group
+            // include those of everything in it.
             index = if folded || !shown {
                 line.end as usize
             } else {
@@ -252,7 +254,7 @@ impl TestRows {
             while let Some(group) = above {
                 match matching.groups.get_mut(group.0 as usize) {
                     Some(known) if !*known => *known = true,
-                    // What is above a group that is marked was marked with it.
+                    // The ancestors of a marked group are already marked.
                     _ => break,
                 }
                 above = tests.tree().parent(TreeRow::Group(group));
@@ -288,8 +290,8 @@ impl TestRows {
             .collect()
     }
 
-    /// The number of the selected line; the first where nothing is selected or what is selected
-    /// is not shown.
+    /// Returns the index of the selected row, or 0 if nothing is selected or the selected row is
+    /// not displayed.
     pub fn selected_index(&self) -> usize {
         let is_selected = |row: &VisibleRow| Some(row.row) == self.selected;
         let last = self.last_index.get();
@@ -301,18 +303,18 @@ impl TestRows {
         index
     }
 
-    /// What is selected, or the first line.
+    /// Returns the selected row, or the first row.
     pub fn selected_row(&self) -> Option<TreeRow> {
         Some(self.list.get(self.selected_index())?.row)
     }
 
-    /// Selects another line.
+    /// Selects a row.
     pub fn select(&mut self, row: TreeRow) {
         self.selected = Some(row);
     }
 
-    /// Selects the package of the selected test: what is folded away cannot stay selected, and the
-    /// package is the nearest thing shown.
+    /// Selects the package of the selected test. Used when all groups are folded: the test is
+    /// hidden, and its package is the nearest visible row.
     pub fn select_package(&mut self, tests: &TestTable) {
         if let Some(TreeRow::Test(test)) = self.selected {
             let mut row = TreeRow::Test(test);
@@ -323,19 +325,19 @@ impl TestRows {
         }
     }
 
-    /// Selects another line, by number.
+    /// Selects the row at an index.
     pub fn select_index(&mut self, index: usize, height: usize) {
         let index = index.min(self.list.len().saturating_sub(1));
         self.selected = self.list.get(index).map(|row| row.row);
         self.keep_in_view(height);
     }
 
-    /// Moves the view so that the selection is in it.
+    /// Scrolls so that the selection is visible.
     pub fn keep_in_view(&mut self, height: usize) {
         self.top = super::scroll::top(self.top, self.selected_index(), self.list.len(), height);
     }
 
-    /// Selects a test, unfolding what hides it.
+    /// Selects a test, and opens the groups that contain it.
     pub fn reveal(&mut self, test: TestId, tests: &TestTable) {
         let closed = match self.show {
             RowFilter::All => &mut self.closed,
@@ -350,7 +352,7 @@ impl TestRows {
         self.stale = RowStaleness::Yes;
     }
 
-    /// Folds or unfolds a group.
+    /// Opens or closes a group.
     pub fn set_fold(&mut self, group: GroupId, fold: FoldState) {
         let closed = match self.show {
             RowFilter::All => &mut self.closed,
@@ -363,7 +365,7 @@ impl TestRows {
         self.stale = RowStaleness::Yes;
     }
 
-    /// Folds or unfolds everything below the packages.
+    /// Opens or closes all groups below the packages.
     pub fn set_all_folds(&mut self, fold: FoldState, tests: &TestTable) {
         let groups = (0..tests.tree().group_count() as u32).map(GroupId);
         let inner = groups.filter(|group| tests.tree().depth(*group) > 0);
@@ -378,7 +380,7 @@ impl TestRows {
         self.stale = RowStaleness::Yes;
     }
 
-    /// Shows failures only, or everything as it was folded before.
+    /// Shows only failures, or everything with the previous folds.
     pub fn toggle_failures(&mut self) {
         self.show = match self.show {
             RowFilter::All => RowFilter::Failures,
@@ -388,7 +390,7 @@ impl TestRows {
         self.stale = RowStaleness::Yes;
     }
 
-    /// Sorts by the next criterion.
+    /// Switches to the next sort order.
     pub fn next_sort(&mut self) {
         self.sort = self.sort.next();
         self.stale = RowStaleness::Yes;

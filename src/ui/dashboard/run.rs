@@ -1,9 +1,8 @@
-//! The dashboard's event loop.
+//! The event loop of the dashboard.
 //!
-//! Keys, signals, the run's events, the terminal's readiness and timers all arrive in one
-//! `select!`. After each, the queue is drained, and a frame is drawn if one is due and the terminal
-//! is ready. Events are handled promptly whatever the terminal does, so a slow one never delays a
-//! test.
+//! Keys, signals, events of the run, the end of terminal writes, and timers arrive in a single
+//! `select!`. After each of them, a frame is drawn if one is due and the terminal is ready. Events
+//! are handled promptly whatever the state of the terminal, so a slow terminal never delays a test.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,71 +30,70 @@ use super::settings::DashboardSettings;
 use super::theme::GlyphSet;
 use super::writer::TerminalWriter;
 
-/// Events received at a time.
+/// The maximum number of events received at a time.
 const EVENTS_BATCH: usize = 2_048;
-/// How long events are taken in between two looks at the keyboard; one event may tell of ten
-/// thousand tests.
+/// The maximum time for applying events before the loop checks for keys and signals. A single event
+/// may contain ten thousand tests.
 const TAKE_MAX: Duration = Duration::from_millis(8);
-/// How long a suspended run may take to say that it stands still.
+/// The maximum wait for the run to confirm that it is suspended.
 const SUSPEND_WAIT: Duration = Duration::from_millis(500);
 
-/// How a dashboard is run.
+/// The options of a dashboard.
 #[derive(Clone, Debug)]
 pub struct DashboardOptions {
     pub settings: DashboardSettings,
-    /// What the terminal can show.
+    /// The characters that the terminal can display.
     pub glyphs: GlyphSet,
-    /// What to do at the end.
+    /// What to do at the end of the run.
     pub on_finish: OnFinish,
-    /// Where the events come from.
+    /// The source of the events.
     pub source: EventSource,
-    /// Whether a recording begins to move by itself.
+    /// Whether a recording starts to play immediately.
     pub playback: PlaybackState,
-    /// Where to ask for a recording's next event.
+    /// Where to request the next event of a recording.
     pub step: Option<UnboundedSender<()>>,
 }
 
 /// Why the dashboard closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DashboardEnd {
-    /// The run is over, or the person left.
+    /// The run has finished, or the user quit.
     Closed,
-    /// A signal asked the program to end; its number.
+    /// A termination signal arrived, with this number.
     Signal(i32),
 }
 
-/// What is left when the dashboard has closed.
+/// The result of a dashboard that has closed.
 #[derive(Debug)]
 pub struct DashboardOutcome {
     pub end: DashboardEnd,
-    /// The run as it was then.
+    /// The state of the run when the dashboard closed.
     pub model: RunModel,
     pub logs: LogStore,
 }
 
-/// Why there was no dashboard, or no longer.
+/// Errors that prevent or end the dashboard.
 #[derive(Debug, thiserror::Error)]
 pub enum DashboardError {
-    /// The terminal cannot be taken.
+    /// The terminal can't be set up for the dashboard.
     #[error("cannot take the terminal: {0}")]
     Enter(#[source] io::Error),
-    /// Something that the loop needs cannot be had.
+    /// The runtime, the writer thread or the signal handlers can't be set up.
     #[error("cannot start the dashboard: {0}")]
     Start(#[source] io::Error),
-    /// The terminal is gone.
+    /// The terminal can't be written to, or its input can't be read.
     #[error("cannot write to the terminal: {0}")]
     Write(#[source] io::Error),
 }
 
-/// Shows a run until it is over and the person has seen enough. Blocks; needs a thread of its own
-/// beside the one that runs the tests.
+/// Shows the dashboard until it closes by itself or the user quits. Blocks, so call it on a
+/// different thread than the one that runs the tests.
 pub fn run(
     events: EventReceiver,
     commands: UnboundedSender<UiCommand>,
     options: DashboardOptions,
 ) -> Result<DashboardOutcome, DashboardError> {
-    // The theme decides about colors, and it has heard of NO_COLOR; crossterm's own reaction to
-    // it would take away bold and reverse as well.
+    // The theme handles NO_COLOR. If crossterm handled it, bold and reverse would be lost as well.
     crossterm::style::force_color_output(true);
     let (columns, rows) = crossterm::terminal::size().map_err(DashboardError::Enter)?;
     let terminal = TerminalGuard::enter().map_err(DashboardError::Enter)?;
@@ -129,7 +127,8 @@ pub fn run(
         };
         looper.pacer.want(RedrawCause::Input);
         let end = looper.run().await?;
-        // A frame that is still being written would otherwise go to the person's own screen.
+        // A pending frame would otherwise be written to the main screen after the dashboard has
+        // closed.
         looper.writer.finish_write().await;
         drop(looper.terminal.take());
         let (model, logs) = looper.app.into_parts();
@@ -144,9 +143,9 @@ struct DashboardLoop {
     writer: TerminalWriter,
     terminal: Option<TerminalGuard>,
     events: EventReceiver,
-    /// Events that were received and not taken in yet.
+    /// Events that were received but not applied yet.
     backlog: VecDeque<Event>,
-    /// What is still to be done, in this order.
+    /// Effects that were not carried out yet, in order.
     deferred: VecDeque<AppEffect>,
     commands: UnboundedSender<UiCommand>,
     step: Option<UnboundedSender<()>>,
@@ -170,7 +169,7 @@ impl TerminationSignals {
     }
 }
 
-/// Whether to go on.
+/// Whether the loop continues.
 enum LoopControl {
     Go,
     End(DashboardEnd),
@@ -189,12 +188,12 @@ impl DashboardLoop {
             self.draw_if_due()?;
             let wake = self.wake();
             let effects = tokio::select! {
-                // In this order: what ends the dashboard and what a person types come before
+                // Biased, so that the end of the dashboard and user input take precedence over
                 // events, of which there may always be more.
                 biased;
                 _ = self.signals.terminate.recv() => return Ok(self.ended_by(SignalKind::terminate())),
                 _ = self.signals.hang_up.recv() => return Ok(self.ended_by(SignalKind::hangup())),
-                // The run listens for it as well, and its events tell what comes of it.
+                // The run handles this signal as well, and its events report the consequences.
                 _ = self.signals.interrupt.recv() => match self.app.source() {
                     EventSource::Live => Vec::new(),
                     EventSource::Recording => return Ok(DashboardEnd::Closed),
@@ -202,7 +201,7 @@ impl DashboardLoop {
                 input = keys.next() => match input {
                     Some(Ok(input)) => self.input(input),
                     Some(Err(error)) => return Err(DashboardError::Write(error)),
-                    // The terminal is gone, and with it the person.
+                    // The input has ended, so the terminal is gone.
                     None => return Ok(self.ended_by(SignalKind::hangup())),
                 },
                 written = self.writer.finished() => {
@@ -210,7 +209,7 @@ impl DashboardLoop {
                     Vec::new()
                 }
                 () = std::future::ready(()), if !self.backlog.is_empty() => {
-                    // Keys and signals are looked at between two stretches of work.
+                    // Yield, so that keys and signals are checked between two batches of events.
                     tokio::task::yield_now().await;
                     self.take(TAKE_MAX)
                 }
@@ -218,8 +217,8 @@ impl DashboardLoop {
                     if count == 0 {
                         events_open = false;
                         let is_over = matches!(self.app.live().phase, RunPhase::Finished { .. });
-                        // A run that ends without a word has nothing more to show; a recording
-                        // may well be of a run that was killed.
+                        // A live run whose events end without `Finished` has nothing more to show.
+                        // A recording may be of a run that was killed, which is worth looking at.
                         if !is_over && self.app.source() == EventSource::Live {
                             return Ok(DashboardEnd::Closed);
                         }
@@ -251,7 +250,7 @@ impl DashboardLoop {
         }
     }
 
-    /// When to wake up if nothing else happens.
+    /// Returns when to wake up if no other event arrives.
     fn wake(&self) -> Option<Instant> {
         let frame = self.pacer.due_us().filter(|_| !self.writer.is_busy());
         let clock = self.app.next_wake_us(self.now_us());
@@ -273,7 +272,7 @@ impl DashboardLoop {
         Ok(())
     }
 
-    /// Takes in what was received, in that order, as far as the time allows.
+    /// Applies received events in order until `time_max` has passed.
     fn take(&mut self, time_max: Duration) -> Vec<AppEffect> {
         let began = Instant::now();
         let now_us = self.now_us();
@@ -287,12 +286,12 @@ impl DashboardLoop {
         effects
     }
 
-    /// Takes in what was received while somebody else has the terminal. The run hears at once what
-    /// it is to hear; what needs the terminal, or closes the dashboard, waits until it is back.
+    /// Applies all received events while another program has the terminal. Commands are sent to the
+    /// run immediately; effects that need the terminal, or close the dashboard, are deferred.
     fn take_while_away(&mut self) {
         for effect in self.take(Duration::MAX) {
             match effect {
-                // Without a receiver the run is already over.
+                // Sending fails only if the run has finished.
                 AppEffect::Send(command) => drop(self.commands.send(command)),
                 other => self.deferred.push_back(other),
             }
@@ -309,14 +308,14 @@ impl DashboardLoop {
         };
         self.pacer.want(RedrawCause::Input);
         let now_us = self.now_us();
-        // What a key moves through must be as it will be drawn.
+        // Prepare first, because keys move through the rows as they will be drawn.
         self.app.prepare(now_us);
         self.app.update(msg, now_us)
     }
 
     fn ended_by(&mut self, kind: SignalKind) -> DashboardEnd {
         for command in [UiCommand::Kill, UiCommand::Leave] {
-            // Without a receiver the run is already over.
+            // Sending fails only if the run has finished.
             let _ = self.commands.send(command);
         }
         DashboardEnd::Signal(kind.as_raw_value())
@@ -329,7 +328,7 @@ impl DashboardLoop {
     ) -> Result<LoopControl, DashboardError> {
         match effect {
             AppEffect::Send(command) => {
-                // Without a receiver the run is already over.
+                // Sending fails only if the run has finished.
                 let _ = self.commands.send(command);
             }
             AppEffect::Close => return Ok(LoopControl::End(DashboardEnd::Closed)),
@@ -339,7 +338,7 @@ impl DashboardLoop {
                 Err(error) => self.show_status(error),
             },
             AppEffect::Copy(text) => {
-                // OSC 52: the terminal has the clipboard, on whatever machine this program runs.
+                // OSC 52 sets the clipboard of the terminal, whatever machine this program runs on.
                 let encoded = BASE64.encode(text.as_bytes());
                 self.write_aside(format!("\x1b]52;c;{encoded}\x1b\\").as_bytes())
                     .await?;
@@ -351,7 +350,7 @@ impl DashboardLoop {
             }
             AppEffect::Step => {
                 if let Some(step) = &self.step {
-                    // A recording at its end takes no more steps.
+                    // Sending fails only at the end of the recording.
                     let _ = step.send(());
                 }
             }
@@ -359,7 +358,7 @@ impl DashboardLoop {
         Ok(LoopControl::Go)
     }
 
-    /// Writes something that is not part of a frame, between two frames.
+    /// Writes bytes that are not part of a frame, between two frames.
     async fn write_aside(&mut self, bytes: &[u8]) -> Result<(), DashboardError> {
         if self.writer.is_busy() {
             self.writer
@@ -378,7 +377,7 @@ impl DashboardLoop {
     }
 
     async fn suspend(&mut self, keys: &mut EventStream) -> Result<(), DashboardError> {
-        // Without a receiver the run is already over.
+        // Sending fails only if the run has finished.
         let _ = self.commands.send(UiCommand::Suspend);
         self.await_suspended().await;
         self.release_terminal(keys).await;
@@ -387,7 +386,7 @@ impl DashboardLoop {
         let for_us = stopped.elapsed().as_micros() as u64;
         let _ = self.commands.send(UiCommand::Continue);
         let now_us = self.now_us();
-        // The tests stood still as well, so the run's clock does not count this time.
+        // The tests were suspended too, so this time doesn't count for the run.
         self.app.update(AppMessage::Stopped { for_us }, now_us);
         self.reacquire_terminal()?;
         if let Err(error) = result {
@@ -396,9 +395,9 @@ impl DashboardLoop {
         Ok(())
     }
 
-    /// Waits until the tests stand still, so that they do not run on while nobody watches.
+    /// Waits until the tests are suspended, so that they don't continue unattended.
     async fn await_suspended(&mut self) {
-        // One deadline for all events: a run that tells of other things must not put it off.
+        // A single deadline for all events, so that unrelated events don't extend the wait.
         let deadline = tokio::time::Instant::now() + SUSPEND_WAIT;
         if !self.app.live().is_active() {
             return;
@@ -413,7 +412,7 @@ impl DashboardLoop {
         }
     }
 
-    /// Lets another program have the terminal. The run's events are taken in meanwhile.
+    /// Runs another program in the terminal. Events of the run are applied meanwhile.
     async fn run_external(
         &mut self,
         mut prepared: PreparedProgram,
@@ -428,7 +427,7 @@ impl DashboardLoop {
                 loop {
                     tokio::select! {
                         status = child.wait() => break status.map(drop),
-                        // It went to the whole job, and is the other program's to answer.
+                        // The signal goes to the whole process group; the other program handles it.
                         _ = self.signals.interrupt.recv() => {}
                         count = self.events.recv_many(&mut received, EVENTS_BATCH), if open => {
                             open = count > 0;
@@ -450,8 +449,9 @@ impl DashboardLoop {
 
     async fn release_terminal(&mut self, keys: &mut EventStream) {
         self.writer.finish_write().await;
-        // The old stream's thread must not read what is meant for somebody else. Its end leaves a
-        // wake-up behind; found together with a key later, it would hide that key until the next.
+        // The thread of the old stream must not read input for the other program. When it ends, it
+        // leaves a wake-up behind. If crossterm found this together with a later key, it would hide
+        // that key until the next one, so consume it here.
         *keys = EventStream::new();
         let _ = crossterm::event::poll(Duration::ZERO);
         drop(self.terminal.take());

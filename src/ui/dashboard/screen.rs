@@ -1,8 +1,8 @@
-//! Tracks what the terminal shows, and encodes the bytes that change it.
+//! Tracks the content of the terminal, and encodes frames as differences.
 //!
-//! A frame is the difference to the previous one, within a synchronized update, and nothing at all
-//! if there is none. ratatui's own `Terminal` is not used: it writes to the terminal even if
-//! nothing changed, and queries its cursor.
+//! A frame contains the cells that differ from the previous frame, as a synchronized update; an
+//! unchanged screen results in no output. ratatui's own `Terminal` is not used, because it writes
+//! to the terminal even if nothing changed, and queries the position of the cursor.
 
 use std::io;
 
@@ -16,7 +16,7 @@ const BEGIN: &[u8] = b"\x1b[?2026h";
 const CLEAR: &[u8] = b"\x1b[0m\x1b[2J";
 const END: &[u8] = b"\x1b[?2026l";
 
-/// See the module's documentation.
+/// Encodes the dashboard for the terminal. See the [module](self) documentation.
 #[derive(Debug)]
 pub struct ScreenRenderer {
     shown: Buffer,
@@ -27,12 +27,12 @@ pub struct ScreenRenderer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TerminalContent {
     Known,
-    /// Anything: everything must be painted.
+    /// Unknown content: everything must be painted.
     Unknown,
 }
 
 impl ScreenRenderer {
-    /// A screen of which nothing is known.
+    /// Creates a renderer for a terminal with unknown content.
     pub fn new() -> Self {
         ScreenRenderer {
             shown: Buffer::empty(Rect::ZERO),
@@ -41,13 +41,13 @@ impl ScreenRenderer {
         }
     }
 
-    /// Paints everything with the next frame.
+    /// Makes the next frame paint everything.
     pub fn forget(&mut self) {
         self.state = TerminalContent::Unknown;
     }
 
-    /// The bytes that make the terminal show the dashboard's present state; `None` if it already
-    /// does.
+    /// Returns the bytes that update the terminal to the current state of the dashboard; `None` if
+    /// the terminal is up to date.
     pub fn frame(&mut self, app: &App, now_us: u64) -> io::Result<Option<Vec<u8>>> {
         let (columns, rows) = app.size();
         let area = Rect::new(0, 0, columns, rows);
@@ -63,7 +63,7 @@ impl ScreenRenderer {
         self.drawn.reset();
         app.draw(&mut self.drawn, now_us);
         let difference = self.shown.diff(&self.drawn);
-        // Even an empty screen is written once, over what stood there before.
+        // If the content is unknown, even an empty screen must be written to clear it.
         if difference.is_empty() && self.state == TerminalContent::Known {
             return Ok(None);
         }

@@ -1,25 +1,25 @@
-//! Which screen is shown, which of its panes has the focus, and how large the terminal is.
+//! Tracks the current screen, the focused pane and the size of the terminal.
 
 use crate::model::RunModel;
 
 use super::layout::{self, LayoutInput, ScreenLayout};
 use super::message::{PaneKind, ScreenKind};
 
-/// See the module's documentation.
+/// The current screen and focus. See the [module](self) documentation.
 #[derive(Debug)]
 pub(super) struct ScreenRouter {
     screen: ScreenKind,
     before_detail: ScreenKind,
     focus: PaneKind,
     zoomed: bool,
-    /// The list of the overview that was in focus last: its selection's log is shown.
+    /// The list of the overview that last had the focus; the log pane shows its selected test.
     list: PaneKind,
     columns: u16,
     rows: u16,
 }
 
 impl ScreenRouter {
-    /// The overview, on a terminal of this size.
+    /// Creates a router that shows the overview, on a terminal of this size.
     pub fn new(columns: u16, rows: u16) -> Self {
         ScreenRouter {
             screen: ScreenKind::Overview,
@@ -32,32 +32,32 @@ impl ScreenRouter {
         }
     }
 
-    /// The screen that is shown.
+    /// Returns the current screen.
     pub fn screen(&self) -> ScreenKind {
         self.screen
     }
 
-    /// The pane that keys go to.
+    /// Returns the pane that has the focus.
     pub fn focus(&self) -> PaneKind {
         self.focus
     }
 
-    /// The list of the overview that was in focus last.
+    /// Returns the list of the overview that last had the focus.
     pub fn list(&self) -> PaneKind {
         self.list
     }
 
-    /// The terminal's columns and rows.
+    /// Returns the number of columns and rows of the terminal.
     pub fn size(&self) -> (u16, u16) {
         (self.columns, self.rows)
     }
 
-    /// The terminal has another size.
+    /// Sets the size of the terminal.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         (self.columns, self.rows) = (columns, rows);
     }
 
-    /// Where everything is.
+    /// Returns the layout of the current screen.
     pub fn layout(&self, model: &RunModel, running_peak: usize) -> ScreenLayout {
         layout::layout(&LayoutInput {
             columns: self.columns,
@@ -69,7 +69,7 @@ impl ScreenRouter {
         })
     }
 
-    /// Shows another screen.
+    /// Switches to another screen.
     pub fn go(&mut self, screen: ScreenKind) {
         if self.screen == screen {
             return;
@@ -84,7 +84,7 @@ impl ScreenRouter {
         };
     }
 
-    /// Shows the detail screen; [`ScreenRouter::back`] leads to the present one.
+    /// Switches to the detail screen, from which [`ScreenRouter::back`] returns to the current one.
     pub fn go_to_detail(&mut self) {
         if self.screen != ScreenKind::Detail {
             self.before_detail = self.screen;
@@ -92,7 +92,7 @@ impl ScreenRouter {
         self.go(ScreenKind::Detail);
     }
 
-    /// Goes back to the screen that led to this one.
+    /// Returns to the screen from which this one was opened.
     pub fn back(&mut self) {
         self.go(match self.screen {
             ScreenKind::Detail => self.before_detail,
@@ -103,7 +103,7 @@ impl ScreenRouter {
         });
     }
 
-    /// Gives a pane of the screen the focus.
+    /// Moves the focus to a pane of the current screen.
     pub fn set_focus(&mut self, pane: PaneKind) {
         self.focus = pane;
         if matches!(pane, PaneKind::Failures | PaneKind::Running) {
@@ -111,7 +111,7 @@ impl ScreenRouter {
         }
     }
 
-    /// Gives the next pane the focus, or the one before.
+    /// Moves the focus by `by` panes, forward or, if negative, backward.
     pub fn next_pane(&mut self, by: isize) {
         let panes = layout::panes(self.screen);
         let here = panes.iter().position(|pane| *pane == self.focus);
@@ -122,12 +122,12 @@ impl ScreenRouter {
         }
     }
 
-    /// Lets the pane with the focus fill the screen, or shrink again.
+    /// Maximizes the focused pane, or restores its size.
     pub fn toggle_zoom(&mut self) {
         self.zoomed = !self.zoomed;
     }
 
-    /// Lets the pane that fills the screen shrink again. Says whether one did.
+    /// Restores the size of a maximized pane. Returns whether one was maximized.
     pub fn unzoom(&mut self) -> bool {
         std::mem::take(&mut self.zoomed)
     }

@@ -1,7 +1,8 @@
-//! The scroll position of a list.
+//! Computes the scroll position of a list.
 
-/// The first line of a view of `height` lines, as near to `top` as shows the selected line, with
-/// no room left empty at the end. A view without lines is not shown, and keeps its place.
+/// Returns the first visible line for a view of `height` lines: as close to `top` as possible, so
+/// that the selected line is visible and no space is left at the end. Returns `top` if `height` is
+/// 0.
 pub(super) fn top(top: usize, selected: usize, len: usize, height: usize) -> usize {
     if height == 0 {
         return top;

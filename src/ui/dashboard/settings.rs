@@ -1,11 +1,11 @@
-//! The user's settings: theme and keys, from a TOML file.
+//! The settings of the dashboard: theme and keys, read from a TOML file.
 //!
 //! ```toml
-//! theme = "light"            # dark, light, monochrome, or the path of a theme file; without it,
-//!                            # the one that fits the terminal's background
+//! theme = "light"            # dark, light, monochrome, or the path of a theme file; the default
+//!                            # depends on the background of the terminal
 //!
 //! [keys]
-//! rerun = ["r", "f5"]        # the action's name, as the help shows it, and its keys
+//! rerun = ["r", "f5"]        # an action's name, as in the command palette, and its keys
 //! ```
 
 use std::collections::BTreeMap;
@@ -17,41 +17,41 @@ use super::keys::{KeyMap, KeysError};
 use super::nearest::nearest;
 use super::theme::{ColorChoice, Theme, ThemeError};
 
-/// Why the user's wishes cannot be followed.
+/// Errors in the settings of the dashboard.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The file, or a theme it names, cannot be read.
+    /// The settings file, or a theme file, can't be read.
     #[error("cannot read {path}: {source}")]
     Read {
         path: PathBuf,
         source: std::io::Error,
     },
-    /// The file is not as it should be.
+    /// The settings file is not valid TOML, or has a value of the wrong type.
     #[error("{path} is not valid: {source}")]
     Syntax {
         path: PathBuf,
         source: toml::de::Error,
     },
-    /// The file sets something that does not exist.
+    /// The settings file contains an unknown setting.
     #[error("{path} sets {name:?}, which does not exist; the nearest is {nearest:?}")]
     UnknownSetting {
         path: PathBuf,
         name: String,
-        /// What may be meant.
+        /// The most similar setting.
         nearest: &'static str,
     },
-    /// Its theme cannot be used.
+    /// The theme of the settings file is invalid.
     #[error("in {path}: {source}")]
     Theme { path: PathBuf, source: ThemeError },
-    /// The theme named on the command line cannot be used.
+    /// The theme given with `--theme` is invalid.
     #[error("--theme: {0}")]
     NamedTheme(#[source] ThemeError),
-    /// Its keys cannot be used.
+    /// The keys in the settings file are invalid.
     #[error("in {path}: {source}")]
     Keys { path: PathBuf, source: KeysError },
 }
 
-/// Theme and keys.
+/// The theme and the keys of a dashboard.
 #[derive(Clone, Debug)]
 pub struct DashboardSettings {
     pub theme: Theme,
@@ -83,19 +83,19 @@ impl OneOrMany {
     }
 }
 
-/// Which theme a dashboard is to have.
+/// The inputs that determine the theme of a dashboard.
 #[derive(Clone, Debug)]
 pub struct ThemeChoice {
-    /// The one named on the command line.
+    /// The theme given with `--theme`.
     pub named: Option<String>,
-    /// Whether it may have colors.
+    /// Whether the theme may use colors.
     pub color: ColorChoice,
-    /// Says which built-in theme fits the terminal, asked only if none is named.
+    /// Returns the built-in theme that fits the terminal. Called only if no theme is named.
     pub fits: fn() -> &'static str,
 }
 
 impl ThemeChoice {
-    /// Any theme of a terminal with a dark background.
+    /// Creates a choice for a terminal with a dark background, without a named theme.
     pub fn dark(color: ColorChoice) -> ThemeChoice {
         ThemeChoice {
             named: None,
@@ -104,7 +104,7 @@ impl ThemeChoice {
         }
     }
 
-    /// The theme, if a settings file with this path names this one.
+    /// Returns the theme. `in_file` is the path of the settings file and the theme that it names.
     fn theme(
         &self,
         in_file: Option<(&Path, &str)>,
@@ -118,7 +118,8 @@ impl ThemeChoice {
                 Theme::parse(&read(&base.join(name))?)
             }
             Some((_, name)) => Theme::built_in(name),
-            // Nothing depends on the background then, and asking the terminal may take a while.
+            // The background doesn't matter without colors, and querying the terminal may take a
+            // while.
             None if self.color == ColorChoice::Monochrome => Theme::built_in("monochrome"),
             None => Theme::built_in((self.fits)()),
         };
@@ -130,8 +131,8 @@ impl ThemeChoice {
             _ => SettingsError::NamedTheme(source),
         };
         let theme = theme.map_err(theme_error)?;
-        // The theme was read although it is not used: a mistake in it is told with and without
-        // colors.
+        // The named theme is parsed in both cases, so that an error in it is reported with and
+        // without colors.
         match self.color {
             ColorChoice::Color => Ok(theme),
             ColorChoice::Monochrome => Theme::built_in("monochrome").map_err(theme_error),
@@ -140,7 +141,7 @@ impl ThemeChoice {
 }
 
 impl DashboardSettings {
-    /// What holds where the user has no settings file.
+    /// Returns the settings for a user without a settings file.
     pub fn standard(theme: &ThemeChoice) -> Result<Self, SettingsError> {
         Ok(DashboardSettings {
             theme: theme.theme(None, &read_text)?,
@@ -148,8 +149,8 @@ impl DashboardSettings {
         })
     }
 
-    /// Reads the user's file, which need not exist. Without color the theme is monochrome,
-    /// whatever the file says.
+    /// Reads the settings file at `path`, or returns the standard settings if it doesn't exist.
+    /// Without color, the theme is monochrome, whatever the file says.
     pub fn read(path: &Path, theme: &ThemeChoice) -> Result<Self, SettingsError> {
         match std::fs::read_to_string(path) {
             Ok(text) => DashboardSettings::parse(&text, path, theme, &read_text),

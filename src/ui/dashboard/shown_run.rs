@@ -1,5 +1,5 @@
-//! The run that the screens show: as it is, or as it was when the view was frozen. Owns the run's
-//! model, its output, and the clock that ties it to the dashboard's.
+//! The run as displayed: its current state, or its state when the view was frozen. Owns the model
+//! of the run, its logs, and the clock offset between the run and the dashboard.
 //!
 //! Pure except for the log store's file: time is an argument.
 
@@ -9,7 +9,7 @@ use maelstrom_model::event::{AttemptEvent, BuildEvent, Event, EventKind, OutputS
 
 use super::message::EventSource;
 
-/// See the module's documentation.
+/// The displayed run. See the [module](self) documentation.
 #[derive(Debug)]
 pub(super) struct ShownRun {
     source: EventSource,
@@ -19,14 +19,14 @@ pub(super) struct ShownRun {
     anchor: ClockAnchor,
 }
 
-/// What was shown when the view was frozen.
+/// The model at the time when the view was frozen, and the number of events since.
 #[derive(Debug)]
 struct FrozenView {
     model: Box<RunModel>,
     events: u64,
 }
 
-/// Ties the run's clock to the dashboard's.
+/// A point in time on the clock of the run and on that of the dashboard.
 #[derive(Clone, Copy, Debug, Default)]
 struct ClockAnchor {
     run_us: u64,
@@ -34,7 +34,7 @@ struct ClockAnchor {
 }
 
 impl ShownRun {
-    /// A run of which nothing is known.
+    /// Creates a run without any events.
     pub fn new(source: EventSource) -> Self {
         ShownRun {
             source,
@@ -45,12 +45,13 @@ impl ShownRun {
         }
     }
 
-    /// Where its events come from.
+    /// Returns the source of the events.
     pub fn source(&self) -> EventSource {
         self.source
     }
 
-    /// What is shown: the run as it is, or as it was when the view was frozen.
+    /// Returns the displayed model: the current one, or the one at the time when the view was
+    /// frozen.
     pub fn model(&self) -> &RunModel {
         match &self.frozen {
             Some(frozen) => &frozen.model,
@@ -58,29 +59,29 @@ impl ShownRun {
         }
     }
 
-    /// The run as it is.
+    /// Returns the current model, even if the view is frozen.
     pub fn live(&self) -> &RunModel {
         &self.live
     }
 
-    /// All output.
+    /// Returns the captured output of all tests and of the build.
     pub fn logs(&self) -> &LogStore {
         &self.logs
     }
 
-    /// Gives the run and its output away.
+    /// Consumes the run and returns its model and logs.
     pub fn into_parts(self) -> (RunModel, LogStore) {
         (self.live, self.logs)
     }
 
-    /// Events that came since the view was frozen; `None` when it is not.
+    /// Returns the number of events since the view was frozen; `None` if it is not frozen.
     pub fn frozen_events(&self) -> Option<u64> {
         self.frozen.as_ref().map(|frozen| frozen.events)
     }
 
-    /// Takes in an event at `now_us` of the dashboard's own clock.
+    /// Applies an event that arrived at `now_us` on the dashboard's clock.
     pub fn apply(&mut self, event: &Event, now_us: u64) {
-        // The clock shown never runs backwards when an event arrives late.
+        // The displayed time never runs backwards when an event arrives late.
         let run_us = self.run_us(now_us).max(event.at_us);
         self.live.apply(event);
         self.anchor = ClockAnchor {
@@ -107,7 +108,7 @@ impl ShownRun {
         }
     }
 
-    /// Of the logs those of the latest attempts stay.
+    /// Removes the logs of all attempts but the latest of each test.
     pub fn forget_earlier_logs(&mut self) {
         let tests = &self.live.tests;
         self.logs.retain(|(test, attempt)| {
@@ -116,12 +117,12 @@ impl ShownRun {
         });
     }
 
-    /// The whole program stood still for this long.
+    /// Excludes the time for which the whole program was stopped.
     pub fn stood_still(&mut self, for_us: u64) {
         self.anchor.own_us += for_us;
     }
 
-    /// Freezes what is shown, or shows the run as it is again.
+    /// Freezes the displayed state, or displays the current state again.
     pub fn toggle_freeze(&mut self) {
         self.frozen = match self.frozen.take() {
             Some(_) => None,
@@ -132,7 +133,7 @@ impl ShownRun {
         };
     }
 
-    /// Makes right what is shown. Says whether the order of the tree's rows is another one now.
+    /// Updates the displayed tree. Returns whether its rows have changed.
     pub fn refresh(&mut self) -> bool {
         match &mut self.frozen {
             Some(frozen) => frozen.model.refresh(),
@@ -140,7 +141,7 @@ impl ShownRun {
         }
     }
 
-    /// The run's clock at `now_us` of the dashboard's own.
+    /// Returns the time of the run at `now_us` on the dashboard's clock.
     pub fn run_us(&self, now_us: u64) -> u64 {
         if let Some(frozen) = &self.frozen {
             return frozen.model.over_us.unwrap_or(frozen.model.now_us);
@@ -150,17 +151,17 @@ impl ShownRun {
                 let passed_us = now_us.saturating_sub(self.anchor.own_us);
                 self.anchor.run_us + passed_us
             }
-            // What is told between rounds (a description, say) moves no clock.
+            // Events between rounds, such as descriptions, don't advance the displayed time.
             (EventSource::Live, false) | (EventSource::Recording, _) => {
                 self.live.over_us.unwrap_or(self.live.now_us)
             }
         }
     }
 
-    /// When the run's clock shows the next second, on the dashboard's own clock.
+    /// Returns when the displayed time next changes by a second, on the dashboard's clock.
     pub fn next_second_us(&self, now_us: u64) -> Option<u64> {
         (self.source == EventSource::Live && self.live.is_active()).then(|| {
-            // The clock shows whole seconds of the run, not of the dashboard.
+            // The displayed seconds are those of the run's clock, not of the dashboard's.
             let into_second = self.run_us(now_us) % 1_000_000;
             now_us + 1_000_000 - into_second
         })

@@ -1,9 +1,9 @@
-//! The message in the last line of the screen, and how long it stays there.
+//! The message in the last line of the screen, and how long it is displayed.
 
-/// How long a status message is shown.
+/// The time for which a message is displayed, in microseconds.
 const MESSAGE_US: u64 = 4_000_000;
 
-/// See the module's documentation.
+/// The message in the last line of the screen, if any.
 #[derive(Debug, Default)]
 pub(super) struct StatusLine {
     message: Option<StatusMessage>,
@@ -16,7 +16,7 @@ struct StatusMessage {
 }
 
 impl StatusLine {
-    /// Shows another message.
+    /// Displays a message in place of the current one.
     pub fn show(&mut self, text: impl Into<String>, now_us: u64) {
         self.message = Some(StatusMessage {
             text: text.into(),
@@ -24,24 +24,24 @@ impl StatusLine {
         });
     }
 
-    /// Shows no message any more.
+    /// Removes the message.
     pub fn clear(&mut self) {
         self.message = None;
     }
 
-    /// Takes the message away when its time is over.
+    /// Removes the message if its time is over.
     pub fn expire(&mut self, now_us: u64) {
         if self.until_us().is_some_and(|until_us| until_us <= now_us) {
             self.message = None;
         }
     }
 
-    /// How long the message stays.
+    /// Returns when the message will be removed.
     pub fn until_us(&self) -> Option<u64> {
         self.message.as_ref().map(|message| message.until_us)
     }
 
-    /// What it says.
+    /// Returns the text of the message.
     pub fn text(&self) -> Option<&str> {
         self.message.as_ref().map(|message| message.text.as_str())
     }

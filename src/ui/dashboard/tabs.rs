@@ -1,4 +1,4 @@
-//! The tabs of the screens: their texts, and where they are.
+//! The texts and positions of the tabs of the screens.
 
 use super::keys::{DashboardAction, KeyMap};
 use super::message::ScreenKind;
@@ -11,19 +11,19 @@ const TABS: [(ScreenKind, DashboardAction, &str); 5] = [
     (ScreenKind::Workers, DashboardAction::Workers, "Workers"),
     (ScreenKind::Cluster, DashboardAction::Cluster, "Cluster"),
 ];
-/// A narrower terminal shows only the beginnings of their names.
+/// On a narrower terminal, tabs show only the first four letters of their names.
 const WIDE_COLUMNS: u16 = 60;
-/// A rule between two tabs, with a column on each side.
+/// The columns between two tabs: a rule with a space on each side.
 const GAP_COLUMNS: usize = 3;
 
-/// A tab as it is shown.
+/// A tab and its displayed text.
 pub(super) struct ScreenTab {
     pub screen: ScreenKind,
     pub action: DashboardAction,
     pub text: String,
 }
 
-/// The tabs on a screen of so many columns.
+/// Returns the tabs for a terminal with `columns` columns.
 pub(super) fn tabs(keys: &KeyMap, columns: u16) -> [ScreenTab; 5] {
     TABS.map(|(screen, action, name)| {
         let key = keys.key(action).unwrap_or_default();
@@ -39,9 +39,9 @@ pub(super) fn tabs(keys: &KeyMap, columns: u16) -> [ScreenTab; 5] {
     })
 }
 
-/// The action of the tab at a column.
+/// Returns the action of the tab at a column, if there is a tab.
 pub(super) fn tab_at(keys: &KeyMap, columns: u16, column: u16) -> Option<DashboardAction> {
-    // A column is free to their left.
+    // The first column of the line is empty.
     let mut x = 1_usize;
     for tab in tabs(keys, columns) {
         let end = x + text::columns(&tab.text);
@@ -53,7 +53,7 @@ pub(super) fn tab_at(keys: &KeyMap, columns: u16, column: u16) -> Option<Dashboa
     None
 }
 
-/// The column after the last tab.
+/// Returns the column after the last tab.
 pub(super) fn end(tabs: &[ScreenTab]) -> usize {
     let texts = tabs.iter().map(|tab| text::columns(&tab.text));
     let columns: usize = texts.map(|columns| columns + GAP_COLUMNS).sum();

@@ -1,8 +1,8 @@
-//! Formats numbers, times and names to fit the space that there is.
+//! Formats numbers, times and names to fit the available space.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// `58102` as `58,102`.
+/// Formats a number with thousands separators, such as `58,102`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -15,13 +15,13 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// A time since the beginning: `00:04:12`.
+/// Formats an elapsed time, such as `00:04:12`.
 pub(super) fn clock(us: u64) -> String {
     let s = us / 1_000_000;
     format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
 }
 
-/// A rough time to come: `02:58`, or `1:02:58`.
+/// Formats an estimated time, such as `02:58` or `1:02:58`. Rounds up to seconds.
 pub(super) fn estimate(us: u64) -> String {
     let s = us.div_ceil(1_000_000);
     match s / 3600 {
@@ -30,7 +30,7 @@ pub(super) fn estimate(us: u64) -> String {
     }
 }
 
-/// How long something took: `1.204s`, `12.30s`, `2m 03s`.
+/// Formats the duration of something that has ended, such as `1.204s`, `12.30s` or `2m 03s`.
 pub(super) fn duration(us: u64) -> String {
     match us {
         0..10_000_000 => format!("{}.{:03}s", us / 1_000_000, us / 1000 % 1000),
@@ -39,7 +39,7 @@ pub(super) fn duration(us: u64) -> String {
     }
 }
 
-/// How long something has been going on: `41s`, `2m 03s`, `1h 02m`.
+/// Formats the duration of something that is going on, such as `41s`, `2m 03s` or `1h 02m`.
 pub(super) fn coarse(us: u64) -> String {
     let s = us / 1_000_000;
     match s {
@@ -49,7 +49,7 @@ pub(super) fn coarse(us: u64) -> String {
     }
 }
 
-/// A size: `3.1G`, `298M`.
+/// Formats a size, such as `3.1G` or `298M`.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "K", "M", "G", "T"];
     let unit = (0..UNITS.len() - 1)
@@ -63,12 +63,12 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// The columns a text takes.
+/// Returns the number of columns that a text takes.
 pub(super) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// A text in at most `room` columns. Its end is kept, since names differ there.
+/// Shortens a text to at most `room` columns. Keeps the end, where names usually differ.
 pub(super) fn keep_end(text: &str, room: usize, more: &str) -> String {
     if columns(text) <= room {
         return text.to_owned();
@@ -84,7 +84,7 @@ pub(super) fn keep_end(text: &str, room: usize, more: &str) -> String {
     format!("{more}{}", &text[start..])
 }
 
-/// A text in at most `room` columns. Its beginning is kept.
+/// Shortens a text to at most `room` columns. Keeps the beginning.
 pub(super) fn keep_start(text: &str, room: usize, more: &str) -> String {
     if columns(text) <= room {
         return text.to_owned();

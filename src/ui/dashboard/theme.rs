@@ -1,7 +1,8 @@
-//! Styles by role, read from a TOML file, and glyphs by what the terminal supports.
+//! Themes, which are TOML files with a style for each role, and the glyphs that the terminal
+//! supports.
 //!
-//! The built-in themes are files in `assets/themes`; a user's theme has the same format and may
-//! omit what it does not change. No style is hard-coded.
+//! The built-in themes are in `assets/themes`. A user's theme has the same format and may omit
+//! roles, which then have no style. No style is hard-coded.
 
 use std::collections::BTreeMap;
 
@@ -12,35 +13,34 @@ use crate::model::TestState;
 
 use super::nearest::nearest;
 
-/// Why a theme cannot be used.
+/// Errors in a theme or its name.
 #[derive(Debug, thiserror::Error)]
 pub enum ThemeError {
-    /// It is no theme file.
+    /// The file is not valid TOML, or has an unknown field.
     #[error("a theme is not valid TOML: {0}")]
     Syntax(#[from] toml::de::Error),
-    /// It styles something that does not exist.
+    /// The theme has a style for an unknown role.
     #[error("a theme has no style {name:?}; the nearest is {nearest:?}")]
     UnknownRole {
         name: String,
-        /// What it may mean.
+        /// The most similar role.
         nearest: &'static str,
     },
-    /// It names a color that does not exist.
+    /// The theme contains an invalid color.
     #[error("{color:?} in style {role:?} is not a color: expected a name, 0 to 255, or #rrggbb")]
     UnknownColor { role: String, color: String },
-    /// It was asked for by a name that none has.
+    /// No built-in theme has this name.
     #[error("there is no theme {name:?}; the nearest is {nearest:?}")]
     UnknownTheme {
-        /// What was asked for.
         name: String,
-        /// What may be meant.
+        /// The most similar name of a built-in theme.
         nearest: &'static str,
     },
 }
 
 macro_rules! roles {
     ($($variant:ident $name:literal)*) => {
-        /// What a style is for.
+        /// The purpose of a style.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs)] // The names say it; a theme file lists them all.
         #[repr(u8)]
@@ -87,15 +87,15 @@ roles! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorChoice {
     Color,
-    /// They may not (`NO_COLOR`, or a theme without any).
+    /// No colors, because of `NO_COLOR` or a theme without colors.
     Monochrome,
 }
 
-/// A theme.
+/// The styles of the dashboard.
 #[derive(Clone, Debug)]
 pub struct Theme {
     styles: Vec<Style>,
-    /// Whether the tests' own colors are shown.
+    /// Whether the colors in the output of tests are displayed.
     pub color: ColorChoice,
 }
 
@@ -130,7 +130,7 @@ const BUILT_IN: &[(&str, &str)] = &[
 ];
 
 impl Theme {
-    /// A theme that comes with the program.
+    /// Returns the built-in theme with this name.
     pub fn built_in(name: &str) -> Result<Theme, ThemeError> {
         match BUILT_IN.iter().find(|(known, _)| *known == name) {
             Some((_, text)) => Theme::parse(text),
@@ -141,7 +141,7 @@ impl Theme {
         }
     }
 
-    /// A theme from a file's text.
+    /// Parses the text of a theme file.
     pub fn parse(text: &str) -> Result<Theme, ThemeError> {
         let file: ThemeFile = toml::from_str(text)?;
         let mut styles = vec![Style::new(); ROLE_NAMES.len()];
@@ -168,12 +168,12 @@ impl Theme {
         })
     }
 
-    /// The style for a role.
+    /// Returns the style for a role.
     pub fn style(&self, role: StyleRole) -> Style {
         self.styles.get(role as usize).copied().unwrap_or_default()
     }
 
-    /// The style for a test's state.
+    /// Returns the style for the state of a test.
     pub fn state(&self, state: TestState) -> Style {
         self.style(match state {
             TestState::Waiting | TestState::Queued => StyleRole::Queued,
@@ -214,7 +214,7 @@ impl FileStyle {
     }
 }
 
-/// What the terminal's character set can show.
+/// The characters that the terminal can display.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GlyphSet {
     #[default]
@@ -230,7 +230,8 @@ impl GlyphSet {
         }
     }
 
-    /// The sign of a state: a different one for each, so that no state is told by color alone.
+    /// Returns the sign of a state. Each state has its own, so that no state is identified by color
+    /// alone.
     pub fn state(self, state: TestState) -> &'static str {
         match state {
             TestState::Waiting => self.pick("·", "."),
@@ -245,37 +246,37 @@ impl GlyphSet {
         }
     }
 
-    /// Failed and passed in one round.
+    /// Returns the sign of a flaky test.
     pub fn flaky(self) -> &'static str {
         self.pick("↻", "~")
     }
 
-    /// Taken over from an earlier run.
+    /// Returns the sign of a cached pass.
     pub fn cached(self) -> &'static str {
         self.pick("≡", "=")
     }
 
-    /// Copying.
+    /// Returns the sign of a transfer.
     pub fn transfer(self) -> &'static str {
         self.pick("↓", "v")
     }
 
-    /// There is more.
+    /// Returns the sign of omitted text.
     pub fn more(self) -> &'static str {
         self.pick("…", "...")
     }
 
-    /// Between two facts.
+    /// Returns the separator between two parts of a line.
     pub fn dot(self) -> &'static str {
         self.pick("·", "|")
     }
 
-    /// From one phase to the next.
+    /// Returns the arrow between two phases.
     pub fn arrow(self) -> &'static str {
         self.pick("→", "->")
     }
 
-    /// An open and a closed group.
+    /// Returns the sign of an open or closed group.
     pub fn fold(self, open: FoldState) -> &'static str {
         match open {
             FoldState::Open => self.pick("▾", "v"),
@@ -283,27 +284,27 @@ impl GlyphSet {
         }
     }
 
-    /// A horizontal rule.
+    /// Returns a horizontal line.
     pub fn rule(self) -> &'static str {
         self.pick("─", "-")
     }
 
-    /// A vertical rule between tabs.
+    /// Returns a vertical line.
     pub fn bar(self) -> &'static str {
         self.pick("│", "|")
     }
 
-    /// Corners of a frame: top left, top right, bottom left, bottom right.
+    /// Returns the corners of a frame: top left, top right, bottom left, bottom right.
     pub fn corners(self) -> [&'static str; 4] {
         self.pick(["┌", "┐", "└", "┘"], ["+", "+", "+", "+"])
     }
 
-    /// The gauge's segments: done, failed, running, queued.
+    /// Returns the characters of the progress bar's segments: done, failed, running, queued.
     pub fn gauge(self) -> [&'static str; 4] {
         self.pick(["█", "▓", "▒", "░"], ["#", "X", ">", "."])
     }
 
-    /// Levels of a sparkline, the lowest first.
+    /// Returns the levels of a sparkline, the lowest first.
     pub fn levels(self) -> [&'static str; 8] {
         self.pick(
             ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
@@ -312,7 +313,7 @@ impl GlyphSet {
     }
 }
 
-/// Whether a group shows what is in it.
+/// Whether a group displays its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoldState {
     Open,
@@ -340,7 +341,7 @@ mod tests {
 
     #[test]
     fn no_background_is_without_its_foreground() {
-        // Else the terminal's own color stands on it, which may be the same.
+        // Otherwise the terminal's default foreground is used, which may be the same color.
         for (name, text) in BUILT_IN {
             let file: ThemeFile = toml::from_str(text).unwrap();
             for (role, style) in file.styles {

@@ -1,12 +1,13 @@
-//! Draws the dashboard's state, limited to what is in view.
+//! Draws the visible part of the dashboard's state.
 //!
-//! A function of the state and the time: no clock, no I/O, nothing kept between frames.
+//! Drawing is a pure function of the state and the time: it uses no clock and no I/O, and keeps
+//! nothing between frames.
 
 use ratatui::Frame;
 
 use super::app::App;
 
-/// Draws into a frame.
+/// Draws the dashboard into a frame, at the time `now_us` of the dashboard's clock.
 pub fn view(app: &App, frame: &mut Frame<'_>, now_us: u64) {
     app.draw(frame.buffer_mut(), now_us);
 }

@@ -1,8 +1,8 @@
-//! Writes frames to the terminal on its own thread, so that a slow terminal blocks nothing.
+//! Writes frames to the terminal on a separate thread, so that a slow terminal doesn't block the
+//! dashboard.
 //!
-//! At most one write is in progress. Until it ends, the dashboard draws nothing: the next frame
-//! shows the state at the time when the terminal is ready for it, so a slow terminal gets fewer
-//! frames and no memory grows.
+//! At most one write is in progress, and no frame is drawn until it ends. The next frame shows the
+//! state at that time, so a slow terminal gets fewer frames, and no queue grows.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// How long a write that is under way is waited for when the terminal is given back.
+/// The maximum wait for a pending write before the terminal is restored.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// See the module's documentation.
+/// A writer that writes frames on its own thread. See the [module](self) documentation.
 #[derive(Debug)]
 pub(super) struct TerminalWriter {
     frames: SyncSender<Vec<u8>>,
@@ -22,7 +22,7 @@ pub(super) struct TerminalWriter {
 }
 
 impl TerminalWriter {
-    /// A writer to standard output.
+    /// Starts the thread that writes to standard output.
     pub fn start() -> io::Result<Self> {
         let (frames, queue) = sync_channel(1);
         let (report, done) = unbounded_channel();
@@ -36,18 +36,19 @@ impl TerminalWriter {
         })
     }
 
-    /// Whether a write is under way.
+    /// Returns whether a write is in progress.
     pub fn is_busy(&self) -> bool {
         self.is_busy
     }
 
-    /// Begins to write. To be called only when no write is under way.
+    /// Starts a write. Call this only if no write is in progress.
     pub fn write(&mut self, bytes: Vec<u8>) {
-        // The queue has room, and the thread ends only when the sender is gone.
+        // The queue has room because no write is in progress, and the thread lives as long as the
+        // sender.
         self.is_busy = self.frames.try_send(bytes).is_ok();
     }
 
-    /// Waits for the end of the write that is under way. Never ends if none is.
+    /// Waits until the write in progress ends. Never returns if there is none.
     pub async fn finished(&mut self) -> io::Result<()> {
         if !self.is_busy {
             return std::future::pending().await;
@@ -57,11 +58,11 @@ impl TerminalWriter {
         result.unwrap_or(Ok(()))
     }
 
-    /// Waits for the end of the write that is under way, but not for a terminal that takes
-    /// nothing any more.
+    /// Waits until the write in progress ends, but at most [`SETTLE`], since the terminal may have
+    /// stopped accepting output.
     pub async fn finish_write(&mut self) {
         if self.is_busy {
-            // Whatever came of it, the terminal is now given back.
+            // The result doesn't matter, because the terminal is about to be restored.
             let _ = tokio::time::timeout(SETTLE, self.finished()).await;
         }
     }

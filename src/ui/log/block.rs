@@ -1,8 +1,8 @@
-//! One log: its lines, split into blocks, in memory or in the spool.
+//! A single log: its lines, split into blocks in memory or in the spool.
 //!
-//! Each block knows how many lines of either stream precede it. Within a block a line is stored as
+//! Each block knows how many lines of each stream precede it. Within a block, a line is stored as
 //! its flags, timestamp and length, followed by its bytes. The styles in which the first lines
-//! start are stored only if one is not the default, which is rare. The spool itself is elsewhere.
+//! start are stored only if one is not the default, which is rare.
 
 use ratatui::style::Style;
 
@@ -12,11 +12,11 @@ use maelstrom_model::event::OutputStream;
 use super::line::{LINE_BYTES_MAX, LogLineEnd, StreamFilter};
 use super::spool::SpoolExtent;
 
-/// Lines in a block: what one look into the spool reads at most.
+/// The maximum number of lines in a block, which limits the cost of a read from the spool.
 const BLOCK_LINES_MAX: u32 = 256;
-/// Bytes in a block, beyond which it is closed even with fewer lines.
+/// The size at which a block is closed even if it has fewer lines.
 pub(super) const BLOCK_BYTES_MAX: usize = 32 << 10;
-/// Before each line in a block: flags, moment, length.
+/// The size of the header of each line in a block: flags, timestamp and length.
 const HEADER_BYTES: usize = 13;
 
 const FLAG_STDERR: u8 = 1;
@@ -26,15 +26,16 @@ const FLAG_JOINED: u8 = 4;
 #[derive(Debug, Default)]
 pub(super) struct StoredLog {
     pub blocks: Vec<LogBlock>,
-    /// The open block's text.
+    /// The text of the open block.
     pub open: Vec<u8>,
-    /// Lines before the open block, and in it.
+    /// The number of lines before the open block, and in it.
     pub before_open: LineCounts,
     pub in_open: LineCounts,
-    /// The styles in which the open block's first lines begin, and its next lines will.
+    /// The styles in which the first lines of the open block start, and those in which the next
+    /// lines will start.
     styles_open: Option<Box<StreamStyles>>,
     styles_next: Option<Box<StreamStyles>>,
-    /// Text of this log in memory, partial lines included.
+    /// The size of this log's text in memory, including partial lines.
     pub resident_bytes: usize,
     pub partial: Option<Box<[PartialLine; 3]>>,
     pub in_resident_order: bool,
@@ -58,7 +59,7 @@ impl LineCounts {
         of_their_own + self.joined as usize
     }
 
-    /// Whether some are of both streams in one.
+    /// Returns whether there are lines of a joined stream.
     pub fn has_joined(self) -> bool {
         self.joined > 0
     }
@@ -80,7 +81,7 @@ impl LineCounts {
     }
 }
 
-/// The style in which the next line of either stream begins.
+/// The style in which the next line of each stream starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct StreamStyles {
     stdout: Style,
@@ -89,7 +90,8 @@ pub(super) struct StreamStyles {
 }
 
 impl StreamStyles {
-    /// Takes in a line, and gives the style in which it begins.
+    /// Updates the style of a stream with the content of a line, and returns the style in which the
+    /// line starts.
     fn pass(&mut self, stream: OutputStream, bytes: &[u8]) -> Style {
         let style = self.of(stream);
         let begins = *style;
@@ -122,7 +124,7 @@ pub(super) struct LogBlock {
 }
 
 impl LogBlock {
-    /// The styles in which its first lines begin.
+    /// Returns the styles in which the first lines of the block start.
     pub fn begins(&self) -> StreamStyles {
         unboxed(&self.styles)
     }
@@ -135,7 +137,7 @@ pub(super) enum BlockStorage {
     Lost,
 }
 
-/// The beginning of a line whose end has not come yet.
+/// A line whose end has not arrived yet.
 #[derive(Debug, Default)]
 pub(super) struct PartialLine {
     at_us: u64,
@@ -145,8 +147,8 @@ pub(super) struct PartialLine {
 impl StoredLog {
     pub fn append(&mut self, stream: OutputStream, mut bytes: &[u8], at_us: u64) {
         while !bytes.is_empty() {
-            // No further than a piece is long: the rest of a huge line would be looked through
-            // again for each of them.
+            // Search at most one piece for a newline; otherwise the rest of a huge line would be
+            // searched again for each of its pieces.
             let (text, ended) = match bytes.iter().take(LINE_BYTES_MAX).position(|b| *b == b'\n') {
                 Some(end) => {
                     let text = &bytes[..end];
@@ -163,8 +165,8 @@ impl StoredLog {
         }
     }
 
-    /// Adds text without a newline in it to the stream's unfinished line, and completes the line
-    /// if `end` is given or it has become too long.
+    /// Adds text without newlines to the unfinished line of the stream. Completes the line if `end`
+    /// is given or the line is too long.
     fn append_piece(
         &mut self,
         stream: OutputStream,
@@ -190,11 +192,11 @@ impl StoredLog {
         };
         let held = std::mem::take(&mut partial.bytes);
         let at_us = partial.at_us;
-        // Most tests are not in the middle of a line, and their logs need no such buffers.
+        // Most tests are not in the middle of a line, so free the buffers of their logs.
         if others.iter().all(|other| other.bytes.is_empty()) {
             self.partial = None;
         }
-        // What was held is counted since it came.
+        // The text in `held` was counted when it arrived.
         self.resident_bytes += text.len() + HEADER_BYTES;
         let flags = match stream {
             OutputStream::Stdout => 0,
@@ -231,7 +233,7 @@ impl StoredLog {
             return;
         }
         let mut text = std::mem::take(&mut self.open);
-        // It never grows again, and its spare room is in no count.
+        // The text never grows again, and `resident_bytes` doesn't count spare capacity.
         text.shrink_to_fit();
         self.blocks.push(LogBlock {
             before: self.before_open,
@@ -243,12 +245,12 @@ impl StoredLog {
         self.in_open = LineCounts::default();
     }
 
-    /// The styles in which the open block's first lines begin.
+    /// Returns the styles in which the first lines of the open block start.
     pub fn begins_open(&self) -> StreamStyles {
         unboxed(&self.styles_open)
     }
 
-    /// Unfinished lines, the older one first.
+    /// Returns the unfinished lines, the oldest first.
     pub fn partials(&self, streams: StreamFilter) -> impl Iterator<Item = LogLineRef<'_>> {
         let mut lines = [None; 3];
         let mut styles = unboxed(&self.styles_next);
@@ -274,16 +276,16 @@ impl StoredLog {
     }
 }
 
-/// A line as [`for_each_line`](super::LogStore::for_each_line) shows it.
+/// A line as passed to the callback of [`for_each_line`](super::LogStore::for_each_line).
 #[derive(Clone, Copy, Debug)]
 pub struct LogLineRef<'a> {
-    /// Where it was written to.
+    /// The stream that the line was written to.
     pub stream: OutputStream,
-    /// When its first byte came, microseconds since the run began.
+    /// When the first byte arrived, in microseconds since the start of the run.
     pub at_us: u64,
-    /// Its bytes, without the newline.
+    /// The content of the line, without the newline.
     pub bytes: &'a [u8],
-    /// The style in which it begins.
+    /// The style in which the line starts.
     pub begins: Style,
     pub end: LogLineEnd,
 }
@@ -298,15 +300,15 @@ impl LogLineRef<'_> {
     };
 }
 
-/// The lines of a block's text. Ends early, rather than panicking, where the text is not as it
-/// was written.
+/// An iterator over the lines of a block's text. If the text is corrupt, it ends early instead of
+/// panicking.
 pub(super) struct BlockLines<'a> {
     text: &'a [u8],
     styles: StreamStyles,
 }
 
 impl<'a> BlockLines<'a> {
-    /// `styles` are those in which its first lines begin.
+    /// Creates an iterator. `styles` are the styles in which the first lines of the block start.
     pub fn new(text: &'a [u8], styles: StreamStyles) -> Self {
         BlockLines { text, styles }
     }

@@ -1,16 +1,17 @@
-//! Lines of a log as readers get them, and filters for them.
+//! The lines of a log, and the filter by stream.
 
 use ratatui::style::Style;
 
 use maelstrom_model::event::OutputStream;
 
-/// A longer line is shown in pieces, so that a window's cost stays bounded.
+/// The maximum length of a line, in bytes. A longer line is split, so that the cost of reading a
+/// range of lines is limited.
 pub const LINE_BYTES_MAX: usize = 16 << 10;
 
-/// Which lines of a log. Where both streams are one, all its lines are of either.
+/// Which lines of a log to read. The lines of a joined stream match all filters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StreamFilter {
-    /// Standard output and standard error, in the order in which lines were completed.
+    /// Lines of stdout and stderr, in the order in which they were completed.
     #[default]
     Both,
     Stdout,
@@ -27,25 +28,26 @@ impl StreamFilter {
     }
 }
 
-/// How a line ends.
+/// Whether a line is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLineEnd {
-    /// With a newline, which is not part of its bytes.
+    /// The line ends with a newline, which is not part of its bytes.
     Newline,
-    /// It goes on: in the next line of its stream, or not yet.
+    /// The line continues in the next line of its stream, or is not finished yet.
     Open,
 }
 
 /// A line of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Where it was written to.
+    /// The stream that the line was written to.
     pub stream: OutputStream,
-    /// When its first byte came, microseconds since the run began.
+    /// When the first byte arrived, in microseconds since the start of the run.
     pub at_us: u64,
-    /// Its bytes, without the newline.
+    /// The content of the line, without the newline.
     pub bytes: Vec<u8>,
-    /// The style in which it begins: the one in which the line before it in its stream ended.
+    /// The style in which the line starts, which is the one in which the previous line of its
+    /// stream ended.
     pub begins: Style,
     pub end: LogLineEnd,
 }

@@ -1,20 +1,20 @@
-//! The log store: the output of tests, by test and attempt, read by lines.
+//! The log store: the captured output of all tests and of the build, by attempt, split into lines.
 //!
-//! The store owns all output of a run. A log is a sequence of lines in the order in which they were
-//! completed, each with its stream and the timestamp of its first byte, split into blocks of at
-//! most a few hundred lines. A block knows how many lines of either stream precede it, so any
-//! window of any log is found by binary search and costs no more than the window.
+//! A log is a sequence of lines in the order in which they were completed, each with its stream and
+//! the timestamp of its first byte, split into blocks of at most a few hundred lines. A block knows
+//! how many lines of each stream precede it, so a binary search finds any range of lines, and the
+//! cost of reading it doesn't depend on the size of the log.
 //!
-//! Memory is bounded: a log keeps [`LOG_RESIDENT_BYTES_MAX`] and all logs together
-//! [`RESIDENT_BYTES_MAX`]; the rest goes to an unlinked spool file. If the spool cannot be written,
-//! the block's text is dropped, its lines say so, and [`LogStore::loss`] returns the reason; a run
-//! never fails because of it.
+//! Memory is limited: each log keeps up to [`LOG_RESIDENT_BYTES_MAX`] and all logs together up to
+//! [`RESIDENT_BYTES_MAX`]; the rest goes to an unlinked spool file. If the spool file can't be
+//! written, the text of the block is dropped, a notice takes the place of its lines, and
+//! [`LogStore::loss`] returns the reason. A run never fails because of this.
 //!
-//! Colors extend across lines. Since a window does not include the lines above it, each line comes
-//! with the style in which it starts; a block stores those of its first lines.
+//! Colors extend across lines. Since a range doesn't include the lines above it, each line comes
+//! with the style in which it starts; a block stores the styles of its first lines.
 //!
-//! Other escape sequences, wrapping and widths are not interpreted. Bytes come out unchanged; only
-//! a line longer than [`LINE_BYTES_MAX`] is split.
+//! Other escape sequences, wrapping and widths are not interpreted. Bytes are returned unchanged;
+//! only a line longer than [`LINE_BYTES_MAX`] is split.
 
 mod block;
 mod line;
@@ -33,32 +33,33 @@ pub use line::{LINE_BYTES_MAX, LogLine, LogLineEnd, StreamFilter};
 use block::{BlockLines, BlockStorage, StoredLog, StreamStyles};
 use spool::LogSpool;
 
-/// Memory for all logs together. Beyond it the oldest go to the spool.
+/// The memory for all logs together, in bytes. Beyond it, the oldest logs go to the spool.
 pub const RESIDENT_BYTES_MAX: usize = 24 << 20;
-/// Memory for one log. Most tests write far less, so most logs never see the spool.
+/// The memory for one log, in bytes. Most tests write far less, so most logs are never spooled.
 pub const LOG_RESIDENT_BYTES_MAX: usize = 256 << 10;
-/// Disk for all logs together: enough for days of output, too little to fill a disk by surprise.
+/// The disk space for all logs together, in bytes: enough for days of output, but too little to
+/// fill most disks unexpectedly.
 pub const SPOOL_BYTES_MAX: u64 = 8 << 30;
-/// Output that could not be kept.
+/// Output that could not be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLoss {
-    /// How much of it.
+    /// The number of bytes lost.
     pub bytes: u64,
-    /// Why, from the first time.
+    /// The reason for the first loss.
     pub reason: String,
 }
 
-/// Names a log.
+/// The key of a log: a test and an attempt.
 pub type LogKey = (TestId, Attempt);
 
-/// The log of the build: no test has this id.
+/// The key of the log of the build. No test has this id.
 pub const BUILD_LOG: LogKey = (TestId(u32::MAX), Attempt(0));
 
-/// The output of all tests. See the module's documentation.
+/// The captured output of all tests. See the [module](self) documentation.
 #[derive(Debug)]
 pub struct LogStore {
     logs: HashMap<LogKey, StoredLog>,
-    /// Logs with text in memory, in the order in which they began: the order of spooling.
+    /// The logs with text in memory, in the order in which they are spooled: the oldest first.
     resident_order: VecDeque<LogKey>,
     resident_bytes: usize,
     spool: LogSpool,
@@ -73,7 +74,7 @@ impl Default for LogStore {
 }
 
 impl LogStore {
-    /// An empty store with the module's limits.
+    /// Creates an empty store with the default limits.
     pub fn new() -> Self {
         LogStore::with(LogSpool::new(SPOOL_BYTES_MAX), RESIDENT_BYTES_MAX)
     }
@@ -89,7 +90,7 @@ impl LogStore {
         }
     }
 
-    /// Adds what a test wrote, as it came: `bytes` may end in the middle of a line.
+    /// Appends a piece of output to a log. `bytes` may end in the middle of a line.
     pub fn append(&mut self, key: LogKey, stream: OutputStream, bytes: &[u8], at_us: u64) {
         let log = self.logs.entry(key).or_default();
         let before = log.resident_bytes;
@@ -109,30 +110,30 @@ impl LogStore {
             if let Some(log) = self.logs.get_mut(&oldest) {
                 log.in_resident_order = false;
             }
-            // Its open block goes, too: with one for each log, memory would have no bound.
+            // The open block is spooled too: with one for each log, memory would have no bound.
             self.spool_out(oldest, BlockClosing::Close);
         }
     }
 
-    /// How many lines a log has, one that is not ended included.
+    /// Returns the number of lines in a log, including unfinished ones.
     pub fn line_count(&self, key: LogKey, streams: StreamFilter) -> usize {
         self.logs.get(&key).map_or(0, |log| {
             log.before_open.plus(log.in_open).of(streams) + log.partials(streams).count()
         })
     }
 
-    /// Whether both streams of it are one.
+    /// Returns whether stdout and stderr of a log are a single stream.
     pub fn is_joined(&self, key: LogKey) -> bool {
         let log = self.logs.get(&key);
         log.is_some_and(|log| log.before_open.plus(log.in_open).has_joined())
     }
 
-    /// Whether anything was written.
+    /// Returns whether a log has no lines.
     pub fn is_empty(&self, key: LogKey) -> bool {
         self.line_count(key, StreamFilter::Both) == 0
     }
 
-    /// The lines numbered `range` (from 0) of a log. Lines that are not there are left out.
+    /// Returns the lines of a log in `range`, counted from 0. Omits lines that don't exist.
     pub fn lines(&self, key: LogKey, streams: StreamFilter, range: Range<usize>) -> Vec<LogLine> {
         let mut lines = Vec::with_capacity(range.len().min(self.line_count(key, streams)));
         self.for_each_line(key, streams, range, |line| {
@@ -147,7 +148,7 @@ impl LogStore {
         lines
     }
 
-    /// Shows the lines numbered `range` (from 0) to `visit`, without copying each.
+    /// Calls `visit` with each line in `range`, counted from 0, without copying the lines.
     pub fn for_each_line(
         &self,
         key: LogKey,
@@ -161,7 +162,7 @@ impl LogStore {
         let mut next = range.start;
         let mut buffer = Vec::new();
         while next < range.end {
-            // The block that holds line `next`: the last one with no more lines before it.
+            // The block with line `next` is the last one with at most `next` lines before it.
             let block = log
                 .blocks
                 .partition_point(|block| block.before.of(streams) <= next);
@@ -208,7 +209,7 @@ impl LogStore {
                     number = after;
                 }
             }
-            // A text with fewer lines than its block says must not be read for ever.
+            // If a text has fewer lines than its block claims, stop, so that this loop ends.
             if !in_closed || number <= next {
                 next = next.max(number);
                 break;
@@ -224,7 +225,7 @@ impl LogStore {
         }
     }
 
-    /// Writes a whole log, byte for byte, its lines in the order of [`LogStore::lines`].
+    /// Writes a whole log, byte for byte, in the order of [`LogStore::lines`].
     pub fn write_to(
         &self,
         key: LogKey,
@@ -243,7 +244,7 @@ impl LogStore {
         result
     }
 
-    /// A whole log. For logs of unknown size [`LogStore::write_to`] is the better way.
+    /// Returns a whole log. Use [`LogStore::write_to`] for logs of unknown size.
     pub fn content(&self, key: LogKey, streams: StreamFilter) -> Vec<u8> {
         let mut content = Vec::new();
         self.for_each_line(key, streams, 0..usize::MAX, |line| {
@@ -255,7 +256,7 @@ impl LogStore {
         content
     }
 
-    /// Forgets a log and gives its space back.
+    /// Removes a log and frees its space.
     pub fn remove(&mut self, key: LogKey) {
         let Some(log) = self.logs.remove(&key) else {
             return;
@@ -271,9 +272,9 @@ impl LogStore {
         }
     }
 
-    /// Forgets all logs but these.
+    /// Removes all logs except those for which `keep` returns true.
     pub fn retain(&mut self, keep: impl Fn(LogKey) -> bool) {
-        // Without an order to search, a removal takes no time.
+        // Take the order out and filter it once, so that each removal needn't search it.
         let mut order = std::mem::take(&mut self.resident_order);
         order.retain(|key| keep(*key));
         let others: Vec<LogKey> = self
@@ -288,12 +289,12 @@ impl LogStore {
         self.resident_order = order;
     }
 
-    /// What could not be kept, if anything.
+    /// Returns the output that could not be stored, if any.
     pub fn loss(&self) -> Option<&LogLoss> {
         self.loss.as_ref()
     }
 
-    /// Output in memory at present.
+    /// Returns the size of the output in memory, in bytes.
     pub fn resident_bytes(&self) -> usize {
         self.resident_bytes
     }
@@ -318,7 +319,7 @@ impl LogStore {
                         bytes: 0,
                         reason: error.to_string(),
                     });
-                    // What the tests wrote, without the headers of lines.
+                    // Counts the output of the tests, without the headers of lines.
                     loss.bytes += BlockLines::new(text, StreamStyles::default())
                         .map(|line| line.bytes.len() as u64)
                         .sum::<u64>();
@@ -331,7 +332,7 @@ impl LogStore {
     }
 }
 
-/// Whether spooling takes the open block as well.
+/// Whether spooling includes the open block.
 enum BlockClosing {
     KeepOpen,
     Close,

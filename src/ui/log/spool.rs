@@ -1,8 +1,7 @@
-//! The spool: one unlinked temporary file for what the log store does not keep in memory.
+//! The spool: an unlinked temporary file for output that the log store doesn't keep in memory.
 //!
-//! The file is unlinked from the start, so nothing remains of it however the program ends. It only
-//! grows at its end; released ranges are punched out, so it occupies only the disk space still in
-//! use. It knows nothing of lines or tests.
+//! The file is unlinked when it is created, so it vanishes however the program ends. It only grows
+//! at its end; holes are punched for released ranges, so it occupies only the disk space in use.
 
 use std::fs::File;
 use std::io;
@@ -10,14 +9,14 @@ use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
-/// A stretch of the spool.
+/// A range of bytes in the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SpoolExtent {
     pub offset: u64,
     pub len: u32,
 }
 
-/// The file, made when it is first needed.
+/// The spool file, which is created when it is first needed.
 #[derive(Debug)]
 pub(super) struct LogSpool {
     file: Option<File>,
@@ -27,7 +26,7 @@ pub(super) struct LogSpool {
 }
 
 impl LogSpool {
-    /// A spool that holds at most `bytes_max` at a time.
+    /// Creates a spool that holds at most `bytes_max` bytes at a time.
     pub fn new(bytes_max: u64) -> Self {
         LogSpool {
             file: None,
@@ -37,7 +36,7 @@ impl LogSpool {
         }
     }
 
-    /// A spool over a given file, for tests of files that cannot be written.
+    /// Creates a spool on a given file, for tests with a file that can't be written.
     #[cfg(test)]
     pub fn over(file: File, bytes_max: u64) -> Self {
         LogSpool {
@@ -46,7 +45,7 @@ impl LogSpool {
         }
     }
 
-    /// Appends `bytes` and says where they are.
+    /// Appends `bytes` and returns their range in the file.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<SpoolExtent> {
         let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         if self.held_bytes.saturating_add(u64::from(len)) > self.bytes_max {
@@ -71,7 +70,7 @@ impl LogSpool {
         Ok(extent)
     }
 
-    /// Reads an extent back into `buffer`, replacing what was there.
+    /// Reads an extent into `buffer`, replacing its content.
     pub fn read(&self, extent: SpoolExtent, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.resize(extent.len as usize, 0);
         match &self.file {
@@ -80,13 +79,13 @@ impl LogSpool {
         }
     }
 
-    /// Gives an extent's space back to the disk, where the file system can do so.
+    /// Frees the disk space of an extent, if the file system supports this.
     pub fn release(&mut self, extent: SpoolExtent) {
         self.held_bytes = self.held_bytes.saturating_sub(u64::from(extent.len));
         let (Some(file), Ok(offset)) = (&self.file, i64::try_from(extent.offset)) else {
             return;
         };
-        // A file system without holes keeps the space until the program ends; that is all.
+        // On a file system without holes, the space is freed only when the program ends.
         let _ = fallocate(
             file,
             FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE,

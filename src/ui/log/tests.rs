@@ -1,4 +1,5 @@
-//! The log store against a plain list of lines: in memory, with a spool, and without one.
+//! Compares the log store with a plain list of lines: in memory, with a spool, and with a spool
+//! that can't be written.
 
 use std::fs::File;
 

@@ -1,6 +1,6 @@
-//! Takes events in, one function for each group of them.
+//! Applies events to the model, with one function per kind of event.
 //!
-//! The groups with more to them have modules of their own: [`super::rounds`], [`super::attempts`].
+//! The larger ones have modules of their own: [`super::rounds`] and [`super::attempts`].
 
 use maelstrom_model::event::{
     BuildEvent, ClusterEvent, Event, EventKind, RunEvent, TestEvent, UserNotice, WatchEvent,
@@ -9,13 +9,13 @@ use maelstrom_model::event::{
 
 use super::{BuildPhase, InputTransfer, RunModel, RunPhase, TestState, WorkerModel};
 
-/// Notices kept; a run that has more to say has said enough.
+/// The maximum number of notices kept.
 const NOTICES_MAX: usize = 1_000;
-/// Workers that one run may have.
+/// The maximum number of workers in a run.
 const WORKERS_MAX: u32 = 65_536;
 
 impl RunModel {
-    /// Takes an event in.
+    /// Updates the model with an event.
     pub fn apply(&mut self, event: &Event) {
         self.now_us = self.now_us.max(event.at_us);
         match &event.kind {
@@ -55,12 +55,12 @@ impl RunModel {
         }
     }
 
-    /// Time that stood still counts for no running test.
+    /// Excludes suspended time from the durations of running tests and of the round.
     fn continued(&mut self, suspended_us: u64) {
         if self.is_active() {
             self.suspended_us = self.suspended_us.saturating_add(suspended_us);
         }
-        // The moment is what the set is ordered by.
+        // The set is sorted by start time, so it must be rebuilt.
         let shifted = std::mem::take(&mut self.running);
         for (started_us, test) in shifted {
             self.tests.shift_started(test, suspended_us);
@@ -144,7 +144,7 @@ impl RunModel {
             WorkerStatusEvent::Left { worker, reason } => {
                 if let Some(worker) = self.worker_mut(*worker) {
                     worker.left = Some(reason.clone());
-                    // Nothing runs there any more, which no sample will say.
+                    // No further sample will report that the worker is idle.
                     worker.sampled(0);
                 }
             }
@@ -161,7 +161,7 @@ impl RunModel {
     }
 
     fn joined(&mut self, worker: WorkerModel) {
-        // An id is an index: a huge one, in a recording that was edited, must take no memory.
+        // An id is an index, so a huge id in an edited recording must not allocate memory.
         if worker.id.0 >= WORKERS_MAX {
             return;
         }
@@ -192,7 +192,7 @@ impl RunModel {
     }
 
     fn apply_notice(&mut self, notice: &UserNotice) {
-        // A round that begins anew says again what the one before it said.
+        // Watch rounds repeat the notices of the rounds before them.
         if self.notices.len() < NOTICES_MAX && !self.notices.contains(notice) {
             self.notices.push(notice.clone());
         }

@@ -1,18 +1,18 @@
-//! All names in one allocation. A [`NameRef`] is a position in it, of eight bytes.
+//! Stores all names in one string. A [`NameRef`] is an eight-byte reference to one of them.
 
-/// Where a name stands in its [`NameArena`].
+/// The position of a name in its [`NameArena`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct NameRef {
     start: u32,
     len: u32,
 }
 
-/// Names, one after the other.
+/// All names, concatenated.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NameArena(String);
 
 impl NameArena {
-    /// Adds a name. An arena holds 4 GiB; what does not fit any more is left out.
+    /// Adds a name. An arena holds up to 4 GiB; after that, returns a reference to the empty name.
     pub fn add(&mut self, name: &str) -> NameRef {
         let (Ok(start), Ok(len)) = (u32::try_from(self.0.len()), u32::try_from(name.len())) else {
             return NameRef::default();
@@ -21,7 +21,7 @@ impl NameArena {
         NameRef { start, len }
     }
 
-    /// A name that is usually the end of another, which then is not stored twice.
+    /// Adds a name that is usually a suffix of `whole`, in which case it is not stored again.
     pub fn part_of(&mut self, whole: NameRef, part: &str) -> NameRef {
         if !self.get(whole).ends_with(part) {
             return self.add(part);
@@ -33,7 +33,7 @@ impl NameArena {
         }
     }
 
-    /// The name, or nothing if it is of another arena.
+    /// Returns the name, or an empty string if the reference is from another arena.
     pub fn get(&self, name: NameRef) -> &str {
         let start = name.start as usize;
         self.0

@@ -1,11 +1,11 @@
-//! Follows each attempt, and shows its test by what came of it.
+//! Applies the events of attempts, and derives the state of a test from its attempts.
 
 use maelstrom_model::event::{AttemptEvent, AttemptFinished, TestOutcome};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
 use super::{RunModel, SubtestResult, TestStability, TestState};
 
-/// Parts kept of one test.
+/// The maximum number of subtests kept per test.
 const SUBTESTS_MAX: usize = 4_096;
 
 impl RunModel {
@@ -82,7 +82,7 @@ impl RunModel {
             self.running.remove(&(started_us, test));
         }
         if let Some(place) = place {
-            // The slot may have another test by now.
+            // The slot may have started another test already.
             if let Some(slot) = self.slot_mut(place).filter(|slot| **slot == Some(test)) {
                 *slot = None;
             }
@@ -98,7 +98,7 @@ impl RunModel {
         self.resolve_outcome(test, TestState::of(&finished.outcome), round);
     }
 
-    /// Shows a test by its worst outcome in this round.
+    /// Sets the state of a test to its worst outcome in this round.
     fn resolve_outcome(&mut self, test: TestId, outcome: TestState, round: u32) {
         let index = test.index();
         let earlier = match self.tests.round.get(index) {

@@ -1,39 +1,39 @@
-//! Workers, transfers and the cluster, as reported by events.
+//! The state of workers and transfers, as reported by events.
 
 use std::collections::VecDeque;
 
 use maelstrom_model::event::WorkerCondition;
 use maelstrom_model::ids::{TestId, WorkerId};
 
-/// Samples kept of each worker: ten minutes at one a second, more than any screen is wide.
+/// The maximum number of utilization samples per worker: ten minutes at one sample per second.
 pub const SAMPLES_MAX: usize = 600;
-/// Finished transfers kept, for the screen that lists them.
+/// The number of transfers above which finished ones are dropped, oldest first.
 pub const TRANSFERS_DONE_MAX: usize = 64;
-/// Transfers that may go on at a time, before the oldest is forgotten.
+/// The maximum number of unfinished transfers; above that, the oldest is dropped.
 const TRANSFERS_MAX: usize = 4_096;
-/// A worker that claims more slots is believed up to here.
+/// The maximum number of slots per worker; a higher claim is cut to this number.
 const SLOTS_MAX: u32 = 4_096;
 
-/// A worker.
+/// A worker and its latest sample.
 #[derive(Clone, Debug)]
 pub struct WorkerModel {
     pub id: WorkerId,
     pub name: String,
     pub architecture: String,
-    /// What each slot runs for this run.
+    /// The test of this run that each slot is running.
     pub slots: Vec<Option<TestId>>,
     pub state: WorkerCondition,
-    /// Why it is gone, if it is.
+    /// The reason why the worker left, if it has.
     pub left: Option<String>,
-    /// Slots that run something, as it last said, of this run or of others.
+    /// The number of busy slots in the latest sample, including those of other runs.
     pub busy: u32,
-    /// Processor use, 1000 being all of it.
+    /// Processor use of the whole machine, from 0 to 1000.
     pub cpu_permille: u32,
     pub memory_used_bytes: u64,
     pub memory_total_bytes: u64,
-    /// Tests of this run that ended there.
+    /// The number of attempts of this run that finished on this worker.
     pub finished: u32,
-    /// Utilization of its slots over time in per mille, the newest last.
+    /// The share of busy slots in each sample, from 0 to 1000, the newest last.
     pub utilization: VecDeque<u16>,
 }
 
@@ -65,17 +65,17 @@ impl WorkerModel {
         self.utilization.push_back(permille);
     }
 
-    /// Slots that run a test of this run.
+    /// Returns the number of slots that run a test of this run.
     pub fn running(&self) -> usize {
         self.slots.iter().flatten().count()
     }
 
-    /// Whether it takes part.
+    /// Returns whether the worker has not left.
     pub fn is_present(&self) -> bool {
         self.left.is_none()
     }
 
-    /// Whether something is wrong with it.
+    /// Returns whether the worker is degraded or lost.
     pub fn is_unwell(&self) -> bool {
         match self.state {
             WorkerCondition::Online | WorkerCondition::Draining => false,
@@ -84,11 +84,11 @@ impl WorkerModel {
     }
 }
 
-/// Inputs being copied.
+/// A transfer of test inputs.
 #[derive(Clone, Debug)]
 pub struct InputTransfer {
     pub id: u32,
-    /// The worker at the other end; `None` for the broker's store.
+    /// The worker on the other end; `None` for the broker's store.
     pub worker: Option<WorkerId>,
     pub name: String,
     pub done_bytes: u64,
@@ -96,17 +96,17 @@ pub struct InputTransfer {
 }
 
 impl InputTransfer {
-    /// Whether all of it is there.
+    /// Returns whether the transfer is complete.
     pub fn is_done(&self) -> bool {
         self.done_bytes >= self.total_bytes
     }
 }
 
-/// The transfers of a run: those going on, and the last that ended.
+/// The unfinished transfers of a run, and the latest finished ones.
 #[derive(Clone, Debug, Default)]
 pub struct InputTransfers {
     list: VecDeque<InputTransfer>,
-    /// Bytes of transfers that ended, whether still listed or not.
+    /// The total size of all finished transfers, whether still listed or not.
     pub finished_bytes: u64,
 }
 
@@ -114,7 +114,7 @@ impl InputTransfers {
     pub(super) fn update(&mut self, transfer: InputTransfer) {
         let done = transfer.is_done();
         match self.list.iter_mut().find(|other| other.id == transfer.id) {
-            // Its bytes are among the finished ones and must not be counted twice.
+            // The size is already part of `finished_bytes` and must not be counted twice.
             Some(known) if known.is_done() => return,
             Some(known) => *known = transfer.clone(),
             None => self.list.push_back(transfer.clone()),
@@ -131,12 +131,13 @@ impl InputTransfers {
         }
     }
 
-    /// All that are known, in the order in which they began.
+    /// Returns the listed transfers in the order in which they began.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &InputTransfer> {
         self.list.iter()
     }
 
-    /// Bytes done and bytes in all of what is going on; `None` when nothing is.
+    /// Returns the bytes copied and the total bytes of all unfinished transfers; `None` if there
+    /// are none.
     pub fn progress(&self) -> Option<(u64, u64)> {
         let mut going = self.list.iter().filter(|t| !t.is_done()).peekable();
         going.peek()?;

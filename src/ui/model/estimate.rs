@@ -1,12 +1,12 @@
-//! Estimates the run's speed and remaining time.
+//! Estimates the rate and the remaining time of a run.
 
 use std::collections::VecDeque;
 
-/// Seconds over which the rate of finished tests is taken.
+/// The window for the rate of finished attempts, in seconds.
 const RATE_WINDOW_S: u64 = 5;
 
-/// What an estimate goes by: the expectations of the tests that have not ended, and what those
-/// that did have taken.
+/// The basis of the estimates: the expected times of open tests, and the times that finished
+/// attempts took.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RunEstimator {
     ran_tests: u64,
@@ -16,19 +16,19 @@ pub(super) struct RunEstimator {
     finished_by_second: VecDeque<(u64, u32)>,
 }
 
-/// What is going on at present.
+/// The load at the time of an estimate.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RunningLoad {
-    /// Slots of all workers.
+    /// The number of slots of all workers.
     pub slots: u64,
-    /// The part of the expected time that running tests have behind them.
+    /// The elapsed time of running tests, each up to its expected time.
     pub elapsed_us: u64,
-    /// The longest time that a running test is still expected to take.
+    /// The longest expected remaining time of a running test.
     pub longest_us: u64,
 }
 
 impl RunEstimator {
-    /// A test has still to end.
+    /// Adds a test that has not ended.
     pub fn opened(&mut self, expected_us: Option<u64>) {
         match expected_us {
             Some(us) => self.open_expected_us = self.open_expected_us.saturating_add(us),
@@ -36,7 +36,7 @@ impl RunEstimator {
         }
     }
 
-    /// A test has no longer to end.
+    /// Removes a test that has ended or vanished.
     pub fn closed(&mut self, expected_us: Option<u64>) {
         match expected_us {
             Some(us) => self.open_expected_us = self.open_expected_us.saturating_sub(us),
@@ -44,9 +44,9 @@ impl RunEstimator {
         }
     }
 
-    /// An attempt ended.
+    /// Records the end of an attempt.
     pub fn finished(&mut self, now_us: u64, ran_us: u64) {
-        // What did not run says nothing of how long tests take.
+        // An attempt that didn't run, such as a cached one, says nothing about durations.
         if ran_us > 0 {
             self.ran_tests += 1;
             self.ran_us = self.ran_us.saturating_add(ran_us);
@@ -56,19 +56,19 @@ impl RunEstimator {
             Some((last, count)) if *last == second => *count = count.saturating_add(1),
             _ => self.finished_by_second.push_back((second, 1)),
         }
-        // Seconds in which nothing ended have no entry, so these may be older than the window;
-        // `rate` leaves them out.
+        // A second without finished attempts has no entry, so the entries may be older than the
+        // window; `rate` filters these out.
         if self.finished_by_second.len() as u64 > RATE_WINDOW_S {
             self.finished_by_second.pop_front();
         }
     }
 
-    /// What a test takes on average, once one has ended.
+    /// Returns the mean duration of an attempt, or `None` if none has ended.
     pub fn mean_us(&self) -> Option<u64> {
         self.ran_us.checked_div(self.ran_tests)
     }
 
-    /// Attempts that end a second.
+    /// Returns the number of attempts that end per second.
     pub fn rate(&self, now_us: u64) -> u32 {
         let now_s = now_us / 1_000_000;
         let (first_s, count) = self
@@ -81,7 +81,8 @@ impl RunEstimator {
         (count / (now_s - first_s + 1)) as u32
     }
 
-    /// How long the rest will take: all of it spread over the slots, but no less than the longest.
+    /// Returns the estimated remaining time: the expected time of all open tests divided by the
+    /// number of slots, but at least that of the longest running test.
     pub fn remaining_us(&self, going: RunningLoad) -> Option<u64> {
         let unexpected_us = match (self.open_unexpected, self.mean_us()) {
             (0, _) => 0,

@@ -1,11 +1,11 @@
-//! The state of a run as its events define it: [`RunModel::apply`] is the only way to change it.
+//! The state of a run, computed from its events. [`RunModel::apply`] is the only way to change it.
 //!
-//! Pure: no clock, no I/O, no randomness. An event updates one test and the groups above it,
-//! whatever the number of tests. Times are those of the events; views pass the current time. An
-//! event that contradicts earlier ones (a recording may be edited) is ignored where it does not
-//! fit, and never causes a panic.
+//! The model is pure: it uses no clock, no I/O and no randomness. Times come from the events; views
+//! pass the current time. The cost of applying an event is independent of the number of tests,
+//! since it updates one test and the groups that contain it. An event that contradicts earlier
+//! ones, as in an edited recording, is ignored and never causes a panic.
 //!
-//! Output is in [`super::log`]; screens are not modeled here.
+//! Captured output is in [`super::log`]; the state of screens is not part of the model.
 
 mod apply;
 mod arena;
@@ -32,50 +32,49 @@ pub use state::{StateCounts, TestState};
 pub use table::{AttemptRecord, TestIdentity, TestStability, TestTable};
 pub use tree::{GroupId, PreorderRow, TestTree, TreeRow};
 
-/// See the module's documentation.
+/// The state of a run. See the [module](self) documentation.
 #[derive(Clone, Debug, Default)]
 pub struct RunModel {
-    /// What was known at the start.
+    /// The start event of the run, if it has arrived.
     pub run: Option<RunStarted>,
-    /// Where the run stands.
     pub phase: RunPhase,
-    /// The moment of the latest event.
+    /// The time of the latest event.
     pub now_us: u64,
-    /// When the last round ended, while no other goes on.
+    /// The time at which the last round ended, while no other round is running.
     pub over_us: Option<u64>,
-    /// How long the round stood still.
+    /// The total time for which the current round was suspended.
     pub suspended_us: u64,
     pub build: BuildPhase,
-    /// The build's command line.
+    /// The command line of the build.
     pub build_command: Vec<String>,
-    /// Whether all tests of the round are known.
+    /// Whether discovery has found all tests of the round.
     pub discovered: bool,
-    /// Tests found since the last build and discovery began.
+    /// The number of tests found since the last build and discovery began.
     pub found: u32,
-    /// Tests that filters left out.
+    /// The number of tests left out by filters.
     pub deselected: u32,
     pub round: Option<TestRound>,
     pub tests: TestTable,
-    /// How many tests are in each state.
+    /// The number of tests in each state.
     pub counts: StateCounts,
-    /// Passes taken over from an earlier run.
+    /// The number of tests whose pass was taken from the cache of an earlier run.
     pub cached: u32,
-    /// Tests that failed and passed in the present round.
+    /// The number of tests that both failed and passed in the current round.
     pub flaky: u32,
-    /// Tests whose last finished round failed, in the order in which they did.
+    /// The tests whose last result is a failure, in the order in which they failed. Includes places
+    /// in the source that don't compile.
     pub failures: Vec<TestId>,
     running: BTreeSet<(u64, TestId)>,
-    /// Notices to the user.
     pub notices: Vec<UserNotice>,
-    /// Whether starting tests is paused.
+    /// Whether the start of further tests is paused.
     pub paused: bool,
-    /// Tests that wait for the round's end to run again.
+    /// The number of tests that run again when the round ends.
     pub rerun_queued: u32,
-    /// Between rounds: how many directories are watched, if a change begins the next.
+    /// The number of watched directories, while the run waits for a file to change.
     pub awaiting: Option<u32>,
     workers: Vec<Option<WorkerModel>>,
     pub transfers: InputTransfers,
-    /// The cluster's latest word.
+    /// The latest state of the cluster.
     pub cluster: Option<ClusterSample>,
     descriptions: HashMap<TestId, TestDescription>,
     subtests: HashMap<TestId, Vec<SubtestResult>>,
@@ -83,43 +82,44 @@ pub struct RunModel {
 }
 
 impl RunModel {
-    /// A run of which nothing is known.
+    /// Creates the model of a run without any events.
     pub fn new() -> Self {
         RunModel::default()
     }
 
-    /// Makes the tree's lines true after tests were found. Says whether it had to. To be called
-    /// before [`TestTree::preorder`] is read.
+    /// Updates the preorder of the tree after tests were found or removed, and returns whether it
+    /// had changed. Call this before you read [`TestTree::preorder`].
     pub fn refresh(&mut self) -> bool {
         self.tests.refresh_tree()
     }
 
-    /// Running tests, the longest running first, with the moment each began.
+    /// Returns the running tests with their start times, the longest-running first.
     pub fn running(&self) -> impl ExactSizeIterator<Item = (u64, TestId)> + DoubleEndedIterator {
         self.running.iter().copied()
     }
 
-    /// All workers that ever joined.
+    /// Returns all workers that ever joined.
     pub fn workers(&self) -> impl Iterator<Item = &WorkerModel> {
         self.workers.iter().flatten()
     }
 
-    /// A worker.
+    /// Returns the worker with this id, if it ever joined.
     pub fn worker(&self, id: WorkerId) -> Option<&WorkerModel> {
         self.workers.get(id.index())?.as_ref()
     }
 
-    /// What a detail screen asked for.
+    /// Returns the description of a test, if a detail screen has requested it.
     pub fn description(&self, test: TestId) -> Option<&TestDescription> {
         self.descriptions.get(&test)
     }
 
-    /// The parts of a test that its framework reported.
+    /// Returns the subtests that the framework of a test reported.
     pub fn subtests(&self, test: TestId) -> &[SubtestResult] {
         self.subtests.get(&test).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether something builds, is looked for or runs: whether time has to be shown passing.
+    /// Returns whether a build, discovery or tests are going on, so that a screen must update
+    /// times.
     pub fn is_active(&self) -> bool {
         match self.phase {
             RunPhase::Starting | RunPhase::Running | RunPhase::Cancelling { .. } => true,
@@ -127,12 +127,13 @@ impl RunModel {
         }
     }
 
-    /// Attempts that ended a second, over the last seconds.
+    /// Returns the number of attempts that ended per second, over the last few seconds.
     pub fn rate(&self, now_us: u64) -> u32 {
         self.estimate.rate(now_us)
     }
 
-    /// How long the rest is expected to take, once there is something to go by.
+    /// Returns the estimated remaining time of the round, or `None` without a basis for an
+    /// estimate.
     pub fn remaining_us(&self, now_us: u64) -> Option<u64> {
         if !self.discovered || self.counts.open() == 0 {
             return None;
@@ -146,7 +147,8 @@ impl RunModel {
         for (started_us, test) in self.running() {
             let so_far_us = now_us.saturating_sub(started_us);
             let expected_us = self.tests.expected_us(test).unwrap_or(mean_us);
-            // What takes longer than expected makes the rest of the others no shorter.
+            // A test that exceeds its expected time doesn't reduce the remaining time of the
+            // others.
             going.elapsed_us += so_far_us.min(expected_us);
             going.longest_us = going.longest_us.max(expected_us.saturating_sub(so_far_us));
         }

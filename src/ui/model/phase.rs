@@ -1,67 +1,66 @@
-//! The phases of the run, its build and its rounds.
+//! The phases of a run and of its build, rounds, and subtests.
 
 use maelstrom_model::event::{RoundCause, RoundSummary, TestOutcome};
 use maelstrom_model::ids::Attempt;
 
-/// Where the run as a whole stands.
+/// The phase of the run as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunPhase {
-    /// Nothing was built or found yet.
+    /// The run has not started yet.
     #[default]
     Starting,
-    /// Tests are built, found or run.
+    /// Tests are being built, discovered or run.
     Running,
-    /// Tests are being stopped.
+    /// Running tests are being stopped.
     Cancelling {
         since_us: u64,
-        /// After this long they are killed.
+        /// The time from `since_us` until the remaining tests are killed.
         grace_us: u64,
     },
-    /// The round is over; another may follow.
+    /// The round has ended; another may follow.
     RoundOver,
-    /// The run is over.
+    /// The run has ended.
     Finished {
-        /// The program's exit code.
+        /// The exit code of the program.
         exit_code: u8,
     },
 }
 
-/// The project's build.
+/// The phase of the build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BuildPhase {
-    /// It has not begun.
+    /// No build has started.
     #[default]
     None,
     Going {
         done: u32,
-        /// Units in all, if known.
+        /// The total number of units, if known.
         total: Option<u32>,
-        /// The unit built last.
+        /// The most recently built unit.
         current: String,
     },
     Succeeded,
     Failed,
 }
 
-/// A pass over tests.
+/// One pass over the tests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestRound {
-    /// 1 for the first.
+    /// The number of the round, from 1.
     pub number: u32,
-    /// Why it was started.
+    /// Why the round was started.
     pub cause: RoundCause,
     pub started_us: u64,
-    /// Its counts, when it is over.
+    /// The counts of the round, once it has ended.
     pub summary: Option<RoundSummary>,
 }
 
-/// A part of a test.
+/// The result of one subtest, in one attempt of its test.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SubtestResult {
-    /// The attempt it belongs to.
+    /// The attempt that reported the subtest.
     pub attempt: Attempt,
     pub name: String,
     pub outcome: TestOutcome,
-    /// How long it took.
     pub duration_us: u64,
 }

@@ -1,7 +1,7 @@
-//! Begins and ends rounds: resets the model when one begins.
+//! Begins and ends rounds, and resets the model when a watch round begins.
 //!
-//! When files have changed and tests are discovered again, a test keeps its id, its position and
-//! its latest attempt, so that a screen can continue to show it; everything else about it is reset.
+//! When files change and tests are discovered again, a test keeps its id, its position and its
+//! latest attempt, so that screens can continue to show it; everything else about it is reset.
 
 use super::{BuildPhase, RunModel, RunPhase, TestRound, TestState};
 use maelstrom_model::event::{BackendInfo, RoundCause, RoundEvent, RunStarted};
@@ -43,7 +43,7 @@ impl RunModel {
         self.flaky = 0;
     }
 
-    /// Between rounds nobody samples this machine, and its slots are idle.
+    /// Sets the local worker to idle, because this machine is not sampled between rounds.
     fn rest_workers(&mut self) {
         let is_local = |run: &RunStarted| run.backend == BackendInfo::Local;
         if self.run.as_ref().is_some_and(is_local) {
@@ -54,16 +54,16 @@ impl RunModel {
         }
     }
 
-    /// How long the round has gone on at this moment of the run, or before the first the run
-    /// itself. That is what the summary says in the end.
+    /// Returns the elapsed time of the round at `run_us`, without suspended time. Before the first
+    /// round, this is the elapsed time of the run. The summary reports the same duration.
     pub fn round_us(&self, run_us: u64) -> u64 {
         let began_us = self.round.as_ref().map_or(0, |round| round.started_us);
         let passed_us = run_us.saturating_sub(began_us);
         passed_us.saturating_sub(self.suspended_us)
     }
 
-    /// Files changed: what is known of the tests is known of older ones. Of each only the latest
-    /// attempt is kept, so that any number of rounds takes the memory of two.
+    /// Resets the results of all tests, because the files have changed. Keeps only the latest
+    /// attempt of each test, so that memory use doesn't grow with the number of rounds.
     fn begin_anew(&mut self) {
         self.build = BuildPhase::None;
         self.discovered = false;

@@ -1,32 +1,30 @@
-//! The display states of a test, and counts of them.
+//! The states in which tests are displayed, and the number of tests in each.
 
 use maelstrom_model::event::TestOutcome;
 
-/// What a test is shown as.
+/// The state in which a test is displayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum TestState {
-    /// Known, and nothing more.
+    /// Discovered, but not queued yet.
     #[default]
     Waiting,
-    /// Waits for a slot.
+    /// Waiting for a slot.
     Queued,
     Running,
-    /// Ended as it should.
     Passed,
-    /// Says that something is wrong.
     Failed,
     TimedOut,
-    /// Could not be run.
+    /// The test could not be run.
     Error,
-    /// Was not run, as its author wished.
+    /// Not run, because the author marked it as ignored.
     Ignored,
-    /// Was stopped, as the user wished.
+    /// Stopped, because the user cancelled the run.
     Cancelled,
 }
 
 impl TestState {
-    /// Every state, in the order in which counts are shown.
+    /// All states, in the order in which their counts are displayed.
     pub const ALL: [TestState; 9] = [
         TestState::Waiting,
         TestState::Queued,
@@ -39,7 +37,7 @@ impl TestState {
         TestState::Cancelled,
     ];
 
-    /// The state that an outcome leads to.
+    /// Returns the state that corresponds to an outcome.
     pub fn of(outcome: &TestOutcome) -> Self {
         match outcome {
             TestOutcome::Passed => TestState::Passed,
@@ -51,7 +49,7 @@ impl TestState {
         }
     }
 
-    /// Whether it makes the run fail.
+    /// Returns whether a test in this state makes the run fail.
     pub fn is_failure(self) -> bool {
         match self {
             TestState::Failed | TestState::TimedOut | TestState::Error => true,
@@ -64,7 +62,7 @@ impl TestState {
         }
     }
 
-    /// Whether the test has still to come to an end.
+    /// Returns whether a test in this state has not ended yet.
     pub fn is_open(self) -> bool {
         match self {
             TestState::Waiting | TestState::Queued | TestState::Running => true,
@@ -77,7 +75,8 @@ impl TestState {
         }
     }
 
-    /// Order of badness: a test that ran several times in a round is shown by its worst outcome.
+    /// Returns the severity of the state: if a test runs several times in a round, the highest one
+    /// is displayed.
     pub fn rank(self) -> u8 {
         match self {
             TestState::Waiting => 0,
@@ -92,7 +91,7 @@ impl TestState {
         }
     }
 
-    /// The word for it.
+    /// Returns the displayed word for the state.
     pub fn word(self) -> &'static str {
         match self {
             TestState::Waiting => "waiting",
@@ -108,32 +107,32 @@ impl TestState {
     }
 }
 
-/// How many tests are in each state.
+/// The number of tests in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateCounts([u32; TestState::ALL.len()]);
 
 impl StateCounts {
-    /// How many are in `state`.
+    /// Returns the number of tests in `state`.
     pub fn get(&self, state: TestState) -> u32 {
         self.0[state as usize]
     }
 
-    /// All together.
+    /// Returns the total number of tests.
     pub fn total(&self) -> u32 {
         self.0.iter().sum()
     }
 
-    /// Those that make the run fail.
+    /// Returns the number of tests that make the run fail.
     pub fn failures(&self) -> u32 {
         self.get(TestState::Failed) + self.get(TestState::TimedOut) + self.get(TestState::Error)
     }
 
-    /// Those that have come to an end.
+    /// Returns the number of tests that have ended.
     pub fn done(&self) -> u32 {
         self.total() - self.open()
     }
 
-    /// Those that have still to come to an end.
+    /// Returns the number of tests that have not ended.
     pub fn open(&self) -> u32 {
         self.get(TestState::Waiting) + self.get(TestState::Queued) + self.get(TestState::Running)
     }

@@ -1,7 +1,7 @@
-//! The table of tests, as a struct of arrays indexed by id.
+//! The table of tests: a struct of arrays, indexed by test id.
 //!
-//! Each property that a list shows has one small column, and each attempt has one record with all
-//! its details. Output is in the log store.
+//! Each property that a list displays has a compact column, and each attempt has a record with all
+//! its details. Captured output is in the log store.
 
 use maelstrom_model::event::{AttemptFinished, PreviousOutcome, TestInfo};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
@@ -18,39 +18,39 @@ const UNKNOWN_US: u64 = u64::MAX;
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
     pub attempt: Attempt,
-    /// When it began to wait, if that was told.
+    /// The time at which the attempt was queued, if reported.
     pub queued_us: Option<u64>,
-    /// When it took a slot, if it did.
+    /// The time at which the attempt took a slot, if it did.
     pub started_us: Option<u64>,
-    /// Where it ran, and in which slot.
+    /// The worker and the slot of the attempt.
     pub place: Option<(WorkerId, u32)>,
-    /// How it ended, if it did.
+    /// The result of the attempt, if it has ended.
     pub finished: Option<AttemptFinished>,
     pub finished_us: Option<u64>,
     earlier: u32,
 }
 
-/// Whether a test ended differently in several attempts of one round.
+/// Whether a test both failed and passed in one round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TestStability {
-    /// It did not, as far as is known.
+    /// The test has not both failed and passed.
     #[default]
     Steady,
-    /// It failed and passed.
+    /// The test both failed and passed.
     Flaky,
 }
 
-/// Where a test belongs and what it is called there, as discovery said it.
+/// The parts of a test's name, as reported by discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TestIdentity<'a> {
-    /// The package, module or project.
+    /// The package, module or project. Empty for a place in the source that doesn't compile.
     pub package: &'a str,
-    /// The binary or file; empty when it would repeat the package.
+    /// The binary or file. Empty if it would repeat the package.
     pub artifact: &'a str,
     pub name: &'a str,
 }
 
-/// [`TestIdentity`] in the arena.
+/// A [`TestIdentity`] whose names are in the arena.
 #[derive(Clone, Copy, Debug, Default)]
 struct TestIdentityRef {
     package: NameRef,
@@ -58,7 +58,7 @@ struct TestIdentityRef {
     name: NameRef,
 }
 
-/// See the module's documentation.
+/// The table of tests, with one entry in each column per test.
 #[derive(Clone, Debug, Default)]
 pub struct TestTable {
     pub(super) arena: NameArena,
@@ -66,53 +66,54 @@ pub struct TestTable {
     title: Vec<NameRef>,
     place: Vec<TestIdentityRef>,
     pub(super) state: Vec<TestState>,
-    /// The worst outcome in [`TestTable::round`]; `Waiting` if there is none yet.
+    /// The worst outcome in [`TestTable::round`]; `Waiting` if no attempt has ended.
     pub(super) worst: Vec<TestState>,
-    /// The round in which the test last ended.
+    /// The round in which an attempt of the test last ended.
     pub(super) round: Vec<u32>,
     pub(super) stability: Vec<TestStability>,
     pub(super) cached: Vec<bool>,
-    /// Whether it stands among the failures.
+    /// Whether the test is in the list of failures.
     pub(super) listed: Vec<bool>,
     expected_us: Vec<u64>,
     history: Vec<PreviousOutcome>,
     last_record: Vec<u32>,
-    /// Attempts of which [`TestTable::forget_earlier_attempts`] knew.
+    /// The number of the latest attempt when [`TestTable::forget_earlier_attempts`] was last
+    /// called.
     attempts_before: Vec<u32>,
     records: Vec<AttemptRecord>,
 }
 
 impl TestTable {
-    /// How many tests were ever found.
+    /// Returns the number of tests ever found.
     pub fn len(&self) -> usize {
         self.title.len()
     }
 
-    /// Whether none was found.
+    /// Returns whether no test was ever found.
     pub fn is_empty(&self) -> bool {
         self.title.is_empty()
     }
 
-    /// Every test that is there, in the order of discovery.
+    /// Returns all tests that still exist, in the order of discovery.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = TestId> {
         (0..self.title.len() as u32)
             .map(TestId)
             .filter(|test| !self.tree.is_gone(*test))
     }
 
-    /// Grows whenever tests come or go.
+    /// Returns a number that grows whenever tests are found or vanish.
     pub fn revision(&self) -> usize {
         self.len() + self.tree.gone_count()
     }
 
-    /// The whole name.
+    /// Returns the full name of a test.
     pub fn title(&self, test: TestId) -> &str {
         self.title
             .get(test.index())
             .map_or("", |name| self.arena.get(*name))
     }
 
-    /// Where it belongs and what it is called there; all empty for a test that is not known.
+    /// Returns the parts of a test's name; all are empty if the test is unknown.
     pub fn identity(&self, test: TestId) -> TestIdentity<'_> {
         let place = self.place.get(test.index()).copied().unwrap_or_default();
         TestIdentity {
@@ -122,12 +123,12 @@ impl TestTable {
         }
     }
 
-    /// Whether this is no test but a place in the source that does not compile.
+    /// Returns whether this is not a test but a place in the source that doesn't compile.
     pub fn is_place(&self, test: TestId) -> bool {
         self.identity(test).package.is_empty()
     }
 
-    /// The name as it stands in the tree, without what stands above it.
+    /// Returns the name that a row of the tree displays, without the names of its groups.
     pub fn row_name(&self, row: TreeRow) -> &str {
         match self.tree.name(row).map_or("", |name| self.arena.get(name)) {
             "" => "does not compile",
@@ -135,48 +136,48 @@ impl TestTable {
         }
     }
 
-    /// Its state.
+    /// Returns the state of a test.
     pub fn state(&self, test: TestId) -> TestState {
         self.state.get(test.index()).copied().unwrap_or_default()
     }
 
-    /// Whether it failed and passed in one round.
+    /// Returns whether a test both failed and passed in one round.
     pub fn stability(&self, test: TestId) -> TestStability {
         let stability = self.stability.get(test.index());
         stability.copied().unwrap_or_default()
     }
 
-    /// Whether its pass was taken over from an earlier run.
+    /// Returns whether the pass of a test was taken from the cache of an earlier run.
     pub fn is_cached(&self, test: TestId) -> bool {
         self.cached.get(test.index()).copied().unwrap_or_default()
     }
 
-    /// How long it is expected to take.
+    /// Returns the expected duration of a test, if known.
     pub fn expected_us(&self, test: TestId) -> Option<u64> {
         let expected = self.expected_us.get(test.index()).copied();
         expected.filter(|us| *us != UNKNOWN_US)
     }
 
-    /// How it ended in the last run.
+    /// Returns the outcome of a test in the previous run.
     pub fn history(&self, test: TestId) -> PreviousOutcome {
         self.history.get(test.index()).copied().unwrap_or_default()
     }
 
-    /// Its latest attempt.
+    /// Returns the latest attempt of a test.
     pub fn latest(&self, test: TestId) -> Option<&AttemptRecord> {
         self.records
             .get(*self.last_record.get(test.index())? as usize)
     }
 
-    /// Its attempts, the latest first.
+    /// Returns the attempts of a test, the latest first.
     pub fn attempts(&self, test: TestId) -> impl Iterator<Item = &AttemptRecord> {
         std::iter::successors(self.latest(test), |record| {
             self.records.get(record.earlier as usize)
         })
     }
 
-    /// The attempt's number since tests were last discovered, from 1. Earlier ones keep their
-    /// number in the run.
+    /// Returns the number of an attempt since the last discovery, from 1. Attempts before that keep
+    /// their number in the run.
     pub fn ordinal(&self, test: TestId, attempt: Attempt) -> u32 {
         let before = self.attempts_before.get(test.index()).copied().unwrap_or(0);
         match attempt.0.saturating_sub(before) {
@@ -185,7 +186,8 @@ impl TestTable {
         }
     }
 
-    /// How long it took, or has been running at `now_us`; `None` if it did neither.
+    /// Returns the duration of the latest attempt, or its elapsed time at `now_us` if it is
+    /// running; `None` if it didn't start.
     pub fn duration_us(&self, test: TestId, now_us: u64) -> Option<u64> {
         let record = self.latest(test)?;
         match (&record.finished, record.started_us) {
@@ -197,13 +199,13 @@ impl TestTable {
         }
     }
 
-    /// The tree.
+    /// Returns the tree of tests.
     pub fn tree(&self) -> &TestTree {
         &self.tree
     }
 
-    /// Adds a test, if its id is the one that comes next. One that is known is only brought up to
-    /// date.
+    /// Adds a test if its id is the next free one, and returns its id. For a known test, only
+    /// updates its history and returns `None`.
     pub(super) fn add(&mut self, info: &TestInfo) -> Option<TestId> {
         if let Some(history) = self.history.get_mut(info.test.index()) {
             *history = info.history;
@@ -235,13 +237,13 @@ impl TestTable {
         Some(info.test)
     }
 
-    /// Takes a test out. Says whether it was there.
+    /// Removes a test from the tree. Returns whether it existed.
     pub(super) fn remove(&mut self, test: TestId) -> bool {
         let state = self.state(test);
         self.tree.remove(test, state)
     }
 
-    /// Leaves of each test its latest attempt.
+    /// Removes all attempts but the latest of each test.
     pub(super) fn forget_earlier_attempts(&mut self) {
         let before = std::mem::take(&mut self.records);
         for (last, attempts) in self.last_record.iter_mut().zip(&mut self.attempts_before) {
@@ -257,7 +259,8 @@ impl TestTable {
         }
     }
 
-    /// Tests of one package and artifact come one after the other, so each is mostly stored once.
+    /// Stores the parts of a test's name. Tests of one package and artifact are discovered
+    /// together, so comparing with the previous test avoids most duplicates.
     fn place_of(&mut self, info: &TestInfo, title: NameRef) -> TestIdentityRef {
         let previous = self.place.last().copied().unwrap_or_default();
         let mut again = |earlier: NameRef, text: &str| {
@@ -276,11 +279,11 @@ impl TestTable {
         }
     }
 
-    /// The record of an attempt, made if it is newer than the latest. `None` for a test that is
-    /// not known or has vanished, and for an attempt that was never told of.
+    /// Returns the record of an attempt, and creates it if the attempt is newer than the latest.
+    /// `None` if the test is unknown or has vanished, or if an older attempt has no record.
     pub(super) fn record(&mut self, test: TestId, attempt: Attempt) -> Option<&mut AttemptRecord> {
         if self.tree.is_gone(test) {
-            // Its counts are gone as well: nothing more can be moved in them.
+            // The counts no longer contain this test, so its state must not change.
             return None;
         }
         let last = self.last_record.get_mut(test.index())?;
@@ -309,7 +312,7 @@ impl TestTable {
         }
     }
 
-    /// Sets the latest attempts' beginnings forward by a time that does not count.
+    /// Moves the start of a test's latest attempt forward, to leave out suspended time.
     pub(super) fn shift_started(&mut self, test: TestId, by_us: u64) {
         let last = self.last_record.get(test.index());
         if let Some(record) = last.and_then(|last| self.records.get_mut(*last as usize))
@@ -319,7 +322,8 @@ impl TestTable {
         }
     }
 
-    /// Makes the tree's preorder true after tests were found. Says whether it had to.
+    /// Updates the preorder of the tree after tests were found or vanished. Returns whether it was
+    /// out of date.
     pub(super) fn refresh_tree(&mut self) -> bool {
         self.tree.refresh(&self.arena)
     }

@@ -1,4 +1,4 @@
-//! The model, tested with event streams.
+//! Tests of the model with streams of events.
 
 use super::*;
 use maelstrom_model::event::{
@@ -182,7 +182,7 @@ fn the_clock_is_the_rounds_and_stands_still_between_two() {
     apply(&mut model, 6_000, end(1));
     assert_eq!(model.over_us, Some(6_000));
     assert_eq!(model.round_us(6_000), 4_500);
-    // Nobody runs anything.
+    // No slot runs a test.
     apply(
         &mut model,
         50_000,
@@ -280,7 +280,7 @@ fn a_round_after_a_change_begins_anew_and_what_vanished_is_shown_nowhere() {
     assert_eq!(ids, [0, 2]);
 }
 
-/// Invariant 8: rounds leave nothing behind that grows.
+/// Invariant 8: memory doesn't grow with the number of rounds.
 #[test]
 fn of_earlier_rounds_only_the_latest_attempt_is_kept() {
     let mut model = model_with(&["a"]);

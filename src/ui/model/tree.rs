@@ -1,8 +1,8 @@
-//! The tree of tests: package, artifact, modules, tests.
+//! The tree of tests: packages, artifacts, modules and tests.
 //!
-//! Groups have counters; an event updates only the groups above one test. The flat preorder that
-//! screens show is recomputed lazily after tests were found, so any number of discoveries between
-//! two frames costs one pass. Which groups are expanded is the screen's concern.
+//! Each group counts the states of its tests; an event updates only the groups that contain one
+//! test. The flat preorder that screens display is recomputed lazily, so any number of discoveries
+//! between two frames costs one pass. Screens track which groups are expanded.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,11 +11,11 @@ use maelstrom_model::ids::TestId;
 use super::arena::{NameArena, NameRef};
 use super::state::{StateCounts, TestState};
 
-/// A group of the tree.
+/// The id of a group in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId(pub u32);
 
-/// A line of the tree.
+/// A row of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TreeRow {
     /// A package, an artifact or a module.
@@ -32,7 +32,7 @@ struct TreeGroup {
     counts: StateCounts,
 }
 
-/// See the module's documentation.
+/// The tree of packages, artifacts, modules and tests.
 #[derive(Clone, Debug, Default)]
 pub struct TestTree {
     groups: Vec<TreeGroup>,
@@ -40,25 +40,25 @@ pub struct TestTree {
     by_name: HashMap<(Option<GroupId>, Box<str>), GroupId>,
     parent_of: Vec<GroupId>,
     leaf_name: Vec<NameRef>,
-    /// Tests that were taken out.
+    /// Tests that have vanished.
     gone: HashSet<TestId>,
     preorder: Vec<PreorderRow>,
     stale: bool,
 }
 
-/// A line of the flat preorder.
+/// A row in the flat preorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PreorderRow {
     pub row: TreeRow,
-    /// The index after the last line below it; its own index plus one for a test.
+    /// The index after the last row below this one; for a test, its own index plus one.
     pub end: u32,
-    /// How far to indent it.
+    /// The level of indentation, from 0.
     pub depth: u16,
 }
 
 impl TestTree {
-    /// Adds the next test, under the groups that its names say. `title` is where the arena has
-    /// its whole name, of which the leaf is usually a part.
+    /// Adds the next test and the groups on its path. `title` is the full name in the arena, which
+    /// usually ends with the name of the leaf.
     pub(super) fn add(&mut self, arena: &mut NameArena, path: TestTreePath<'_>, title: NameRef) {
         let test = TestId(self.parent_of.len() as u32);
         let mut group = self.group(arena, None, path.package);
@@ -77,7 +77,7 @@ impl TestTree {
         self.each_above(test, |counts| counts.add(TestState::Waiting));
     }
 
-    /// Takes a test in this state out. Says whether it was there.
+    /// Removes a test, whose current state is `state`. Returns whether it existed.
     pub(super) fn remove(&mut self, test: TestId, state: TestState) -> bool {
         let was_there = test.index() < self.parent_of.len() && self.gone.insert(test);
         if was_there {
@@ -131,12 +131,12 @@ impl TestTree {
         }
     }
 
-    /// How deep a group stands; a package stands at 0.
+    /// Returns the depth of a group; packages have depth 0.
     pub fn depth(&self, group: GroupId) -> u16 {
         self.groups.get(group.0 as usize).map_or(0, |g| g.depth)
     }
 
-    /// The group above a line, if any.
+    /// Returns the group that contains a row, if any.
     pub fn parent(&self, row: TreeRow) -> Option<GroupId> {
         match row {
             TreeRow::Group(id) => self.groups.get(id.0 as usize)?.parent,
@@ -144,19 +144,19 @@ impl TestTree {
         }
     }
 
-    /// How many tests of a group are in each state.
+    /// Returns the number of tests of a group in each state.
     pub fn counts(&self, group: GroupId) -> StateCounts {
         self.groups
             .get(group.0 as usize)
             .map_or_else(StateCounts::default, |g| g.counts)
     }
 
-    /// How many groups there are.
+    /// Returns the number of groups, including empty ones.
     pub fn group_count(&self) -> usize {
         self.groups.len()
     }
 
-    /// Where the arena has the name of a line.
+    /// Returns the displayed name of a row.
     pub(super) fn name(&self, row: TreeRow) -> Option<NameRef> {
         match row {
             TreeRow::Group(id) => self.groups.get(id.0 as usize).map(|group| group.name),
@@ -164,20 +164,20 @@ impl TestTree {
         }
     }
 
-    /// The whole tree, every line after the one above it. [`TestTree::refresh`] keeps it true.
+    /// Returns the flat preorder of the tree. Current only after
+    /// [`refresh`](super::RunModel::refresh).
     pub fn preorder(&self) -> &[PreorderRow] {
         &self.preorder
     }
 
-    /// Makes the preorder true again after tests were found. Says whether it had to.
+    /// Recomputes the preorder if tests were found or vanished. Returns whether it was out of date.
     pub(super) fn refresh(&mut self, arena: &NameArena) -> bool {
         if !std::mem::take(&mut self.stale) {
             return false;
         }
         let leaf_name = &self.leaf_name;
         let names: Vec<NameRef> = self.groups.iter().map(|group| group.name).collect();
-        // Groups stand before tests of the same name; the id makes the order one and the same each
-        // time.
+        // Groups sort before tests of the same name; the id makes the order deterministic.
         let key = |row: &TreeRow| match row {
             TreeRow::Group(id) => (names.get(id.0 as usize).map(|n| arena.get(*n)), 0, id.0),
             TreeRow::Test(id) => (leaf_name.get(id.index()).map(|n| arena.get(*n)), 1, id.0),
@@ -188,7 +188,8 @@ impl TestTree {
                 TreeRow::Test(test) => !gone.contains(test),
                 TreeRow::Group(_) => true,
             });
-            // Nearly sorted: only what was added since the last time stands out of order.
+            // The children are nearly sorted: only those added since the last refresh are out of
+            // order.
             group.children.sort_by(|a, b| key(a).cmp(&key(b)));
         }
         self.roots.sort_by(|a, b| key(a).cmp(&key(b)));
@@ -202,7 +203,7 @@ impl TestTree {
     }
 }
 
-/// Appends a line and all below it. Without recursion: a module path may be deep.
+/// Appends a row and everything below it. Not recursive, because module paths can be deep.
 fn push_subtree(groups: &[TreeGroup], preorder: &mut Vec<PreorderRow>, root: TreeRow) {
     let mut pending = vec![(root, 0_u16)];
     let mut open: Vec<(usize, u16)> = Vec::new();
@@ -211,7 +212,7 @@ fn push_subtree(groups: &[TreeGroup], preorder: &mut Vec<PreorderRow>, root: Tre
             && let Some(group) = groups.get(id.0 as usize)
             && group.counts.total() == 0
         {
-            // All that was in it is gone.
+            // All tests of this group have vanished.
             continue;
         }
         while let Some((index, _)) = open.pop_if(|(_, open_depth)| *open_depth >= depth) {
@@ -235,7 +236,7 @@ fn push_subtree(groups: &[TreeGroup], preorder: &mut Vec<PreorderRow>, root: Tre
     }
 }
 
-/// The names that place a test in the tree.
+/// The names that determine the position of a test in the tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TestTreePath<'a> {
     pub package: &'a str,
@@ -243,8 +244,8 @@ pub(super) struct TestTreePath<'a> {
     pub name: &'a str,
 }
 
-/// Cuts a test's name at its separators: `::`, or `/` where there is no `::`. What stands in
-/// brackets (the parameters of a test) is never cut.
+/// Splits the name of a test at its separators, `::`, or `/` if the name has no `::`. Text from the
+/// first bracket on (the parameters of a test) is never split.
 fn split(name: &str) -> (Vec<&str>, &str) {
     let bare = &name[..name.find(['[', '(', '<']).unwrap_or(name.len())];
     let separator = if bare.contains("::") { "::" } else { "/" };

@@ -1,12 +1,12 @@
-//! Whether a run has results that need attention.
+//! Whether a run has failures, cancellations or errors.
 
 use super::{BuildPhase, RunModel, TestState, UserNotice};
 use maelstrom_model::event::NoticeSeverity;
 use maelstrom_model::ids::TestId;
 
 impl RunModel {
-    /// Whether nothing is wrong: the build succeeded, no test of any round is red or was cancelled,
-    /// and no error was reported.
+    /// Returns whether nothing is wrong: the build did not fail, no test is failed or cancelled,
+    /// and no notice is an error.
     pub fn is_green(&self) -> bool {
         let cancelled = self.counts.get(TestState::Cancelled);
         let error = |notice: &UserNotice| notice.severity == NoticeSeverity::Error;
@@ -15,24 +15,24 @@ impl RunModel {
             && !self.notices.iter().any(error)
     }
 
-    /// The tests among the failures.
+    /// Returns the failures that are tests.
     pub fn failed_tests(&self) -> impl Iterator<Item = TestId> {
         let failures = self.failures.iter().copied();
         failures.filter(|failure| !self.tests.is_place(*failure))
     }
 
-    /// How many of the failures are places in the source that do not compile.
+    /// Returns the number of failures that are places in the source that don't compile.
     pub fn places(&self) -> u32 {
         let tests = self.failed_tests().count();
         u32::try_from(self.failures.len().saturating_sub(tests)).unwrap_or(u32::MAX)
     }
 
-    /// Whether no test was found.
+    /// Returns whether no test was found.
     pub fn has_no_tests(&self) -> bool {
         self.tests.ids().all(|test| self.tests.is_place(test))
     }
 
-    /// Whether the last build failed.
+    /// Returns whether the last build failed.
     pub fn build_failed(&self) -> bool {
         match self.build {
             BuildPhase::Failed => true,

@@ -1,8 +1,8 @@
-//! Recordings: a run's events as lines of JSON, written as they occur and replayed later.
+//! Recordings: files with the events of a run, one JSON object per line, which can be replayed.
 //!
 //! The format is that of [`maelstrom_model::event`], described in `docs/events.md`. If a recording
-//! cannot be written, it stops with a notice and blocks nothing; if one cannot be read, the error
-//! names the line. There is no other format.
+//! can't be written, it stops with a notice and the run continues; if one can't be read, the error
+//! names the line.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -20,26 +20,26 @@ use maelstrom_model::event::{
     Event, EventKind, NoticeSeverity, RunEvent, SCHEMA_VERSION, UiCommand, UserNotice,
 };
 
-/// A longer line is no event of ours.
+/// The maximum length of a line, in bytes. No event is longer.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
-/// Why a recording cannot be written or shown.
+/// Errors that occur when a recording is written or replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The file cannot be made.
+    /// The file can't be created.
     #[error("cannot write the recording {path}")]
     Create { path: PathBuf, source: io::Error },
-    /// The file cannot be read.
+    /// The file can't be opened or read.
     #[error("cannot read the recording {path}")]
     Open { path: PathBuf, source: io::Error },
-    /// A line is no event.
+    /// A line is not an event.
     #[error("line {line} of the recording {path} is not an event")]
     Line {
         path: PathBuf,
         line: u64,
         source: serde_json::Error,
     },
-    /// The file does not begin as a recording does.
+    /// The file doesn't start with the start event of a run.
     #[error("{path} is not a recording: its first event is not run_started")]
     NoBeginning { path: PathBuf },
     /// The file was written by a later version.
@@ -47,15 +47,15 @@ pub enum RecordError {
         "the recording {path} has version {found}, and this program reads up to {SCHEMA_VERSION}"
     )]
     Version { path: PathBuf, found: u32 },
-    /// There is no thread for it.
+    /// The thread for the recording can't be started.
     #[error("cannot start a thread for the recording")]
     Thread(#[source] io::Error),
 }
 
-/// Writes every event that passes into a file, and passes it on.
+/// Writes all events to a file and passes them on to the returned receiver.
 ///
-/// The thread ends when there are no more events; join it before the program ends, so that the
-/// file is whole.
+/// The thread ends when the event channel closes. Join it before the program ends, so that the file
+/// is complete.
 pub fn record(
     path: &Path,
     events: EventReceiver,
@@ -64,7 +64,7 @@ pub fn record(
         .write(true)
         .create(true)
         .truncate(true)
-        // It holds all that tests wrote.
+        // Only for the owner, because the recording contains all output of the tests.
         .mode(0o600)
         .open(path);
     let file = opened.map_err(|source| RecordError::Create {
@@ -85,7 +85,8 @@ fn pass_on(mut events: EventReceiver, to: &EventSender, out: impl Write, path: &
     while let Some(event) = events.blocking_recv() {
         let written = out.as_mut().map(|out| {
             write_event(out, &event)?;
-            // What waits in memory would be missing if the program were killed.
+            // Buffered events would be lost if the program were killed, so flush whenever no event
+            // waits.
             if events.is_empty() {
                 out.flush()
             } else {
@@ -107,13 +108,13 @@ fn pass_on(mut events: EventReceiver, to: &EventSender, out: impl Write, path: &
     }
 }
 
-/// Writes an event as a line.
+/// Writes an event as a line of JSON.
 pub fn write_event(out: &mut impl Write, event: &Event) -> io::Result<()> {
     serde_json::to_writer(&mut *out, event)?;
     out.write_all(b"\n")
 }
 
-/// The events of a recording, in their order.
+/// An iterator over the events of a recording.
 #[derive(Debug)]
 pub struct RecordingReader<R> {
     lines: R,
@@ -122,7 +123,7 @@ pub struct RecordingReader<R> {
 }
 
 impl RecordingReader<BufReader<File>> {
-    /// Opens a file.
+    /// Opens a recording.
     pub fn open(path: &Path) -> Result<Self, RecordError> {
         let file = File::open(path).map_err(|source| RecordError::Open {
             path: path.to_owned(),
@@ -133,7 +134,7 @@ impl RecordingReader<BufReader<File>> {
 }
 
 impl<R: BufRead> RecordingReader<R> {
-    /// Reads from anything; `path` is for messages.
+    /// Creates a reader of lines from any source; `path` is used in error messages.
     pub fn new(lines: R, path: &Path) -> Self {
         RecordingReader {
             lines,
@@ -142,7 +143,7 @@ impl<R: BufRead> RecordingReader<R> {
         }
     }
 
-    /// The next event that this version knows. A later one may have written others, too.
+    /// Returns the next event that this version knows. Skips unknown events of later versions.
     fn read(&mut self) -> Result<Option<Event>, RecordError> {
         while let Some(text) = self.read_line()? {
             let event = match serde_json::from_slice::<Event>(&text) {
@@ -205,30 +206,31 @@ impl<R: BufRead> Iterator for RecordingReader<R> {
     }
 }
 
-/// How fast a recording is shown.
+/// The speed at which a recording is replayed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ReplaySpeed {
-    /// As many times as fast as the run was; 1.0 is as it was.
+    /// This many times as fast as the run; 1.0 is the original speed.
     Times(f64),
     AtOnce,
-    /// An event for each step.
     Stepwise,
 }
 
-/// A recording being shown: what a user interface needs to show it.
+/// A replay in progress, with the channels that a user interface needs.
 #[derive(Debug)]
 pub struct RunReplay {
-    /// The recorded events, at their pace.
+    /// The recorded events, at the speed of the replay.
     pub events: EventReceiver,
-    /// Takes the interface's commands: pausing pauses the recording, the others mean nothing.
+    /// Accepts the commands of the user interface. `Pause` and `Resume` control the replay, `Leave`
+    /// and `Kill` end it, and others are ignored.
     pub commands: UnboundedSender<UiCommand>,
-    /// Asks for the next event of a recording that is paused.
+    /// Requests the next event while the replay is paused.
     pub step: UnboundedSender<()>,
-    /// Ends when everything was shown, or the interface is gone.
+    /// Ends when all events were sent, or the user interface has closed.
     pub thread: JoinHandle<Result<(), RecordError>>,
 }
 
-/// Shows a recording. Its first line is read at once, so that a file that is none is told here.
+/// Starts to replay a recording. Reads its first line immediately, so that an invalid file is
+/// reported here.
 pub fn replay(path: &Path, pace: ReplaySpeed) -> Result<RunReplay, RecordError> {
     let mut recording = RecordingReader::open(path)?;
     let Some(first) = recording.next() else {
@@ -280,12 +282,13 @@ struct ReplayPlayer {
 enum ReplayState {
     Going,
     Paused,
-    /// Nobody watches any more.
+    /// The user interface has left or closed.
     Left,
 }
 
-/// A timer wakes nobody more often than once a millisecond. What is due within that is shown at
-/// once: waiting for each event alone would take longer than the run did.
+/// The resolution of the timer, which wakes a task at most once per millisecond. Events that are
+/// due within that time are sent immediately: with a separate wait for each event, a replay would
+/// take longer than the run.
 const TIMER: Duration = Duration::from_millis(1);
 
 impl ReplayPlayer {
@@ -295,8 +298,8 @@ impl ReplayPlayer {
         recording: impl Iterator<Item = Result<Event, RecordError>>,
     ) -> Result<(), RecordError> {
         let first_us = first.at_us;
-        // The moment at which the first event would have been shown, had nobody paused: what is
-        // late makes nothing else late.
+        // When the first event would have been sent without pauses. Waits are relative to it, so
+        // that a late event doesn't delay later ones.
         let mut began = Instant::now();
         self.sender.send(first);
         for event in recording {
@@ -306,14 +309,15 @@ impl ReplayPlayer {
             if self.state == ReplayState::Left {
                 return Ok(());
             }
-            // A slow screen must not gather the whole recording in memory.
+            // Wait for the receiver, so that a slow screen doesn't collect the whole recording in
+            // memory.
             self.sender.ready().await;
             self.sender.send(event);
         }
         Ok(())
     }
 
-    /// How long after the first one an event is shown.
+    /// Returns how long after the first event an event is due, from the same time in the run.
     fn after(&self, after_us: u64) -> Duration {
         match self.pace {
             ReplaySpeed::Times(times) if times > 0.0 => {
@@ -323,7 +327,7 @@ impl ReplayPlayer {
         }
     }
 
-    /// Waits until an event is due so long after the beginning, which moves with every pause.
+    /// Waits until `after` has passed since `began`. Each pause moves `began`.
     async fn wait(&mut self, began: &mut Instant, after: Duration) {
         while let Ok(command) = self.commands.try_recv() {
             self.on_command(Some(&command));
@@ -341,7 +345,7 @@ impl ReplayPlayer {
                 biased;
                 command = self.commands.recv() => self.on_command(command.as_ref()),
                 Some(()) = self.steps.recv(), if !going => {
-                    // What follows is due as if this one had been in time.
+                    // The following events are due as if this one had been sent on time.
                     *began = Instant::now().checked_sub(after).unwrap_or(*began);
                     return;
                 }

@@ -119,10 +119,10 @@ fn events_of_a_later_version_are_skipped_and_broken_ones_name_their_line() {
     );
 }
 
-/// On a clock that jumps to whatever is waited for.
+/// Uses a paused clock, which advances to the next timer.
 #[tokio::test(start_paused = true)]
 async fn a_replay_takes_as_long_as_the_run_did_however_many_events_there_are() {
-    // A quarter of a millisecond apart, which no timer can wait for.
+    // A quarter of a millisecond apart, which is less than the resolution of the timer.
     let events: Vec<Event> = (1..=40_000).map(|number| paused(number * 250)).collect();
     for (times, seconds) in [(1.0, 10.0), (4.0, 2.5)] {
         let (sender, mut shown) = channel();

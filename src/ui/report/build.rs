@@ -1,4 +1,4 @@
-//! Reports the build's output in lines: as it occurs, and again when the dashboard closes.
+//! Writes the output of the build: as it arrives, and once more when the dashboard closes.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use crate::style::{OutputColor, TextRole};
 
 use super::text::OutputSanitizer;
 
-/// The column in which the words end that cargo begins its progress with.
+/// The width of the right-aligned verb that begins each of cargo's status lines.
 const STATUS_COLUMNS: usize = 12;
 
-/// Writes what a build said just now.
+/// Writes a piece of build output, sanitized.
 pub fn write_build_output(out: &mut dyn Write, color: OutputColor, text: &[u8]) -> io::Result<()> {
     let mut cleaner = OutputSanitizer::new(color);
     let text = text.strip_suffix(b"\n").unwrap_or(text);
@@ -24,8 +24,8 @@ pub fn write_build_output(out: &mut dyn Write, color: OutputColor, text: &[u8]) 
     write!(out, "{}", cleaner.end())
 }
 
-/// Writes what remains of a build that was shown elsewhere: its errors and warnings. Progress is
-/// left out.
+/// Writes the errors and warnings of a build whose output went to the dashboard. Leaves out cargo's
+/// status lines.
 pub fn write_build(
     out: &mut dyn Write,
     color: OutputColor,
@@ -45,7 +45,7 @@ pub fn write_build(
     Ok(())
 }
 
-/// Whether cargo says in this line what it does: `   Compiling memchr v2.7.4`.
+/// Returns whether a line is one of cargo's status lines, such as `   Compiling memchr v2.7.4`.
 fn is_progress(line: &[u8]) -> bool {
     let mut cleaner = OutputSanitizer::new(OutputColor::Never);
     let line = cleaner.line(line);

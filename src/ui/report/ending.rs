@@ -1,8 +1,8 @@
-//! The end of a report: failures with their output, notices, counts, and the command that reruns
-//! the failures.
+//! The end of a report: failed tests with their output, notices, counts, and the command that
+//! reruns the failed tests.
 //!
-//! Everything comes from the model and the log store, so a closing dashboard leaves the same text
-//! in the scrollback as the plain report. The repeated output of a failure is bounded.
+//! Everything comes from the model and the log store, so the dashboard leaves the same text in the
+//! scrollback when it closes as the plain report. The repeated output of a failed test is limited.
 
 use std::io::{self, Write};
 
@@ -20,33 +20,34 @@ use super::extent::{SHOWN_MAX, ShownLines, shown};
 use super::rerun;
 use super::text::{OutputSanitizer, PreciseDuration, count, detail, printable, status};
 
-/// Failures repeated with their output; the others are named.
+/// The maximum number of failed tests repeated with their output; the others are only named.
 const FAILURES_WITH_OUTPUT_MAX: usize = 100;
-/// Lines repeated from the beginning of a failure's output.
+/// The number of lines repeated from the beginning of a failed test's output.
 const HEAD_LINES: usize = 30;
-/// Lines repeated from the end of a failure's output, where the reason usually stands.
+/// The number of lines repeated from the end of a failed test's output, which usually has the
+/// reason.
 const TAIL_LINES: usize = 120;
-/// A longer line is cut where output is repeated.
+/// The number of bytes after which a line of repeated output is cut.
 const REPEATED_LINE_BYTES_MAX: usize = 2_000;
 
-/// How much of a failure's output is wanted.
+/// How much of a failed test's output to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputExtent {
     Whole,
-    /// Its beginning and its end.
+    /// The first `HEAD_LINES` and the last `TAIL_LINES` lines.
     Bounded,
 }
 
-/// What has been written before the summary.
+/// What was written before the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrecedingOutput {
-    /// Nothing of this run.
+    /// No output of this run.
     Nothing,
-    /// Warnings and errors, as they came.
+    /// Warnings and errors, as they occurred.
     Trouble,
 }
 
-/// Writes everything that stands at the end of a run.
+/// Writes the end of a report: the failed tests and the summary.
 pub fn write_ending(
     out: &mut dyn Write,
     color: OutputColor,
@@ -57,7 +58,7 @@ pub fn write_ending(
     write_summary(out, color, before, (model, logs))
 }
 
-/// Writes all failures in the order in which they happened, with their output.
+/// Writes all failed tests with their output, in the order in which they failed.
 pub fn write_failures(
     out: &mut dyn Write,
     color: OutputColor,
@@ -87,7 +88,7 @@ pub fn write_failures(
     Ok(())
 }
 
-/// Writes what the run amounts to, without the failures' output.
+/// Writes the summary: notices, counts, and the commands that help with failures.
 pub fn write_summary(
     out: &mut dyn Write,
     color: OutputColor,
@@ -99,7 +100,8 @@ pub fn write_summary(
         write_notice(out, color, &notice)?;
     }
     for notice in model.notices.iter().filter(|notice| notice.in_summary) {
-        // With no test between, they would stand twice in a row.
+        // If the run has no tests, nothing separates the notices above from these, so don't repeat
+        // them.
         let stands_above = match before {
             PrecedingOutput::Nothing => false,
             PrecedingOutput::Trouble => {
@@ -119,7 +121,7 @@ pub fn write_summary(
         diagnostic::part(out, color, (TextRole::Attention, "warning"), &text)?;
     }
     let totals = totals(model);
-    // Where tests ran all the same, their counts say more.
+    // If tests ran despite the failed build, their counts are more useful.
     let (paint, counts) = match model.build_failed() && ended(&totals) == 0 {
         true => (TextRole::Bad, "the build failed".to_owned()),
         false => counts(&totals),
@@ -141,7 +143,7 @@ pub fn write_summary(
     Ok(())
 }
 
-/// The command that opens a shell in the container of the first failure of which one is known.
+/// Returns the command that opens a shell in the container of the first failed test that has one.
 fn shell(model: &RunModel) -> Option<String> {
     let descriptions = model.failures.iter().map(|test| model.description(*test));
     let words = descriptions
@@ -150,7 +152,7 @@ fn shell(model: &RunModel) -> Option<String> {
     shlex::try_join(words.iter().map(String::as_str)).ok()
 }
 
-/// Writes a message for the person who watches.
+/// Writes a notice with its severity and help.
 pub fn write_notice(
     out: &mut dyn Write,
     color: OutputColor,
@@ -168,7 +170,7 @@ pub fn write_notice(
     }
 }
 
-/// Writes the one line that tells how an attempt ended.
+/// Writes the line with the outcome of an attempt.
 pub(super) fn write_line(
     out: &mut dyn Write,
     color: OutputColor,
@@ -197,7 +199,7 @@ pub(super) fn write_line(
     }
 }
 
-/// Writes what there is to say of a failure, and what the test wrote.
+/// Writes the details of a failed attempt and its captured output.
 pub(super) fn write_output(
     out: &mut dyn Write,
     color: OutputColor,
@@ -224,7 +226,7 @@ pub(super) fn write_output(
     }
 }
 
-/// Writes all that an attempt wrote, or of too much the beginning and the end.
+/// Writes the output of an attempt, or its beginning and end if it exceeds the limit of [`shown`].
 pub(super) fn write_log(
     out: &mut dyn Write,
     color: OutputColor,
@@ -295,7 +297,7 @@ fn write_lines(
         if result.is_err() {
             return;
         }
-        // A long line is kept in pieces.
+        // The log stores a long line in several pieces.
         let before = unfinished.take();
         let goes_on = before.filter(|before| before.stream == line.stream);
         if before.is_some() && goes_on.is_none() {
@@ -333,16 +335,16 @@ fn write_lines(
     }
 }
 
-/// A line of which more may come.
+/// The state of a line whose newline was not written yet.
 #[derive(Clone, Copy)]
 struct UnfinishedLine {
     stream: OutputStream,
-    /// How much of it there was.
+    /// The number of bytes of this line so far.
     bytes: usize,
 }
 
-/// The attempt that tells most of a failure: its first failing one in the present round, or the
-/// latest if that is not to be found.
+/// Returns the attempt to show for a failed test: its first failed one in the current round, or the
+/// latest failed one if the round has none.
 pub(super) fn representative_attempt(model: &RunModel, test: TestId) -> Option<&AttemptFinished> {
     let since_us = model.round.as_ref().map_or(0, |round| round.started_us);
     let failing = |since_us: u64| {
@@ -352,7 +354,7 @@ pub(super) fn representative_attempt(model: &RunModel, test: TestId) -> Option<&
             (finished.outcome.is_failure() && recent).then_some(finished)
         })
     };
-    // The latest attempt comes first, so the last is the one that failed first.
+    // Attempts are sorted from the latest to the first, so `last` is the one that failed first.
     failing(since_us).last().or_else(|| failing(0).next())
 }
 
@@ -369,7 +371,8 @@ fn isolation_notice(model: &RunModel) -> Option<UserNotice> {
     }
 }
 
-/// The round's own counts, or those of all tests when only some were run again.
+/// Returns the counts of the round, or those of all tests if only some were rerun or the round is
+/// not over.
 fn totals(model: &RunModel) -> RoundSummary {
     let round = model.round.as_ref();
     let summary = round.and_then(|round| round.summary).unwrap_or_default();
@@ -385,7 +388,7 @@ fn totals(model: &RunModel) -> RoundSummary {
         passed: of(TestState::Passed),
         failed: of(TestState::Failed),
         timed_out: of(TestState::TimedOut),
-        // A place that does not compile is shown as an error, but is no test.
+        // A place that doesn't compile is counted as an error but is not a test.
         errors: of(TestState::Error).saturating_sub(model.places()),
         ignored: of(TestState::Ignored),
         cancelled: of(TestState::Cancelled),
@@ -396,7 +399,7 @@ fn totals(model: &RunModel) -> RoundSummary {
     }
 }
 
-/// Tests that came to an end.
+/// Returns the number of tests that ended.
 fn ended(summary: &RoundSummary) -> u32 {
     summary.passed
         + summary.failed

@@ -1,41 +1,43 @@
 //! Limits how much of a test's output a report shows.
 //!
-//! A test with endless output would bury the report of all others, and fill the disk on which
-//! reports are kept. Of output longer than [`SHOWN_BYTES_MAX`] the beginning and the end are shown.
+//! A test with endless output would bury the results of all other tests and fill the disk that
+//! stores the report. If a test writes more than [`SHOWN_BYTES_MAX`], a report shows only the
+//! beginning and the end of its output.
 
 use crate::log::{LogKey, LogStore, StreamFilter};
 
-/// What a report shows of what one attempt wrote: far more than anybody reads.
+/// The maximum number of bytes that a report shows of one attempt's output.
 pub const SHOWN_BYTES_MAX: usize = 1 << 20;
 
-/// The same as a person says it.
+/// [`SHOWN_BYTES_MAX`] as text for messages.
 pub(super) const SHOWN_MAX: &str = "1 MiB";
 
-/// Of the beginning, and of the end.
+/// The number of bytes shown of the beginning, and of the end, of output that is too long.
 const HALF_BYTES: usize = SHOWN_BYTES_MAX / 2;
 
-/// Lines that are looked at together.
+/// The number of lines read from the log at a time.
 const WINDOW_LINES: usize = 256;
 
-/// Which lines are shown.
+/// The lines of a log that a report shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShownLines {
     All,
-    /// So many from the beginning, and those from this one on.
+    /// The first `head` lines, and the lines from index `tail_from` to the end.
     Ends {
         head: usize,
         tail_from: usize,
     },
 }
 
-/// Which lines of a log are shown. Looks at no more of it than that.
+/// Returns which lines of a log to show. Reads at most about [`SHOWN_BYTES_MAX`] from the beginning
+/// and half of that from the end.
 pub(super) fn shown(logs: &LogStore, key: LogKey) -> ShownLines {
     let total = logs.line_count(key, StreamFilter::Both);
     let (mut bytes, mut head, mut next) = (0, 0, 0);
     while next < total && bytes <= SHOWN_BYTES_MAX {
         let end = total.min(next + WINDOW_LINES);
         logs.for_each_line(key, StreamFilter::Both, next..end, |line| {
-            // With its newline: a million empty lines are not nothing.
+            // The newline counts too; otherwise a million empty lines would have no size.
             bytes += line.bytes.len() + 1;
             if bytes <= HALF_BYTES {
                 head += 1;
@@ -61,7 +63,7 @@ pub(super) fn shown(logs: &LogStore, key: LogKey) -> ShownLines {
             tail_from -= 1;
         }
         if tail_from > begin {
-            // The rest of the window is not there any more.
+            // The remaining lines of the window are no longer in the log.
             tail_from = begin;
         }
     }

@@ -1,15 +1,16 @@
-//! Line-based reports, for logs and for terminals: plain and quiet.
+//! Line-based reports of a run for logs and terminals, either plain or quiet.
 //!
-//! - [`plain`]: the core, from events to lines.
-//! - [`build`]: the build's output.
-//! - [`ending`]: the end of a report, which a closing dashboard prints, too.
-//! - [`extent`]: limits how much of a test's output is shown.
-//! - [`rerun`]: the command that reruns the failures.
-//! - [`options`]: what a report shows.
-//! - [`output`]: the writer, which never blocks; `spill`: its file.
+//! - [`plain`] turns events into lines.
+//! - [`build`] writes the output of the build.
+//! - [`ending`] writes the end of a report, which the dashboard also prints when it closes.
+//! - [`extent`] limits how much of a test's output a report shows.
+//! - [`rerun`] computes the command that reruns the failed tests.
+//! - [`options`] holds the options of a report.
+//! - [`output`] is the writer, which never blocks its caller; `spill` is its overflow file.
 //!
-//! [`run`] consumes events as fast as they arrive, whatever the stream does. No escape byte is
-//! written unless [`RunReportOptions::color`] allows it, and then only colors.
+//! [`run`] consumes events as fast as they arrive, even if the output stream is slow or stalled.
+//! The only escape sequences in a report are colors, and only if [`RunReportOptions::color`] allows
+//! them.
 
 mod build;
 mod ending;
@@ -40,19 +41,21 @@ pub use self::plain::RunReport;
 pub use self::rerun::command as rerun_command;
 pub(crate) use self::text::changed;
 
-/// Events taken at a time.
+/// The maximum number of events taken from the channel at a time.
 const EVENTS_MAX: usize = 1024;
-/// Text gathered before it is handed on; all of it is handed on when no event waits.
+/// The size of the buffer in front of the writer. The buffer is also flushed whenever no event is
+/// waiting.
 const GATHERED_BYTES: usize = 32 << 10;
 
-/// Writes the report of a run until its last event. Meant for a thread of its own; returns when
-/// the stream has taken everything.
+/// Writes the report of a run until the run finishes or the event channel closes.
+///
+/// Blocks until the output stream has accepted everything, so call it on a thread of its own.
 pub fn run(
     events: EventReceiver,
     options: RunReportOptions,
     output: BackgroundWriter,
 ) -> Result<(), BackgroundWriteError> {
-    // Only for its timer: the thread waits for an event or for the moment to break the silence.
+    // The runtime provides the timer: the thread waits for an event or for the next progress line.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -100,7 +103,8 @@ async fn report(
     }
 }
 
-/// The present moment of the run, from its events' times and the time that passed since.
+/// Estimates the current time of the run: the time of the last event plus the time since it
+/// arrived.
 struct ReportClock {
     at: Instant,
     at_us: u64,

@@ -2,28 +2,28 @@
 
 use crate::style::OutputColor;
 
-/// What a report shows.
+/// The options of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunReportOptions {
     pub verbosity: ReportVerbosity,
     pub color: OutputColor,
-    /// Whether with the output of tests that passed.
+    /// Whether the output of passed tests is shown.
     pub passing_output: PassingOutputDisplay,
 }
 
 /// How much a report shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportVerbosity {
-    /// A line for each test, and what else happens.
+    /// One line per test, plus build output, notices and watch, round and worker events.
     Plain,
-    /// Failures and the summary.
+    /// Only failed tests, the output of a failed build, warnings, watch events and the summary.
     Quiet,
 }
 
-/// Whether the output of tests that passed is shown.
+/// Whether the output of passed tests is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassingOutputDisplay {
     Hidden,
-    /// It is, after the test's line.
+    /// The output follows the line of the test.
     Shown,
 }

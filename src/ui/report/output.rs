@@ -1,16 +1,15 @@
-//! A writer that never blocks its caller: its own thread writes to the stream.
+//! A writer that never blocks its caller, because a separate thread writes to the stream.
 //!
-//! What the stream does not accept at once stays in memory up to [`MEMORY_BYTES_MAX`]; beyond that
-//! it goes to an unlinked temporary file, until the stream has caught up. So a slow pipe delays no
-//! test, and a stopped pager takes disk space, not memory.
+//! Text that the stream has not accepted yet stays in memory, up to [`MEMORY_BYTES_MAX`]. Beyond
+//! that, text goes to an unlinked temporary file until the stream has caught up. So a slow pipe
+//! delays no test, and a stopped pager takes disk space, not memory.
 //!
-//! If the stream was closed at the other end (`EPIPE`), output ends silently, as the user intended.
-//! [`BackgroundWriter::finish`] returns any other error of the stream, once. Order is preserved:
-//! the queue is memory first, then the file, and nothing goes to memory while the file holds
-//! anything.
+//! If the reader closes the stream (`EPIPE`), output ends silently, as the user intended.
+//! [`BackgroundWriter::finish`] returns any other error of the stream. Order is preserved: the
+//! memory precedes the file in the queue, and no text goes to memory while the file is not empty.
 //!
-//! A [`WholeLineWriter`] adds other text to the same stream, such as a log: its lines are written
-//! whole, between whole lines.
+//! A [`WholeLineWriter`] adds other text, such as log messages, to the same stream: its lines never
+//! break a line of the report.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -19,35 +18,37 @@ use std::thread::JoinHandle;
 
 use super::spill::SpillFile;
 
-/// Memory for text that the stream has not taken yet.
+/// The memory for text that the stream has not accepted yet, in bytes.
 const MEMORY_BYTES_MAX: usize = 1 << 20;
-/// Disk for text that the stream has not taken yet, however much has gone through. Beyond it text
-/// is dropped, and says so.
+/// The disk space for text that the stream has not accepted yet, in bytes. Once it is used up,
+/// further text is dropped, and the output says how much was lost.
 const SPILL_BYTES_MAX: u64 = 8 << 30;
-/// Lines of others that wait for the end of a begun one, which comes in a moment.
+/// The maximum size of the lines of [`WholeLineWriter`]s that wait for the end of a report line, in
+/// bytes. The wait is short. Further lines are dropped.
 const BESIDE_BYTES_MAX: usize = 1 << 20;
-/// How much is handed to the stream at a time.
+/// The maximum number of bytes written to the stream at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Why output could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum BackgroundWriteError {
-    /// The thread that writes could not be started.
+    /// The writing thread could not be started.
     #[error("cannot start the thread that writes the output")]
     Thread(#[source] io::Error),
-    /// The stream refused it.
+    /// The stream returned an error.
     #[error("cannot write the output")]
     Write(#[source] io::Error),
 }
 
-/// See the module's documentation.
+/// A writer that never blocks: it queues text for a thread that writes to the stream.
 #[derive(Debug)]
 pub struct BackgroundWriter {
     shared: Arc<SharedWriteQueue>,
     thread: JoinHandle<Result<(), io::Error>>,
 }
 
-/// Takes whole lines for the same stream, and fails as soon as nobody writes there any more.
+/// Adds whole lines to the stream of a [`BackgroundWriter`]. Writes fail once the thread has
+/// stopped writing to the stream.
 #[derive(Clone, Debug)]
 pub struct WholeLineWriter {
     shared: Arc<SharedWriteQueue>,
@@ -68,13 +69,14 @@ struct WriteQueue {
     line: QueuedLine,
 }
 
-/// What was queued last.
+/// Whether the most recently queued text ended a line.
 #[derive(Debug, Default)]
 enum QueuedLine {
-    /// The end of a line, or nothing.
+    /// The text ended with a newline, or no text was queued yet.
     #[default]
     Whole,
-    /// A part of one, after whose end these lines come.
+    /// The text ended inside a line. The contained lines of [`WholeLineWriter`]s are queued after
+    /// that line.
     Begun(Vec<u8>),
 }
 
@@ -82,13 +84,13 @@ enum QueuedLine {
 enum WriteQueueState {
     #[default]
     Open,
-    /// Nothing more comes; what is queued is still written.
+    /// The writer is finishing: the thread writes what is queued and then ends.
     Finishing,
-    /// The stream takes nothing any more.
+    /// The thread has stopped writing to the stream.
     Gone,
 }
 
-/// Text that could be kept nowhere.
+/// Text that fit neither in memory nor in the file.
 #[derive(Debug, Default)]
 struct DroppedText {
     bytes: u64,
@@ -96,15 +98,15 @@ struct DroppedText {
 }
 
 impl BackgroundWriter {
-    /// Starts writing to a stream.
+    /// Starts a thread that writes to `stream`.
     pub fn start(
         stream: impl Write + Send + 'static,
     ) -> Result<BackgroundWriter, BackgroundWriteError> {
         BackgroundWriter::start_with_on_close(stream, || {})
     }
 
-    /// The same, and `gone` is called when the other end of the stream was closed before everything
-    /// was written.
+    /// Like [`BackgroundWriter::start`], but also calls `gone` if the reader closes the stream
+    /// before everything is written.
     pub fn start_with_on_close(
         stream: impl Write + Send + 'static,
         gone: impl FnOnce() + Send + 'static,
@@ -115,7 +117,8 @@ impl BackgroundWriter {
             .name("output".to_owned())
             .spawn(move || {
                 let result = write_out(&for_thread, stream);
-                // First, so that nobody queues for a stream that is written to no more.
+                // Before calling `gone`, so that no text is queued for a stream that is no longer
+                // written to.
                 for_thread.lock().give_up();
                 if let Err(error) = &result
                     && error.kind() == io::ErrorKind::BrokenPipe
@@ -128,14 +131,15 @@ impl BackgroundWriter {
         Ok(BackgroundWriter { shared, thread })
     }
 
-    /// Something for other lines.
+    /// Returns a writer that adds whole lines to the same stream.
     pub fn whole_line_writer(&self) -> WholeLineWriter {
         WholeLineWriter {
             shared: Arc::clone(&self.shared),
         }
     }
 
-    /// Waits until the stream has taken everything.
+    /// Waits until the stream has accepted everything. Returns the error of the stream unless it
+    /// was `EPIPE`.
     pub fn finish(self) -> Result<(), BackgroundWriteError> {
         self.shared.lock().finish();
         self.shared.changed.notify_one();
@@ -177,7 +181,7 @@ impl Write for WholeLineWriter {
 
 impl SharedWriteQueue {
     fn lock(&self) -> MutexGuard<'_, WriteQueue> {
-        // Every change of the queue is whole, so it is usable even after a panic.
+        // Every change leaves the queue consistent, so it is usable even after a panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -192,7 +196,7 @@ impl WriteQueue {
         };
         let (lines, begun) = text.split_at(end);
         self.push(lines, SPILL_BYTES_MAX);
-        // Before what begins now, whose end may take its time.
+        // Queued before the next partial line, which may take long to end.
         if let QueuedLine::Begun(beside) = std::mem::take(&mut self.line) {
             self.push(&beside, SPILL_BYTES_MAX);
         }
@@ -218,7 +222,7 @@ impl WriteQueue {
     }
 
     fn finish(&mut self) {
-        // The line has no end that these could wait for.
+        // The partial line will not be ended, so the waiting lines are queued now.
         if let QueuedLine::Begun(beside) = std::mem::take(&mut self.line) {
             self.push(&beside, SPILL_BYTES_MAX);
         }
@@ -250,7 +254,7 @@ impl WriteQueue {
         spill.push(text)
     }
 
-    /// Moves the next piece of the queue to `chunk`; leaves it empty when the queue is.
+    /// Moves the next piece of the queue to `chunk`, or leaves `chunk` empty if the queue is empty.
     fn pop(&mut self, chunk: &mut Vec<u8>) -> io::Result<()> {
         chunk.clear();
         if !self.memory.is_empty() {
@@ -261,7 +265,7 @@ impl WriteQueue {
         if let Some(spill) = self.spill.as_mut().filter(|spill| !spill.is_empty()) {
             return spill.pop(chunk, CHUNK_BYTES);
         }
-        // Only here: all that is queued came before what was lost.
+        // Reported last, because all queued text precedes the dropped text.
         if self.dropped.bytes > 0 {
             let DroppedText { bytes, reason } = std::mem::take(&mut self.dropped);
             let text = format!("\n[{bytes} bytes of this report were lost: {reason}]\n");
@@ -277,7 +281,8 @@ impl WriteQueue {
     }
 }
 
-/// The thread: hands the queue to the stream, piece by piece, without holding the lock meanwhile.
+/// The main function of the writing thread. Writes the queue to the stream piece by piece, without
+/// holding the lock while it writes.
 fn write_out(shared: &SharedWriteQueue, mut stream: impl Write) -> io::Result<()> {
     let mut chunk = Vec::new();
     loop {
@@ -288,7 +293,8 @@ fn write_out(shared: &SharedWriteQueue, mut stream: impl Write) -> io::Result<()
                 break;
             }
             if queue.state != WriteQueueState::Open {
-                // Before the lock goes: what comes from beside now must not wait for nobody.
+                // Done before the lock is released, so that writes of a `WholeLineWriter` fail from
+                // now on.
                 queue.give_up();
                 break;
             }
@@ -311,7 +317,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    /// A stream that takes nothing before it is let.
+    /// A stream that blocks its first write until the gate opens.
     struct Gated {
         gate: Option<mpsc::Receiver<()>>,
         taken: mpsc::Sender<Vec<u8>>,

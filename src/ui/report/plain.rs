@@ -1,7 +1,8 @@
-//! The report's core: events in, lines out. Pure, except for the log store's spool.
+//! The core of a report: turns events into lines. Its only side effect is the log store's spool
+//! file.
 //!
-//! Time is an argument: an event's own for [`RunReport::apply`], the caller's for
-//! [`RunReport::tick`]. Lines are only ever appended.
+//! Time is always an argument: the time of the event for [`RunReport::apply`], and the caller's
+//! clock for [`RunReport::tick`]. Lines are only ever appended.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -23,34 +24,35 @@ use super::ending::{
 use super::options::{PassingOutputDisplay, ReportVerbosity, RunReportOptions};
 use super::text::{HumanDuration, changed, count, printable};
 
-/// After this long without an event, a line reports what is running.
+/// The time without activity after which a progress line reports what is running.
 const SILENCE_US: u64 = 10_000_000;
-/// The silence between two such lines grows up to here, so that a night's hang fills no disk.
+/// The maximum interval between two progress lines. The interval doubles up to this limit, so that
+/// a test that hangs all night doesn't fill the disk.
 const SILENCE_US_MAX: u64 = 80_000_000;
-/// How many of the longest running tests such a line names.
+/// The number of longest-running tests that a progress line names.
 const LONGEST_NAMED: usize = 3;
-/// What quiet reports keep of the build's output, in case it fails.
+/// The maximum number of bytes of build output that a quiet report keeps in case the build fails.
 const BUILD_OUTPUT_BYTES_MAX: usize = 256 << 10;
 
-/// A report in the making.
+/// The state of a report while its run is going on.
 #[derive(Debug)]
 pub struct RunReport {
     options: RunReportOptions,
     model: RunModel,
     logs: LogStore,
-    /// The time of the last event.
+    /// The time of the last activity; see [`RunReport::keep_time`].
     silent_since_us: u64,
-    /// How much longer that may last, from the last line about it on, before another one.
+    /// The time from `broken_at_us` to the next progress line.
     patience_us: u64,
-    /// When the last line about it was written, or the silence began.
+    /// The time of the last progress line, or of the last activity if that is later.
     broken_at_us: u64,
     build_started_us: u64,
-    /// Of a quiet report: the end of what the build wrote.
+    /// The end of the build output, which only a quiet report keeps.
     build_output: VecDeque<u8>,
 }
 
 impl RunReport {
-    /// A report of which nothing is written yet.
+    /// Creates an empty report.
     pub fn new(options: RunReportOptions) -> RunReport {
         RunReport {
             options,
@@ -64,9 +66,10 @@ impl RunReport {
         }
     }
 
-    /// Writes what there is to say of an event.
+    /// Updates the report with an event and writes the resulting lines, if any.
     pub fn apply(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
-        // Before the model knows of the event: only a start to which nothing ran breaks a silence.
+        // Read before the model applies the event: the start of a test counts as activity only if
+        // no test was running.
         let was_running = self.model.running().len() > 0;
         self.model.apply(event);
         match self.options.verbosity {
@@ -77,7 +80,8 @@ impl RunReport {
         Ok(())
     }
 
-    /// When [`RunReport::tick`] will have something to say, if no event comes before.
+    /// Returns the time at which [`RunReport::tick`] writes the next progress line, unless an event
+    /// resets it. `None` if no progress line is due, as in a quiet report.
     pub fn wake_us(&self) -> Option<u64> {
         let busy = self.model.running().len() > 0 || self.is_building();
         match self.options.verbosity {
@@ -88,7 +92,7 @@ impl RunReport {
         }
     }
 
-    /// Writes what is going on, if it is time to.
+    /// Writes a progress line if [`RunReport::wake_us`] has passed.
     pub fn tick(&mut self, now_us: u64, out: &mut dyn Write) -> io::Result<()> {
         if self.wake_us().is_none_or(|wake_us| now_us < wake_us) {
             return Ok(());
@@ -103,8 +107,8 @@ impl RunReport {
         writeln!(out, "{}", self.options.color.paint(TextRole::Faint, line))
     }
 
-    /// Notes what counts as a sign of life: a test's end, the first test's start, and anything that
-    /// the build says.
+    /// Resets the interval between progress lines if the event is activity: the end of a test, the
+    /// start of a test while none is running, the start of a round, or output of the build.
     fn keep_time(&mut self, event: &Event, was_running: bool) {
         let alive = match &event.kind {
             EventKind::Build(change) => match change {
@@ -165,7 +169,7 @@ impl RunReport {
             ),
             EventKind::Attempt(change) => self.attempt(event.at_us, change, out),
             EventKind::Worker(change) => self.worker(change, out),
-            // The summary has them; before it they would only be in the way.
+            // The summary repeats these notices, so a line here would be redundant.
             EventKind::Notice(notice)
                 if notice.in_summary && notice.severity == NoticeSeverity::Info =>
             {
@@ -243,7 +247,7 @@ impl RunReport {
                 self.logs.append((*test, *attempt), *stream, &text.0, at_us);
                 Ok(())
             }
-            // The build's own output says it.
+            // The output of the build already shows this failure.
             AttemptEvent::Finished(finished) if self.model.tests.is_place(finished.test) => Ok(()),
             AttemptEvent::Finished(finished) => {
                 let has_line = match self.options.verbosity {
@@ -298,8 +302,8 @@ impl RunReport {
         writeln!(out, "{}", self.options.color.paint(TextRole::Faint, text))
     }
 
-    /// What follows the line of an attempt that ended; and what was kept of it and is needed no
-    /// more goes.
+    /// Writes the output of a finished attempt, if it is wanted, and removes logs that are no
+    /// longer needed.
     fn finished(&mut self, finished: &AttemptFinished, out: &mut dyn Write) -> io::Result<()> {
         let color = self.options.color;
         let key = (finished.test, finished.attempt);
@@ -318,7 +322,8 @@ impl RunReport {
             (TestOutcome::Passed, PassingOutputDisplay::Hidden)
             | (TestOutcome::Ignored { .. } | TestOutcome::Cancelled, _) => {}
         }
-        // The ending repeats the output of one attempt; what still runs goes on writing.
+        // The ending repeats the output of one attempt. Attempts that are still running keep their
+        // logs.
         let needed = super::ending::representative_attempt(&self.model, finished.test)
             .filter(|_| self.model.tests.state(finished.test).is_failure())
             .map(|finished| finished.attempt);

@@ -1,20 +1,21 @@
-//! The command that reruns a run's failures and nothing else.
+//! The command that reruns the failed tests of a run and no others.
 //!
-//! It is the original command with its include patterns replaced by patterns of the failures, so it
-//! also works on another machine, for instance when copied from a CI log. Excludes and other
-//! options stay, since they did not exclude the failures.
+//! It is the original command with its include patterns replaced by patterns for the failed tests,
+//! so it also works on another machine, for instance when you copy it from a CI log. Exclude
+//! patterns and other options stay, since they did not exclude the failed tests.
 
 use crate::model::{RunModel, TestIdentity};
 use maelstrom_model::ids::TestId;
 
-/// A longer command helps nobody; then whole targets are run again, or whole packages.
+/// The maximum length of the command, in bytes. If a pattern per test is too long, the command
+/// reruns whole targets or whole packages.
 const COMMAND_BYTES_MAX: usize = 4_000;
 
-/// The kinds of targets that the artifacts of cargo tests end in, such as `cli(test)`.
+/// The target kinds that can follow the name of a cargo artifact, as in `cli(test)`.
 const KINDS_WITH_NAME: [&str; 4] = ["binary", "test", "example", "benchmark"];
 
-/// The command line, ready for a shell. `None` when nothing failed, and for programs whose jobs
-/// have no names.
+/// Returns the command line, quoted for a shell. `None` if no test failed, and for programs whose
+/// tests can't be selected by name.
 pub fn command(model: &RunModel) -> Option<String> {
     let run = model.run.as_ref()?;
     let form = PatternDialect::of(&run.program)?;
@@ -33,7 +34,7 @@ pub fn command(model: &RunModel) -> Option<String> {
     .find_map(|command| command.ok().filter(|line| line.len() <= COMMAND_BYTES_MAX))
 }
 
-/// How a program's patterns name a test.
+/// The selectors that a program's patterns use for a test.
 #[derive(Clone, Copy)]
 enum PatternDialect {
     Cargo,
@@ -52,7 +53,7 @@ impl PatternDialect {
     }
 }
 
-/// How closely the patterns describe the failures.
+/// How precisely the patterns select the failed tests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PatternGranularity {
     Case,
@@ -60,7 +61,7 @@ enum PatternGranularity {
     Package,
 }
 
-/// One pattern for all failures of an artifact.
+/// Returns one pattern for each artifact, or package, with failed tests.
 fn patterns(model: &RunModel, form: PatternDialect, detail: PatternGranularity) -> Vec<String> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for test in model.failed_tests() {
@@ -91,8 +92,8 @@ fn patterns(model: &RunModel, form: PatternDialect, detail: PatternGranularity) 
         .collect()
 }
 
-/// What all tests of an artifact have in common, the package first, and what tells this one apart;
-/// the latter is empty for an artifact that failed as a whole.
+/// Returns the terms that select the artifact of a test, the package first, and the term that
+/// selects the test within it. The latter is empty if the artifact failed as a whole.
 fn terms(model: &RunModel, form: PatternDialect, test: TestId) -> (Vec<String>, String) {
     let TestIdentity {
         package,
@@ -115,7 +116,7 @@ fn terms(model: &RunModel, form: PatternDialect, test: TestId) -> (Vec<String>, 
     }
 }
 
-/// `cli(test)` as a pattern.
+/// Converts an artifact such as `cli(test)` to a pattern term.
 fn target(artifact: &str) -> Option<String> {
     let (name, kind) = artifact.strip_suffix(')')?.rsplit_once('(')?;
     if KINDS_WITH_NAME.contains(&kind) {
@@ -125,8 +126,9 @@ fn target(artifact: &str) -> Option<String> {
     }
 }
 
-/// A comparison whose argument stands in brackets that can hold it. A text that fits into none is
-/// compared with a regular expression, which can spell out any character.
+/// Returns a comparison with the argument in the first kind of brackets that are balanced in
+/// `text`. If there is none, and `text` contains `/`, returns a match with a regular expression
+/// that escapes all special characters.
 fn equals(selector: &str, text: &str) -> String {
     for (open, close) in [('(', ')'), ('[', ']'), ('<', '>')] {
         if is_balanced(text, open, close) {
@@ -161,9 +163,9 @@ fn is_balanced(text: &str, open: char, close: char) -> bool {
     depth == 0
 }
 
-/// The command with these include patterns and no others.
+/// Returns the command with its include patterns replaced by `patterns`.
 fn with_includes(command: &[String], patterns: &[String]) -> Vec<String> {
-    // After `--` a word is an argument of the tests, whatever it looks like.
+    // Every word after `--` is an argument for the tests.
     let end = command
         .iter()
         .position(|word| word == "--")

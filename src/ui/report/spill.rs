@@ -1,23 +1,23 @@
-//! A file for text that waits, and that does not fit in memory.
+//! A temporary file for text that is waiting to be written and doesn't fit in memory.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// A ring: what is written after the limit takes the place of what was read.
+/// A ring buffer in an unlinked temporary file: new text overwrites text that has been read.
 #[derive(Debug)]
 pub(super) struct SpillFile {
     file: File,
-    /// The size of the ring.
+    /// The size of the ring, in bytes.
     bytes_max: u64,
-    /// How much went out since it was empty.
+    /// The number of bytes read since the ring was last empty.
     read: u64,
-    /// How much came in.
+    /// The number of bytes written since the ring was last empty.
     written: u64,
 }
 
 impl SpillFile {
-    /// An empty ring of this size.
+    /// Creates an empty ring of `bytes_max` bytes.
     pub(super) fn new(bytes_max: u64) -> io::Result<SpillFile> {
         Ok(SpillFile {
             file: tempfile::tempfile()?,
@@ -31,7 +31,7 @@ impl SpillFile {
         self.read == self.written
     }
 
-    /// Adds text, as a whole or not at all.
+    /// Appends all of `text`, or returns an error and appends nothing.
     pub(super) fn push(&mut self, mut text: &[u8]) -> io::Result<()> {
         if self.written - self.read + text.len() as u64 > self.bytes_max {
             return Err(io::Error::other("too much is waiting to be written"));
@@ -44,12 +44,12 @@ impl SpillFile {
             written += length as u64;
             text = rest;
         }
-        // Only now: text of which a part could not be written counts as dropped.
+        // Updated last: if a part of the text can't be written, all of it counts as dropped.
         self.written = written;
         Ok(())
     }
 
-    /// Moves the next piece to `chunk`, at most this long.
+    /// Moves up to `length_max` bytes from the front of the ring to `chunk`.
     pub(super) fn pop(&mut self, chunk: &mut Vec<u8>, length_max: usize) -> io::Result<()> {
         let left = self.written - self.read;
         let length = usize::try_from(left).map_or(length_max, |left| left.min(length_max));
@@ -65,7 +65,8 @@ impl SpillFile {
         Ok(())
     }
 
-    /// The place of a position in the file, and how many of so many bytes there are before its end.
+    /// Maps a position to an offset in the file, and limits `length` to the bytes before the end of
+    /// the ring.
     fn part(&self, position: u64, length: usize) -> (u64, usize) {
         let place = position % self.bytes_max;
         let room = self.bytes_max - place;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::style::{OutputColor, TextRole};
 use maelstrom_model::event::{ExitStatus, TestOutcome, untrusted_text};
 
-/// A duration to the millisecond, as it stands in a column of durations.
+/// Formats a duration in microseconds as seconds with milliseconds, such as `61.234s`.
 pub(super) struct PreciseDuration(pub u64);
 
 impl fmt::Display for PreciseDuration {
@@ -15,7 +15,7 @@ impl fmt::Display for PreciseDuration {
     }
 }
 
-/// A duration to the second, as a person says it.
+/// Formats a duration in microseconds to the second, such as `59s`, `1m 01s` or `1h 02m`.
 pub(super) struct HumanDuration(pub u64);
 
 impl fmt::Display for HumanDuration {
@@ -29,7 +29,7 @@ impl fmt::Display for HumanDuration {
     }
 }
 
-/// The word that begins a test's line, and its color.
+/// Returns the word that begins the line of a test, and its color.
 pub(super) fn status(outcome: &TestOutcome) -> (TextRole, &'static str) {
     match outcome {
         TestOutcome::Passed => (TextRole::Good, "PASS"),
@@ -41,7 +41,7 @@ pub(super) fn status(outcome: &TestOutcome) -> (TextRole, &'static str) {
     }
 }
 
-/// What there is to say of an outcome beyond its status.
+/// Returns the details of an outcome beyond its status, such as an exit code or a reason.
 pub(super) fn detail(outcome: &TestOutcome) -> Option<String> {
     match outcome {
         TestOutcome::Passed | TestOutcome::Cancelled => None,
@@ -74,7 +74,7 @@ fn ended(status: ExitStatus) -> String {
     }
 }
 
-/// A number with the thing it counts.
+/// Formats a number with a noun in the singular or plural, such as `1 file` or `2 files`.
 pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     if number == 1 {
         format!("1 {one}")
@@ -83,7 +83,7 @@ pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     }
 }
 
-/// Names the files that changed.
+/// Formats the list of changed files: their paths, and the number of further files.
 pub(crate) fn changed(paths: &[String], more: u32) -> String {
     let names = printable(&paths.join(", "));
     match (paths.is_empty(), more) {
@@ -93,14 +93,16 @@ pub(crate) fn changed(paths: &[String], more: u32) -> String {
     }
 }
 
-/// One line of foreign text (a test's name, say) in which nothing moves the cursor.
+/// Sanitizes one line of untrusted text, such as the name of a test, so that it can't move the
+/// cursor.
 pub(crate) fn printable(text: &str) -> String {
     untrusted_text::clean(text).into_owned()
 }
 
-/// Makes a test's output fit to be printed: escape sequences are dropped, except for colors
-/// where colors may be written; other control characters are dropped, too, and what would turn the
-/// direction of writing or hide becomes a visible sign.
+/// Sanitizes the output of a test.
+///
+/// Drops escape sequences, except for colors where these are allowed, and control characters.
+/// Replaces invisible characters and those that change the direction of text with U+FFFD.
 pub(super) struct OutputSanitizer {
     parser: vte::Parser,
     sink: SanitizerSink,
@@ -124,8 +126,8 @@ impl OutputSanitizer {
         }
     }
 
-    /// Cleans one line, which comes without its newline. A carriage return in its middle, which
-    /// would overwrite what stands before it, becomes a newline.
+    /// Sanitizes one line, given without its newline. A carriage return inside the line, which
+    /// would overwrite the preceding text, becomes a newline.
     pub(super) fn line(&mut self, bytes: &[u8]) -> &str {
         self.sink.line.clear();
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
@@ -133,7 +135,7 @@ impl OutputSanitizer {
         &self.sink.line
     }
 
-    /// What must follow the last line, so that its colors end there.
+    /// Returns the text to write after the last line, which resets the color if any line set one.
     pub(super) fn end(&self) -> &'static str {
         if self.sink.colored { "\u{1b}[0m" } else { "" }
     }

@@ -1,6 +1,5 @@
-//! What the cost of a dashboard frame may depend on, measured in allocations, which do not vary
-//! with the load of the machine. They are counted for the whole process, so this test is its own
-//! program.
+//! The cost of a dashboard frame, measured in allocations, which don't vary with the load of the
+//! machine. They are counted for the whole process, so this test is a program of its own.
 
 // A test fails by panicking.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -21,7 +20,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The allocations of a frame of so many tests, a fiftieth of which have run.
+/// Returns the allocations of a frame with this many tests, a fiftieth of which have run.
 fn of_a_frame(tests: u32) -> usize {
     let mut script = stream::big(tests);
     stream::run_big(&mut script, tests / 50);

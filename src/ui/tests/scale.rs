@@ -1,7 +1,7 @@
-//! A run of 100,000 tests in bounded memory (invariant 8): driver, machine, scheduler, history and
+//! A run of 100,000 tests in limited memory (invariant 8): driver, machine, scheduler, history and
 //! plain report, with a backend that runs nothing.
 //!
-//! There is one test in this file, since the peak of a process's memory is the process's.
+//! There is only one test in this file, because peak memory is measured for the process.
 
 // A test fails by panicking.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -43,12 +43,12 @@ use tokio::sync::mpsc::unbounded_channel;
 
 const TESTS: u32 = 100_000;
 
-/// What a client may take for so many tests: the screen, the engine and the program's own code,
-/// unoptimized. Some 190 MiB are in use; how much of what is freed the allocator keeps depends on
-/// how far one thread is ahead of the other.
+/// The maximum memory of a client with this many tests, including the unoptimized code of the
+/// program. About 190 MiB are in use; how much freed memory the allocator keeps depends on how far
+/// one thread is ahead of the other.
 const PEAK_BYTES_MAX: u64 = 256 << 20;
 
-/// Test binaries: each hands over its tests as soon as it is listed.
+/// The number of test binaries. Each provides its tests as soon as it is listed.
 const BINARIES: u32 = 20;
 
 const PACKAGE: &str = "a-package-with-a-name";
@@ -85,7 +85,7 @@ impl Framework for ManyTests {
         let environment: Arc<BTreeMap<OsString, OsString>> =
             Arc::new((0..60).map(variable).collect());
         for binary in 0..BINARIES {
-            // The next is still being listed while this one's tests are taken.
+            // Yield, so that the next binary is listed while the tests of this one are consumed.
             tokio::task::yield_now().await;
             let artifact: Arc<str> = format!("integration_{binary}(test)").into();
             let package: Arc<str> = PACKAGE.into();
@@ -135,7 +135,7 @@ impl Framework for ManyTests {
     }
 }
 
-/// Every job writes a little and passes at once.
+/// A backend whose jobs write a little output and pass immediately.
 struct Instant {
     scheduler: SlotScheduler<Job>,
     news: VecDeque<BackendEvent>,
@@ -255,7 +255,7 @@ fn peak_bytes() -> u64 {
     kilobytes << 10
 }
 
-/// What an earlier run has learned.
+/// Writes the history of an earlier run.
 fn write_history(path: &Path) {
     let mut file = BufWriter::new(File::create(path).unwrap());
     writeln!(file, "version = 3").unwrap();

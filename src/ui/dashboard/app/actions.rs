@@ -1,5 +1,5 @@
-//! Carries out actions, and what components ask for: what a pane does itself goes to that pane, and
-//! what concerns several components is done here.
+//! Carries out actions, and the requests of components. Actions of a pane go to that pane; those
+//! that involve several components are handled here.
 
 use maelstrom_model::ids::TestId;
 
@@ -15,7 +15,7 @@ use super::super::panes::detail::failure_location;
 use super::App;
 
 impl App {
-    /// Does what a key does.
+    /// Carries out the action of a key.
     pub(super) fn act(&mut self, action: DashboardAction, effects: &mut Vec<ComponentEffect>) {
         if let Some(pane) = self.pane_of(action) {
             self.with_pane(pane, effects, |pane, ctx| {
@@ -143,7 +143,7 @@ impl App {
                     effects.push(ComponentEffect::Leave);
                 }
             }
-            // Those of the panes: see `pane_of`.
+            // Handled by the panes; see `pane_of`.
             DashboardAction::Down
             | DashboardAction::Up
             | DashboardAction::PageDown
@@ -167,7 +167,7 @@ impl App {
         }
     }
 
-    /// The pane whose component takes an action; `None` for what concerns several components.
+    /// Returns the pane that handles an action; `None` if the app handles it.
     fn pane_of(&self, action: DashboardAction) -> Option<PaneKind> {
         match action {
             DashboardAction::Down
@@ -198,7 +198,7 @@ impl App {
         }
     }
 
-    /// Does what a component asks for.
+    /// Carries out the request of a component.
     pub(super) fn carry_out(
         &mut self,
         effect: ComponentEffect,
@@ -280,7 +280,8 @@ impl App {
         self.describe_shown(effects);
     }
 
-    /// Asks for what the detail screen shows beyond the events, if it is shown.
+    /// Requests the description of the test on the detail screen, if the screen is displayed and
+    /// the description is missing.
     pub(super) fn describe_shown(&self, effects: &mut Vec<ComponentEffect>) {
         if self.screens.screen() == ScreenKind::Detail
             && let Some(command) = self.panes.detail.missing(&self.run)
@@ -342,7 +343,7 @@ impl App {
         self.overlay = Some(ScreenOverlay::Search(SearchPrompt::new(target, text)));
     }
 
-    /// Where the current test failed: an absolute path, and a line.
+    /// Returns where the current test failed: an absolute path and a line number.
     pub(super) fn location(&self) -> Option<(String, u32)> {
         let model = self.run.model();
         let location = failure_location(self.current_test()?, model)?;

@@ -1,4 +1,4 @@
-//! Draws the screen: the header, the panes, the footer, and what lies over them.
+//! Draws the screen: the header, the panes, the footer and the overlay.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,7 +13,7 @@ use super::super::theme::StyleRole;
 use super::App;
 
 impl App {
-    /// Draws into a buffer, which is expected to be empty.
+    /// Draws the screen into an empty buffer.
     pub(in super::super) fn draw(&self, buf: &mut Buffer, now_us: u64) {
         let area = buf.area;
         if layout::is_too_small(area.width, area.height) {

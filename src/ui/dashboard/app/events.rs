@@ -1,4 +1,4 @@
-//! What the events of the run change besides what is shown of it.
+//! Applies the events of the run to the app and its components.
 
 use crate::report::changed;
 use maelstrom_model::event::{
@@ -11,7 +11,7 @@ use super::App;
 
 impl App {
     pub(super) fn event(&mut self, event: Event, now_us: u64, effects: &mut Vec<ComponentEffect>) {
-        // The model forgets the count at the end of the round.
+        // Read before the model resets the count at the end of the round.
         let reruns_queued = self.run.live().rerun_queued;
         self.run.apply(&event, now_us);
         match &event.kind {
@@ -43,8 +43,7 @@ impl App {
                     controls.round_finished(reruns_queued, ctx);
                 });
                 self.panes.tests.invalidate();
-                // Who was asked whether to quit although tests run wants to quit, now that none
-                // does.
+                // The user was asked whether to quit while tests run. None is running now, so quit.
                 if matches!(self.overlay, Some(ScreenOverlay::ConfirmQuit)) {
                     self.overlay = None;
                     effects.push(ComponentEffect::Leave);

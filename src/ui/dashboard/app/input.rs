@@ -1,4 +1,4 @@
-//! Passes keys and the mouse to the component that they are meant for.
+//! Dispatches keys and mouse events to the components.
 
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
@@ -8,7 +8,7 @@ use super::super::panes::pane::PaneClick;
 use super::super::tabs;
 use super::App;
 
-/// Rows that a turn of the wheel moves.
+/// The number of rows that one turn of the mouse wheel scrolls.
 const WHEEL_ROWS: isize = 3;
 
 impl App {
@@ -35,7 +35,7 @@ impl App {
         }
     }
 
-    /// The wheel moves what the pointer is on, and leaves the focus of the keys alone.
+    /// Scrolls the pane under the pointer without moving the focus.
     fn turn_wheel(&mut self, at: Position, by: isize, effects: &mut Vec<ComponentEffect>) {
         if let Some(pane) = self.layout().pane_at(at) {
             self.with_pane(pane, effects, |pane, ctx| pane.move_by(by, ctx));
@@ -61,7 +61,7 @@ impl App {
         let was_focused = self.screens.focus() == pane;
         self.screens.set_focus(pane);
         let (area, inside) = (layout.area(pane), layout.inside(pane));
-        // A pane of one line has no frame, and so no title that could be clicked.
+        // A pane with a single line has no frame and therefore no title.
         if at.y == area.y && area.height > 1 {
             self.with_pane(pane, effects, |pane, ctx| pane.click_title(ctx));
         } else if inside.contains(at) {

@@ -1,10 +1,10 @@
-//! The dashboard's state, and [`App::update`], the only way to change it.
+//! The state of the dashboard, and [`App::update`], the only way to change it.
 //!
-//! Each component owns its part of the state. The app passes messages to the component concerned,
-//! and carries out what a component asks for that concerns another.
+//! Each component owns its part of the state. The app dispatches messages to the components, and
+//! carries out the requests of a component that involve others.
 //!
 //! Pure except for the log store's file: time is an argument, and side effects are returned as
-//! [`AppEffect`]s. Everything shown comes from events; keys change only what is displayed.
+//! [`AppEffect`]s. All displayed data comes from events; keys only change what is displayed.
 
 mod actions;
 mod draw;
@@ -34,7 +34,7 @@ use super::shown_run::ShownRun;
 use super::status_line::StatusLine;
 use super::theme::{GlyphSet, StyleRole};
 
-/// See the module's documentation.
+/// The state of the dashboard. See the [module](self) documentation.
 #[derive(Debug)]
 pub struct App {
     settings: DashboardSettings,
@@ -48,24 +48,23 @@ pub struct App {
     mouse: MouseCapture,
 }
 
-/// What a dashboard is made with.
+/// The options and initial state of an [`App`].
 #[derive(Clone, Debug)]
 pub struct AppOptions {
     pub settings: DashboardSettings,
-    /// What the terminal can show.
+    /// The characters that the terminal can display.
     pub glyphs: GlyphSet,
-    /// Where events come from.
     pub source: EventSource,
-    /// Whether a recording begins to move by itself.
+    /// Whether a recording starts to play immediately.
     pub playback: PlaybackState,
-    /// What to do at the end.
+    /// What to do at the end of the run.
     pub on_finish: OnFinish,
     pub columns: u16,
     pub rows: u16,
 }
 
 impl App {
-    /// A dashboard of a run of which nothing is known.
+    /// Creates a dashboard for a run without any events.
     pub fn new(options: AppOptions) -> Self {
         App {
             settings: options.settings,
@@ -80,52 +79,54 @@ impl App {
         }
     }
 
-    /// What is shown: the run as it is, or as it was when the view was frozen.
+    /// Returns the displayed model: the current one, or the one at the time when the view was
+    /// frozen.
     pub fn model(&self) -> &RunModel {
         self.run.model()
     }
 
-    /// The run as it is.
+    /// Returns the current model, even if the view is frozen.
     pub fn live(&self) -> &RunModel {
         self.run.live()
     }
 
-    /// The theme's style for a role.
+    /// Returns the theme's style for a role.
     pub fn style(&self, role: StyleRole) -> Style {
         self.settings.theme.style(role)
     }
 
-    /// All output.
+    /// Returns the captured output of all tests and of the build.
     pub fn logs(&self) -> &LogStore {
         self.run.logs()
     }
 
-    /// The streams of a log that are shown.
+    /// Returns which streams the log pane displays.
     pub(super) fn log_streams(&self) -> StreamFilter {
         self.panes.log.streams()
     }
 
-    /// Where events come from.
+    /// Returns the source of the events.
     pub(super) fn source(&self) -> EventSource {
         self.run.source()
     }
 
-    /// The terminal's columns and rows.
+    /// Returns the number of columns and rows of the terminal.
     pub(super) fn size(&self) -> (u16, u16) {
         self.screens.size()
     }
 
-    /// Gives the run and its output away, when the dashboard has closed.
+    /// Consumes the dashboard and returns the model and logs of the run.
     pub fn into_parts(self) -> (RunModel, LogStore) {
         self.run.into_parts()
     }
 
-    /// Events that came since the view was frozen; `None` when it is not.
+    /// Returns the number of events since the view was frozen; `None` if it is not frozen.
     pub fn frozen_events(&self) -> Option<u64> {
         self.run.frozen_events()
     }
 
-    /// Takes in what happened at `now_us` of the dashboard's own clock.
+    /// Handles a message at `now_us` on the dashboard's clock, and returns the side effects to
+    /// carry out.
     pub fn update(&mut self, msg: AppMessage, now_us: u64) -> Vec<AppEffect> {
         let mut asked = Vec::new();
         let mut outside = Vec::new();
@@ -155,7 +156,7 @@ impl App {
             AppMessage::Idle => self.panes.log.search_on(self.run.logs()),
             AppMessage::Remark(text) => self.status.show(text, now_us),
         }
-        // What a component asks for may lead another to ask for something in turn.
+        // Carrying out a request of one component may result in requests of others.
         while !asked.is_empty() {
             for effect in std::mem::take(&mut asked) {
                 match effect {
@@ -168,19 +169,19 @@ impl App {
         outside
     }
 
-    /// Makes right what a frame is drawn from. To be called before drawing, not for every event:
-    /// any number of events between two frames costs this once.
+    /// Updates the state that a frame is drawn from. Call this before drawing rather than for every
+    /// event, so that any number of events between two frames costs only one update.
     pub fn prepare(&mut self, now_us: u64) {
         let run_us = self.run.run_us(now_us);
-        // The rows are made from the tree's order, which is another one now.
+        // The rows of the test list follow the tree, which has changed.
         if self.run.refresh() {
             self.panes.tests.invalidate();
         }
-        // A frozen view keeps its panes where they are, so the peak waits until it is thawed.
+        // The panes of a frozen view keep their size, so the peak is updated only after the thaw.
         if self.run.frozen_events().is_none() {
             self.panes.running.grow(self.run.live());
         }
-        // The rows come before the layout: what is selected is looked for among them.
+        // The rows come before the layout, because the selection is looked up among them.
         self.panes.tests.refresh(self.run.model(), run_us);
         let layout = self.layout();
         let model = self.run.model();
@@ -204,34 +205,34 @@ impl App {
         panes.log.show(key, test, &ctx);
     }
 
-    /// When time has to be shown passing next, on the dashboard's own clock.
+    /// Returns when a frame is next due for the passage of time, on the dashboard's clock.
     pub fn next_wake_us(&self, now_us: u64) -> Option<u64> {
         let second = self.run.next_second_us(now_us);
         second.into_iter().chain(self.status.until_us()).min()
     }
 
-    /// Whether [`AppMessage::Idle`] would do something.
+    /// Returns whether [`AppMessage::Idle`] has work to do.
     pub fn has_idle_work(&self) -> bool {
         self.panes.log.is_search_behind(self.run.logs())
     }
 
-    /// The run's clock at `now_us` of the dashboard's own.
+    /// Returns the time of the run at `now_us` on the dashboard's clock.
     pub fn run_us(&self, now_us: u64) -> u64 {
         self.run.run_us(now_us)
     }
 
-    /// Where everything is.
+    /// Returns the layout of the current screen.
     fn layout(&self) -> ScreenLayout {
         let peak = self.panes.running.peak();
         self.screens.layout(self.run.model(), peak)
     }
 
-    /// The test that keys act on.
+    /// Returns the test that keys act on.
     fn current_test(&self) -> Option<TestId> {
         self.panes.current_test(&self.screens, self.run.model())
     }
 
-    /// Lets the component of a pane take something in.
+    /// Calls `take` with the component of a pane.
     fn with_pane(
         &mut self,
         pane: PaneKind,
@@ -249,7 +250,7 @@ impl App {
         take(self.panes.get_mut(pane), &mut ctx);
     }
 
-    /// Lets what lies over the screen take something in, if anything does.
+    /// Calls `take` with the open overlay, if any.
     fn with_overlay<R>(
         &mut self,
         effects: &mut Vec<ComponentEffect>,
@@ -267,7 +268,7 @@ impl App {
         Some(take(overlay, &mut ctx))
     }
 
-    /// Lets the controls of the run take something in.
+    /// Calls `take` with the controls of the run.
     fn with_controls(
         &mut self,
         effects: &mut Vec<ComponentEffect>,

@@ -1,4 +1,4 @@
-//! The help: every action with its keys.
+//! The help overlay, which lists every action with its keys.
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
@@ -15,14 +15,14 @@ use super::super::widgets::row::{RowLine, list};
 const KEYS_COLUMNS: usize = 12;
 const WINDOW_COLUMNS: u16 = 78;
 
-/// See the module's documentation.
+/// The state of the help overlay.
 #[derive(Debug, Default)]
 pub(in super::super) struct HelpOverlay {
     top: usize,
 }
 
 impl HelpOverlay {
-    /// Takes a key: it scrolls, or closes the help.
+    /// Handles a key: scrolls, or closes the help.
     pub fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
         let step = usize::from(ctx.inside.height / 2).max(1);
         let top = match ctx.action(key) {
@@ -37,7 +37,7 @@ impl HelpOverlay {
         OverlayState::Open
     }
 
-    /// Draws it over the screen.
+    /// Draws the help over the screen.
     pub fn view(&self, ctx: &ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
         let lines = help_lines(&ctx.settings.keys);
         let rows = window_rows(lines.len(), screen.height);
@@ -64,7 +64,7 @@ fn help_line<'a>(ctx: &ViewContext<'_>, keys: &str, help: &'a str, columns: u16)
     row.into_line()
 }
 
-/// The help's lines: keys and what they do, or a heading.
+/// Returns the lines of the help: keys and their action, or an empty string and a heading.
 fn help_lines(keys: &KeyMap) -> Vec<(String, &'static str)> {
     let mut lines = Vec::new();
     let mut group = "";
@@ -84,12 +84,12 @@ fn help_lines(keys: &KeyMap) -> Vec<(String, &'static str)> {
     lines
 }
 
-/// The rows of the help's window on a screen of so many rows.
+/// Returns the height of the help window, including its frame.
 fn window_rows(lines: usize, screen_rows: u16) -> u16 {
     (lines as u16 + 2).min(screen_rows.saturating_sub(1))
 }
 
-/// How far the help can be scrolled.
+/// Returns the maximum scroll position.
 fn top_max(keys: &KeyMap, screen_rows: u16) -> usize {
     let lines = help_lines(keys).len();
     let room = window_rows(lines, screen_rows).saturating_sub(2);

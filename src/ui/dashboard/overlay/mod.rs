@@ -1,5 +1,5 @@
-//! What lies over the screen and takes all keys: the help, the command palette, a search prompt, or
-//! the question whether to quit.
+//! Overlays, which cover the screen and receive all keys: the help, the command palette, a search
+//! prompt, and the confirmation to quit.
 
 mod help;
 mod palette;
@@ -15,18 +15,18 @@ pub(super) use help::HelpOverlay;
 pub(super) use palette::CommandPalette;
 pub(super) use search::{SearchPrompt, SearchTarget};
 
-/// See the module's documentation.
+/// An open overlay.
 #[derive(Debug)]
 pub(super) enum ScreenOverlay {
     Help(HelpOverlay),
     Palette(CommandPalette),
     Search(SearchPrompt),
-    /// Whether to quit although the run goes on.
+    /// Asks whether to quit while the run is active.
     ConfirmQuit,
 }
 
 impl ScreenOverlay {
-    /// Draws it over the screen, unless it is in the last line only.
+    /// Draws the overlay over the screen. Overlays in the last line are drawn by the footer.
     pub fn view(&self, ctx: &ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
         match self {
             ScreenOverlay::Help(help) => help.view(ctx, screen, buf),
@@ -35,7 +35,7 @@ impl ScreenOverlay {
         }
     }
 
-    /// Takes a key.
+    /// Handles a key. Returns whether the overlay stays open.
     pub fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
         match self {
             ScreenOverlay::Help(help) => help.on_key(key, ctx),
@@ -55,7 +55,7 @@ impl ScreenOverlay {
         }
     }
 
-    /// Takes a text that was pasted.
+    /// Handles pasted text.
     pub fn on_paste(&mut self, text: &str, ctx: &mut Context<'_>) {
         match self {
             ScreenOverlay::Palette(palette) => palette.on_paste(text),
@@ -64,7 +64,7 @@ impl ScreenOverlay {
         }
     }
 
-    /// Takes what is wrong with the pattern that was typed, if anything is.
+    /// Sets or clears the error message of a search pattern.
     pub fn set_error(&mut self, error: Option<String>) {
         if let ScreenOverlay::Search(prompt) = self {
             prompt.set_error(error);

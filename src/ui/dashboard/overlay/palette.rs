@@ -1,4 +1,4 @@
-//! The command palette: a prompt for the name of a command, and the commands that it may mean.
+//! The command palette: a prompt for the name of a command, with a list of matching commands.
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
@@ -20,7 +20,7 @@ const KEYS_COLUMNS: usize = 12;
 const WINDOW_COLUMNS: u16 = 70;
 const WINDOW_ROWS: u16 = 18;
 
-/// See the module's documentation.
+/// The state of the command palette.
 #[derive(Debug, Default)]
 pub(in super::super) struct CommandPalette {
     prompt: TextPrompt,
@@ -28,10 +28,10 @@ pub(in super::super) struct CommandPalette {
 }
 
 impl CommandPalette {
-    /// Takes a key.
+    /// Handles a key. Returns whether the palette stays open.
     pub fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
-        // Counted before the key, which moves within what is shown; another text begins with its
-        // first proposal.
+        // Counted before the key changes the text: Up and Down move within the displayed list, and
+        // a changed text selects its first match.
         let count = proposals(&self.prompt.text).len();
         self.selected = match self.prompt.key(key) {
             PromptEvent::Dismissed => return OverlayState::Closed,
@@ -51,18 +51,18 @@ impl CommandPalette {
         OverlayState::Open
     }
 
-    /// Takes a text that was pasted.
+    /// Inserts pasted text.
     pub fn on_paste(&mut self, text: &str) {
         self.prompt.paste(text);
     }
 
-    /// Draws it over the screen.
+    /// Draws the palette over the screen.
     pub fn view(&self, ctx: &ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
         let size = (WINDOW_COLUMNS, WINDOW_ROWS);
         let inside = window(ctx, " Commands ", size, screen, buf);
         let mut row = RowLine::new(inside.width);
         row.left(": ", ctx.style(StyleRole::Key));
-        // The cursor needs a column, too.
+        // One column is for the cursor.
         let room = row.room().saturating_sub(1);
         let typed = text::keep_end(&self.prompt.text, room, ctx.glyphs.more());
         let cursor = Style::new().add_modifier(Modifier::REVERSED);

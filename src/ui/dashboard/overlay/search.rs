@@ -1,18 +1,18 @@
-//! The search prompt: for names of tests, which are found while one types, or for the log.
+//! The search prompt, which filters tests by name as you type, or searches the log.
 
 use crossterm::event::KeyEvent;
 
 use super::super::context::{ComponentEffect, Context, OverlayState, SyntaxChange};
 use super::super::prompt::{PromptEvent, TextPrompt};
 
-/// What a search looks through.
+/// The target of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum SearchTarget {
     Names,
     Log,
 }
 
-/// See the module's documentation.
+/// The state of the search prompt.
 #[derive(Debug)]
 pub(in super::super) struct SearchPrompt {
     prompt: TextPrompt,
@@ -20,7 +20,7 @@ pub(in super::super) struct SearchPrompt {
 }
 
 impl SearchPrompt {
-    /// A prompt that begins with some text.
+    /// Creates a prompt that contains `text`.
     pub fn new(target: SearchTarget, text: &str) -> Self {
         SearchPrompt {
             prompt: TextPrompt::with(text),
@@ -28,27 +28,27 @@ impl SearchPrompt {
         }
     }
 
-    /// What it looks through.
+    /// Returns the target of the search.
     pub fn target(&self) -> SearchTarget {
         self.target
     }
 
-    /// What was typed.
+    /// Returns the text in the prompt.
     pub fn text(&self) -> &str {
         &self.prompt.text
     }
 
-    /// What is wrong with it.
+    /// Returns the error message of the pattern, if it is invalid.
     pub fn error(&self) -> Option<&str> {
         self.prompt.error.as_deref()
     }
 
-    /// Takes what is wrong with it, if anything is.
+    /// Sets or clears the error message of the pattern.
     pub fn set_error(&mut self, error: Option<String>) {
         self.prompt.error = error;
     }
 
-    /// Takes a key.
+    /// Handles a key. Returns whether the prompt stays open.
     pub fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
         let typed = self.prompt.key(key);
         match self.target {
@@ -76,7 +76,7 @@ impl SearchPrompt {
     fn on_log_key(&mut self, typed: PromptEvent, ctx: &mut Context<'_>) -> OverlayState {
         match typed {
             PromptEvent::Dismissed => return OverlayState::Closed,
-            // Closed by the app, unless the pattern is not valid.
+            // The app closes the prompt if the pattern is valid.
             PromptEvent::Accepted => {
                 ctx.ask(ComponentEffect::SearchLog(self.prompt.text.clone()));
             }
@@ -86,7 +86,7 @@ impl SearchPrompt {
         OverlayState::Open
     }
 
-    /// Takes a text that was pasted.
+    /// Inserts pasted text.
     pub fn on_paste(&mut self, text: &str, ctx: &mut Context<'_>) {
         self.prompt.paste(text);
         if self.target == SearchTarget::Names {

@@ -1,5 +1,5 @@
-//! The cluster: broker, queue, cache, transfers, and whose runs there are. There is nothing to
-//! select in it.
+//! The cluster pane: broker, queue, cache, transfers, and all runs on the cluster. It has no
+//! selection.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -21,7 +21,7 @@ use super::test_line::worker_name;
 const NAME_COLUMNS: usize = 30;
 const TRANSFER_BAR_COLUMNS: usize = 16;
 
-/// See the module's documentation.
+/// The cluster pane. See the [module](self) documentation.
 #[derive(Debug, Default)]
 pub(in super::super) struct ClusterPane;
 
@@ -45,7 +45,7 @@ impl DashboardPane for ClusterPane {
     fn move_by(&mut self, _: isize, _: &mut Context<'_>) {}
 }
 
-/// The lines of the pane, as many as have room.
+/// The lines of the pane, limited to those that fit.
 struct ClusterLines<'c, 'a> {
     ctx: &'c ViewContext<'a>,
     lines: Vec<Line<'a>>,

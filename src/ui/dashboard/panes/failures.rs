@@ -1,4 +1,4 @@
-//! The list of failures: which is selected, and the first that is visible.
+//! The list of failures.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,7 +14,7 @@ use super::super::widgets::row::list;
 use super::pane::{DashboardPane, PaneClick, moved};
 use super::test_line::{remark, test_line};
 
-/// See the module's documentation.
+/// The selection and the scroll position of the list of failures.
 #[derive(Debug, Default)]
 pub(in super::super) struct FailureList {
     chosen: Option<TestId>,
@@ -22,31 +22,31 @@ pub(in super::super) struct FailureList {
 }
 
 impl FailureList {
-    /// The number of the selected failure, or of the first.
+    /// Returns the index of the selected failure, or 0.
     pub fn index(&self, model: &RunModel) -> usize {
         let failures = &model.failures;
         let index = failures.iter().position(|test| Some(*test) == self.chosen);
         index.unwrap_or(0)
     }
 
-    /// The selected failure, or the first.
+    /// Returns the selected failure, or the first one.
     pub fn selected(&self, model: &RunModel) -> Option<TestId> {
         model.failures.get(self.index(model)).copied()
     }
 
-    /// The failure that was chosen, if one was.
+    /// Returns the failure that the user has selected, if any.
     pub fn chosen(&self) -> Option<TestId> {
         self.chosen
     }
 
-    /// Moves the view so that the selection is in it.
+    /// Scrolls so that the selection is visible.
     pub fn keep_in_view(&mut self, model: &RunModel, height: usize) {
         let (selected, count) = (self.index(model), model.failures.len());
         self.top = scroll::top(self.top, selected, count, height);
     }
 
-    /// Selects the failure after `here` (or before it), around the ends. Gives it back, and what to
-    /// say where there is none or the end was passed.
+    /// Selects the failure after or before `here`, wrapping around at the ends. Returns it, and a
+    /// message if there are no failures or the selection wrapped around.
     pub fn select_next(
         &mut self,
         here: Option<TestId>,

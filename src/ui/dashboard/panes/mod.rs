@@ -1,4 +1,4 @@
-//! The panes of the screens. Each owns what it has selected and how far it is scrolled.
+//! The panes of the screens. Each pane owns its selection and its scroll position.
 
 pub(super) mod cluster;
 pub(super) mod detail;

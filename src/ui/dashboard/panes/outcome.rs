@@ -1,11 +1,11 @@
-//! Outcomes of tests in words.
+//! Formats the outcomes of tests.
 
 use maelstrom_model::event::{ExitStatus, TestOutcome};
 
 use super::super::text;
 use super::super::theme::StyleRole;
 
-/// An outcome in words.
+/// Returns the displayed text for an outcome, and its style.
 pub(super) fn outcome(outcome: &TestOutcome) -> (String, StyleRole) {
     match outcome {
         TestOutcome::Passed => ("passed".to_owned(), StyleRole::Passed),

@@ -1,4 +1,4 @@
-//! What all panes have in common: they take in keys and clicks, and are drawn.
+//! The interface of all panes: they handle actions and clicks, and draw themselves.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -6,15 +6,15 @@ use ratatui::layout::Rect;
 use super::super::context::{Context, MoveDirection, ViewContext};
 use super::super::keys::DashboardAction;
 
-/// A component that has a place on a screen.
+/// A component that is displayed in an area of a screen.
 pub(in super::super) trait DashboardPane {
-    /// Draws it into an area, with its frame.
+    /// Draws the pane, including its frame.
     fn view(&self, ctx: &ViewContext<'_>, area: Rect, buf: &mut Buffer);
 
-    /// Moves what is selected, or the view, by so many rows.
+    /// Moves the selection or the view by this many rows, down or, if negative, up.
     fn move_by(&mut self, by: isize, ctx: &mut Context<'_>);
 
-    /// Moves to the beginning or to the end.
+    /// Moves to the beginning or the end.
     fn move_to_end(&mut self, direction: MoveDirection, ctx: &mut Context<'_>) {
         match direction {
             MoveDirection::Previous => self.move_by(isize::MIN / 2, ctx),
@@ -25,10 +25,10 @@ pub(in super::super) trait DashboardPane {
     /// Folds, unfolds or scrolls sideways.
     fn move_sideways(&mut self, _: MoveDirection, _: &mut Context<'_>) {}
 
-    /// Does what an action of its own asks for.
+    /// Carries out an action that is not a movement.
     fn act(&mut self, _: DashboardAction, _: &mut Context<'_>) {}
 
-    /// Takes an action: a movement, or one of its own.
+    /// Carries out an action that was dispatched to this pane.
     fn on_action(&mut self, action: DashboardAction, ctx: &mut Context<'_>) {
         let half_page = (usize::from(ctx.inside.height) / 2).max(1) as isize;
         match action {
@@ -44,22 +44,22 @@ pub(in super::super) trait DashboardPane {
         }
     }
 
-    /// Takes a click on its title.
+    /// Handles a click on the title.
     fn click_title(&mut self, _: &mut Context<'_>) {}
 
-    /// Takes a click on a line, counted from the first that is visible.
+    /// Handles a click on a line.
     fn click(&mut self, _: PaneClick, _: &mut Context<'_>) {}
 }
 
-/// A click on a line of a pane.
+/// A click on a line of a pane, counted from the first visible one.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct PaneClick {
     pub line: usize,
-    /// Whether the pane had the focus before: a click on what is selected then opens it.
+    /// Whether the pane had the focus before. If so, a click on the selected row opens it.
     pub was_focused: bool,
 }
 
-/// Where a selection of a list of `len` lines is after a move.
+/// Returns the index of the selection in a list of `len` rows after a move by `by` rows.
 pub(super) fn moved(index: usize, by: isize, len: usize) -> usize {
     let last = len.saturating_sub(1) as isize;
     (index as isize + by).clamp(0, last.max(0)) as usize

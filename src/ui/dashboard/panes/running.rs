@@ -1,4 +1,4 @@
-//! The list of running tests: which is selected, and how long the list has ever been.
+//! The list of running tests.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,31 +15,32 @@ use super::super::widgets::row::{RowLine, list};
 use super::pane::{DashboardPane, PaneClick, moved};
 use super::test_line::{name_with_sign, remark, remark_line, worker_name};
 
-/// A test that takes this many times what is expected is called slow.
+/// A running test is labeled as slow if it exceeds this multiple of its expected duration, and
+/// [`SLOW_US`].
 const SLOW_FACTOR: u64 = 3;
-/// And this long at least.
+/// The minimum elapsed time of a running test that is labeled as slow, in microseconds.
 const SLOW_US: u64 = 5_000_000;
 
-/// See the module's documentation.
+/// The selection and the peak size of the list of running tests.
 #[derive(Debug, Default)]
 pub(in super::super) struct RunningList {
     chosen: Option<TestId>,
-    /// The most rows that running tests have taken: their list never shrinks.
+    /// The highest number of tests running at the same time. The pane never shrinks below it.
     peak: usize,
 }
 
 impl RunningList {
-    /// The most tests that have run at a time.
+    /// Returns the highest number of tests that were running at the same time.
     pub fn peak(&self) -> usize {
         self.peak
     }
 
-    /// Takes in how many tests run.
+    /// Updates the peak with the current number of running tests.
     pub fn grow(&mut self, model: &RunModel) {
         self.peak = self.peak.max(model.running().len());
     }
 
-    /// The selected running test, or the one that runs longest.
+    /// Returns the selected test, or the longest-running one.
     pub fn selected(&self, model: &RunModel) -> Option<TestId> {
         let known = self
             .chosen
@@ -77,7 +78,7 @@ impl DashboardPane for RunningList {
             let text = format!("{} and {} more", ctx.glyphs.more(), count - shown);
             remark_line(ctx, text)
         });
-        // The selection matters only to keys, so it is marked only where they go to.
+        // The selection only affects keys, so it is highlighted only if the pane has the focus.
         let selected = self.selected(model).filter(|_| ctx.focus == ctx.pane);
         let selected = tests().position(|(_, test)| Some(test) == selected);
         let lines = lines.chain(hidden);

@@ -1,4 +1,4 @@
-//! All panes, and what depends on several of them.
+//! All panes, and the state that depends on several of them.
 
 use crate::log::{BUILD_LOG, LogKey};
 use crate::model::{RunModel, TreeRow};
@@ -15,7 +15,7 @@ use super::running::RunningList;
 use super::test_list::TestListPane;
 use super::workers::WorkersPane;
 
-/// See the module's documentation.
+/// All panes of the dashboard.
 #[derive(Debug, Default)]
 pub(in super::super) struct PaneSet {
     pub failures: FailureList,
@@ -28,7 +28,7 @@ pub(in super::super) struct PaneSet {
 }
 
 impl PaneSet {
-    /// The component that a pane belongs to.
+    /// Returns the component of a pane, to handle input.
     pub fn get_mut(&mut self, pane: PaneKind) -> &mut dyn DashboardPane {
         match pane {
             PaneKind::Failures => &mut self.failures,
@@ -41,7 +41,7 @@ impl PaneSet {
         }
     }
 
-    /// The component that a pane belongs to, to be drawn.
+    /// Returns the component of a pane, to draw it.
     pub fn get(&self, pane: PaneKind) -> &dyn DashboardPane {
         match pane {
             PaneKind::Failures => &self.failures,
@@ -54,7 +54,7 @@ impl PaneSet {
         }
     }
 
-    /// The test that keys act on.
+    /// Returns the test that keys act on.
     pub fn current_test(&self, screens: &ScreenRouter, model: &RunModel) -> Option<TestId> {
         let running = || self.running.selected(model);
         match screens.screen() {
@@ -71,7 +71,7 @@ impl PaneSet {
         }
     }
 
-    /// The selected test, or all tests of the selected group.
+    /// Returns the selected test, or all tests of the selected group.
     pub fn selected_tests(&self, screens: &ScreenRouter, model: &RunModel) -> Vec<TestId> {
         match (screens.screen(), self.tests.selected_row()) {
             (ScreenKind::Tests, Some(TreeRow::Group(group))) => {
@@ -92,7 +92,7 @@ impl PaneSet {
         }
     }
 
-    /// The log that the screen shows.
+    /// Returns the key of the log that the screen shows.
     pub fn log_key(&self, screens: &ScreenRouter, model: &RunModel) -> Option<LogKey> {
         if screens.screen() == ScreenKind::Detail {
             return self.detail.log_key(model);

@@ -1,4 +1,4 @@
-//! The line of a test in a list, and what a list says that has none.
+//! The line of a test in a list, and messages in place of an empty list.
 
 use std::borrow::Cow;
 
@@ -15,10 +15,10 @@ use super::super::text;
 use super::super::theme::StyleRole;
 use super::super::widgets::row::{RowLine, span};
 
-/// In a narrower list only the sign says how a test failed.
+/// A list with fewer columns shows the kind of a failure only by its sign.
 const WORD_COLUMNS_MIN: u16 = 50;
 
-/// A finished (or open) test: sign, name, time, worker.
+/// Returns the line of a test: its sign, name, duration and worker.
 pub(super) fn test_line<'a>(
     ctx: &ViewContext<'a>,
     test: TestId,
@@ -28,7 +28,7 @@ pub(super) fn test_line<'a>(
     let model = ctx.model();
     let dim = ctx.style(StyleRole::Dim);
     let mut row = RowLine::new(columns);
-    // Where there is one worker, its name says nothing.
+    // If there is only one worker, its name is of no use.
     let workers = model.workers().nth(1).is_some();
     if let Some((worker, _)) = model.tests.latest(test).and_then(|latest| latest.place)
         && workers
@@ -50,7 +50,7 @@ pub(super) fn test_line<'a>(
     row.into_line()
 }
 
-/// Adds a test's mark, sign and full name to a line.
+/// Adds the mark, the sign and the full name of a test to a line.
 pub(super) fn name_with_sign<'a>(ctx: &ViewContext<'a>, test: TestId, row: &mut RowLine<'a>) {
     let tests = &ctx.model().tests;
     let state = tests.state(test);
@@ -62,7 +62,7 @@ pub(super) fn name_with_sign<'a>(ctx: &ViewContext<'a>, test: TestId, row: &mut 
         .left_end_of(tests.title(test), ctx.glyphs.more(), ctx.style(role));
 }
 
-/// The mark of a test, and the role of its name.
+/// Returns the mark of a test and the style of its name.
 pub(super) fn mark(marked: bool) -> (&'static str, StyleRole) {
     match marked {
         true => ("*", StyleRole::Marked),
@@ -70,7 +70,7 @@ pub(super) fn mark(marked: bool) -> (&'static str, StyleRole) {
     }
 }
 
-/// What a worker is called in a narrow column.
+/// Returns the name of a worker, shortened for a narrow column.
 pub(super) fn worker_name(model: &RunModel, id: WorkerId) -> String {
     const COLUMNS: usize = 8;
     match model.worker(id) {
@@ -79,12 +79,12 @@ pub(super) fn worker_name(model: &RunModel, id: WorkerId) -> String {
     }
 }
 
-/// A line that says something about a list.
+/// Returns a line with a message about a list.
 pub(super) fn remark_line<'a>(ctx: &ViewContext<'_>, text: impl Into<Cow<'a, str>>) -> Line<'a> {
     Line::from(vec![Span::raw(" "), span(text, ctx.style(StyleRole::Dim))])
 }
 
-/// Draws the only line of a pane that has nothing else to show.
+/// Draws a message in place of an empty list.
 pub(super) fn remark(ctx: &ViewContext<'_>, text: &str, inside: Rect, buf: &mut Buffer) {
     remark_line(ctx, text).render(inside, buf);
 }

@@ -1,4 +1,4 @@
-//! The list of all tests, as a tree or sorted, and the tests that are marked in it or elsewhere.
+//! The list of all tests, as a tree or as a sorted list, and the marked tests.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use super::super::widgets::row::{RowLine, list};
 use super::pane::{DashboardPane, PaneClick, moved};
 use super::test_line::{mark, remark, test_line};
 
-/// See the module's documentation.
+/// The rows of the test list and the marked tests.
 #[derive(Debug, Default)]
 pub(in super::super) struct TestListPane {
     rows: TestRows,
@@ -30,47 +30,48 @@ pub(in super::super) struct TestListPane {
 }
 
 impl TestListPane {
-    /// The rows, as they were last made.
+    /// Returns the rows, as of the last refresh.
     pub fn rows(&self) -> &TestRows {
         &self.rows
     }
 
-    /// What is selected, or the first row.
+    /// Returns the selected row, or the first row.
     pub fn selected_row(&self) -> Option<TreeRow> {
         self.rows.selected_row()
     }
 
-    /// What names are searched for.
+    /// Returns the search for names.
     pub fn finder(&self) -> &TestFinder {
         self.rows.finder()
     }
 
-    /// The rows are wrong.
+    /// Marks the rows to be rebuilt before the next frame.
     pub fn invalidate(&mut self) {
         self.rows.invalidate();
     }
 
-    /// Tests ended.
+    /// Records that tests have ended, which may affect the filter or the order.
     pub fn data_changed(&mut self) {
         self.rows.data_changed();
     }
 
-    /// Makes the rows right.
+    /// Rebuilds the rows if they are out of date.
     pub fn refresh(&mut self, model: &RunModel, run_us: u64) {
         self.rows.refresh(model, run_us);
     }
 
-    /// Moves the view so that the selection is in it.
+    /// Scrolls so that the selection is visible.
     pub fn keep_in_view(&mut self, height: usize) {
         self.rows.keep_in_view(height);
     }
 
-    /// Selects a test, unfolding what hides it.
+    /// Selects a test, and opens the groups that contain it.
     pub fn reveal(&mut self, test: TestId, model: &RunModel) {
         self.rows.reveal(test, &model.tests);
     }
 
-    /// Shows the tests that match, the best selected. `Err` says what is wrong with the pattern.
+    /// Shows only the tests that match, and selects the best fuzzy match. Returns an error message
+    /// if the pattern is invalid.
     pub fn find(
         &mut self,
         pattern: &str,
@@ -85,12 +86,12 @@ impl TestListPane {
         self.rows.find(pattern, syntax, &model.tests)
     }
 
-    /// Shows all tests again.
+    /// Ends the search and shows all tests again.
     pub fn clear_finder(&mut self, model: &RunModel) {
         self.rows.clear_finder(&model.tests);
     }
 
-    /// Gives up the search, or else the filter. Says whether there was one.
+    /// Ends the search or, if there is none, the filter. Returns whether there was either.
     pub fn step_back(&mut self, model: &RunModel) -> bool {
         if !self.finder().pattern().is_empty() {
             self.clear_finder(model);
@@ -103,7 +104,7 @@ impl TestListPane {
         false
     }
 
-    /// Folds or unfolds the selected group. Says whether a group is selected.
+    /// Opens or closes the selected group. Returns whether a group is selected.
     pub fn toggle_fold(&mut self) -> bool {
         let Some(TreeRow::Group(group)) = self.rows.selected_row() else {
             return false;
@@ -124,7 +125,7 @@ impl TestListPane {
     }
 
     fn line<'a>(&self, ctx: &ViewContext<'a>, row: VisibleRow, columns: u16) -> Line<'a> {
-        // A test below many modules still needs room for its name.
+        // Limit the indentation, so that a test below many modules has space for its name.
         let indent = usize::from((row.depth * 2).min(columns / 3));
         match row.row {
             TreeRow::Group(group) => {
@@ -139,12 +140,12 @@ impl TestListPane {
         }
     }
 
-    /// The tests that are marked.
+    /// Returns the marked tests.
     pub fn marked(&self) -> &BTreeSet<TestId> {
         &self.marked
     }
 
-    /// Marks tests, or takes their marks away.
+    /// Toggles the marks of tests.
     pub fn toggle_marks(&mut self, tests: Vec<TestId>) {
         for test in tests {
             if !self.marked.remove(&test) {
@@ -153,7 +154,7 @@ impl TestListPane {
         }
     }
 
-    /// Takes all marks away, and gives the tests that had one.
+    /// Removes all marks, and returns the tests that were marked.
     pub fn take_marked(&mut self) -> Vec<TestId> {
         std::mem::take(&mut self.marked).into_iter().collect()
     }

@@ -1,4 +1,4 @@
-//! Bars and sparklines.
+//! Bars and sparklines for use in lines and panes.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,10 +8,10 @@ use ratatui::widgets::{Sparkline, Widget};
 
 use super::super::theme::GlyphSet;
 
-/// The number of levels that a value can be shown at.
+/// The number of levels of a sparkline.
 const LEVELS: u64 = 8;
 
-/// Draws a sparkline: a column for each value, 1000 being full.
+/// Draws a sparkline with one column per value, from 0 to 1000.
 pub(in super::super) fn sparkline(
     glyphs: GlyphSet,
     values: impl Iterator<Item = u16>,
@@ -19,8 +19,8 @@ pub(in super::super) fn sparkline(
     area: Rect,
     buf: &mut Buffer,
 ) {
-    // ratatui leaves a column of zero empty. Here it has the lowest level, so that it differs from
-    // a time of which nothing is known.
+    // ratatui draws nothing for zero. Zero is mapped to the lowest level here, so that it differs
+    // from a time without data.
     let level = |permille: u16| u64::from(permille.min(1000)) * (LEVELS - 1) / 1000 + 1;
     let [one, two, three, four, five, six, seven, full] = glyphs.levels();
     let sparkline = Sparkline::default()
@@ -41,8 +41,8 @@ pub(in super::super) fn sparkline(
     sparkline.render(area, buf);
 }
 
-/// A bar of `room` columns of which `part / whole` are full. It is part of a line, for which
-/// ratatui's gauges are no use: they draw an area of their own, with a label.
+/// Returns a bar of `room` columns, of which `part / whole` are filled. ratatui's gauges can't be
+/// part of a line: they draw an area of their own, with a label.
 pub(in super::super) fn bar_text(glyphs: GlyphSet, part: u64, whole: u64, room: usize) -> String {
     let [full, _, _, empty] = glyphs.gauge();
     let filled = match whole {

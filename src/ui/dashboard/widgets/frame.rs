@@ -1,4 +1,4 @@
-//! Frames of panes and windows.
+//! Frames for panes and windows.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,7 +12,8 @@ use super::super::text;
 use super::super::theme::{GlyphSet, StyleRole};
 use super::row::{RowLine, span};
 
-/// Draws a pane's frame with a title at its left and facts at its right, and gives back its inside.
+/// Draws the frame of a pane with a title on the left and facts on the right. Returns the area
+/// inside the frame.
 pub(in super::super) fn frame(
     ctx: &ViewContext<'_>,
     title: &str,
@@ -27,14 +28,14 @@ pub(in super::super) fn frame(
     let title_style = style.patch(ctx.style(StyleRole::Title));
     let room = usize::from(area.width.saturating_sub(4));
     let facts_columns = text::columns(facts);
-    // The title is what the facts are about: they give way first.
+    // The facts are dropped first, because they are useless without the title.
     let title_room = if text::columns(title) + facts_columns + 2 <= room {
         room - facts_columns
     } else {
         room
     };
     let title = text::keep_end(title, title_room, ctx.glyphs.more());
-    // On a very low terminal a pane may have no room for more than its title.
+    // On a low terminal, a pane may have space only for its title.
     if area.height < 2 {
         let mut row = RowLine::new(area.width);
         row.skip(1).skip_right(2).left(title, title_style).skip(1);
@@ -47,7 +48,7 @@ pub(in super::super) fn frame(
     let title = span(title, title_style);
     let mut block = block(ctx.glyphs, style);
     if !facts.is_empty() && title.width() + facts_columns <= room {
-        // A column of the border stays visible before the corner.
+        // Keep one column of the border visible before the corner.
         let rule = Span::styled(ctx.glyphs.rule(), style);
         let facts = Line::from(vec![span(facts, style), rule]);
         block = block.title_top(facts.right_aligned());
@@ -58,7 +59,8 @@ pub(in super::super) fn frame(
     inside
 }
 
-/// Empties a window in the middle of the screen and frames it. Gives back its inside.
+/// Clears a window in the middle of the screen and draws its frame. Returns the area inside the
+/// frame.
 pub(in super::super) fn window(
     ctx: &ViewContext<'_>,
     title: &str,

@@ -1,4 +1,4 @@
-//! How the dashboard uses ratatui's widgets: its lines, lists, frames, bars and sparklines.
+//! Lines, lists, frames, bars and sparklines, based on ratatui's widgets.
 
 pub(super) mod bars;
 pub(super) mod frame;

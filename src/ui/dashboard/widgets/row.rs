@@ -1,4 +1,4 @@
-//! Lines that fill a row: parts from the left, parts from the right, and lists of such lines.
+//! Lines with left-aligned and right-aligned parts, and lists of such lines.
 
 use std::borrow::Cow;
 
@@ -13,10 +13,12 @@ use maelstrom_model::event::untrusted_text::clean;
 
 const BLANKS: &str = "                                                                ";
 
-/// As many parts and gaps as most lines have: a frame makes one line for each row in view.
+/// The initial capacity: the number of parts and gaps of most lines. A frame creates a line for
+/// each visible row.
 const PARTS: usize = 12;
 
-/// A text in a style. Names are shown that others have chosen: they are cleaned here.
+/// Returns a styled text. Sanitizes it, because it may be a name that the user's project has
+/// chosen.
 pub(in super::super) fn span<'a>(text: impl Into<Cow<'a, str>>, style: Style) -> Span<'a> {
     let text = match text.into() {
         Cow::Borrowed(text) => clean(text),
@@ -31,23 +33,23 @@ pub(in super::super) fn span<'a>(text: impl Into<Cow<'a, str>>, style: Style) ->
     Span::styled(text, style)
 }
 
-/// A line in which parts are placed one after the other, from its left or from its right, each in
-/// the room that those before it have left.
+/// A line to which parts are added from the left or from the right, each in the space that the
+/// previous ones have left.
 #[derive(Debug)]
 pub(in super::super) struct RowLine<'a> {
     left: Vec<Span<'a>>,
-    /// The last first.
+    /// The parts on the right, in reverse order.
     right: Vec<Span<'a>>,
-    /// Where the next part from the left begins, and where the last one ended.
+    /// The column of the next part on the left, and the end of the last one.
     x: usize,
     ended: usize,
-    /// Where the next part from the right ends, and where the last one began.
+    /// The end of the next part on the right, and the column of the last one.
     end: usize,
     began: usize,
 }
 
 impl<'a> RowLine<'a> {
-    /// A line of so many columns.
+    /// Creates a line of `columns` columns.
     pub fn new(columns: u16) -> Self {
         RowLine {
             left: Vec::with_capacity(PARTS),
@@ -59,31 +61,31 @@ impl<'a> RowLine<'a> {
         }
     }
 
-    /// A line like those of header and footer, with a free column at both ends.
+    /// Creates a line with an empty column at both ends, like those of the header and footer.
     pub fn with_margins(columns: u16) -> Self {
         let mut row = RowLine::new(columns);
         row.skip(1).skip_right(1);
         row
     }
 
-    /// The columns that are left.
+    /// Returns the number of columns that are left.
     pub fn room(&self) -> usize {
         self.end.saturating_sub(self.x)
     }
 
-    /// Leaves columns free at the left.
+    /// Skips columns on the left.
     pub fn skip(&mut self, columns: usize) -> &mut Self {
         self.x += columns;
         self
     }
 
-    /// Leaves columns free at the right.
+    /// Skips columns on the right.
     pub fn skip_right(&mut self, columns: usize) -> &mut Self {
         self.end = self.end.saturating_sub(columns);
         self
     }
 
-    /// Adds a text from the left, cut where the room ends.
+    /// Adds a text on the left, cut at the end if it doesn't fit.
     pub fn left(&mut self, text: impl Into<Cow<'a, str>>, style: Style) -> &mut Self {
         let room = self.room();
         if room == 0 {
@@ -104,13 +106,13 @@ impl<'a> RowLine<'a> {
         self
     }
 
-    /// Adds a text from the left, without its beginning where there is no room for all of it.
+    /// Adds a text on the left, cut at its beginning if it doesn't fit.
     pub fn left_end_of(&mut self, text: &'a str, more: &str, style: Style) -> &mut Self {
         let shown = text::keep_end(text, self.room(), more);
         self.left(shown, style)
     }
 
-    /// Adds a text from the right if there is room for it, and leaves columns free before it.
+    /// Adds a text on the right if it fits, and skips `gap` columns before it.
     pub fn right(&mut self, text: impl Into<Cow<'a, str>>, style: Style, gap: usize) -> &mut Self {
         let part = span(text, style);
         let columns = part.width();
@@ -125,7 +127,7 @@ impl<'a> RowLine<'a> {
         self.skip_right(gap)
     }
 
-    /// The line.
+    /// Converts the row to a ratatui line.
     pub fn into_line(mut self) -> Line<'a> {
         if !self.right.is_empty() {
             let room = self.began.saturating_sub(self.ended);
@@ -143,7 +145,7 @@ fn blanks(columns: usize) -> Span<'static> {
     }
 }
 
-/// Draws lines below each other, the selected one marked all over its width.
+/// Draws a list of lines, and highlights the selected one across its full width.
 pub(in super::super) fn list<'a>(
     lines: impl Iterator<Item = Line<'a>>,
     selected: Option<usize>,
@@ -151,10 +153,10 @@ pub(in super::super) fn list<'a>(
     area: Rect,
     buf: &mut Buffer,
 ) {
-    // Only the lines in view are made, so the list itself has nothing to scroll.
+    // Only the visible lines are created, so the list doesn't scroll.
     let height = usize::from(area.height);
     let list = List::new(lines.take(height)).highlight_style(style);
-    // Of a selection out of view, the list would make its last line.
+    // ratatui would move a selection outside the view to the last line.
     let selected = selected.filter(|index| *index < height);
     let mut state = ListState::default().with_selected(selected);
     StatefulWidget::render(list, area, buf, &mut state);

@@ -7,7 +7,7 @@ use maelstrom_model::event::untrusted_text::is_hostile;
 use maelstrom_model::event::{BuildEvent, RunEvent, WatchEvent, WorkerStatusEvent};
 use maelstrom_model::testing::hostile_text;
 
-/// A run in which this text is wherever a text can be.
+/// A run with this text in every field that can hold text.
 fn report_text(text: &str, verbosity: ReportVerbosity) -> String {
     let mut story = Story::new(RunReportOptions {
         verbosity,

@@ -26,7 +26,7 @@ const QUIET: RunReportOptions = RunReportOptions {
     ..PLAIN
 };
 
-/// A run being told, event by event.
+/// A report under test, fed event by event.
 struct Story {
     report: RunReport,
     now_us: u64,

@@ -54,7 +54,7 @@ fn the_beginning_and_the_end_are_shown_with_where_the_rest_is() {
         assert!(told.contains("shows 1 MiB of what a test wrote"), "{told}");
         assert!(told.contains("`--record FILE` keeps all of it"), "{told}");
         assert_eq!(cut.next(), None);
-        // What is counted and what is shown are all there is.
+        // The lines shown and the lines left out add up to all lines.
         let numbers: String = told.chars().filter(char::is_ascii_digit).collect();
         let left_out: usize = numbers.strip_suffix('1').unwrap().parse().unwrap();
         assert_eq!(report.matches(" xxx").count() + left_out, 40_000);
@@ -77,7 +77,7 @@ fn a_long_line_stays_one_line() {
             let whole = format!("    {number} {line}\n");
             assert!(report.contains(&whole), "{length}");
         }
-        // Where it is repeated it is cut, once.
+        // The repeated output is cut, once.
         let outcome = failed(ExitStatus::Code(1));
         let report = reported_as(1, &line, outcome, Repeated::Yes);
         let cuts = report.matches("[cut]").count();

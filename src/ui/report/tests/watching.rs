@@ -3,7 +3,7 @@
 use super::*;
 use maelstrom_model::event::WatchEvent;
 
-/// A round that fails, one that a change cuts short, and one whose build fails.
+/// A round that fails, one that a change interrupts, and one whose build fails.
 fn a_watched_story(options: RunReportOptions) -> Story {
     let mut story = Story::new(options);
     story.begins(IsolationMode::Container);

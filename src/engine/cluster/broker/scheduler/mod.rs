@@ -13,8 +13,8 @@
 //! ```
 //!
 //! - [`types`](self): inputs and outputs. [`SchedulerLimits`]: the limits.
-//! - `job_scheduler`: the state; `client_state`, `worker_state`, `lease_state`, `counters`: parts of
-//!   it.
+//! - `job_scheduler`: the state; `client_state`, `worker_state`, `lease_state`, `counters`: its
+//!   parts.
 //! - `clients`: submissions and cancellations. `workers`: present and absent workers. `resume`:
 //!   returning workers. `leases`: how attempts start and end.
 //! - `queue`: the waiting jobs. `grants`: the next decisions. `status`: statistics.

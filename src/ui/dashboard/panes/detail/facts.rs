@@ -1,4 +1,4 @@
-//! The facts of one test: its phases, attempts, resource usage, and command.
+//! The facts about one test: its phases, attempts, resource usage and command.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -18,13 +18,13 @@ use super::super::test_line::worker_name;
 
 const LABEL_COLUMNS: usize = 11;
 
-/// A labelled line, in several styles.
+/// A line with a label and several styled parts.
 struct DetailLine {
     label: &'static str,
     parts: Vec<(String, Style)>,
 }
 
-/// Draws what is known about an attempt of a test.
+/// Draws the facts about one attempt of a test.
 pub(super) fn view(
     ctx: &ViewContext<'_>,
     test: TestId,
@@ -175,7 +175,7 @@ fn add_description(ctx: &ViewContext<'_>, test: TestId, facts: &mut Vec<DetailLi
     }
 }
 
-/// `queued 0.012s → prepared 0.001s → ran 1.204s`.
+/// Formats the phases of an attempt, such as `queued 0.012s → prepared 0.001s → ran 1.204s`.
 fn phases(ctx: &ViewContext<'_>, record: &AttemptRecord) -> String {
     let arrow = format!(" {} ", ctx.glyphs.arrow());
     if let Some(finished) = &record.finished {

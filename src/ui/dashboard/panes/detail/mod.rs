@@ -1,4 +1,4 @@
-//! One test in detail: which test, and which of its attempts.
+//! The detail pane, which shows one test and one of its attempts.
 
 mod facts;
 
@@ -17,7 +17,7 @@ use super::super::widgets::frame::frame;
 use super::pane::DashboardPane;
 use super::test_line::remark;
 
-/// See the module's documentation.
+/// The displayed test and attempt. `attempt` is `None` for the latest one.
 #[derive(Debug, Default)]
 pub(in super::super) struct DetailPane {
     test: Option<TestId>,
@@ -25,12 +25,12 @@ pub(in super::super) struct DetailPane {
 }
 
 impl DetailPane {
-    /// The test that is shown.
+    /// Returns the displayed test.
     pub fn test(&self) -> Option<TestId> {
         self.test
     }
 
-    /// Shows a test, from its latest attempt on.
+    /// Shows a test, starting with its latest attempt.
     pub fn show(&mut self, test: Option<TestId>) {
         if self.test != test {
             self.attempt = None;
@@ -38,12 +38,12 @@ impl DetailPane {
         self.test = test;
     }
 
-    /// The log of the attempt that is shown.
+    /// Returns the key of the displayed attempt's log.
     pub fn log_key(&self, model: &RunModel) -> Option<LogKey> {
         Some(log_of(self.test?, self.attempt, model))
     }
 
-    /// Shows the attempt after the present one, or the one before.
+    /// Shows the next or previous attempt, if there is one.
     pub fn change_attempt(&mut self, direction: MoveDirection, model: &RunModel) {
         let (Some(test), Some((_, shown))) = (self.test, self.log_key(model)) else {
             return;
@@ -56,7 +56,8 @@ impl DetailPane {
         .or(Some(shown));
     }
 
-    /// The command that asks for what the screen shows beyond the events, unless that is known.
+    /// Returns the command that requests the description of the test; `None` if it is known, and
+    /// for a recording.
     pub fn missing(&self, run: &ShownRun) -> Option<UiCommand> {
         let test = self.test?;
         let is_known = run.model().description(test).is_some();
@@ -93,10 +94,11 @@ impl DashboardPane for DetailPane {
     }
 }
 
-/// The log of a test's attempt, or else of its latest one.
+/// Returns the key of the log of an attempt, or of the latest attempt. For a place that doesn't
+/// compile, this is the log of the build.
 pub(in super::super) fn log_of(test: TestId, attempt: Option<Attempt>, model: &RunModel) -> LogKey {
     let tests = &model.tests;
-    // The compiler's own words.
+    // The output of the compiler is in the log of the build.
     if tests.is_place(test) {
         return BUILD_LOG;
     }
@@ -104,7 +106,7 @@ pub(in super::super) fn log_of(test: TestId, attempt: Option<Attempt>, model: &R
     (test, attempt.unwrap_or(Attempt(1)))
 }
 
-/// Where a test failed.
+/// Returns where a test failed, from its latest attempt that reports a location.
 pub(in super::super) fn failure_location(
     test: TestId,
     model: &RunModel,

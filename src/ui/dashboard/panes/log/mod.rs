@@ -1,4 +1,4 @@
-//! The log: which part of it is visible, and what is searched in it.
+//! The log pane: the visible part of a log, and the search in it.
 
 mod search;
 mod view;
@@ -21,17 +21,18 @@ use search::{LogSearch, SearchedLog};
 use view::LogView;
 use viewport::{LogViewport, PaneSize, ScrollPosition};
 
-/// See the module's documentation.
+/// The log pane. See the [module](self) documentation.
 #[derive(Debug, Default)]
 pub(in super::super) struct LogPane {
     viewport: LogViewport,
     search: Option<LogSearch>,
-    /// What the log is shown for: several places that do not compile share one.
+    /// The test whose log is displayed. Several places that don't compile share one log.
     test: Option<TestId>,
 }
 
-/// Whether a line of a failure's output says what went wrong, if it failed at this place. pytest
-/// marks such lines with an E and names the place after them; everywhere else the message names it.
+/// Returns whether a line of output contains the message of a failure at `place`. Python output of
+/// pytest marks such lines with an E and prints the location after them; other output contains the
+/// location in the message.
 fn is_failure_message(line: &[u8], place: &str) -> bool {
     let names = |place: &str| memchr::memmem::find(line, place.as_bytes()).is_some();
     let is_python = place
@@ -40,8 +41,8 @@ fn is_failure_message(line: &[u8], place: &str) -> bool {
     names(place) || (is_python && line.starts_with(b"E   "))
 }
 
-/// What a test's output has in the line that tells where it failed. The output names the file from
-/// another directory than we do, so its last component must do.
+/// Returns the location of a test's failure as it appears in the output. The output may print the
+/// path relative to another directory, so only the file name is used.
 fn location_as_printed(test: TestId, model: &RunModel) -> Option<String> {
     let location = failure_location(test, model)?;
     let file = std::path::Path::new(&location.path).file_name()?;
@@ -49,14 +50,15 @@ fn location_as_printed(test: TestId, model: &RunModel) -> Option<String> {
 }
 
 impl LogPane {
-    /// Shows the log of a test: from its end, or where it says what went wrong.
+    /// Shows the log of a test, at its end or, once the location of the failure is known, at the
+    /// message.
     pub fn show(&mut self, key: Option<LogKey>, test: Option<TestId>, ctx: &Context<'_>) {
         if (self.viewport.key(), self.test) != (key, test) {
             self.viewport.show(key);
             self.test = test;
             self.restart_search();
         }
-        // Known at the test's end, when its log may have been in view for a while.
+        // The location is known only when the test has ended; its log may have been visible before.
         if self.viewport.is_opening()
             && let Some(place) = test.and_then(|test| location_as_printed(test, ctx.model()))
         {
@@ -65,18 +67,18 @@ impl LogPane {
         }
     }
 
-    /// Which streams are shown.
+    /// Returns which streams are displayed.
     pub fn streams(&self) -> StreamFilter {
         self.viewport.streams()
     }
 
-    /// What is searched for, if anything is.
+    /// Returns the pattern of the search, if any.
     pub fn pattern(&self) -> Option<&str> {
         self.search.as_ref().map(LogSearch::pattern)
     }
 
-    /// Begins a search, or ends it if the pattern is empty. `Err` says what is wrong with the
-    /// pattern; the old search then stays.
+    /// Starts a search, or ends it if the pattern is empty. If the pattern is invalid, returns an
+    /// error message and keeps the previous search.
     pub fn set_search(&mut self, pattern: &str) -> Result<(), String> {
         self.search = match pattern {
             "" => None,
@@ -85,18 +87,18 @@ impl LogPane {
         Ok(())
     }
 
-    /// Ends the search. Says whether there was one.
+    /// Ends the search. Returns whether there was one.
     pub fn end_search(&mut self) -> bool {
         self.search.take().is_some()
     }
 
-    /// Whether there are lines that the search has not looked at.
+    /// Returns whether the search has not searched all lines.
     pub fn is_search_behind(&self, logs: &LogStore) -> bool {
         let search = self.search.as_ref();
         search.is_some_and(|search| search.is_behind(self.viewport.line_count(logs)))
     }
 
-    /// Looks at the next stretch of lines.
+    /// Searches the next lines.
     pub fn search_on(&mut self, logs: &LogStore) {
         let log = self.searched(logs);
         if let Some(search) = &mut self.search {
@@ -150,7 +152,7 @@ impl LogPane {
     }
 
     fn copy(&self, ctx: &mut Context<'_>) {
-        /// Terminals refuse longer texts; some hang.
+        /// Terminals ignore longer texts, and some hang.
         const COPY_BYTES_MAX: usize = 1 << 20;
         let Some(key) = self.viewport.key() else {
             ctx.notice("there is no log to copy");

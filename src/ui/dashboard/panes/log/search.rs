@@ -1,6 +1,6 @@
-//! The search through a log: its pattern, and the lines that match.
+//! The search in a log: its pattern, and the lines that match.
 //!
-//! Matches are collected a stretch of lines at a time, so a long log never delays a key.
+//! Searches a limited number of lines at a time, so a long log never delays a key.
 
 use regex::Regex;
 
@@ -10,21 +10,21 @@ use super::super::super::ansi;
 use super::super::super::context::MoveDirection;
 use super::super::super::finder;
 
-/// Lines that one stretch of searching looks at.
+/// The number of lines that are searched at a time.
 pub(super) const SEARCH_STRETCH_LINES: usize = 20_000;
 
-/// See the module's documentation.
+/// The state of a search. See the [module](self) documentation.
 #[derive(Debug)]
 pub(super) struct LogSearch {
     pattern: String,
     regex: Regex,
     matches: Vec<usize>,
     searched_lines: usize,
-    /// Which match was gone to last.
+    /// The index of the most recently visited match.
     current: Option<usize>,
 }
 
-/// The lines that are searched.
+/// The lines to search.
 #[derive(Clone, Copy)]
 pub(super) struct SearchedLog<'a> {
     pub logs: &'a LogStore,
@@ -34,7 +34,8 @@ pub(super) struct SearchedLog<'a> {
 }
 
 impl LogSearch {
-    /// A search that has looked at nothing. `Err` says what is wrong with the pattern.
+    /// Creates a search that has not searched any lines. Returns an error message if the pattern is
+    /// invalid.
     pub fn new(pattern: &str) -> Result<Self, String> {
         Ok(LogSearch {
             pattern: pattern.to_owned(),
@@ -45,29 +46,29 @@ impl LogSearch {
         })
     }
 
-    /// What is searched for.
+    /// Returns the pattern as entered.
     pub fn pattern(&self) -> &str {
         &self.pattern
     }
 
-    /// The pattern, ready to be matched.
+    /// Returns the compiled pattern.
     pub fn regex(&self) -> &Regex {
         &self.regex
     }
 
-    /// Begins again, with another log.
+    /// Starts the search again, for another log.
     pub fn restart(&mut self) {
         self.matches.clear();
         self.searched_lines = 0;
         self.current = None;
     }
 
-    /// Whether there are lines that were not looked at.
+    /// Returns whether there are lines that have not been searched.
     pub fn is_behind(&self, lines: usize) -> bool {
         self.searched_lines < lines
     }
 
-    /// Looks at the next stretch of lines.
+    /// Searches the next lines, up to [`SEARCH_STRETCH_LINES`].
     pub fn advance(&mut self, log: SearchedLog<'_>) {
         let Some(key) = log.key else { return };
         let until = log.lines.min(self.searched_lines + SEARCH_STRETCH_LINES);
@@ -78,7 +79,7 @@ impl LogSearch {
                 let is_plain = line.bytes.is_ascii()
                     && memchr::memchr3(b'\x1b', b'\t', b'\r', line.bytes).is_none();
                 let found = if is_plain {
-                    // Without escapes and tabs the text is the line itself.
+                    // Without escape sequences and tabs, the text is identical to the bytes.
                     std::str::from_utf8(line.bytes).is_ok_and(|text| regex.is_match(text))
                 } else {
                     regex.is_match(&ansi::plain(line.bytes))
@@ -91,15 +92,16 @@ impl LogSearch {
         self.searched_lines = until;
     }
 
-    /// Goes to the next (or previous) match as seen from the line `here`, around the ends, and
-    /// gives its line. `None` where nothing matches.
+    /// Moves to the next or previous match, wrapping around at the ends, and returns its line. The
+    /// first jump starts at the line `here`. Returns `None` if nothing matches.
     pub fn jump(
         &mut self,
         log: SearchedLog<'_>,
         here: Option<usize>,
         direction: MoveDirection,
     ) -> Option<usize> {
-        // What lies ahead must have been looked at; the rest follows between events.
+        // Search until there is a match in this direction. The remaining lines are searched while
+        // idle.
         while log.key.is_some()
             && self.is_behind(log.lines)
             && !self.has_match_ahead(direction, here)
@@ -130,7 +132,8 @@ impl LogSearch {
     fn has_match_ahead(&self, direction: MoveDirection, here: Option<usize>) -> bool {
         match (direction, self.current) {
             (MoveDirection::Previous, Some(current)) => current > 0,
-            // With no match above the view the log's last one is gone to: all must be known.
+            // Without a match above `here`, the jump wraps around to the last one, so all must be
+            // known.
             (MoveDirection::Previous, None) => false,
             (MoveDirection::Next, Some(current)) => current + 1 < self.matches.len(),
             (MoveDirection::Next, None) => {
@@ -140,12 +143,12 @@ impl LogSearch {
         }
     }
 
-    /// The line of the match that was gone to last.
+    /// Returns the line of the most recently visited match.
     pub fn current_line(&self) -> Option<usize> {
         self.matches.get(self.current?).copied()
     }
 
-    /// `k/N` of the search, with a `+` while there is more to look at.
+    /// Returns the progress as `k/N`, followed by `+` while not all lines have been searched.
     pub fn progress(&self, lines: usize) -> String {
         let current = self.current.map_or(0, |current| current + 1);
         let more = if self.is_behind(lines) { "+" } else { "" };

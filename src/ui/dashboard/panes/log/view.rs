@@ -1,4 +1,5 @@
-//! Draws a log: the lines in view, with their numbers, and the test's outcome below the last.
+//! Draws a log: the visible lines with their numbers, and the outcome of the attempt after the
+//! last.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -21,7 +22,7 @@ use super::viewport::{
     LineWrap, LogRow, LogViewport, PaneSize, ScrollPosition, TIMESTAMP_COLUMNS, TimestampVisibility,
 };
 
-/// A log to be drawn.
+/// What is needed to draw a log.
 pub(super) struct LogView<'a> {
     pub ctx: &'a ViewContext<'a>,
     pub viewport: &'a LogViewport,
@@ -52,7 +53,7 @@ impl LogView<'_> {
         let count = self.viewport.line_count(logs);
         let ending = record.and_then(|record| self.ending(record));
         let at_end = rows.last().is_none_or(|last| last.line + 1 == count);
-        // The ending is a row of its own: when following it takes the last place.
+        // The ending is a separate row. While following, it takes the last row of the view.
         let rows = match (&ending, at_end, self.viewport.position()) {
             (Some(_), true, ScrollPosition::Following) if rows.len() >= size.rows => {
                 rows.get(1..).unwrap_or_default()
@@ -144,8 +145,8 @@ impl LogView<'_> {
         }
     }
 
-    /// Marks what matches, over the line that is already drawn: a match may begin and end within
-    /// spans, and takes their styles over where its own has none.
+    /// Highlights the matches of the search on a line that was already drawn: matches may begin and
+    /// end within spans, and keep their styles where the highlight has none.
     fn mark_matches(
         &self,
         search: &LogSearch,
@@ -157,11 +158,11 @@ impl LogView<'_> {
         let style = self.ctx.style(StyleRole::SearchMatch);
         let line: String = row.spans.iter().map(|span| span.text.as_str()).collect();
         let begin = area.x + begin as u16;
-        // Row by row: a match that wrapping breaks is found by the search, but not marked here.
+        // Searches each row: a match across a line wrap is found by the search but not highlighted.
         for found in search
             .regex()
             .find_iter(&line)
-            // A pattern such as `x*` also matches the empty text between two letters.
+            // A pattern such as `x*` also matches the empty string between two characters.
             .filter(|found| !found.is_empty())
         {
             let before = text::columns(line.get(..found.start()).unwrap_or_default()) as u16;
@@ -175,7 +176,7 @@ impl LogView<'_> {
         }
     }
 
-    /// How an attempt ended, in a line.
+    /// Returns the line that shows how an attempt ended.
     fn ending(&self, record: &AttemptRecord) -> Option<Line<'static>> {
         let (ctx, finished) = (self.ctx, record.finished.as_ref()?);
         let dot = format!(" {} ", ctx.glyphs.dot());

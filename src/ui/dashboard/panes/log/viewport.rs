@@ -1,6 +1,6 @@
-//! The part of a log that is visible: which log, which of its lines, and how they are shown.
+//! The visible part of a log.
 //!
-//! Only what is in view is read, parsed and wrapped, whatever the log's size. The position is a
+//! Only visible lines are read, parsed and wrapped, whatever the size of the log. The position is a
 //! line and, if lines are wrapped, a row within that line.
 
 use crate::log::{LogKey, LogStore, StreamFilter};
@@ -11,23 +11,23 @@ use super::super::super::context::MoveDirection;
 use super::super::super::theme::ColorChoice;
 use super::search::SEARCH_STRETCH_LINES;
 
-/// Lines shown before the one that tells what went wrong.
+/// The number of lines to show before the message of a failure.
 const LINES_BEFORE: usize = 2;
-/// The room a timestamp takes.
+/// The width of a timestamp.
 pub(super) const TIMESTAMP_COLUMNS: usize = 10;
-/// Columns that are scrolled sideways at a time.
+/// The number of columns by which a view scrolls sideways.
 const COLUMNS_STEP: usize = 8;
 
-/// Whether long lines are broken.
+/// Whether long lines are wrapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum LineWrap {
     #[default]
     On,
-    /// Cut, and scrolled sideways.
+    /// Long lines are cut, and the view can scroll sideways.
     Off,
 }
 
-/// Whether lines say when they were written.
+/// Whether lines are displayed with the time at which they were written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum TimestampVisibility {
     Shown,
@@ -35,35 +35,35 @@ pub(super) enum TimestampVisibility {
     Hidden,
 }
 
-/// Where a view stands.
+/// The vertical scroll position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ScrollPosition {
-    /// At the end, wherever that moves.
+    /// The end of the log; the view moves when output is added.
     #[default]
     Following,
-    /// Its first row is this row of this line.
+    /// The first visible row is this row of this line.
     At { line: usize, row: usize },
 }
 
-/// The size of a view.
+/// The size of a view, in columns and rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PaneSize {
     pub columns: usize,
     pub rows: usize,
 }
 
-/// A row of the screen.
+/// A row of the view, which is a wrapped line or a part of it.
 #[derive(Clone, Debug)]
 pub(super) struct LogRow {
     pub line: usize,
-    /// The first row of its line.
+    /// Whether this is the first row of its line.
     pub is_first: bool,
     pub stream: OutputStream,
     pub at_us: u64,
     pub spans: StyledLine,
 }
 
-/// See the module's documentation.
+/// The visible part of a log. See the [module](self) documentation.
 #[derive(Debug, Default)]
 pub(super) struct LogViewport {
     key: Option<LogKey>,
@@ -75,18 +75,18 @@ pub(super) struct LogViewport {
     opening: InitialScroll,
 }
 
-/// Whether a log stands where it was opened.
+/// Whether the position may still change automatically.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum InitialScroll {
-    /// It goes to what went wrong as soon as that is known.
+    /// The view moves to the message of the failure once its location is known.
     Open,
-    /// It has gone there, or the user has moved it.
+    /// The view has moved there, or the user has scrolled.
     #[default]
     Settled,
 }
 
 impl LogViewport {
-    /// Shows another log, from its end, or none.
+    /// Shows another log at its end, or no log.
     pub fn show(&mut self, key: Option<LogKey>) {
         self.key = key;
         self.position = ScrollPosition::Following;
@@ -94,14 +94,14 @@ impl LogViewport {
         self.opening = InitialScroll::Open;
     }
 
-    /// Whether it may still go to what went wrong.
+    /// Returns whether the view may still move to the message of the failure.
     pub fn is_opening(&self) -> bool {
         self.opening == InitialScroll::Open
     }
 
-    /// Goes to the first line that says what went wrong, which is the message and not its
-    /// backtrace, and shows what led to it. Lines before the last [`SEARCH_STRETCH_LINES`] are not
-    /// looked at.
+    /// Moves to the first line for which `says` returns true, with [`LINES_BEFORE`] lines of
+    /// context. The first such line is the message of a failure rather than its backtrace. Only the
+    /// last [`SEARCH_STRETCH_LINES`] lines are searched.
     pub fn reveal(&mut self, logs: &LogStore, size: PaneSize, says: impl Fn(&[u8]) -> bool) {
         let Some(key) = self.key else { return };
         self.opening = InitialScroll::Settled;
@@ -117,7 +117,7 @@ impl LogViewport {
         let Some(line) = found else { return };
         let first = line.saturating_sub(LINES_BEFORE);
         let seen = self.rows(logs, size, ColorChoice::Monochrome);
-        // A log whose end shows that line keeps following.
+        // If the end of the log shows that line, keep following.
         if !seen.iter().any(|row| row.line == first && row.is_first) {
             self.position = ScrollPosition::At {
                 line: first,
@@ -126,32 +126,32 @@ impl LogViewport {
         }
     }
 
-    /// What is shown.
+    /// Returns the key of the displayed log.
     pub fn key(&self) -> Option<LogKey> {
         self.key
     }
 
-    /// Which streams are shown.
+    /// Returns which streams are displayed.
     pub fn streams(&self) -> StreamFilter {
         self.streams
     }
 
-    /// Whether long lines are broken.
+    /// Returns whether long lines are wrapped.
     pub fn wrap(&self) -> LineWrap {
         self.wrap
     }
 
-    /// Whether lines say when they were written.
+    /// Returns whether timestamps are displayed.
     pub fn timestamps(&self) -> TimestampVisibility {
         self.timestamps
     }
 
-    /// Where the view stands.
+    /// Returns the vertical scroll position.
     pub fn position(&self) -> ScrollPosition {
         self.position
     }
 
-    /// Breaks long lines, or cuts them.
+    /// Switches between wrapping and cutting long lines.
     pub fn toggle_wrap(&mut self) {
         self.wrap = match self.wrap {
             LineWrap::On => LineWrap::Off,
@@ -160,7 +160,7 @@ impl LogViewport {
         self.column = 0;
     }
 
-    /// Shows when each line was written, or not.
+    /// Shows or hides timestamps.
     pub fn toggle_timestamps(&mut self) {
         self.timestamps = match self.timestamps {
             TimestampVisibility::Shown => TimestampVisibility::Hidden,
@@ -168,7 +168,7 @@ impl LogViewport {
         };
     }
 
-    /// Scrolls sideways. Says whether that is possible, which it is where lines are cut.
+    /// Scrolls sideways. Returns false if lines are wrapped, so that there is nothing to scroll.
     pub fn scroll_sideways(&mut self, direction: MoveDirection) -> bool {
         if self.wrap == LineWrap::On {
             return false;
@@ -180,24 +180,24 @@ impl LogViewport {
         true
     }
 
-    /// Shows a line, below those that lead to it, which get a third of the view.
+    /// Scrolls to a line, with lines of context in the upper third of the view.
     pub fn show_line(&mut self, line: usize, size: PaneSize) {
         let line = line.saturating_sub(size.rows / 3);
         self.opening = InitialScroll::Settled;
         self.position = ScrollPosition::At { line, row: 0 };
     }
 
-    /// Whether stdout and stderr are one.
+    /// Returns whether stdout and stderr are a single stream.
     pub fn is_joined(&self, logs: &LogStore) -> bool {
         self.key.is_some_and(|key| logs.is_joined(key))
     }
 
-    /// How many lines there are.
+    /// Returns the number of lines in the displayed streams.
     pub fn line_count(&self, logs: &LogStore) -> usize {
         self.key.map_or(0, |key| logs.line_count(key, self.streams))
     }
 
-    /// Columns left for text beside numbers and timestamps.
+    /// Returns the number of columns for text, without line numbers and timestamps.
     pub fn text_columns(&self, columns: usize, logs: &LogStore) -> usize {
         let timestamps = match self.timestamps {
             TimestampVisibility::Shown => TIMESTAMP_COLUMNS,
@@ -208,19 +208,19 @@ impl LogViewport {
             .max(1)
     }
 
-    /// Columns that line numbers take.
+    /// Returns the width of the line numbers.
     pub fn number_columns(&self, logs: &LogStore) -> usize {
         let digits = self.line_count(logs).max(1).ilog10() as usize + 1;
         digits.max(4)
     }
 
-    /// The rows in view.
+    /// Returns the visible rows.
     pub fn rows(&self, logs: &LogStore, size: PaneSize, color: ColorChoice) -> Vec<LogRow> {
         let columns = self.text_columns(size.columns, logs);
         match self.position {
             ScrollPosition::Following => {
                 let count = self.line_count(logs);
-                // A line has at least one row, so the last rows are of no more lines than that.
+                // A line has at least one row, so the view shows at most `size.rows` lines.
                 let from = count.saturating_sub(size.rows);
                 let mut rows = self.read(logs, from..count, columns, color);
                 let surplus = rows.len().saturating_sub(size.rows);
@@ -230,7 +230,7 @@ impl LogViewport {
             ScrollPosition::At { line, row } => {
                 let mut rows = self.read(logs, line..line + size.rows, columns, color);
                 rows.drain(..row.min(rows.len()));
-                // Rows skipped of the first line may leave room for one line more.
+                // The rows skipped of the first line may leave space for further lines.
                 if rows.len() < size.rows && row > 0 {
                     let next = line + size.rows;
                     rows.extend(self.read(logs, next..next + row, columns, color));
@@ -271,7 +271,7 @@ impl LogViewport {
         rows
     }
 
-    /// Goes down (or, when negative, up) by rows. Going up stops following.
+    /// Scrolls down or, if negative, up by rows. Scrolling up stops following.
     pub fn scroll(&mut self, logs: &LogStore, size: PaneSize, by: isize) {
         let first = self.rows(logs, size, ColorChoice::Monochrome);
         let Some(first) = first.first() else { return };
@@ -287,7 +287,7 @@ impl LogViewport {
         let columns = self.text_columns(size.columns, logs);
         let height = |line: usize| {
             let rows = self.read(logs, line..line + 1, columns, ColorChoice::Monochrome);
-            // A line that cannot be read has no rows, and the caller takes one away.
+            // A line that can't be read has no rows; callers subtract one.
             rows.len().max(1)
         };
         for _ in 0..by.unsigned_abs() {
@@ -311,10 +311,10 @@ impl LogViewport {
         }
         self.opening = InitialScroll::Settled;
         self.position = ScrollPosition::At { line, row };
-        // No further down than until the last row stands in the last place.
+        // Don't scroll past the position at which the last row is at the bottom of the view.
         let rows = self.rows(logs, size, ColorChoice::Monochrome);
         if by > 0 && rows.len() < size.rows {
-            // Where a pane that follows would stand is asked of one that does.
+            // A viewport that follows has that position.
             let end = LogViewport {
                 key: self.key,
                 streams: self.streams,
@@ -330,7 +330,7 @@ impl LogViewport {
         }
     }
 
-    /// How many rows of the first line in view are above the view when following.
+    /// Returns how many rows of the first visible line are above the view while following.
     fn hidden_rows(&self, logs: &LogStore, size: PaneSize, line: usize, columns: usize) -> usize {
         let all = self.read(logs, line..line + 1, columns, ColorChoice::Monochrome);
         let visible = self.rows(logs, size, ColorChoice::Monochrome);
@@ -338,20 +338,20 @@ impl LogViewport {
         all.len().saturating_sub(shown)
     }
 
-    /// Goes to the beginning.
+    /// Moves to the beginning.
     pub fn rewind(&mut self) {
         self.opening = InitialScroll::Settled;
         self.position = ScrollPosition::At { line: 0, row: 0 };
         self.column = 0;
     }
 
-    /// Goes to the end and stays there.
+    /// Moves to the end, and follows further output.
     pub fn follow(&mut self) {
         self.opening = InitialScroll::Settled;
         self.position = ScrollPosition::Following;
     }
 
-    /// Stays where it is when more is written, or goes along again.
+    /// Starts or stops following the output.
     pub fn toggle_follow(&mut self, logs: &LogStore, size: PaneSize) {
         match self.position {
             ScrollPosition::At { .. } => self.follow(),
@@ -359,7 +359,7 @@ impl LogViewport {
         }
     }
 
-    /// Shows other lines of the same log.
+    /// Shows other streams of the same log.
     pub fn set_streams(&mut self, streams: StreamFilter) {
         self.streams = streams;
         self.position = ScrollPosition::Following;

@@ -1,4 +1,4 @@
-//! The workers at length: a table, with the use of each worker's slots over time.
+//! The worker list: a table of all workers, with the utilization of each over time.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Rect};
@@ -16,10 +16,10 @@ use super::super::super::widgets::row::span;
 use super::summary::busy_slots;
 
 const NAME_COLUMNS: usize = 16;
-/// The columns of all cells but the last, which has what is left.
+/// The widths of all cells but the last, which takes the remaining space.
 const CELL_COLUMNS: [u16; 6] = [NAME_COLUMNS as u16 + 1, 9, 7, 5, 13, 7];
 
-/// Draws the workers from the `top`th on.
+/// Draws the list, starting with the worker at index `top`.
 pub(super) fn view(
     ctx: &ViewContext<'_>,
     selected: Option<&WorkerModel>,
@@ -35,7 +35,7 @@ pub(super) fn view(
         let height = usize::from(inside.height.saturating_sub(1));
         model.workers().skip(top).take(height)
     };
-    // The space between two cells is a column, and before the last cell there is another.
+    // There is a space of one column between cells, and another before the last cell.
     let before: u16 = CELL_COLUMNS.iter().map(|columns| columns + 1).sum();
     let history = Rect {
         x: inside.x + before + 1,
@@ -43,7 +43,7 @@ pub(super) fn view(
         width: inside.width.saturating_sub(before + 1),
         ..inside
     };
-    // Drawn before the table, which marks the selected row all over its width.
+    // Drawn before the table, which highlights the selected row across its full width.
     for (y, worker) in (inside.y + 1..).zip(shown()) {
         let room = usize::from(history.width);
         let skipped = worker.utilization.len().saturating_sub(room);
@@ -71,7 +71,8 @@ pub(super) fn view(
     StatefulWidget::render(table, inside, buf, &mut state);
 }
 
-/// The cells' columns. The table's last cells are cut where it ends, rather than all made narrower.
+/// Returns the widths of the cells. If space is short, cells at the end are cut or dropped; by
+/// default, all cells would become narrower.
 fn cell_widths(room: u16) -> Vec<Constraint> {
     let mut left = room;
     let mut widths = Vec::with_capacity(CELL_COLUMNS.len() + 1);

@@ -1,4 +1,4 @@
-//! The workers, in short and at length, and the slots of the one that is selected.
+//! The worker panes: the summary, the list, and the slots of the selected worker.
 
 mod list;
 mod slots;
@@ -15,22 +15,22 @@ use super::super::message::{PaneKind, ScreenKind};
 use super::super::scroll;
 use super::pane::{DashboardPane, PaneClick, moved};
 
-/// See the module's documentation.
+/// The selection and the scroll position of the worker list.
 #[derive(Debug, Default)]
 pub(in super::super) struct WorkersPane {
     chosen: Option<WorkerId>,
-    /// The first worker that the list shows.
+    /// The index of the first visible worker.
     top: usize,
 }
 
 impl WorkersPane {
-    /// The worker that is chosen, or else the first.
+    /// Returns the selected worker, or the first one.
     pub fn selected<'a>(&self, model: &'a RunModel) -> Option<&'a WorkerModel> {
         let chosen = self.chosen.and_then(|id| model.worker(id));
         chosen.or_else(|| model.workers().next())
     }
 
-    /// Moves the list so that the selection is in it. One of its lines is the heading.
+    /// Scrolls so that the selection is visible. One of the lines is the heading.
     pub fn keep_in_view(&mut self, model: &RunModel, lines: usize) {
         let selected = self.selected(model).map(|worker| worker.id);
         let mut ids = model.workers().map(|worker| worker.id);
@@ -64,7 +64,7 @@ impl DashboardPane for WorkersPane {
         match ctx.pane {
             PaneKind::WorkerList => {
                 let model = ctx.model();
-                // The first line is a heading.
+                // The first line is the heading.
                 let index = click.line.checked_sub(1).map(|line| self.top + line);
                 let clicked = index.and_then(|index| model.workers().nth(index));
                 self.chosen = clicked.map(|worker| worker.id).or(self.chosen);

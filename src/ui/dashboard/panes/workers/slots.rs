@@ -1,4 +1,4 @@
-//! What each slot of a worker runs.
+//! The slots of one worker, with the test that each is running.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

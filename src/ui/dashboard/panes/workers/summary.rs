@@ -1,4 +1,4 @@
-//! The workers in short: a pane, or a line where there is no room.
+//! The summary of the workers: a pane, or a single line if space is short.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -48,7 +48,7 @@ pub(super) fn view(ctx: &ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     } else {
         count
     };
-    // What is unwell is worth a line before what is well.
+    // Degraded and lost workers come first, since the space may not suffice for all.
     let mut workers: Vec<&WorkerModel> = model.workers().collect();
     workers.sort_by_key(|worker| (!worker.is_unwell(), worker.id));
     workers.truncate(shown);
@@ -95,12 +95,12 @@ fn one_line(model: &RunModel) -> String {
     }
 }
 
-/// The slots in use, and all slots.
+/// Returns the number of busy slots and the number of all slots of the present workers.
 pub(super) fn busy_slots(model: &RunModel) -> (u64, u64) {
     let present = model.workers().filter(|worker| worker.is_present());
     present.fold((0, 0), |(busy, slots), worker| {
         let own = worker.slots.len() as u64;
-        // A sample may be older than what this run knows of its own tests.
+        // A sample may be older than the state of this run's tests.
         let taken = u64::from(worker.busy).max(worker.running() as u64);
         (busy + taken.min(own), slots + own)
     })
@@ -145,7 +145,7 @@ fn worker_line<'a>(
     row.into_line()
 }
 
-/// Draws the use of all slots over time.
+/// Draws the utilization of all slots over time.
 fn utilization(ctx: &ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let model = ctx.model();
     let (busy, slots) = busy_slots(model);
@@ -169,13 +169,13 @@ fn utilization(ctx: &ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     sparkline(ctx.glyphs, values.into_iter(), style, history, buf);
 }
 
-/// The mean use of all workers' slots over their last `room` samples.
+/// Returns the mean utilization of all slots for the last `room` samples.
 fn cluster_utilization(model: &RunModel, room: usize) -> Vec<u16> {
     let mut sums = vec![(0_u64, 0_u64); room];
     for worker in model.workers() {
         let weight = worker.slots.len() as u64;
         let newest_first = worker.utilization.iter().rev();
-        // Who joined later has fewer samples, so they are lined up by the newest.
+        // A worker that joined later has fewer samples, so align the samples by the newest.
         for (sum, permille) in sums.iter_mut().rev().zip(newest_first) {
             sum.0 += u64::from(*permille) * weight;
             sum.1 += weight;

@@ -23,7 +23,8 @@ pub(super) struct VirtualTime(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ShareWeight {
     pub(super) weight: u32,
-    /// The total that the weight is a part of: 1, or the weights of all runs that share one client's part.
+    /// The total that the weight is part of: 1, or the weights of all runs that share one client's
+    /// part.
     pub(super) among: u32,
 }
 

@@ -67,7 +67,9 @@ fn run(choose: impl FnOnce(&OsStr) -> Option<ProgramKind>) -> ExitCode {
         Some(ProgramKind::Worker) => program::worker::main(words),
         None => {
             let names = ProgramKind::ALL.map(|(name, _)| name).join(", ");
-            eprintln!("error: this executable is not a program by itself; call it as one of {names}");
+            eprintln!(
+                "error: this executable is not a program by itself; call it as one of {names}"
+            );
             maelstrom_model::exit_code::USAGE
         }
     };

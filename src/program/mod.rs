@@ -3,7 +3,7 @@
 //! - [`test_program`]: every program that runs tests, from its command line to its exit code.
 //!   [`cargo`], [`go`] and [`pytest`] are `cargo maelstrom`, `maelstrom-go-test` and
 //!   `maelstrom-pytest`.
-//! [`run`]: `maelstrom-run`, from its command line to its exit code.
+//! - [`run`]: `maelstrom-run`, from its command line to its exit code.
 //! - [`broker`]: `maelstrom-broker`. [`worker`]: `maelstrom-worker`.
 //! - [`startup`]: what they share before a run. [`ui_choice`]: chooses a run's user interface.
 //! - [`session`]: one run with its backend, user interface, signals and recording.

@@ -1,10 +1,10 @@
 //! `maelstrom-run`, from its command line to its exit code.
 //!
 //! - [`one`]: one job whose output is passed through. [`terminal`]: one job on this terminal.
-//! [`stream`]: all jobs of an input, whose output goes through [`output_forwarder`]. In a terminal
-//! they are rows of the dashboard instead.
-//! [`ending`]: describes how a job ended, and exits accordingly.
-//! [`messages`]: the program's own messages.
+//! - [`stream`]: all jobs of an input, whose output goes through [`output_forwarder`]. In a terminal
+//!   they are rows of the dashboard instead.
+//! - [`ending`]: describes how a job ended, and exits accordingly.
+//! - [`messages`]: the program's own messages.
 
 mod ending;
 mod messages;

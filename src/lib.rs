@@ -13,31 +13,25 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The programs in this library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProgramKind {
-    CargoMaelstrom,
-    GoTest,
-    Pytest,
-    Run,
-    Broker,
-    Worker,
-}
+/// A program: takes its command line, and returns its exit code.
+pub type ProgramMain = fn(Vec<OsString>) -> u8;
 
-impl ProgramKind {
-    const ALL: [(&str, ProgramKind); 6] = [
-        ("cargo-maelstrom", ProgramKind::CargoMaelstrom),
-        ("maelstrom-go-test", ProgramKind::GoTest),
-        ("maelstrom-pytest", ProgramKind::Pytest),
-        ("maelstrom-run", ProgramKind::Run),
-        ("maelstrom-broker", ProgramKind::Broker),
-        ("maelstrom-worker", ProgramKind::Worker),
-    ];
-}
+/// The programs by the names of their executables.
+const PROGRAMS: [(&str, ProgramMain); 6] = [
+    ("cargo-maelstrom", program::cargo::main),
+    ("maelstrom-go-test", program::go::main),
+    ("maelstrom-pytest", program::pytest::main),
+    ("maelstrom-run", program::run::main),
+    ("maelstrom-broker", program::broker::main),
+    ("maelstrom-worker", program::worker::main),
+];
 
 /// Runs a program. Must be called first in `main`: the same executable also serves as the helper
 /// process that starts containers, which must be single-threaded.
-pub fn main(program: ProgramKind) -> ExitCode {
+///
+/// The program is a function, not a value to choose one by, so that the linker leaves the other
+/// programs out of the executable.
+pub fn main(program: ProgramMain) -> ExitCode {
     run(|_| Some(program))
 }
 
@@ -47,26 +41,21 @@ pub fn main(program: ProgramKind) -> ExitCode {
 pub fn main_by_name() -> ExitCode {
     run(|called| {
         let name = Path::new(called).file_name()?;
-        let program = ProgramKind::ALL.into_iter().find(|(own, _)| name == *own)?;
+        let program = PROGRAMS.into_iter().find(|(own, _)| name == *own)?;
         Some(program.1)
     })
 }
 
-fn run(choose: impl FnOnce(&OsStr) -> Option<ProgramKind>) -> ExitCode {
+fn run(choose: impl FnOnce(&OsStr) -> Option<ProgramMain>) -> ExitCode {
     if let Some(code) = maelstrom_container::spawner::run_if_helper() {
         return ExitCode::from(maelstrom_model::exit_code::of_helper(code));
     }
     let words: Vec<OsString> = std::env::args_os().collect();
     let called = words.first().map(OsString::as_os_str).unwrap_or_default();
     let code = match choose(called) {
-        Some(ProgramKind::CargoMaelstrom) => program::cargo::main(words),
-        Some(ProgramKind::GoTest) => program::go::main(words),
-        Some(ProgramKind::Pytest) => program::pytest::main(words),
-        Some(ProgramKind::Run) => program::run::main(words),
-        Some(ProgramKind::Broker) => program::broker::main(words),
-        Some(ProgramKind::Worker) => program::worker::main(words),
+        Some(program) => program(words),
         None => {
-            let names = ProgramKind::ALL.map(|(name, _)| name).join(", ");
+            let names = PROGRAMS.map(|(name, _)| name).join(", ");
             eprintln!(
                 "error: this executable is not a program by itself; call it as one of {names}"
             );
@@ -90,7 +79,7 @@ mod tests {
         let mut made: Vec<String> = std::fs::read_dir(bin).unwrap().map(stem).collect();
         made.retain(|name| name != "maelstrom");
         made.sort();
-        let mut known = ProgramKind::ALL.map(|(name, _)| name.to_owned());
+        let mut known = PROGRAMS.map(|(name, _)| name.to_owned());
         known.sort();
         assert_eq!(made, known);
     }

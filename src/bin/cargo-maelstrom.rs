@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    maelstrom::main(maelstrom::ProgramKind::CargoMaelstrom)
+    maelstrom::main(maelstrom::program::cargo::main)
 }

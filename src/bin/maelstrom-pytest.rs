@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    maelstrom::main(maelstrom::ProgramKind::Pytest)
+    maelstrom::main(maelstrom::program::pytest::main)
 }

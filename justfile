@@ -54,6 +54,10 @@ bench NAME *ARGUMENTS:
 hostile SECONDS="60":
     MAELSTROM_HOSTILE_SECONDS={{ SECONDS }} cargo test --test cluster hostile:: -- --include-ignored
 
+# The example of docs/api.md in a project outside of this repository. Needs a static busybox.
+client:
+    cargo test --test cluster -- --include-ignored api_examples::the_documented_example
+
 # An archive of the six programs for this machine's architecture: one executable under six names,
 # which are hard links, with the documentation.
 dist:

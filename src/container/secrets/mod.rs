@@ -131,7 +131,7 @@ pub struct HostSecrets {
 /// The user whose processes could read secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SecretReader {
-    /// Root, to whom permissions do not apply.
+    /// Root, which permissions do not restrict.
     Root,
     Other,
 }

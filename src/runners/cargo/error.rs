@@ -1,7 +1,6 @@
 //! The errors of `cargo maelstrom` before and during discovery.
 
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
@@ -9,9 +8,9 @@ use miette::Diagnostic;
 
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
-use maelstrom_model::job;
 use maelstrom_spec::filter::PatternError;
 
+use crate::process::of_tool;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
 
@@ -104,23 +103,6 @@ fn message(stderr: &str, tool: &str) -> String {
     }
 }
 
-/// Returns the exit code for a failed tool; never 0.
-fn of_tool(status: ExitStatus) -> u8 {
-    let code = match (status.code(), status.signal()) {
-        (Some(code), _) => exit_code::of_tool(job::ExitStatus::Code(code)),
-        (None, Some(number)) => exit_code::of_tool(job::ExitStatus::Signal {
-            number,
-            core_dumped: status.core_dumped(),
-        }),
-        (None, None) => exit_code::INFRASTRUCTURE,
-    };
-    // A failure must not look like a success.
-    match code {
-        exit_code::SUCCESS => exit_code::INFRASTRUCTURE,
-        code => code,
-    }
-}
-
 impl CargoError {
     /// Returns the tool's standard error, if it is longer than this error's own message.
     pub fn tool_output(&self) -> Option<&str> {
@@ -167,6 +149,8 @@ impl ProgramError for CargoError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     #[test]

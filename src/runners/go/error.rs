@@ -1,17 +1,16 @@
 //! The errors of `maelstrom-go-test` before and during discovery.
 
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use miette::Diagnostic;
 
+use crate::process::of_tool;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
-use maelstrom_model::job;
 
 /// The error of a failed discovery.
 #[derive(Debug, Diagnostic, thiserror::Error)]
@@ -116,23 +115,6 @@ fn message(stderr: &str, command: &str) -> String {
     }
 }
 
-/// Returns the exit code for a failed command of Go; never 0.
-pub fn of_tool(status: ExitStatus) -> u8 {
-    let code = match (status.code(), status.signal()) {
-        (Some(code), _) => exit_code::of_tool(job::ExitStatus::Code(code)),
-        (None, Some(number)) => exit_code::of_tool(job::ExitStatus::Signal {
-            number,
-            core_dumped: status.core_dumped(),
-        }),
-        (None, None) => exit_code::INFRASTRUCTURE,
-    };
-    // A failure must not look like a success.
-    match code {
-        exit_code::SUCCESS => exit_code::INFRASTRUCTURE,
-        code => code,
-    }
-}
-
 impl ProgramError for GoError {
     fn exit_code(&self) -> u8 {
         match self {
@@ -154,6 +136,8 @@ impl ProgramError for GoError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     #[test]

@@ -21,7 +21,7 @@ use maelstrom_spec::filter::vocabulary;
 use super::binaries::GoBinaryDirectory;
 use super::build::{GoBuild, LinkCachePolicy, arguments};
 use super::discovery::{GoDiscovery, PackagePresence};
-use super::error::{GoError, of_tool};
+use super::error::GoError;
 use super::jobs::GoProject;
 use super::links;
 use super::location::FailureLocations;
@@ -31,6 +31,7 @@ use super::overrides;
 use super::packages::{self, GoPackage};
 use super::reader::GoTestReader;
 use super::toolchain::{GO, GoToolchain};
+use crate::process::of_tool;
 
 /// The name of the directory of linked test binaries, in the runner's cache for the project.
 const LINKS: &str = "links";

@@ -109,9 +109,6 @@ fn the_rust_example_runs_a_program() {
 fn the_documented_example_needs_only_the_client() {
     let keep = tempfile::tempdir().unwrap();
     let team = keep.path().join("team");
-    credentials(&["init", "--name", "127.0.0.1"], &team);
-    credentials(&["token", "--role", "worker", "--name", "far"], &team);
-    credentials(&["token", "--role", "client", "--name", "ann"], &team);
     let cluster = secured(&team);
     let (_worker, _) = Running::start(&mut cluster.worker_with(&worker_credentials(&team)));
 
@@ -175,8 +172,12 @@ fn the_documented_example_needs_only_the_client() {
     assert!(stdout.contains("0: Exited(Code(1))"), "{stdout}");
 }
 
-/// A broker that asks for the credentials of this directory.
+/// A broker that asks for credentials: those of the worker `far` and the client `ann`, which this
+/// makes in the directory.
 fn secured(team: &Path) -> Cluster {
+    credentials(&["init", "--name", "127.0.0.1"], team);
+    credentials(&["token", "--role", "worker", "--name", "far"], team);
+    credentials(&["token", "--role", "client", "--name", "ann"], team);
     let file = |name: &str| team.join(name).display().to_string();
     Cluster::start(&[
         "--tls-certificate",
@@ -231,9 +232,6 @@ fn credentials(words: &[&str], directory: &Path) {
 fn the_python_example_runs_a_program_and_cancels_another() {
     let keep = tempfile::tempdir().unwrap();
     let team = keep.path().join("team");
-    credentials(&["init", "--name", "127.0.0.1"], &team);
-    credentials(&["token", "--role", "worker", "--name", "far"], &team);
-    credentials(&["token", "--role", "client", "--name", "ann"], &team);
     let cluster = secured(&team);
     let authority = team.join("ca.pem");
     let (_worker, _) = Running::start(&mut cluster.worker_with(&worker_credentials(&team)));

@@ -6,6 +6,7 @@ use std::error::Error;
 use miette::Diagnostic;
 
 use crate::exit_code;
+use maelstrom_container::store::StoreError;
 
 /// An error that can end a program. The message is for the user and names the cause;
 /// [`Diagnostic::help`] says in one line what to do about it.
@@ -15,6 +16,8 @@ pub trait ProgramError: Diagnostic + Send + Sync + 'static {
         exit_code::INFRASTRUCTURE
     }
 }
+
+impl ProgramError for StoreError {}
 
 /// Returns what the user can do about an error, if known.
 pub fn help_of(error: &dyn Diagnostic) -> Option<String> {

@@ -63,8 +63,7 @@ pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
         .map_err(|error| ProgramFailure::infrastructure(&error))?;
     runtime.block_on(async {
         let budgets = ResourceBudgets::default();
-        let contents = ReapiServices::within(storage.clone(), budgets.clone()).await;
-        let contents = contents.map_err(|error| ProgramFailure::infrastructure(&error))?;
+        let contents = ReapiServices::within(storage.clone(), budgets.clone()).await?;
         let results = contents.action_results().clone();
         let health = BrokerHealth::new(settings.directory.clone(), FREE_BYTES_MIN);
         let figures = storage.clone();

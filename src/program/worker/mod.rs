@@ -89,7 +89,7 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         size_target_bytes: cache.cache_size.0,
     };
     CacheKind::Worker.check(&options.root)?;
-    let store = Store::open(&options).map_err(|error| ProgramFailure::infrastructure(&error))?;
+    let store = Store::open(&options)?;
     CacheKind::Worker.claim(store.root())?;
     let name = match &offer.name {
         Some(name) => name.clone(),

@@ -12,6 +12,8 @@ pub(super) const ROWS_MIN: u16 = 10;
 /// Panes are side by side if there are at least this many columns.
 const WIDE_COLUMNS: u16 = 100;
 const HEADER_ROWS: u16 = 4;
+/// The rows of two lists of one entry, with their frames.
+const TWO_LISTS_ROWS: u16 = 6;
 const WORKERS_COLUMNS: u16 = 38;
 
 /// The input of [`layout`].
@@ -125,7 +127,11 @@ fn overview(input: &LayoutInput<'_>, body: Rect) -> Vec<(PaneKind, Rect)> {
         let (third, quarter) = (rest.height / 3, rest.height / 4);
         // `clamp` panics if its upper bound is less than the lower one, as it would be on a low
         // terminal.
-        let failures_rows = (failures + 2).clamp(3, third.max(3));
+        let failures_rows = match failures {
+            // A list of running tests is worth more there than an empty one of failures.
+            0 if rest.height < TWO_LISTS_ROWS => 1,
+            _ => (failures + 2).clamp(3, third.max(3)),
+        };
         let running_rows = (running + 2).clamp(3, quarter.max(3));
         let [upper, below] = split_top(rest, failures_rows);
         let [middle, log] = split_top(below, running_rows);

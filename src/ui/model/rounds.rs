@@ -27,7 +27,7 @@ impl RunModel {
     fn round_started(&mut self, number: u32, cause: RoundCause) {
         match cause {
             RoundCause::Start | RoundCause::Rerun => {}
-            RoundCause::Watch => self.begin_anew(),
+            RoundCause::Watch => self.reset_results(),
         }
         self.awaiting = None;
         self.round = Some(TestRound {
@@ -64,7 +64,7 @@ impl RunModel {
 
     /// Resets the results of all tests, because the files have changed. Keeps only the latest
     /// attempt of each test, so that memory use doesn't grow with the number of rounds.
-    fn begin_anew(&mut self) {
+    fn reset_results(&mut self) {
         self.build = BuildPhase::None;
         self.discovered = false;
         self.found = 0;

@@ -72,7 +72,7 @@ impl RunStateMachine {
     }
 
     /// Begins a round that repeats the build and discovery.
-    pub(super) fn begin_anew(&mut self, now_us: u64) {
+    pub(super) fn begin_watch_round(&mut self, now_us: u64) {
         self.change = PendingChange::None;
         self.rerun.clear();
         self.interruption = RunCancellation::None;

@@ -150,7 +150,7 @@ impl DirectoryWatcher {
             .iter()
             .any(|(path, _)| path.ends_with(RULES_FILE))
         {
-            self.begin_anew(&mut happenings)?;
+            self.watch_again(&mut happenings)?;
         }
         Ok(happenings)
     }
@@ -168,7 +168,7 @@ impl DirectoryWatcher {
                     .iter()
                     .map(|r| (r.clone(), FileEventKind::Written)),
             );
-            return self.begin_anew(happenings);
+            return self.watch_again(happenings);
         }
         if mask.contains(AddWatchFlags::IN_IGNORED) {
             // The kernel sends this for each watch that ends, including those that `forget_tree`
@@ -243,10 +243,10 @@ impl DirectoryWatcher {
     }
 
     /// Watches everything again, with the ignore rules reloaded.
-    fn begin_anew(&mut self, happenings: &mut FileEvents) -> Result<(), WatchError> {
+    fn watch_again(&mut self, happenings: &mut FileEvents) -> Result<(), WatchError> {
         // The old instance stays open until the new one watches, so that no event is missed.
-        let anew = DirectoryWatcher::open(&self.list)?;
-        let before = std::mem::replace(self, anew);
+        let renewed = DirectoryWatcher::open(&self.list)?;
+        let before = std::mem::replace(self, renewed);
         // Read the pending events of the old instance. Its errors no longer matter.
         while let Ok(events) = before.inotify.read_events() {
             for event in events {

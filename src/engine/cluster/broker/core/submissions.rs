@@ -106,6 +106,7 @@ impl BrokerCore {
             // A waiting job ends at once; a running job is only stopped, and ends with the worker's
             // report.
             self.cancel(id, *job, v1::Stop::Kill);
+            self.scheduler.forget_over(key(job));
             self.runs.drop_finished(key(job));
         }
         let run = acknowledged.run;

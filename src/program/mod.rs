@@ -7,7 +7,7 @@
 //! - [`broker`]: `maelstrom-broker`. [`worker`]: `maelstrom-worker`.
 //! - [`startup`]: what they share before a run. [`ui_choice`]: chooses a run's user interface.
 //! - [`session`]: one run with its backend, user interface, signals and recording.
-//! - [`session_options`]: a program's options for its run.
+//! - [`session_options`]: a program's options for its run. [`report_files`]: the files that it writes.
 //! - [`ui_thread`]: the thread of the user interface.
 //! - [`specification`]: creates and explains files that describe containers.
 //! - [`systemd`], [`descriptors`]: what services report to, and need from, the system.
@@ -21,6 +21,7 @@ pub mod failure;
 pub mod go;
 mod logging;
 pub mod pytest;
+pub mod report_files;
 pub mod run;
 pub mod session;
 pub mod session_options;

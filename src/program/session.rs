@@ -17,6 +17,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::descriptors;
 use super::failure::ProgramFailure;
+use super::report_files::{ReportFiles, github_context};
 use super::session_options::{InvocationPurpose, ProgramContext, SessionOptions};
 use super::ui_choice::run_ui;
 pub use super::ui_thread::wait_for;
@@ -37,12 +38,13 @@ use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted, SCHEMA_VERS
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::framework::Framework;
 use maelstrom_model::ids::{RunId, random_name};
-use maelstrom_runners::options::RunSettings;
+use maelstrom_runners::options::{ListFormatOption, RunSettings};
 use maelstrom_runners::run;
 use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::Address;
 use maelstrom_ui::dashboard::EventSource;
+use maelstrom_ui::export::list::TestListFormat;
 use maelstrom_ui::{record, terminal};
 use maelstrom_wire::connection::connect;
 use maelstrom_wire::session::prepare::PreparationMode;
@@ -69,6 +71,8 @@ pub struct RunSession<'a, F> {
     log: ProgramLog,
     /// The file to record the run to, if any.
     record: Option<PathBuf>,
+    /// The other files that the run writes.
+    reports: ReportFiles,
 }
 
 /// Creates the single-threaded runtime that programs use.
@@ -92,13 +96,20 @@ impl<'a, F: Framework> RunSession<'a, F> {
             purpose,
             run: settings,
         } = *outline;
-        let (errand, screen) = match purpose {
+        let (errand, screen, reports) = match purpose {
             InvocationPurpose::Run => {
+                let reports = ReportFiles::check(settings)?;
                 let screen = run_ui(settings, begun.color, EventSource::Live)?;
-                (RunMode::Run, screen)
+                (RunMode::Run, screen, reports)
             }
-            InvocationPurpose::List => (RunMode::List, RunUi::List(ListContent::Tests)),
-            InvocationPurpose::Other => (RunMode::List, RunUi::List(ListContent::Nothing)),
+            InvocationPurpose::List => {
+                let listing = ListContent::Tests(list_format(settings.list_format));
+                (RunMode::List, RunUi::List(listing), ReportFiles::default())
+            }
+            InvocationPurpose::Other => {
+                let listing = ListContent::Nothing;
+                (RunMode::List, RunUi::List(listing), ReportFiles::default())
+            }
         };
         let watching = screen.watching(&settings.report);
         Ok(RunSession {
@@ -118,6 +129,7 @@ impl<'a, F: Framework> RunSession<'a, F> {
             screen,
             log: begun.log,
             record: settings.report.record.clone(),
+            reports,
         })
     }
 
@@ -134,10 +146,12 @@ impl<'a, F: Framework> RunSession<'a, F> {
             }
             None => (events, None),
         };
+        let (events, reports) = self.reports.tee(events)?;
+        let github = github_context(self.settings.report.github)?;
         let (command, commands) = unbounded_channel();
         let shown = self
             .screen
-            .start(events, command, &self.log)
+            .start(events, command, &self.log, github)
             .map_err(|error| ProgramFailure::infrastructure(&*error))?;
         let driven: Result<u8, ProgramFailure> = runtime.block_on(async {
             // From here on, signals end the run, not the process.
@@ -170,8 +184,16 @@ impl<'a, F: Framework> RunSession<'a, F> {
             // The thread reports its own errors, and the panic hook reports a panic.
             drop(recording.join());
         }
-        let exit_code = driven?;
+        let exit_code = reports.settle(driven)?;
         seen.map(|()| exit_code)
+    }
+}
+
+fn list_format(option: Option<ListFormatOption>) -> TestListFormat {
+    match option {
+        None | Some(ListFormatOption::Plain) => TestListFormat::Plain,
+        Some(ListFormatOption::Oneline) => TestListFormat::Oneline,
+        Some(ListFormatOption::Json) => TestListFormat::Json,
     }
 }
 
@@ -285,7 +307,8 @@ fn shell(isolation: IsolationMode) -> Option<PathBuf> {
     }
 }
 
-fn run_started(
+/// Returns the first event of a run.
+pub fn run_started(
     run: RunId,
     program: &str,
     command: Vec<String>,

@@ -6,12 +6,16 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use miette::Diagnostic;
+
 use super::failure::ProgramFailure;
 use super::session::RunSession;
 use super::specification::{explain, init};
 use super::startup::{
     InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, open, print_lines,
 };
+use maelstrom_model::error::ProgramError;
+use maelstrom_model::exit_code;
 use maelstrom_model::framework::Framework;
 use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::sandbox::invocation::Invocation;
@@ -94,6 +98,17 @@ pub enum TestProgramGoal<L> {
 }
 
 impl<L> TestProgramGoal<L> {
+    fn lists_no_tests(&self) -> bool {
+        match self {
+            TestProgramGoal::ListTests => false,
+            TestProgramGoal::Run
+            | TestProgramGoal::List(_)
+            | TestProgramGoal::Build
+            | TestProgramGoal::Explain
+            | TestProgramGoal::Init => true,
+        }
+    }
+
     fn purpose(self) -> InvocationPurpose {
         match self {
             TestProgramGoal::Run => InvocationPurpose::Run,
@@ -102,6 +117,18 @@ impl<L> TestProgramGoal<L> {
                 InvocationPurpose::Other
             }
         }
+    }
+}
+
+/// The error of `--format` without a list of tests.
+#[derive(Debug, Diagnostic, thiserror::Error)]
+#[error("`--format` is the form of a list of tests, and this invocation prints none")]
+#[diagnostic(help("add --list, or leave out --format"))]
+struct ListFormatError;
+
+impl ProgramError for ListFormatError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
     }
 }
 
@@ -129,7 +156,11 @@ fn run<P: TestProgram>(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     };
     let framework = P::framework(settings, invocation);
     let settings = P::settings_of(&framework);
-    match P::goal(settings) {
+    let goal = P::goal(settings);
+    if P::common(settings).list_format.is_some() && goal.lists_no_tests() {
+        return Err(ListFormatError.into());
+    }
+    match goal {
         TestProgramGoal::List(list) => print_lines(P::list(&framework, list)?),
         TestProgramGoal::Init => init(P::STARTER, &P::project_directory(&framework)?),
         TestProgramGoal::Run

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::failure::ProgramFailure;
+use super::report_files::ReportFiles;
 use super::session_options::InvocationPurpose;
 use super::ui_thread::{RunUi, wait_for};
 use maelstrom_engine::log::ProgramLog;
@@ -25,6 +26,9 @@ pub fn run_ui(
     color: OutputColor,
     source: EventSource,
 ) -> Result<RunUi, ProgramFailure> {
+    if let Some(format) = run.stream {
+        return Ok(RunUi::Stream(format));
+    }
     let verbosity = match user_interface(&run.report)? {
         UiKind::Dashboard => return dashboard(&run.report, color, source),
         UiKind::Plain => report::ReportVerbosity::Plain,
@@ -112,23 +116,26 @@ fn dashboard(
 
 /// Shows a recorded run, and returns the exit code.
 pub fn replay(path: &Path, run: &RunSettings, color: OutputColor) -> Result<u8, ProgramFailure> {
+    let reports = ReportFiles::check(run)?;
     let mut screen = run_ui(run, color, EventSource::Recording)?;
     let pace = match screen {
         RunUi::Dashboard(..) => ReplaySpeed::Times(run.report.replay_speed),
-        RunUi::Report(_) | RunUi::List(_) => ReplaySpeed::AtOnce,
+        RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_) => ReplaySpeed::AtOnce,
     };
     let replay =
         record::replay(path, pace).map_err(|error| ProgramFailure::infrastructure(&error))?;
     match &mut screen {
         RunUi::Dashboard(options, _) => options.step = Some(replay.step),
-        RunUi::Report(_) | RunUi::List(_) => {}
+        RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_) => {}
     }
+    let (events, reports) = reports.tee(replay.events)?;
     let shown = screen
-        .start(replay.events, replay.commands, &ProgramLog::default())
+        .start(events, replay.commands, &ProgramLog::default(), None)
         .map_err(|error| ProgramFailure::infrastructure(&*error))?;
     wait_for(shown)?;
+    let code = reports.settle(Ok(exit_code::SUCCESS))?;
     match replay.thread.join() {
-        Ok(Ok(())) => Ok(exit_code::SUCCESS),
+        Ok(Ok(())) => Ok(code),
         Ok(Err(error)) => Err(ProgramFailure::infrastructure(&error)),
         Err(panic) => std::panic::resume_unwind(panic),
     }

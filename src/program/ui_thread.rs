@@ -1,4 +1,5 @@
-//! The thread of the user interface: the dashboard, a line-based report, or a list.
+//! The thread of the user interface: the dashboard, a line-based report, a stream for machines, or a
+//! list.
 //!
 //! However the thread ends, the run is notified: a run without a user interface is stopped.
 
@@ -12,11 +13,17 @@ use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::message::AtEnd;
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::event::channel::EventReceiver;
-use maelstrom_model::event::untrusted_text::{clean, clean_lines};
+use maelstrom_model::event::untrusted_text::clean_lines;
 use maelstrom_model::event::{
-    AttemptEvent, BuildEvent, EventKind, RunEvent, TestEvent, TestOutcome, UiCommand,
+    AttemptEvent, BuildEvent, EventKind, RunEvent, TestEvent, TestOutcome, UiCommand, UserNotice,
 };
+use maelstrom_runners::options::EventStreamFormat;
 use maelstrom_runners::options::report::ReportOptions;
+use maelstrom_ui::export::EventExport;
+use maelstrom_ui::export::github::{GithubContext, GithubReport};
+use maelstrom_ui::export::libtest::{LibtestFields, LibtestStream};
+use maelstrom_ui::export::list::{TestListFormat, TestListWriter};
+use maelstrom_ui::export::test2json::Test2JsonStream;
 use maelstrom_ui::style::OutputColor;
 use maelstrom_ui::{dashboard, report};
 
@@ -26,15 +33,17 @@ pub enum RunUi {
     /// The full-screen dashboard; the color is that of the summary printed after it closes.
     Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
     Report(report::RunReportOptions),
-    /// A list of test titles.
+    /// Lines for machines on standard output; notices and the build's output on standard error.
+    Stream(EventStreamFormat),
+    /// A list of tests.
     List(ListContent),
 }
 
 /// The content of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListContent {
-    /// The titles of the tests, one per line.
-    Tests,
+    /// The tests.
+    Tests(TestListFormat),
     /// Nothing but the build's output.
     Nothing,
 }
@@ -54,8 +63,12 @@ impl RunUi {
     /// Returns whether changed files start a new round. A list is printed once.
     pub fn watching(&self, options: &ReportOptions) -> WatchMode {
         match self {
-            RunUi::Dashboard(..) | RunUi::Report(_) if options.watch => WatchMode::On,
-            RunUi::Dashboard(..) | RunUi::Report(_) | RunUi::List(_) => WatchMode::Off,
+            RunUi::Dashboard(..) | RunUi::Report(_) | RunUi::Stream(_) if options.watch => {
+                WatchMode::On
+            }
+            RunUi::Dashboard(..) | RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_) => {
+                WatchMode::Off
+            }
         }
     }
 
@@ -63,17 +76,19 @@ impl RunUi {
     pub fn at_end(&self, watching: WatchMode) -> AtEnd {
         match (self, watching) {
             (RunUi::Dashboard(..), _) => AtEnd::Stay,
-            (RunUi::Report(_) | RunUi::List(_), WatchMode::On) => AtEnd::Watch,
-            (RunUi::Report(_) | RunUi::List(_), WatchMode::Off) => AtEnd::Leave,
+            (RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_), WatchMode::On) => AtEnd::Watch,
+            (RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_), WatchMode::Off) => AtEnd::Leave,
         }
     }
 
-    /// Starts the thread, which shows events up to the last one, and sets the log's destination.
+    /// Starts the thread, which shows events up to the last one, and sets the log's destination. A
+    /// report in lines is also for GitHub Actions if there is a context.
     pub fn start(
         self,
         events: EventReceiver,
         commands: UnboundedSender<UiCommand>,
         log: &ProgramLog,
+        github: Option<GithubContext>,
     ) -> Result<UiThread, UiThreadError> {
         let showing = match self {
             // The dashboard has the terminal, so the log stays in its file, next to the run's
@@ -82,7 +97,11 @@ impl RunUi {
             RunUi::Report(options) => {
                 let output = report::BackgroundWriter::start(io::stdout())?;
                 log.to_stdout(Box::new(output.whole_line_writer()));
-                UiRenderer::Report(options, output)
+                UiRenderer::Report(options, output, github)
+            }
+            RunUi::Stream(format) => {
+                log.to_stderr();
+                UiRenderer::Stream(event_export(format))
             }
             // Standard output carries the list, perhaps to another program.
             RunUi::List(listing) => {
@@ -121,7 +140,12 @@ pub fn wait_for(shown: UiThread) -> Result<(), ProgramFailure> {
 /// A user interface with its output.
 enum UiRenderer {
     Dashboard(Box<dashboard::DashboardOptions>, OutputColor),
-    Report(report::RunReportOptions, report::BackgroundWriter),
+    Report(
+        report::RunReportOptions,
+        report::BackgroundWriter,
+        Option<GithubContext>,
+    ),
+    Stream(Box<dyn EventExport>),
     List(ListContent),
 }
 
@@ -142,7 +166,12 @@ impl UiRenderer {
                     }
                 })
             }
-            UiRenderer::Report(options, output) => Ok(report::run(events, options, output)?),
+            UiRenderer::Report(options, output, None) => Ok(report::run(events, options, output)?),
+            UiRenderer::Report(options, output, Some(github)) => {
+                let lines = GithubReport::new(report::RunReport::new(options), github);
+                Ok(report::run_lines(events, lines, output)?)
+            }
+            UiRenderer::Stream(export) => Ok(stream(events, export)?),
             UiRenderer::List(listing) => Ok(list(events, listing)?),
         }
     }
@@ -178,29 +207,69 @@ impl Drop for StopOnDrop {
     }
 }
 
+/// Returns the writer of a stream for machines.
+fn event_export(format: EventStreamFormat) -> Box<dyn EventExport> {
+    match format {
+        EventStreamFormat::LibtestJson => Box::new(LibtestStream::new(LibtestFields::Libtest)),
+        EventStreamFormat::LibtestJsonPlus => Box::new(LibtestStream::new(LibtestFields::Plus)),
+        EventStreamFormat::Test2Json => Box::new(Test2JsonStream),
+    }
+}
+
+/// Writes a stream to standard output and everything else to standard error. A reader that closes
+/// the stream ends the run.
+fn stream(mut events: EventReceiver, mut export: Box<dyn EventExport>) -> io::Result<()> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut stderr = MessageWriter::new();
+    while let Some(event) = events.blocking_recv() {
+        export.apply(&event, &mut stdout)?;
+        match &event.kind {
+            EventKind::Build(BuildEvent::Output { text }) if !export.shows_build() => {
+                stderr.output(&text.0)?;
+            }
+            EventKind::Notice(notice) => stderr.notice(notice)?,
+            EventKind::Run(RunEvent::Finished { .. }) => break,
+            EventKind::Run(_)
+            | EventKind::Build(_)
+            | EventKind::Test(_)
+            | EventKind::Attempt(_)
+            | EventKind::Watch(_)
+            | EventKind::Round(_)
+            | EventKind::Worker(_)
+            | EventKind::Cluster(_) => {}
+        }
+        if events.is_empty() {
+            stdout.flush()?;
+        }
+    }
+    stdout.flush()
+}
+
 /// Prints the list to standard output and everything else to standard error.
 fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
-    // Not locked, because the log writes to it between events.
-    let mut stderr = io::stderr();
-    let color = OutputColor::for_stream(&stderr);
+    let mut stderr = MessageWriter::new();
+    let mut writer = match listing {
+        ListContent::Tests(format) => Some(TestListWriter::new(format)),
+        ListContent::Nothing => None,
+    };
     while let Some(event) = events.blocking_recv() {
         match event.kind {
-            EventKind::Test(TestEvent::Discovered { tests }) => match listing {
-                ListContent::Tests => {
-                    for test in tests {
-                        writeln!(stdout, "{}", clean(&test.title))?;
-                    }
+            EventKind::Run(RunEvent::Started(run)) => {
+                if let Some(writer) = &mut writer {
+                    writer.program(&run.program);
                 }
-                ListContent::Nothing => {}
-            },
-            EventKind::Build(BuildEvent::Output { text })
-            | EventKind::Attempt(AttemptEvent::Output { text, .. }) => {
-                report::write_build_output(&mut stderr, color, &text.0)?;
             }
-            EventKind::Notice(notice) => report::write_notice(&mut stderr, color, &notice)?,
+            EventKind::Test(TestEvent::Discovered { tests }) => {
+                if let Some(writer) = &mut writer {
+                    writer.add(&tests, &mut stdout)?;
+                }
+            }
+            EventKind::Build(BuildEvent::Output { text })
+            | EventKind::Attempt(AttemptEvent::Output { text, .. }) => stderr.output(&text.0)?,
+            EventKind::Notice(notice) => stderr.notice(&notice)?,
             EventKind::Attempt(AttemptEvent::Finished(finished)) => match finished.outcome {
-                TestOutcome::Error { message } => writeln!(stderr, "{}", clean_lines(&message))?,
+                TestOutcome::Error { message } => stderr.error(&message)?,
                 TestOutcome::Passed
                 | TestOutcome::Failed { .. }
                 | TestOutcome::TimedOut { .. }
@@ -218,5 +287,37 @@ fn list(mut events: EventReceiver, listing: ListContent) -> io::Result<()> {
             | EventKind::Cluster(_) => {}
         }
     }
+    if let Some(writer) = &writer {
+        writer.finish(&mut stdout)?;
+    }
     stdout.flush()
+}
+
+/// Writes messages for people to standard error, while standard output carries something else.
+struct MessageWriter {
+    // Not locked, because the log writes to it between events.
+    stderr: io::Stderr,
+    color: OutputColor,
+}
+
+impl MessageWriter {
+    fn new() -> MessageWriter {
+        let stderr = io::stderr();
+        MessageWriter {
+            color: OutputColor::for_stream(&stderr),
+            stderr,
+        }
+    }
+
+    fn output(&mut self, text: &[u8]) -> io::Result<()> {
+        report::write_build_output(&mut self.stderr, self.color, text)
+    }
+
+    fn notice(&mut self, notice: &UserNotice) -> io::Result<()> {
+        report::write_notice(&mut self.stderr, self.color, notice)
+    }
+
+    fn error(&mut self, message: &str) -> io::Result<()> {
+        writeln!(self.stderr, "{}", clean_lines(message))
+    }
 }

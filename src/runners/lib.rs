@@ -10,6 +10,7 @@ pub mod framework;
 pub mod go;
 pub mod lines;
 pub mod options;
+pub mod peers;
 pub mod process;
 pub mod pytest;
 pub mod run;

@@ -1,4 +1,4 @@
-//! The user interfaces: the dashboard, reports and recordings.
+//! The user interfaces: the dashboard, reports and recordings, and reports for machines.
 //!
 //! They depend only on the event stream of [`maelstrom_model::event`]: everything displayed comes
 //! from an event.
@@ -9,6 +9,7 @@
 pub mod background;
 pub mod dashboard;
 pub mod diagnostic;
+pub mod export;
 pub mod log;
 pub mod model;
 pub mod record;

@@ -28,6 +28,7 @@ mod jobs_discovery;
 mod output_order;
 mod pytest;
 mod pytest_sessions;
+mod reports;
 mod run_modes;
 mod run_program;
 mod specified;

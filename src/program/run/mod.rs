@@ -4,9 +4,10 @@
 //! - [`stream`]: all jobs of an input, whose output goes through [`output_forwarder`]. In a terminal
 //!   they are rows of the dashboard instead.
 //! - [`ending`]: describes how a job ended, and exits accordingly.
-//! - [`messages`]: the program's own messages.
+//! - [`messages`]: the program's own messages. [`job_events`]: feeds reports in files.
 
 mod ending;
+mod job_events;
 mod messages;
 mod one;
 mod output_forwarder;
@@ -22,9 +23,11 @@ use miette::Diagnostic;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::ending::JobExitReason;
+use self::job_events::JobEvents;
 use self::messages::{end, print_notices};
 use super::failure::ProgramFailure;
-use super::session::{RunSession, backend, local_backend, runtime};
+use super::report_files::ReportFiles;
+use super::session::{RunSession, backend, local_backend, run_started, runtime};
 use super::startup::{
     InvocationPurpose, SessionOptions, StartedProgram, StartupResult, as_typed, open,
 };
@@ -36,7 +39,7 @@ use maelstrom_model::backend::GRACE_DEFAULT;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::exit_code;
-use maelstrom_model::ids::random_name;
+use maelstrom_model::ids::{RunId, random_name};
 use maelstrom_model::job::{Job, ProcessSpec};
 use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::run::default_container::DefaultJobContainer;
@@ -111,10 +114,11 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
             }
             begun.log.to_stderr();
             print_notices(&begun.notices)?;
+            let reports = job_events(&common, begun.command)?;
             let entries = input::read(&input, &project).map_err(|error| infrastructure(&error))?;
             let code = interruptible(async |interrupts| {
                 let backend = backend(&common, random_name()).await?;
-                stream::StreamRun::new(backend, interrupts)?
+                stream::StreamRun::new(backend, interrupts, reports)?
                     .follow(&mut workshop, entries)
                     .await
             })?;
@@ -124,6 +128,7 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
         RunCommandMode::One(one) => {
             begun.log.to_stderr();
             print_notices(&begun.notices)?;
+            let mut reports = job_events(&common, begun.command)?;
             let given = one::standard_input().map_err(|error| infrastructure(&error))?;
             // Standard input is not passed to the job if the job's description was read from it.
             let given = given.filter(|_| !reads_standard_input(&one));
@@ -135,10 +140,20 @@ fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
                     Some(input) => backend.with_input(input),
                     None => backend,
                 };
-                one::run(backend, job, interrupts).await
-            })?;
+                one::run(backend, job, interrupts, &mut reports).await
+            });
+            let ending = match ending {
+                Ok(ending) => ending,
+                Err(failure) => return reports.finish(Err(failure)),
+            };
+            // Before the exit, because this process may end by the job's signal.
+            let code = ending.failure_code().unwrap_or(exit_code::SUCCESS);
+            let reported = reports.finish(Ok(code))?;
             print_notices(workshop.notice().as_slice())?;
-            end(&ending)
+            match end(&ending)? {
+                exit_code::SUCCESS => Ok(reported),
+                code => Ok(code),
+            }
         }
         RunCommandMode::Terminal(one, escape) => {
             print_notices(&begun.notices)?;
@@ -280,6 +295,15 @@ fn with_command(job: Job, command: &JobCommand) -> Job {
         timeout: None,
         ..job
     }
+}
+
+/// Starts the reports of jobs that run without a user interface.
+fn job_events(common: &RunSettings, command: Vec<String>) -> Result<JobEvents, ProgramFailure> {
+    let files = ReportFiles::check(common)?;
+    let run = RunId::of(&random_name());
+    let (isolation, cluster) = (common.isolation(), &common.cluster);
+    let started = run_started(run, PROGRAM.name, command, isolation, cluster);
+    JobEvents::start(files, started)
 }
 
 fn outline(run: &RunSettings) -> SessionOptions<'_> {

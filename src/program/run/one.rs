@@ -1,11 +1,13 @@
 //! Runs one job, passes its output through, and exits like it.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::ending::{JobExitReason, ending};
+use super::job_events::JobEvents;
 use super::messages::print_notices;
 use super::output_forwarder::output_pipes;
 use crate::program::failure::ProgramFailure;
@@ -14,6 +16,7 @@ use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::Job;
+use maelstrom_runners::run::framework::job_name;
 
 /// Returns standard input, or `None` if it is a terminal: a job gets a terminal only with `--tty`.
 pub fn standard_input() -> io::Result<Option<OwnedFd>> {
@@ -29,8 +32,15 @@ pub async fn run(
     mut backend: LocalBackend,
     job: Job,
     interrupts: &mut UnboundedReceiver<TerminationSignal>,
+    reports: &mut JobEvents,
 ) -> Result<JobExitReason, ProgramFailure> {
     const JOB: JobId = JobId(0);
+    let arguments = job.process.arguments.iter().map(AsRef::as_ref);
+    let command = std::iter::once(&*job.process.program).chain(arguments);
+    let words: Vec<_> = command.map(OsStr::to_string_lossy).collect();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    let (key, title) = job_name(1, &words);
+    reports.found(&key, &title, job.timeout);
     let output = output_pipes();
     backend.submit(JOB, Job { output, ..job }, JobPriority::default());
     let mut stop = StopMode::Terminate;
@@ -45,6 +55,8 @@ pub async fn run(
                 continue;
             }
         };
+        reports.observe(&event, |job| job.0);
+        reports.ready().await;
         match event {
             BackendEvent::Output { stream, bytes, .. } => {
                 if let Err(error) = pass_on(stream, &bytes)

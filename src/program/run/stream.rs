@@ -14,15 +14,17 @@ use tempfile::SpooledTempFile;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
 use super::ending::{JobExitReason, ending};
+use super::job_events::JobEvents;
 use super::output_forwarder::{OutputForwarder, ReaderPresence, output_pipes};
 use crate::program::backend::AnyBackend;
-use crate::program::failure::{self, ProgramFailure};
+use crate::program::failure::ProgramFailure;
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::error::{help_of, with_causes};
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::exit_code;
 use maelstrom_model::job::Job;
+use maelstrom_runners::run::framework::job_name;
 use maelstrom_runners::run::input::JobInputError;
 use maelstrom_runners::run::job_builder::JobBuilder;
 use maelstrom_spec::job::JobFileEntry;
@@ -60,6 +62,8 @@ pub struct StreamRun<'a> {
     jobs: u64,
     first_failure: Option<u8>,
     state: StreamRunState,
+    /// Feeds the reports in files.
+    reports: JobEvents,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,7 @@ impl<'a> StreamRun<'a> {
     pub fn new(
         backend: AnyBackend,
         interrupts: &'a mut UnboundedReceiver<TerminationSignal>,
+        reports: JobEvents,
     ) -> Result<StreamRun<'a>, ProgramFailure> {
         Ok(StreamRun {
             backend,
@@ -85,6 +90,7 @@ impl<'a> StreamRun<'a> {
             jobs: 0,
             first_failure: None,
             state: StreamRunState::Reading,
+            reports,
         })
     }
 
@@ -99,19 +105,16 @@ impl<'a> StreamRun<'a> {
         self.backend.close().await;
         // A reader may take long, so a signal ends the wait.
         let passed = tokio::select! {
-            passed = self.passing.finish() => passed,
-            Some(_) = self.interrupts.recv() => return Ok(exit_code::INTERRUPTED),
+            passed = self.passing.finish() => Some(passed),
+            Some(_) = self.interrupts.recv() => None,
         };
-        if passed? == ReaderPresence::Gone {
-            return Ok(failure::end_for_want_of_a_reader());
-        }
-        match (followed?, self.state) {
-            (Some(failure), _) => Err(failure),
-            (None, StreamRunState::Stopping) => Ok(exit_code::INTERRUPTED),
-            (None, StreamRunState::Reading | StreamRunState::Read) => {
-                Ok(self.first_failure.unwrap_or(exit_code::SUCCESS))
+        let code = match self.state {
+            StreamRunState::Stopping => exit_code::INTERRUPTED,
+            StreamRunState::Reading | StreamRunState::Read => {
+                self.first_failure.unwrap_or(exit_code::SUCCESS)
             }
-        }
+        };
+        self.reports.finish(ended(passed, followed, code))
     }
 
     /// Runs all jobs. Returns the error of the input, if it has one.
@@ -131,7 +134,10 @@ impl<'a> StreamRun<'a> {
             }
             let wants_more = self.state == StreamRunState::Reading && self.outputs.len() < AHEAD;
             tokio::select! {
-                event = self.backend.next() => self.on_backend_event(event)?,
+                event = self.backend.next() => {
+                    self.on_backend_event(event)?;
+                    self.reports.ready().await;
+                }
                 entry = entries.recv(), if wants_more => match entry {
                     None => self.state = StreamRunState::Read,
                     Some(Ok(entry)) => self.take(workshop, entry).await?,
@@ -165,6 +171,9 @@ impl<'a> StreamRun<'a> {
         // input.
         self.jobs += 1;
         let id = JobId(self.jobs);
+        let words = std::iter::once(&job.program).chain(&job.arguments);
+        let words: Vec<&str> = words.map(String::as_str).collect();
+        let (key, title) = job_name(self.jobs, &words);
         let rank = JobPriority {
             priority: job.priority,
             estimate: None,
@@ -186,12 +195,15 @@ impl<'a> StreamRun<'a> {
         };
         match made {
             Ok(job) => {
+                self.reports.found(&key, &title, job.timeout);
                 self.outputs.insert(id, None);
                 let output = output_pipes();
                 self.backend.submit(id, Job { output, ..job }, rank);
                 Ok(())
             }
             Err(error) => {
+                self.reports.found(&key, &title, None);
+                self.reports.broken(&with_causes(&error));
                 let help = help_of(&error);
                 let help = help.map_or(String::new(), |help| format!("\n  help: {help}"));
                 let message = format!("{}{help}", with_causes(&error));
@@ -224,6 +236,7 @@ impl<'a> StreamRun<'a> {
 
     fn on_backend_event(&mut self, event: BackendEvent) -> Result<(), ProgramFailure> {
         let infrastructure = |error: io::Error| ProgramFailure::infrastructure(&error);
+        self.reports.observe(&event, |job| job.0.saturating_sub(1));
         match event {
             BackendEvent::Output { job, stream, bytes } => {
                 let output = self.outputs.entry(job).or_default();
@@ -267,5 +280,27 @@ impl<'a> StreamRun<'a> {
             self.first_failure.get_or_insert(code);
             self.passing.line(&ending.line(id.0));
         }
+    }
+}
+
+/// Returns the result of a run that would exit with `code`; `passed` is what became of forwarding the
+/// output, unless a signal came first.
+fn ended(
+    passed: Option<Result<ReaderPresence, ProgramFailure>>,
+    followed: Result<Option<ProgramFailure>, ProgramFailure>,
+    code: u8,
+) -> Result<u8, ProgramFailure> {
+    match passed {
+        None => return Ok(exit_code::INTERRUPTED),
+        Some(passed) => match passed? {
+            ReaderPresence::Gone => {
+                return Err(ProgramFailure::writing(&io::ErrorKind::BrokenPipe.into()));
+            }
+            ReaderPresence::There => {}
+        },
+    }
+    match followed? {
+        Some(failure) => Err(failure),
+        None => Ok(code),
     }
 }

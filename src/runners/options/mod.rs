@@ -87,6 +87,18 @@ pub struct CommonOptions {
     #[arg(short, long, value_name = "N", display_order = help_order::STOP_AFTER)]
     pub stop_after: Option<NonZeroU32>,
 
+    /// Run only the tests that failed in the last run
+    #[arg(long, visible_alias = "lf", alias = "last-failed", display_order = help_order::STOP_AFTER + 1)]
+    pub failed: bool,
+
+    /// What a run without tests is [default: that of the tool that the program replaces]
+    #[arg(long, value_name = "WHAT", value_enum, display_order = help_order::STOP_AFTER + 2)]
+    pub no_tests: Option<NoTestsOption>,
+
+    /// Form of the list that --list prints [default: the titles of the tests, one per line]
+    #[arg(long, value_name = "FORM", value_enum, display_order = help_order::STOP_AFTER + 3)]
+    pub format: Option<ListFormatOption>,
+
     /// The containers of the tests.
     #[command(flatten)]
     pub containers: TestContainerOptions,
@@ -98,6 +110,28 @@ pub struct CommonOptions {
     /// The cluster to use, if any.
     #[command(flatten)]
     pub cluster: RunnerClusterOptions,
+}
+
+/// What a run without tests is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NoTestsOption {
+    /// A success
+    Pass,
+    /// A success, with a warning
+    Warn,
+    /// A failure, with the exit code of the tool that the program replaces
+    Fail,
+}
+
+/// The form of a list of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormatOption {
+    /// The titles of the tests, one per line
+    Plain,
+    /// The binary, package or file, and the name of the test: one test per line
+    Oneline,
+    /// One JSON object for all tests
+    Json,
 }
 
 /// How tests are isolated from each other.
@@ -121,12 +155,32 @@ pub struct RunSettings {
     pub repeat: NonZeroU32,
     /// The number of failures after which the run stops.
     pub stop_after: Option<NonZeroU32>,
+    /// Whether only the tests that failed in the last run are selected.
+    pub failed_only: bool,
+    /// What a run without tests is, if the user says so.
+    pub no_tests: Option<NoTestsOption>,
+    /// The machine-readable stream on standard output, in place of the lines for people.
+    pub stream: Option<EventStreamFormat>,
+    /// The form of a list of tests, if the user says so.
+    pub list_format: Option<ListFormatOption>,
     /// Whether passing tests' output is shown.
     pub passing_output: PassingTestOutput,
     /// The options for the user interface and reports.
     pub report: ReportOptions,
     /// The cluster to use, if any.
     pub cluster: RunnerClusterOptions,
+}
+
+/// A machine-readable stream of a run's events on standard output. Each program chooses by its own
+/// option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventStreamFormat {
+    /// The lines of libtest's `--format json`.
+    LibtestJson,
+    /// The same with nextest's further fields.
+    LibtestJsonPlus,
+    /// The lines of `go test -json`.
+    Test2Json,
 }
 
 /// Whether passing tests' output is shown.
@@ -154,6 +208,10 @@ impl CommonOptions {
             slots,
             repeat: self.repeat,
             stop_after: self.stop_after,
+            failed_only: self.failed,
+            no_tests: self.no_tests,
+            stream: None,
+            list_format: self.format,
             passing_output,
             report: self.report,
             cluster: self.cluster,

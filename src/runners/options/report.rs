@@ -7,12 +7,14 @@ use clap::{Args, ValueEnum};
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
 
 /// The options of [`ReportOptions`] that can also be set by variables and configuration files.
-pub const REPORT_VALUES: [ConfigOption; 5] = [
+pub const REPORT_VALUES: [ConfigOption; 7] = [
     ConfigOption::new("ui", ConfigOptionKind::Text),
     ConfigOption::new("quiet", ConfigOptionKind::Boolean),
     ConfigOption::new("no-tui", ConfigOptionKind::Boolean),
     ConfigOption::new("on-finish", ConfigOptionKind::Text),
     ConfigOption::new("color", ConfigOptionKind::Text),
+    ConfigOption::new("junit", ConfigOptionKind::Text),
+    ConfigOption::new("github", ConfigOptionKind::Text),
 ];
 
 /// The user interface, and what it reports.
@@ -47,6 +49,14 @@ pub struct ReportOptions {
     /// Record the run in this file, one JSON object per line
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+
+    /// Write a JUnit report to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// Whether lines are written for GitHub Actions: annotations, groups and the step summary
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub github: GithubOption,
 
     /// Replay a recorded run instead of running tests
     #[arg(long, value_name = "FILE", conflicts_with_all = ["record", "watch"])]
@@ -95,6 +105,18 @@ pub enum OnFinishOption {
     Stay,
     /// Close
     Exit,
+}
+
+/// When lines are written for GitHub Actions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GithubOption {
+    /// When GITHUB_ACTIONS is "true"
+    #[default]
+    Auto,
+    /// Always
+    On,
+    /// Never
+    Off,
 }
 
 /// When to use colors.

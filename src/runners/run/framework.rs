@@ -119,7 +119,12 @@ fn named(number: u64, job: &JobSpecification) -> (TestKey, String) {
         .into_iter()
         .chain(job.arguments.iter().map(String::as_str))
         .collect();
-    let command = shlex::try_join(words).unwrap_or_else(|_| job.program.clone());
+    job_name(number, &words)
+}
+
+/// Returns the key and the title of a job: its position in the input, from 1, and its command.
+pub fn job_name(number: u64, words: &[&str]) -> (TestKey, String) {
+    let command = shlex::try_join(words.iter().copied()).unwrap_or_else(|_| words.join(" "));
     let name = format!("job {number}: {command}");
     let key = TestKey {
         package: "jobs".into(),

@@ -190,12 +190,19 @@ impl RunCommandOptions {
         if self.report.watch {
             return Err(RunCommandOptionsError::Watch);
         }
+        if self.jobs.tty && self.report.junit.is_some() {
+            return Err(RunCommandOptionsError::TerminalReport);
+        }
         let escape: EscapeCharacter = self.jobs.escape_char.parse()?;
         let common = RunSettings {
             chosen_isolation: None,
             slots: slots(self.jobs.slots, cpus),
             repeat: NonZeroU32::MIN,
             stop_after: None,
+            failed_only: false,
+            no_tests: None,
+            stream: None,
+            list_format: None,
             passing_output: PassingTestOutput::Hidden,
             report: self.report,
             cluster: self.cluster,

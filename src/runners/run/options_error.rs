@@ -36,6 +36,10 @@ pub enum RunCommandOptionsError {
     /// `--watch`, which needs tests whose files are known.
     #[error("`--watch` is for tests: nobody knows which files a job is about")]
     Watch,
+    /// A report about a job that has the terminal.
+    #[error("`--junit` is for jobs whose output is read, and with `--tty` a job has the terminal")]
+    #[diagnostic(help("leave out one of them"))]
+    TerminalReport,
     /// An invalid value of `--mount`.
     #[error("invalid `--mount`: {0}")]
     #[diagnostic(help(

@@ -10,7 +10,7 @@ use crate::log::{LogKey, LogStore, StreamFilter};
 pub const SHOWN_BYTES_MAX: usize = 1 << 20;
 
 /// [`SHOWN_BYTES_MAX`] as text for messages.
-pub(super) const SHOWN_MAX: &str = "1 MiB";
+pub(crate) const SHOWN_MAX: &str = "1 MiB";
 
 /// The number of bytes shown of the beginning, and of the end, of output that is too long.
 const HALF_BYTES: usize = SHOWN_BYTES_MAX / 2;
@@ -20,7 +20,7 @@ const WINDOW_LINES: usize = 256;
 
 /// The lines of a log that a report shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ShownLines {
+pub(crate) enum ShownLines {
     All,
     /// The first `head` lines, and the lines from index `tail_from` to the end.
     Ends {
@@ -31,7 +31,7 @@ pub(super) enum ShownLines {
 
 /// Returns which lines of a log to show. Reads at most about [`SHOWN_BYTES_MAX`] from the beginning
 /// and half of that from the end.
-pub(super) fn shown(logs: &LogStore, key: LogKey) -> ShownLines {
+pub(crate) fn shown(logs: &LogStore, key: LogKey) -> ShownLines {
     let total = logs.line_count(key, StreamFilter::Both);
     let (mut bytes, mut head, mut next) = (0, 0, 0);
     while next < total && bytes <= SHOWN_BYTES_MAX {

@@ -35,17 +35,44 @@ pub use self::build::{write_build, write_build_output};
 pub use self::ending::{
     PrecedingOutput, write_ending, write_failures, write_notice, write_summary,
 };
+pub(crate) use self::extent::{SHOWN_MAX, ShownLines, shown};
 pub use self::options::{PassingOutputDisplay, ReportVerbosity, RunReportOptions};
 pub use self::output::{BackgroundWriteError, BackgroundWriter, WholeLineWriter};
 pub use self::plain::RunReport;
 pub use self::rerun::command as rerun_command;
-pub(crate) use self::text::changed;
+pub(crate) use self::text::{OutputSanitizer, changed, detail};
 
 /// The maximum number of events taken from the channel at a time.
 const EVENTS_MAX: usize = 1024;
 /// The size of the buffer in front of the writer. The buffer is also flushed whenever no event is
 /// waiting.
 const GATHERED_BYTES: usize = 32 << 10;
+
+/// A report in lines, as [`run`] feeds it.
+pub trait LineReport {
+    /// Updates the report with an event and writes the resulting lines, if any.
+    fn apply(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Returns the time at which [`LineReport::tick`] is due unless there is an event before.
+    fn wake_us(&self) -> Option<u64>;
+
+    /// Writes a progress line if it is due.
+    fn tick(&mut self, now_us: u64, out: &mut dyn Write) -> io::Result<()>;
+}
+
+impl LineReport for RunReport {
+    fn apply(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+        RunReport::apply(self, event, out)
+    }
+
+    fn wake_us(&self) -> Option<u64> {
+        RunReport::wake_us(self)
+    }
+
+    fn tick(&mut self, now_us: u64, out: &mut dyn Write) -> io::Result<()> {
+        RunReport::tick(self, now_us, out)
+    }
+}
 
 /// Writes the report of a run until the run finishes or the event channel closes.
 ///
@@ -55,13 +82,22 @@ pub fn run(
     options: RunReportOptions,
     output: BackgroundWriter,
 ) -> Result<(), BackgroundWriteError> {
+    run_lines(events, RunReport::new(options), output)
+}
+
+/// Like [`run`], with a report that another one is part of.
+pub fn run_lines(
+    events: EventReceiver,
+    lines: impl LineReport,
+    output: BackgroundWriter,
+) -> Result<(), BackgroundWriteError> {
     // The runtime provides the timer: the thread waits for an event or for the next progress line.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .map_err(BackgroundWriteError::Thread)?;
     let mut output = BufWriter::with_capacity(GATHERED_BYTES, output);
-    let reported = runtime.block_on(report(events, RunReport::new(options), &mut output));
+    let reported = runtime.block_on(report(events, lines, &mut output));
     let flushed = reported.and_then(|()| output.flush());
     let (output, _) = output.into_parts();
     output.finish()?;
@@ -70,7 +106,7 @@ pub fn run(
 
 async fn report(
     mut events: EventReceiver,
-    mut report: RunReport,
+    mut report: impl LineReport,
     output: &mut impl Write,
 ) -> io::Result<()> {
     let mut clock = ReportClock::default();

@@ -42,7 +42,7 @@ pub(super) fn status(outcome: &TestOutcome) -> (TextRole, &'static str) {
 }
 
 /// Returns the details of an outcome beyond its status, such as an exit code or a reason.
-pub(super) fn detail(outcome: &TestOutcome) -> Option<String> {
+pub(crate) fn detail(outcome: &TestOutcome) -> Option<String> {
     match outcome {
         TestOutcome::Passed | TestOutcome::Cancelled => None,
         TestOutcome::Ignored { reason } => reason.clone(),
@@ -103,7 +103,7 @@ pub(crate) fn printable(text: &str) -> String {
 ///
 /// Drops escape sequences, except for colors where these are allowed, and control characters.
 /// Replaces invisible characters and those that change the direction of text with U+FFFD.
-pub(super) struct OutputSanitizer {
+pub(crate) struct OutputSanitizer {
     parser: vte::Parser,
     sink: SanitizerSink,
 }
@@ -115,7 +115,7 @@ struct SanitizerSink {
 }
 
 impl OutputSanitizer {
-    pub(super) fn new(color: OutputColor) -> OutputSanitizer {
+    pub(crate) fn new(color: OutputColor) -> OutputSanitizer {
         OutputSanitizer {
             parser: vte::Parser::new(),
             sink: SanitizerSink {
@@ -128,7 +128,7 @@ impl OutputSanitizer {
 
     /// Sanitizes one line, given without its newline. A carriage return inside the line, which
     /// would overwrite the preceding text, becomes a newline.
-    pub(super) fn line(&mut self, bytes: &[u8]) -> &str {
+    pub(crate) fn line(&mut self, bytes: &[u8]) -> &str {
         self.sink.line.clear();
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         self.parser.advance(&mut self.sink, bytes);

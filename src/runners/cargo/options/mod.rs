@@ -193,6 +193,19 @@ pub struct CargoTestOptions {
     /// Build the tests, but do not run them
     #[arg(long, group = "goal")]
     pub no_run: bool,
+
+    /// Write lines for machines to standard output instead of the report
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub message_format: Option<CargoMessageFormat>,
+}
+
+/// Lines for machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CargoMessageFormat {
+    /// Those of libtest's JSON
+    LibtestJson,
+    /// Those of libtest's JSON, with nextest's further fields
+    LibtestJsonPlus,
 }
 
 /// The options for the build.

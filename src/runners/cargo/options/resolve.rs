@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use miette::Diagnostic;
 
-use crate::options::{self, PassingTestOutput, RunSettings, StrictProcessError, time_limit};
+use crate::options::{
+    self, EventStreamFormat, PassingTestOutput, RunSettings, StrictProcessError, time_limit,
+};
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::project_spec::TestContainerOptions;
 use maelstrom_model::error::ProgramError;
@@ -16,7 +18,10 @@ use maelstrom_spec::filter::{
 };
 
 use super::harness::{HarnessArguments, HarnessError, HarnessFlag};
-use super::{CargoBuildOptions, CargoOptions, CargoTestOptions, PackageOptions, TargetOptions};
+use super::{
+    CargoBuildOptions, CargoMessageFormat, CargoOptions, CargoTestOptions, PackageOptions,
+    TargetOptions,
+};
 
 /// The vocabulary of cargo's patterns.
 pub(in crate::cargo) const VOCABULARY: &PatternVocabulary = &vocabulary::CARGO;
@@ -226,7 +231,11 @@ impl CargoOptions {
             true => PassingTestOutput::Shown,
             false => PassingTestOutput::Hidden,
         };
-        let (common, containers) = self.common.settle(slots, passing_output);
+        let (mut common, containers) = self.common.settle(slots, passing_output);
+        common.stream = self.tests.message_format.map(|format| match format {
+            CargoMessageFormat::LibtestJson => EventStreamFormat::LibtestJson,
+            CargoMessageFormat::LibtestJsonPlus => EventStreamFormat::LibtestJsonPlus,
+        });
         Ok(CargoSettings {
             goal: goal(&self.tests, &containers, &harness),
             packages: packages(&self.packages),

@@ -48,10 +48,10 @@ const CACHES: [Row; 3] = [
 /// What means nothing any more.
 const OUTPUT: [Row; 1] = [("inline-limit", ConfigOptionKind::Size, None, Some("1 MB"))];
 
-/// What every test runner has.
+/// What every test runner has. Of `cargo maelstrom`, `-r` is `--release`, as of `cargo test`.
 const RUNNER: [Row; 4] = [
     ("ui", ConfigOptionKind::Text, None, None),
-    ("repeat", ConfigOptionKind::Number, Some('r'), Some("1")),
+    ("repeat", ConfigOptionKind::Number, None, Some("1")),
     ("stop-after", ConfigOptionKind::Number, Some('s'), None),
     ("timeout", ConfigOptionKind::NumberOrText, Some('t'), None),
 ];

@@ -291,6 +291,21 @@ fn words_that_run_nothing_are_no_success() {
         (&["-i", "package.equals(other)"], 4, "no tests"),
         (&["-x", "all"], 4, "no tests"),
         (&["-i", "name.equals(other)"], 4, "no test was selected"),
+        (&["-E", "test(other)"], 4, "no test was selected"),
+        (&["-E", "package(other)"], 2, "no package"),
+        (
+            &["--no-tests", "pass", "no_such_test"],
+            0,
+            "no test was selected",
+        ),
+        (&["run", "no_such_test"], 4, "no test was selected"),
+        (&["run", "--ignored"], 4, "no test was selected"),
+        (&["run", "-E", "test(alone) & kind(lib)"], 0, "1 passed"),
+        (&["run", "-P", "ci"], 2, "profiles"),
+        (&["run", "--partition", "hash:1/2"], 2, "--broker"),
+        (&["nextest", "archive"], 2, "nextest run"),
+        (&["--doc"], 2, "cargo test --doc"),
+        (&["-r", "alone"], 0, "1 passed"),
         // Nothing is ignored here, which is as it should be.
         (&["--ignored"], 0, "no test was selected"),
     ] {

@@ -1,7 +1,7 @@
 //! Reads what users write: settings, test filters, and the container of each test.
 //!
 //! - [`config`]: configuration values from options, variables and files.
-//! - [`filter`]: the pattern language that selects tests.
+//! - [`filter`]: the pattern language that selects tests. [`filterset`]: that of `cargo nextest`.
 //! - [`document`]: TOML and JSON with source spans, so that every error has a location.
 //!
 //! The other modules read the TOML files of the test runners:
@@ -31,6 +31,7 @@ pub mod document;
 pub mod environment;
 pub mod explain;
 pub mod filter;
+pub mod filterset;
 pub mod init;
 pub mod job;
 pub mod read;

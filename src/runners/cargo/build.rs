@@ -84,7 +84,10 @@ pub fn build_arguments(
         "test".into(),
         "--no-run".into(),
         // With plain `json`, cargo puts diagnostics into its messages and prints none of them.
-        "--message-format=json-render-diagnostics".into(),
+        match options.short_messages {
+            false => "--message-format=json-render-diagnostics".into(),
+            true => "--message-format=json-render-diagnostics,json-diagnostic-short".into(),
+        },
         match colors {
             ColorMode::Wanted => "--color=always".into(),
             ColorMode::Unwanted => "--color=never".into(),
@@ -154,8 +157,17 @@ impl CargoBuildOptions {
                 ("--frozen", self.frozen),
                 ("--locked", self.locked),
                 ("--offline", self.offline),
+                ("--ignore-rust-version", self.ignore_rust_version),
+                ("--future-incompat-report", self.future_incompat_report),
+                ("--quiet", self.cargo_quiet > 0),
             ],
         );
+        arguments.extend(self.timings.iter().map(|formats| match formats.as_str() {
+            "" => "--timings".into(),
+            formats => format!("--timings={formats}").into(),
+        }));
+        pairs(&mut arguments, "--config", &self.config);
+        pairs(&mut arguments, "-Z", &self.unstable);
         let verbose = (0..self.verbose).map(|_| "--verbose".into());
         arguments.extend(verbose);
         pairs(&mut arguments, "--profile", self.profile.as_slice());
@@ -339,6 +351,14 @@ mod tests {
             frozen: true,
             locked: true,
             offline: true,
+            ignore_rust_version: true,
+            config: vec!["a.b=1".into()],
+            unstable: vec!["x".into()],
+            timings: Some("html".into()),
+            future_incompat_report: true,
+            cargo_quiet: 1,
+            cargo_message_format: None,
+            short_messages: true,
             verbose: 2,
             jobs: Some(-1),
         };
@@ -364,7 +384,7 @@ mod tests {
         );
         let lines = [all, least, exactly].map(|arguments| command_line(&arguments));
         insta::assert_snapshot!(lines.join("\n"), @"
-        test --no-run --message-format=json-render-diagnostics --color=always --package one --package two --lib --bins --tests --examples --benches --all-targets --bin b --test t --test u --example e --bench n --release --all-features --no-default-features --frozen --locked --offline --verbose --verbose --profile fast --features x,y --features z --target triple --target-dir out --manifest-path m/Cargo.toml --jobs -1
+        test --no-run --message-format=json-render-diagnostics,json-diagnostic-short --color=always --package one --package two --lib --bins --tests --examples --benches --all-targets --bin b --test t --test u --example e --bench n --release --all-features --no-default-features --frozen --locked --offline --ignore-rust-version --future-incompat-report --quiet --timings=html --config a.b=1 -Z x --verbose --verbose --profile fast --features x,y --features z --target triple --target-dir out --manifest-path m/Cargo.toml --jobs -1
         test --no-run --message-format=json-render-diagnostics --color=never --workspace
         test --no-run --message-format=json-render-diagnostics --color=never --package path+file:///p#1.0.0
         ");

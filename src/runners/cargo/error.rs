@@ -9,6 +9,7 @@ use miette::Diagnostic;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 use maelstrom_spec::filter::PatternError;
+use maelstrom_spec::filterset::FiltersetError;
 
 use crate::process::of_tool;
 use crate::sandbox::container::ContainerError;
@@ -73,10 +74,17 @@ pub enum CargoError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// A value of `--exclude` is neither a package of the workspace nor a pattern.
+    /// An option that selects tests is invalid in this workspace.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Pattern(#[from] PatternError),
+    Selection(#[from] SelectionError),
+    /// A value of `--config` is neither a file nor a setting.
+    #[error("`--config {value}` is neither a file nor a setting in TOML, such as `KEY=VALUE`")]
+    ConfigOption {
+        value: String,
+        #[source]
+        source: Box<toml::de::Error>,
+    },
     /// The default container cannot be created for this project.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -85,6 +93,19 @@ pub enum CargoError {
     #[error(transparent)]
     #[diagnostic(forward(0))]
     Specified(Box<ProjectSpecError>),
+}
+
+/// The error of an option that selects tests or packages.
+#[derive(Debug, Diagnostic, thiserror::Error)]
+pub enum SelectionError {
+    /// A value of `--exclude` is neither a package of the workspace nor a pattern.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pattern(#[from] PatternError),
+    /// A filterset names something that does not exist in the workspace.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Filterset(#[from] FiltersetError),
 }
 
 impl From<ProjectSpecError> for CargoError {
@@ -115,7 +136,8 @@ impl CargoError {
             | CargoError::RustcForm { .. }
             | CargoError::Follow { .. }
             | CargoError::Build { .. }
-            | CargoError::Pattern(_)
+            | CargoError::Selection(_)
+            | CargoError::ConfigOption { .. }
             | CargoError::ConfigRead { .. }
             | CargoError::ConfigForm { .. }
             | CargoError::Specified(_)
@@ -135,7 +157,8 @@ impl ProgramError for CargoError {
                 None => of_tool(*status),
             },
             CargoError::Specified(error) => error.exit_code(),
-            CargoError::Pattern(_)
+            CargoError::Selection(_)
+            | CargoError::ConfigOption { .. }
             | CargoError::ConfigRead { .. }
             | CargoError::ConfigForm { .. } => exit_code::USAGE,
             CargoError::Start { .. }

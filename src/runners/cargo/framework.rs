@@ -22,7 +22,7 @@ use super::error::CargoError;
 use super::location;
 use super::metadata::CargoWorkspace;
 use super::notices;
-use super::options::{CargoAction, CargoBuildOptions, CargoSettings, VOCABULARY};
+use super::options::{CargoAction, CargoBuildOptions, CargoSettings, NothingToRun, VOCABULARY};
 use super::project::CargoProject;
 use super::reader::{CargoTestReader, ListedBinaries, whole_pattern};
 use super::selection::CargoSelection;
@@ -288,7 +288,7 @@ impl Framework for CargoFramework {
         let Some(mut build) = self.start_build(host, &workspace, &wanted)? else {
             return Ok(DiscoverySummary {
                 deselected: 0,
-                failure: self.settings.without_tests(),
+                failure: self.settings.without_tests(NothingToRun::LeftOut),
             });
         };
         let toolchain = match toolchain {
@@ -296,7 +296,9 @@ impl Framework for CargoFramework {
             None => self.toolchain().await?,
         };
         let target = self.settings.build.target.as_deref();
-        let configured = config::load(&self.invocation.directory, toolchain.cargo_home.as_deref())?;
+        let home = toolchain.cargo_home.as_deref();
+        let options = &self.settings.build.config;
+        let configured = config::load(&self.invocation.directory, home, options)?;
         let cfgs = match configured.runners.have_expressions() {
             true => toolchain::cfgs(&self.invocation, target).await?,
             false => String::new(),
@@ -349,6 +351,9 @@ impl Framework for CargoFramework {
         }
         self.notify(host, &wanted, specified.as_ref());
         let summary = discovery.summary();
+        if summary.failure.is_some() && discovery.all_ignored() {
+            host.emit(EventKind::Notice(notices::all_ignored()));
+        }
         self.kept.discovery_is_over(&summary);
         Ok(summary)
     }

@@ -259,6 +259,13 @@ fn metadata_arguments(options: &CargoBuildOptions) -> Vec<String> {
     for features in &options.features {
         arguments.extend(["--features".to_owned(), features.clone()]);
     }
+    let values = [("--config", &options.config), ("-Z", &options.unstable)];
+    for (option, values) in values {
+        let pairs = values
+            .iter()
+            .map(|value| [option.to_owned(), value.clone()]);
+        arguments.extend(pairs.flatten());
+    }
     let flags = [
         ("--all-features", options.all_features),
         ("--no-default-features", options.no_default_features),

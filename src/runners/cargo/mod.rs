@@ -6,10 +6,10 @@
 //!               sandbox::container ──────────────┘
 //! ```
 //!
-//! - [`options`]: parses the command line.
+//! - [`options`]: parses the command line. [`peer_flags`]: the flags of the tools that it replaces.
 //! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: describe the workspace and the
 //!   toolchain.
-//! - [`selection`]: selects packages and tests.
+//! - [`selection`]: selects packages and tests; [`filterset`]: by filtersets of nextest.
 //! - [`build`], [`progress`]: run cargo and read its output.
 //! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: turn built programs into tests
 //!   and their jobs. [`titles`]: names tests.
@@ -29,6 +29,7 @@ mod diagnostics;
 pub mod discovery;
 pub mod environment;
 pub mod error;
+mod filterset;
 pub mod framework;
 mod framing;
 pub mod jobs;
@@ -40,6 +41,7 @@ pub mod metadata;
 pub mod notices;
 pub mod options;
 mod overrides;
+pub mod peer_flags;
 pub mod programs;
 pub mod progress;
 pub mod project;

@@ -68,6 +68,16 @@ pub fn noisy(binary: &str) -> UserNotice {
     }
 }
 
+/// Returns the error that no test runs, because all are marked as ignored.
+pub fn all_ignored() -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Error,
+        text: "no test runs: all that were selected are marked as ignored".to_owned(),
+        help: Some("--run-ignored=all runs them; --no-tests=pass makes this a success".to_owned()),
+        in_summary: false,
+    }
+}
+
 /// Returns the command that runs the doctests.
 fn doctest_command(packages: &PackageArguments, build: &CargoBuildOptions) -> String {
     let mut words = vec![

@@ -10,9 +10,14 @@ use std::sync::Arc;
 use cargo_metadata::PackageId;
 use globset::{Glob, GlobMatcher};
 
-use maelstrom_spec::filter::{CargoSubject, PatternError, TestPattern, TestSelection, TruthValue};
+use maelstrom_spec::filter::{CargoSubject, TestPattern, TestSelection, TruthValue};
+use maelstrom_spec::filterset::{
+    FiltersetPackage, FiltersetPlatform, FiltersetSubject, TestFilterset,
+};
 
 use super::build::PackageArguments;
+use super::error::SelectionError;
+use super::filterset::{self, PackageNetwork};
 use super::listing::IgnoreStatus;
 use super::metadata::{CargoPackage, CargoWorkspace};
 use super::options::{CargoSettings, IgnoredTests, NameFilter, PackageChoice, VOCABULARY};
@@ -28,10 +33,20 @@ pub struct CargoSelection {
     /// Values of `--exclude` that could be names of packages and match none. Cargo warns about
     /// them, too.
     pub unknown: Vec<String>,
-    patterns: TestSelection,
+    choice: TestChoice,
     whole: Vec<TestPattern>,
     names: NameFilter,
     ignored: IgnoredTests,
+}
+
+/// The tests that patterns and filtersets select.
+#[derive(Clone, Debug)]
+struct TestChoice {
+    patterns: TestSelection,
+    filtersets: Vec<TestFilterset>,
+    platform: Option<FiltersetPlatform>,
+    /// The members of the workspace as filtersets see them.
+    network: PackageNetwork,
 }
 
 /// Whether a test runs.
@@ -48,11 +63,11 @@ pub enum SelectionOutcome {
 
 impl CargoSelection {
     /// Selects packages and tests of a workspace. Returns an error if a value of `--exclude` is
-    /// neither a package nor a valid pattern.
+    /// neither a package nor a valid pattern, or if a filterset names what does not exist.
     pub fn decide(
         settings: &CargoSettings,
         workspace: &CargoWorkspace,
-    ) -> Result<CargoSelection, PatternError> {
+    ) -> Result<CargoSelection, SelectionError> {
         let mut patterns = settings.patterns.clone();
         let mut excluded = Vec::new();
         let mut unknown = Vec::new();
@@ -62,14 +77,26 @@ impl CargoSelection {
                     Ok(pattern) => patterns.exclude.push(pattern),
                     // Cargo only warns about an excluded package that does not exist.
                     Err(_) if is_name(value) => unknown.push(value.clone()),
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.into()),
                 },
                 ids => excluded.extend(ids),
             }
         }
-        let unchosen = patterns.include.is_empty() && patterns.exclude.is_empty();
+        if !settings.filtersets.is_empty() {
+            let names = filterset::names(workspace);
+            for filterset in &settings.filtersets {
+                filterset.check(&names)?;
+            }
+        }
         // Patterns select among the tests of the whole workspace.
         let all = settings.packages == PackageChoice::Default && !patterns.include.is_empty();
+        let choice = TestChoice {
+            patterns,
+            filtersets: settings.filtersets.clone(),
+            platform: settings.platform,
+            network: PackageNetwork::of(workspace),
+        };
+        let unchosen = choice.is_everything();
         let chosen = |package: &CargoPackage| match &settings.packages {
             PackageChoice::Workspace => true,
             PackageChoice::Default => {
@@ -83,7 +110,7 @@ impl CargoSelection {
             .filter(|package| {
                 chosen(package)
                     && !excluded.contains(&package.metadata.id)
-                    && patterns.evaluate(&subject(package, None, None)).possible()
+                    && choice.evaluate(package, None, None).possible()
             })
             .cloned()
             .collect();
@@ -108,7 +135,7 @@ impl CargoSelection {
             packages,
             arguments,
             unknown,
-            patterns,
+            choice,
             whole: settings.whole.clone(),
             names: settings.names.clone(),
             ignored: settings.ignored,
@@ -117,8 +144,7 @@ impl CargoSelection {
 
     /// Returns whether the patterns select tests of a target.
     pub fn target(&self, package: &CargoPackage, target: &PackageTarget) -> TruthValue {
-        self.patterns
-            .evaluate(&subject(package, Some(target), None))
+        self.choice.evaluate(package, Some(target), None)
     }
 
     /// Returns whether a target's test binary runs as a whole.
@@ -137,12 +163,10 @@ impl CargoSelection {
         name: &str,
     ) -> SelectionOutcome {
         let target = &binary.target;
-        let subject = subject(package, Some(target), Some(name));
+        let chosen = self.choice.evaluate(package, Some(target), Some(name));
         match binary.harness {
             TestHarness::Own => self.test(package, target, name, IgnoreStatus::Wanted),
-            TestHarness::Libtest if self.patterns.evaluate(&subject).possible() => {
-                SelectionOutcome::Run
-            }
+            TestHarness::Libtest if chosen.possible() => SelectionOutcome::Run,
             TestHarness::Libtest => SelectionOutcome::Deselect,
         }
     }
@@ -155,9 +179,7 @@ impl CargoSelection {
         name: &str,
         attention: IgnoreStatus,
     ) -> SelectionOutcome {
-        let matches = self
-            .patterns
-            .evaluate(&subject(package, Some(target), Some(name)));
+        let matches = self.choice.evaluate(package, Some(target), Some(name));
         if !self.names.selects(name) || !matches.possible() {
             return SelectionOutcome::Deselect;
         }
@@ -171,6 +193,55 @@ impl CargoSelection {
                 SelectionOutcome::RunIgnored
             }
         }
+    }
+}
+
+impl TestChoice {
+    /// Returns whether it selects all tests.
+    fn is_everything(&self) -> bool {
+        self.patterns.include.is_empty()
+            && self.patterns.exclude.is_empty()
+            && self.filtersets.is_empty()
+            && self.platform.is_none()
+    }
+
+    /// Returns whether a test is selected, as far as it is known.
+    fn evaluate(
+        &self,
+        package: &CargoPackage,
+        target: Option<&PackageTarget>,
+        case: Option<&str>,
+    ) -> TruthValue {
+        let by_pattern = self.patterns.evaluate(&subject(package, target, case));
+        if self.filtersets.is_empty() && self.platform.is_none() {
+            return by_pattern;
+        }
+        let binary = target.map(|target| filterset::binary(package, target));
+        let stranger;
+        let network = match self.network.package(&package.metadata.id) {
+            Some(known) => known,
+            None => {
+                stranger = FiltersetPackage::alone(package.name());
+                &stranger
+            }
+        };
+        let test = FiltersetSubject {
+            package: network,
+            binary,
+            case,
+        };
+        let mut sets = self.filtersets.iter().map(|set| set.evaluate(&test));
+        let in_set = match self.filtersets.as_slice() {
+            [] => TruthValue::True,
+            _ => sets.by_ref().fold(TruthValue::False, TruthValue::or),
+        };
+        let on_platform = match self.platform {
+            None => TruthValue::True,
+            Some(platform) => binary
+                .map(|binary| binary.kind.platform() == platform)
+                .into(),
+        };
+        by_pattern.and(in_set).and(on_platform)
     }
 }
 
@@ -252,7 +323,7 @@ mod tests {
         }
     }
 
-    fn decide(line: &str) -> Result<CargoSelection, PatternError> {
+    fn decide(line: &str) -> Result<CargoSelection, SelectionError> {
         let words = line.split_whitespace().map(std::ffi::OsString::from);
         let options = CargoOptions::read(words).unwrap();
         let settings = options.resolve(NonZeroU32::MIN).unwrap();
@@ -300,6 +371,31 @@ mod tests {
         );
         assert_eq!(arguments("x -p c* -i p.eq(cli)"), exactly(&["cli"]));
         assert_eq!(arguments("x -p cli@1.0.0 -i all"), exactly(&["cli"]));
+    }
+
+    #[test]
+    fn filtersets_narrow_like_patterns_and_intersect_with_them() {
+        let arguments = |line: &str| decide(line).unwrap().arguments;
+        assert_eq!(arguments("x run -E all()"), exactly(&["core", "cli"]));
+        assert_eq!(arguments("x run -E package(cli)"), exactly(&["cli"]));
+        // Unlike `--include`, filtersets select among the default packages.
+        assert_eq!(arguments("x run -E package(test)"), None);
+        assert_eq!(
+            arguments("x run --workspace -E package(test) -E package(core)"),
+            exactly(&["core", "test"])
+        );
+        assert_eq!(
+            arguments("x -E package(c*) -x package.eq(cli)"),
+            exactly(&["core"])
+        );
+        assert_eq!(
+            arguments("x -E test(a) -E none()"),
+            exactly(&["core", "cli"])
+        );
+        for line in ["x -E package(other)", "x -E not(binary(core))"] {
+            let error = decide(line).unwrap_err();
+            assert!(matches!(error, SelectionError::Filterset(_)), "{line}");
+        }
     }
 
     #[test]
@@ -353,5 +449,17 @@ mod tests {
             SelectionOutcome::Deselect
         );
         assert_eq!(verdict("x -i library", "a", Wanted), SelectionOutcome::Run);
+        for (line, expected) in [
+            ("x -E test(a)", SelectionOutcome::Run),
+            ("x -E test(=b) -E kind(lib)", SelectionOutcome::Run),
+            ("x -E test(=b)", SelectionOutcome::Deselect),
+            ("x b -E test(a)", SelectionOutcome::Deselect),
+            ("x a -E test(a)", SelectionOutcome::Run),
+            ("x -i name.eq(b) -E test(a)", SelectionOutcome::Deselect),
+            ("x run --platform-filter host", SelectionOutcome::Deselect),
+            ("x run --platform-filter target", SelectionOutcome::Run),
+        ] {
+            assert_eq!(verdict(line, "a", Wanted), expected, "{line}");
+        }
     }
 }

@@ -39,44 +39,77 @@ pub(super) fn extended(
         })
         .filter_map(|value| Some(negation(value, argument(&command, value)?)))
         .collect();
-    let mut command = command
-        .arg(
-            Arg::new(CONFIG_FILE)
-                .short('c')
-                .long(CONFIG_FILE)
-                .value_name("FILE")
-                .value_parser(clap::value_parser!(PathBuf))
-                .help("Read only this configuration file; `-` reads none")
-                .help_heading(heading),
-        )
-        .arg(
-            Arg::new(PRINT_CONFIG)
-                .short('P')
-                .long(PRINT_CONFIG)
-                .action(ArgAction::SetTrue)
-                .help("Print all configuration values and the source of each, and exit")
-                .help_heading(heading),
-        )
-        .arg(
-            Arg::new(LOG_LEVEL)
-                .short('L')
-                .long(LOG_LEVEL)
-                .value_name("LEVEL")
-                .value_parser(EnumValueParser::<LogLevel>::new())
-                .default_value("info")
-                .help(
-                    "What to log: to standard error, or to log.txt beside the run's history while \
-                     the dashboard is open",
-                )
-                .help_heading(heading),
-        )
-        .args(negations);
+    let shared = [
+        Arg::new(CONFIG_FILE)
+            .short('c')
+            .long(CONFIG_FILE)
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("Read only this configuration file; `-` reads none")
+            .help_heading(heading),
+        Arg::new(PRINT_CONFIG)
+            .short('P')
+            .long(PRINT_CONFIG)
+            .action(ArgAction::SetTrue)
+            .help("Print all configuration values and the source of each, and exit")
+            .help_heading(heading),
+        Arg::new(LOG_LEVEL)
+            .short('L')
+            .long(LOG_LEVEL)
+            .value_name("LEVEL")
+            .value_parser(EnumValueParser::<LogLevel>::new())
+            .default_value("info")
+            .help(
+                "What to log: to standard error, or to log.txt beside the run's history while the \
+                 dashboard is open",
+            )
+            .help_heading(heading),
+    ];
+    // A program that replaces a tool may give these options names that the tool does not use.
+    let is_new = |arg: &Arg| {
+        let mut own = command.get_arguments();
+        own.all(|own| own.get_id() != arg.get_id())
+    };
+    let shared: Vec<Arg> = shared
+        .into_iter()
+        .filter(is_new)
+        .map(|arg| without_spellings_of(&command, arg))
+        .collect();
+    let mut command = command.args(shared).args(negations);
     let own_help = command.get_after_help().map(ToString::to_string);
     let paragraphs = [own_help, Some(help(program, system))];
     let after_help: Vec<String> = paragraphs.into_iter().flatten().collect();
     command = command.after_help(after_help.join("\n\n"));
     command.build();
     command
+}
+
+/// Returns an argument of all programs without the spellings that the program itself uses: it may
+/// replace a tool that gives them another meaning.
+fn without_spellings_of(command: &Command, arg: Arg) -> Arg {
+    let uses_short = |other: &Arg| {
+        let aliases = other.get_all_short_aliases().unwrap_or_default();
+        other.get_short() == arg.get_short()
+            || arg
+                .get_short()
+                .is_some_and(|short| aliases.contains(&short))
+    };
+    let uses_long = |other: &Arg| {
+        let aliases = other.get_all_aliases().unwrap_or_default();
+        other.get_long() == arg.get_long()
+            || arg.get_long().is_some_and(|long| aliases.contains(&long))
+    };
+    let uses_short = command.get_arguments().any(uses_short);
+    let uses_long = command.get_arguments().any(uses_long);
+    let arg = match uses_short {
+        true => arg.short(None),
+        false => arg,
+    };
+    match uses_long {
+        // One spelling must be left.
+        true if !uses_short => arg.long(None),
+        true | false => arg,
+    }
 }
 
 fn help(program: &ConfigSchema, system: &impl ConfigEnvironment) -> String {
@@ -101,12 +134,19 @@ fn help(program: &ConfigSchema, system: &impl ConfigEnvironment) -> String {
     )
 }
 
-/// Returns the command-line argument of a configuration value.
+/// Returns the command-line argument of a configuration value: that with its id, because a dialect
+/// may give its name to another one.
 pub(super) fn argument<'a>(command: &'a Command, value: &ConfigOption) -> Option<&'a Arg> {
-    command.get_arguments().find(|arg| match value.positional {
-        Some(id) => arg.get_id() == id,
-        None => arg.get_long() == Some(value.name),
-    })
+    let with_id = |id: &str| command.get_arguments().find(|arg| arg.get_id() == id);
+    match value.positional {
+        Some(id) => with_id(id),
+        None => with_id(&value.name.replace('-', "_"))
+            .or_else(|| with_id(value.name))
+            .or_else(|| {
+                let mut arguments = command.get_arguments();
+                arguments.find(|arg| arg.get_long() == Some(value.name))
+            }),
+    }
 }
 
 fn negation_id(value: &ConfigOption) -> String {
@@ -219,7 +259,9 @@ fn contradict(command: &Command, a: &Arg, b: &Arg) -> bool {
 
 /// Checks whether the command line accepts a value. Returns the error message if not.
 pub(super) fn check(command: &Command, found: &FoundOption) -> Result<(), String> {
-    let words = [OsString::from("check")].into_iter().chain(as_typed(found));
+    let words = [OsString::from("check")]
+        .into_iter()
+        .chain(as_typed(command, found));
     match command.clone().try_get_matches_from(words) {
         Ok(_) => Ok(()),
         Err(error) => match error.kind() {
@@ -253,7 +295,7 @@ fn refusal(error: &clap::Error, found: &FoundOption) -> String {
 }
 
 /// Returns a value as command-line arguments.
-fn as_typed(found: &FoundOption) -> Vec<OsString> {
+fn as_typed(command: &Command, found: &FoundOption) -> Vec<OsString> {
     let ConfigOption {
         name,
         kind,
@@ -266,8 +308,10 @@ fn as_typed(found: &FoundOption) -> Vec<OsString> {
         let items = found.items.iter().cloned();
         return [OsString::from("--")].into_iter().chain(items).collect();
     }
+    let long = argument(command, found.value).and_then(Arg::get_long);
+    let long = long.unwrap_or(name);
     let typed = |item: &OsString| {
-        let mut word = OsString::from(format!("--{name}"));
+        let mut word = OsString::from(format!("--{long}"));
         // Name and value are one argument, so that a value that begins with `-` is not taken for an
         // option.
         if *kind != ConfigOptionKind::Boolean {
@@ -293,12 +337,16 @@ pub(super) fn parse(
     let words = first
         .iter()
         .cloned()
-        .chain(options.into_iter().flat_map(as_typed))
+        .chain(
+            options
+                .into_iter()
+                .flat_map(|found| as_typed(command, found)),
+        )
         .chain(rest.iter().cloned())
         .chain(
             trailing
                 .into_iter()
-                .flat_map(as_typed)
+                .flat_map(|found| as_typed(command, found))
                 // The first argument is `--`, and a second one would be an item of the list.
                 .skip(usize::from(ends_options)),
         );

@@ -6,8 +6,9 @@
 //! 1. on the command line,
 //! 2. in the program's own variable, such as `CARGO_MAELSTROM_SLOTS`,
 //! 3. in the variable of all programs, such as `MAELSTROM_SLOTS`,
-//! 4. in the configuration files under the key `slots`, in the first file that has it,
-//! 5. in the option's default.
+//! 4. in the variable of a tool that the program replaces, such as `RUST_TEST_THREADS`,
+//! 5. in the configuration files under the key `slots`, in the first file that has it,
+//! 6. in the option's default.
 //!
 //! The first source that has the value determines it; values from several sources are never merged.
 //! Values from variables and files are added to the command line as if they had been typed, so that
@@ -37,15 +38,18 @@ mod tests;
 
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::{FromArgMatches, Parser};
 
 pub use maelstrom_model::address::{Address, AddressError};
 pub use maelstrom_model::byte_size::{ByteSize, ByteSizeError};
 
 pub use self::environment::{ConfigEnvironment, ThisProcess};
 pub use self::error::{ConfigError, ConfigWarning};
-pub use self::schema::{ConfigOption, ConfigOptionKind, ConfigSchema, LogLevel};
+pub use self::schema::{
+    ConfigDialect, ConfigOption, ConfigOptionKind, ConfigSchema, LogLevel, ReplacedVariable,
+};
 
+use self::found::FoundOption;
 use self::schema::LOG_LEVEL;
 
 /// The resolved configuration of a program.
@@ -68,20 +72,46 @@ pub fn resolve<P: Parser>(
     arguments: &[OsString],
     system: &impl ConfigEnvironment,
 ) -> Result<ResolvedConfig<P>, ConfigError> {
-    let command = command::extended(program, P::command(), system);
+    let dialect = ConfigDialect {
+        command: P::command(),
+        variables: &[],
+    };
+    resolve_dialect(program, dialect, arguments, system)
+}
+
+/// Resolves all values of a program whose command line is in the words of another tool.
+pub fn resolve_dialect<P: FromArgMatches>(
+    program: &ConfigSchema,
+    dialect: ConfigDialect,
+    arguments: &[OsString],
+    system: &impl ConfigEnvironment,
+) -> Result<ResolvedConfig<P>, ConfigError> {
+    let ConfigDialect { command, variables } = dialect;
+    let command = command::extended(program, command, system);
     let typed = command::typed(&command, arguments)?;
     let files = sources::files(program, typed.config_file(), system)?;
     let mut warnings = sources::unknown_variables(program, system);
     warnings.extend(files.unknown_keys(program));
-    let mut found = Vec::new();
-    for value in program.values().chain([&LOG_LEVEL]) {
-        if typed.decides(&command, value) {
+    let own = || program.values().chain([&LOG_LEVEL]);
+    let other = variables.iter().map(|variable| &variable.option);
+    let other = other.filter(|option| own().all(|own| own.name != option.name));
+    let mut found: Vec<FoundOption> = Vec::new();
+    for value in own().chain(other) {
+        let again = found.iter().any(|found| found.value.name == value.name);
+        if again || typed.decides(&command, value) {
             continue;
         }
-        let here = match sources::from_variables(program, value, system)? {
-            Some(here) => Some(here),
-            None => files.find(value)?,
-        };
+        let is_own = own().any(|own| own.name == value.name);
+        let mut here = None;
+        if is_own {
+            here = sources::from_variables(program, value, system)?;
+        }
+        if here.is_none() {
+            here = sources::from_replaced_tool(variables, value, system)?;
+        }
+        if here.is_none() && is_own {
+            here = files.find(value)?;
+        }
         if let Some(here) = here {
             // Each value is checked by itself while its source is known. An error of the whole
             // command line would name an option that nobody typed.

@@ -8,8 +8,12 @@ use super::schema::{ConfigOption, ConfigOptionKind, ConfigSchema, LOG_LEVEL};
 
 pub(super) fn print(program: &ConfigSchema, matches: &ArgMatches, found: &[FoundOption]) -> String {
     let mut text = format!("# The configuration values of {}.\n", program.name);
-    for value in program.values().chain([&LOG_LEVEL]) {
-        let elsewhere = found.iter().find(|found| std::ptr::eq(found.value, value));
+    let own = || program.values().chain([&LOG_LEVEL]);
+    // Values that only a variable of a replaced tool sets.
+    let other = found.iter().map(|found| found.value);
+    let other = other.filter(|value| own().all(|own| own.name != value.name));
+    for value in own().chain(other) {
+        let elsewhere = found.iter().find(|found| found.value.name == value.name);
         let id = id(matches, value);
         let origin = match (elsewhere, id.and_then(|id| matches.value_source(id))) {
             (Some(found), _) => found.origin.name.as_str(),

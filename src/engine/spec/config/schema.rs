@@ -56,6 +56,26 @@ impl ConfigOption {
     }
 }
 
+/// The command line of a program, in the words of the tool that it replaces.
+#[derive(Debug)]
+pub struct ConfigDialect {
+    /// The command line. An argument for a configuration value has the value's name as its id, with
+    /// `_` for `-`; its spellings may be others.
+    pub command: clap::Command,
+    /// The variables of the replaced tool. They have a lower precedence than the program's own.
+    pub variables: &'static [ReplacedVariable],
+}
+
+/// A variable of a replaced tool that sets a value here.
+#[derive(Debug)]
+pub struct ReplacedVariable {
+    pub name: &'static str,
+    /// The value that it sets: one of the schema, or one that no other variable and no file sets.
+    pub option: ConfigOption,
+    /// Returns the text as a variable of this program has it; `None` if it means the default.
+    pub read: fn(&str) -> Option<String>,
+}
+
 /// The type of a value in files and variables. The parser of the command line checks the contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigOptionKind {

@@ -10,14 +10,18 @@ use super::environment::ConfigEnvironment;
 use super::error::{ConfigError, ConfigWarning};
 use super::found::{FoundOption, OptionOrigin, OptionOriginKind, lossy};
 use super::schema::{
-    ConfigOption, ConfigOptionKind, ConfigSchema, LOG_LEVEL, did_you_mean, known_names, variable,
+    ConfigOption, ConfigOptionKind, ConfigSchema, LOG_LEVEL, ReplacedVariable, did_you_mean,
+    known_names, variable,
 };
 
 /// The prefix of the variables that apply to all programs.
 const GENERIC_PREFIX: &str = "MAELSTROM";
 const FILE_NAME: &str = "config.toml";
-/// The precedence of the first configuration file; that of the command line is 1.
-const FIRST_FILE: usize = 4;
+/// The precedence of the variables of a tool that the program replaces; that of the command line is
+/// 1.
+const REPLACED_TOOL: usize = 4;
+/// The precedence of the first configuration file.
+const FIRST_FILE: usize = 5;
 
 /// The existing configuration files, those of highest precedence first.
 pub(super) struct ConfigFiles {
@@ -218,6 +222,43 @@ pub(super) fn from_variables(
             value,
             items,
             origin,
+        }));
+    }
+    Ok(None)
+}
+
+/// Finds a value in the variables of a tool that the program replaces.
+pub(super) fn from_replaced_tool(
+    variables: &'static [ReplacedVariable],
+    value: &'static ConfigOption,
+    system: &impl ConfigEnvironment,
+) -> Result<Option<FoundOption>, ConfigError> {
+    let variables = variables.iter();
+    for variable in variables.filter(|variable| variable.option.name == value.name) {
+        let Some(text) = system.variable(variable.name) else {
+            continue;
+        };
+        let name = variable.name.to_owned();
+        let Some(text) = text.to_str() else {
+            let reason = format!("`{}` is not UTF-8", lossy(&text));
+            return Err(ConfigError::Variable { name, reason });
+        };
+        let Some(meant) = (variable.read)(text) else {
+            continue;
+        };
+        let items = items_of_variable(value.kind, meant.into());
+        let items = items.map_err(|reason| ConfigError::Variable {
+            name: name.clone(),
+            reason,
+        })?;
+        return Ok(Some(FoundOption {
+            value,
+            items,
+            origin: OptionOrigin {
+                strength: REPLACED_TOOL,
+                name,
+                complaint: OptionOriginKind::Variable,
+            },
         }));
     }
     Ok(None)

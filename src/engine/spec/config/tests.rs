@@ -1,5 +1,7 @@
 //! Tests every source, type and error, on a command line made for these tests.
 
+mod dialect;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -16,6 +16,7 @@
 //!
 //! This module does not know how tests are found.
 
+pub(crate) mod compile;
 mod expression;
 mod parse;
 
@@ -38,7 +39,7 @@ pub use self::vocabulary::PatternVocabulary;
 
 use self::expression::PatternExpression;
 
-pub use self::parse::glob;
+pub use self::compile::glob;
 
 /// A parsed pattern. Its [`Display`](fmt::Display) output has all words unabbreviated and parses
 /// back to an equal pattern.

@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
-use globset::GlobBuilder;
-use regex::{Regex, bytes};
+use regex::Regex;
 
+use super::compile::{self, glob};
 use super::error::{PatternError, PatternErrorKind};
 use super::expression::{ArgumentDelimiter, ChainOperator, PatternExpression, TextMatcher};
 use super::vocabulary::{
@@ -418,41 +418,9 @@ fn matcher(
     })
 }
 
-/// Compiles a glob. The glob crate's own compilation is not used, because it panics if a huge glob
-/// results in an expression that does not compile.
-pub fn glob(text: &str) -> Result<bytes::Regex, String> {
-    if text.matches('{').count() > DEPTH_MAX {
-        // The glob crate walks nested alternatives recursively.
-        return Err(format!("more than {DEPTH_MAX} alternatives in braces"));
-    }
-    let glob = GlobBuilder::new(text)
-        .literal_separator(false)
-        .backslash_escape(true)
-        .build()
-        .map_err(|error| error.kind().to_string())?;
-    bytes::RegexBuilder::new(glob.regex())
-        .dot_matches_new_line(true)
-        .build()
-        .map_err(|_| "it is too large or too deeply nested".to_owned())
-}
-
 fn regex(text: &str, span: Range<usize>) -> PatternResult<Regex> {
-    Regex::new(text).map_err(|error| {
-        // The error of the regex crate contains a drawing; the error of its parser also has the
-        // span.
-        let (place, reason) = match regex_syntax::parse(text) {
-            Err(regex_syntax::Error::Parse(error)) => (*error.span(), error.kind().to_string()),
-            Err(regex_syntax::Error::Translate(error)) => (*error.span(), error.kind().to_string()),
-            Err(_) | Ok(_) => {
-                return (
-                    span,
-                    PatternErrorKind::Regex {
-                        reason: error.to_string(),
-                    },
-                );
-            }
-        };
-        let here = span.start + place.start.offset..span.start + place.end.offset;
+    compile::regex(text).map_err(|(place, reason)| {
+        let here = span.start + place.start..span.start + place.end;
         (here, PatternErrorKind::Regex { reason })
     })
 }

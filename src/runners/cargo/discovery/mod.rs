@@ -22,7 +22,7 @@ use crate::sandbox::invocation::ProcessEnvironment;
 use crate::sandbox::project_spec::{self, ProjectSpec};
 use maelstrom_model::error::help_of;
 use maelstrom_model::event::{BuildEvent, EventKind, IsolationMode, OutputText};
-use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, FrameworkHost};
+use maelstrom_model::framework::{BrokenEntry, FrameworkHost};
 use maelstrom_model::job::{ContainerSpec, JobOutcome, TestCase};
 
 use super::build::CargoBuildMessage;
@@ -45,6 +45,7 @@ use super::selection::SelectionOutcome;
 use super::target::{PackageTarget, TargetKind, TestBinary, TestHarness};
 
 mod needs;
+mod summary;
 
 /// The state of a discovery.
 pub struct CargoDiscovery<'a, H> {
@@ -72,6 +73,8 @@ pub struct CargoDiscovery<'a, H> {
     deselected: u32,
     /// The number of tests found, plus the binaries that could not be listed.
     selected: usize,
+    /// Those that are not ignored.
+    running: usize,
 }
 
 /// The progress of the build in units of compilation.
@@ -111,19 +114,8 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
             diagnostics: DiagnosticParser::default(),
             deselected: 0,
             selected: 0,
+            running: 0,
             project,
-        }
-    }
-
-    /// Returns the summary at the end of discovery.
-    pub fn summary(&self) -> DiscoverySummary {
-        // A project without tests is not a failure, as with `cargo test`.
-        let nothing = self.selected == 0 && self.deselected > 0;
-        DiscoverySummary {
-            deselected: self.deselected,
-            failure: nothing
-                .then(|| self.project.settings.without_tests())
-                .flatten(),
         }
     }
 
@@ -417,6 +409,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
 
     fn broken(&mut self, entry: BrokenEntry) {
         self.selected += 1;
+        self.running += 1;
         self.host.broken(entry);
     }
 
@@ -473,6 +466,8 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
             return;
         }
         self.selected += cases.tests.len();
+        let running = cases.tests.iter().filter(|test| test.ignored.is_none());
+        self.running += running.count();
         self.held.push(PendingTests {
             package: package.metadata.id.clone(),
             kind: binary.target.kind,

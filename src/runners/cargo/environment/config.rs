@@ -2,7 +2,7 @@
 //!
 //! Cargo reads `.cargo/config.toml` (or `.cargo/config`) in the current directory and in every
 //! directory above it, then the one in its home directory. The nearest file takes precedence,
-//! variable by variable.
+//! variable by variable; a value of `--config` takes precedence over all of them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -81,10 +81,23 @@ impl ConfiguredVariable {
 
 /// Reads cargo's configuration for a working directory. Returns an error if a file cannot be read
 /// or parsed.
-pub fn load(directory: &Path, cargo_home: Option<&Path>) -> Result<CargoConfig, CargoError> {
+pub fn load(
+    directory: &Path,
+    cargo_home: Option<&Path>,
+    options: &[String],
+) -> Result<CargoConfig, CargoError> {
     let above = directory.ancestors().map(|parent| parent.join(".cargo"));
     let mut found = BTreeMap::new();
     let mut runners = TargetRunners::default();
+    // The last option comes first.
+    for value in options.iter().rev() {
+        let (file, base) = of_option(value, directory)?;
+        runners.add(file.target, &base);
+        for (name, entry) in file.env {
+            let variable = variable(&name, entry, &base);
+            found.entry(name).or_insert(variable);
+        }
+    }
     for place in above.chain(cargo_home.map(Path::to_owned)) {
         let Some((path, text)) = read(&place)? else {
             continue;
@@ -107,6 +120,30 @@ pub fn load(directory: &Path, cargo_home: Option<&Path>) -> Result<CargoConfig, 
         variables: found.into_values().collect(),
         runners,
     })
+}
+
+/// Reads a value of `--config`: the path of a file, or a setting. Relative values start at the
+/// returned directory.
+fn of_option(value: &str, directory: &Path) -> Result<(CargoConfigFile, PathBuf), CargoError> {
+    let path = directory.join(value);
+    if path.is_file() {
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|source| CargoError::ConfigRead {
+            path: path.clone(),
+            source,
+        })?;
+        let base = path.parent().and_then(Path::parent).unwrap_or(directory);
+        let file = toml::from_str(&text).map_err(|source| CargoError::ConfigForm {
+            path: path.clone(),
+            source: Box::new(source),
+        })?;
+        return Ok((file, base.to_owned()));
+    }
+    let file = toml::from_str(value).map_err(|source| CargoError::ConfigOption {
+        value: value.to_owned(),
+        source: Box::new(source),
+    })?;
+    Ok((file, directory.to_owned()))
 }
 
 fn variable(name: &str, entry: EnvEntry, base: &Path) -> ConfiguredVariable {
@@ -181,7 +218,7 @@ mod tests {
             &home.join("config.toml"),
             "[env]\nFAR = 'home'\nHOME_ONLY = 'h'\n",
         );
-        let variables = load(&member, Some(&home)).unwrap();
+        let variables = load(&member, Some(&home), &[]).unwrap();
         let mut environment = ProcessEnvironment::from([
             ("NEAR".into(), "shell".into()),
             ("FAR".into(), "shell".into()),
@@ -199,10 +236,32 @@ mod tests {
     }
 
     #[test]
+    fn options_win_over_files_and_the_last_over_the_first() {
+        let root = tempfile::tempdir().unwrap();
+        write(
+            &root.path().join(".cargo/config.toml"),
+            "[env]\nA = 'file'\nB = 'file'\nC = 'file'\n",
+        );
+        write(
+            &root.path().join("own/more.toml"),
+            "[env]\nB = 'named file'\n",
+        );
+        let options = ["env.A='first'", "env.A='last'", "own/more.toml"].map(str::to_owned);
+        let config = load(root.path(), None, &options).unwrap();
+        let values = config.variables.iter();
+        let values: Vec<_> = values
+            .map(|variable| variable.value.to_str().unwrap())
+            .collect();
+        assert_eq!(values, ["last", "named file", "file"]);
+        let error = load(root.path(), None, &["nonsense".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("nonsense"), "{error}");
+    }
+
+    #[test]
     fn a_broken_file_is_named() {
         let root = tempfile::tempdir().unwrap();
         write(&root.path().join(".cargo/config.toml"), "[env\n");
-        let error = load(root.path(), None).unwrap_err();
+        let error = load(root.path(), None, &[]).unwrap_err();
         assert!(error.to_string().contains(".cargo/config.toml"), "{error}");
     }
 }

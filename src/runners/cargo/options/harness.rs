@@ -10,6 +10,9 @@ use std::num::NonZeroU32;
 
 use miette::Diagnostic;
 
+use crate::cargo::peer_flags::LIBTEST;
+use crate::peers::PeerSupport;
+
 /// The arguments after `--`, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HarnessArguments {
@@ -34,6 +37,10 @@ pub enum HarnessFlag {
     List,
     /// `--nocapture` and its equivalents: show the output of passing tests.
     ShowOutput,
+    /// Stop after the first failure.
+    FailFast,
+    /// `--format json`: print the results as JSON.
+    Json,
 }
 
 /// The error of an argument after `--`.
@@ -52,6 +59,14 @@ pub enum HarnessError {
     #[error("`{argument}` (after `--`) would keep the test binaries from running tests")]
     #[diagnostic(help("run the test binary itself to see its help"))]
     RunsNothing { argument: String },
+    /// An argument that cannot mean the same here.
+    #[error("`{argument}` (after `--`) is not supported")]
+    #[diagnostic(help("{instead}"))]
+    Refused {
+        argument: String,
+        /// What to use instead.
+        instead: &'static str,
+    },
     /// A test name that is not UTF-8.
     #[error("`{name}` (after `--`) is not UTF-8, which the name of a test always is")]
     NotUtf8 {
@@ -61,7 +76,7 @@ pub enum HarnessError {
 }
 
 /// Options of libtest whose value may be the next argument.
-const PASSED_WITH_VALUE: [&str; 5] = ["--color", "--format", "--logfile", "--shuffle-seed", "-Z"];
+const PASSED_WITH_VALUE: [&str; 4] = ["--color", "--format", "--shuffle-seed", "-Z"];
 
 impl HarnessArguments {
     /// Parses the arguments after `--`.
@@ -86,6 +101,13 @@ impl HarnessArguments {
                 "--nocapture" | "--no-capture" | "--show-output" => {
                     read.flag(HarnessFlag::ShowOutput);
                 }
+                "--fail-fast" => read.flag(HarnessFlag::FailFast),
+                "--format" if value.or_else(|| next_text(&rest)) == Some("json") => {
+                    if value.is_none() {
+                        rest.next();
+                    }
+                    read.flag(HarnessFlag::Json);
+                }
                 "--help" | "-h" => {
                     return Err(HarnessError::RunsNothing {
                         argument: text.to_owned(),
@@ -103,7 +125,13 @@ impl HarnessArguments {
                     read.extra.push(argument.clone());
                     read.extra.extend(rest.next().cloned());
                 }
-                _ if option.starts_with('-') => read.extra.push(argument.clone()),
+                _ if option.starts_with('-') => match refusal(option) {
+                    None => read.extra.push(argument.clone()),
+                    Some(instead) => {
+                        let argument = option.to_owned();
+                        return Err(HarnessError::Refused { argument, instead });
+                    }
+                },
                 _ => read.names.push(text.to_owned()),
             }
         }
@@ -130,6 +158,18 @@ impl HarnessArguments {
             name: argument.to_string_lossy().into_owned(),
         })
     }
+}
+
+/// Returns what to use instead of an option of libtest that is refused.
+fn refusal(option: &str) -> Option<&'static str> {
+    match LIBTEST.flag(option)?.support {
+        PeerSupport::Refused(instead) => Some(instead),
+        PeerSupport::Same | PeerSupport::Differs(_) | PeerSupport::NoEffect(_) => None,
+    }
+}
+
+fn next_text<'a>(rest: &std::slice::Iter<'a, OsString>) -> Option<&'a str> {
+    rest.as_slice().first()?.to_str()
 }
 
 fn value_of<'a>(
@@ -197,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn json_is_not_the_test_binaries_business() {
+        for words in [&["--format", "json", "x"][..], &["--format=json", "x"]] {
+            let read = read(words).unwrap();
+            assert!(read.has(HarnessFlag::Json) && read.extra.is_empty());
+            assert_eq!(read.names, ["x"]);
+        }
+        let read = read(&["--format", "terse", "--fail-fast"]).unwrap();
+        assert_eq!(read.extra, ["--format", "terse"]);
+        assert_eq!(read.flags, [HarnessFlag::FailFast]);
+    }
+
+    #[test]
     fn a_test_name_may_hold_an_equals_sign() {
         assert_eq!(read(&["case::a=b"]).unwrap().names, ["case::a=b"]);
     }
@@ -213,6 +265,10 @@ mod tests {
             message(&["x", "-h"]),
             "`-h` (after `--`) would keep the test binaries from running tests"
         );
+        for option in ["--logfile", "--logfile=x", "--exclude-should-panic"] {
+            let message = message(&[option, "x"]);
+            assert!(message.contains("is not supported"), "{message}");
+        }
     }
 
     #[test]

@@ -1,39 +1,48 @@
 //! The command line of `cargo maelstrom`: [`CargoOptions`] as parsed, [`CargoSettings`] as
 //! resolved.
 //!
-//! Options are named as in the original Maelstrom and in `cargo test`. Both `cargo maelstrom …` and
-//! `cargo-maelstrom …` end up here. Where the two vocabularies conflict, see [`super::selection`]
-//! for `--exclude` and [`harness`] for the arguments after `--`.
+//! Options are named as in `cargo test` and in the original Maelstrom; after `run` or `list`, as in
+//! `cargo nextest` ([`grammar`], [`nextest`], [`variables`]). Both `cargo maelstrom …` and
+//! `cargo-maelstrom …` end up here. Where the vocabularies conflict, those of the replaced tools
+//! win; see also [`super::selection`] for `--exclude` and [`harness`] for the arguments after `--`.
 //!
 //! - `-j N` sets both the number of build jobs and of slots for tests; `--slots` and
 //!   `--test-threads` (after `--`) apply to tests only and take precedence.
 //! - The packages are those that `cargo test` would test: the one in the current directory, or the
 //!   workspace's default members. An include pattern searches the whole workspace.
-//! - `--no-fail-fast` is accepted without effect: failures stop a run only with `--stop-after`.
+//! - Failures stop a run only with `--stop-after` and its like, except after `run`, where the first
+//!   one does, as in `cargo nextest`.
 //!
 //! Invariant: resolving options touches neither the system nor the environment.
 
+pub mod grammar;
 pub mod harness;
+pub mod nextest;
+pub mod peer;
 
 mod resolve;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod values;
+mod variables;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
+use self::nextest::{MessageFormatOption, NextestOptions};
+use self::peer::{CargoGrammar, RefusedFlags};
 use crate::options::{CommonOptions, help_order};
 pub use crate::sandbox::container::Toolbox;
 
 pub(super) use self::resolve::VOCABULARY;
 pub use self::values::PROGRAM;
 
-pub use self::resolve::{
-    CargoAction, CargoOptionsError, CargoSettings, IgnoredTests, NameFilter, NameMatch,
-    PackageChoice,
+pub use self::resolve::CargoOptionsError;
+pub use self::settings::{
+    CargoAction, CargoSettings, IgnoredTests, NameFilter, NameMatch, NothingToRun, PackageChoice,
 };
 
 /// The command line of `cargo maelstrom`.
@@ -43,6 +52,8 @@ pub use self::resolve::{
     bin_name = "cargo maelstrom",
     version,
     disable_version_flag = true,
+    // `-r` is `--release`, as in `cargo test`.
+    mut_arg("repeat", |arg| arg.short(None)),
     about = "Builds the tests of a Cargo workspace and runs each in its own container",
     after_help = "Arguments after `--` are those of `cargo test`. Those that select tests (NAME, \
                   --skip, --exact, --ignored, --include-ignored, --list) and those that say how to \
@@ -85,6 +96,18 @@ pub struct CargoOptions {
     /// The options that all test programs share.
     #[command(flatten)]
     pub common: CommonOptions,
+
+    /// The options of `cargo nextest`.
+    #[command(flatten)]
+    pub nextest: NextestOptions,
+
+    /// Flags of the replaced tool that are refused.
+    #[command(flatten)]
+    pub refused: RefusedFlags,
+
+    /// The tool in whose words the command line is written.
+    #[arg(skip)]
+    pub grammar: CargoGrammar,
 }
 
 /// The packages to test.
@@ -157,6 +180,10 @@ pub struct CargoTestOptions {
     #[arg(short = 'x', long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 
+    /// Run only tests in this filterset of `cargo nextest`; may be repeated
+    #[arg(short = 'E', long, alias = "filter-expr", value_name = "EXPR")]
+    pub filterset: Vec<String>,
+
     /// Match each NAME exactly instead of as a part of a name
     #[arg(long)]
     pub exact: bool,
@@ -193,19 +220,6 @@ pub struct CargoTestOptions {
     /// Build the tests, but do not run them
     #[arg(long, group = "goal")]
     pub no_run: bool,
-
-    /// Write lines for machines to standard output instead of the report
-    #[arg(long, value_name = "FORMAT", value_enum)]
-    pub message_format: Option<CargoMessageFormat>,
-}
-
-/// Lines for machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum CargoMessageFormat {
-    /// Those of libtest's JSON
-    LibtestJson,
-    /// Those of libtest's JSON, with nextest's further fields
-    LibtestJsonPlus,
 }
 
 /// The options for the build.
@@ -213,7 +227,7 @@ pub enum CargoMessageFormat {
 #[command(next_help_heading = "Building")]
 pub struct CargoBuildOptions {
     /// Build with optimizations; the same as --profile=release
-    #[arg(long, conflicts_with = "profile")]
+    #[arg(short, long, conflicts_with = "profile")]
     pub release: bool,
 
     /// Build with this profile
@@ -256,6 +270,38 @@ pub struct CargoBuildOptions {
     #[arg(long)]
     pub offline: bool,
 
+    /// Build although a package's `rust-version` is newer than the toolchain
+    #[arg(long)]
+    pub ignore_rust_version: bool,
+
+    /// Override a value of cargo's configuration, or read another configuration file
+    #[arg(long, value_name = "KEY=VALUE|PATH")]
+    pub config: Vec<String>,
+
+    /// Unstable flags for cargo
+    #[arg(short = 'Z', value_name = "FLAG")]
+    pub unstable: Vec<String>,
+
+    /// Write cargo's report about the times of the build
+    #[arg(long, value_name = "FORMATS", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub timings: Option<String>,
+
+    /// Print cargo's report about code that future compilers reject
+    #[arg(long)]
+    pub future_incompat_report: bool,
+
+    /// Print nothing about the build; twice for not even its errors
+    #[arg(long, action = clap::ArgAction::Count, hide = true)]
+    pub cargo_quiet: u8,
+
+    /// The form of the compiler's messages
+    #[arg(long, value_name = "FORMAT", value_parser = nextest::cargo_message_format, hide = true)]
+    pub cargo_message_format: Option<String>,
+
+    /// Whether the compiler's messages are in short form.
+    #[arg(skip)]
+    pub short_messages: bool,
+
     /// Make cargo's output verbose; twice for very verbose
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -283,4 +329,9 @@ pub struct CargoRunOptions {
     /// option
     #[arg(long)]
     pub no_fail_fast: bool,
+
+    /// The results as text (`human`, or `short` with short messages of the compiler), or as JSON
+    /// (`libtest-json`, `libtest-json-plus`)
+    #[arg(long, value_name = "FORMAT")]
+    pub message_format: Option<MessageFormatOption>,
 }

@@ -1,123 +1,31 @@
 //! Resolves options into settings.
 
-use std::ffi::OsString;
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use miette::Diagnostic;
 
-use crate::options::{
-    self, EventStreamFormat, PassingTestOutput, RunSettings, StrictProcessError, time_limit,
-};
-use crate::sandbox::container::Toolbox;
-use crate::sandbox::project_spec::TestContainerOptions;
+use crate::cargo::peer_flags::PROFILE;
+use crate::options::{self, EventStreamFormat, PassingTestOutput, StrictProcessError, time_limit};
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 use maelstrom_spec::filter::{
     PatternError, PatternVocabulary, TestPattern, TestSelection, vocabulary,
 };
+use maelstrom_spec::filterset::{FiltersetError, FiltersetPlatform, TestFilterset};
 
 use super::harness::{HarnessArguments, HarnessError, HarnessFlag};
-use super::{
-    CargoBuildOptions, CargoMessageFormat, CargoOptions, CargoTestOptions, PackageOptions,
-    TargetOptions,
+use super::nextest::{
+    ListTypeOption, MaximumFailures, MessageFormatOption, NextestOptions, OutputTimeOption,
+    PlatformFilterOption, RunIgnoredOption,
 };
+use super::peer::CargoGrammar;
+use super::settings::{
+    CargoAction, CargoSettings, IgnoredTests, NameFilter, NameMatch, PackageChoice,
+};
+use super::{CargoBuildOptions, CargoOptions, CargoTestOptions, PackageOptions};
 
 /// The vocabulary of cargo's patterns.
 pub(in crate::cargo) const VOCABULARY: &PatternVocabulary = &vocabulary::CARGO;
-
-/// The options, resolved.
-#[derive(Clone, Debug)]
-pub struct CargoSettings {
-    pub goal: CargoAction,
-    pub packages: PackageChoice,
-    /// The patterns that select tests.
-    pub patterns: TestSelection,
-    /// Values of `--exclude` next to `--workspace`: names of packages, or else patterns. Which of
-    /// them a value is depends on the packages of the workspace.
-    pub exclude_undecided: Vec<String>,
-    /// The patterns of test binaries that run as one test.
-    pub whole: Vec<TestPattern>,
-    /// The names that select tests.
-    pub names: NameFilter,
-    /// How ignored tests are handled.
-    pub ignored: IgnoredTests,
-    /// The targets that cargo builds.
-    pub targets: TargetOptions,
-    pub build: CargoBuildOptions,
-    /// Arguments for every test binary besides those that select its test.
-    pub extra_arguments: Vec<OsString>,
-    /// The settings that all programs share.
-    pub common: RunSettings,
-    /// Whether tests see this machine's programs and toolchain.
-    pub toolbox: Toolbox,
-    /// The timeout of a test; `None` means no timeout.
-    pub timeout: Option<Duration>,
-    /// The value of `--timeout` in seconds, 0 for none. It takes precedence over the container
-    /// file.
-    pub timeout_s: Option<u32>,
-    /// The options for the tests' containers.
-    pub containers: TestContainerOptions,
-}
-
-/// The purpose of an invocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CargoAction {
-    /// Builds, lists and runs the tests.
-    Run,
-    /// Builds the tests and prints their names.
-    ListTests,
-    /// Prints the targets that have tests.
-    ListBinaries,
-    ListPackages,
-    Build,
-    /// Writes the project's starter file.
-    Init,
-    /// Builds the tests, and explains the container of one.
-    Explain,
-}
-
-/// The packages that are tested.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PackageChoice {
-    /// The packages that `cargo test` tests; the whole workspace if there are include patterns.
-    Default,
-    /// All packages of the workspace.
-    Workspace,
-    /// The named packages, as package specifications of cargo.
-    Named(Vec<String>),
-}
-
-/// Selects tests by name, as libtest does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NameFilter {
-    /// A test's name must match one of these, unless there are none.
-    pub names: Vec<String>,
-    /// A test's name must match none of these.
-    pub skip: Vec<String>,
-    pub matching: NameMatch,
-}
-
-/// How a text is compared with a name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NameMatch {
-    /// The name contains the text.
-    #[default]
-    Part,
-    /// The name equals the text.
-    Whole,
-}
-
-/// How tests that their author ignores are handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IgnoredTests {
-    /// They are reported as ignored.
-    Report,
-    /// Only they are run.
-    Only,
-    /// They are run like the others.
-    Run,
-}
 
 /// The error of options that contradict each other or are invalid.
 #[derive(Debug, Diagnostic, thiserror::Error)]
@@ -129,8 +37,11 @@ pub enum CargoOptionsError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pattern(#[from] PatternError),
-    #[error("`--jobs` must not be 0")]
-    JobsZero,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Filterset(#[from] FiltersetError),
+    #[error("`{option}` must not be 0")]
+    JobsZero { option: &'static str },
     /// Both `--ignored` and `--include-ignored`.
     #[error("`--ignored` and `--include-ignored` exclude one another")]
     IgnoredTwice,
@@ -141,6 +52,25 @@ pub enum CargoOptionsError {
          one: options and configuration values say the same"
     ))]
     PrintsOnly { name: String },
+    /// A flag of the replaced tool that cannot mean the same here.
+    #[error("`{flag}` of `{command}` is not supported")]
+    #[diagnostic(help("{instead}"))]
+    PeerFlag {
+        flag: String,
+        command: &'static str,
+        /// What to use instead.
+        instead: &'static str,
+    },
+    /// `--failure-output=never`.
+    #[error(
+        "`--failure-output=never` is not supported: the output of failed tests is always shown"
+    )]
+    #[diagnostic(help("`--failure-output=final` is nearest"))]
+    FailureOutputNever,
+    /// Names before `--`, and `--exact` after it, which is about the names there only.
+    #[error("`--exact` (after `--`) is about names after `--`, and `{name}` is before it")]
+    #[diagnostic(help("put all names after `--`"))]
+    ExactElsewhere { name: String },
     /// `--strict` without a container.
     #[error(transparent)]
     Strict(#[from] StrictProcessError),
@@ -149,57 +79,6 @@ pub enum CargoOptionsError {
 impl ProgramError for CargoOptionsError {
     fn exit_code(&self) -> u8 {
         exit_code::USAGE
-    }
-}
-
-impl CargoSettings {
-    /// Returns the exit code for a run that selects no test: an error if the user named tests or
-    /// gave patterns, and none matches.
-    pub fn without_tests(&self) -> Option<u8> {
-        let names = !self.names.names.is_empty() || !self.names.skip.is_empty();
-        let patterns = !self.patterns.include.is_empty() || !self.patterns.exclude.is_empty();
-        let wanted = self.goal == CargoAction::Run && (names || patterns);
-        wanted.then_some(exit_code::NO_TESTS)
-    }
-}
-
-impl NameFilter {
-    /// Returns the equivalent arguments of libtest.
-    pub fn to_arguments(&self) -> Vec<OsString> {
-        let exact = match self.matching {
-            NameMatch::Part => None,
-            NameMatch::Whole => Some("--exact".into()),
-        };
-        let skip = self.skip.iter().map(|name| format!("--skip={name}").into());
-        // All words after `--` are names.
-        let names = self.names.iter().map(OsString::from);
-        let end = (!self.names.is_empty()).then(|| "--".into());
-        exact
-            .into_iter()
-            .chain(skip)
-            .chain(end)
-            .chain(names)
-            .collect()
-    }
-
-    /// Returns whether a test of this name is selected.
-    pub fn selects(&self, name: &str) -> bool {
-        let matches = |text: &String| match self.matching {
-            NameMatch::Part => name.contains(text.as_str()),
-            NameMatch::Whole => name == text,
-        };
-        (self.names.is_empty() || self.names.iter().any(matches)) && !self.skip.iter().any(matches)
-    }
-}
-
-impl IgnoredTests {
-    /// Returns the equivalent argument of libtest.
-    pub fn to_argument(self) -> Option<OsString> {
-        match self {
-            IgnoredTests::Report => None,
-            IgnoredTests::Only => Some("--ignored".into()),
-            IgnoredTests::Run => Some("--include-ignored".into()),
-        }
     }
 }
 
@@ -215,6 +94,7 @@ impl CargoOptions {
 
     /// Turns the options into settings for a machine with `cpus` CPUs.
     pub fn resolve(self, cpus: NonZeroU32) -> Result<CargoSettings, CargoOptionsError> {
+        self.check_refused()?;
         let harness = HarnessArguments::read(&self.test_arguments)?;
         // Next to `--workspace` a value may be a package, which is known only once the workspace
         // is.
@@ -224,59 +104,181 @@ impl CargoOptions {
         };
         let toolbox = self.common.toolbox(self.run.strict)?;
         let selected = TestSelection::parse(&self.tests.include, &exclude, VOCABULARY)?;
+        let filtersets = self.tests.filterset.iter();
+        let filtersets: Result<Vec<TestFilterset>, FiltersetError> =
+            filtersets.map(|text| TestFilterset::parse(text)).collect();
         let whole = patterns(&self.tests.whole)?;
-        let ignored = ignored(&self.tests, &harness)?;
-        let slots = slots(self.common.slots, &harness, self.build.jobs, cpus)?;
-        let passing_output = match harness.has(HarnessFlag::ShowOutput) {
-            true => PassingTestOutput::Shown,
-            false => PassingTestOutput::Hidden,
-        };
+        let ignored = ignored(&self.tests, &self.nextest, &harness)?;
+        let slots = self.slots(&harness, cpus)?;
+        let stop_after = self.stop_after(&harness);
+        let stream = self.stream(&harness);
+        let goal = self.goal(&harness);
+        let passing_output = passing_output(&self.nextest, &harness);
+        let names = names(self.names, self.tests, &harness, self.grammar)?;
         let (mut common, containers) = self.common.settle(slots, passing_output);
-        common.stream = self.tests.message_format.map(|format| match format {
-            CargoMessageFormat::LibtestJson => EventStreamFormat::LibtestJson,
-            CargoMessageFormat::LibtestJsonPlus => EventStreamFormat::LibtestJsonPlus,
-        });
+        common.stop_after = stop_after;
+        common.stream = stream;
+        if goal == CargoAction::ListTests && self.grammar == CargoGrammar::NextestList {
+            let format = self.nextest.list_format.unwrap_or_default().form();
+            common.list_format = common.list_format.or(Some(format));
+        }
+        let hides = self
+            .nextest
+            .status_level
+            .is_some_and(|level| level.hides_passing());
+        let report = &mut common.report;
+        if hides && goal == CargoAction::Run && report.ui.is_none() && !report.no_tui {
+            report.quiet = true;
+        }
         Ok(CargoSettings {
-            goal: goal(&self.tests, &containers, &harness),
+            goal,
             packages: packages(&self.packages),
             patterns: selected,
+            filtersets: filtersets?,
+            platform: self
+                .nextest
+                .platform_filter
+                .and_then(PlatformFilterOption::platform),
             exclude_undecided,
             whole,
             ignored,
-            names: names(self.names, self.tests, &harness),
+            names,
             targets: self.targets,
-            build: self.build,
+            build: CargoBuildOptions {
+                short_messages: self.run.message_format == Some(MessageFormatOption::Short),
+                ..self.build
+            },
             common,
             toolbox,
             timeout_s: self.run.timeout,
             timeout: self.run.timeout.and_then(time_limit),
             containers,
             extra_arguments: harness.extra,
+            grammar: self.grammar,
         })
+    }
+
+    /// Returns an error if a flag of the replaced tool was given that cannot mean the same here.
+    fn check_refused(&self) -> Result<(), CargoOptionsError> {
+        let tool = self.grammar.peer();
+        let refused = |flag: &str, instead| CargoOptionsError::PeerFlag {
+            flag: flag.to_owned(),
+            command: tool.command,
+            instead,
+        };
+        if let Some((flag, instead)) = self.refused.first(tool) {
+            return Err(refused(flag, instead));
+        }
+        match self.nextest.nextest_profile.as_deref() {
+            None | Some("default") => {}
+            Some(_) => return Err(refused("--profile", PROFILE)),
+        }
+        match self.nextest.failure_output {
+            Some(OutputTimeOption::Never) => Err(CargoOptionsError::FailureOutputNever),
+            Some(
+                OutputTimeOption::Immediate
+                | OutputTimeOption::ImmediateFinal
+                | OutputTimeOption::Final,
+            )
+            | None => Ok(()),
+        }
+    }
+
+    fn goal(&self, harness: &HarnessArguments) -> CargoAction {
+        let (tests, containers) = (&self.tests, &self.common.containers);
+        if containers.init {
+            CargoAction::Init
+        } else if containers.explain.is_some() {
+            CargoAction::Explain
+        } else if tests.list_tests {
+            CargoAction::ListTests
+        } else if tests.list_binaries {
+            CargoAction::ListBinaries
+        } else if tests.list_packages {
+            CargoAction::ListPackages
+        } else if tests.no_run {
+            CargoAction::Build
+        } else if harness.has(HarnessFlag::List) {
+            CargoAction::ListTests
+        } else {
+            match (self.grammar, self.nextest.list_type) {
+                (CargoGrammar::NextestList, Some(ListTypeOption::BinariesOnly)) => {
+                    CargoAction::ListBinaries
+                }
+                (CargoGrammar::NextestList, Some(ListTypeOption::Full) | None) => {
+                    CargoAction::ListTests
+                }
+                (CargoGrammar::CargoTest | CargoGrammar::NextestRun, _) => CargoAction::Run,
+            }
+        }
+    }
+
+    fn slots(
+        &self,
+        harness: &HarnessArguments,
+        cpus: NonZeroU32,
+    ) -> Result<u32, CargoOptionsError> {
+        let (option, jobs_of_tests) = match self.grammar {
+            CargoGrammar::CargoTest => ("--jobs", self.build.jobs),
+            // The jobs are those of the build alone.
+            CargoGrammar::NextestRun | CargoGrammar::NextestList => ("--build-jobs", None),
+        };
+        // Cargo rejects this as well, but only once it builds.
+        if self.build.jobs == Some(0) {
+            return Err(CargoOptionsError::JobsZero { option });
+        }
+        let wanted = self.common.slots;
+        let wanted = wanted.or(harness.test_threads.map(NonZeroU32::get));
+        let wanted = wanted.or(self.nextest.test_threads.map(|threads| threads.of(cpus)));
+        let wanted = wanted.or(jobs_of_tests.map(|jobs| match u32::try_from(jobs) {
+            Ok(jobs) => jobs,
+            Err(_) => cpus.get().saturating_sub(jobs.unsigned_abs()),
+        }));
+        Ok(options::slots(wanted, cpus))
+    }
+
+    fn stop_after(&self, harness: &HarnessArguments) -> Option<NonZeroU32> {
+        let fail_fast = self.nextest.fail_fast || harness.has(HarnessFlag::FailFast);
+        match (self.nextest.max_fail, self.common.stop_after, self.grammar) {
+            (Some(MaximumFailures(failures)), _, _) => failures,
+            (None, _, _) if fail_fast => Some(NonZeroU32::MIN),
+            (None, Some(failures), _) => Some(failures),
+            (None, None, CargoGrammar::NextestRun) if !self.run.no_fail_fast => {
+                Some(NonZeroU32::MIN)
+            }
+            (None, None, _) => None,
+        }
+    }
+
+    fn stream(&self, harness: &HarnessArguments) -> Option<EventStreamFormat> {
+        let chosen = self.run.message_format.map(MessageFormatOption::stream);
+        let json = harness.has(HarnessFlag::Json);
+        chosen.unwrap_or(json.then_some(EventStreamFormat::LibtestJson))
     }
 }
 
-fn goal(
-    tests: &CargoTestOptions,
-    containers: &TestContainerOptions,
-    harness: &HarnessArguments,
-) -> CargoAction {
-    if containers.init {
-        CargoAction::Init
-    } else if containers.explain.is_some() {
-        CargoAction::Explain
-    } else if tests.list_tests {
-        CargoAction::ListTests
-    } else if tests.list_binaries {
-        CargoAction::ListBinaries
-    } else if tests.list_packages {
-        CargoAction::ListPackages
-    } else if tests.no_run {
-        CargoAction::Build
-    } else if harness.has(HarnessFlag::List) {
-        CargoAction::ListTests
-    } else {
-        CargoAction::Run
+fn passing_output(nextest: &NextestOptions, harness: &HarnessArguments) -> PassingTestOutput {
+    let wanted = match nextest.success_output {
+        Some(
+            OutputTimeOption::Immediate
+            | OutputTimeOption::ImmediateFinal
+            | OutputTimeOption::Final,
+        ) => true,
+        Some(OutputTimeOption::Never) | None => false,
+    };
+    match wanted || nextest.no_capture || harness.has(HarnessFlag::ShowOutput) {
+        true => PassingTestOutput::Shown,
+        false => PassingTestOutput::Hidden,
+    }
+}
+
+impl PlatformFilterOption {
+    fn platform(self) -> Option<FiltersetPlatform> {
+        match self {
+            PlatformFilterOption::Target => Some(FiltersetPlatform::Target),
+            PlatformFilterOption::Host => Some(FiltersetPlatform::Host),
+            PlatformFilterOption::Any => None,
+        }
     }
 }
 
@@ -299,45 +301,45 @@ fn packages(options: &PackageOptions) -> PackageChoice {
 
 fn ignored(
     tests: &CargoTestOptions,
+    nextest: &NextestOptions,
     harness: &HarnessArguments,
 ) -> Result<IgnoredTests, CargoOptionsError> {
     let only = tests.ignored || harness.has(HarnessFlag::Ignored);
     let include = tests.include_ignored || harness.has(HarnessFlag::IncludeIgnored);
-    match (only, include) {
-        (false, false) => Ok(IgnoredTests::Report),
-        (true, false) => Ok(IgnoredTests::Only),
-        (false, true) => Ok(IgnoredTests::Run),
-        (true, true) => Err(CargoOptionsError::IgnoredTwice),
+    match (only, include, nextest.run_ignored) {
+        (true, true, _) => Err(CargoOptionsError::IgnoredTwice),
+        (true, false, _) => Ok(IgnoredTests::Only),
+        (false, true, _) => Ok(IgnoredTests::Run),
+        (false, false, Some(RunIgnoredOption::Only)) => Ok(IgnoredTests::Only),
+        (false, false, Some(RunIgnoredOption::All)) => Ok(IgnoredTests::Run),
+        (false, false, Some(RunIgnoredOption::Default) | None) => Ok(IgnoredTests::Report),
     }
 }
 
-fn names(names: Vec<String>, tests: CargoTestOptions, harness: &HarnessArguments) -> NameFilter {
+fn names(
+    names: Vec<String>,
+    tests: CargoTestOptions,
+    harness: &HarnessArguments,
+    grammar: CargoGrammar,
+) -> Result<NameFilter, CargoOptionsError> {
+    let exact = harness.has(HarnessFlag::Exact);
+    match (grammar, names.first()) {
+        (CargoGrammar::NextestRun | CargoGrammar::NextestList, Some(name))
+            if exact && !tests.exact =>
+        {
+            let name = name.clone();
+            return Err(CargoOptionsError::ExactElsewhere { name });
+        }
+        (CargoGrammar::NextestRun | CargoGrammar::NextestList | CargoGrammar::CargoTest, _) => {}
+    }
     let joined =
         |own: Vec<String>, after: &[String]| own.into_iter().chain(after.to_vec()).collect();
-    NameFilter {
+    Ok(NameFilter {
         names: joined(names, &harness.names),
         skip: joined(tests.skip, &harness.skip),
-        matching: match tests.exact || harness.has(HarnessFlag::Exact) {
+        matching: match tests.exact || exact {
             true => NameMatch::Whole,
             false => NameMatch::Part,
         },
-    }
-}
-
-fn slots(
-    slots: Option<u32>,
-    harness: &HarnessArguments,
-    jobs: Option<i32>,
-    cpus: NonZeroU32,
-) -> Result<u32, CargoOptionsError> {
-    // Cargo rejects this as well, but only once it builds.
-    if jobs == Some(0) {
-        return Err(CargoOptionsError::JobsZero);
-    }
-    let wanted = slots.or(harness.test_threads.map(NonZeroU32::get));
-    let wanted = wanted.or(jobs.map(|jobs| match u32::try_from(jobs) {
-        Ok(jobs) => jobs,
-        Err(_) => cpus.get().saturating_sub(jobs.unsigned_abs()),
-    }));
-    Ok(options::slots(wanted, cpus))
+    })
 }

@@ -1,7 +1,7 @@
 //! Parsing and resolving command lines.
 
 use super::*;
-use crate::options::PassingTestOutput;
+use crate::options::{EventStreamFormat, ListFormatOption, NoTestsOption, PassingTestOutput};
 use maelstrom_model::event::IsolationMode;
 use std::num::NonZeroU32;
 
@@ -32,7 +32,7 @@ fn cargo_passes_the_subcommand_and_a_person_does_not() {
 #[test]
 fn what_fingers_type_from_cargo_test() {
     let settings = resolve(
-        "cargo-maelstrom maelstrom -p one -p two --release --features x,y -F z --lib --test cli \
+        "cargo-maelstrom maelstrom -p one -p two -r --features x,y -F z --lib --test cli \
          --no-fail-fast -j 3 parse -- --skip slow --include-ignored --nocapture --color=always",
     )
     .unwrap();
@@ -50,6 +50,204 @@ fn what_fingers_type_from_cargo_test() {
     assert_eq!(settings.extra_arguments, ["--color=always"]);
     assert_eq!(settings.common.slots, 3);
     assert_eq!(settings.goal, CargoAction::Run);
+}
+
+#[test]
+fn the_first_words_choose_the_grammar() {
+    use CargoGrammar::{CargoTest, NextestList, NextestRun};
+    for (typed, grammar, rest) in [
+        ("p maelstrom run --lib x", NextestRun, "p --lib x"),
+        ("p run", NextestRun, "p"),
+        ("p maelstrom test test", CargoTest, "p test"),
+        ("p maelstrom nextest run -p a", NextestRun, "p -p a"),
+        ("p nextest r", NextestRun, "p"),
+        ("p nextest list", NextestList, "p"),
+        (
+            "p nextest --color never list -p a",
+            NextestList,
+            "p --color never -p a",
+        ),
+        (
+            "p nextest --manifest-path=x -v run",
+            NextestRun,
+            "p --manifest-path=x -v",
+        ),
+        ("p maelstrom list -p a", NextestList, "p -p a"),
+        ("p help", CargoTest, "p --help"),
+        ("p -- run", CargoTest, "p -- run"),
+        ("p --lib run", CargoTest, "p --lib run"),
+        ("p maelstrom maelstrom", CargoTest, "p maelstrom"),
+        ("p", CargoTest, "p"),
+    ] {
+        let words =
+            |line: &str| -> Vec<OsString> { line.split_whitespace().map(OsString::from).collect() };
+        let read = grammar::CargoWords::read(words(typed)).unwrap();
+        assert_eq!(
+            (read.grammar, read.words),
+            (grammar, words(rest)),
+            "{typed}"
+        );
+    }
+    for line in [
+        "p nextest",
+        "p nextest archive",
+        "p nextest -- run",
+        "p maelstrom nextest bench",
+    ] {
+        let error = options(line).unwrap_err().to_string();
+        assert!(
+            error.contains("cargo maelstrom nextest run"),
+            "{line}: {error}"
+        );
+    }
+}
+
+#[test]
+fn what_fingers_type_from_nextest() {
+    let settings = resolve(
+        "cargo-maelstrom maelstrom nextest run -p one -j 3 --build-jobs 2 --cargo-profile ci -E all() \
+         --run-ignored all --no-fail-fast --success-output final --status-level fail -F x -P default \
+         --no-tests auto --cargo-quiet --message-format libtest-json-plus parse -- --skip slow",
+    )
+    .unwrap();
+    assert_eq!(settings.common.slots, 3);
+    assert_eq!(settings.build.jobs, Some(2));
+    assert_eq!(settings.build.profile.as_deref(), Some("ci"));
+    assert_eq!(settings.build.cargo_quiet, 1);
+    assert_eq!(settings.filtersets.len(), 1);
+    assert_eq!(settings.ignored, IgnoredTests::Run);
+    assert_eq!(settings.common.stop_after, None);
+    assert_eq!(settings.common.passing_output, PassingTestOutput::Shown);
+    assert!(settings.common.report.quiet);
+    assert_eq!(settings.common.no_tests, Some(NoTestsOption::Fail));
+    assert_eq!(
+        settings.common.stream,
+        Some(EventStreamFormat::LibtestJsonPlus)
+    );
+    assert_eq!(settings.names.names, ["parse"]);
+    assert_eq!(settings.names.skip, ["slow"]);
+    assert_eq!(settings.goal, CargoAction::Run);
+    let list = resolve("cargo-maelstrom list -T json-pretty").unwrap();
+    assert_eq!(list.goal, CargoAction::ListTests);
+    assert_eq!(list.common.list_format, Some(ListFormatOption::Json));
+    let list = resolve("cargo-maelstrom nextest list --list-type binaries-only").unwrap();
+    assert_eq!(list.goal, CargoAction::ListBinaries);
+}
+
+#[test]
+fn failures_end_a_run_as_each_tool_says() {
+    let stop_after = |line: &str| {
+        resolve(line)
+            .unwrap()
+            .common
+            .stop_after
+            .map(NonZeroU32::get)
+    };
+    for (line, expected) in [
+        ("p", None),
+        ("p test", None),
+        ("p --fail-fast", Some(1)),
+        ("p -- --fail-fast", Some(1)),
+        ("p --stop-after 3 --no-fail-fast", Some(3)),
+        ("p run", Some(1)),
+        ("p run --fail-fast", Some(1)),
+        ("p run --ff", Some(1)),
+        ("p run --no-fail-fast", None),
+        ("p run --nff", None),
+        ("p run --max-fail 3", Some(3)),
+        ("p run --max-fail=2:immediate", Some(2)),
+        ("p run --max-fail all", None),
+        ("p run --stop-after 3", Some(3)),
+    ] {
+        assert_eq!(stop_after(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_run_without_tests_ends_as_each_tool_says() {
+    use NothingToRun::{LeftOut, NoneFound};
+    for (line, nothing, expected) in [
+        ("p", LeftOut, None),
+        ("p x", LeftOut, Some(4)),
+        ("p x", NoneFound, None),
+        ("p -E none()", LeftOut, Some(4)),
+        ("p --no-tests warn x", LeftOut, None),
+        ("p --no-tests fail", NoneFound, Some(4)),
+        ("p run", NoneFound, Some(4)),
+        ("p run", LeftOut, Some(4)),
+        ("p run --no-tests auto", NoneFound, Some(4)),
+        ("p run --no-tests pass x", LeftOut, None),
+        ("p list x", LeftOut, None),
+        ("p run --no-run", NoneFound, None),
+    ] {
+        let settings = resolve(line).unwrap();
+        assert_eq!(
+            settings.without_tests(nothing),
+            expected,
+            "{line} {nothing:?}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_mean_the_same_is_refused_with_what_to_use() {
+    let told = |line: &str| {
+        let error = resolve(line).unwrap_err();
+        let help = maelstrom_model::error::help_of(&error).unwrap_or_default();
+        format!("{error}\n  help: {help}")
+    };
+    let lines = [
+        "p --doc",
+        "p run -P ci",
+        "p run -P",
+        "p run --retries 2",
+        "p list --partition=hash:1/2",
+        "p run -R latest",
+        "p run --config-file x",
+        "p run --failure-output never",
+        "p run --build-jobs 0",
+        "p run x -- --exact y",
+        "p -- --logfile x",
+        "p -E tests(a)",
+    ];
+    insta::assert_snapshot!(lines.map(told).join("\n"), @"
+    `--doc` of `cargo test` is not supported
+      help: doctests are not run here; `cargo test --doc` runs them
+    `--profile` of `cargo nextest run` is not supported
+      help: there are no profiles of nextest; options, variables and configuration files of this program say the same. `--print-config` has no short form here
+    `--profile` of `cargo nextest run` is not supported
+      help: there are no profiles of nextest; options, variables and configuration files of this program say the same. `--print-config` has no short form here
+    `--retries` of `cargo nextest run` is not supported
+      help: failed tests are not tried again; `--repeat N` runs each test N times and shows which are flaky
+    `--partition` of `cargo nextest list` is not supported
+      help: a run cannot be partitioned; `--broker HOST:PORT` spreads its tests over machines
+    `--rerun` of `cargo nextest run` is not supported
+      help: use `--failed`, which runs the tests that failed in the last run
+    `--config-file` of `cargo nextest run` is not supported
+      help: `nextest.toml` is not read; `-c FILE` reads a configuration file of this program, and `cargo-maelstrom.toml` describes tests
+    `--failure-output=never` is not supported: the output of failed tests is always shown
+      help: `--failure-output=final` is nearest
+    `--build-jobs` must not be 0
+      help: 
+    `--exact` (after `--`) is about names after `--`, and `x` is before it
+      help: put all names after `--`
+    `--logfile` (after `--`) is not supported
+      help: the file would be thrown away with the container; use `--junit FILE` or `--record FILE` before `--`
+    invalid filterset: unknown predicate `tests`: expected `test`, `package`, `deps`, `rdeps`, `kind`, `binary`, `binary_id`, `platform`, `all`, `none` or `default`
+      tests(a)
+      ^^^^^
+      help: did you mean `test`?
+    ");
+    for line in [
+        "p run --retries 0",
+        "p run -- --exact y",
+        "p x -- --exact y",
+        "p run -v",
+    ] {
+        assert!(resolve(line).is_ok(), "{line}");
+    }
+    let error = options("p --message-format json").unwrap_err().to_string();
+    assert!(error.contains("libtest-json"), "{error}");
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Which options of `cargo maelstrom` can also be set by variables and configuration files, and how
 //! the command line is parsed. The options themselves document their meaning and defaults.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use maelstrom_spec::config::{
-    ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ResolvedConfig,
-    resolve,
+    ConfigDialect, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
+    ResolvedConfig, resolve_dialect,
 };
 
 use crate::options::report::REPORT_VALUES;
@@ -16,6 +16,7 @@ use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 
 use super::CargoOptions;
+use super::grammar::CargoWords;
 
 /// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
@@ -32,6 +33,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
         &BROKER_VALUES,
         &CLUSTER_VALUES,
         &[
+            ConfigOption::new("no-tests", ConfigOptionKind::Text),
             ConfigOption::new("jobs", ConfigOptionKind::Number),
             ConfigOption::new("features", ConfigOptionKind::Words),
             ConfigOption::new("all-features", ConfigOptionKind::Boolean),
@@ -50,9 +52,6 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
 
 impl CargoOptions {
     /// Resolves the options from a command line (program name first), variables and files.
-    ///
-    /// Cargo calls `cargo-maelstrom maelstrom …` for `cargo maelstrom …`; the extra word is
-    /// dropped.
     pub fn resolved<I>(
         arguments: I,
         system: &impl ConfigEnvironment,
@@ -60,7 +59,16 @@ impl CargoOptions {
     where
         I: IntoIterator<Item = OsString>,
     {
-        resolve(&PROGRAM, &own_words(arguments), system)
+        let CargoWords { grammar, words } = CargoWords::read(arguments).map_err(on_command_line)?;
+        let dialect = ConfigDialect {
+            command: grammar.command(),
+            variables: grammar.variables(),
+        };
+        let mut resolved: ResolvedConfig<CargoOptions> =
+            resolve_dialect(&PROGRAM, dialect, &words, system)?;
+        resolved.options.grammar = grammar;
+        grammar.check_variables(system)?;
+        Ok(resolved)
     }
 
     /// Parses only a command line, program name first. [`CargoOptions::resolved`] also reads
@@ -69,37 +77,31 @@ impl CargoOptions {
     where
         I: IntoIterator<Item = OsString>,
     {
-        CargoOptions::try_parse_from(own_words(arguments))
+        let CargoWords { grammar, words } = CargoWords::read(arguments)?;
+        let matches = grammar.command().try_get_matches_from(words)?;
+        let mut options = CargoOptions::from_arg_matches(&matches)?;
+        options.grammar = grammar;
+        Ok(options)
     }
 }
 
-/// Removes the word that cargo inserts, and replaces a subcommand of `cargo` or `cargo nextest` by
-/// the equivalent option. As the first word, these are not names of tests; such a name can be given
-/// after `--`.
-fn own_words(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments = arguments.into_iter().peekable();
-    let program = arguments.next();
-    arguments.next_if(|first| first == OsStr::new("maelstrom"));
-    let mut rest: Vec<OsString> = arguments.collect();
-    let words: Vec<&str> = rest.iter().map_while(|word| word.to_str()).collect();
-    let (taken, meant) = match words.as_slice() {
-        ["nextest", "run" | "r", ..] => (2, None),
-        ["nextest", "list", ..] => (2, Some("--list-tests")),
-        ["run" | "test", ..] => (1, None),
-        ["list", ..] => (1, Some("--list-tests")),
-        ["help", ..] => (1, Some("--help")),
-        _ => (0, None),
-    };
-    rest.splice(..taken, meant.map(OsString::from));
-    program.into_iter().chain(rest).collect()
+fn on_command_line(error: clap::Error) -> ConfigError {
+    ConfigError::CommandLine(Box::new(error))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cargo::options::peer::CargoGrammar;
     use clap::CommandFactory;
     use std::io;
     use std::path::Path;
+
+    const GRAMMARS: [CargoGrammar; 3] = [
+        CargoGrammar::CargoTest,
+        CargoGrammar::NextestRun,
+        CargoGrammar::NextestList,
+    ];
 
     struct World {
         file: &'static str,
@@ -134,28 +136,9 @@ mod tests {
     #[test]
     fn the_values_are_options() {
         assert_eq!(PROGRAM.disagreements(&CargoOptions::command()), [""; 0]);
-    }
-
-    #[test]
-    fn subcommands_mean_what_they_say() {
-        for (typed, meant) in [
-            ("p maelstrom run --lib x", "p --lib x"),
-            ("p run", "p"),
-            ("p maelstrom test test", "p test"),
-            ("p maelstrom nextest run -p a", "p -p a"),
-            ("p nextest r", "p"),
-            ("p nextest list", "p --list-tests"),
-            ("p maelstrom list -p a", "p --list-tests -p a"),
-            ("p help", "p --help"),
-            ("p -- run", "p -- run"),
-            ("p --lib run", "p --lib run"),
-            ("p maelstrom maelstrom", "p maelstrom"),
-            ("p", "p"),
-        ] {
-            let words = |line: &str| -> Vec<OsString> {
-                line.split_whitespace().map(OsString::from).collect()
-            };
-            assert_eq!(own_words(words(typed)), words(meant), "{typed}");
+        for grammar in GRAMMARS {
+            assert_eq!(PROGRAM.disagreements(&grammar.command()), [""; 0]);
+            grammar.command().debug_assert();
         }
     }
 
@@ -186,5 +169,105 @@ mod tests {
         assert_eq!(typed.common.slots, Some(2));
         assert_eq!(typed.build.features, [""; 0]);
         assert_eq!(typed.test_arguments, ["--exact"]);
+    }
+
+    #[test]
+    fn files_mean_the_same_whatever_the_grammar_calls_their_values() {
+        let world = World {
+            file: "profile = \"bench\"\njobs = 3\nslots = 5\n",
+            variables: &[],
+        };
+        for word in ["", "test", "run", "nextest run", "list"] {
+            let options = options(&format!("cargo-maelstrom {word}"), &world);
+            assert_eq!(options.build.profile.as_deref(), Some("bench"), "{word}");
+            assert_eq!(options.build.jobs, Some(3), "{word}");
+            assert_eq!(options.nextest.nextest_profile, None, "{word}");
+            assert_eq!(options.common.slots, Some(5), "{word}");
+        }
+        let typed = options("p run --build-jobs 2 --cargo-profile dev -j 4", &world);
+        assert_eq!(typed.build.profile.as_deref(), Some("dev"));
+        assert_eq!(typed.build.jobs, Some(2));
+        assert_eq!(typed.common.slots, None);
+    }
+
+    #[test]
+    fn variables_of_the_replaced_tool_come_after_our_own_and_before_files() {
+        let world = |variables| World {
+            file: "slots = 7\ncolor = \"never\"\n",
+            variables,
+        };
+        let slots = |line: &str, variables| {
+            let cpus = std::num::NonZeroU32::new(8).unwrap();
+            let options = options(line, &world(variables));
+            options.resolve(cpus).unwrap().common.slots
+        };
+        assert_eq!(slots("p", &[]), 7);
+        assert_eq!(slots("p", &[("RUST_TEST_THREADS", "3")]), 3);
+        assert_eq!(slots("p run", &[("RUST_TEST_THREADS", "3")]), 7);
+        assert_eq!(slots("p run", &[("NEXTEST_TEST_THREADS", "-3")]), 5);
+        assert_eq!(slots("p run", &[("NEXTEST_TEST_THREADS", "")]), 7);
+        let both = &[("RUST_TEST_THREADS", "3"), ("MAELSTROM_SLOTS", "4")];
+        assert_eq!(slots("p", both), 4);
+        assert_eq!(slots("p --slots 2", both), 2);
+        assert_eq!(
+            slots("p -- --test-threads 2", &[("RUST_TEST_THREADS", "3")]),
+            2
+        );
+        let words = ["p", "--print-config"].map(OsString::from);
+        let world = world(&[("CARGO_TERM_COLOR", "always"), ("RUST_TEST_THREADS", "3")]);
+        let printed = CargoOptions::resolved(words, &world)
+            .unwrap()
+            .print
+            .unwrap();
+        for line in [
+            "color = \"always\" # CARGO_TERM_COLOR",
+            "test-threads = 3 # RUST_TEST_THREADS",
+            "# slots is not set",
+        ] {
+            assert!(printed.contains(line), "{printed}");
+        }
+    }
+
+    #[test]
+    fn variables_that_mean_nothing_here_are_errors() {
+        let error = |line: &str, variables| {
+            let world = World {
+                file: "",
+                variables,
+            };
+            let words = line.split_whitespace().map(OsString::from);
+            match CargoOptions::resolved(words, &world) {
+                Ok(_) => String::new(),
+                Err(error) => error.to_string(),
+            }
+        };
+        insta::assert_snapshot!(
+            [
+                error("p run", &[("NEXTEST_PROFILE", "ci")]),
+                error("p list", &[("NEXTEST_PROFILE", "ci")]),
+                error("p run", &[("NEXTEST_RETRIES", "2")]),
+                error("p run", &[("NEXTEST_NO_TESTS", "never")]),
+                error("p run", &[("NEXTEST_TEST_THREADS", "many")]),
+                error("p", &[("CARGO_TERM_COLOR", "blue")]),
+            ]
+            .join("\n"),
+            @"
+            the variable NEXTEST_PROFILE: `ci` is not supported: there are no profiles of nextest; options, variables and configuration files of this program say the same. `--print-config` has no short form here
+            the variable NEXTEST_PROFILE: `ci` is not supported: there are no profiles of nextest; options, variables and configuration files of this program say the same. `--print-config` has no short form here
+            the variable NEXTEST_RETRIES: `2` is not supported: failed tests are not tried again; `--repeat N` runs each test N times and shows which are flaky
+            the variable NEXTEST_NO_TESTS: invalid value `never`: `auto`, `pass`, `warn` or `fail` is expected
+            the variable NEXTEST_TEST_THREADS: invalid value `many`: a number other than 0 is expected, or `num-cpus`
+            the variable CARGO_TERM_COLOR: invalid value `blue`: expected `auto`, `always` or `never`
+            "
+        );
+        for (line, variables) in [
+            ("p", &[("NEXTEST_PROFILE", "ci")][..]),
+            ("p run", &[("NEXTEST_PROFILE", "default")]),
+            ("p run", &[("NEXTEST_RETRIES", "0")]),
+            ("p run", &[("NEXTEST_NO_TESTS", "auto")]),
+            ("p run", &[("RUST_TEST_THREADS", "many")]),
+        ] {
+            assert_eq!(error(line, variables), "", "{line} {variables:?}");
+        }
     }
 }

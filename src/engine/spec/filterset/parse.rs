@@ -1,0 +1,410 @@
+//! Parses filtersets in one pass from left to right, with one function per rule of the grammar.
+//!
+//! ```text
+//! either = both , { ( "or" | "|" | "+" ) , both }
+//! both   = term , { ( "and" | "&" | "-" ) , term }
+//! term   = ( "not" | "!" ) , term | "(" , either , ")" | predicate , "(" , [ matcher ] , ")"
+//! ```
+//!
+//! The parser backtracks only over the whitespace before an operator, and its recursion depth is
+//! limited.
+
+use std::ops::Range;
+
+use super::error::{FiltersetError, FiltersetErrorKind};
+use super::expression::{ChainJoin, FiltersetConstant, FiltersetExpression, FiltersetField};
+use super::matcher::{DefaultMatcher, NameMatcher};
+use super::subject::FiltersetPlatform;
+use crate::filter::compile;
+
+/// The maximum length of a filterset in bytes: more than anybody writes, and still fast to parse.
+const FILTERSET_BYTES_MAX: usize = 64 * 1024;
+
+/// The maximum nesting depth of parentheses and negations. It limits the stack use of all functions
+/// that walk the tree.
+const DEPTH_MAX: usize = 64;
+
+/// The maximum number of digits of a character code.
+const HEX_DIGITS_MAX: usize = 6;
+
+const PLATFORM: &str = "platform";
+const GROUP: &str = "group";
+
+const TERM: &str = "a predicate such as `test(…)`, `(`, `!` or `not `";
+const OPERATOR: &str = "`&`, `-`, `|`, or the end";
+const OPERATOR_OR_PARENTHESIS: &str = "`&`, `-`, `|` or `)`";
+const CLOSE: &str = "`)`";
+
+pub(super) fn parse(text: &str) -> Result<FiltersetExpression, FiltersetError> {
+    let mut parser = FiltersetParser {
+        text,
+        position: 0,
+        depth: 0,
+    };
+    parser
+        .filterset()
+        .map_err(|(span, problem)| FiltersetError {
+            filterset: text.to_owned(),
+            span,
+            problem,
+        })
+}
+
+type FiltersetFailure = (Range<usize>, FiltersetErrorKind);
+type FiltersetResult<T> = Result<T, FiltersetFailure>;
+
+struct FiltersetParser<'a> {
+    text: &'a str,
+    position: usize,
+    depth: usize,
+}
+
+impl<'a> FiltersetParser<'a> {
+    fn filterset(&mut self) -> FiltersetResult<FiltersetExpression> {
+        if self.text.len() > FILTERSET_BYTES_MAX {
+            let problem = FiltersetErrorKind::TooLong {
+                max: FILTERSET_BYTES_MAX,
+                found: self.text.len(),
+            };
+            return Err((0..0, problem));
+        }
+        let expression = self.either()?;
+        self.gap();
+        match self.rest() {
+            "" => Ok(expression),
+            _ => Err(self.expected(OPERATOR)),
+        }
+    }
+
+    fn either(&mut self) -> FiltersetResult<FiltersetExpression> {
+        let first = self.both()?;
+        let mut members = vec![first];
+        while self.operator(&["|", "+"], "or") {
+            members.push(self.both()?);
+        }
+        match members.pop() {
+            Some(only) if members.is_empty() => Ok(only),
+            last => {
+                members.extend(last);
+                Ok(FiltersetExpression::Either(members))
+            }
+        }
+    }
+
+    fn both(&mut self) -> FiltersetResult<FiltersetExpression> {
+        let first = self.term()?;
+        let mut rest = Vec::new();
+        loop {
+            let join = if self.operator(&["&"], "and") {
+                ChainJoin::And
+            } else if self.operator(&["-"], "") {
+                ChainJoin::Minus
+            } else {
+                break;
+            };
+            rest.push((join, self.term()?));
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        Ok(FiltersetExpression::Chain {
+            first: Box::new(first),
+            rest,
+        })
+    }
+
+    /// Consumes an operator, if there is one. An operator that is a word must be a word of its own.
+    fn operator(&mut self, signs: &[&str], word: &str) -> bool {
+        let start = self.position;
+        self.gap();
+        if signs.iter().any(|sign| self.take(sign)) {
+            return true;
+        }
+        if !word.is_empty() && self.word() == word {
+            self.position += word.len();
+            return true;
+        }
+        self.position = start;
+        false
+    }
+
+    fn term(&mut self) -> FiltersetResult<FiltersetExpression> {
+        self.gap();
+        let start = self.position;
+        let negated = self.take("!") || self.word() == "not" && self.take("not");
+        if negated {
+            self.deeper(start)?;
+            let inner = self.term()?;
+            self.depth -= 1;
+            return Ok(FiltersetExpression::Not(Box::new(inner)));
+        }
+        if self.take("(") {
+            self.deeper(start)?;
+            let inner = self.either()?;
+            self.close(OPERATOR_OR_PARENTHESIS)?;
+            self.depth -= 1;
+            return Ok(inner);
+        }
+        self.predicate()
+    }
+
+    fn deeper(&mut self, start: usize) -> FiltersetResult<()> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            let problem = FiltersetErrorKind::TooDeep { max: DEPTH_MAX };
+            return Err((start..self.position, problem));
+        }
+        Ok(())
+    }
+
+    fn predicate(&mut self) -> FiltersetResult<FiltersetExpression> {
+        let word = self.word();
+        if word.is_empty() {
+            return Err(self.expected(TERM));
+        }
+        let span = self.position..self.position + word.len();
+        self.position = span.end;
+        let mut constants = FiltersetConstant::ALL.into_iter();
+        if let Some(constant) = constants.find(|known| known.word() == word) {
+            return self.constant(constant);
+        }
+        if let Some(field) = FiltersetField::ALL
+            .into_iter()
+            .find(|known| known.word() == word)
+        {
+            return self.compare(field);
+        }
+        match word {
+            PLATFORM => self.platform(),
+            GROUP => Err((span, FiltersetErrorKind::Group)),
+            _ => {
+                let problem = FiltersetErrorKind::UnknownPredicate {
+                    word: word.to_owned(),
+                    known: known_words(),
+                    is_pattern: self.rest().starts_with('.'),
+                };
+                Err((span, problem))
+            }
+        }
+    }
+
+    fn constant(&mut self, constant: FiltersetConstant) -> FiltersetResult<FiltersetExpression> {
+        self.open()?;
+        let start = self.position;
+        let argument = self.rest().split(')').next().unwrap_or_default();
+        if !argument.trim().is_empty() {
+            let predicate = constant.word();
+            let end = start + argument.len();
+            return Err((start..end, FiltersetErrorKind::Argument { predicate }));
+        }
+        self.close(CLOSE)?;
+        Ok(FiltersetExpression::Constant(constant))
+    }
+
+    fn platform(&mut self) -> FiltersetResult<FiltersetExpression> {
+        self.open()?;
+        self.gap();
+        let start = self.position;
+        let argument = self.argument(PLATFORM)?;
+        let known = [FiltersetPlatform::Host, FiltersetPlatform::Target];
+        let found = argument.trim();
+        let platform = known.into_iter().find(|known| known.word() == found);
+        let platform = platform.ok_or_else(|| {
+            let found = found.to_owned();
+            let end = start + found.len();
+            (start..end, FiltersetErrorKind::Platform { found })
+        })?;
+        self.close(CLOSE)?;
+        Ok(FiltersetExpression::Platform(platform))
+    }
+
+    fn compare(&mut self, field: FiltersetField) -> FiltersetResult<FiltersetExpression> {
+        self.open()?;
+        self.gap();
+        let start = self.position;
+        let predicate = field.word();
+        let matcher = if self.take("/") {
+            NameMatcher::Matches(self.regex()?)
+        } else if self.take("=") {
+            NameMatcher::Equals(self.argument(predicate)?)
+        } else if self.take("~") {
+            NameMatcher::Contains(self.argument(predicate)?)
+        } else if self.take("#") {
+            self.glob(predicate)?
+        } else {
+            match field.default_matcher() {
+                DefaultMatcher::Equals => NameMatcher::Equals(self.argument(predicate)?),
+                DefaultMatcher::Contains => NameMatcher::Contains(self.argument(predicate)?),
+                DefaultMatcher::Globs => self.glob(predicate)?,
+            }
+        };
+        let span = start..self.position;
+        self.close(CLOSE)?;
+        Ok(FiltersetExpression::Compare {
+            field,
+            matcher,
+            span,
+        })
+    }
+
+    /// Consumes the text up to `)`, and resolves its escapes.
+    fn argument(&mut self, predicate: &'static str) -> FiltersetResult<String> {
+        let mut text = String::new();
+        while let Some(character) = self.rest().chars().next() {
+            let start = self.position;
+            match character {
+                ')' => break,
+                ',' => return Err((start..start + 1, FiltersetErrorKind::Comma)),
+                '\\' => text.push(self.escape()?),
+                _ => {
+                    text.push(character);
+                    self.position += character.len_utf8();
+                }
+            }
+        }
+        if text.is_empty() {
+            let here = self.position..self.position;
+            return Err((here, FiltersetErrorKind::NoName { predicate }));
+        }
+        Ok(text)
+    }
+
+    fn escape(&mut self) -> FiltersetResult<char> {
+        let start = self.position;
+        self.take("\\");
+        let next = self.rest().chars().next();
+        self.position += next.map_or(0, char::len_utf8);
+        let meant = match next {
+            Some('n') => Some('\n'),
+            Some('r') => Some('\r'),
+            Some('t') => Some('\t'),
+            Some('b') => Some('\u{8}'),
+            Some('f') => Some('\u{c}'),
+            Some('\\' | '/' | ')' | ',') => next,
+            Some('u') => self.character_code(),
+            Some(_) | None => None,
+        };
+        meant.ok_or_else(|| {
+            let escape = self.text.get(start..self.position).unwrap_or_default();
+            let escape = escape.to_owned();
+            (start..self.position, FiltersetErrorKind::Escape { escape })
+        })
+    }
+
+    /// Consumes `{7FFF}`.
+    fn character_code(&mut self) -> Option<char> {
+        let (code, _) = self.rest().strip_prefix('{')?.split_once('}')?;
+        let hexadecimal = code.chars().all(|digit| digit.is_ascii_hexdigit());
+        if !hexadecimal || code.len() > HEX_DIGITS_MAX {
+            return None;
+        }
+        self.position += code.len() + "{}".len();
+        char::from_u32(u32::from_str_radix(code, 16).ok()?)
+    }
+
+    fn glob(&mut self, predicate: &'static str) -> FiltersetResult<NameMatcher> {
+        let start = self.position;
+        let glob = self.argument(predicate)?;
+        match compile::glob(&glob) {
+            Ok(regex) => Ok(NameMatcher::Globs { glob, regex }),
+            Err(reason) => {
+                let here = start..self.position;
+                Err((here, FiltersetErrorKind::GlobForm { reason }))
+            }
+        }
+    }
+
+    /// Consumes a regular expression and the slash after it. `\/` is a slash in it.
+    fn regex(&mut self) -> FiltersetResult<regex::Regex> {
+        let start = self.position;
+        let mut text = String::new();
+        let mut characters = self.rest().char_indices().peekable();
+        let length = loop {
+            match characters.next() {
+                None => return Err((start - 1..start, FiltersetErrorKind::RegexEnd)),
+                Some((length, '/')) => break length,
+                Some((_, '\\')) if characters.next_if(|(_, next)| *next == '/').is_some() => {
+                    text.push('/');
+                }
+                Some((_, character)) => text.push(character),
+            }
+        };
+        self.position = start + length;
+        let regex = compile::regex(&text).map_err(|(place, reason)| {
+            // With an escaped slash, places in the expression are not those in the filterset.
+            let here = match text.len() == length {
+                true => start + place.start..start + place.end,
+                false => start..start + length,
+            };
+            (here, FiltersetErrorKind::RegexForm { reason })
+        })?;
+        self.take("/");
+        Ok(regex)
+    }
+
+    fn open(&mut self) -> FiltersetResult<()> {
+        self.gap();
+        match self.take("(") {
+            true => Ok(()),
+            false => Err(self.expected("`(`")),
+        }
+    }
+
+    fn close(&mut self, expected: &'static str) -> FiltersetResult<()> {
+        self.gap();
+        match self.take(")") {
+            true => Ok(()),
+            false => Err(self.expected(expected)),
+        }
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.position..).unwrap_or_default()
+    }
+
+    /// Returns the word at the current position, which may be empty.
+    fn word(&self) -> &'a str {
+        let rest = self.rest();
+        let end = rest
+            .find(|character: char| !character.is_alphanumeric() && character != '_')
+            .unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
+    }
+
+    fn take(&mut self, text: &str) -> bool {
+        let there = self.rest().starts_with(text);
+        if there {
+            self.position += text.len();
+        }
+        there
+    }
+
+    /// Skips whitespace.
+    fn gap(&mut self) {
+        let rest = self.rest();
+        self.position += rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
+    }
+
+    fn expected(&self, expected: &'static str) -> FiltersetFailure {
+        let length = match self.word().len() {
+            0 => self.rest().chars().next().map_or(0, char::len_utf8),
+            length => length,
+        };
+        let found = match length {
+            0 => "the end of the filterset".to_owned(),
+            length => format!("`{}`", self.rest().get(..length).unwrap_or_default()),
+        };
+        let problem = FiltersetErrorKind::Expected { expected, found };
+        (self.position..self.position + length, problem)
+    }
+}
+
+fn known_words() -> Vec<&'static str> {
+    let fields = FiltersetField::ALL.map(FiltersetField::word);
+    let constants = FiltersetConstant::ALL.map(FiltersetConstant::word);
+    fields
+        .into_iter()
+        .chain([PLATFORM])
+        .chain(constants)
+        .collect()
+}

@@ -38,7 +38,7 @@ use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted, SCHEMA_VERS
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::framework::Framework;
 use maelstrom_model::ids::{RunId, random_name};
-use maelstrom_runners::options::{ListFormatOption, RunSettings};
+use maelstrom_runners::options::{EventStreamFormat, ListFormatOption, RunSettings};
 use maelstrom_runners::run;
 use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
@@ -104,7 +104,15 @@ impl<'a, F: Framework> RunSession<'a, F> {
             }
             InvocationPurpose::List => {
                 let listing = ListContent::Tests(list_format(settings.list_format));
-                (RunMode::List, RunUi::List(listing), ReportFiles::default())
+                let screen = match settings.stream {
+                    Some(format @ (EventStreamFormat::Test2Json | EventStreamFormat::GoList)) => {
+                        RunUi::ListStream(format)
+                    }
+                    // Formats of runs only.
+                    Some(EventStreamFormat::LibtestJson | EventStreamFormat::LibtestJsonPlus)
+                    | None => RunUi::List(listing),
+                };
+                (RunMode::List, screen, ReportFiles::default())
             }
             InvocationPurpose::Other => {
                 let listing = ListContent::Nothing;

@@ -120,13 +120,15 @@ pub fn replay(path: &Path, run: &RunSettings, color: OutputColor) -> Result<u8, 
     let mut screen = run_ui(run, color, EventSource::Recording)?;
     let pace = match screen {
         RunUi::Dashboard(..) => ReplaySpeed::Times(run.report.replay_speed),
-        RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_) => ReplaySpeed::AtOnce,
+        RunUi::Report(_) | RunUi::Stream(_) | RunUi::ListStream(_) | RunUi::List(_) => {
+            ReplaySpeed::AtOnce
+        }
     };
     let replay =
         record::replay(path, pace).map_err(|error| ProgramFailure::infrastructure(&error))?;
     match &mut screen {
         RunUi::Dashboard(options, _) => options.step = Some(replay.step),
-        RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_) => {}
+        RunUi::Report(_) | RunUi::Stream(_) | RunUi::ListStream(_) | RunUi::List(_) => {}
     }
     let (events, reports) = reports.tee(replay.events)?;
     let shown = screen

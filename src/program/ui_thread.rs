@@ -15,15 +15,15 @@ use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::untrusted_text::clean_lines;
 use maelstrom_model::event::{
-    AttemptEvent, BuildEvent, EventKind, RunEvent, TestEvent, TestOutcome, UiCommand, UserNotice,
+    AttemptEvent, BuildEvent, EventKind, NoticeSeverity, RunEvent, TestEvent, TestOutcome,
+    UiCommand, UserNotice,
 };
 use maelstrom_runners::options::EventStreamFormat;
 use maelstrom_runners::options::report::ReportOptions;
-use maelstrom_ui::export::EventExport;
 use maelstrom_ui::export::github::{GithubContext, GithubReport};
 use maelstrom_ui::export::libtest::{LibtestFields, LibtestStream};
 use maelstrom_ui::export::list::{TestListFormat, TestListWriter};
-use maelstrom_ui::export::test2json::Test2JsonStream;
+use maelstrom_ui::export::{EventExport, GoListStream, Test2JsonStream};
 use maelstrom_ui::style::OutputColor;
 use maelstrom_ui::{dashboard, report};
 
@@ -35,6 +35,8 @@ pub enum RunUi {
     Report(report::RunReportOptions),
     /// Lines for machines on standard output; notices and the build's output on standard error.
     Stream(EventStreamFormat),
+    /// Lines for machines about a list of tests, in the same way.
+    ListStream(EventStreamFormat),
     /// A list of tests.
     List(ListContent),
 }
@@ -66,9 +68,11 @@ impl RunUi {
             RunUi::Dashboard(..) | RunUi::Report(_) | RunUi::Stream(_) if options.watch => {
                 WatchMode::On
             }
-            RunUi::Dashboard(..) | RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_) => {
-                WatchMode::Off
-            }
+            RunUi::Dashboard(..)
+            | RunUi::Report(_)
+            | RunUi::Stream(_)
+            | RunUi::ListStream(_)
+            | RunUi::List(_) => WatchMode::Off,
         }
     }
 
@@ -76,8 +80,8 @@ impl RunUi {
     pub fn at_end(&self, watching: WatchMode) -> AtEnd {
         match (self, watching) {
             (RunUi::Dashboard(..), _) => AtEnd::Stay,
-            (RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_), WatchMode::On) => AtEnd::Watch,
-            (RunUi::Report(_) | RunUi::Stream(_) | RunUi::List(_), WatchMode::Off) => AtEnd::Leave,
+            (_, WatchMode::On) => AtEnd::Watch,
+            (_, WatchMode::Off) => AtEnd::Leave,
         }
     }
 
@@ -99,9 +103,11 @@ impl RunUi {
                 log.to_stdout(Box::new(output.whole_line_writer()));
                 UiRenderer::Report(options, output, github)
             }
-            RunUi::Stream(format) => {
+            RunUi::Stream(format) | RunUi::ListStream(format) => {
                 log.to_stderr();
-                UiRenderer::Stream(event_export(format))
+                let is_list = matches!(self, RunUi::ListStream(_));
+                let output = report::BackgroundWriter::start(io::stdout())?;
+                UiRenderer::Stream(event_export(format, is_list), output)
             }
             // Standard output carries the list, perhaps to another program.
             RunUi::List(listing) => {
@@ -145,7 +151,7 @@ enum UiRenderer {
         report::BackgroundWriter,
         Option<GithubContext>,
     ),
-    Stream(Box<dyn EventExport>),
+    Stream(Box<dyn EventExport>, report::BackgroundWriter),
     List(ListContent),
 }
 
@@ -171,7 +177,7 @@ impl UiRenderer {
                 let lines = GithubReport::new(report::RunReport::new(options), github);
                 Ok(report::run_lines(events, lines, output)?)
             }
-            UiRenderer::Stream(export) => Ok(stream(events, export)?),
+            UiRenderer::Stream(export, output) => Ok(stream(events, export, output)?),
             UiRenderer::List(listing) => Ok(list(events, listing)?),
         }
     }
@@ -207,27 +213,49 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Returns the writer of a stream for machines.
-fn event_export(format: EventStreamFormat) -> Box<dyn EventExport> {
-    match format {
-        EventStreamFormat::LibtestJson => Box::new(LibtestStream::new(LibtestFields::Libtest)),
-        EventStreamFormat::LibtestJsonPlus => Box::new(LibtestStream::new(LibtestFields::Plus)),
-        EventStreamFormat::Test2Json => Box::new(Test2JsonStream),
+/// Returns the writer of a stream for machines, of a run or of a list.
+fn event_export(format: EventStreamFormat, is_list: bool) -> Box<dyn EventExport> {
+    match (format, is_list) {
+        (EventStreamFormat::LibtestJson, _) => Box::new(LibtestStream::new(LibtestFields::Libtest)),
+        (EventStreamFormat::LibtestJsonPlus, _) => {
+            Box::new(LibtestStream::new(LibtestFields::Plus))
+        }
+        (EventStreamFormat::Test2Json, false) => Box::new(Test2JsonStream::default()),
+        (EventStreamFormat::Test2Json, true) => Box::new(Test2JsonStream::of_list()),
+        (EventStreamFormat::GoList, _) => Box::new(GoListStream::default()),
     }
 }
 
 /// Writes a stream to standard output and everything else to standard error. A reader that closes
 /// the stream ends the run.
-fn stream(mut events: EventReceiver, mut export: Box<dyn EventExport>) -> io::Result<()> {
-    let mut stdout = io::BufWriter::new(io::stdout().lock());
+fn stream(
+    events: EventReceiver,
+    export: Box<dyn EventExport>,
+    output: report::BackgroundWriter,
+) -> Result<(), report::BackgroundWriteError> {
+    let mut buffered = io::BufWriter::new(output);
+    let written = write_stream(events, export, &mut buffered).and_then(|()| buffered.flush());
+    let (output, _) = buffered.into_parts();
+    output.finish()?;
+    written.map_err(report::BackgroundWriteError::Write)
+}
+
+fn write_stream(
+    mut events: EventReceiver,
+    mut export: Box<dyn EventExport>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut stderr = MessageWriter::new();
     while let Some(event) = events.blocking_recv() {
-        export.apply(&event, &mut stdout)?;
+        export.apply(&event, out)?;
         match &event.kind {
-            EventKind::Build(BuildEvent::Output { text }) if !export.shows_build() => {
+            EventKind::Build(BuildEvent::Output { text }) => {
                 stderr.output(&text.0)?;
             }
-            EventKind::Notice(notice) => stderr.notice(notice)?,
+            // Readers of streams show what is on standard error as errors.
+            EventKind::Notice(notice) if notice.severity != NoticeSeverity::Info => {
+                stderr.notice(notice)?;
+            }
             EventKind::Run(RunEvent::Finished { .. }) => break,
             EventKind::Run(_)
             | EventKind::Build(_)
@@ -236,13 +264,14 @@ fn stream(mut events: EventReceiver, mut export: Box<dyn EventExport>) -> io::Re
             | EventKind::Watch(_)
             | EventKind::Round(_)
             | EventKind::Worker(_)
-            | EventKind::Cluster(_) => {}
+            | EventKind::Cluster(_)
+            | EventKind::Notice(_) => {}
         }
         if events.is_empty() {
-            stdout.flush()?;
+            out.flush()?;
         }
     }
-    stdout.flush()
+    Ok(())
 }
 
 /// Prints the list to standard output and everything else to standard error.

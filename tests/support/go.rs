@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use super::files::copy;
 use super::homes::Homes;
@@ -73,6 +73,18 @@ impl Project {
             .env("GOPROXY", "off");
         self.homes.tell(&mut command);
         command
+    }
+
+    /// Runs Go itself here.
+    pub fn go(&self, words: &[&str]) -> Output {
+        let mut command = Command::new("go");
+        command
+            .args(words)
+            .current_dir(self.path())
+            .env_remove("GOFLAGS")
+            .env("GOTOOLCHAIN", "local")
+            .env("GOPROXY", "off");
+        command.output().unwrap()
     }
 
     /// Runs the tests that these words choose.

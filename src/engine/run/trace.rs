@@ -38,7 +38,10 @@ fn trace_build(event: &BuildEvent) {
         BuildEvent::Finished { succeeded } => {
             tracing::debug!(succeeded, "the build has ended");
         }
-        BuildEvent::Output { .. } | BuildEvent::Progress { .. } => {}
+        BuildEvent::Output { .. }
+        | BuildEvent::UnitOutput { .. }
+        | BuildEvent::Package { .. }
+        | BuildEvent::Progress { .. } => {}
     }
 }
 

@@ -27,6 +27,14 @@ const LOCK: &str = ".lock";
 /// Its name until it is locked.
 const UNLOCKED: &str = ".unlocked";
 
+/// Whether Go needs a test binary after this program has taken it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinaryNeed {
+    Ours,
+    /// Go moves it to where `-o` says.
+    AlsoGos,
+}
+
 /// The directory of one run's test binaries, which is removed when this value is dropped.
 #[derive(Debug)]
 pub struct GoBinaryDirectory {
@@ -67,9 +75,9 @@ impl GoBinaryDirectory {
         &self.build
     }
 
-    /// Moves a package's test binary into the directory. Returns its path relative to
-    /// [`GoBinaryDirectory::directory`].
-    pub fn take(&self, import_path: &str, program: &Path) -> io::Result<PathBuf> {
+    /// Moves a package's test binary into the directory, or links it if Go still needs it. Returns
+    /// its path relative to [`GoBinaryDirectory::directory`].
+    pub fn take(&self, import_path: &str, program: &Path, need: BinaryNeed) -> io::Result<PathBuf> {
         let name = program.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         // Import paths contain no `..`, but a future Go may print something else.
         let package = import_path.split('/').filter(|part| *part != "..");
@@ -78,7 +86,10 @@ impl GoBinaryDirectory {
         if let Some(parent) = whole.parent() {
             private::directory(parent)?;
         }
-        fs::rename(program, &whole)?;
+        match need {
+            BinaryNeed::Ours => fs::rename(program, &whole)?,
+            BinaryNeed::AlsoGos => fs::hard_link(program, &whole)?,
+        }
         Ok(place)
     }
 }
@@ -128,7 +139,14 @@ mod tests {
         let binaries = GoBinaryDirectory::new(&cache).unwrap();
         let built = binaries.build_directory().join("p.test");
         fs::write(&built, "elf").unwrap();
-        let place = binaries.take("example.com/m/p", &built).unwrap();
+        let place = binaries
+            .take("example.com/m/p", &built, BinaryNeed::AlsoGos)
+            .unwrap();
+        assert!(built.exists());
+        fs::remove_file(binaries.directory().join(place)).unwrap();
+        let place = binaries
+            .take("example.com/m/p", &built, BinaryNeed::Ours)
+            .unwrap();
         assert_eq!(place, Path::new("example.com/m/p/p.test"));
         assert!(!built.exists());
         assert_eq!(fs::read(binaries.directory().join(place)).unwrap(), b"elf");

@@ -15,21 +15,24 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::UnixStream;
 
 use crate::sandbox::project_spec::{RunOrIgnore, TestContainer};
-use maelstrom_model::event::{BuildEvent, EventKind, NoticeSeverity, OutputText, UserNotice};
+use maelstrom_model::event::{BuildEvent, EventKind, OutputText, PackageState};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost};
 use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
 
-use super::binaries::GoBinaryDirectory;
+use super::binaries::{BinaryNeed, GoBinaryDirectory};
 use super::build::GoBuildMessage;
 use super::collector::{self, OfferedBinary};
 use super::error::GoError;
 use super::jobs::{GoBinaryJobs, GoContainerError, GoContainers, GoProject};
 use super::listing::{self, DefinedTests, GoListingError};
-use super::options::GoAction;
+use super::options::{GoAction, GoSettings};
 use super::overrides;
-use super::packages::GoPackage;
-use super::report::{PackageOutputs, PackageResult, PackageStatus};
-use super::{location, run_pattern};
+use super::packages::{self, GoPackage};
+use super::report::{BuildLine, PackageErrors, PackageOutputs, PackageResult, PackageStatus};
+use super::run_pattern::RunPattern;
+use super::test_choice::{TestChoice, choose, fuzz_tests, listed_kinds};
+use super::{location, notices};
+use crate::options::EventStreamFormat;
 
 /// The timeout for a binary to list its tests, unless a test's is shorter. It takes milliseconds,
 /// unless `init` or `TestMain` take longer; the timeout is for a binary that hangs there.
@@ -54,6 +57,10 @@ pub struct GoDiscovery<'a, H> {
     listings: FuturesUnordered<LocalBoxFuture<'a, Result<ListedPackage, GoError>>>,
     deselected: u32,
     found: PackagePresence,
+    /// The tests of packages that wait until everything is built, so that the build does not disturb
+    /// benchmarks.
+    held: Vec<(Arc<str>, Vec<TestCase>)>,
+    found_tests: bool,
 }
 
 /// Whether Go has reported any package.
@@ -105,6 +112,8 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             listings: FuturesUnordered::new(),
             deselected: 0,
             found: PackagePresence::Nothing,
+            held: Vec::new(),
+            found_tests: false,
             project,
             host,
             binaries,
@@ -116,6 +125,11 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         self.deselected
     }
 
+    /// Returns whether a test was selected.
+    pub fn found_tests(&self) -> bool {
+        self.found_tests
+    }
+
     /// Returns whether Go has reported any package.
     pub fn found(&self) -> PackagePresence {
         self.found
@@ -125,8 +139,14 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
     pub async fn build_message(&mut self, message: GoBuildMessage) -> Result<(), GoError> {
         match message {
             GoBuildMessage::Said(line) => {
-                self.blocks.line(&line);
-                self.output(line);
+                let packages = &self.packages;
+                let has_inner_tests = |package: &str| {
+                    let mut known = packages.values();
+                    known.any(|known| known.import_path == package && known.has_inner_tests())
+                };
+                for line in self.blocks.line(line, has_inner_tests) {
+                    self.build_line(line);
+                }
             }
             GoBuildMessage::Output(line) => {
                 // Go's verdict on the whole run; this program reports its own.
@@ -136,7 +156,12 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             }
             GoBuildMessage::Package(end) => self.package_end(end),
             GoBuildMessage::Call(stream) => self.call(stream).await?,
-            GoBuildMessage::Finished(_) => self.emit_unbuilt(),
+            GoBuildMessage::Finished(_) => {
+                if let Some(line) = self.blocks.rest() {
+                    self.build_line(line);
+                }
+                self.emit_unbuilt();
+            }
         }
         Ok(())
     }
@@ -152,6 +177,41 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             self.take_listing(&listed?);
         }
         Ok(())
+    }
+
+    /// Hands over the tests that waited for the end of the build.
+    pub fn build_is_over(&mut self) {
+        for (package, tests) in std::mem::take(&mut self.held) {
+            self.hand_over(&package, tests);
+        }
+    }
+
+    fn hand_over(&mut self, package: &str, tests: Vec<TestCase>) {
+        let selected = u32::try_from(tests.len()).unwrap_or(u32::MAX);
+        if !tests.is_empty() {
+            self.found_tests = true;
+            self.host.found(tests);
+        }
+        self.package_known(package, PackageState::Listed { selected });
+    }
+
+    fn package_known(&self, package: &str, state: PackageState) {
+        self.host.emit(BuildEvent::Package {
+            package: package.to_owned(),
+            state,
+        });
+    }
+
+    fn build_line(&self, line: BuildLine) {
+        let BuildLine { unit, mut text } = line;
+        match unit.filter(|_| streams_records(self.project.settings)) {
+            None => self.output(text),
+            Some(unit) => {
+                text.push(b'\n');
+                let text = OutputText(text);
+                self.host.emit(BuildEvent::UnitOutput { unit, text });
+            }
+        }
     }
 
     fn output(&self, mut line: Vec<u8>) {
@@ -170,18 +230,25 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             current: end.package.clone(),
         });
         match end.fate {
-            PackageStatus::Built | PackageStatus::WithoutTests => {}
+            PackageStatus::Built => {}
+            PackageStatus::WithoutTests => {
+                self.package_known(&end.package, PackageState::WithoutTestFiles);
+            }
             PackageStatus::Failed(reason) => self.unbuilt.push((end.package, reason)),
         }
     }
 
     fn emit_unbuilt(&mut self) {
-        for (package, reason) in self.unbuilt.drain(..) {
+        for (package, reason) in std::mem::take(&mut self.unbuilt) {
             let message = format!("the tests of {package} could not be built: {reason}");
-            let said = self.blocks.of(&package);
+            let named = packages::first_of(self.packages.values().copied(), &package, |name| {
+                self.blocks.has(name)
+            });
+            let PackageErrors { text, unit } = self.blocks.of(named.as_deref().unwrap_or(&package));
+            self.package_known(&package, PackageState::NotBuilt { reason, unit });
             self.host.broken(BrokenEntry {
-                location: location::of_build(&said),
-                stderr: said,
+                location: location::of_build(&text),
+                stderr: text,
                 ..broken(&package, message)
             });
         }
@@ -210,7 +277,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         let program = Path::new(&offer.program);
         let place = self
             .binaries
-            .take(&package.import_path, program)
+            .take(&package.import_path, program, self.need())
             .map_err(|source| GoError::Keep {
                 path: self.binaries.directory().to_owned(),
                 source,
@@ -222,6 +289,14 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                 self.list(package, &place, &offer)
             }
             GoAction::Build | GoAction::ListPackages | GoAction::Init => Ok(()),
+        }
+    }
+
+    fn need(&self) -> BinaryNeed {
+        let mut flags = self.project.settings.go_test_flags.iter();
+        match flags.any(|flag| flag.starts_with("-o=")) {
+            true => BinaryNeed::AlsoGos,
+            false => BinaryNeed::Ours,
         }
     }
 
@@ -246,6 +321,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             Err(GoContainerError::Project(error)) => return Err(error),
             Err(error @ GoContainerError::Libraries(_)) => {
                 let message = format!("the test binary of {} {error}", package.import_path);
+                self.package_known(&package.import_path, PackageState::NotListed);
                 self.host.broken(broken(&package.import_path, message));
                 return Ok(());
             }
@@ -266,7 +342,8 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             let has_overlay = project.has_overlay();
             let defined = Some(&package.package).filter(|_| !has_overlay);
             let defined = defined.and_then(DefinedTests::of);
-            let names = listing::names(&captured, defined.as_ref());
+            let kinds = listed_kinds(project.settings);
+            let names = listing::names(&captured, kinds, defined.as_ref());
             let given = match (names.clone(), project.settings.goal) {
                 (Ok(names), GoAction::Run) => {
                     overrides::given(&project, host, &package.package, &standard, names).await?
@@ -299,30 +376,46 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             given,
         } = listed;
         let import_path = &package.import_path;
-        match names {
-            Ok(names) if names.is_empty() && *has_main => {
-                self.host.emit(EventKind::Notice(none_listed(import_path)));
+        let names = match names {
+            Ok(names) => names,
+            Err(error) => {
+                self.package_known(import_path, PackageState::NotListed);
+                return self.host.broken(BrokenEntry {
+                    stdout: captured.stdout.clone(),
+                    stderr: captured.stderr.clone(),
+                    ..broken(
+                        import_path,
+                        format!("the test binary of {import_path} {error}"),
+                    )
+                });
             }
-            Ok(names) => {
-                let tests: Vec<TestCase> = names
-                    .iter()
-                    .filter_map(|name| {
-                        let given = given.get(name);
-                        self.test(package, jobs, given, name.clone())
-                    })
-                    .collect();
-                if !tests.is_empty() {
-                    self.host.found(tests);
-                }
+        };
+        if names.is_empty() && *has_main {
+            self.host
+                .emit(EventKind::Notice(notices::none_listed(import_path)));
+        }
+        match fuzz_tests(self.project.settings, names).as_deref() {
+            None | Some([_]) => {}
+            Some([]) => self
+                .host
+                .emit(EventKind::Notice(notices::nothing_to_fuzz(import_path))),
+            Some(several) => {
+                let names = several.join(", ");
+                let message = format!("-fuzz matches more than one fuzz test: {names}");
+                self.package_known(import_path, PackageState::NotListed);
+                return self.host.broken(broken(import_path, message));
             }
-            Err(error) => self.host.broken(BrokenEntry {
-                stdout: captured.stdout.clone(),
-                stderr: captured.stderr.clone(),
-                ..broken(
-                    import_path,
-                    format!("the test binary of {import_path} {error}"),
-                )
-            }),
+        }
+        let tests: Vec<TestCase> = names
+            .iter()
+            .filter_map(|name| {
+                let given = given.get(name);
+                self.test(package, jobs, given, name.clone())
+            })
+            .collect();
+        match self.project.settings.bench {
+            Some(_) => self.held.push((import_path.clone(), tests)),
+            None => self.hand_over(import_path, tests),
         }
     }
 
@@ -335,31 +428,31 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         name: String,
     ) -> Option<TestCase> {
         let settings = self.project.settings;
-        let skip = settings.skip.as_ref();
-        let run = match &settings.run {
-            Some(pattern) => pattern.selecting(&name),
-            None => Some(run_pattern::exactly(&name)),
-        };
-        let wanted = package.package.is_wanted(&settings.patterns, Some(&name))
-            && !skip.is_some_and(|skip| skip.leaves_out(&name));
-        match run.filter(|_| wanted) {
-            Some(run) => Some(TestCase {
-                title: format!("{} {name}", package.import_path),
-                key: TestKey {
-                    package: package.import_path.clone(),
-                    artifact: ARTIFACT.into(),
-                    name,
-                },
-                ignored: given.and_then(|given| match given.attention {
-                    RunOrIgnore::Run => None,
-                    RunOrIgnore::Ignore => Some(IgnoredTest { reason: None }),
-                }),
-                job: {
-                    let own = given.map(|given| jobs.with(given));
-                    let skip = skip.map(run_pattern::RunPattern::as_written);
-                    own.as_ref().unwrap_or(jobs).test(&run, skip)
-                },
-            }),
+        let wanted = package.package.is_wanted(&settings.patterns, Some(&name));
+        match choose(settings, &name).filter(|_| wanted) {
+            Some(choice) => {
+                let own = given.map(|given| jobs.with(given));
+                let jobs = own.as_ref().unwrap_or(jobs);
+                let skip = settings.skip.as_ref().map(RunPattern::as_written);
+                let job = match choice {
+                    TestChoice::Test(run) => jobs.test(&run, skip),
+                    TestChoice::Benchmark(bench) => jobs.benchmark(&bench, skip),
+                    TestChoice::Fuzz => jobs.fuzz(&name),
+                };
+                Some(TestCase {
+                    title: format!("{} {name}", package.import_path),
+                    key: TestKey {
+                        package: package.import_path.clone(),
+                        artifact: ARTIFACT.into(),
+                        name,
+                    },
+                    ignored: given.and_then(|given| match given.attention {
+                        RunOrIgnore::Run => None,
+                        RunOrIgnore::Ignore => Some(IgnoredTest { reason: None }),
+                    }),
+                    job,
+                })
+            }
             None => {
                 self.deselected = self.deselected.saturating_add(1);
                 None
@@ -368,24 +461,23 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
     }
 }
 
+/// Returns whether the run is printed as records, which name what each line of the build is about.
+fn streams_records(settings: &GoSettings) -> bool {
+    match settings.common.stream {
+        Some(
+            EventStreamFormat::Test2Json
+            | EventStreamFormat::LibtestJson
+            | EventStreamFormat::LibtestJsonPlus,
+        ) => true,
+        Some(EventStreamFormat::GoList) | None => false,
+    }
+}
+
 /// Returns the directory without symbolic links, as in the working directory of processes.
 fn real(directory: &Path) -> PathBuf {
     directory
         .canonicalize()
         .unwrap_or_else(|_| directory.to_owned())
-}
-
-/// Returns the warning that a package has tests and none of them will run.
-fn none_listed(package: &str) -> UserNotice {
-    UserNotice {
-        severity: NoticeSeverity::Warning,
-        text: format!(
-            "no test of {package} runs: its TestMain ended the process, with success, before they \
-             were listed"
-        ),
-        help: Some(format!("`go test -v {package}` shows what it does there")),
-        in_summary: true,
-    }
 }
 
 fn broken(package: &str, message: String) -> BrokenEntry {

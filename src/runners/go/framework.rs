@@ -31,10 +31,14 @@ use super::overrides;
 use super::packages::{self, GoPackage};
 use super::reader::GoTestReader;
 use super::toolchain::{GO, GoToolchain};
+use crate::options::{EventStreamFormat, NoTestsOption};
 use crate::process::of_tool;
 
 /// The name of the directory of linked test binaries, in the runner's cache for the project.
 const LINKS: &str = "links";
+
+/// The exit code of `go test` for every failure.
+const GO_FAILED: u8 = 1;
 
 /// Builds, lists and reads the tests of Go packages.
 #[derive(Debug)]
@@ -171,6 +175,15 @@ impl GoFramework {
         links::is_taken(toolchain.flags().chain(typed))
     }
 
+    /// Returns the exit code of a run without tests. For Go such a run is a success.
+    fn no_tests(&self) -> Option<u8> {
+        let is_run = self.settings.goal == GoAction::Run;
+        match self.settings.common.no_tests {
+            Some(NoTestsOption::Fail) if is_run => Some(GO_FAILED),
+            Some(NoTestsOption::Fail | NoTestsOption::Pass | NoTestsOption::Warn) | None => None,
+        }
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, PackageDirectories> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -260,9 +273,15 @@ impl GoFramework {
         while discovery.is_listing() {
             discovery.listed().await?;
         }
+        discovery.build_is_over();
+        let no_tests = match discovery.found_tests() {
+            true => None,
+            false => self.no_tests(),
+        };
+        let failure = (!status.success()).then(|| of_tool(status));
         Ok(DiscoverySummary {
             deselected: discovery.deselected(),
-            failure: (!status.success()).then(|| of_tool(status)),
+            failure: failure.or(no_tests),
         })
     }
 }
@@ -296,7 +315,10 @@ impl Framework for GoFramework {
         // The filters exclude all packages. Without this check, Go would test those on the command
         // line.
         if packages.is_empty() && listed > 0 {
-            return Ok(DiscoverySummary::default());
+            return Ok(DiscoverySummary {
+                deselected: 0,
+                failure: self.no_tests(),
+            });
         }
         let keep = |(path, source)| GoError::Keep { path, source };
         own.write_gitignore().map_err(keep)?;
@@ -356,6 +378,15 @@ impl Framework for GoFramework {
         let directory = known.directories.get(&*test.package).unwrap_or(here);
         let places = FailureLocations::new(directory, &known.root, here);
         let reader = GoTestReader::new(test, places);
+        let reader = match self.settings.common.stream {
+            Some(EventStreamFormat::Test2Json) => reader.with_framing(),
+            Some(
+                EventStreamFormat::LibtestJson
+                | EventStreamFormat::LibtestJsonPlus
+                | EventStreamFormat::GoList,
+            )
+            | None => reader,
+        };
         Some(Box::new(match self.settings.common.isolation() {
             IsolationMode::Container => reader.in_container(known.root.clone()),
             IsolationMode::Process => reader,

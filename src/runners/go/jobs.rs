@@ -29,6 +29,7 @@ use super::collector::OfferedBinary;
 use super::error::GoError;
 use super::listing::LIST;
 use super::options::GoSettings;
+use super::run_pattern::exactly;
 use super::toolchain::GoToolchain;
 
 /// The mount point of test binaries in a container.
@@ -36,15 +37,40 @@ const PLACE: &str = "/run/maelstrom-go-test";
 
 /// Arguments of `go test` for a test binary that are dropped: they select tests or control output,
 /// which this program does itself.
-const DROPPED: [&str; 7] = [
+const DROPPED: [&str; 9] = [
     "-test.count",
     "-test.failfast",
+    "-test.fuzz",
+    CORPUS,
     "-test.list",
     "-test.run",
     "-test.skip",
     "-test.testlogfile",
     "-test.v",
 ];
+
+/// The argument with the directory for the inputs that fuzzing generates.
+const CORPUS: &str = "-test.fuzzcachedir";
+
+/// The argument that selects no test.
+const NO_TEST: &str = "-test.run=^$";
+
+/// Runs a program (`$2`), and then prints the inputs that it added to the corpus of a fuzz test
+/// (`$1`), because the container discards them.
+const SHOW_NEW_INPUTS: &str = r#"
+corpus="testdata/fuzz/$1"; shift
+known=" $(echo $(ls "$corpus" 2>/dev/null)) "
+"$@"; code=$?
+for file in $(ls "$corpus" 2>/dev/null); do
+    case "$known" in
+        *" $file "*) ;;
+        *) printf '
+%s:
+' "$corpus/$file"; cat "$corpus/$file" ;;
+    esac
+done
+exit $code
+"#;
 
 /// The argument that makes a test binary write output for [`super::reader`].
 const FRAMED: &str = "-test.v=test2json";
@@ -220,8 +246,18 @@ pub struct GoBinaryJobs {
     environment: Arc<ProcessEnvironment>,
     working_directory: Arc<Path>,
     arguments: Arc<[OsString]>,
+    /// The argument with the directory for generated inputs, if Go has set one.
+    corpus: Option<OsString>,
+    shell: ShellPresence,
     timeout: Option<Duration>,
     placement: PlacementConstraint,
+}
+
+/// Whether the container certainly has `/bin/sh`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ShellPresence {
+    Present,
+    Absent,
 }
 
 impl GoBinaryJobs {
@@ -239,12 +275,21 @@ impl GoBinaryJobs {
             IsolationMode::Process => project.binaries,
         };
         let kept = offer.arguments.iter().filter(|word| !is_dropped(word));
+        let mut dropped = offer.arguments.iter().filter(|word| is_dropped(word));
+        let corpus = dropped.find(|word| word.to_string_lossy().starts_with(CORPUS));
         GoBinaryJobs {
             container,
             program: binaries.join(place).into_os_string().into(),
             environment: Arc::new(environment(project, directory, offer)),
             working_directory: directory.into(),
             arguments: kept.chain(&settings.extra_arguments).cloned().collect(),
+            corpus: corpus.cloned(),
+            shell: match (settings.common.isolation(), settings.toolbox) {
+                (IsolationMode::Container, Toolbox::Present) => ShellPresence::Present,
+                (IsolationMode::Container, Toolbox::Absent) | (IsolationMode::Process, _) => {
+                    ShellPresence::Absent
+                }
+            },
             timeout: settings.timeout,
             placement,
         }
@@ -259,6 +304,8 @@ impl GoBinaryJobs {
             environment: given.environment.clone(),
             working_directory: given.working_directory.clone(),
             arguments: self.arguments.clone(),
+            corpus: self.corpus.clone(),
+            shell: ShellPresence::Absent,
             timeout: given.timeout,
             placement: self.placement.clone(),
         }
@@ -302,6 +349,26 @@ impl GoBinaryJobs {
         self.job(own, self.timeout)
     }
 
+    /// Returns the job that runs the benchmarks that the pattern `bench` selects.
+    pub fn benchmark(&self, bench: &str, skip: Option<&str>) -> Job {
+        let bench = format!("-test.bench={bench}").into();
+        let mut own = vec![FRAMED.into(), NO_TEST.into(), bench];
+        own.extend(skip.map(|skip| format!("-test.skip={skip}").into()));
+        self.job(own, self.timeout)
+    }
+
+    /// Returns the job that fuzzes one test.
+    pub fn fuzz(&self, name: &str) -> Job {
+        let fuzz = format!("-test.fuzz={}", exactly(name)).into();
+        let mut own = vec![FRAMED.into(), NO_TEST.into(), fuzz];
+        own.extend(self.corpus.clone());
+        let job = self.job(own, self.timeout);
+        match self.shell {
+            ShellPresence::Absent => job,
+            ShellPresence::Present => with_new_inputs(job, name),
+        }
+    }
+
     fn job(&self, mut arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {
         // The other arguments come last, since the user's may contain one that ends Go's flags.
         arguments.extend(self.arguments.iter().cloned());
@@ -318,6 +385,23 @@ impl GoBinaryJobs {
             resident: None,
             output: OutputPipes::Joined,
         }
+    }
+}
+
+/// Returns the job that also prints the inputs that a fuzz test finds.
+fn with_new_inputs(job: Job, name: &str) -> Job {
+    let words = ["-c", SHOW_NEW_INPUTS, "sh", name].map(OsString::from);
+    let program = [job.process.program.to_os_string()];
+    let all = words.into_iter().chain(program);
+    let process = ProcessSpec {
+        program: OsStr::new("/bin/sh").into(),
+        arguments: all.chain(job.process.arguments.iter().cloned()).collect(),
+        environment: job.process.environment.clone(),
+        working_directory: job.process.working_directory.clone(),
+    };
+    Job {
+        process: Arc::new(process),
+        ..job
     }
 }
 

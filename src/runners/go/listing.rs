@@ -2,8 +2,8 @@
 //!
 //! `init` and `TestMain` run before the list is printed and may print anything: lines that look
 //! like a test's name, and text without a newline right before the first name. So the list is
-//! compared with the names that the package's sources define. Benchmarks are also listed, and are
-//! ignored.
+//! compared with the names that the package's sources define. Benchmarks are also listed; they count
+//! if the user asks for them.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -18,8 +18,22 @@ use super::packages::GoPackage;
 /// The argument that makes a test binary list its tests.
 pub const LIST: &str = "-test.list=.";
 
-/// The prefixes of tests' names. Fuzz targets run their seed corpus.
-const PREFIXES: [&str; 3] = ["Test", "Example", "Fuzz"];
+/// The prefixes of tests' names, and of benchmarks' names. Fuzz targets run their seed corpus.
+const PREFIXES: [&str; 4] = ["Test", "Example", "Fuzz", BENCHMARK];
+
+const BENCHMARK: &str = "Benchmark";
+
+/// What is taken from a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListedKinds {
+    Tests,
+    TestsAndBenchmarks,
+}
+
+/// Returns whether a listed name is that of a benchmark.
+pub fn is_benchmark(name: &str) -> bool {
+    name.starts_with(BENCHMARK)
+}
 
 /// The function that can run code before a package's tests, or skip them.
 const MAIN: &str = "TestMain";
@@ -65,7 +79,10 @@ impl DefinedTests {
     fn add(&mut self, source: &str) {
         /// `func`, whitespace or comments, and a name with a test's prefix.
         static FUNCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
-            Regex::new(r"\bfunc(?:\s|/\*(?s:.*?)\*/|//[^\n]*\n)+((?:Test|Example|Fuzz)\w*)").ok()
+            Regex::new(
+                r"\bfunc(?:\s|/\*(?s:.*?)\*/|//[^\n]*\n)+((?:Test|Example|Fuzz|Benchmark)\w*)",
+            )
+            .ok()
         });
         let functions = FUNCTION
             .iter()
@@ -76,7 +93,7 @@ impl DefinedTests {
 
     /// Returns whether there is a `TestMain`, and a test that it may keep from being listed.
     pub fn is_main_with_tests(&self) -> bool {
-        let is_other = |name: &String| name != MAIN && is_test(name);
+        let is_other = |name: &String| name != MAIN && is_test(name) && !is_benchmark(name);
         self.0.contains(MAIN) && self.0.iter().any(is_other)
     }
 
@@ -95,6 +112,7 @@ impl DefinedTests {
 /// every line that looks like a name counts.
 pub fn names(
     captured: &CapturedOutput,
+    kinds: ListedKinds,
     defined: Option<&DefinedTests>,
 ) -> Result<Vec<String>, GoListingError> {
     match &captured.result.end {
@@ -117,6 +135,7 @@ pub fn names(
         Some(defined) => defined.at_end_of(line).filter(|name| !whole.contains(name)),
     });
     Ok(names
+        .filter(|name| kinds == ListedKinds::TestsAndBenchmarks || !is_benchmark(name))
         .filter(|name| seen.insert((*name).to_owned()))
         .map(str::to_owned)
         .collect())
@@ -157,7 +176,7 @@ mod tests {
                       ExampleType_method\nFuzzD\nTestify me\nTesting\nTestA\nok  \tp\t0.01s\n";
         let listed = captured(JobOutcome::Exited(ExitStatus::Code(0)), stdout.as_bytes());
         assert_eq!(
-            names(&listed, None).unwrap(),
+            names(&listed, ListedKinds::Tests, None).unwrap(),
             [
                 "TestA",
                 "Test",
@@ -168,6 +187,8 @@ mod tests {
                 "FuzzD"
             ]
         );
+        let all = names(&listed, ListedKinds::TestsAndBenchmarks, None).unwrap();
+        assert!(all.contains(&"BenchmarkC".to_owned()), "{all:?}");
     }
 
     #[test]
@@ -197,7 +218,7 @@ mod tests {
         ] {
             let listed = captured(JobOutcome::Exited(ExitStatus::Code(0)), stdout.as_bytes());
             assert_eq!(
-                names(&listed, Some(&defined)).unwrap(),
+                names(&listed, ListedKinds::Tests, Some(&defined)).unwrap(),
                 expected,
                 "{stdout:?}"
             );
@@ -236,7 +257,11 @@ mod tests {
             JobOutcome::Cancelled,
             JobOutcome::Error("no such file".to_owned()),
         ]
-        .map(|end| names(&captured(end, b""), None).unwrap_err().to_string());
+        .map(|end| {
+            let listed = captured(end, b"");
+            let error = names(&listed, ListedKinds::Tests, None).unwrap_err();
+            error.to_string()
+        });
         insta::assert_snapshot!(errors.join("\n"), @"
     exited with code 2 before it could list its tests
     was ended by signal 11 before it could list its tests

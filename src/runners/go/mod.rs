@@ -5,18 +5,20 @@
 //!                          sandbox::container ──────────────────┘
 //! ```
 //!
-//! - [`options`]: parses the command line. [`run_pattern`]: parses `-run` and `-skip`.
+//! - [`options`]: parses the command line, by the table of Go's flags in [`peer_flags`].
+//!   [`run_pattern`]: parses `-run`, `-skip`, `-bench` and `-fuzz`.
 //! - [`toolchain`], [`packages`]: find the toolchain and the packages. [`order`]: sorts packages
 //!   for the build.
 //! - [`build`], [`collector`], [`report`]: run `go test`, which builds everything and passes each
 //!   test binary to this program instead of running it.
 //! - [`binaries`]: stores test binaries during a run. [`links`]: caches linked binaries.
-//! - [`discovery`], [`listing`], [`jobs`]: turn test binaries into tests and their jobs.
+//! - [`discovery`], [`listing`], `test_choice`, [`jobs`]: turn test binaries into tests and their
+//!   jobs.
 //! - [`reader`], [`location`]: parse a test's output.
 //! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
 //!
-//! The engine is responsible for slots, order, repeats and results. Benchmarks, fuzzing, coverage
-//! and profiles are not supported, since they need many tests in one process.
+//! The engine is responsible for slots, order, repeats and results. Coverage and profiles are not
+//! supported, since they need many tests in one process.
 
 pub mod binaries;
 pub mod build;
@@ -28,13 +30,16 @@ pub mod jobs;
 pub mod links;
 pub mod listing;
 pub mod location;
+mod notices;
 pub mod options;
 pub mod order;
 mod overrides;
 pub mod packages;
+pub mod peer_flags;
 pub mod reader;
 pub mod report;
 pub mod run_pattern;
+mod test_choice;
 pub mod toolchain;
 
 pub use self::error::GoError;

@@ -3,6 +3,7 @@
 //! An invalid package is no error here: `go test` reports it with a better message and continues
 //! with the others.
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,11 @@ impl GoPackage {
     /// Returns whether the package has tests.
     pub fn has_tests(&self) -> bool {
         !self.test_go_files.is_empty() || !self.x_test_go_files.is_empty()
+    }
+
+    /// Returns whether it has tests in the package itself, not only in its external test package.
+    pub fn has_inner_tests(&self) -> bool {
+        !self.test_go_files.is_empty()
     }
 
     /// Returns the package's test files.
@@ -146,6 +152,36 @@ pub fn read(answer: &[u8]) -> Result<Vec<GoPackage>, GoError> {
             command: "go list",
             source,
         })
+}
+
+/// Returns the first package with a property: the package itself, or one that it or its tests
+/// import, directly or through others of these packages.
+pub fn first_of<'a>(
+    packages: impl Iterator<Item = &'a GoPackage>,
+    package: &str,
+    has: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let packages: HashMap<&str, &GoPackage> = packages
+        .map(|package| (package.import_path.as_str(), package))
+        .collect();
+    let mut seen = HashSet::from([package.to_owned()]);
+    let mut waiting = VecDeque::from([package.to_owned()]);
+    while let Some(name) = waiting.pop_front() {
+        if has(&name) {
+            return Some(name);
+        }
+        let Some(known) = packages.get(name.as_str()) else {
+            continue;
+        };
+        // The tests' imports of a dependency do not matter.
+        let of_tests = known.test_imports().filter(|_| name == package);
+        for import in known.imports().chain(of_tests) {
+            if seen.insert(import.to_owned()) {
+                waiting.push_back(import.to_owned());
+            }
+        }
+    }
+    None
 }
 
 /// Returns the directories of the main modules and, for packages outside them, their own
@@ -285,6 +321,18 @@ mod tests {
         );
         assert_eq!(wanted("package_import_path.equals(fmt)"), ["fmt"]);
         assert_eq!(wanted("name.equals(TestA)").len(), packages.len());
+    }
+
+    #[test]
+    fn what_a_package_needs_is_found_through_its_imports() {
+        let answer = br#"{"ImportPath":"a","Imports":["b"],"TestImports":["t"]}
+            {"ImportPath":"b","Imports":["c","fmt"],"TestImports":["u"]} {"ImportPath":"c"}"#;
+        let packages = read(answer).unwrap();
+        let first = |has: &[&str]| first_of(packages.iter(), "a", |name| has.contains(&name));
+        assert_eq!(first(&["c", "fmt"]).as_deref(), Some("c"));
+        assert_eq!(first(&["a", "t"]).as_deref(), Some("a"));
+        assert_eq!(first(&["t", "c"]).as_deref(), Some("t"));
+        assert_eq!(first(&["u"]), None);
     }
 
     #[test]

@@ -59,17 +59,79 @@ pub fn package_end(line: &str) -> Option<PackageResult> {
 pub struct PackageOutputs {
     blocks: Vec<PackageOutput>,
     bytes: usize,
+    /// What the current lines are about, in Go's words.
+    unit: Option<String>,
+    /// The first line of a block, until the next line shows whether it is vet's.
+    held: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Debug)]
 struct PackageOutput {
     package: String,
+    /// What the first line is about, in Go's words.
+    unit: Option<String>,
     text: Vec<u8>,
 }
 
+/// The output about a package that could not be built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackageErrors {
+    pub text: Vec<u8>,
+    /// What failed, in Go's words, such as `example.com/p [example.com/p.test]`.
+    pub unit: Option<String>,
+}
+
+/// A line of the build for the user, without its newline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildLine {
+    /// What it is about, in Go's words; `None` for a message of Go's own.
+    pub unit: Option<String>,
+    pub text: Vec<u8>,
+}
+
 impl PackageOutputs {
-    /// Processes a line of stderr, without its newline.
-    pub fn line(&mut self, line: &[u8]) {
+    /// Processes a line of stderr, without its newline. Returns the lines to show.
+    /// `has_inner_tests` says whether a package has tests in the package itself.
+    pub fn line(
+        &mut self,
+        line: Vec<u8>,
+        has_inner_tests: impl Fn(&str) -> bool,
+    ) -> Vec<BuildLine> {
+        let begins = unit(&line);
+        let is_vets = begins.is_none() && line.starts_with(b"# [");
+        if let (true, Some(package)) = (is_vets && self.held.is_some(), &self.unit) {
+            let unit = vets_unit(package, has_inner_tests);
+            if let Some(block) = self.blocks.last_mut()
+                && block.unit == self.unit
+            {
+                block.unit = Some(unit.clone());
+            }
+            self.unit = Some(unit);
+        }
+        let mut shown: Vec<BuildLine> = self.rest().into_iter().collect();
+        let is_block = begins.is_some();
+        self.unit = begins.or(self.unit.take());
+        self.keep(&line);
+        if is_block {
+            self.held = Some(line);
+        } else {
+            let is_gos = line.starts_with(b"go: ");
+            shown.push(BuildLine {
+                unit: self.unit.clone().filter(|_| !is_gos),
+                text: line,
+            });
+        }
+        shown
+    }
+
+    /// Returns the line that is not shown yet.
+    pub fn rest(&mut self) -> Option<BuildLine> {
+        let text = self.held.take()?;
+        let unit = self.unit.clone();
+        Some(BuildLine { unit, text })
+    }
+
+    fn keep(&mut self, line: &[u8]) {
         if let Some(package) = headed(line)
             && self
                 .blocks
@@ -78,6 +140,7 @@ impl PackageOutputs {
         {
             self.blocks.push(PackageOutput {
                 package,
+                unit: self.unit.clone(),
                 text: Vec::new(),
             });
         }
@@ -91,17 +154,43 @@ impl PackageOutputs {
         }
     }
 
-    /// Returns the output about a package. If there is none, the error is in a dependency, so all
-    /// output is returned.
-    pub fn of(&self, package: &str) -> Vec<u8> {
-        let own = || self.blocks.iter().filter(|block| block.package == package);
-        match own().next() {
-            Some(_) => own().flat_map(|block| block.text.iter().copied()).collect(),
-            None => {
-                let all = self.blocks.iter();
-                all.flat_map(|block| block.text.iter().copied()).collect()
-            }
+    /// Returns whether there is output about a package.
+    pub fn has(&self, package: &str) -> bool {
+        self.blocks.iter().any(|block| block.package == package)
+    }
+
+    /// Returns the output about a package. If there is none, the error is in a dependency that Go has
+    /// not named, so all output is returned.
+    pub fn of(&self, package: &str) -> PackageErrors {
+        let any_own = self.has(package);
+        let blocks = || {
+            let all = self.blocks.iter();
+            all.filter(move |block| !any_own || block.package == package)
+        };
+        PackageErrors {
+            text: blocks()
+                .flat_map(|block| block.text.iter().copied())
+                .collect(),
+            unit: blocks().find_map(|block| block.unit.clone()),
         }
+    }
+}
+
+/// Returns what a block is about, in Go's words, from its first line. vet's second line, with the
+/// package in brackets, only repeats it.
+fn unit(line: &[u8]) -> Option<String> {
+    let line = std::str::from_utf8(line).ok()?;
+    let unit = line.strip_prefix("# ")?;
+    (!unit.starts_with('[')).then(|| unit.to_owned())
+}
+
+/// Returns what vet's block about a package is about, in Go's words: vet names the package, and checks
+/// the variant of it that the tests use.
+fn vets_unit(package: &str, has_inner_tests: impl Fn(&str) -> bool) -> String {
+    match package.strip_suffix("_test") {
+        Some(tested) => format!("{package} [{tested}.test]"),
+        None if has_inner_tests(package) => format!("{package} [{package}.test]"),
+        None => package.to_owned(),
     }
 }
 
@@ -176,10 +265,12 @@ mod tests {
                     # example.com/a [example.com/a.test]\n./a_test.go:3:1: oh\n\
                     # example.com/b\n# [example.com/b]\nvet: ./b.go:1:1: no\n\
                     # example.com/a_test [example.com/a.test]\n./x_test.go:9:9: ah\n";
+        let mut shown = Vec::new();
         for line in said.lines() {
-            blocks.line(line.as_bytes());
+            shown.extend(blocks.line(line.into(), |package| package == "example.com/b"));
         }
-        let of = |package: &str| String::from_utf8(blocks.of(package)).unwrap();
+        shown.extend(blocks.rest());
+        let of = |package: &str| String::from_utf8(blocks.of(package).text).unwrap();
         assert_eq!(
             of("example.com/a"),
             "# example.com/a [example.com/a.test]\n./a_test.go:3:1: oh\n\
@@ -190,5 +281,19 @@ mod tests {
             "# example.com/b\n# [example.com/b]\nvet: ./b.go:1:1: no\n"
         );
         assert_eq!(of("example.com/needs-a").lines().count(), 7);
+        let a = "example.com/a [example.com/a.test]";
+        let b = "example.com/b [example.com/b.test]";
+        for (package, unit) in [("a", a), ("b", b), ("needs-a", a)] {
+            let package = format!("example.com/{package}");
+            assert_eq!(blocks.of(&package).unit.as_deref(), Some(unit));
+        }
+        let a_test = "example.com/a_test [example.com/a.test]";
+        let units: Vec<&str> = shown
+            .iter()
+            .map(|line| line.unit.as_deref().unwrap_or_default())
+            .collect();
+        assert_eq!(units, ["", a, a, b, b, b, a_test, a_test]);
+        let lines = shown.iter().map(|line| line.text.as_slice());
+        assert!(lines.eq(said.lines().map(str::as_bytes)));
     }
 }

@@ -181,6 +181,8 @@ pub enum EventStreamFormat {
     LibtestJsonPlus,
     /// The lines of `go test -json`.
     Test2Json,
+    /// The lines of `go test -list`.
+    GoList,
 }
 
 /// Whether passing tests' output is shown.

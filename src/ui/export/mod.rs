@@ -2,7 +2,7 @@
 //!
 //! - [`EventExport`]: streams on standard output, written while the run goes on. [`libtest`] has the
 //!   lines of `cargo nextest run --message-format libtest-json`, [`test2json`] those of `go test
-//!   -json`.
+//!   -json`, [`go_list`] those of `go test -list`.
 //! - [`FileExport`]: reports in files, written beside the user interface at the end of each round
 //!   ([`tee`]). [`junit`] is one; [`target`] writes the file.
 //! - [`github`]: what GitHub Actions reads beside a report in lines.
@@ -14,6 +14,7 @@
 //! `docs/reports.md` describes the formats.
 
 pub mod github;
+mod go_list;
 pub mod junit;
 pub mod libtest;
 pub mod list;
@@ -21,7 +22,7 @@ mod names;
 mod output;
 pub mod target;
 pub mod tee;
-pub mod test2json;
+mod test2json;
 #[cfg(test)]
 mod testing;
 mod times;
@@ -31,18 +32,14 @@ use std::io::{self, Write};
 
 use maelstrom_model::event::Event;
 
+pub use self::go_list::GoListStream;
 pub use self::target::{ReportTarget, ReportTargetError};
+pub use self::test2json::Test2JsonStream;
 
 /// A machine-readable stream of a run's events on standard output.
 pub trait EventExport: Send {
     /// Writes what an event adds to the stream, in whole lines.
     fn apply(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()>;
-
-    /// Returns whether the stream contains the output of the build. If not, it goes to standard
-    /// error.
-    fn shows_build(&self) -> bool {
-        false
-    }
 }
 
 /// A report in a file.

@@ -79,7 +79,9 @@ impl RunModel {
                     current: String::new(),
                 };
             }
-            BuildEvent::Output { .. } => {}
+            BuildEvent::Output { .. }
+            | BuildEvent::UnitOutput { .. }
+            | BuildEvent::Package { .. } => {}
             BuildEvent::Progress {
                 done,
                 total,

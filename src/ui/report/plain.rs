@@ -116,8 +116,10 @@ impl RunReport {
                     self.build_started_us = event.at_us;
                     true
                 }
-                BuildEvent::Output { .. } | BuildEvent::Finished { .. } => true,
-                BuildEvent::Progress { .. } => false,
+                BuildEvent::Output { .. }
+                | BuildEvent::UnitOutput { .. }
+                | BuildEvent::Finished { .. } => true,
+                BuildEvent::Progress { .. } | BuildEvent::Package { .. } => false,
             },
             EventKind::Round(RoundEvent::Started { .. })
             | EventKind::Attempt(AttemptEvent::Finished(_)) => true,

@@ -4,6 +4,7 @@
 //! A flag that a new version of a peer adds fails here until the table says what it means.
 
 mod cargo;
+mod go;
 
 use std::collections::BTreeSet;
 use std::fs;

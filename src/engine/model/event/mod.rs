@@ -41,7 +41,7 @@ use serde::Serialize;
 pub use self::attempt::{
     AttemptEvent, AttemptFinished, AttemptTimings, OutputStream, SourceLocation, TestOutcome,
 };
-pub use self::build::BuildEvent;
+pub use self::build::{BuildEvent, PackageState};
 pub use self::cluster::{ClusterClient, ClusterEvent, ClusterSample};
 pub use self::command::UiCommand;
 pub use self::notice::{NoticeSeverity, UserNotice};

@@ -93,7 +93,9 @@ impl RunStateMachine {
     /// it reruns everything.
     fn next_round(&mut self, now_us: u64, before: RunState) {
         match (self.change, self.watch) {
-            (PendingChange::Waits, _) if self.link == BackendLink::Up => self.begin_watch_round(now_us),
+            (PendingChange::Waits, _) if self.link == BackendLink::Up => {
+                self.begin_watch_round(now_us)
+            }
             (PendingChange::Waits | PendingChange::None, _) if !self.rerun.is_empty() => {
                 self.state = RunState::Closed;
                 self.begin_round(now_us, RoundCause::Rerun);

@@ -3,10 +3,11 @@
 //! Options are named as in the original Maelstrom and in `go test`, with one dash or two
 //! ([`words`]); those in `GOFLAGS` count as well. Where the two conflict:
 //!
-//! - `-v` is `go test`'s: show the output of passing tests. The version is `-V`.
-//! - `-c` and `-i` are Maelstrom's (a configuration file, a pattern), and so are `-x` and `-l`.
+//! - Letters that `go test` has are its own: `-v`, `-c`, `-o`, `-x`, `-p`, `-n`. Maelstrom's options
+//!   have their long names.
 //! - Without a package the whole module is tested, `./...`, as in the original; `go test` tests
-//!   only the current directory.
+//!   only the current directory. Where it can only be about one package (`-c`, `-o`, `-fuzz`), it
+//!   is the current directory.
 //! - `--timeout` with a bare number is in seconds and kills a test from outside; with a unit, as in
 //!   `30s`, it is Go's own and ends the test with the stacks of all goroutines.
 //! - `-j` is the number of concurrent tests, `-p` that of build steps.
@@ -82,7 +83,7 @@ const REPEAT_HELP: &str = "Run every test this many times; also -count";
                   -mod, -ldflags, ...) go to the build, test flags (-run, -skip, -short, -count, -v, \
                   -failfast, -cpu, ...) mean the same here, and unknown flags go to the test \
                   binaries, like everything after -args. Flags in GOFLAGS apply as well. For \
-                  benchmarks, fuzzing, coverage and profiles, use `go test`."
+                  coverage and profiles, use `go test`."
 )]
 pub struct GoOptions {
     /// Packages, as for `go test` [default: ./...]
@@ -123,7 +124,7 @@ pub struct GoTestOptions {
     pub include: Vec<String>,
 
     /// Skip tests that match this pattern; may be repeated
-    #[arg(short = 'x', long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 
     /// Run only tests and subtests that match this regular expression, as with `go test -run`
@@ -133,6 +134,14 @@ pub struct GoTestOptions {
     /// Skip tests and subtests that match this regular expression, as with `go test -skip`
     #[arg(long, value_name = "REGEXP", allow_hyphen_values = true)]
     pub skip: Option<String>,
+
+    /// Also run the benchmarks that match this regular expression, as with `go test -bench`
+    #[arg(long, value_name = "REGEXP", allow_hyphen_values = true)]
+    pub bench: Option<String>,
+
+    /// Fuzz the one fuzz test that matches this regular expression, as with `go test -fuzz`
+    #[arg(long, value_name = "REGEXP", allow_hyphen_values = true)]
+    pub fuzz: Option<String>,
 
     /// Build, print the names of the tests, and exit
     #[arg(short, long, visible_alias = "list", group = "goal")]
@@ -150,6 +159,10 @@ pub struct GoTestOptions {
     /// Build the tests, but do not run them
     #[arg(long, group = "goal")]
     pub no_run: bool,
+
+    /// `-count=0`
+    #[arg(long, hide = true)]
+    no_runs: bool,
 }
 
 /// The options for the build.
@@ -163,6 +176,14 @@ pub struct GoBuildOptions {
     /// Number of build steps to run at a time [default: the number of CPUs]
     #[arg(short, value_name = "N")]
     pub parallel_steps: Option<NonZeroU32>,
+
+    /// Write the test binary to PACKAGE.test in the current directory, but do not run it
+    #[arg(short)]
+    pub compile: bool,
+
+    /// Write the test binary to this file or directory
+    #[arg(short, value_name = "FILE")]
+    pub output: Option<String>,
 
     /// Checks that `go vet` runs, or `off`
     #[arg(long, value_name = "LIST")]
@@ -179,6 +200,10 @@ pub struct GoBuildOptions {
     /// What nobody can do here, and GOFLAGS asks for
     #[arg(long, hide = true, allow_hyphen_values = true)]
     refused_go_flag: Vec<String>,
+
+    /// A letter of `go test` with the value of the option that it was here
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    reused_letter: Vec<String>,
 
     /// What is left of GOFLAGS where some of it is among these options
     #[arg(long, hide = true, allow_hyphen_values = true)]
@@ -214,6 +239,10 @@ pub struct GoRunOptions {
     /// Also show the output of passing tests
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// Print the events of the run as lines of JSON, as `go test -json` does
+    #[arg(long)]
+    pub json: bool,
 
     /// A flag for the test binaries; may be repeated
     #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]

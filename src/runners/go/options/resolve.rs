@@ -8,18 +8,24 @@ use std::time::Duration;
 use miette::Diagnostic;
 
 use crate::go::run_pattern::{RunPattern, RunPatternError};
-use crate::options::{PassingTestOutput, RunSettings, StrictProcessError, slots, time_limit};
+use crate::options::{
+    EventStreamFormat, PassingTestOutput, RunSettings, StrictProcessError, slots, time_limit,
+};
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::project_spec::TestContainerOptions;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 use maelstrom_spec::filter::{PatternError, TestSelection, vocabulary};
 
+use super::flags::instead;
 use super::timeout::GoTimeout;
 use super::{GoBuildOptions, GoOptions, GoRunOptions, GoTestOptions};
 
 /// Go's pattern for all packages below the current directory.
 const ALL_PACKAGES: &str = "./...";
+
+/// Go's pattern for the package in the current directory.
+const ONE_PACKAGE: &str = ".";
 
 /// The options, resolved.
 #[derive(Clone, Debug)]
@@ -35,6 +41,10 @@ pub struct GoSettings {
     pub run: Option<RunPattern>,
     /// Go's expression that excludes tests and subtests.
     pub skip: Option<RunPattern>,
+    /// Go's expression that selects benchmarks; `None` for none.
+    pub bench: Option<RunPattern>,
+    /// Go's expression that selects the test to fuzz.
+    pub fuzz: Option<RunPattern>,
     /// Flags for the build, all of which `go list` accepts as well.
     pub build_flags: Vec<String>,
     /// The value of `GOFLAGS` for Go's commands, if it differs from the environment's.
@@ -85,14 +95,21 @@ pub enum GoOptionsError {
         #[source]
         source: RunPatternError,
     },
-    /// A flag of `go test` that is not possible with a process per test.
+    /// A flag of `go test` that this program does not support.
     #[error("`{flag}` is not supported")]
-    #[diagnostic(help("{}", instead(flag)))]
+    #[diagnostic(help("{}", instead(flag).unwrap_or("use `go test`")))]
     Refused { flag: String },
     /// The same flag in `GOFLAGS`.
-    #[error("`{flag}`, which GOFLAGS says, is not supported")]
-    #[diagnostic(help("{}; for everything else, set GOFLAGS without it", instead(flag)))]
+    #[error("`{flag}` in GOFLAGS is not supported")]
+    #[diagnostic(help(
+        "{}; for everything else, set GOFLAGS without it",
+        instead(flag).unwrap_or("use `go test`")
+    ))]
     RefusedVariable { flag: String },
+    /// A letter that means something else in `go test`.
+    #[error("`{letter}` is a flag of `go test` and takes no value")]
+    #[diagnostic(help("use `{long}`"))]
+    ReusedLetter { letter: String, long: &'static str },
     /// `--strict` without a container.
     #[error(transparent)]
     Strict(#[from] StrictProcessError),
@@ -101,16 +118,6 @@ pub enum GoOptionsError {
 impl ProgramError for GoOptionsError {
     fn exit_code(&self) -> u8 {
         exit_code::USAGE
-    }
-}
-
-/// Returns what to use instead of a refused flag.
-fn instead(flag: &str) -> String {
-    match flag {
-        "-json" => "`--record=FILE` writes what happens as lines of JSON".to_owned(),
-        "-exec" => "tests run in containers; `--isolation=process` runs them directly".to_owned(),
-        "-c" | "-o" => format!("`--no-run` builds and stops; `go test {flag}` keeps the binary"),
-        flag => format!("use `go test {flag}`"),
     }
 }
 
@@ -123,10 +130,21 @@ impl GoOptions {
         if let Some(flag) = self.build.refused_go_flag.first().cloned() {
             return Err(GoOptionsError::RefusedVariable { flag });
         }
+        if let Some(letter) = self.build.reused_letter.first().cloned() {
+            let long = match letter.as_str() {
+                "-x" => "--exclude PATTERN",
+                _ => "--config-file FILE",
+            };
+            return Err(GoOptionsError::ReusedLetter { letter, long });
+        }
         let run = self.run;
+        let bench = run_pattern("bench", self.tests.bench.as_deref())?;
+        let fuzz = run_pattern("fuzz", self.tests.fuzz.as_deref())?;
+        // Others would disturb the measurement.
+        let runs_alone = bench.is_some() || fuzz.is_some();
         let toolbox = self.common.toolbox(run.strict)?;
-        let slots = slots(self.common.slots, cpus);
-        let passing_output = match run.verbose {
+        let slots = slots(self.common.slots.or(runs_alone.then_some(1)), cpus);
+        let passing_output = match run.verbose || runs_alone {
             true => PassingTestOutput::Shown,
             false => PassingTestOutput::Hidden,
         };
@@ -134,8 +152,15 @@ impl GoOptions {
         if run.failfast {
             common.stop_after = Some(NonZeroU32::MIN);
         }
+        common.stream = match (run.json, listed(&self.tests)) {
+            (true, _) => Some(EventStreamFormat::Test2Json),
+            (false, Some(_)) => Some(EventStreamFormat::GoList),
+            (false, None) => None,
+        };
+        let about_one = self.build.compile || self.build.output.is_some() || fuzz.is_some();
+        let go_test_flags = go_test_flags(&self.build, &run, fuzz.as_ref());
         Ok(GoSettings {
-            goal: goal(&self.tests, &containers),
+            goal: goal(&self.tests, &self.build, &containers),
             containers,
             timeout_s: match run.timeout {
                 Some(GoTimeout::Seconds(seconds)) => Some(seconds),
@@ -151,11 +176,14 @@ impl GoOptions {
                 None => run_pattern("run", self.tests.run.as_deref())?,
             },
             skip: run_pattern("skip", self.tests.skip.as_deref())?,
+            bench,
+            fuzz,
             packages: match self.packages.is_empty() {
+                true if about_one => vec![ONE_PACKAGE.to_owned()],
                 true => vec![ALL_PACKAGES.to_owned()],
                 false => self.packages,
             },
-            go_test_flags: go_test_flags(&self.build, &run),
+            go_test_flags,
             directory: self.build.directory,
             build_flags: self.build.build_flag,
             go_flags: self.build.go_flags,
@@ -171,7 +199,11 @@ impl GoOptions {
     }
 }
 
-fn goal(tests: &GoTestOptions, containers: &TestContainerOptions) -> GoAction {
+fn goal(
+    tests: &GoTestOptions,
+    build: &GoBuildOptions,
+    containers: &TestContainerOptions,
+) -> GoAction {
     if containers.init {
         return GoAction::Init;
     }
@@ -179,7 +211,8 @@ fn goal(tests: &GoTestOptions, containers: &TestContainerOptions) -> GoAction {
         return GoAction::Explain;
     }
     let lists_tests = tests.list_tests || listed(tests).is_some();
-    match (lists_tests, tests.list_packages, tests.no_run) {
+    let only_builds = tests.no_run || tests.no_runs || build.compile;
+    match (lists_tests, tests.list_packages, only_builds) {
         (true, _, _) => GoAction::ListTests,
         (_, true, _) => GoAction::ListPackages,
         (_, _, true) => GoAction::Build,
@@ -205,8 +238,16 @@ fn run_pattern(
         .map_err(|source| GoOptionsError::RunPattern { option, source })
 }
 
-fn go_test_flags(build: &GoBuildOptions, run: &GoRunOptions) -> Vec<String> {
+fn go_test_flags(
+    build: &GoBuildOptions,
+    run: &GoRunOptions,
+    fuzz: Option<&RunPattern>,
+) -> Vec<String> {
     let mut flags = Vec::new();
+    flags.extend(build.compile.then(|| "-c".to_owned()));
+    flags.extend(build.output.as_ref().map(|file| format!("-o={file}")));
+    // Go instruments the package for it.
+    flags.extend(fuzz.map(|pattern| format!("-fuzz={}", pattern.as_written())));
     flags.extend(build.parallel_steps.map(|steps| format!("-p={steps}")));
     flags.extend(build.vet.as_ref().map(|list| format!("-vet={list}")));
     flags.extend(run.short.then(|| "-short".to_owned()));

@@ -1,7 +1,7 @@
 //! Parsing and resolving command lines.
 
 use super::*;
-use crate::options::PassingTestOutput;
+use crate::options::{EventStreamFormat, PassingTestOutput};
 use crate::sandbox::container::Toolbox;
 use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
@@ -68,6 +68,47 @@ fn a_timeout_is_ours_or_gos() {
 }
 
 #[test]
+fn benchmarks_and_fuzzing_run_alone_unless_the_user_says_otherwise() {
+    let bench = resolved("-bench Sort/big -benchtime=2x");
+    assert_eq!(bench.bench.unwrap().as_written(), "Sort/big");
+    assert_eq!(bench.common.slots, 1);
+    assert_eq!(bench.common.passing_output, PassingTestOutput::Shown);
+    assert_eq!(bench.test_flags, ["-benchtime=2x"]);
+    assert_eq!(bench.packages, ["./..."]);
+    assert_eq!(resolved("-bench . -j 2").common.slots, 2);
+    assert!(resolved("-bench=").bench.is_none());
+    let fuzz = resolved("-fuzz=FuzzA -fuzztime 10x");
+    assert_eq!(fuzz.go_test_flags, ["-fuzz=FuzzA"]);
+    assert_eq!(
+        (fuzz.common.slots, fuzz.packages),
+        (1, vec![".".to_owned()])
+    );
+}
+
+#[test]
+fn binaries_are_written_where_go_writes_them() {
+    let compile = resolved("-c -o out/");
+    assert_eq!(compile.goal, GoAction::Build);
+    assert_eq!(compile.go_test_flags, ["-c", "-o=out/"]);
+    assert_eq!(compile.packages, ["."]);
+    assert_eq!(resolved("-o x.test ./a").goal, GoAction::Run);
+    assert_eq!(resolved("-count=0").goal, GoAction::Build);
+}
+
+#[test]
+fn streams_are_chosen_by_gos_flags() {
+    for (line, expected) in [
+        ("", None),
+        ("-json", Some(EventStreamFormat::Test2Json)),
+        ("-json -list=.", Some(EventStreamFormat::Test2Json)),
+        ("-list .", Some(EventStreamFormat::GoList)),
+        ("--list", None),
+    ] {
+        assert_eq!(resolved(line).common.stream, expected, "{line}");
+    }
+}
+
+#[test]
 fn an_empty_expression_says_nothing() {
     let settings = resolved("-run= -skip=");
     assert!(settings.run.is_none() && settings.skip.is_none());
@@ -89,8 +130,10 @@ fn of_what_is_said_twice_the_last_counts() {
 #[test]
 fn what_makes_no_sense_is_refused_with_advice() {
     let told: Vec<String> = [
-        "-bench=.",
-        "-json",
+        "-cpuprofile=f",
+        "-exec sudo",
+        "-x name.equals(a)",
+        "-c my.toml",
         "--strict --isolation=process",
         "-run (",
         "-i nonsense",
@@ -103,8 +146,10 @@ fn what_makes_no_sense_is_refused_with_advice() {
     })
     .to_vec();
     insta::assert_snapshot!(told.join("\n"), @"
-    `-bench` is not supported | use `go test -bench`
-    `-json` is not supported | `--record=FILE` writes what happens as lines of JSON
+    `-cpuprofile` is not supported | containers discard the files of tests: use `go test` for profiles
+    `-exec` is not supported | tests run in containers; `--isolation=process` runs them as plain processes
+    `-x` is a flag of `go test` and takes no value | use `--exclude PATTERN`
+    `-c` is a flag of `go test` and takes no value | use `--config-file FILE`
     `--strict` needs a container, and `--isolation=process` gives none | 
     the value of `-run` can't be used | 
     invalid filter pattern: unknown word `nonsense`: expected `all`, `any`, `true`, `none`, `false`, `name`, `package_import_path`, `package_path` or `package_name` |

@@ -14,15 +14,15 @@
 use std::ffi::OsString;
 
 use super::flags::FlagArity::{self, Switch, Value};
-use super::flags::FlagRole::{self, Build, Moot, Own, Refused, Test};
 use super::flags::{boolean, of_command_line, of_variable};
 use super::variable;
+use crate::go::peer_flags::FlagRole::{self, Build, Moot, Own, Refused, Test};
 
 /// This program's one-letter options that take a number, which may follow without a space.
 const WITH_NUMBER: [char; 5] = ['j', 'p', 'r', 's', 't'];
 
 /// This program's one-letter options that take a value in the next word.
-const WITH_WORD: [&str; 9] = ["-L", "-c", "-i", "-j", "-p", "-r", "-s", "-t", "-x"];
+const WITH_WORD: [&str; 6] = ["-L", "-i", "-j", "-r", "-s", "-t"];
 
 /// The options of this program's own command line.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +72,8 @@ struct FlagRewriter<'a> {
 enum PreviousWord {
     /// An unknown flag, whose value may follow.
     Unknown,
+    /// A flag of Go's without a value, which was an option of this program with one.
+    Reused(&'static str),
     Other,
 }
 
@@ -97,6 +99,11 @@ impl FlagRewriter<'_> {
                 }
             }
             Some(_) | None => {
+                if let PreviousWord::Reused(letter) = last
+                    && is_value_of(letter, text)
+                {
+                    self.push("reused-letter", letter);
+                }
                 self.packages += 1;
                 self.rewritten.push(word);
             }
@@ -116,7 +123,13 @@ impl FlagRewriter<'_> {
                 Value => value.or_else(|| following.next()?.into_string().ok()),
                 Switch => value,
             };
+            let is_alone = value.is_none();
             self.known_flag(name, takes, meant, value);
+            self.last = match name {
+                "c" if is_alone => PreviousWord::Reused("-c"),
+                "x" if is_alone => PreviousWord::Reused("-x"),
+                _ => PreviousWord::Other,
+            };
         } else if double && self.known.options.iter().any(|known| known == name) {
             self.rewritten.push(word);
         } else if !double && self.is_short(flag) {
@@ -135,8 +148,9 @@ impl FlagRewriter<'_> {
     fn known_flag(&mut self, name: &str, takes: FlagArity, meant: FlagRole, value: Option<String>) {
         match (meant, value) {
             (Own(own), value) if takes == Switch => self.switch(own, value.as_deref()),
+            (Own("repeat"), Some(value)) => self.count(&value),
             (Own(own), Some(value)) => self.push(own, &value),
-            (Own(own), None) => self.rewritten.push(format!("--{own}").into()),
+            (Own(own), None) => self.rewritten.push(spelled(own).into()),
             (Build, Some(value)) => self.push("build-flag", &format!("-{name}={value}")),
             (Build, None) => self.push("build-flag", &format!("-{name}")),
             (Test, Some(value)) => self.push("test-flag", &format!("-{name}={value}")),
@@ -147,9 +161,19 @@ impl FlagRewriter<'_> {
         }
     }
 
+    /// Sets how often each test runs, which may be never.
+    fn count(&mut self, value: &str) {
+        const NEVER: &str = "--no-runs";
+        self.rewritten.retain(|word| *word != *NEVER);
+        match value.parse() {
+            Ok(0_u32) => self.rewritten.push(NEVER.into()),
+            Ok(_) | Err(_) => self.push("repeat", value),
+        }
+    }
+
     /// Sets a boolean option of this program: the last occurrence counts.
     fn switch(&mut self, own: &str, value: Option<&str>) {
-        let (on, off) = (format!("--{own}"), format!("--no-{own}"));
+        let (on, off) = (spelled(own), format!("--no-{own}"));
         let is_on = match value.map(|value| (value, boolean(value))) {
             None | Some((_, Some(true))) => true,
             Some((_, Some(false))) => false,
@@ -199,7 +223,25 @@ impl FlagRewriter<'_> {
     }
 
     fn push(&mut self, option: &str, value: &str) {
-        self.rewritten.push(format!("--{option}={value}").into());
+        let option = spelled(option);
+        self.rewritten.push(format!("{option}={value}").into());
+    }
+}
+
+/// Returns an option of this program with its dashes.
+fn spelled(option: &str) -> String {
+    match option.len() {
+        1 => format!("-{option}"),
+        _ => format!("--{option}"),
+    }
+}
+
+/// Returns whether a word that looks like a package is a value of the option that this letter once
+/// was: a pattern of `--exclude`, a file of `--config-file`.
+fn is_value_of(letter: &str, word: &str) -> bool {
+    match letter {
+        "-x" => word.contains('('),
+        _ => word.ends_with(".toml"),
     }
 }
 
@@ -268,11 +310,22 @@ mod tests {
             ("x -short -short=F", "x --no-short"),
             ("x -v -failfast -v=0 --failfast=false", "x"),
             ("x -short=maybe", "x --short=maybe"),
-            ("x -bench= -cover=false -cpuprofile=", "x"),
+            ("x -bench= -cover=false -cpuprofile=", "x --bench="),
             ("x -buildvcs ./a", "x --build-flag=-buildvcs ./a"),
+            ("x -test.cover -o f", "x --test-flag=-test.cover -o=f"),
+            ("x -c -x -json=1 ./a", "x -c --build-flag=-x --json ./a"),
+            ("x -c=0 -json=false -p 4", "x -p=4"),
             (
-                "x -test.cover -o f",
-                "x --test-flag=-test.cover --refused-flag=-o",
+                "x -x name.eq(a) -c my.toml",
+                "x --build-flag=-x --reused-letter=-x name.eq(a) -c --reused-letter=-c my.toml",
+            ),
+            (
+                "x -bench . -benchtime=2x",
+                "x --bench=. --test-flag=-benchtime=2x",
+            ),
+            (
+                "x -fuzz=F -fuzztime 3s",
+                "x --fuzz=F --test-flag=-fuzztime=3s",
             ),
             ("x -test.trace=f", "x --refused-flag=-test.trace"),
             (
@@ -284,11 +337,13 @@ mod tests {
                 "x --directory=dir --test-flag=-cpu=1,2",
             ),
             (
-                "x -shuffle on -bench . -json",
-                "x --refused-flag=-bench --refused-flag=-json",
+                "x -shuffle on -n -exec sudo",
+                "x --refused-flag=-n --refused-flag=-exec",
             ),
             ("x -test.v=test2json", "x --verbose"),
             ("x -timeout 30s", "x --timeout=30s"),
+            ("x -count=0", "x --no-runs"),
+            ("x -count=0 -count=2", "x --repeat=2"),
             ("x -list . ./a", "x --list-matching=. ./a"),
             ("x --list ./a", "x --list ./a"),
             ("x -help", "x --help"),
@@ -312,14 +367,17 @@ mod tests {
                  --vet=off --fullpath --go-flags= .",
             ),
             ("-short -short=0", "x --no-short --go-flags= ."),
-            ("-shuffle=on -benchmem -benchtime=3s", "x --go-flags= ."),
-            ("-json=false -cover=f -bench=", "x --go-flags= ."),
+            (
+                "-shuffle=on -benchmem -benchtime=3s",
+                "x --go-flags=-benchmem -benchtime=3s .",
+            ),
+            ("-json=false -cover=f", "x --go-flags= ."),
             ("-cover", "x --refused-go-flag=-cover ."),
             (
-                "-c -o=f -n -json -exec=sudo -bench=. -coverprofile=c -test.trace=t",
-                "x --refused-go-flag=-c --refused-go-flag=-o --refused-go-flag=-n \
-                 --refused-go-flag=-json --refused-go-flag=-exec --refused-go-flag=-bench \
-                 --refused-go-flag=-coverprofile --refused-go-flag=-test.trace .",
+                "-n -exec=sudo -coverprofile=c -test.trace=t -c -o=f -json -bench=.",
+                "x --refused-go-flag=-n --refused-go-flag=-exec \
+                 --refused-go-flag=-coverprofile --refused-go-flag=-test.trace -c -o=f --json \
+                 --bench=. --go-flags= .",
             ),
         ] {
             assert_eq!(with_variable(go_flags, "x ."), expected, "{go_flags}");
@@ -333,7 +391,7 @@ mod tests {
     #[test]
     fn our_own_options_stay() {
         for line in [
-            "x --slots 3 --strict -x name.eq(a) -i all -j4 -t 30 ./...",
+            "x --slots 3 --strict -i all -j4 -t 30 ./...",
             "x -l",
             "x -p=3",
         ] {

@@ -2,7 +2,8 @@
 //!
 //! With `-test.v=test2json`, a test binary writes a control character before each of its own lines,
 //! so that `=== RUN`, `--- PASS` and the like cannot be confused with output of the tested code.
-//! The user sees all other output, and of the binary's own lines only those that a subtest failed.
+//! The user sees all other output, and of the binary's own lines only those that a subtest failed. A
+//! stream of records gets everything as it is.
 //!
 //! Invariants: output between the binary's lines is passed on immediately and unchanged; at most
 //! one line is held back, and never more than [`FRAME_BYTES_MAX`].
@@ -20,6 +21,7 @@ use maelstrom_model::framework::{
 };
 use maelstrom_model::job::TestKey;
 
+use super::listing::is_benchmark;
 use super::location::FailureLocations;
 
 /// The byte before each line of the test binary's own (`cmd/internal/test2json`).
@@ -54,6 +56,16 @@ pub struct GoTestReader {
     tails: StreamTails,
     /// The root of the sources, for a test in a container, which may lack something.
     contained: Option<PathBuf>,
+    framing: FramingDisplay,
+    /// The file with the input that made a fuzz test fail.
+    failing_input: Option<String>,
+}
+
+/// Whether the test binary's own lines are passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FramingDisplay {
+    Hidden,
+    PassedOn,
 }
 
 /// The test binary's report about the test itself.
@@ -73,6 +85,8 @@ enum GoTestFrame<'a> {
         name: &'a str,
     },
     Ended(EndedTest<'a>),
+    /// `--- BENCH`, which begins what a benchmark has logged.
+    Logged,
     /// `=== NAME`, `=== PAUSE` and the like, and the `PASS` or `FAIL` of the whole binary.
     Other,
     /// Not a frame: the tested code wrote the control character.
@@ -108,6 +122,16 @@ impl GoTestReader {
             own: GoTestStatus::Unseen,
             tails: StreamTails::default(),
             contained: None,
+            framing: FramingDisplay::Hidden,
+            failing_input: None,
+        }
+    }
+
+    /// Returns the parser that passes on the test binary's own lines with their markers.
+    pub fn with_framing(self) -> GoTestReader {
+        GoTestReader {
+            framing: FramingDisplay::PassedOn,
+            ..self
         }
     }
 
@@ -122,6 +146,11 @@ impl GoTestReader {
     /// Returns a hint about what the test's container may lack.
     fn hint(&self) -> Option<String> {
         let root = self.contained.as_ref()?;
+        if let Some(input) = &self.failing_input {
+            return Some(format!(
+                "the container discarded {input}; `--isolation=process` keeps it"
+            ));
+        }
         let outputs = [self.tails.stdout(), self.tails.stderr()];
         hint(outputs, files::GO.name, |path| {
             path.exists() && !path.starts_with(root)
@@ -170,6 +199,9 @@ impl GoTestReader {
             if piece.ends_with(b"\n") {
                 self.places.stdout(&self.line);
                 let line = std::mem::take(&mut self.line);
+                if let Some(input) = failing_input(&line) {
+                    self.failing_input = Some(input);
+                }
                 if self
                     .places
                     .without(&String::from_utf8_lossy(&line))
@@ -199,6 +231,7 @@ impl GoTestReader {
                     Vec::new()
                 }
             },
+            GoTestFrame::Logged => [&frame, end].concat(),
             GoTestFrame::Other => Vec::new(),
             GoTestFrame::None => {
                 let shown = [&[MARKER], frame.as_slice(), end].concat();
@@ -255,6 +288,10 @@ impl GoTestReader {
             (ExitStatus::Code(0), GoTestStatus::Failed) => {
                 failed("the test failed, but its process succeeded")
             }
+            // A benchmark that passes has no line that says so.
+            (ExitStatus::Code(0), GoTestStatus::Running) if is_benchmark(&self.test) => {
+                FrameworkVerdict::ByStatus
+            }
             (ExitStatus::Code(0), GoTestStatus::Running) => {
                 failed("the process ended in the middle of the test")
             }
@@ -284,14 +321,14 @@ impl GoTestReader {
 impl OutputParser for GoTestReader {
     fn wrote(&mut self, stream: OutputStream, bytes: Vec<u8>) -> Vec<u8> {
         self.tails.push(stream, &bytes);
-        match stream {
+        let shown = match stream {
             OutputStream::Stdout => {
                 self.framed = OutputStream::Stdout;
                 self.stdout(&bytes)
             }
             OutputStream::Stderr => {
                 self.places.stderr(&bytes);
-                bytes
+                return bytes;
             }
             OutputStream::Joined => {
                 self.framed = OutputStream::Joined;
@@ -300,6 +337,10 @@ impl OutputParser for GoTestReader {
                 self.places.stderr(&shown);
                 shown
             }
+        };
+        match self.framing {
+            FramingDisplay::Hidden => shown,
+            FramingDisplay::PassedOn => bytes,
         }
     }
 
@@ -307,7 +348,10 @@ impl OutputParser for GoTestReader {
         let held = self.frame.take();
         let held = held.map(|frame| self.take_frame(frame, false));
         ParsedOutput {
-            held: held.map(|held| (self.framed, held)),
+            held: match self.framing {
+                FramingDisplay::Hidden => held.map(|held| (self.framed, held)),
+                FramingDisplay::PassedOn => None,
+            },
             reading: OutputAnalysis {
                 judgement: status.map_or(FrameworkVerdict::ByStatus, |status| self.judge(status)),
                 location: self.places.found(),
@@ -325,6 +369,9 @@ fn split_at_first(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
 fn read_frame(frame: &str) -> GoTestFrame<'_> {
     // The results of subtests are indented.
     let frame = frame.trim_end_matches('\r').trim_start();
+    if frame.starts_with("--- BENCH: ") {
+        return GoTestFrame::Logged;
+    }
     if let Some(rest) = frame.strip_prefix("--- ") {
         return ended(rest).map_or(GoTestFrame::None, GoTestFrame::Ended);
     }
@@ -333,6 +380,13 @@ fn read_frame(frame: &str) -> GoTestFrame<'_> {
         None if frame.starts_with("=== ") || matches!(frame, "PASS" | "FAIL") => GoTestFrame::Other,
         None => GoTestFrame::None,
     }
+}
+
+/// Parses the line about the input that made a fuzz test fail; returns its file.
+fn failing_input(line: &[u8]) -> Option<String> {
+    let line = std::str::from_utf8(line).ok()?;
+    let path = line.trim().strip_prefix("Failing input written to ")?;
+    Some(path.to_owned())
 }
 
 /// Parses `PASS: TestX/sub (0.02s)`.
@@ -344,7 +398,11 @@ fn ended(text: &str) -> Option<EndedTest<'_>> {
         "SKIP" => GoTestOutcome::Skipped,
         _ => return None,
     };
-    let (name, duration) = rest.rsplit_once(" (")?;
+    // That of a failed benchmark has no duration.
+    let (name, duration) = match rest.rsplit_once(" (") {
+        None if is_benchmark(rest) => (rest, "0s)"),
+        split => split?,
+    };
     let seconds: f64 = duration.strip_suffix("s)")?.parse().ok()?;
     Some(EndedTest {
         name,

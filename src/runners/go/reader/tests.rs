@@ -5,11 +5,15 @@ use proptest::prelude::*;
 use std::path::Path;
 
 fn reader() -> GoTestReader {
+    reader_of("TestA")
+}
+
+fn reader_of(name: &str) -> GoTestReader {
     let places = FailureLocations::new(Path::new("/w/p"), Path::new("/w"), Path::new("/w"));
     let test = TestKey {
         package: "example.com/p".into(),
         artifact: "test".into(),
-        name: "TestA".to_owned(),
+        name: name.to_owned(),
     };
     GoTestReader::new(&test, places)
 }
@@ -203,6 +207,62 @@ fn a_frame_that_does_not_end_is_let_go() {
     let mut shown = reader.wrote(OutputStream::Stdout, vec![MARKER]);
     shown.extend(reader.wrote(OutputStream::Stdout, vec![b'x'; FRAME_BYTES_MAX + 1]));
     assert_eq!(shown.len(), FRAME_BYTES_MAX + 2);
+}
+
+#[test]
+fn a_benchmark_has_run_if_its_process_succeeds() {
+    let read = |output: &str, code: i32| {
+        let mut reader = reader_of("BenchmarkA");
+        let shown = reader.wrote(OutputStream::Joined, output.as_bytes().to_vec());
+        let judgement = reader.ended(Some(ExitStatus::Code(code))).reading.judgement;
+        (String::from_utf8(shown).unwrap(), judgement)
+    };
+    let run = "\x16=== RUN   BenchmarkA\nBenchmarkA\n";
+    let passed = format!("{run}BenchmarkA-2\t10\t3 ns/op\n\x16--- BENCH: BenchmarkA-2\n    log\n");
+    assert_eq!(
+        read(&passed, 0),
+        (
+            "BenchmarkA\nBenchmarkA-2\t10\t3 ns/op\n--- BENCH: BenchmarkA-2\n    log\n".to_owned(),
+            FrameworkVerdict::ByStatus
+        )
+    );
+    let failed = format!("{run}\x16--- FAIL: BenchmarkA-2\n    a_test.go:3: no\n\x16FAIL\n");
+    let (shown, judgement) = read(&failed, 1);
+    assert!(
+        shown.ends_with("--- FAIL: BenchmarkA-2\n    a_test.go:3: no\n"),
+        "{shown}"
+    );
+    assert_eq!(judgement, FrameworkVerdict::ByStatus);
+    assert!(matches!(read("", 0).1, FrameworkVerdict::Error { .. }));
+}
+
+#[test]
+fn a_stream_of_records_gets_everything_and_the_verdict_is_the_same() {
+    let mut reader = reader().with_framing();
+    let (first, rest) = FAILING.as_bytes().split_at(20);
+    let mut shown = reader.wrote(OutputStream::Joined, first.to_vec());
+    shown.extend(reader.wrote(OutputStream::Joined, rest.to_vec()));
+    let followed = reader.ended(Some(ExitStatus::Code(1)));
+    assert_eq!(followed.held, None);
+    assert_eq!(shown, FAILING.as_bytes());
+    assert_eq!(followed.reading.judgement, FrameworkVerdict::ByStatus);
+    assert_eq!(followed.reading.parts.len(), 2);
+}
+
+#[test]
+fn a_failing_input_that_the_container_discards_is_named() {
+    let failing = "\x16=== RUN   TestA\n    Failing input written to testdata/fuzz/TestA/12\n\
+                   \x16--- FAIL: TestA (0.00s)\n";
+    let mut reader = reader().in_container("/w".into());
+    reader.wrote(OutputStream::Joined, failing.as_bytes().to_vec());
+    let judged = reader.ended(Some(ExitStatus::Code(1))).reading.judgement;
+    let reason = "the container discarded testdata/fuzz/TestA/12; `--isolation=process` keeps it";
+    assert_eq!(
+        judged,
+        FrameworkVerdict::Failed {
+            reason: Some(reason.to_owned())
+        }
+    );
 }
 
 proptest! {

@@ -171,7 +171,7 @@ impl JunitReport {
                 self.build = JunitBuild::Unknown;
                 self.logs.remove(BUILD_LOG);
             }
-            BuildEvent::Output { text } => {
+            BuildEvent::Output { text } | BuildEvent::UnitOutput { text, .. } => {
                 let stream = maelstrom_model::event::OutputStream::Joined;
                 self.logs.append(BUILD_LOG, stream, &text.0, at_us);
             }
@@ -180,7 +180,7 @@ impl JunitReport {
                 self.logs.remove(BUILD_LOG);
             }
             BuildEvent::Finished { succeeded: false } => self.build = JunitBuild::Failed,
-            BuildEvent::Progress { .. } => {}
+            BuildEvent::Progress { .. } | BuildEvent::Package { .. } => {}
         }
     }
 

@@ -59,7 +59,7 @@ client:
     cargo test --test cluster -- --include-ignored api_examples::the_documented_example
 
 # An archive of the six programs for this machine's architecture: one executable under six names,
-# which are hard links, with the documentation.
+# which are hard links, with the documentation, manual pages, completion scripts and JSON schemas.
 dist:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -70,6 +70,7 @@ dist:
     mkdir -p "$root/bin"
     cp README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$root"
     cp -r docs "$root"
+    cargo run --profile dist --features multicall --example generate -- "$root"
     cp target/dist/maelstrom "$root/bin/cargo-maelstrom"
     for program in maelstrom-go-test maelstrom-pytest maelstrom-run maelstrom-broker maelstrom-worker; do
         ln "$root/bin/cargo-maelstrom" "$root/bin/$program"

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::failure::ProgramFailure;
+use super::help;
 use super::session::runtime;
 use super::startup::as_typed;
 use super::test_program::{TestProgram, TestProgramGoal, run_test_program};
@@ -26,6 +27,9 @@ enum CargoList {
 
 /// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
+    if let Some(code) = help::run_if_asked(&help::manual::CARGO, &arguments) {
+        return code;
+    }
     run_test_program::<CargoProgram>(arguments)
 }
 

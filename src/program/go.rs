@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::failure::ProgramFailure;
+use super::help;
 use super::session::runtime;
 use super::test_program::{TestProgram, TestProgramGoal, run_test_program};
 use maelstrom_runners::go::options::{GoOptions, PROGRAM};
@@ -24,6 +25,9 @@ struct GoPackageList;
 /// executable to hand over test binaries, and in place of the tools of its toolchain.
 pub fn main(arguments: Vec<OsString>) -> u8 {
     if let Some(code) = links::run_if_tool().or_else(collector::run_if_collector) {
+        return code;
+    }
+    if let Some(code) = help::run_if_asked(&help::manual::GO, &arguments) {
         return code;
     }
     run_test_program::<GoProgram>(arguments)

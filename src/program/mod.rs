@@ -11,6 +11,7 @@
 //! - [`ui_thread`]: the thread of the user interface.
 //! - [`specification`]: creates and explains files that describe containers.
 //! - [`systemd`], [`descriptors`]: what services report to, and need from, the system.
+//! - [`help`]: help topics, completion of command lines, and schemas.
 //! - [`failure`]: reports why a program ends before its run.
 
 mod backend;
@@ -19,6 +20,7 @@ pub mod cargo;
 mod descriptors;
 pub mod failure;
 pub mod go;
+pub mod help;
 mod logging;
 pub mod pytest;
 pub mod report_files;

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::failure::ProgramFailure;
+use super::help;
 use super::test_program::{TestProgram, TestProgramGoal, run_test_program};
 use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::pytest::options::{PROGRAM, PytestOptions};
@@ -18,6 +19,12 @@ struct PytestProgram;
 
 /// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
+    // For pytest, the first word is a path: one that exists is meant.
+    if !Path::new("help").exists()
+        && let Some(code) = help::run_if_asked(&help::manual::PYTEST, &arguments)
+    {
+        return code;
+    }
     run_test_program::<PytestProgram>(arguments)
 }
 

@@ -18,8 +18,11 @@ mod tmux;
 
 mod bad_input;
 mod closed_pipe;
+mod command_lines;
+mod completion;
 mod logging;
 mod options;
 mod registries;
 mod run_terminal;
+mod schemas;
 mod terminal_gone;

@@ -40,7 +40,7 @@ pub struct JobSpecification {
 }
 
 /// The fields that a job has in addition to those of a container.
-const JOB_FIELDS: [&str; 4] = ["program", "arguments", "timeout", "priority"];
+pub(super) const JOB_FIELDS: [&str; 4] = ["program", "arguments", "timeout", "priority"];
 
 impl JobFileEntry {
     /// Reads an object.

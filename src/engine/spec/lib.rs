@@ -16,7 +16,7 @@
 //! - [`change`]: a directive's effect on a container.
 //! - [`resolve`]: applies directives to a test and flattens inheritance.
 //! - [`environment`], [`template`]: values with references.
-//! - [`job`]: self-contained job descriptions, as JSON.
+//! - [`job`]: self-contained job descriptions, as JSON. [`json_schema`]: JSON schemas of what is read.
 //! - [`explain`]: prints the result as an equivalent file. [`init`]: writes initial files.
 //!
 //! Without a file, every test gets the runner's own container, see [`TestSpecification::built_in`].
@@ -34,6 +34,7 @@ pub mod filter;
 pub mod filterset;
 pub mod init;
 pub mod job;
+pub mod json_schema;
 pub mod read;
 pub mod resolve;
 pub mod snippet;

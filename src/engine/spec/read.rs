@@ -44,7 +44,25 @@ pub(super) const CONTAINER_FIELDS: [&str; 15] = [
 ];
 
 /// The fields that a directive has in addition to those of a container.
-const DIRECTIVE_FIELDS: [&str; 4] = ["filter", "ignore", "timeout", "include_shared_libraries"];
+pub(super) const DIRECTIVE_FIELDS: [&str; 4] =
+    ["filter", "ignore", "timeout", "include_shared_libraries"];
+
+/// The values of `network`.
+pub(super) const NETWORK_MODES: [(&str, NetworkMode); 3] = [
+    ("disabled", NetworkMode::Disabled),
+    ("loopback", NetworkMode::Loopback),
+    ("local", NetworkMode::Local),
+];
+
+/// The values of `privileges`.
+pub(super) const PRIVILEGE_LEVELS: [(&str, PrivilegeLevel); 2] = [
+    ("ordinary", PrivilegeLevel::Ordinary),
+    ("full", PrivilegeLevel::Full),
+];
+
+/// The schemes of images' URIs.
+pub(super) const IMAGE_SCHEMES: [&str; 4] =
+    ["docker://", "oci:", "oci-archive:", "docker-archive:"];
 
 /// The fields that earlier versions had, with hints on what replaces them.
 const FORMER_FIELDS: [(&str, &str); 3] = [
@@ -202,14 +220,7 @@ impl SpecReader<'_> {
     fn scalars(&self, table: &mut DocumentTable) -> SpecResult<ScalarFields> {
         let mut scalars = ScalarFields::default();
         if let Some(field) = table.take("network") {
-            scalars.network = Some(choice(
-                &field.node,
-                &[
-                    ("disabled", NetworkMode::Disabled),
-                    ("loopback", NetworkMode::Loopback),
-                    ("local", NetworkMode::Local),
-                ],
-            )?);
+            scalars.network = Some(choice(&field.node, &NETWORK_MODES)?);
         }
         if let Some(field) = table.take("enable_writable_file_system") {
             scalars.root_access = Some(if boolean(&field.node)? {
@@ -236,21 +247,14 @@ impl SpecReader<'_> {
             });
         }
         if let Some(field) = table.take("privileges") {
-            scalars.privileges = Some(choice(
-                &field.node,
-                &[
-                    ("ordinary", PrivilegeLevel::Ordinary),
-                    ("full", PrivilegeLevel::Full),
-                ],
-            )?);
+            scalars.privileges = Some(choice(&field.node, &PRIVILEGE_LEVELS)?);
         }
         Ok(scalars)
     }
 
     fn image(&self, field: TableField) -> SpecResult<SpannedValue<BaseReference>> {
         let origin = self.origin(field, "an image", InheritedFields::IMAGE)?;
-        let known = ["docker://", "oci:", "oci-archive:", "docker-archive:"];
-        if known
+        if IMAGE_SCHEMES
             .iter()
             .any(|scheme| origin.value.name.starts_with(scheme))
         {
@@ -271,7 +275,7 @@ impl SpecReader<'_> {
             message: format!("`{}` is not the URI of an image", origin.value.name),
             help: Some(format!(
                 "an image's URI begins with {}; of a registry's image it is `docker://{}`",
-                crate::snippet::alternatives(&known),
+                crate::snippet::alternatives(&IMAGE_SCHEMES),
                 origin.value.name
             )),
         })

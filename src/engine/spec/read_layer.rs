@@ -10,7 +10,7 @@ use super::read_node::{SpecResult, boolean, into_table, list, require, text};
 use super::reader::SpecReader;
 
 /// The keys that determine the kind of a layer.
-const KINDS: [&str; 8] = [
+pub(super) const KINDS: [&str; 8] = [
     "tar",
     "glob",
     "paths",
@@ -21,7 +21,7 @@ const KINDS: [&str; 8] = [
     "command",
 ];
 
-const PREFIX_OPTIONS: [&str; 4] = [
+pub(super) const PREFIX_OPTIONS: [&str; 4] = [
     "follow_symlinks",
     "canonicalize",
     "strip_prefix",

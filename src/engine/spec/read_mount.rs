@@ -30,6 +30,24 @@ const KINDS: [(&str, MountTag); 7] = [
     ("tmp", MountTag::At(|| MountKind::Tmp)),
 ];
 
+/// The fields of a `bind` mount.
+pub(super) const BIND_FIELDS: [&str; 4] = ["type", "mount_point", "local_path", "read_only"];
+
+/// The fields of a `devices` mount.
+pub(super) const DEVICES_FIELDS: [&str; 2] = ["type", "devices"];
+
+/// The fields of any other mount.
+pub(super) const POINT_FIELDS: [&str; 2] = ["type", "mount_point"];
+
+/// Returns the types of mounts, each with its fields.
+pub(super) fn mount_types() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    KINDS.into_iter().map(|(name, tag)| match tag {
+        MountTag::Bind => (name, BIND_FIELDS.as_slice()),
+        MountTag::Devices => (name, DEVICES_FIELDS.as_slice()),
+        MountTag::At(_) => (name, POINT_FIELDS.as_slice()),
+    })
+}
+
 /// Reads a mount. A `devices` mount results in one mount per device.
 pub(super) fn mount(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<Vec<Mount>> {
     let span = node.span.clone();
@@ -54,14 +72,13 @@ pub(super) fn mount(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<V
                 Some(true) => BindAccess::ReadOnly,
                 Some(false) | None => BindAccess::ReadWrite,
             };
-            let known = ["type", "mount_point", "local_path", "read_only"];
-            table.finish("a `bind` mount", &known)?;
+            table.finish("a `bind` mount", &BIND_FIELDS)?;
             let kind = MountKind::Bind { source, access };
             Ok(vec![Mount { mount_point, kind }])
         }
         MountTag::Devices => {
             let devices = require(&mut table, "devices", "a `devices` mount", &span)?;
-            table.finish("a `devices` mount", &["type", "devices"])?;
+            table.finish("a `devices` mount", &DEVICES_FIELDS)?;
             let known = DeviceKind::ALL.map(|device| (device.name(), device));
             let devices = list(devices.node, "an array of devices")?;
             let device = |node: &DocumentNode| choice(node, &known).map(device_mount);
@@ -69,7 +86,7 @@ pub(super) fn mount(reader: &SpecReader<'_>, node: DocumentNode) -> SpecResult<V
         }
         MountTag::At(kind) => {
             let mount_point = mount_point(&mut table, &span)?;
-            table.finish("this mount", &["type", "mount_point"])?;
+            table.finish("this mount", &POINT_FIELDS)?;
             let kind = kind();
             Ok(vec![Mount { mount_point, kind }])
         }

@@ -14,6 +14,7 @@ use clap::CommandFactory;
 
 use self::options::{BrokerServerOptions, COMMANDS, PROGRAM};
 use super::failure::ProgramFailure;
+use super::help;
 use super::logging;
 use super::startup::{print_clap_error, print_out};
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
@@ -21,6 +22,9 @@ use maelstrom_spec::config::{self, ConfigError, ThisProcess};
 
 /// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
+    if let Some(code) = help::run_if_asked(&help::manual::BROKER, &arguments) {
+        return code;
+    }
     match run(&arguments) {
         Ok(code) => code,
         Err(failure) => failure.report(),

@@ -10,17 +10,19 @@ use miette::Diagnostic;
 
 use super::admin::broker_address::BrokerAddressOptions;
 use super::security::{CredentialsCommand, SecurityOptions};
+use crate::program::help::short_help;
 use crate::program::logging::LogOptions;
 use maelstrom_cluster::broker::core::BrokerConfig;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
-use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind, ConfigSchema};
+use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind, ConfigSchema, ShortHelp};
 
 /// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-broker",
     prefix: "MAELSTROM_BROKER",
     directories: &["maelstrom/broker"],
+    help: &short_help::BROKER,
     values: &[&[
         ConfigOption::new("listen", ConfigOptionKind::Text),
         ConfigOption::new("port", ConfigOptionKind::Number),
@@ -48,6 +50,7 @@ pub static COMMANDS: ConfigSchema = ConfigSchema {
     name: "maelstrom-broker",
     prefix: "MAELSTROM_BROKER",
     directories: &[],
+    help: &ShortHelp::NONE,
     values: &[],
 };
 
@@ -159,7 +162,7 @@ pub enum BrokerCommand {
         /// The worker's name; all workers without it
         worker: Option<String>,
     },
-    /// Create a private certificate authority, certificates and tokens for a team
+    /// Create a certificate authority, certificates and tokens
     #[command(subcommand)]
     Credentials(CredentialsCommand),
     /// Stop the broker; waiting jobs are kept for its next start

@@ -26,6 +26,7 @@ use self::ending::JobExitReason;
 use self::job_events::JobEvents;
 use self::messages::{end, print_notices};
 use super::failure::ProgramFailure;
+use super::help;
 use super::report_files::ReportFiles;
 use super::session::{RunSession, backend, local_backend, run_started, runtime};
 use super::startup::{
@@ -60,6 +61,9 @@ const NO_TERMINAL: u8 = 1;
 
 /// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
+    if let Some(code) = help::run_if_asked(&help::manual::RUN, &arguments) {
+        return code;
+    }
     match run(arguments) {
         Ok(code) => code,
         Err(failure) => failure.report(),

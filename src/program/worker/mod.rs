@@ -13,6 +13,7 @@ use miette::Diagnostic;
 use self::options::{PROGRAM, WorkerOptions};
 use super::descriptors;
 use super::failure::ProgramFailure;
+use super::help;
 use super::logging;
 use super::session::{local_backend, runtime};
 use super::startup::{print_clap_error, print_out};
@@ -34,6 +35,9 @@ use maelstrom_wire::reapi::client::CasClient;
 
 /// Runs the program with this command line and returns its exit code.
 pub fn main(arguments: Vec<OsString>) -> u8 {
+    if let Some(code) = help::run_if_asked(&help::manual::WORKER, &arguments) {
+        return code;
+    }
     match run(&arguments) {
         Ok(code) => code,
         Err(failure) => failure.report(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 
 use super::lending::LendOption;
+use crate::program::help::short_help;
 use crate::program::logging::LogOptions;
 use maelstrom_cluster::worker::allowance::JobAllowance;
 use maelstrom_runners::sandbox::cluster::{
@@ -18,6 +19,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-worker",
     prefix: "MAELSTROM_WORKER",
     directories: &["maelstrom/worker"],
+    help: &short_help::WORKER,
     values: &[
         &BROKER_VALUES,
         &[

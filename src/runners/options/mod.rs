@@ -2,6 +2,7 @@
 //! as resolved.
 //!
 //! - [`report`]: the options for the user interface and reports.
+//! - [`short_help`]: the options that `-h` shows.
 //!
 //! Each program combines them with its own options. Options for the cluster, for layers and images,
 //! and for containers are in [`crate::sandbox`].
@@ -9,6 +10,7 @@
 //! Invariant: resolving options touches neither the system nor the environment.
 
 pub mod report;
+pub mod short_help;
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -16,8 +16,8 @@ use miette::Diagnostic;
 
 use crate::options::report::REPORT_VALUES;
 use crate::options::{
-    CommonOptions, PassingTestOutput, REPEAT_VALUES, RunSettings, SLOT_VALUES, help_order, slots,
-    time_limit,
+    CommonOptions, PassingTestOutput, REPEAT_VALUES, RunSettings, SLOT_VALUES, help_order,
+    short_help, slots, time_limit,
 };
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
@@ -35,6 +35,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-pytest",
     prefix: "MAELSTROM_PYTEST",
     directories: &["maelstrom/maelstrom-pytest", "maelstrom/pytest"],
+    help: &short_help::PYTEST,
     values: &[
         &SLOT_VALUES,
         &[ConfigOption::new("fresh", ConfigOptionKind::Boolean)],

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser};
 
 use crate::options::report::{REPORT_VALUES, ReportOptions};
-use crate::options::{PassingTestOutput, RunSettings, slot_range, slots};
+use crate::options::{PassingTestOutput, RunSettings, short_help, slot_range, slots};
 use maelstrom_spec::config::{
     self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
     ResolvedConfig,
@@ -28,6 +28,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-run",
     prefix: "MAELSTROM_RUN",
     directories: &["maelstrom/run"],
+    help: &short_help::RUN,
     values: &[
         &[
             ConfigOption::new("slots", ConfigOptionKind::Number),

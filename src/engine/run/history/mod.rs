@@ -108,6 +108,15 @@ pub enum HistorySaveResult {
 }
 
 impl PreviousRuns {
+    /// Returns the names of all tests, without those of their packages and artifacts.
+    pub fn test_names(&self) -> Vec<String> {
+        let artifacts = self
+            .packages
+            .values()
+            .flat_map(|artifacts| artifacts.values());
+        artifacts.flat_map(|cases| cases.keys().cloned()).collect()
+    }
+
     /// Removes and returns the previous result of a test. Each result is needed once, and removing
     /// it keeps 100,000 tests from being held twice.
     pub fn take(&mut self, key: &TestKey) -> PreviousResult {

@@ -20,6 +20,8 @@ use super::sources::{ConfigFileChoice, search_list};
 const CONFIG_FILE: &str = "config-file";
 const PRINT_CONFIG: &str = "print-config";
 const LOG_LEVEL: &str = "log-level";
+/// The option that prints a completion script, handled before the command line is parsed.
+pub const COMPLETIONS: &str = "completions";
 
 /// Returns the program's command line with the options that all programs have, and with the
 /// negating option for every boolean and list.
@@ -64,6 +66,15 @@ pub(super) fn extended(
                  dashboard is open",
             )
             .help_heading(heading),
+        // The program handles it before it parses its command line, so that it needs no other
+        // argument.
+        Arg::new(COMPLETIONS)
+            .long(COMPLETIONS)
+            .value_name("SHELL")
+            .value_parser(["bash", "zsh", "fish"])
+            .exclusive(true)
+            .help("Print the script with which a shell completes this command line, and exit")
+            .help_heading(heading),
     ];
     // A program that replaces a tool may give these options names that the tool does not use.
     let is_new = |arg: &Arg| {
@@ -75,11 +86,11 @@ pub(super) fn extended(
         .filter(is_new)
         .map(|arg| without_spellings_of(&command, arg))
         .collect();
-    let mut command = command.args(shared).args(negations);
+    let command = command.args(shared).args(negations);
     let own_help = command.get_after_help().map(ToString::to_string);
     let paragraphs = [own_help, Some(help(program, system))];
     let after_help: Vec<String> = paragraphs.into_iter().flatten().collect();
-    command = command.after_help(after_help.join("\n\n"));
+    let mut command = program.help.apply(command, after_help.join("\n\n"));
     command.build();
     command
 }

@@ -18,7 +18,7 @@
 //! On the command line, `--no-NAME` sets a boolean to false and empties a list.
 //!
 //! - [`schema`]: what a program declares.
-//! - [`command`]: the command line.
+//! - [`command`]: the command line. [`help`]: its short help.
 //! - [`sources`]: reads variables and files; [`found`]: a value from one of them.
 //! - [`print`]: prints the resolved values as TOML.
 //!
@@ -29,6 +29,7 @@ mod command;
 mod environment;
 mod error;
 mod found;
+mod help;
 mod print;
 mod schema;
 mod sources;
@@ -38,13 +39,15 @@ mod tests;
 
 use std::ffi::OsString;
 
-use clap::{FromArgMatches, Parser};
+use clap::{Command, FromArgMatches, Parser};
 
 pub use maelstrom_model::address::{Address, AddressError};
 pub use maelstrom_model::byte_size::{ByteSize, ByteSizeError};
 
+pub use self::command::COMPLETIONS;
 pub use self::environment::{ConfigEnvironment, ThisProcess};
 pub use self::error::{ConfigError, ConfigWarning};
+pub use self::help::{SHORT_HELP_COLUMNS_MAX, SHORT_HELP_LINES_MAX, ShortHelp, ShortHelpRow};
 pub use self::schema::{
     ConfigDialect, ConfigOption, ConfigOptionKind, ConfigSchema, LogLevel, ReplacedVariable,
 };
@@ -64,6 +67,11 @@ pub struct ResolvedConfig<P> {
     /// With `--print-config`: the text to print instead of running, once the options have been
     /// validated.
     pub print: Option<String>,
+}
+
+/// Returns the whole command line of a program, with the options that all programs have.
+pub fn command_line<P: Parser>(program: &ConfigSchema, system: &impl ConfigEnvironment) -> Command {
+    command::extended(program, P::command(), system)
 }
 
 /// Resolves all values of a program. The first of `arguments` is the program's name.

@@ -1,5 +1,6 @@
 //! Describes the configuration values of a program and names their variables.
 
+use super::help::ShortHelp;
 use crate::snippet::nearest;
 
 /// A program with configuration values.
@@ -12,6 +13,8 @@ pub struct ConfigSchema {
     /// The directories that may contain the program's `config.toml`, relative to each configuration
     /// directory, such as `maelstrom/run`. The first has the highest precedence.
     pub directories: &'static [&'static str],
+    /// The short help, `-h`.
+    pub help: &'static ShortHelp,
     /// The program's values, in groups, so that values shared by several programs are listed once.
     pub values: &'static [&'static [ConfigOption]],
 }

@@ -58,6 +58,7 @@ static PROGRAM: ConfigSchema = ConfigSchema {
     name: "counter",
     prefix: "MAELSTROM_COUNTER",
     directories: &["maelstrom/counter", "maelstrom/old-counter"],
+    help: &ShortHelp::NONE,
     values: &[&[
         ConfigOption::new("broker", ConfigOptionKind::Text),
         ConfigOption::new("cache-size", ConfigOptionKind::Size),
@@ -403,6 +404,7 @@ const PROGRAM_HEAD: ConfigSchema = ConfigSchema {
     name: "counter",
     prefix: "MAELSTROM_COUNTER",
     directories: &[],
+    help: &ShortHelp::NONE,
     values: &[],
 };
 

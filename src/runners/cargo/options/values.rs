@@ -11,7 +11,7 @@ use maelstrom_spec::config::{
 };
 
 use crate::options::report::REPORT_VALUES;
-use crate::options::{REPEAT_VALUES, SLOT_VALUES};
+use crate::options::{REPEAT_VALUES, SLOT_VALUES, short_help};
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 
@@ -23,6 +23,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "cargo-maelstrom",
     prefix: "CARGO_MAELSTROM",
     directories: &["maelstrom/cargo-maelstrom"],
+    help: &short_help::CARGO,
     values: &[
         &SLOT_VALUES,
         &[ConfigOption::new("strict", ConfigOptionKind::Boolean)],

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser};
 
 use crate::options::report::REPORT_VALUES;
-use crate::options::{CommonOptions, REPEAT_VALUES, SLOT_VALUES, help_order};
+use crate::options::{CommonOptions, REPEAT_VALUES, SLOT_VALUES, help_order, short_help};
 use maelstrom_spec::config::{
     ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ResolvedConfig,
     resolve,
@@ -47,6 +47,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     name: "maelstrom-go-test",
     prefix: "MAELSTROM_GO_TEST",
     directories: &["maelstrom/maelstrom-go-test", "maelstrom/go-test"],
+    help: &short_help::GO,
     values: &[
         &SLOT_VALUES,
         &[ConfigOption::new("strict", ConfigOptionKind::Boolean)],

@@ -20,8 +20,11 @@ use maelstrom_spec::read::SpecContext;
 use maelstrom_spec::resolve::{RunnerLayers, SpecResolver};
 use maelstrom_ui::log::{LogStore, StreamFilter};
 use maelstrom_ui::record::{RecordingReader, write_event};
-use maelstrom_ui::report::{PassingOutputDisplay, ReportVerbosity, RunReport, RunReportOptions};
+use maelstrom_ui::report::{
+    PassingOutputDisplay, ReportStyle, RunReport, RunReportOptions, SlowestTests,
+};
 use maelstrom_ui::style::OutputColor;
+use maelstrom_ui::terminal_features::TerminalFeatureSet;
 
 fuzz_target!(|data: &[u8]| {
     let mut parts = Parts(data);
@@ -37,12 +40,22 @@ fuzz_target!(|data: &[u8]| {
 /// Events, as they would be shown.
 fn recording(mut parts: Parts<'_>) {
     let options = RunReportOptions {
-        verbosity: match parts.byte() % 2 {
-            0 => ReportVerbosity::Plain,
-            _ => ReportVerbosity::Quiet,
+        style: match parts.byte() % 4 {
+            0 => ReportStyle::Lines,
+            1 => ReportStyle::Dots,
+            2 => ReportStyle::Failures,
+            _ => ReportStyle::Names,
         },
         color: OutputColor::Always,
-        passing_output: PassingOutputDisplay::Shown,
+        passing_output: match parts.byte() % 2 {
+            0 => PassingOutputDisplay::AtEnd,
+            _ => PassingOutputDisplay::Live,
+        },
+        slowest: SlowestTests {
+            count: 5,
+            least_us: 0,
+        },
+        terminal: TerminalFeatureSet::NONE,
     };
     let mut report = RunReport::new(options);
     let mut out = Vec::new();

@@ -29,7 +29,7 @@ use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::driver::{RunSetup, drive};
 use maelstrom_engine::run::event_sink::EventSink;
-use maelstrom_engine::run::message::{RunMode, RunOptions};
+use maelstrom_engine::run::message::{HistoryFilter, RunMode, RunOptions};
 use maelstrom_engine::run::signals::{self, TerminationSignal};
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::backend::GRACE_DEFAULT;
@@ -127,6 +127,10 @@ impl<'a, F: Framework> RunSession<'a, F> {
             settings,
             wishes: RunOptions {
                 errand,
+                history: match settings.failed_only {
+                    true => HistoryFilter::Failed,
+                    false => HistoryFilter::All,
+                },
                 repeat: settings.repeat,
                 stop_after: settings.stop_after,
                 at_end: screen.at_end(watching),

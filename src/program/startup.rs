@@ -40,8 +40,9 @@ pub fn as_typed(arguments: &[OsString]) -> Vec<String> {
 }
 
 /// Takes the common steps: prints help and resolved values, replays a recording, resolves the
-/// options, and starts the log.
+/// options, and starts the log. `program` is the name of the program.
 pub fn open<O, S>(
+    program: &str,
     command: Vec<String>,
     settled: Result<ResolvedConfig<O>, ConfigError>,
     settle: impl FnOnce(O, NonZeroU32) -> Result<S, ProgramFailure>,
@@ -66,7 +67,7 @@ pub fn open<O, S>(
     if let Some(values) = settled.print {
         return print_out(&values).map(StartupResult::Done);
     }
-    let color = color(report);
+    let color = color(program, report);
     // Replaying a recording needs neither a log nor a project.
     if let Some(path) = &report.replay {
         return replay(path, run, color).map(StartupResult::Done);

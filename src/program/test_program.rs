@@ -150,7 +150,7 @@ fn run<P: TestProgram>(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
         settings,
         invocation,
         begun,
-    } = match open(called, resolved, P::settings, session_options::<P>)? {
+    } = match open(P::NAME, called, resolved, P::settings, session_options::<P>)? {
         StartupResult::Done(code) => return Ok(code),
         StartupResult::Going(opened) => opened,
     };

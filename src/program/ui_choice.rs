@@ -1,6 +1,6 @@
 //! Chooses a run's user interface from options, the terminal and the user's settings.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use super::failure::ProgramFailure;
@@ -9,15 +9,20 @@ use super::session_options::InvocationPurpose;
 use super::ui_thread::{RunUi, wait_for};
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_model::exit_code;
-use maelstrom_runners::options::report::{ColorOption, OnFinishOption, ReportOptions, UiOption};
+use maelstrom_runners::cargo;
+use maelstrom_runners::options::report::{
+    ColorOption, OnFinishOption, ReportOptions, StyleOption, TerminalFeatureOption, TerminalOption,
+    UiOption,
+};
 use maelstrom_runners::options::{PassingTestOutput, RunSettings};
 use maelstrom_ui::background;
 use maelstrom_ui::dashboard::settings::{DashboardSettings, ThemeChoice};
 use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
 use maelstrom_ui::dashboard::{self, EventSource, OnFinish, PlaybackState};
 use maelstrom_ui::record::{self, ReplaySpeed};
-use maelstrom_ui::report;
-use maelstrom_ui::style::OutputColor;
+use maelstrom_ui::report::{self, ReportStyle, SlowestTests};
+use maelstrom_ui::style::{ColorEnvironment, ColorWish, OutputColor};
+use maelstrom_ui::terminal_features::{TerminalFeature, TerminalFeatureSet};
 use maelstrom_ui::ui_choice::{self, TerminalEnvironment, UiChoice, UiKind, choose_ui};
 
 /// Returns the user interface of a run, from the options and this process's environment.
@@ -29,19 +34,50 @@ pub fn run_ui(
     if let Some(format) = run.stream {
         return Ok(RunUi::Stream(format));
     }
-    let verbosity = match user_interface(&run.report)? {
+    let style = match user_interface(&run.report)? {
         UiKind::Dashboard => return dashboard(&run.report, color, source),
-        UiKind::Plain => report::ReportVerbosity::Plain,
-        UiKind::Quiet => report::ReportVerbosity::Quiet,
+        UiKind::Plain => match run.report.style {
+            None | Some(StyleOption::Lines) => ReportStyle::Lines,
+            Some(StyleOption::Dots) => ReportStyle::Dots,
+            Some(StyleOption::Failures) => ReportStyle::Failures,
+            Some(StyleOption::Names) => ReportStyle::Names,
+        },
+        UiKind::Quiet => ReportStyle::Failures,
     };
     Ok(RunUi::Report(report::RunReportOptions {
-        verbosity,
+        style,
         color,
         passing_output: match run.passing_output {
             PassingTestOutput::Hidden => report::PassingOutputDisplay::Hidden,
-            PassingTestOutput::Shown => report::PassingOutputDisplay::Shown,
+            PassingTestOutput::Shown => report::PassingOutputDisplay::Live,
+            PassingTestOutput::ShownAtEnd => report::PassingOutputDisplay::AtEnd,
         },
+        slowest: SlowestTests::wanted(run.report.slowest, style),
+        terminal: terminal_features(&run.report),
     }))
+}
+
+/// Returns what a report may do with the terminal; nothing if standard output is not one.
+fn terminal_features(options: &ReportOptions) -> TerminalFeatureSet {
+    let variable = |name: &str| std::env::var(name).ok();
+    let term = variable("TERM").unwrap_or_default();
+    if !io::stdout().is_terminal() || term == "dumb" {
+        return TerminalFeatureSet::NONE;
+    }
+    match &options.terminal {
+        None | Some(TerminalOption::Auto) => TerminalFeatureSet::of_terminal(variable),
+        Some(TerminalOption::Only(features)) => features.iter().map(feature).collect(),
+    }
+}
+
+fn feature(option: &TerminalFeatureOption) -> TerminalFeature {
+    match option {
+        TerminalFeatureOption::Title => TerminalFeature::Title,
+        TerminalFeatureOption::Progress => TerminalFeature::Progress,
+        TerminalFeatureOption::Links => TerminalFeature::Links,
+        TerminalFeatureOption::Bell => TerminalFeature::Bell,
+        TerminalFeatureOption::Notification => TerminalFeature::Notification,
+    }
 }
 
 /// Returns the kind of user interface that a run gets.
@@ -68,6 +104,7 @@ pub fn check(purpose: InvocationPurpose, options: &ReportOptions) -> Result<(), 
 
 fn wish(options: &ReportOptions) -> UiChoice {
     match (options.ui, options.no_tui, options.quiet) {
+        _ if options.style.is_some() => UiChoice::Plain,
         (_, true, _) | (Some(UiOption::Plain), _, _) => UiChoice::Plain,
         (_, _, true) | (Some(UiOption::Quiet), _, _) => UiChoice::Quiet,
         (Some(UiOption::Dashboard), _, _) => UiChoice::Dashboard,
@@ -167,11 +204,14 @@ fn glyphs() -> GlyphSet {
     }
 }
 
-/// Returns whether output is colored.
-pub fn color(options: &ReportOptions) -> OutputColor {
-    match options.color {
-        ColorOption::Auto => OutputColor::for_stream(&io::stdout()),
-        ColorOption::Always => OutputColor::Always,
-        ColorOption::Never => OutputColor::Never,
-    }
+/// Returns whether the output of a program is colored.
+pub fn color(program: &str, options: &ReportOptions) -> OutputColor {
+    let wish = match options.color {
+        ColorOption::Auto => ColorWish::Auto,
+        ColorOption::Always => ColorWish::Always,
+        ColorOption::Never => ColorWish::Never,
+    };
+    let tool_variable = (program == cargo::options::PROGRAM.name).then_some("CARGO_TERM_COLOR");
+    let environment = ColorEnvironment::of_process(tool_variable);
+    OutputColor::choose(wish, &environment, io::stdout().is_terminal())
 }

@@ -17,4 +17,5 @@ pub mod report;
 mod sgr;
 pub mod style;
 pub mod terminal;
+pub mod terminal_features;
 pub mod ui_choice;

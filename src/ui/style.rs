@@ -1,7 +1,9 @@
 //! Colors for line-based output: reports and errors. The dashboard has themes instead.
 //!
-//! Whether to use colors is decided once per stream and passed on as a value.
+//! Whether to use colors is decided once per stream, by [`OutputColor::choose`] in all programs, and
+//! passed on as a value.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
 
@@ -17,15 +19,30 @@ pub enum OutputColor {
 }
 
 impl OutputColor {
-    /// Returns whether to use colors on a stream: only if it is a terminal, `TERM` is set and not
-    /// `dumb`, and `NO_COLOR` (<https://no-color.org>) is unset or empty.
+    /// Returns whether to use colors on a stream, from this process's environment. For messages
+    /// outside of a run, which `--color` does not concern.
     pub fn for_stream(stream: &impl IsTerminal) -> OutputColor {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let dumb = set("TERM").is_none_or(|term| term == "dumb");
-        if stream.is_terminal() && !dumb && set("NO_COLOR").is_none() {
-            OutputColor::Always
-        } else {
-            OutputColor::Never
+        let environment = ColorEnvironment::of_process(None);
+        OutputColor::choose(ColorWish::Auto, &environment, stream.is_terminal())
+    }
+
+    /// Returns whether to use colors. The first of these decides:
+    ///
+    /// 1. `--color`, and then the variable of the tool that the program replaces
+    /// 2. `NO_COLOR`, unless it is empty: never
+    /// 3. `FORCE_COLOR` or `CLICOLOR_FORCE`, unless it is empty, `0` or `false`: always
+    /// 4. `CLICOLOR=0` or `FORCE_COLOR=0`: never
+    /// 5. colors on a terminal whose `TERM` is set, or that belongs to a CI (`CI` is set), unless
+    ///    it is `dumb`
+    pub fn choose(
+        wish: ColorWish,
+        environment: &ColorEnvironment,
+        is_terminal: bool,
+    ) -> OutputColor {
+        match (wish, environment.tool) {
+            (ColorWish::Always, _) | (ColorWish::Auto, ColorWish::Always) => OutputColor::Always,
+            (ColorWish::Never, _) | (ColorWish::Auto, ColorWish::Never) => OutputColor::Never,
+            (ColorWish::Auto, ColorWish::Auto) => environment.automatic(is_terminal),
         }
     }
 
@@ -36,6 +53,78 @@ impl OutputColor {
             OutputColor::Never => Style::new(),
         };
         StyledText { style, text }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColorWish {
+    /// Colors where they are likely to be displayed.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// The environment variables that decide about colors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColorEnvironment {
+    /// The variable of the tool that the program replaces, such as `CARGO_TERM_COLOR`.
+    tool: ColorWish,
+    no_color: Option<OsString>,
+    clicolor: Option<OsString>,
+    clicolor_force: Option<OsString>,
+    force_color: Option<OsString>,
+    term: Option<OsString>,
+    ci: Option<OsString>,
+}
+
+impl ColorEnvironment {
+    /// Reads the variables of this process. `tool_variable` is the one of the tool that the program
+    /// replaces: `always`, `never` or `auto`.
+    pub fn of_process(tool_variable: Option<&str>) -> ColorEnvironment {
+        ColorEnvironment::read(tool_variable, |name| std::env::var_os(name))
+    }
+
+    fn read(
+        tool_variable: Option<&str>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> ColorEnvironment {
+        // An empty variable counts as unset.
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let tool = tool_variable.and_then(&set).unwrap_or_default();
+        ColorEnvironment {
+            tool: match tool.to_str() {
+                Some("always") => ColorWish::Always,
+                Some("never") => ColorWish::Never,
+                Some(_) | None => ColorWish::Auto,
+            },
+            no_color: set("NO_COLOR"),
+            clicolor: set("CLICOLOR"),
+            clicolor_force: set("CLICOLOR_FORCE"),
+            force_color: set("FORCE_COLOR"),
+            term: set("TERM"),
+            ci: set("CI"),
+        }
+    }
+
+    fn automatic(&self, is_terminal: bool) -> OutputColor {
+        let is_off = |value: &OsString| value == "0" || value == "false";
+        let is_on = |value: &Option<OsString>| value.as_ref().is_some_and(|value| !is_off(value));
+        let refused = [&self.clicolor, &self.force_color];
+        let is_known = match &self.term {
+            Some(term) => term != "dumb",
+            None => is_on(&self.ci),
+        };
+        if self.no_color.is_some() {
+            OutputColor::Never
+        } else if is_on(&self.force_color) || is_on(&self.clicolor_force) {
+            OutputColor::Always
+        } else if refused.into_iter().flatten().any(is_off) || !is_terminal || !is_known {
+            OutputColor::Never
+        } else {
+            OutputColor::Always
+        }
     }
 }
 
@@ -96,8 +185,54 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_terminal_gets_no_color() {
-        let file = tempfile::tempfile().unwrap();
-        assert_eq!(OutputColor::for_stream(&file), OutputColor::Never);
+    fn one_rule_decides_about_colors() {
+        use ColorWish::{Always, Auto, Never};
+        // The option, the variables, and whether colors are used on a terminal and elsewhere.
+        let cases: [(ColorWish, &str, bool, bool); 23] = [
+            (Auto, "TERM=xterm", true, false),
+            (Auto, "", false, false),
+            (Auto, "TERM=dumb", false, false),
+            (Auto, "CI=true", true, false),
+            (Auto, "CI=true TERM=xterm", true, false),
+            (Auto, "CI=true TERM=dumb", false, false),
+            (Auto, "TERM=xterm NO_COLOR=1", false, false),
+            (Auto, "TERM=xterm NO_COLOR=", true, false),
+            (Auto, "NO_COLOR=1 FORCE_COLOR=1", false, false),
+            (Auto, "FORCE_COLOR=1", true, true),
+            (Auto, "FORCE_COLOR=3 TERM=dumb", true, true),
+            (Auto, "FORCE_COLOR=0 TERM=xterm", false, false),
+            (Auto, "FORCE_COLOR=false TERM=xterm", false, false),
+            (Auto, "CLICOLOR_FORCE=1", true, true),
+            (Auto, "CLICOLOR_FORCE=0 TERM=xterm", true, false),
+            (Auto, "CLICOLOR=0 TERM=xterm", false, false),
+            (Auto, "CLICOLOR=1 TERM=xterm", true, false),
+            (Auto, "CLICOLOR=0 CLICOLOR_FORCE=1", true, true),
+            (Auto, "CARGO_TERM_COLOR=always NO_COLOR=1", true, true),
+            (Auto, "CARGO_TERM_COLOR=never FORCE_COLOR=1", false, false),
+            (Auto, "CARGO_TERM_COLOR=auto TERM=xterm", true, false),
+            (Always, "NO_COLOR=1 CARGO_TERM_COLOR=never", true, true),
+            (Never, "FORCE_COLOR=1 CARGO_TERM_COLOR=always", false, false),
+        ];
+        for (wish, variables, on_terminal, elsewhere) in cases {
+            let variable = |name: &str| {
+                let pairs = variables.split(' ').filter_map(|pair| pair.split_once('='));
+                let mut values = pairs.filter(|(known, _)| *known == name);
+                values.next().map(|(_, value)| OsString::from(value))
+            };
+            let environment = ColorEnvironment::read(Some("CARGO_TERM_COLOR"), variable);
+            for (is_terminal, expected) in [(true, on_terminal), (false, elsewhere)] {
+                let chosen = OutputColor::choose(wish, &environment, is_terminal);
+                let expected = match expected {
+                    true => OutputColor::Always,
+                    false => OutputColor::Never,
+                };
+                assert_eq!(chosen, expected, "{wish:?} {variables} {is_terminal}");
+            }
+        }
+        // The variable of another tool says nothing.
+        let other = ColorEnvironment::read(None, |name| {
+            (name == "CARGO_TERM_COLOR").then(|| OsString::from("always"))
+        });
+        assert_eq!(other, ColorEnvironment::default());
     }
 }

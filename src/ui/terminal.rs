@@ -1,4 +1,5 @@
-//! Sets up the terminal for the dashboard, and restores it in all cases.
+//! Sets up the terminal for the dashboard, and restores it in all cases. A report that has changed
+//! the terminal's title or progress bar marks that here, for the case of a panic.
 //!
 //! Only [`restore`] restores the terminal. It may be called any number of times and from anywhere:
 //! by the `Drop` of [`TerminalGuard`], by the panic hook, or after a signal. The settings that it
@@ -30,6 +31,11 @@ static SETTINGS_BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 /// The maximum wait for a stop to take effect.
 const STOP_MAX: Duration = Duration::from_millis(500);
 
+/// Removes the progress bar and restores the title that a report has saved.
+const CLEAR_STATUS: &[u8] = b"\x1b]9;4;0\x1b\\\x1b[23;2t";
+
+/// Whether a report has changed the title or the progress bar.
+static STATUS_SHOWN: AtomicBool = AtomicBool::new(false);
 static LENT: AtomicBool = AtomicBool::new(false);
 static PANIC_HOOK: Once = Once::new();
 
@@ -40,15 +46,7 @@ pub struct TerminalGuard(());
 impl TerminalGuard {
     /// Sets up the terminal: raw input, alternate screen and mouse capture.
     pub fn enter() -> io::Result<Self> {
-        PANIC_HOOK.call_once(|| {
-            let before = std::panic::take_hook();
-            std::panic::set_hook(Box::new(move |info| {
-                // Restore first, because the alternate screen vanishes along with any message on
-                // it.
-                restore();
-                before(info);
-            }));
-        });
+        restore_on_panic();
         let stdin = io::stdin();
         let settings = tcgetattr(stdin.as_fd())?;
         let mut raw = settings.clone();
@@ -83,8 +81,34 @@ pub fn mouse_off() -> &'static [u8] {
     MOUSE_OFF
 }
 
+fn restore_on_panic() {
+    PANIC_HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            // Restore first, because the alternate screen vanishes along with any message on it.
+            restore();
+            before(info);
+        }));
+    });
+}
+
+/// Marks that a report is about to change the title or the progress bar.
+pub(super) fn status_is_shown() {
+    restore_on_panic();
+    STATUS_SHOWN.store(true, Ordering::SeqCst);
+}
+
+/// Marks that a report has undone that.
+pub(super) fn status_is_removed() {
+    STATUS_SHOWN.store(false, Ordering::SeqCst);
+}
+
 /// Restores the terminal, if it was set up.
 pub fn restore() {
+    if STATUS_SHOWN.swap(false, Ordering::SeqCst) {
+        // If the terminal is gone, there is no place to report the error.
+        let _ = write_now(CLEAR_STATUS);
+    }
     let Some(settings) = lock().take() else {
         return;
     };

@@ -195,7 +195,7 @@ impl Machines {
         let text = String::from_utf8_lossy(&streams).into_owned();
         assert_eq!(output.status.code(), Some(0), "{text}");
         let names = text.lines().filter_map(|line| line.strip_prefix("PASS"));
-        let names = names.map(|line| line.trim_start().split_once("s  ").unwrap().1.to_owned());
+        let names = names.map(|line| line.trim_start().split_once(")  ").unwrap().1.to_owned());
         (names.collect(), text, workers_of(&record))
     }
 

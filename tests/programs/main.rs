@@ -23,6 +23,7 @@ mod completion;
 mod logging;
 mod options;
 mod registries;
+mod reports;
 mod run_terminal;
 mod schemas;
 mod terminal_gone;

@@ -11,7 +11,7 @@ use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::driver::{RunSetup, drive};
 use maelstrom_engine::run::event_sink::EventSink;
-use maelstrom_engine::run::message::{AtEnd, RunMode, RunOptions};
+use maelstrom_engine::run::message::{AtEnd, HistoryFilter, RunMode, RunOptions};
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::error::ProgramError;
@@ -136,6 +136,7 @@ fn drive_scripts(
         let setup = RunSetup {
             wishes: RunOptions {
                 errand: RunMode::Run,
+                history: HistoryFilter::All,
                 repeat: NonZeroU32::MIN,
                 stop_after,
                 at_end: AtEnd::Leave,

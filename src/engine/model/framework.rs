@@ -151,6 +151,12 @@ pub trait FrameworkHost {
     /// Sends an event to the user interface (build output, progress, notices).
     fn emit(&self, event: impl Into<EventKind>);
 
+    /// Sends a notice that every run of the project would repeat and that says nothing about this
+    /// run's results. The user sees it once a day.
+    fn remind(&self, notice: UserNotice) {
+        self.emit(EventKind::Notice(notice));
+    }
+
     /// Sets the directory for the project's history of earlier runs. Must come before the first
     /// test; without it, nothing is remembered.
     fn state_directory(&self, directory: PathBuf);

@@ -15,23 +15,25 @@ use maelstrom_model::job::JobOutcome;
 
 /// Returns the outcome to record for an attempt with status `attempt` of a test whose status in the
 /// round is `test`. `None` means that nothing is recorded.
+///
+/// A test that could not be run is recorded as failed: the run failed because of it, so `--failed`
+/// selects it.
 pub fn recorded_history(attempt: TestStatus, test: TestStatus) -> Option<PreviousOutcome> {
     match attempt {
-        TestStatus::Failed | TestStatus::TimedOut => Some(PreviousOutcome::Failure),
+        TestStatus::Failed | TestStatus::TimedOut | TestStatus::Error => {
+            Some(PreviousOutcome::Failure)
+        }
         TestStatus::Passed => match test {
-            TestStatus::Failed | TestStatus::TimedOut => Some(PreviousOutcome::Failure),
+            TestStatus::Failed | TestStatus::TimedOut | TestStatus::Error => {
+                Some(PreviousOutcome::Failure)
+            }
             TestStatus::Open
             | TestStatus::Ignored
             | TestStatus::Passed
             | TestStatus::NotRun
-            | TestStatus::Cancelled
-            | TestStatus::Error => Some(PreviousOutcome::Success),
+            | TestStatus::Cancelled => Some(PreviousOutcome::Success),
         },
-        TestStatus::Open
-        | TestStatus::Ignored
-        | TestStatus::NotRun
-        | TestStatus::Cancelled
-        | TestStatus::Error => None,
+        TestStatus::Open | TestStatus::Ignored | TestStatus::NotRun | TestStatus::Cancelled => None,
     }
 }
 
@@ -178,7 +180,10 @@ mod tests {
             recorded_history(TestStatus::Passed, TestStatus::Passed),
             Some(PreviousOutcome::Success)
         );
-        assert_eq!(recorded_history(TestStatus::Error, TestStatus::Error), None);
+        assert_eq!(
+            recorded_history(TestStatus::Error, TestStatus::Error),
+            Some(PreviousOutcome::Failure)
+        );
         assert_eq!(
             recorded_history(TestStatus::Cancelled, TestStatus::Cancelled),
             None

@@ -1,4 +1,5 @@
-//! Holds the history of earlier runs and the results of this run until they are saved.
+//! Holds what the state directory keeps of earlier runs: the history, with the results of this run
+//! until they are saved, and the notices of the last day.
 //!
 //! Errors never fail the run; they become notices.
 
@@ -9,6 +10,7 @@ use super::history::{
     TestRecord,
 };
 use super::message::FoundTest;
+use super::reminders::{ReminderLog, unix_time};
 use maelstrom_model::error::with_causes;
 use maelstrom_model::event::{NoticeSeverity, PreviousOutcome, UserNotice};
 use maelstrom_model::ids::TestId;
@@ -22,6 +24,7 @@ pub struct HistoryRecorder {
     /// The results of this run, indexed by the test's number.
     lessons: Vec<Option<TestRecord>>,
     coverage: DiscoveryCoverage,
+    reminders: ReminderLog,
 }
 
 impl HistoryRecorder {
@@ -33,8 +36,14 @@ impl HistoryRecorder {
             Err(error) => (PreviousRuns::default(), Some(notice(&error))),
         };
         self.past = past;
+        self.reminders = ReminderLog::open(store.directory());
         self.store = Some(store);
         notice
+    }
+
+    /// Returns whether to emit a notice that every run would repeat.
+    pub fn remind(&mut self, text: &str) -> bool {
+        self.reminders.remind(text, unix_time())
     }
 
     /// Combines a test with its result from earlier runs. The result is removed from the history,

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::attempt::JobRole;
 use maelstrom_model::backend::JobId;
-use maelstrom_model::event::{EventKind, OutputStream};
+use maelstrom_model::event::{EventKind, OutputStream, UserNotice};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost, WatchPaths};
 use maelstrom_model::job::{Job, JobOutcome, JobResult, ResourceUsage, TestCase};
 
@@ -27,6 +27,8 @@ const CAPTURED_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub enum DiscoveryEvent {
     /// Emit an event.
     Event(EventKind),
+    /// Emit a notice, unless it was emitted less than a day ago.
+    Reminder(UserNotice),
     /// Keep the history, logs and saved jobs of this run in this directory.
     StateDirectory(PathBuf),
     /// Watch these paths for changes.
@@ -74,6 +76,10 @@ impl DiscoveryHost {
 impl FrameworkHost for DiscoveryHost {
     fn emit(&self, event: impl Into<EventKind>) {
         self.post(DiscoveryEvent::Event(event.into()));
+    }
+
+    fn remind(&self, notice: UserNotice) {
+        self.post(DiscoveryEvent::Reminder(notice));
     }
 
     fn state_directory(&self, directory: PathBuf) {

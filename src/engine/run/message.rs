@@ -14,6 +14,8 @@ use maelstrom_model::job::{Job, JobResult, TestCase};
 pub struct RunOptions {
     /// Whether tests are run or only listed.
     pub errand: RunMode,
+    /// Which of the tests that discovery finds are selected, by their results in earlier runs.
+    pub history: HistoryFilter,
     /// How often each test runs in a round.
     pub repeat: NonZeroU32,
     /// The number of failed tests after which a round stops.
@@ -31,6 +33,16 @@ pub enum RunMode {
     Run,
     /// Tests are found and listed, but not run.
     List,
+}
+
+/// Which of the tests that discovery finds are selected, by their results in earlier runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HistoryFilter {
+    /// All tests are selected.
+    #[default]
+    All,
+    /// Only tests that failed when they last ran are selected. If there are none, all tests are.
+    Failed,
 }
 
 /// What happens when a round is over and no other round is pending.

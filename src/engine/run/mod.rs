@@ -21,6 +21,7 @@
 //! - [`history`]: stores the results of earlier runs; [`history_recorder`]: collects the results of
 //!   this run.
 //! - [`discarded`]: collects the files that tests wrote in vain.
+//! - [`reminders`]: keeps notices that every run would repeat to one a day.
 //! - [`output_tail`]: keeps the end of a running test's output.
 
 pub mod attempt;
@@ -36,6 +37,7 @@ pub mod host;
 pub mod machine;
 pub mod message;
 pub mod output_tail;
+mod reminders;
 pub mod signals;
 pub mod tally;
 mod trace;

@@ -72,6 +72,7 @@ pub fn main(arguments: Vec<OsString>) -> u8 {
 
 fn run(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let opening = open(
+        PROGRAM.name,
         as_typed(&arguments),
         RunCommandOptions::resolved(&arguments, &ThisProcess),
         |options, cpus| {

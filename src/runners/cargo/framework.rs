@@ -245,7 +245,13 @@ impl CargoFramework {
             | (IsolationMode::Process, _, _) => None,
         };
         let no_containers = specified.and_then(ProjectSpec::notice);
-        for notice in [doctests, toolbox, no_containers].into_iter().flatten() {
+        if let Some(doctests) = doctests {
+            host.emit(EventKind::Notice(doctests));
+        }
+        if let Some(toolbox) = toolbox {
+            host.remind(toolbox);
+        }
+        if let Some(notice) = no_containers {
             host.emit(EventKind::Notice(notice));
         }
     }

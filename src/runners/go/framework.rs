@@ -235,7 +235,10 @@ impl GoFramework {
             | (IsolationMode::Process, _, _) => None,
         };
         let no_containers = specified.and_then(ProjectSpec::notice);
-        for notice in [toolbox, no_containers].into_iter().flatten() {
+        if let Some(toolbox) = toolbox {
+            host.remind(toolbox);
+        }
+        if let Some(notice) = no_containers {
             host.emit(EventKind::Notice(notice));
         }
     }

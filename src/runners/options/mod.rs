@@ -187,12 +187,15 @@ pub enum EventStreamFormat {
     GoList,
 }
 
-/// Whether passing tests' output is shown.
+/// Whether and when passing tests' output is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassingTestOutput {
     /// Their output is not shown.
     Hidden,
+    /// All tests' output is shown while they run.
     Shown,
+    /// Their output is shown when they have ended.
+    ShownAtEnd,
 }
 
 /// The error of `--strict` without containers: only a container can hide files from tests.

@@ -7,12 +7,15 @@ use clap::{Args, ValueEnum};
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
 
 /// The options of [`ReportOptions`] that can also be set by variables and configuration files.
-pub const REPORT_VALUES: [ConfigOption; 7] = [
+pub const REPORT_VALUES: [ConfigOption; 10] = [
     ConfigOption::new("ui", ConfigOptionKind::Text),
     ConfigOption::new("quiet", ConfigOptionKind::Boolean),
     ConfigOption::new("no-tui", ConfigOptionKind::Boolean),
     ConfigOption::new("on-finish", ConfigOptionKind::Text),
     ConfigOption::new("color", ConfigOptionKind::Text),
+    ConfigOption::new("style", ConfigOptionKind::Text),
+    ConfigOption::new("slowest", ConfigOptionKind::Number),
+    ConfigOption::new("terminal", ConfigOptionKind::Text),
     ConfigOption::new("junit", ConfigOptionKind::Text),
     ConfigOption::new("github", ConfigOptionKind::Text),
 ];
@@ -32,6 +35,21 @@ pub struct ReportOptions {
     /// Print only failures and the summary; the same as --ui=quiet
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// What is printed for each test; also turns the dashboard off
+    #[arg(long, value_name = "STYLE", value_enum, conflicts_with_all = ["ui", "quiet"])]
+    pub style: Option<StyleOption>,
+
+    /// Number of tests in the list of the slowest at the end; 0 means none [default: 5, of those
+    /// that take a second or longer]
+    #[arg(long, value_name = "N")]
+    pub slowest: Option<u32>,
+
+    /// What to do with a terminal besides printing lines: `auto`, `none`, or a list of title,
+    /// progress, links, bell, notification [default: auto, which is title and progress on terminals
+    /// that are known to have them]
+    #[arg(long, value_name = "FEATURES", value_parser = terminal_features)]
+    pub terminal: Option<TerminalOption>,
 
     /// What the dashboard does when the run ends
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
@@ -71,6 +89,48 @@ pub struct ReportOptions {
     pub watch: bool,
 }
 
+/// What to do with a terminal besides printing lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TerminalOption {
+    /// What the terminal is known to handle.
+    Auto,
+    /// These features; none if the list is empty.
+    Only(Vec<TerminalFeatureOption>),
+}
+
+/// A feature of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TerminalFeatureOption {
+    /// The counts in the title
+    Title,
+    /// A progress bar in the tab or the task bar
+    Progress,
+    /// Locations of failures as links
+    Links,
+    /// The bell at the end of a long run
+    Bell,
+    /// A notification of the desktop at the end of a long run
+    Notification,
+}
+
+/// Parses the value of `--terminal`.
+fn terminal_features(text: &str) -> Result<TerminalOption, String> {
+    match text {
+        "auto" => return Ok(TerminalOption::Auto),
+        "none" => return Ok(TerminalOption::Only(Vec::new())),
+        _ => {}
+    }
+    let features = text.split(',').map(|name| {
+        TerminalFeatureOption::from_str(name.trim(), false).map_err(|_| {
+            format!(
+                "`{name}` is none of title, progress, links, bell, notification; `auto` and `none` \
+                 stand alone"
+            )
+        })
+    });
+    Ok(TerminalOption::Only(features.collect::<Result<_, _>>()?))
+}
+
 /// Parses the value of `--replay-speed`.
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse() {
@@ -93,6 +153,19 @@ pub enum UiOption {
     Plain,
     /// Failures and the summary
     Quiet,
+}
+
+/// What is printed for each test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StyleOption {
+    /// A line; the output of failed tests
+    Lines,
+    /// A character; the output of failed tests at the end
+    Dots,
+    /// Nothing, except for failed tests: the same as --quiet
+    Failures,
+    /// The name; the output of failed tests at the end
+    Names,
 }
 
 /// What the dashboard does when the run ends.
@@ -129,4 +202,24 @@ pub enum ColorOption {
     Always,
     /// Never
     Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_of_terminals_are_a_list_or_a_word() {
+        use TerminalFeatureOption::{Bell, Title};
+        let only = TerminalOption::Only;
+        assert_eq!(terminal_features("auto"), Ok(TerminalOption::Auto));
+        assert_eq!(terminal_features("none"), Ok(only(Vec::new())));
+        assert_eq!(
+            terminal_features("title, bell"),
+            Ok(only(vec![Title, Bell]))
+        );
+        for wrong in ["", "title,none", "sound", "title,"] {
+            assert!(terminal_features(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -1,26 +1,46 @@
-//! Line-based reports of a run for logs and terminals, either plain or quiet.
+//! Line-based reports of a run for logs and terminals, in several styles.
 //!
-//! - [`plain`] turns events into lines.
+//! - [`plain`] turns events into lines, [`per_test`] those of single tests.
+//! - [`counter`] counts the tests for their lines. [`dots`] writes a character instead of a line.
+//! - [`live`] writes the output of running tests while it is written.
+//! - [`details`] writes the line and the details of a test, [`log_lines`] its captured output.
+//! - [`links`] links the locations of failures to files.
 //! - [`build`] writes the output of the build.
-//! - [`ending`] writes the end of a report, which the dashboard also prints when it closes.
+//! - [`ending`] writes the end of a report, which the dashboard also prints when it closes:
+//!   [`failure_list`] the names of the failed tests, with the messages that [`excerpt`] finds;
+//!   [`totals`] the counts.
 //! - [`extent`] limits how much of a test's output a report shows.
-//! - [`rerun`] computes the command that reruns the failed tests.
+//! - [`rerun`] computes the commands that rerun failed tests.
+//! - [`terminal_status`] shows the progress in the terminal's title.
+//! - [`writer`] keeps the position in the output.
 //! - [`options`] holds the options of a report.
 //! - [`output`] is the writer, which never blocks its caller; `spill` is its overflow file.
 //!
 //! [`run`] consumes events as fast as they arrive, even if the output stream is slow or stalled.
 //! The only escape sequences in a report are colors, and only if [`RunReportOptions::color`] allows
-//! them.
+//! them, and those of [`RunReportOptions::terminal`].
 
 mod build;
+mod counter;
+mod details;
+mod dots;
 mod ending;
+mod excerpt;
 mod extent;
+mod failure_list;
+mod links;
+mod live;
+mod log_lines;
 mod options;
 mod output;
+mod per_test;
 mod plain;
 mod rerun;
 mod spill;
+mod terminal_status;
 pub(super) mod text;
+mod totals;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -28,18 +48,19 @@ mod tests;
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
+use self::terminal_status::TerminalStatus;
+use crate::model::RunModel;
+use crate::terminal;
+use crate::terminal_features::TerminalFeatureSet;
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::{Event, EventKind, RunEvent};
 
 pub use self::build::{write_build, write_build_output};
-pub use self::ending::{
-    PrecedingOutput, write_ending, write_failures, write_notice, write_summary,
-};
+pub use self::ending::{PrecedingOutput, write_ending, write_notice};
 pub(crate) use self::extent::{SHOWN_MAX, ShownLines, shown};
-pub use self::options::{PassingOutputDisplay, ReportVerbosity, RunReportOptions};
+pub use self::options::{PassingOutputDisplay, ReportStyle, RunReportOptions, SlowestTests};
 pub use self::output::{BackgroundWriteError, BackgroundWriter, WholeLineWriter};
 pub use self::plain::RunReport;
-pub use self::rerun::command as rerun_command;
 pub(crate) use self::text::{OutputSanitizer, changed, detail};
 
 /// The maximum number of events taken from the channel at a time.
@@ -58,6 +79,9 @@ pub trait LineReport {
 
     /// Writes a progress line if it is due.
     fn tick(&mut self, now_us: u64, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Returns the model that the events have been applied to.
+    fn model(&self) -> &RunModel;
 }
 
 impl LineReport for RunReport {
@@ -72,6 +96,10 @@ impl LineReport for RunReport {
     fn tick(&mut self, now_us: u64, out: &mut dyn Write) -> io::Result<()> {
         RunReport::tick(self, now_us, out)
     }
+
+    fn model(&self) -> &RunModel {
+        RunReport::model(self)
+    }
 }
 
 /// Writes the report of a run until the run finishes or the event channel closes.
@@ -82,13 +110,14 @@ pub fn run(
     options: RunReportOptions,
     output: BackgroundWriter,
 ) -> Result<(), BackgroundWriteError> {
-    run_lines(events, RunReport::new(options), output)
+    run_lines(events, RunReport::new(options), options.terminal, output)
 }
 
 /// Like [`run`], with a report that another one is part of.
 pub fn run_lines(
     events: EventReceiver,
-    lines: impl LineReport,
+    mut report: impl LineReport,
+    features: TerminalFeatureSet,
     output: BackgroundWriter,
 ) -> Result<(), BackgroundWriteError> {
     // The runtime provides the timer: the thread waits for an event or for the next progress line.
@@ -96,18 +125,34 @@ pub fn run_lines(
         .enable_time()
         .build()
         .map_err(BackgroundWriteError::Thread)?;
+    // The sequences break no line, and no line has to wait for their end.
+    let mut beside = output.whole_line_writer();
+    let mut status = TerminalStatus::new(features);
+    let mut show = |model: &RunModel| {
+        let text = status.update(model);
+        if !text.is_empty() {
+            terminal::status_is_shown();
+            // Without a reader of the output, there is no terminal.
+            drop(beside.write_all(text.as_bytes()));
+        }
+    };
     let mut output = BufWriter::with_capacity(GATHERED_BYTES, output);
-    let reported = runtime.block_on(report(events, lines, &mut output));
+    let reported = runtime.block_on(write_report(events, &mut report, &mut output, &mut show));
     let flushed = reported.and_then(|()| output.flush());
-    let (output, _) = output.into_parts();
-    output.finish()?;
+    let (mut output, _) = output.into_parts();
+    // After everything else, so that no line waits for it.
+    drop(output.write_all(status.end(report.model()).as_bytes()));
+    let finished = output.finish();
+    terminal::status_is_removed();
+    finished?;
     flushed.map_err(BackgroundWriteError::Write)
 }
 
-async fn report(
+async fn write_report(
     mut events: EventReceiver,
-    mut report: impl LineReport,
+    report: &mut impl LineReport,
     output: &mut impl Write,
+    show: &mut impl FnMut(&RunModel),
 ) -> io::Result<()> {
     let mut clock = ReportClock::default();
     let mut taken = Vec::with_capacity(EVENTS_MAX);
@@ -136,6 +181,7 @@ async fn report(
                 return Ok(());
             }
         }
+        show(report.model());
     }
 }
 

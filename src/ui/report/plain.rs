@@ -1,6 +1,8 @@
 //! The core of a report: turns events into lines. Its only side effect is the log store's spool
 //! file.
 //!
+//! What it writes for a test is in `per_test.rs`.
+//!
 //! Time is always an argument: the time of the event for [`RunReport::apply`], and the caller's
 //! clock for [`RunReport::tick`]. Lines are only ever appended.
 
@@ -11,18 +13,19 @@ use crate::log::LogStore;
 use crate::model::{BuildPhase, RunModel, RunPhase};
 use crate::style::TextRole;
 use maelstrom_model::event::{
-    AttemptEvent, AttemptFinished, BackendInfo, BuildEvent, Event, EventKind, NoticeSeverity,
-    RoundCause, RoundEvent, RunEvent, RunStarted, TestEvent, TestOutcome, WatchEvent,
-    WorkerStatusEvent,
+    AttemptEvent, BackendInfo, BuildEvent, Event, EventKind, NoticeSeverity, RoundCause,
+    RoundEvent, RunEvent, RunStarted, TestEvent, WatchEvent, WorkerStatusEvent,
 };
 
 use super::build::write_build_output;
-use super::ending::{
-    OutputExtent, PrecedingOutput, write_ending, write_line, write_log, write_notice, write_output,
-    write_summary,
-};
-use super::options::{PassingOutputDisplay, ReportVerbosity, RunReportOptions};
+use super::counter::AttemptCounter;
+use super::dots::DotRows;
+use super::ending::{FailureOutput, PrecedingOutput, RunEnding, write_notice};
+use super::links::FileLinks;
+use super::live::LiveOutput;
+use super::options::RunReportOptions;
 use super::text::{HumanDuration, changed, count, printable};
+use super::writer::{OutputPosition, ReportWriter, ShownFailures};
 
 /// The time without activity after which a progress line reports what is running.
 const SILENCE_US: u64 = 10_000_000;
@@ -31,15 +34,20 @@ const SILENCE_US: u64 = 10_000_000;
 const SILENCE_US_MAX: u64 = 80_000_000;
 /// The number of longest-running tests that a progress line names.
 const LONGEST_NAMED: usize = 3;
-/// The maximum number of bytes of build output that a quiet report keeps in case the build fails.
+/// The maximum number of bytes of build output that a terse report keeps in case the build fails.
 const BUILD_OUTPUT_BYTES_MAX: usize = 256 << 10;
 
 /// The state of a report while its run is going on.
 #[derive(Debug)]
 pub struct RunReport {
-    options: RunReportOptions,
-    model: RunModel,
-    logs: LogStore,
+    pub(super) options: RunReportOptions,
+    pub(super) model: RunModel,
+    pub(super) logs: LogStore,
+    pub(super) counter: AttemptCounter,
+    pub(super) dots: DotRows,
+    pub(super) live: LiveOutput,
+    pub(super) shown_failures: ShownFailures,
+    position: OutputPosition,
     /// The time of the last activity; see [`RunReport::keep_time`].
     silent_since_us: u64,
     /// The time from `broken_at_us` to the next progress line.
@@ -47,7 +55,7 @@ pub struct RunReport {
     /// The time of the last progress line, or of the last activity if that is later.
     broken_at_us: u64,
     build_started_us: u64,
-    /// The end of the build output, which only a quiet report keeps.
+    /// The end of the build output, which only a terse report keeps.
     build_output: VecDeque<u8>,
 }
 
@@ -58,6 +66,11 @@ impl RunReport {
             options,
             model: RunModel::new(),
             logs: LogStore::new(),
+            counter: AttemptCounter::default(),
+            dots: DotRows::default(),
+            live: LiveOutput::default(),
+            shown_failures: ShownFailures::default(),
+            position: OutputPosition::default(),
             silent_since_us: 0,
             patience_us: SILENCE_US,
             broken_at_us: 0,
@@ -66,30 +79,39 @@ impl RunReport {
         }
     }
 
+    /// Returns the state of the run.
+    pub(super) fn model(&self) -> &RunModel {
+        &self.model
+    }
+
     /// Updates the report with an event and writes the resulting lines, if any.
     pub fn apply(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
         // Read before the model applies the event: the start of a test counts as activity only if
         // no test was running.
         let was_running = self.model.running().len() > 0;
         self.model.apply(event);
-        match self.options.verbosity {
-            ReportVerbosity::Plain => self.plain(event, out)?,
-            ReportVerbosity::Quiet => self.quiet(event, out)?,
+        self.counter.apply(&event.kind);
+        let mut position = self.position;
+        let mut out = ReportWriter::new(out, &mut position);
+        let written = match self.options.style.tells_progress() {
+            true => self.write_with_progress(event, &mut out),
+            false => self.write_tersely(event, &mut out),
+        };
+        let is_output = matches!(event.kind, EventKind::Attempt(AttemptEvent::Output { .. }));
+        if position != self.position && !is_output {
+            self.live.interrupt();
         }
+        self.position = position;
         self.keep_time(event, was_running);
-        Ok(())
+        written
     }
 
     /// Returns the time at which [`RunReport::tick`] writes the next progress line, unless an event
-    /// resets it. `None` if no progress line is due, as in a quiet report.
+    /// resets it. `None` if no progress line is due, as in a terse report.
     pub fn wake_us(&self) -> Option<u64> {
         let busy = self.model.running().len() > 0 || self.is_building();
-        match self.options.verbosity {
-            ReportVerbosity::Plain if busy => {
-                Some(self.broken_at_us.saturating_add(self.patience_us))
-            }
-            ReportVerbosity::Plain | ReportVerbosity::Quiet => None,
-        }
+        let is_due = busy && self.options.style.tells_progress();
+        is_due.then(|| self.broken_at_us.saturating_add(self.patience_us))
     }
 
     /// Writes a progress line if [`RunReport::wake_us`] has passed.
@@ -104,6 +126,9 @@ impl RunReport {
         };
         self.broken_at_us = now_us;
         self.patience_us = (self.patience_us * 2).min(SILENCE_US_MAX);
+        self.live.interrupt();
+        let mut out = ReportWriter::new(out, &mut self.position);
+        out.begin_line()?;
         writeln!(out, "{}", self.options.color.paint(TextRole::Faint, line))
     }
 
@@ -124,6 +149,13 @@ impl RunReport {
             EventKind::Round(RoundEvent::Started { .. })
             | EventKind::Attempt(AttemptEvent::Finished(_)) => true,
             EventKind::Attempt(AttemptEvent::Started { .. }) => !was_running,
+            EventKind::Attempt(AttemptEvent::Output { .. }) => {
+                // What is shown is a sign of life, but no test has ended.
+                if self.is_live() {
+                    self.broken_at_us = event.at_us;
+                }
+                false
+            }
             EventKind::Run(RunEvent::Continued { suspended_us }) => {
                 self.silent_since_us = self.silent_since_us.saturating_add(*suspended_us);
                 self.broken_at_us = self.broken_at_us.saturating_add(*suspended_us);
@@ -145,30 +177,36 @@ impl RunReport {
         }
     }
 
-    fn plain(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+    fn write_with_progress(&mut self, event: &Event, out: &mut ReportWriter<'_>) -> io::Result<()> {
         let color = self.options.color;
         match &event.kind {
             EventKind::Run(change) => write_run(change, out),
             EventKind::Build(BuildEvent::Output { text }) => {
+                out.begin_line()?;
                 write_build_output(out, color, &text.0)
             }
             EventKind::Build(BuildEvent::Finished { succeeded: false }) => self.build_failed(out),
             EventKind::Test(TestEvent::DiscoveryFinished {
                 selected,
                 deselected,
-            }) => writeln!(out, "{}", found(*selected, *deselected)),
+            }) => {
+                out.begin_line()?;
+                writeln!(out, "{}", found(*selected, *deselected))
+            }
             EventKind::Watch(change) => self.watch(change, out),
-            EventKind::Round(RoundEvent::Started { round, cause }) => match cause {
-                RoundCause::Start => Ok(()),
-                RoundCause::Rerun => writeln!(out, "\nround {round}: tests are run again"),
-                RoundCause::Watch => writeln!(out, "round {round}"),
-            },
-            EventKind::Round(RoundEvent::Finished { .. }) => write_ending(
-                out,
-                color,
-                PrecedingOutput::Trouble,
-                (&self.model, &self.logs),
-            ),
+            EventKind::Round(change) => {
+                if let RoundEvent::Started { round, cause } = change {
+                    out.begin_line()?;
+                    match cause {
+                        RoundCause::Start => {}
+                        RoundCause::Rerun => {
+                            writeln!(out, "\nround {round}: tests are run again")?;
+                        }
+                        RoundCause::Watch => writeln!(out, "round {round}")?,
+                    }
+                }
+                self.round(change, out)
+            }
             EventKind::Attempt(change) => self.attempt(event.at_us, change, out),
             EventKind::Worker(change) => self.worker(change, out),
             // The summary repeats these notices, so a line here would be redundant.
@@ -177,15 +215,15 @@ impl RunReport {
             {
                 Ok(())
             }
-            EventKind::Notice(notice) => write_notice(out, color, notice),
-            EventKind::Build(_)
-            | EventKind::Test(_)
-            | EventKind::Round(_)
-            | EventKind::Cluster(_) => Ok(()),
+            EventKind::Notice(notice) => {
+                out.begin_line()?;
+                write_notice(out, color, notice)
+            }
+            EventKind::Build(_) | EventKind::Test(_) | EventKind::Cluster(_) => Ok(()),
         }
     }
 
-    fn quiet(&mut self, event: &Event, out: &mut dyn Write) -> io::Result<()> {
+    fn write_tersely(&mut self, event: &Event, out: &mut ReportWriter<'_>) -> io::Result<()> {
         let color = self.options.color;
         match &event.kind {
             EventKind::Build(BuildEvent::Output { text }) => {
@@ -202,22 +240,18 @@ impl RunReport {
                 if *succeeded {
                     return Ok(());
                 }
+                out.begin_line()?;
                 write_build_output(out, color, &text)?;
                 self.build_failed(out)
             }
             EventKind::Watch(change) => self.watch(change, out),
-            EventKind::Round(RoundEvent::Finished { .. }) => write_summary(
-                out,
-                color,
-                PrecedingOutput::Trouble,
-                (&self.model, &self.logs),
-            ),
+            EventKind::Round(change) => self.round(change, out),
             EventKind::Attempt(change) => self.attempt(event.at_us, change, out),
             EventKind::Notice(notice) if notice.severity >= NoticeSeverity::Warning => {
+                out.begin_line()?;
                 write_notice(out, color, notice)
             }
             EventKind::Build(_)
-            | EventKind::Round(_)
             | EventKind::Notice(_)
             | EventKind::Run(_)
             | EventKind::Test(_)
@@ -226,55 +260,53 @@ impl RunReport {
         }
     }
 
-    fn build_failed(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn round(&mut self, event: &RoundEvent, out: &mut ReportWriter<'_>) -> io::Result<()> {
+        match event {
+            RoundEvent::Started { .. } => {
+                self.shown_failures.clear();
+                Ok(())
+            }
+            RoundEvent::RerunQueued { .. } => Ok(()),
+            RoundEvent::Finished { .. } => RunEnding {
+                color: self.options.color,
+                links: FileLinks::of(self.options.terminal),
+                before: PrecedingOutput::Trouble,
+                failures: match self.options.style.tells_failures_at_once() {
+                    true => FailureOutput::Written,
+                    false => FailureOutput::Missing,
+                },
+                slowest: self.options.slowest,
+                model: &self.model,
+                logs: &self.logs,
+            }
+            .write(out, &mut self.shown_failures),
+        }
+    }
+
+    fn build_failed(&self, out: &mut ReportWriter<'_>) -> io::Result<()> {
         let text = self.options.color.paint(TextRole::Bad, "the build failed");
+        out.begin_line()?;
         writeln!(out, "{text}")
     }
 
-    fn watch(&self, event: &WatchEvent, out: &mut dyn Write) -> io::Result<()> {
+    fn watch(&self, event: &WatchEvent, out: &mut ReportWriter<'_>) -> io::Result<()> {
+        out.begin_line()?;
         match event {
             WatchEvent::FilesChanged { paths, more } => self.changed(paths, *more, out),
             WatchEvent::AwaitingChange { directories } => self.awaiting(*directories, out),
         }
     }
 
-    fn attempt(&mut self, at_us: u64, event: &AttemptEvent, out: &mut dyn Write) -> io::Result<()> {
-        match event {
-            AttemptEvent::Output {
-                test,
-                attempt,
-                stream,
-                text,
-            } => {
-                self.logs.append((*test, *attempt), *stream, &text.0, at_us);
-                Ok(())
-            }
-            // The output of the build already shows this failure.
-            AttemptEvent::Finished(finished) if self.model.tests.is_place(finished.test) => Ok(()),
-            AttemptEvent::Finished(finished) => {
-                let has_line = match self.options.verbosity {
-                    ReportVerbosity::Plain => true,
-                    ReportVerbosity::Quiet => finished.outcome.is_failure(),
-                };
-                if has_line {
-                    write_line(out, self.options.color, &self.model, finished)?;
-                }
-                self.finished(finished, out)
-            }
-            AttemptEvent::Queued { .. }
-            | AttemptEvent::Started { .. }
-            | AttemptEvent::Subtest { .. } => Ok(()),
-        }
-    }
-
-    fn worker(&self, event: &WorkerStatusEvent, out: &mut dyn Write) -> io::Result<()> {
+    fn worker(&self, event: &WorkerStatusEvent, out: &mut ReportWriter<'_>) -> io::Result<()> {
         match event {
             WorkerStatusEvent::Joined { name, slots, .. } if self.is_remote() => {
                 let slots = count(u64::from(*slots), "slot", "slots");
+                out.begin_line()?;
                 writeln!(out, "worker {} joined: {slots}", printable(name))
             }
             WorkerStatusEvent::Left { worker, reason } => {
                 let name = self.model.worker(*worker).map_or("", |worker| &worker.name);
+                out.begin_line()?;
                 writeln!(
                     out,
                     "worker {} left: {}",
@@ -286,7 +318,7 @@ impl RunReport {
         }
     }
 
-    fn changed(&self, paths: &[String], more: u32, out: &mut dyn Write) -> io::Result<()> {
+    fn changed(&self, paths: &[String], more: u32, out: &mut ReportWriter<'_>) -> io::Result<()> {
         let text = match self.model.phase {
             RunPhase::Starting | RunPhase::Running | RunPhase::Cancelling { .. } => {
                 "this round is out of date, another follows"
@@ -298,44 +330,10 @@ impl RunReport {
         writeln!(out, "\n{what} {text}")
     }
 
-    fn awaiting(&self, directories: u32, out: &mut dyn Write) -> io::Result<()> {
+    fn awaiting(&self, directories: u32, out: &mut ReportWriter<'_>) -> io::Result<()> {
         let directories = count(u64::from(directories), "directory", "directories");
         let text = format!("watching {directories} for changes; ^C ends this");
         writeln!(out, "{}", self.options.color.paint(TextRole::Faint, text))
-    }
-
-    /// Writes the output of a finished attempt, if it is wanted, and removes logs that are no
-    /// longer needed.
-    fn finished(&mut self, finished: &AttemptFinished, out: &mut dyn Write) -> io::Result<()> {
-        let color = self.options.color;
-        let key = (finished.test, finished.attempt);
-        match (&finished.outcome, self.options.passing_output) {
-            (
-                TestOutcome::Failed { .. }
-                | TestOutcome::TimedOut { .. }
-                | TestOutcome::Error { .. },
-                _,
-            ) => {
-                write_output(out, color, (finished, &self.logs), OutputExtent::Whole)?;
-            }
-            (TestOutcome::Passed, PassingOutputDisplay::Shown) => {
-                write_log(out, color, &self.logs, key)?
-            }
-            (TestOutcome::Passed, PassingOutputDisplay::Hidden)
-            | (TestOutcome::Ignored { .. } | TestOutcome::Cancelled, _) => {}
-        }
-        // The ending repeats the output of one attempt. Attempts that are still running keep their
-        // logs.
-        let needed = super::ending::representative_attempt(&self.model, finished.test)
-            .filter(|_| self.model.tests.state(finished.test).is_failure())
-            .map(|finished| finished.attempt);
-        let attempts: Vec<_> = self.model.tests.attempts(finished.test).collect();
-        for record in attempts {
-            if record.finished.is_some() && Some(record.attempt) != needed {
-                self.logs.remove((finished.test, record.attempt));
-            }
-        }
-        Ok(())
     }
 
     fn heartbeat(&self, now_us: u64) -> String {
@@ -398,6 +396,13 @@ impl RunReport {
         }
     }
 
+    /// Returns whether at most one test can run at a time.
+    pub(super) fn has_one_slot(&self) -> bool {
+        let present = self.model.workers().filter(|worker| worker.is_present());
+        let slots: usize = present.map(|worker| worker.slots.len()).sum();
+        slots == 1
+    }
+
     fn is_remote(&self) -> bool {
         match self.model.run.as_ref().map(|run| &run.backend) {
             Some(BackendInfo::Broker { .. }) => true,
@@ -406,11 +411,12 @@ impl RunReport {
     }
 }
 
-fn write_run(event: &RunEvent, out: &mut dyn Write) -> io::Result<()> {
+fn write_run(event: &RunEvent, out: &mut ReportWriter<'_>) -> io::Result<()> {
     match event {
         RunEvent::Started(run) => writeln!(out, "{}", introduction(run)),
         RunEvent::Cancelling { grace_us } => {
             let grace = HumanDuration(*grace_us);
+            out.begin_line()?;
             writeln!(
                 out,
                 "cancelling: running tests have {grace} to end by themselves"

@@ -1,8 +1,12 @@
-//! The command that reruns the failed tests of a run and no others.
+//! The commands that rerun failed tests and no others.
 //!
-//! It is the original command with its include patterns replaced by patterns for the failed tests,
-//! so it also works on another machine, for instance when you copy it from a CI log. Exclude
-//! patterns and other options stay, since they did not exclude the failed tests.
+//! The failed tests together are rerun by the original command and `--failed`, which is short and
+//! relies on the history of this machine. A single one is rerun by the original command with its
+//! include patterns replaced by a pattern for the test, so it also works on another machine, for
+//! instance when you copy it from a CI log. Exclude patterns and other options stay, since they did
+//! not exclude the test.
+//!
+//! A binary whose tests could not be listed has no test in the history, so patterns select it.
 
 use crate::model::{RunModel, TestIdentity};
 use maelstrom_model::ids::TestId;
@@ -14,12 +18,26 @@ const COMMAND_BYTES_MAX: usize = 4_000;
 /// The target kinds that can follow the name of a cargo artifact, as in `cli(test)`.
 const KINDS_WITH_NAME: [&str; 4] = ["binary", "test", "example", "benchmark"];
 
-/// Returns the command line, quoted for a shell. `None` if no test failed, and for programs whose
-/// tests can't be selected by name.
-pub fn command(model: &RunModel) -> Option<String> {
+/// The option that selects the failed tests, and its other names.
+const FAILED: [&str; 3] = ["--failed", "--last-failed", "--lf"];
+
+/// The words after which all arguments are for the tests.
+const ENDS_OF_OPTIONS: [&str; 3] = ["--", "-args", "--args"];
+
+/// Returns the command line that reruns all failed tests, quoted for a shell. `None` if no test
+/// failed, and for programs whose tests can't be selected by name.
+pub(super) fn command(model: &RunModel) -> Option<String> {
     let run = model.run.as_ref()?;
     let form = PatternDialect::of(&run.program)?;
-    model.failed_tests().next()?;
+    let failed: Vec<TestId> = model.failed_tests().collect();
+    if failed.is_empty() {
+        return None;
+    }
+    let is_listed = |test: &TestId| !model.tests.identity(*test).name.is_empty();
+    if failed.iter().all(is_listed) {
+        let words = with_failed(&run.command);
+        return shlex::try_join(words.iter().map(String::as_str)).ok();
+    }
     [
         PatternGranularity::Case,
         PatternGranularity::Artifact,
@@ -27,11 +45,22 @@ pub fn command(model: &RunModel) -> Option<String> {
     ]
     .into_iter()
     .map(|detail| {
-        let patterns = patterns(model, form, detail);
+        let patterns = patterns(model, form, &failed, detail);
         let words = with_includes(&run.command, &patterns);
         shlex::try_join(words.iter().map(String::as_str))
     })
     .find_map(|command| command.ok().filter(|line| line.len() <= COMMAND_BYTES_MAX))
+}
+
+/// Returns the command line that runs one test and no other, quoted for a shell. `None` for programs
+/// whose tests can't be selected by name, and if the name is too long.
+pub(super) fn command_of(model: &RunModel, test: TestId) -> Option<String> {
+    let run = model.run.as_ref()?;
+    let form = PatternDialect::of(&run.program)?;
+    let patterns = patterns(model, form, &[test], PatternGranularity::Case);
+    let words = without_failed(&with_includes(&run.command, &patterns));
+    let command = shlex::try_join(words.iter().map(String::as_str)).ok()?;
+    (command.len() <= COMMAND_BYTES_MAX).then_some(command)
 }
 
 /// The selectors that a program's patterns use for a test.
@@ -62,9 +91,14 @@ enum PatternGranularity {
 }
 
 /// Returns one pattern for each artifact, or package, with failed tests.
-fn patterns(model: &RunModel, form: PatternDialect, detail: PatternGranularity) -> Vec<String> {
+fn patterns(
+    model: &RunModel,
+    form: PatternDialect,
+    tests: &[TestId],
+    detail: PatternGranularity,
+) -> Vec<String> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for test in model.failed_tests() {
+    for &test in tests {
         let (group, case) = terms(model, form, test);
         let group = match detail {
             PatternGranularity::Case | PatternGranularity::Artifact => group.join(" && "),
@@ -163,14 +197,38 @@ fn is_balanced(text: &str, open: char, close: char) -> bool {
     depth == 0
 }
 
+/// Splits a command into its own words and the arguments for the tests.
+fn split(command: &[String]) -> (&[String], &[String]) {
+    let ends_options = |word: &String| ENDS_OF_OPTIONS.contains(&word.as_str());
+    let end = command.iter().position(ends_options);
+    command.split_at(end.unwrap_or(command.len()))
+}
+
+fn is_failed(word: &str) -> bool {
+    FAILED.contains(&word)
+}
+
+/// Returns the command with the option that selects the failed tests.
+fn with_failed(command: &[String]) -> Vec<String> {
+    let (options, arguments) = split(command);
+    let mut words = options.to_vec();
+    if !words.iter().any(|word| is_failed(word)) {
+        words.push("--failed".to_owned());
+    }
+    words.extend_from_slice(arguments);
+    words
+}
+
+/// Returns the command without the option that selects the failed tests.
+fn without_failed(command: &[String]) -> Vec<String> {
+    let (options, arguments) = split(command);
+    let options = options.iter().filter(|word| !is_failed(word));
+    options.chain(arguments).cloned().collect()
+}
+
 /// Returns the command with its include patterns replaced by `patterns`.
 fn with_includes(command: &[String], patterns: &[String]) -> Vec<String> {
-    // Every word after `--` is an argument for the tests.
-    let end = command
-        .iter()
-        .position(|word| word == "--")
-        .unwrap_or(command.len());
-    let (options, arguments) = command.split_at(end);
+    let (options, arguments) = split(command);
     let mut words = Vec::new();
     let mut rest = options.iter();
     while let Some(word) = rest.next() {
@@ -207,6 +265,35 @@ mod tests {
             with_includes(&words(given), &["new".to_owned()]),
             words(expected)
         );
+    }
+
+    #[test]
+    fn the_option_is_added_once_and_before_the_arguments_of_the_tests() {
+        for (given, with, without) in [
+            (
+                "cargo maelstrom",
+                "cargo maelstrom --failed",
+                "cargo maelstrom",
+            ),
+            (
+                "cargo maelstrom -p core --failed -- --lf",
+                "cargo maelstrom -p core --failed -- --lf",
+                "cargo maelstrom -p core -- --lf",
+            ),
+            (
+                "maelstrom-go-test ./... -args -v",
+                "maelstrom-go-test ./... --failed -args -v",
+                "maelstrom-go-test ./... -args -v",
+            ),
+            (
+                "maelstrom-pytest --lf x",
+                "maelstrom-pytest --lf x",
+                "maelstrom-pytest x",
+            ),
+        ] {
+            assert_eq!(with_failed(&words(given)), words(with));
+            assert_eq!(without_failed(&words(given)), words(without));
+        }
     }
 
     #[test]

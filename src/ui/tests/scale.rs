@@ -22,7 +22,7 @@ use maelstrom_container::spec::{
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::driver::{RunSetup, drive};
 use maelstrom_engine::run::event_sink::EventSink;
-use maelstrom_engine::run::message::{AtEnd, RunMode, RunOptions};
+use maelstrom_engine::run::message::{AtEnd, HistoryFilter, RunMode, RunOptions};
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_engine::schedule::SlotScheduler;
@@ -39,6 +39,7 @@ use maelstrom_model::job::{
 };
 use maelstrom_ui::report;
 use maelstrom_ui::style::OutputColor;
+use maelstrom_ui::terminal_features::TerminalFeatureSet;
 use tokio::sync::mpsc::unbounded_channel;
 
 const TESTS: u32 = 100_000;
@@ -197,9 +198,11 @@ fn run(state_directory: &Path) -> u8 {
     let (_commands, commands) = unbounded_channel::<UiCommand>();
     let (_interrupts, interrupts) = unbounded_channel::<TerminationSignal>();
     let options = report::RunReportOptions {
-        verbosity: report::ReportVerbosity::Plain,
+        style: report::ReportStyle::Lines,
         color: OutputColor::Never,
         passing_output: report::PassingOutputDisplay::Hidden,
+        slowest: report::SlowestTests::wanted(None, report::ReportStyle::Lines),
+        terminal: TerminalFeatureSet::NONE,
     };
     let output = report::BackgroundWriter::start(std::io::sink()).unwrap();
     let screen = std::thread::spawn(move || report::run(events, options, output));
@@ -211,6 +214,7 @@ fn run(state_directory: &Path) -> u8 {
     let setup = RunSetup {
         wishes: RunOptions {
             errand: RunMode::Run,
+            history: HistoryFilter::All,
             repeat: NonZeroU32::MIN,
             stop_after: None,
             at_end: AtEnd::Leave,

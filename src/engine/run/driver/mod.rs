@@ -27,7 +27,7 @@ use super::history::{DiscoveryCoverage, HistoryStore};
 use super::history_recorder::HistoryRecorder;
 use super::host::{DiscoveryEvent, DiscoveryHost, HelperAction, HelperJobs, discovery_host};
 use super::machine::{RunState, RunStateMachine};
-use super::message::{RunEffect, RunInput};
+use super::message::{HistoryFilter, RunEffect, RunInput};
 use super::output_tail::OutputTail;
 use super::signals::TerminationSignal;
 use super::trace;
@@ -210,6 +210,11 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
     fn on_discovery_event(&mut self, mail: DiscoveryEvent, sentinel: &mut FileWatcher) {
         match mail {
             DiscoveryEvent::Event(event) => self.handle_input(RunInput::Fact(event)),
+            DiscoveryEvent::Reminder(notice) => {
+                if self.notebook.remind(&notice.text) {
+                    self.handle_input(RunInput::Fact(EventKind::Notice(notice)));
+                }
+            }
             DiscoveryEvent::StateDirectory(directory) => {
                 self.log.keep_in(&directory);
                 self.shells.keep_jobs_in(directory.join("jobs"));
@@ -262,9 +267,9 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
     fn discovered(&mut self, result: Result<DiscoverySummary, F::Error>) {
         let (coverage, input) = match result {
             Ok(summary) => (
-                match summary.deselected {
-                    0 => DiscoveryCoverage::Whole,
-                    _ => DiscoveryCoverage::Partial,
+                match (summary.deselected, self.machine.history_filter()) {
+                    (0, HistoryFilter::All) => DiscoveryCoverage::Whole,
+                    (_, HistoryFilter::All | HistoryFilter::Failed) => DiscoveryCoverage::Partial,
                 },
                 RunInput::DiscoveryFinished(summary),
             ),
@@ -402,6 +407,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
                 DiscoveryEvent::Event(event) => self.handle_input(RunInput::Fact(event)),
                 DiscoveryEvent::Forget(id) => self.forget(id),
                 DiscoveryEvent::StateDirectory(_)
+                | DiscoveryEvent::Reminder(_)
                 | DiscoveryEvent::StopAfter(_)
                 | DiscoveryEvent::Watch(_)
                 | DiscoveryEvent::Found { .. }

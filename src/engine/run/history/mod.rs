@@ -155,10 +155,14 @@ impl TestRecord {
         lesson.and(history, ran)
     }
 
-    /// Adds another execution in this run. `history` is the outcome of the test as a whole.
+    /// Adds another execution in this run. `history` is the outcome of the test as a whole. A test
+    /// that could not be started ran for no time, which says nothing about its duration.
     #[must_use]
     pub fn and(mut self, history: PreviousOutcome, ran: Duration) -> Self {
         self.history = history;
+        if ran.is_zero() {
+            return self;
+        }
         self.timings_us.rotate_left(1);
         if let Some(latest) = self.timings_us.last_mut() {
             *latest = u32::try_from(ran.as_micros()).unwrap_or(u32::MAX);
@@ -184,6 +188,10 @@ impl HistoryStore {
         HistoryStore {
             directory: state_directory.to_owned(),
         }
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn path(&self) -> PathBuf {

@@ -27,6 +27,7 @@
 //! The backend handles slots, the order of the queue, timeouts and grace periods; the driver
 //! handles files and signals.
 
+mod failed_only;
 mod rounds;
 mod stopping;
 mod transitions;
@@ -35,11 +36,12 @@ mod watching;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::describe::describe;
-use super::message::{AtEnd, RunEffect, RunInput, RunOptions};
+use super::message::{AtEnd, FoundTest, HistoryFilter, RunEffect, RunInput, RunOptions};
 use super::tally::AttemptTally;
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::event::{
-    EventKind, OutputStream, RoundCause, RunEvent, RunStarted, SourceLocation, TestEvent, UiCommand,
+    EventKind, OutputStream, PreviousOutcome, RoundCause, RunEvent, RunStarted, SourceLocation,
+    TestEvent, UiCommand,
 };
 use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_model::job::{IgnoredTest, Job, TestKey};
@@ -75,6 +77,8 @@ struct TrackedTest {
     work: TestAction,
     rank: JobPriority,
     attempts: u32,
+    /// How the test ended when it last ran, in this run or an earlier one.
+    last: PreviousOutcome,
     /// The round to which `tally` belongs.
     round: u32,
     tally: AttemptTally,
@@ -204,6 +208,8 @@ pub struct RunStateMachine {
     cut_short: u32,
     /// Tests of earlier rounds that the current discovery has not found yet.
     unclaimed: BTreeSet<(TestKey, TestId)>,
+    /// The tests that the current discovery has found and [`HistoryFilter::Failed`] leaves out.
+    held_back: Vec<FoundTest>,
     round: u32,
     round_began_us: u64,
     stillness: SuspendedTime,
@@ -228,6 +234,7 @@ impl RunStateMachine {
             change: PendingChange::None,
             cut_short: 0,
             unclaimed: BTreeSet::new(),
+            held_back: Vec::new(),
             round: 0,
             round_began_us: 0,
             stillness: SuspendedTime::default(),
@@ -248,6 +255,11 @@ impl RunStateMachine {
     /// Returns the state of the run.
     pub fn state(&self) -> RunState {
         self.state
+    }
+
+    /// Returns which tests are selected by their results in earlier runs.
+    pub fn history_filter(&self) -> HistoryFilter {
+        self.wishes.history
     }
 
     /// Returns the keys of all existing tests, in the order of their ids.
@@ -276,7 +288,7 @@ impl RunStateMachine {
             (Open, RunInput::Found(tests)) => self.found(now_us, tests),
             (Open, RunInput::Broken(entry)) => self.broken(now_us, entry),
             (Open, RunInput::DiscoveryFinished(summary)) => {
-                self.discovery_finished(summary);
+                self.discovery_finished(now_us, summary);
                 self.state = Closed;
             }
             (

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::run::attempt::JobRole;
 use crate::run::ending::{blank, count, judged, micros, outcome, recorded_history};
-use crate::run::message::{FoundTest, RunEffect, RunMode};
+use crate::run::message::{FoundTest, HistoryFilter, RunEffect, RunMode};
 use crate::run::tally::{AttemptProgress, AttemptTally, ResultSource, TestStatus};
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::event::{
@@ -22,6 +22,19 @@ use maelstrom_model::job::{JobResult, TestKey};
 
 impl RunStateMachine {
     pub(super) fn found(&mut self, now_us: u64, found: Vec<FoundTest>) {
+        match self.wishes.history {
+            HistoryFilter::All => self.add(now_us, found),
+            HistoryFilter::Failed => {
+                let failed = self.hold_back(found);
+                if !failed.is_empty() {
+                    self.add(now_us, failed);
+                }
+            }
+        }
+    }
+
+    /// Adds tests to the run, and queues them.
+    pub(super) fn add(&mut self, now_us: u64, found: Vec<FoundTest>) {
         let mut infos = Vec::with_capacity(found.len());
         self.tests.reserve(found.len());
         for FoundTest {
@@ -44,7 +57,8 @@ impl RunStateMachine {
                 PreviousOutcome::New | PreviousOutcome::Failure => 1,
                 PreviousOutcome::Success => 0,
             });
-            info.test = self.enter(case.key, work, JobPriority { priority, estimate });
+            let rank = JobPriority { priority, estimate };
+            info.test = self.enter(case.key, work, rank, history);
             infos.push(info);
         }
         let ids: Vec<TestId> = infos.iter().map(|info| info.test).collect();
@@ -65,7 +79,8 @@ impl RunStateMachine {
             message: entry.message,
             location: entry.location,
         }));
-        let test = self.enter(entry.key, work, JobPriority::default());
+        let rank = JobPriority::default();
+        let test = self.enter(entry.key, work, rank, PreviousOutcome::New);
         info.test = test;
         self.emit(TestEvent::Discovered { tests: vec![info] });
         // The output has to come before the end of the attempt, which `queue` emits. So the
@@ -103,7 +118,13 @@ impl RunStateMachine {
     }
 
     /// Adds a test, or updates a test of an earlier round with the same key.
-    fn enter(&mut self, key: TestKey, work: TestAction, rank: JobPriority) -> TestId {
+    fn enter(
+        &mut self,
+        key: TestKey,
+        work: TestAction,
+        rank: JobPriority,
+        last: PreviousOutcome,
+    ) -> TestId {
         if let Some(id) = self.claim(&key)
             && let Some(test) = self.tests.get_mut(id.index())
         {
@@ -117,6 +138,7 @@ impl RunStateMachine {
             work,
             rank,
             attempts: 0,
+            last,
             round: 0,
             tally: AttemptTally::default(),
             failure: None,
@@ -124,13 +146,14 @@ impl RunStateMachine {
         id
     }
 
-    pub(super) fn discovery_finished(&mut self, summary: DiscoverySummary) {
+    pub(super) fn discovery_finished(&mut self, now_us: u64, summary: DiscoverySummary) {
+        let left_out = self.settle_held_back(now_us, &summary);
         // After a failed build, some tests may not have been found although they still exist.
         if summary.failure.is_none() {
             self.forget_unclaimed();
         }
         let selected = self.selected();
-        let deselected = summary.deselected;
+        let deselected = summary.deselected.saturating_add(left_out);
         self.discovery_code = summary.failure;
         if selected == 0 && self.wishes.errand == RunMode::Run {
             let text = match deselected {
@@ -154,9 +177,10 @@ impl RunStateMachine {
     ) {
         self.discovery_code = Some(exit_code);
         self.notice(NoticeSeverity::Error, message, help);
+        let deselected = self.leave_out_held_back();
         self.emit(TestEvent::DiscoveryFinished {
             selected: self.selected(),
-            deselected: 0,
+            deselected,
         });
         // Running tests may finish, and their results are reported. Waiting tests would only delay
         // the end of a failed run.
@@ -329,7 +353,13 @@ impl RunStateMachine {
             test.failure.get_or_insert((self.ends, code));
         }
         let lesson = recorded_history(standing, test.tally.standing());
-        if let Some(history) = lesson.filter(|_| !test.key.is_place()) {
+        let is_test = match &test.work {
+            TestAction::Run(_) | TestAction::Ignore(_) | TestAction::Gone => !test.key.is_place(),
+            // The tests that the entry represents have names that are not known.
+            TestAction::Report(_) => false,
+        };
+        if let Some(history) = lesson.filter(|_| is_test) {
+            test.last = history;
             self.effects.push_back(RunEffect::Record {
                 test: id,
                 history,
@@ -344,7 +374,7 @@ impl RunStateMachine {
     }
 
     /// Returns the number of selected tests.
-    fn selected(&self) -> u32 {
+    pub(super) fn selected(&self) -> u32 {
         let tests = self.tests().filter(|(_, key)| !key.is_place());
         count(tests.count().saturating_sub(self.unclaimed.len()))
     }

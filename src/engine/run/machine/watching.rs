@@ -75,6 +75,7 @@ impl RunStateMachine {
     pub(super) fn begin_watch_round(&mut self, now_us: u64) {
         self.change = PendingChange::None;
         self.rerun.clear();
+        self.held_back.clear();
         self.interruption = RunCancellation::None;
         self.discovery_code = None;
         self.unclaimed = self
@@ -93,6 +94,13 @@ impl RunStateMachine {
     /// Returns the id that a test had in the previous round, and removes it from the unclaimed
     /// tests.
     pub(super) fn claim(&mut self, key: &TestKey) -> Option<TestId> {
+        let found = self.unclaimed(key)?.clone();
+        self.unclaimed.remove(&found);
+        Some(found.1)
+    }
+
+    /// Returns the unclaimed test with a key.
+    pub(super) fn unclaimed(&self, key: &TestKey) -> Option<&(TestKey, TestId)> {
         if self.unclaimed.is_empty() {
             return None;
         }
@@ -100,9 +108,7 @@ impl RunStateMachine {
         // each of their ids is returned once.
         let least = (key.clone(), TestId(0));
         let first = self.unclaimed.range(least..).next();
-        let found = first.filter(|(known, _)| known == key)?.clone();
-        self.unclaimed.remove(&found);
-        Some(found.1)
+        first.filter(|(known, _)| known == key)
     }
 
     /// Marks the tests that a complete discovery did not find again as gone.

@@ -35,7 +35,9 @@ pub enum HarnessFlag {
     Ignored,
     IncludeIgnored,
     List,
-    /// `--nocapture` and its equivalents: show the output of passing tests.
+    /// `--nocapture` and its equivalent: show the output of tests while they run.
+    NoCapture,
+    /// Show the output of passing tests.
     ShowOutput,
     /// Stop after the first failure.
     FailFast,
@@ -98,9 +100,8 @@ impl HarnessArguments {
                 "--ignored" => read.flag(HarnessFlag::Ignored),
                 "--include-ignored" => read.flag(HarnessFlag::IncludeIgnored),
                 "--list" => read.flag(HarnessFlag::List),
-                "--nocapture" | "--no-capture" | "--show-output" => {
-                    read.flag(HarnessFlag::ShowOutput);
-                }
+                "--nocapture" | "--no-capture" => read.flag(HarnessFlag::NoCapture),
+                "--show-output" => read.flag(HarnessFlag::ShowOutput),
                 "--fail-fast" => read.flag(HarnessFlag::FailFast),
                 "--format" if value.or_else(|| next_text(&rest)) == Some("json") => {
                     if value.is_none() {
@@ -226,7 +227,7 @@ mod tests {
             [
                 HarnessFlag::Exact,
                 HarnessFlag::Ignored,
-                HarnessFlag::ShowOutput
+                HarnessFlag::NoCapture
             ]
         );
         assert_eq!(read.test_threads, NonZeroU32::new(3));

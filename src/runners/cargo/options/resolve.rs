@@ -266,9 +266,11 @@ fn passing_output(nextest: &NextestOptions, harness: &HarnessArguments) -> Passi
         ) => true,
         Some(OutputTimeOption::Never) | None => false,
     };
-    match wanted || nextest.no_capture || harness.has(HarnessFlag::ShowOutput) {
-        true => PassingTestOutput::Shown,
-        false => PassingTestOutput::Hidden,
+    let live = nextest.no_capture || harness.has(HarnessFlag::NoCapture);
+    match (live, wanted || harness.has(HarnessFlag::ShowOutput)) {
+        (true, _) => PassingTestOutput::Shown,
+        (false, true) => PassingTestOutput::ShownAtEnd,
+        (false, false) => PassingTestOutput::Hidden,
     }
 }
 

@@ -8,10 +8,11 @@ use maelstrom_model::event::{BuildEvent, RunEvent, WatchEvent, WorkerStatusEvent
 use maelstrom_model::testing::hostile_text;
 
 /// A run with this text in every field that can hold text.
-fn report_text(text: &str, verbosity: ReportVerbosity) -> String {
+fn report_text(text: &str, style: ReportStyle, passing_output: PassingOutputDisplay) -> String {
     let mut story = Story::new(RunReportOptions {
-        verbosity,
-        passing_output: PassingOutputDisplay::Shown,
+        style,
+        passing_output,
+        slowest: SlowestTests::wanted(Some(9), style),
         ..PLAIN
     });
     let own = || text.to_owned();
@@ -88,8 +89,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn a_report_shows_nothing_that_does_anything(text in hostile_text()) {
-        for verbosity in [ReportVerbosity::Plain, ReportVerbosity::Quiet] {
-            let report = report_text(&text, verbosity);
+        use PassingOutputDisplay::{AtEnd, Live};
+        for (style, passing_output) in [
+            (ReportStyle::Lines, AtEnd),
+            (ReportStyle::Lines, Live),
+            (ReportStyle::Dots, Live),
+            (ReportStyle::Failures, AtEnd),
+            (ReportStyle::Names, Live),
+        ] {
+            let report = report_text(&text, style, passing_output);
             // A test's own output may have tabs.
             let does = |c: &char| is_hostile(*c) && !matches!(c, '\n' | '\t');
             let found = report.chars().find(does);

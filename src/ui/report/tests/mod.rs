@@ -1,13 +1,18 @@
 //! Reports of recorded runs. Times are those of the events.
 
+mod building;
+mod endings;
 mod hostile;
+mod live;
 mod runaway;
+mod styles;
 mod watching;
 
 use std::fmt::Write as _;
 
 use super::*;
 use crate::style::OutputColor;
+use crate::terminal_features::TerminalFeatureSet;
 use maelstrom_model::event::{
     AttemptEvent, AttemptFinished, AttemptTimings, BackendInfo, BuildEvent, ExitStatus,
     IsolationMode, NoticeSeverity, OutputStream, OutputText, PreviousOutcome, RoundCause,
@@ -17,12 +22,14 @@ use maelstrom_model::event::{
 use maelstrom_model::ids::{Attempt, RunId, TestId, WorkerId};
 
 const PLAIN: RunReportOptions = RunReportOptions {
-    verbosity: ReportVerbosity::Plain,
+    style: ReportStyle::Lines,
     color: OutputColor::Never,
     passing_output: PassingOutputDisplay::Hidden,
+    slowest: SlowestTests::NONE,
+    terminal: TerminalFeatureSet::NONE,
 };
 const QUIET: RunReportOptions = RunReportOptions {
-    verbosity: ReportVerbosity::Quiet,
+    style: ReportStyle::Failures,
     ..PLAIN
 };
 
@@ -298,99 +305,6 @@ fn nothing_running_means_no_heartbeat() {
     assert_eq!(story.report.wake_us(), None);
 }
 
-fn build(options: RunReportOptions, succeeded: bool) -> String {
-    let mut story = Story::new(options);
-    story.begins(IsolationMode::Container);
-    story.emit(BuildEvent::Started {
-        command: vec!["cargo".to_owned(), "test".to_owned()],
-    });
-    story.emit(BuildEvent::Output {
-        text: OutputText(b"   Compiling net v0.1.0\n".to_vec()),
-    });
-    for done in 0..25 {
-        story.pass_ms(1_000);
-        story.emit(BuildEvent::Progress {
-            done,
-            total: Some(120),
-            current: format!("crate-{done}"),
-        });
-    }
-    if !succeeded {
-        story.emit(BuildEvent::Output {
-            text: OutputText(
-                b"error[E0425]: cannot find value `x`\n --> src/lib.rs:1:1\n".to_vec(),
-            ),
-        });
-    }
-    story.emit(BuildEvent::Finished { succeeded });
-    story.emit(RunEvent::Finished { exit_code: 101 });
-    story.text()
-}
-
-#[test]
-fn what_stands_right_above_the_summary_is_not_repeated_in_it() {
-    for options in [PLAIN, QUIET] {
-        let mut story = Story::new(options);
-        story.begins(IsolationMode::Container);
-        story.emit(EventKind::Notice(UserNotice {
-            severity: NoticeSeverity::Error,
-            text: "the build failed".to_owned(),
-            help: None,
-            in_summary: true,
-        }));
-        story.round(1, RoundCause::Start);
-        story.round_ends(1, RoundSummary::default());
-        let text = story.text();
-        assert_eq!(text.matches("the build failed").count(), 1, "{text}");
-    }
-}
-
-#[test]
-fn a_long_build_shows_its_progress() {
-    insta::assert_snapshot!(build(PLAIN, true));
-}
-
-#[test]
-fn a_failed_build_shows_why_even_quietly() {
-    insta::assert_snapshot!(build(PLAIN, false));
-    insta::assert_snapshot!(build(QUIET, false));
-    assert_eq!(build(QUIET, true), "");
-}
-
-#[test]
-fn output_is_whole_at_first_and_bounded_at_the_end() {
-    let mut story = Story::new(PLAIN);
-    story.begins(IsolationMode::Container);
-    story.finds(&["flood"]);
-    story.round(1, RoundCause::Start);
-    story.starts(0, 1);
-    let mut flood = String::new();
-    for number in 0..10_000 {
-        writeln!(flood, "line {number}").unwrap();
-    }
-    story.writes(0, 1, flood.as_bytes());
-    story.ends(0, 1, 5, failed(ExitStatus::Code(1)));
-    let whole = String::from_utf8(std::mem::take(&mut story.written)).unwrap();
-    assert!(
-        whole
-            .lines()
-            .filter(|line| line.starts_with("    line "))
-            .count()
-            == 10_000
-    );
-    story.round_ends(1, RoundSummary::default());
-    let ending = story.text();
-    let repeated: Vec<&str> = ending
-        .lines()
-        .filter(|line| line.starts_with("    "))
-        .collect();
-    assert_eq!(repeated.len(), 151);
-    assert_eq!(repeated[29], "    line 29");
-    assert_eq!(repeated[30], "    [9850 lines left out here]");
-    assert_eq!(repeated[31], "    line 9880");
-    assert_eq!(repeated[150], "    line 9999");
-}
-
 #[test]
 fn a_repeated_test_shows_its_first_failure_and_passing_logs_are_forgotten() {
     let mut story = Story::new(PLAIN);
@@ -458,7 +372,7 @@ fn a_rerun_counts_all_tests() {
 #[test]
 fn passing_output_is_shown_on_demand() {
     let mut story = Story::new(RunReportOptions {
-        passing_output: PassingOutputDisplay::Shown,
+        passing_output: PassingOutputDisplay::AtEnd,
         ..PLAIN
     });
     story.finds(&["one"]);

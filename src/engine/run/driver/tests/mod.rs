@@ -6,7 +6,7 @@ mod stage;
 
 use self::framework::Act;
 use self::stage::{Played, Stage};
-use crate::run::message::{AtEnd, RunOptions};
+use crate::run::message::{AtEnd, HistoryFilter, RunOptions};
 use crate::run::signals::TerminationSignal;
 use maelstrom_model::event::{
     AttemptEvent, EventKind, OutputStream, PreviousOutcome, RoundEvent, RunEvent, TestEvent,
@@ -260,4 +260,50 @@ fn a_history_that_cannot_be_kept_is_a_notice() {
     let played = stage.just_play(vec![Act::Find(&[("a", "pass")])]);
     assert_eq!(played.code, exit_code::SUCCESS);
     assert!(played.says(&file.display().to_string()));
+}
+
+#[test]
+fn failed_tests_are_remembered_until_they_pass() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |history: HistoryFilter, acts: Vec<Act>| {
+        let stage = Stage {
+            wishes: RunOptions {
+                history,
+                ..Stage::default().wishes
+            },
+            state_directory: Some(home.path().to_owned()),
+            ..Stage::default()
+        };
+        let played = stage.just_play(acts);
+        let ended = played.events.iter().filter_map(|event| match event {
+            EventKind::Attempt(AttemptEvent::Finished(end)) => Some(end.test),
+            _ => None,
+        });
+        let mut ended: Vec<_> = ended.collect();
+        ended.sort_unstable();
+        let names = played.events.iter().flat_map(|event| match event {
+            EventKind::Test(TestEvent::Discovered { tests }) => tests.clone(),
+            _ => Vec::new(),
+        });
+        let names: Vec<(_, String)> = names.map(|test| (test.test, test.name)).collect();
+        let name = |id| {
+            names
+                .iter()
+                .find(|(test, _)| *test == id)
+                .unwrap()
+                .1
+                .clone()
+        };
+        ended.into_iter().map(name).collect::<Vec<String>>()
+    };
+    let find = |tests| vec![Act::Find(tests)];
+    let all: &[_] = &[("a", "fail"), ("b", "pass"), ("c", "broken"), ("d", "fail")];
+    assert_eq!(run(HistoryFilter::All, find(all)), ["a", "b", "c", "d"]);
+    // A failure and an error. What filters leave out stays remembered, and so does what still fails.
+    let some: &[_] = &[("a", "pass"), ("b", "pass"), ("d", "fail")];
+    assert_eq!(run(HistoryFilter::Failed, find(some)), ["a", "d"]);
+    let all: &[_] = &[("a", "pass"), ("b", "pass"), ("c", "pass"), ("d", "pass")];
+    assert_eq!(run(HistoryFilter::Failed, find(all)), ["c", "d"]);
+    // No failure is left.
+    assert_eq!(run(HistoryFilter::Failed, find(all)), ["a", "b", "c", "d"]);
 }

@@ -14,7 +14,7 @@ use super::framework::{Act, ScriptedFramework};
 use crate::log::ProgramLog;
 use crate::run::driver::{RunSetup, drive};
 use crate::run::event_sink::EventSink;
-use crate::run::message::{AtEnd, RunMode, RunOptions};
+use crate::run::message::{AtEnd, HistoryFilter, RunMode, RunOptions};
 use crate::run::signals::TerminationSignal;
 use crate::run::watch::WatchMode;
 use maelstrom_model::event::channel::{EventReceiver, channel};
@@ -47,6 +47,7 @@ impl Default for Stage {
         Stage {
             wishes: RunOptions {
                 errand: RunMode::Run,
+                history: HistoryFilter::All,
                 repeat: NonZeroU32::MIN,
                 stop_after: None,
                 at_end: AtEnd::Leave,

@@ -1,5 +1,6 @@
 //! Tests the machine against a simulated backend, with random inputs.
 
+mod failed_only;
 mod following;
 mod scenarios;
 
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::run::attempt::JobRole;
-use crate::run::message::{ChangedFiles, FoundTest, RunMode};
+use crate::run::message::{ChangedFiles, RunMode};
 use crate::schedule::{SlotScheduler, WithdrawResult};
 use maelstrom_model::backend::{JobId, StopMode};
 use maelstrom_model::event::{
@@ -43,6 +44,7 @@ struct World {
 fn wishes() -> RunOptions {
     RunOptions {
         errand: RunMode::Run,
+        history: HistoryFilter::All,
         repeat: NonZeroU32::MIN,
         stop_after: None,
         at_end: AtEnd::Leave,
@@ -396,7 +398,10 @@ fn step() -> impl Strategy<Value = Step> {
 fn any_wishes() -> impl Strategy<Value = RunOptions> {
     let stop_after = prop::option::weighted(0.3, 1u32..3);
     let at_end = prop::sample::select(vec![AtEnd::Leave, AtEnd::Stay, AtEnd::Watch]);
-    (1u32..3, stop_after, at_end).prop_map(|(repeat, stop_after, at_end)| RunOptions {
+    let history = prop::sample::select(vec![HistoryFilter::All, HistoryFilter::Failed]);
+    let parts = (1u32..3, stop_after, at_end, history);
+    parts.prop_map(|(repeat, stop_after, at_end, history)| RunOptions {
+        history,
         repeat: NonZeroU32::new(repeat).unwrap(),
         stop_after: stop_after.and_then(NonZeroU32::new),
         at_end,

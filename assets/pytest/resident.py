@@ -403,6 +403,8 @@ class Forks:
         node = self.reporter.node
         runner.name_only(config, node if here else os.path.join(str(config.rootpath), node))
         self.reporter.output = runner.private(2)
+        if self.reporter.testcases is not None:
+            self.reporter.testcases.forget()
         session.testscollected = len(session.items)
         if self.terminal is not None:
             restart_clock(self.terminal)

@@ -1,7 +1,7 @@
 """Runs pytest in one of five modes, as `python -m pytest` would, with Maelstrom's plugin in it.
 
     runner.py collect IGNORED SECONDS [ARGUMENT ...]    says what the tests are
-    runner.py test NODEID WHICH [ARGUMENT ...]          runs one test
+    runner.py test NODEID WHICH PATH [ARGUMENT ...]     runs one test, which is at PATH
     runner.py together NUMBER TESTS ... [ARGUMENT ...]  runs these tests in one session
     runner.py serve IGNORED SECONDS [ARGUMENT ...]      collects, then does any of the first two in
                                                         a fork
@@ -56,11 +56,22 @@ def relative(path):
 
 
 def is_alone(config):
-    """Keeps plugins from spreading one test over processes, and pytest from stopping the session
-    after a failure: who runs us does."""
-    for option, value in (("numprocesses", 0), ("dist", "no"), ("tx", []), ("maxfail", 0)):
+    """Keeps plugins from spreading one test over processes, and pytest from what is about all tests:
+    stopping after a failure, going by earlier runs, telling what was slow. Who runs us does that."""
+    for option, value in ALONE.items():
         if hasattr(config.option, option):
             setattr(config.option, option, value)
+
+
+ALONE = {
+    "numprocesses": 0,
+    "dist": "no",
+    "tx": [],
+    "maxfail": 0,
+    "durations": None,
+    **dict.fromkeys(("lf", "failedfirst", "newfirst"), False),
+    **dict.fromkeys(("stepwise", "stepwise_skip", "stepwise_reset"), False),
+}
 
 
 def name_only(config, argument):
@@ -129,7 +140,8 @@ class Collector:
         self.deselected = 0
         self.unfit = {}
         self.before = None
-        self.maxfail = 0
+        self.settled = []
+        self.testcases = None
 
     def say(self, **fields):
         if self.output is None:
@@ -145,11 +157,13 @@ class Collector:
         for fields in unsaid:
             self.say(**fields)
         config = session.config
+        report = self.report()
         which = Which(session.items).words()
         groups = together.groups(session)
         for item in session.items:
             nth, word = which[item]
             file, _, name = item.location
+            skip = what_became.reason_to_skip(item)
             self.say(
                 kind="item",
                 node=item.nodeid,
@@ -159,7 +173,8 @@ class Collector:
                 file=relative(os.path.join(str(self.root), file)),
                 name=name,
                 markers=sorted({mark.name for mark in item.own_markers}),
-                skip=what_became.reason_to_skip(item),
+                skip=skip,
+                testcases=self.skipped(item, skip),
             )
         self.say(
             kind="session",
@@ -168,8 +183,27 @@ class Collector:
             pytest=pytest.__version__,
             deselected=self.deselected,
             again=again(config),
-            settled=settled(config, self.maxfail),
+            settled=self.settled,
+            report=report,
         )
+
+    def report(self):
+        """Where the report of all tests is wanted, and what is in it before any test has run."""
+        if self.testcases is None:
+            return None
+        collected = self.testcases.take()
+        prefix = self.testcases.log.prefix
+        path, frame = self.testcases.path, self.testcases.frame()
+        return {"path": path, "frame": frame, "prefix": prefix, "collected": collected}
+
+    def skipped(self, item, reason):
+        if self.testcases is None or reason is None:
+            return None
+        try:
+            return self.testcases.skipped(item, reason)
+        except Exception:
+            self.testcases.forget()
+            return None
 
     def watch(self, times=1):
         """Ends the process, saying where it was, if what follows takes too long.
@@ -193,7 +227,7 @@ class Collector:
             faulthandler.unregister(signal.SIGALRM)
 
     def pytest_cmdline_main(self, config):
-        self.maxfail = config.option.maxfail
+        self.settled = settled(config)
         is_alone(config)
 
     def pytest_ignore_collect(self, collection_path):
@@ -232,6 +266,7 @@ class Collector:
 
     def pytest_sessionstart(self, session):
         self.root = session.config.rootpath
+        self.testcases = testcases.of(session.config)
 
     def pytest_warning_recorded(self, warning_message):
         self.say(kind="warning", text=what_became.warning_of(warning_message))
@@ -265,8 +300,13 @@ def again(config):
 # usual one. Those that only change the order are not among them.
 SETTLED = {
     "maxfail": ("--maxfail", "--exitfirst", "-x"),
+    "stepwise": ("--stepwise", "--sw"),
+    "lf": ("--last-failed", "--lf"),
+    "numprocesses": ("--numprocesses", "-n"),
+    "durations": ("--durations",),
+    "disable_warnings": ("--disable-warnings", "--disable-pytest-warnings"),
+    "cov_source": ("--cov",),
     "collectonly": ("--collect-only", "--co"),
-    "xmlpath": ("--junitxml", "--junit-xml"),
     "htmlpath": ("--html",),
     "json_report": ("--json-report",),
     "report_log": ("--report-log",),
@@ -274,30 +314,44 @@ SETTLED = {
     "trace": ("--trace",),
     "setuponly": ("--setup-only",),
     "setupplan": ("--setup-plan",),
-    "lf": ("--last-failed", "--lf"),
-    "stepwise": ("--stepwise", "--sw"),
 }
 
 
-def settled(config, maxfail):
+def settled(config):
     """The options of a whole session that are set, to what, and whether on the command line."""
     typed = {str(word).split("=")[0] for word in config.invocation_params.args}
     found = []
     for name, spellings in SETTLED.items():
-        value = maxfail if name == "maxfail" else getattr(config.option, name, None)
+        value = getattr(config.option, name, None)
+        if name == "durations" and value is not None:
+            value = "%d %f" % (value, shortest(config.option))
+        if name == "cov_source" and "--no-cov" in sys.argv:
+            continue  # The user's: ours is not there.
         if value:
             fields = {"option": spellings[0], "value": str(value)}
             found.append({**fields, "typed": not typed.isdisjoint(spellings)})
     return found
 
 
+def shortest(option):
+    """How many seconds it takes to be told among the slowest."""
+    minimum = getattr(option, "durations_min", None)
+    if minimum is None:
+        minimum = 0.0 if option.verbose > 1 else 0.005
+    return minimum
+
+
 def neutralized(arguments):
     """Without the measuring of coverage: of a test alone it says nothing, and may make it fail."""
     from importlib.util import find_spec
 
-    if "PYTEST_DISABLE_PLUGIN_AUTOLOAD" not in os.environ and find_spec("pytest_cov"):
-        return [*arguments, "--no-cov"]
-    return arguments
+    explicit = "PYTEST_DISABLE_PLUGIN_AUTOLOAD" in os.environ
+    explicit = explicit or "--disable-plugin-autoload" in arguments
+    # `-p no:cov`, in one word or in two.
+    left_out = any(word.endswith(("no:cov", "no:pytest_cov")) for word in arguments)
+    if explicit or left_out or not find_spec("pytest_cov"):
+        return arguments
+    return [*arguments, "--no-cov"]
 
 
 def server(ignored, seconds):
@@ -374,7 +428,8 @@ if __name__ == "__main__":
     mode = sys.argv[1]
     writes_bytecode = not sys.dont_write_bytecode
     sys.dont_write_bytecode = True
-    resident, what_became, together = map(load, ("resident", "what_became", "together"))
+    names = ("resident", "what_became", "together", "testcases")
+    resident, what_became, together, testcases = map(load, names)
     # What a resident writes, its forks would not find.
     sys.dont_write_bytecode = mode == "serve" or not writes_bytecode
     code = main()

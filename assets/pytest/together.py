@@ -144,6 +144,7 @@ class Together:
         self.terminal = None
         self.has_failed = False
         self.expected = 0
+        self.testcases = None
 
     def pytest_cmdline_main(self, config):
         runner.is_alone(config)
@@ -151,6 +152,7 @@ class Together:
     def pytest_sessionstart(self, session):
         runner.what_became.forget_earlier_runs(session.config)
         self.terminal = session.config.pluginmanager.getplugin("terminalreporter")
+        self.testcases = runner.testcases.of(session.config)
 
     def pytest_collection_modifyitems(self, config, items):
         """Plugins see the group as if there were no other tests."""
@@ -186,6 +188,8 @@ class Together:
 
     def begin(self, part, item):
         self.current = part
+        if self.testcases is not None:
+            self.testcases.forget()
         self.account = runner.what_became.Account()
         self.failures = []
         self.go_on(part)
@@ -194,6 +198,8 @@ class Together:
         for report in self.failures:
             self.show(report)
         self.flush()
+        if self.testcases is not None:
+            self.testcases.write(self.outputs[1])
         self.account.write(self.outputs[1])
         self.left -= 1
         self.has_failed = self.account.outcome == "failed"

@@ -69,6 +69,7 @@ class Reporter:
         self.node, self.which, self.output = node, which, output
         self.account = Account()
         self.item, self.running = None, None
+        self.testcases = None
 
     def choose(self, items):
         self.item = items[0] if items else None
@@ -76,7 +77,7 @@ class Reporter:
     def pytest_cmdline_main(self, config):
         runner.is_alone(config)
         # Whatever else was named is what all tests were collected by.
-        runner.name_only(config, sys.argv[-1])
+        runner.name_only(config, sys.argv[1])
 
     def pytest_collection(self, session):
         """As pytest does, but for the ids of parameters that only another process had."""
@@ -117,8 +118,11 @@ class Reporter:
 
     def pytest_sessionstart(self, session):
         forget_earlier_runs(session.config)
+        self.testcases = runner.testcases.of(session.config)
 
     def pytest_unconfigure(self):
+        if self.testcases is not None:
+            self.testcases.write(self.output)
         self.account.write(self.output)
 
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::num::NonZeroU32;
+use std::num::{NonZero, NonZeroU32};
 use std::path::{Path, PathBuf};
 
 use super::failure::ProgramFailure;
@@ -38,7 +38,9 @@ impl TestProgram for PytestProgram {
     const STARTER: &'static StarterFile = &files::PYTEST;
 
     fn resolved(arguments: Vec<OsString>) -> Result<ResolvedConfig<PytestOptions>, ConfigError> {
-        PytestOptions::resolved(&arguments, &ThisProcess)
+        let cpus = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        let cpus = NonZeroU32::try_from(cpus).unwrap_or(NonZeroU32::MIN);
+        PytestOptions::resolved(arguments, &ThisProcess, cpus)
     }
 
     fn settings(

@@ -31,6 +31,7 @@ mod jobs_discovery;
 mod output_order;
 mod peer_flags;
 mod pytest;
+mod pytest_junit;
 mod pytest_sessions;
 mod reports;
 mod run_modes;

@@ -229,7 +229,7 @@ fn containers_of_two_tests(slots: &str) -> usize {
     let directory = tempfile::tempdir().unwrap();
     let tests = "def test_one():\n    pass\n\n\ndef test_two():\n    pass\n";
     fs::write(directory.path().join("test_them.py"), tests).unwrap();
-    let (told, code) = said(directory.path(), &[slots, "--log-level=debug"], |_| {});
+    let (told, code) = said(directory.path(), &[slots, "-L", "debug"], |_| {});
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("2 passed"), "{told}");
     told.matches("a container was made").count()
@@ -254,7 +254,7 @@ fn what_the_other_slots_make_ready_meanwhile_is_not_made_again() {
 fn tests_that_use_the_network_are_forked_in_one_container() {
     let directory = tempfile::tempdir().unwrap();
     copy(&Path::new(FIXTURES).join("network"), directory.path());
-    let arguments = ["--slots=1", "--log-level=debug"];
+    let arguments = ["--slots=1", "-L", "debug"];
     let (told, code) = said(directory.path(), &arguments, |_| {});
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("12 passed"), "{told}");

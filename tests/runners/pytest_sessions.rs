@@ -189,7 +189,7 @@ const NO_TESTS: u8 = 5;
 #[ignore = "needs Python with pytest"]
 fn what_pytest_is_told_is_done_or_refused() {
     let directory = project("");
-    let cases: [(&[&str], &str, u8); 15] = [
+    let cases: [(&[&str], &str, u8); 29] = [
         (&["--", "-k", "one"], "1 passed, 0 failed", 0),
         (
             &["--", "-k", "two"],
@@ -219,8 +219,8 @@ fn what_pytest_is_told_is_done_or_refused() {
             exit_code::USAGE,
         ),
         (
-            &["--", "--junitxml=r.xml"],
-            "error: --junitxml can't be had here",
+            &["--", "--html=r.html"],
+            "unrecognized arguments: --html=r.html",
             exit_code::USAGE,
         ),
         (
@@ -253,6 +253,69 @@ fn what_pytest_is_told_is_done_or_refused() {
             "1 passed, 1 failed",
             exit_code::TEST_FAILURE,
         ),
+        // The same without `--`, in any order.
+        (&["-k", "one"], "1 passed, 0 failed", 0),
+        (
+            &["test_it.py", "-kone", "-v", "--slots=2"],
+            "1 passed, 0 failed",
+            0,
+        ),
+        (
+            &["-k", "nobody", "--no-tests=pass"],
+            "no test was selected",
+            0,
+        ),
+        (
+            &["-k", "nobody", "--no-tests=warn"],
+            "there was no test to run",
+            0,
+        ),
+        (
+            &["--deselect", "test_it.py::test_two", "."],
+            "1 passed, 0 failed",
+            0,
+        ),
+        (
+            &["-x", "test_it.py"],
+            "stopped after the first failure",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            &["--maxfail", "1"],
+            "stopped after the first failure",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            &["--sw"],
+            "stopped after the first failure",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            &["-n2", "--dist", "loadfile", "-ra"],
+            "1 passed, 1 failed",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            &["-q", "--tb=line", "-Werror"],
+            "1 passed, 1 failed",
+            exit_code::TEST_FAILURE,
+        ),
+        (&["-vvs", "-k", "one"], "1 passed, 0 failed", 0),
+        (
+            &["-p", "no:such", "-o", "addopts=-x"],
+            "stopped after",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            &["--durations=1", "--durations-min=0"],
+            "test_it.py::test_",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            &["--tb", "wrong"],
+            "pytest says: argument --tb",
+            exit_code::USAGE,
+        ),
     ];
     for (arguments, expected, code) in cases {
         let arguments = [&["--slots=1"], arguments].concat();
@@ -268,7 +331,7 @@ fn what_pytest_is_told_is_done_or_refused() {
 #[test]
 #[ignore = "needs Python with pytest"]
 fn what_addopts_says_is_done_or_told() {
-    let cases: [(&str, &str, u8); 4] = [
+    let cases: [(&str, &str, u8); 5] = [
         (
             "-x",
             "stopped after the first failure",
@@ -280,8 +343,13 @@ fn what_addopts_says_is_done_or_told() {
             exit_code::TEST_FAILURE,
         ),
         (
-            "--junitxml=r.xml",
-            "--junitxml of the project's `addopts`",
+            "--stepwise",
+            "stopped after the first failure",
+            exit_code::TEST_FAILURE,
+        ),
+        (
+            "--last-failed",
+            "--last-failed of the project's `addopts` has no effect",
             exit_code::TEST_FAILURE,
         ),
         (
@@ -295,6 +363,74 @@ fn what_addopts_says_is_done_or_told() {
         let (told, ended) = said(directory.path(), &["--slots=1"], |_| {});
         assert!(told.contains(expected), "{option}: {told}");
         assert_eq!(ended, Some(i32::from(code)), "{option}: {told}");
+    }
+}
+
+/// pytest reads the variable in each process; what concerns the whole run has its effect there.
+#[test]
+#[ignore = "needs Python with pytest"]
+fn what_the_variable_says_is_done() {
+    let directory = project("");
+    for (options, expected, code) in [
+        ("-k one", "1 passed, 0 failed", 0),
+        ("--maxfail=1", "stopped after", exit_code::TEST_FAILURE),
+        ("-s -k one", "said by one", 0),
+        ("--co", "test_it.py::test_two\n", 0),
+        (
+            "--pdb",
+            "--pdb of pytest is not possible here",
+            exit_code::USAGE,
+        ),
+        (
+            "--nosuch",
+            "unrecognized arguments: --nosuch",
+            exit_code::USAGE,
+        ),
+    ] {
+        let test =
+            "def test_one():\n    print('said by one')\n\n\ndef test_two():\n    assert 1 == 2\n";
+        fs::write(directory.path().join("test_it.py"), test).unwrap();
+        let (told, ended) = said(directory.path(), &["--slots=1"], |command| {
+            command.env("PYTEST_ADDOPTS", options);
+        });
+        assert!(told.contains(expected), "{options}: {told}");
+        assert_eq!(ended, Some(i32::from(code)), "{options}: {told}");
+    }
+}
+
+/// An option of a `conftest.py`, whose value only pytest can tell from a file.
+#[test]
+#[ignore = "needs Python with pytest"]
+fn options_of_plugins_are_pytests() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "conftest.py",
+        "def pytest_addoption(parser):\n    parser.addoption('--stage')\n    \
+         parser.addoption('-E', action='append')\n    \
+         parser.addoption('--flag', action='store_true')\n    \
+         parser.addoption('--maybe', nargs='?', const='yes')\n",
+    );
+    write(
+        "test_it.py",
+        "def test_it(pytestconfig):\n    option = pytestconfig.option\n    assert \
+         (option.stage, option.E, option.flag, option.maybe) == ('two', ['a', 'b'], True, 'yes')\n",
+    );
+    write("test_other.py", "def test_other():\n    assert False\n");
+    for fresh in [&[][..], &["--fresh"], &["--together=all"]] {
+        let words = [
+            "--stage",
+            "two",
+            "-E",
+            "a",
+            "--flag",
+            "test_it.py",
+            "-Eb",
+            "--maybe",
+        ];
+        let (told, code) = said(directory.path(), &[fresh, &words].concat(), |_| {});
+        assert!(told.contains("1 passed, 0 failed"), "{fresh:?}: {told}");
+        assert_eq!(code, Some(0), "{told}");
     }
 }
 

@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! PYTHON /run/maelstrom/runner.py collect IGNORED SECONDS ARGUMENT...
-//! PYTHON /run/maelstrom/runner.py test NODEID WHICH ARGUMENT... PATH
-//! PYTHON /run/maelstrom/runner.py together NUMBER TESTS... ARGUMENT... PATH...
+//! PYTHON /run/maelstrom/runner.py test NODEID WHICH PATH ARGUMENT...
+//! PYTHON /run/maelstrom/runner.py together NUMBER TESTS... PATH... ARGUMENT...
 //! PYTHON /run/maelstrom/runner.py serve IGNORED SECONDS ARGUMENT...
 //! ```
 //!
 //! A test's node id depends on pytest's root directory. pytest derives that directory and its
 //! configuration file from the files that it collects, so tests are passed both as the collection
-//! determined them. Pure.
+//! determined them.
+//!
+//! Paths that are not the user's own come first: a word after the user's last option could be its
+//! value. Pure.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -19,6 +22,7 @@ use crate::sandbox::invocation::ColorMode;
 
 use super::collection::{CollectionSession, PytestItem};
 use super::options::PytestArguments;
+use super::words::WordRole;
 
 /// The inputs that all command lines share.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +49,23 @@ impl CommandLines<'_> {
 
     fn session(&self, mut words: Vec<OsString>) -> Vec<OsString> {
         words.push(color(self.colors));
+        self.all(&mut words);
+        words
+    }
+
+    /// Adds all words of the user, in their order.
+    fn all(&self, words: &mut Vec<OsString>) {
+        let roles = [WordRole::Always, WordRole::Collecting, WordRole::Path];
+        words.extend(self.pytest.typed(&roles).cloned());
         words.extend(self.pytest.always.iter().cloned());
         words.extend(self.pytest.collecting.iter().cloned());
         words.extend(self.pytest.paths.iter().cloned());
-        words
+    }
+
+    /// Adds the user's options for tests.
+    fn options(&self, words: &mut Vec<OsString>) {
+        words.extend(self.pytest.typed(&[WordRole::Always]).cloned());
+        words.extend(self.pytest.always.iter().cloned());
     }
 
     /// Returns the arguments that make pytest run a group of tests in one session, with `directory`
@@ -62,21 +79,27 @@ impl CommandLines<'_> {
     ) -> Vec<OsString> {
         let mut words = vec![self.runner.into(), "together".into()];
         words.extend(tests.iter().map(OsString::from));
+        words.extend(files.iter().map(|test| {
+            let file = test.node.split("::").next().unwrap_or_default();
+            argument(session, file, directory)
+        }));
         words.push(color(self.colors));
+        match files {
+            [] => self.all(&mut words),
+            _ => {
+                self.options(&mut words);
+                words.extend(self.pytest.typed(&[WordRole::Collecting]).cloned());
+                words.extend(self.pytest.collecting.iter().cloned());
+            }
+        }
+        // A file that cannot be collected is reported by itself.
+        words.push("--continue-on-collection-errors".into());
+        // After those of the user, which are relative to another directory.
         words.push(rooted(session.root.as_os_str()));
         if let Some(settings) = &session.settings {
             words.extend(["-c".into(), settings.clone().into_os_string()]);
         }
         words.extend(session.again.iter().map(OsString::from));
-        words.extend(self.pytest.always.iter().cloned());
-        words.extend(self.pytest.collecting.iter().cloned());
-        match files {
-            [] => words.extend(self.pytest.paths.iter().cloned()),
-            files => words.extend(files.iter().map(|test| {
-                let file = test.node.split("::").next().unwrap_or_default();
-                argument(session, file, directory)
-            })),
-        }
         words
     }
 
@@ -105,12 +128,14 @@ impl CommandLines<'_> {
         test: &PytestItem,
         directory: &Path,
     ) -> Vec<OsString> {
-        let mut words = self.one(&test.node, &test.which, session.root.as_os_str());
+        let path = argument(session, &test.node, directory);
+        let mut words = self.one((&test.node, &test.which), path, session.root.as_os_str());
         words.extend(session.again.iter().map(OsString::from));
         if let Some(settings) = &session.settings {
             words.extend(["-c".into(), settings.clone().into_os_string()]);
         }
-        self.one_ends(words, argument(session, &test.node, directory))
+        self.options(&mut words);
+        words
     }
 
     /// Returns the arguments that make pytest run one test in a container where the working
@@ -128,21 +153,22 @@ impl CommandLines<'_> {
             .and_then(|above| test.node.strip_prefix(above.to_str()?)?.strip_prefix('/'))
             .unwrap_or(&test.node);
         let root = Path::new(".").join(inside);
-        let words = self.one(node, &test.which, root.as_os_str());
-        self.one_ends(words, inside.join(node).into_os_string())
-    }
-
-    fn one(&self, node: &str, which: &str, root: &OsStr) -> Vec<OsString> {
-        let mut words = vec![self.runner.into(), "test".into(), node.into(), which.into()];
-        words.push(color(self.colors));
-        words.push(rooted(root));
+        let path = inside.join(node).into_os_string();
+        let mut words = self.one((node, &test.which), path, root.as_os_str());
+        self.options(&mut words);
         words
     }
 
-    fn one_ends(&self, mut words: Vec<OsString>, path: OsString) -> Vec<OsString> {
-        words.extend(self.pytest.always.iter().cloned());
-        words.push(path);
-        words
+    fn one(&self, (node, which): (&str, &str), path: OsString, root: &OsStr) -> Vec<OsString> {
+        vec![
+            self.runner.into(),
+            "test".into(),
+            node.into(),
+            which.into(),
+            path,
+            color(self.colors),
+            rooted(root),
+        ]
     }
 }
 
@@ -171,6 +197,7 @@ fn argument(session: &CollectionSession, node: &str, directory: &Path) -> OsStri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pytest::words::PytestWord;
 
     fn shown(words: &[OsString]) -> String {
         let words = words.iter().map(|word| word.to_string_lossy().into_owned());
@@ -179,7 +206,17 @@ mod tests {
 
     #[test]
     fn each_list_of_arguments_has_its_place() {
+        let word = |role, text: &str| PytestWord {
+            role,
+            text: text.into(),
+        };
         let pytest = PytestArguments {
+            typed: vec![
+                word(WordRole::Path, "sub"),
+                word(WordRole::Always, "--cov"),
+                word(WordRole::Always, "src"),
+                word(WordRole::Collecting, "--ignore=y"),
+            ],
             always: vec!["-s".into(), "--tb=short".into()],
             collecting: vec!["-k".into(), "x".into()],
             paths: vec!["tests".into()],
@@ -193,7 +230,7 @@ mod tests {
         let limit = Some(Duration::from_secs(9));
         assert_eq!(
             shown(&lines(ColorMode::Unwanted).collect(&ignored, limit)),
-            r#"/r.py collect ["a \"b\".py"] 9 --color=no -s --tb=short -k x tests"#
+            r#"/r.py collect ["a \"b\".py"] 9 --color=no sub --cov src --ignore=y -s --tb=short -k x tests"#
         );
         let mut session = CollectionSession {
             root: "/w".into(),
@@ -201,6 +238,7 @@ mod tests {
             deselected: 0,
             again: vec!["--seed=1".to_owned()],
             settled: Vec::new(),
+            report: None,
         };
         let test = PytestItem {
             node: "tests/t.py::T::f[a b]".to_owned(),
@@ -211,6 +249,7 @@ mod tests {
             name: "T.f[a b]".to_owned(),
             markers: Vec::new(),
             skip: None,
+            testcases: None,
         };
         let run = |session: &CollectionSession| {
             let words = lines(ColorMode::Wanted).test(session, &test, Path::new("/w"));
@@ -218,46 +257,53 @@ mod tests {
         };
         assert_eq!(
             run(&session),
-            "/r.py test tests/t.py::T::f[a b] 1,0/2 --color=yes \
-             --rootdir=/w --seed=1 -s --tb=short tests/t.py::T::f[a b]"
+            "/r.py test tests/t.py::T::f[a b] 1,0/2 tests/t.py::T::f[a b] --color=yes \
+             --rootdir=/w --seed=1 --cov src -s --tb=short"
         );
         let together = |session: &CollectionSession, files: &[&PytestItem]| {
             let tests = ["1".to_owned(), "abc".to_owned()];
             shown(&lines(ColorMode::Wanted).together(session, &tests, files, Path::new("/w")))
         };
-        let begin = "/r.py together 1 abc --color=yes --rootdir=/w --seed=1 -s --tb=short -k x";
-        assert_eq!(together(&session, &[]), format!("{begin} tests"));
-        assert_eq!(together(&session, &[&test]), format!("{begin} tests/t.py"));
+        let ends = "--continue-on-collection-errors --rootdir=/w --seed=1";
+        assert_eq!(
+            together(&session, &[]),
+            format!(
+                "/r.py together 1 abc --color=yes sub --cov src --ignore=y -s --tb=short -k x tests \
+                 {ends}"
+            )
+        );
+        assert_eq!(
+            together(&session, &[&test]),
+            format!(
+                "/r.py together 1 abc tests/t.py --color=yes --cov src -s --tb=short --ignore=y \
+                 -k x {ends}"
+            )
+        );
         let displaced = |session: &CollectionSession, project: &str| {
             let words = lines(ColorMode::Wanted).displaced_test(session, &test, Path::new(project));
             shown(words.get(2..).unwrap_or_default())
         };
-        for (root, project, expected) in [
-            (
-                "/w",
-                "/w",
-                "tests/t.py::T::f[a b] 1,0/2 ./ tests/t.py::T::f[a b]",
-            ),
-            ("/w", "/w/tests", "t.py::T::f[a b] 1,0/2 ./ t.py::T::f[a b]"),
-            (
-                "/w/a",
-                "/w",
-                "tests/t.py::T::f[a b] 1,0/2 ./a a/tests/t.py::T::f[a b]",
-            ),
+        for (root, project, node, path, option) in [
+            ("/w", "/w", "tests/t.py", "tests/t.py", "./"),
+            ("/w", "/w/tests", "t.py", "t.py", "./"),
+            ("/w/a", "/w", "tests/t.py", "a/tests/t.py", "./a"),
         ] {
             session.root = root.into();
-            let options = "--color=yes --rootdir=";
-            let expected = expected.replace(" ./", &format!(" {options}./"));
-            let expected = expected.replace("./ ", "./ -s --tb=short ");
-            let expected = expected.replace("./a ", "./a -s --tb=short ");
-            assert_eq!(displaced(&session, project), expected);
+            let test = "::T::f[a b]";
+            assert_eq!(
+                displaced(&session, project),
+                format!(
+                    "{node}{test} 1,0/2 {path}{test} --color=yes --rootdir={option} --cov src -s \
+                     --tb=short"
+                )
+            );
         }
         session.root = "/".into();
         session.settings = Some("/w/tox.ini".into());
         assert_eq!(
             run(&session),
-            "/r.py test tests/t.py::T::f[a b] 1,0/2 --color=yes \
-             --rootdir=/ --seed=1 -c /w/tox.ini -s --tb=short /tests/t.py::T::f[a b]"
+            "/r.py test tests/t.py::T::f[a b] 1,0/2 /tests/t.py::T::f[a b] --color=yes \
+             --rootdir=/ --seed=1 -c /w/tox.ini --cov src -s --tb=short"
         );
     }
 }

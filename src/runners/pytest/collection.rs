@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 
+use super::junit::{ReportFrame, Testcases};
 use maelstrom_model::framework::CapturedOutput;
 use maelstrom_model::job::{ExitStatus, JobOutcome};
 
@@ -33,6 +34,9 @@ pub struct PytestItem {
     pub markers: Vec<String>,
     /// The reason why its marks skip it, if they do.
     pub skip: Option<String>,
+    /// What pytest would report of it, if its marks skip it and a report is wanted.
+    #[serde(default)]
+    pub testcases: Option<Testcases>,
 }
 
 /// A group of tests that depend on one another.
@@ -67,6 +71,9 @@ pub struct CollectionSession {
     /// Options that concern a whole session.
     #[serde(default)]
     pub settled: Vec<SessionOption>,
+    /// The report of all tests, if one is wanted.
+    #[serde(default)]
+    pub report: Option<ReportFrame>,
 }
 
 /// A file that could not be collected.

@@ -30,11 +30,15 @@ use super::project;
 pub const PLACE: &str = "/run/maelstrom";
 
 /// The program that every job runs, and its modules.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     (RUNNER, include_str!("../../../assets/pytest/runner.py")),
     (
         "resident.py",
         include_str!("../../../assets/pytest/resident.py"),
+    ),
+    (
+        "testcases.py",
+        include_str!("../../../assets/pytest/testcases.py"),
     ),
     (
         "together.py",
@@ -132,7 +136,7 @@ fn project_container(
 }
 
 /// Returns the root entries for Maelstrom's files in a container.
-pub fn entries() -> [SkeletonEntry; 4] {
+pub fn entries() -> [SkeletonEntry; 5] {
     FILES.map(|(name, text)| SkeletonEntry {
         path: Path::new(PLACE).join(name),
         kind: SkeletonKind::File(text.into()),

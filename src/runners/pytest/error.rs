@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
+use super::results::UnwritableReport;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
 use maelstrom_engine::layer_cache::LayerCacheError;
@@ -72,6 +73,14 @@ pub enum PytestError {
         /// Where the option is set, unless it is on the command line.
         place: &'static str,
         instead: &'static str,
+    },
+    /// The report of `--junitxml` cannot be written.
+    #[error("can't write the report {}", path.display())]
+    #[diagnostic(help("name a file in a directory that you may write to"))]
+    Report {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
     },
     /// pytest did something other than collecting tests.
     #[error("pytest has not collected any tests, but done something else")]
@@ -145,6 +154,12 @@ pub enum PytestError {
     Equipment { source: LayerCacheError },
 }
 
+impl From<UnwritableReport> for PytestError {
+    fn from(UnwritableReport { path, source }: UnwritableReport) -> Self {
+        PytestError::Report { path, source }
+    }
+}
+
 impl From<ProjectSpecError> for PytestError {
     fn from(error: ProjectSpecError) -> Self {
         PytestError::Specified(Box::new(error))
@@ -204,6 +219,7 @@ impl ProgramError for PytestError {
             | PytestError::PytestVersion { .. }
             | PytestError::Collection { .. }
             | PytestError::Plugin { .. }
+            | PytestError::Report { .. }
             | PytestError::Packages { .. }
             | PytestError::Install { .. }
             | PytestError::Container(_) => exit_code::INFRASTRUCTURE,

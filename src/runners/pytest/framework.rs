@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures_util::future::{FusedFuture, FutureExt};
 
+use crate::options::NoTestsOption;
 use crate::sandbox::environment;
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::keep_alive::KeepAlive;
@@ -19,24 +21,27 @@ use maelstrom_model::event::{
 };
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::{
-    DiscoverySummary, Framework, FrameworkHost, OutputAnalysis, WatchPaths,
+    DiscoverySummary, Framework, FrameworkHost, OutputAnalysis, OutputParser, WatchPaths,
 };
 use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
 use maelstrom_spec::RunnerLayers;
 use maelstrom_spec::filter::vocabulary;
 
-use super::collection::{CollectionSession, ForkObstacle, PytestItem};
+use super::collection::{ForkObstacle, PytestItem};
 use super::container::PytestContainer;
+use super::durations::SlowestPhases;
 use super::error::PytestError;
 use super::groups;
 use super::interpreter::PythonInterpreter;
 use super::job_builder::{CollectedTests, PytestJobBuilder, broken, key};
+use super::junit::JunitReport;
 use super::options::{PROGRAM, PytestAction, PytestSettings, TestProcessMode};
 use super::overrides::{self, PytestOverride, PythonProvisioner};
 use super::packages::PackageInstaller;
 use super::record;
-use super::session::{self, activate};
-use super::warnings::WarningCounts;
+use super::results::RoundResults;
+use super::session::{self, KnownSettings, activate};
+use super::words::WordRole;
 
 /// pytest's exit status if it has run no test.
 const PYTEST_NO_TESTS: u8 = 5;
@@ -54,8 +59,8 @@ pub struct PytestFramework {
     explained: Mutex<Vec<String>>,
     /// The groups of tests that run together.
     members: Mutex<HashMap<TestKey, TestGroupMember>>,
-    /// The warnings of this round's tests.
-    warnings: Mutex<WarningCounts>,
+    /// What this round's tests have for its end.
+    results: Arc<RoundResults>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -78,7 +83,7 @@ impl PytestFramework {
             kept: KeepAlive::default(),
             explained: Mutex::default(),
             members: Mutex::default(),
-            warnings: Mutex::default(),
+            results: Arc::default(),
         }
     }
 
@@ -206,7 +211,8 @@ impl PytestFramework {
     fn watchlist(&self, own: &ProjectDirectories) -> WatchPaths {
         let here = &self.invocation.directory;
         let mut directories = vec![here.clone()];
-        for named in &self.settings.pytest.paths {
+        let pytest = &self.settings.pytest;
+        for named in pytest.typed(&[WordRole::Path]).chain(&pytest.paths) {
             let file = named.to_string_lossy();
             let path = here.join(file.split("::").next().unwrap_or_default());
             let directory = if path.is_dir() {
@@ -234,16 +240,33 @@ impl PytestFramework {
     }
 
     /// Applies the options that concern a whole session. Returns an error if an option is not
-    /// supported.
+    /// supported, or if the report cannot be written.
     fn apply_session_options<H: FrameworkHost>(
         &self,
         host: &H,
-        session: &CollectionSession,
+        CollectedTests {
+            session, ignored, ..
+        }: &mut CollectedTests,
+        begun: Instant,
     ) -> Result<(), PytestError> {
+        let known = KnownSettings {
+            slots: self.settings.common.slots,
+            failed_only: self.settings.common.failed_only,
+        };
         let session::SessionSettings {
             stop_after,
+            durations,
+            warnings,
             notices,
-        } = session::session_settings(&session.settled)?;
+        } = session::session_settings(&session.settled, known)?;
+        let mut report = session.report.take().map(JunitReport::new);
+        if let Some(report) = &mut report {
+            let text = "its import ended the collection";
+            let files = ignored.iter().map(|file| file.to_string_lossy());
+            files.for_each(|file| report.add_broken(&file, text));
+        }
+        let slowest = durations.map(SlowestPhases::new);
+        self.results.begin(warnings, slowest, report, begun)?;
         if let Some(failures) = stop_after {
             host.stop_after(failures);
         }
@@ -280,6 +303,23 @@ impl PytestFramework {
         }
     }
 
+    /// Returns the exit code of a run without tests.
+    fn no_tests<H: FrameworkHost>(&self, host: &H) -> Option<u8> {
+        match self.settings.common.no_tests {
+            Some(NoTestsOption::Pass) => None,
+            Some(NoTestsOption::Warn) => {
+                host.emit(EventKind::Notice(UserNotice {
+                    severity: NoticeSeverity::Warning,
+                    text: "there was no test to run".to_owned(),
+                    help: None,
+                    in_summary: true,
+                }));
+                None
+            }
+            Some(NoTestsOption::Fail) | None => Some(PYTEST_NO_TESTS),
+        }
+    }
+
     /// Emits notices about the tests that were found.
     fn notify<H: FrameworkHost>(&self, host: &H, specified: Option<&ProjectSpec>) {
         match self.settings.goal {
@@ -308,6 +348,7 @@ impl Framework for PytestFramework {
     type Error = PytestError;
 
     async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, PytestError> {
+        let begun = Instant::now();
         self.kept.discovery_begins();
         let here = &self.invocation.directory;
         let own = ProjectDirectories::of(&self.invocation, PROGRAM.name, here);
@@ -319,7 +360,7 @@ impl Framework for PytestFramework {
             shop.surroundings.name(specified.named_variables());
         }
         let mut others = pin!(shop.make_ready(host).fuse());
-        let collected = {
+        let mut collected = {
             let mut collecting = pin!(shop.collect(host));
             loop {
                 tokio::select! {
@@ -330,7 +371,7 @@ impl Framework for PytestFramework {
             }
         };
         if self.settings.goal == PytestAction::Run {
-            self.apply_session_options(host, &collected.session)?;
+            self.apply_session_options(host, &mut collected, begun)?;
         }
         let resident = shop.fork_server(&collected);
         let is_the_first = match (&resident, &collected.resident) {
@@ -351,7 +392,7 @@ impl Framework for PytestFramework {
         }
         let found = listing.tests.len();
         for warning in listing.warnings {
-            held(&self.warnings).add(warning, 0);
+            self.results.warn(warning, 0);
         }
         let mut all = listing.tests;
         // Group the tests before patterns select among them, since a session needs to know all
@@ -374,10 +415,17 @@ impl Framework for PytestFramework {
             let forked = !unfit.contains(&test.file);
             resident.clone().filter(|_| forked)
         });
+        for (index, (case, test)) in tests.iter().zip(&wanted).enumerate() {
+            let skipped = test.testcases.clone();
+            self.results.add_test(&case.key, index, &test.node, skipped);
+        }
         *held(&self.members) = members;
         let mut skipped = BTreeMap::new();
-        for file in listing.skipped {
-            skipped.entry(file.file).or_insert(file.reason);
+        if self.settings.goal != PytestAction::List {
+            // pytest lists tests only.
+            for file in listing.skipped {
+                skipped.entry(file.file).or_insert(file.reason);
+            }
         }
         tests.extend(skipped.into_iter().map(|(file, reason)| TestCase {
             key: key(&file, String::new()),
@@ -400,7 +448,7 @@ impl Framework for PytestFramework {
             deselected: session.deselected.saturating_add(left_out),
             failure: match (is_whole, self.settings.goal) {
                 (false, _) => Some(exit_code::TEST_FAILURE),
-                (true, PytestAction::Run) if wanted.is_empty() => Some(PYTEST_NO_TESTS),
+                (true, PytestAction::Run) if wanted.is_empty() => self.no_tests(host),
                 (true, _) => None,
             },
         };
@@ -417,10 +465,11 @@ impl Framework for PytestFramework {
     }
 
     fn read(&self, status: ExitStatus, _stdout: &[u8], stderr: &[u8]) -> OutputAnalysis {
-        for warning in record::warnings(stderr) {
-            held(&self.warnings).add(warning, 1);
-        }
-        record::read(status, stderr)
+        self.results.read(status, stderr)
+    }
+
+    fn follow(&self, test: &TestKey) -> Option<Box<dyn OutputParser>> {
+        self.results.follow(test)
     }
 
     fn together(&self, test: &TestKey) -> Option<TestGroupMember> {
@@ -428,6 +477,6 @@ impl Framework for PytestFramework {
     }
 
     fn conclusions(&self) -> Vec<UserNotice> {
-        held(&self.warnings).take_notices()
+        self.results.conclude()
     }
 }

@@ -206,6 +206,7 @@ mod tests {
             name: name.to_owned(),
             markers: Vec::new(),
             skip: None,
+            testcases: None,
         }
     }
 

@@ -4,7 +4,8 @@
 //! options ─▶ interpreter ─▶ container ─▶ collection (pytest itself, in the container) ─▶ TestCase
 //! ```
 //!
-//! - [`options`]: parses the command line.
+//! - [`options`]: parses the command line, after [`words`] has separated pytest's words from our
+//!   options by the tables of [`peer_flags`].
 //! - [`interpreter`]: finds the active Python and its directories, and checks that it is suitable.
 //! - [`container`]: defines a test's container: that Python, the project, and Maelstrom's own files
 //!   (`runner.py` and others), which run pytest with a plugin.
@@ -16,7 +17,8 @@
 //! - [`session`]: handles pytest's options that concern a whole session.
 //! - [`groups`]: groups tests that run together in one session.
 //! - [`job_builder`]: builds the jobs of a run.
-//! - [`record`]: parses pytest's result of a test. [`warnings`]: collects its warnings.
+//! - [`record`]: parses pytest's result of a test. [`results`]: collects what a round reports at its
+//!   end: [`warnings`], [`durations`], and the report of [`junit`].
 //! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
 //!
 //! pytest alone determines what a test is and whether it passes: its configuration files, plugins
@@ -28,18 +30,23 @@
 pub mod arguments;
 pub mod collection;
 pub mod container;
+pub mod durations;
 pub mod error;
 pub mod framework;
 pub mod groups;
 pub mod interpreter;
 pub mod job_builder;
+pub mod junit;
 pub mod options;
 pub mod overrides;
 pub mod packages;
+pub mod peer_flags;
 pub mod project;
 pub mod record;
+pub mod results;
 pub mod session;
 pub mod warnings;
+pub mod words;
 
 pub use self::error::PytestError;
 pub use self::framework::PytestFramework;

@@ -1,34 +1,33 @@
 //! The command line of `maelstrom-pytest`: [`PytestOptions`] as parsed, [`PytestSettings`] as
 //! resolved.
 //!
-//! Options are named as in the original Maelstrom and in `pytest`: files, directories and node ids,
-//! `-k` and `-m`. All other options of pytest go through the lists of extra arguments.
+//! The command line is pytest's: its flags, and those of plugins, mean what they mean to pytest
+//! ([`super::words`], [`super::peer_flags`]). The options of the original Maelstrom have their long
+//! names, and the letters that pytest does not use.
 //!
 //! Invariant: resolving options touches neither the system nor the environment.
+
+mod resolve;
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{Args, Parser};
-use miette::Diagnostic;
+use clap::{Args, CommandFactory, Parser};
 
+use super::words::{OwnOptions, RunVariables, rewrite};
 use crate::options::report::REPORT_VALUES;
-use crate::options::{
-    CommonOptions, PassingTestOutput, REPEAT_VALUES, RunSettings, SLOT_VALUES, help_order,
-    short_help, slots, time_limit,
-};
+use crate::options::{CommonOptions, REPEAT_VALUES, SLOT_VALUES, help_order, short_help};
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
-use crate::sandbox::project_spec::TestContainerOptions;
-use maelstrom_model::error::ProgramError;
-use maelstrom_model::exit_code;
 use maelstrom_spec::config::{
-    self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
+    self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, LogLevel,
     ResolvedConfig,
 };
-use maelstrom_spec::filter::{PatternError, TestPattern, TestSelection, vocabulary};
+
+pub use self::resolve::{
+    PytestAction, PytestArguments, PytestOptionsError, PytestSettings, TestProcessMode,
+};
 
 /// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
@@ -58,13 +57,29 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
     ],
 };
 
-/// The command line of `maelstrom-pytest`.
+/// The help text of `-q`, which is pytest's as well.
+const QUIET_HELP: &str = "Print only failures and the summary; also -q, which pytest gets as well";
+
+/// The help text of `--slots`, which is pytest-xdist's `-n`.
+const SLOTS_HELP: &str =
+    "Number of tests to run at a time; `auto` is the number of CPUs [default: auto]";
+
+/// The command line of `maelstrom-pytest`, after [`rewrite`].
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "maelstrom-pytest",
     version,
     disable_version_flag = true,
-    about = "Collects the tests of a Python project with pytest and runs each in its own container"
+    args_override_self = true,
+    mut_arg("repeat", |repeat| repeat.short(None)),
+    mut_arg("stop_after", |stop_after| stop_after.short(None)),
+    mut_arg("quiet", |quiet| quiet.short(None).help(QUIET_HELP)),
+    mut_arg("slots", |slots| slots.short('n').alias("numprocesses").help(SLOTS_HELP)),
+    about = "Collects the tests of a Python project with pytest and runs each in its own container",
+    after_help = "The flags of pytest, of pytest-xdist and of the project's plugins mean what they mean \
+                  to pytest: --tb=short, -p no:cacheprovider, -W error, -o xfail_strict=true, \
+                  --reruns 2, ... `python -m pytest --help` lists them. Flags in `addopts` and in \
+                  PYTEST_ADDOPTS apply as well."
 )]
 pub struct PytestOptions {
     /// Files, directories or node ids to collect, as for pytest
@@ -79,9 +94,21 @@ pub struct PytestOptions {
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
     version: Option<bool>,
 
-    /// Passed to pytest, which then shows more detail about failures
+    /// Have pytest show more detail about failures
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
+
+    /// pytest's other words, each with its role
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pytest_word: Vec<OsString>,
+
+    /// Flags of pytest's that nobody can use here
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    pytest_refused: Vec<String>,
+
+    /// Whether a flag of pytest's shows the output of passing tests
+    #[arg(long, hide = true)]
+    pytest_passing_output: bool,
 
     /// The selection of tests.
     #[command(flatten)]
@@ -94,6 +121,60 @@ pub struct PytestOptions {
     /// The options that all test programs share.
     #[command(flatten)]
     pub common: CommonOptions,
+
+    /// What pytest reports of the tests.
+    #[command(flatten)]
+    pub reports: PytestReportOptions,
+
+    /// The options of the configuration whose names are pytest's.
+    #[command(flatten)]
+    pub renamed: RenamedOptions,
+}
+
+/// What pytest reports of the tests.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Reporting")]
+pub struct PytestReportOptions {
+    /// Write a JUnit report of pytest's own form to this file
+    #[arg(
+        long,
+        visible_alias = "junit-xml",
+        value_name = "FILE",
+        allow_hyphen_values = true
+    )]
+    pub junitxml: Option<OsString>,
+
+    /// Print this many of the slowest phases of tests at the end; 0 prints all
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub durations: Option<OsString>,
+}
+
+/// The options of the configuration whose usual names mean something else to pytest. The usual names
+/// are aliases for variables and files; on a command line they are pytest's.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct RenamedOptions {
+    /// Read only this configuration file of Maelstrom's; `-` reads none
+    #[arg(
+        id = "config-file",
+        long = "maelstrom-config-file",
+        alias = "config-file",
+        value_name = "FILE"
+    )]
+    pub config_file: Option<PathBuf>,
+
+    /// What Maelstrom logs: to standard error, or to log.txt beside the run's history while the
+    /// dashboard is open
+    #[arg(
+        id = "log-level",
+        short = 'L',
+        long = "maelstrom-log-level",
+        alias = "log-level",
+        value_name = "LEVEL",
+        value_enum,
+        default_value = "info"
+    )]
+    pub log_level: LogLevel,
 }
 
 /// The selection of tests.
@@ -105,15 +186,15 @@ pub struct PytestTestOptions {
     pub include: Vec<String>,
 
     /// Skip tests that match this pattern; may be repeated
-    #[arg(short = 'x', long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
 
     /// Run only tests whose names match this pytest expression
-    #[arg(short = 'k', value_name = "EXPRESSION")]
+    #[arg(short = 'k', value_name = "EXPRESSION", allow_hyphen_values = true)]
     pub keyword: Option<OsString>,
 
     /// Run only tests whose markers match this pytest expression
-    #[arg(short = 'm', value_name = "EXPRESSION")]
+    #[arg(short = 'm', value_name = "EXPRESSION", allow_hyphen_values = true)]
     pub markers: Option<OsString>,
 
     /// Collect the tests of this importable module or package, as with pytest's --pyargs
@@ -129,7 +210,7 @@ pub struct PytestTestOptions {
     pub extra_pytest_collect_args: Vec<OsString>,
 
     /// Collect, print the node ids of the tests, and exit
-    #[arg(short, long, group = "goal")]
+    #[arg(long, visible_aliases = ["collect-only", "co"], group = "goal")]
     pub list: bool,
 }
 
@@ -151,8 +232,26 @@ pub struct PytestRunOptions {
     #[arg(long, value_name = "PATTERN", display_order = help_order::AFTER_ISOLATION + 1)]
     pub together: Vec<String>,
 
+    /// Stop after the first failure
+    #[arg(short = 'x', long, overrides_with = "maxfail", display_order = help_order::FIRST + 1)]
+    pub exitfirst: bool,
+
+    /// Stop after this many failures
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        overrides_with = "exitfirst",
+        display_order = help_order::FIRST + 2
+    )]
+    pub maxfail: Option<OsString>,
+
+    /// Capture no output, and show that of passing tests as well
+    #[arg(short = 's', display_order = help_order::FIRST + 3)]
+    pub no_capture: bool,
+
     /// Stop a test that runs longer than this many seconds; 0 means no limit
-    #[arg(short, long, value_name = "SECONDS")]
+    #[arg(short, long, value_name = "SECONDS", value_parser = whole_seconds)]
     pub timeout: Option<u32>,
 
     /// Give up on a file whose import takes longer than this many seconds; 0 means no limit
@@ -160,88 +259,45 @@ pub struct PytestRunOptions {
     pub collection_timeout: u32,
 }
 
-/// The options, resolved.
-#[derive(Clone, Debug)]
-pub struct PytestSettings {
-    /// The purpose of the invocation.
-    pub goal: PytestAction,
-    /// The patterns that select tests.
-    pub patterns: TestSelection,
-    /// The patterns of tests that run in one session, each with its text.
-    pub together: Vec<(String, TestPattern)>,
-    /// Arguments for pytest.
-    pub pytest: PytestArguments,
-    /// The Python to use, if the user names one.
-    pub python: Option<PathBuf>,
-    /// The settings that all programs share.
-    pub common: RunSettings,
-    /// How each test gets its process.
-    pub processes: TestProcessMode,
-    /// The timeout of a test; `None` means no timeout.
-    pub timeout: Option<Duration>,
-    /// The value of `--timeout` in seconds, if set; 0 means no timeout.
-    pub timeout_s: Option<u32>,
-    /// The timeout of importing one file; `None` means no timeout.
-    pub collection_timeout: Option<Duration>,
-    /// The options for the tests' containers.
-    pub containers: TestContainerOptions,
-}
-
-/// The arguments for pytest.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PytestArguments {
-    /// Arguments for both collection and tests.
-    pub always: Vec<OsString>,
-    /// Arguments for collection only.
-    pub collecting: Vec<OsString>,
-    /// Paths to collect; empty means those of pytest's configuration.
-    pub paths: Vec<OsString>,
-}
-
-/// The purpose of an invocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PytestAction {
-    /// Collects and runs the tests.
-    Run,
-    /// Collects the tests and prints their node ids.
-    List,
-    /// Writes the project's starter file.
-    Init,
-    /// Collects the tests, and explains the container of one.
-    Explain,
-}
-
-/// How each test gets its process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TestProcessMode {
-    /// Forked from a process that has collected the tests, where that is equivalent.
-    Forked,
-    /// A new Python process for each test.
-    Fresh,
-}
-
-/// The error of invalid options.
-#[derive(Debug, Diagnostic, thiserror::Error)]
-pub enum PytestOptionsError {
-    /// An invalid pattern of a filter.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Pattern(#[from] PatternError),
-}
-
-impl ProgramError for PytestOptionsError {
-    fn exit_code(&self) -> u8 {
-        exit_code::USAGE
+/// Parses a number of seconds. Like pytest-timeout's, it may have a fraction, which counts as a whole
+/// second.
+fn whole_seconds(text: &str) -> Result<u32, String> {
+    let expected = "a number of seconds is expected, such as 30";
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    match text.parse::<f64>() {
+        // The range is checked, and the fraction is gone.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked"
+        )]
+        Ok(seconds) if (0.0..=f64::from(u32::MAX)).contains(&seconds) => Ok(seconds.ceil() as u32),
+        Ok(_) | Err(_) => Err(expected.to_owned()),
     }
 }
 
 impl PytestOptions {
-    /// Resolves the options from a command line (program name first), variables and files.
-    pub fn resolved(
-        arguments: &[OsString],
+    /// Resolves the options from a command line (program name first), variables and files, for a
+    /// machine with `cpus` CPUs.
+    pub fn resolved<I>(
+        arguments: I,
         system: &impl ConfigEnvironment,
-    ) -> Result<ResolvedConfig<PytestOptions>, ConfigError> {
-        config::resolve(&PROGRAM, arguments, system)
+        cpus: NonZeroU32,
+    ) -> Result<ResolvedConfig<PytestOptions>, ConfigError>
+    where
+        I: IntoIterator<Item = OsString>,
+    {
+        let variable = |name: &str| system.variable(name)?.into_string().ok();
+        let variables = RunVariables {
+            added: variable("PYTEST_ADDOPTS").unwrap_or_default(),
+            automatic: variable("PYTEST_XDIST_AUTO_NUM_WORKERS")
+                .and_then(|number| number.parse().ok()),
+            cpus: cpus.get(),
+        };
+        let words = rewrite(arguments, &own_options(), &variables);
+        config::resolve(&PROGRAM, &words, system)
     }
 
     /// Parses only a command line, program name first.
@@ -249,75 +305,37 @@ impl PytestOptions {
     where
         I: IntoIterator<Item = OsString>,
     {
-        PytestOptions::try_parse_from(arguments)
-    }
-
-    /// Turns the options into settings for a machine with `cpus` CPUs.
-    pub fn resolve(self, cpus: NonZeroU32) -> Result<PytestSettings, PytestOptionsError> {
-        let PytestTestOptions {
-            include,
-            exclude,
-            keyword,
-            markers,
-            collect_from_module,
-            extra_pytest_args,
-            extra_pytest_collect_args,
-            list,
-        } = self.tests;
-        let mut collecting = extra_pytest_collect_args;
-        // Tests run by node id, so only the collection needs the selection.
-        for (option, value) in [("-k", keyword), ("-m", markers)] {
-            collecting.extend(value.into_iter().flat_map(|value| [option.into(), value]));
-        }
-        let mut paths = self.paths;
-        if let Some(module) = collect_from_module {
-            collecting.push("--pyargs".into());
-            paths.push(module);
-        }
-        let mut always = extra_pytest_args;
-        always.extend(self.extra_pytest_test_args);
-        always.extend((0..self.verbose).map(|_| "-v".into()));
-        let together = self.run.together.into_iter().map(|text| {
-            let pattern = TestPattern::parse(&text, &vocabulary::PYTEST)?;
-            Ok((text, pattern))
-        });
-        let slots = slots(self.common.slots, cpus);
-        let (common, containers) = self.common.settle(slots, PassingTestOutput::Hidden);
-        Ok(PytestSettings {
-            goal: goal(&containers, list),
-            common,
-            containers,
-            patterns: TestSelection::parse(&include, &exclude, &vocabulary::PYTEST)?,
-            pytest: PytestArguments {
-                always,
-                collecting,
-                paths,
-            },
-            together: together.collect::<Result<_, PatternError>>()?,
-            python: self.run.python,
-            processes: match self.run.fresh {
-                true => TestProcessMode::Fresh,
-                false => TestProcessMode::Forked,
-            },
-            timeout: self.run.timeout.and_then(time_limit),
-            timeout_s: self.run.timeout,
-            collection_timeout: time_limit(self.run.collection_timeout),
-        })
+        let variables = RunVariables {
+            cpus: 1,
+            ..RunVariables::default()
+        };
+        PytestOptions::try_parse_from(rewrite(arguments, &own_options(), &variables))
     }
 }
 
-fn goal(containers: &TestContainerOptions, list: bool) -> PytestAction {
-    match (containers.init, &containers.explain, list) {
-        (true, _, _) => PytestAction::Init,
-        (false, Some(_), _) => PytestAction::Explain,
-        (false, None, true) => PytestAction::List,
-        (false, None, false) => PytestAction::Run,
-    }
+/// Returns this program's own options.
+fn own_options() -> OwnOptions {
+    let booleans = |value: &&ConfigOption| match value.kind {
+        ConfigOptionKind::Boolean | ConfigOptionKind::List | ConfigOptionKind::Words => true,
+        ConfigOptionKind::Text
+        | ConfigOptionKind::Number
+        | ConfigOptionKind::NumberOrText
+        | ConfigOptionKind::Size
+        | ConfigOptionKind::Character => false,
+    };
+    let negatable = PROGRAM.values().filter(booleans).map(|value| value.name);
+    OwnOptions::of(&PytestOptions::command(), negatable)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use miette::Diagnostic;
+
     use super::*;
+    use crate::options::PassingTestOutput;
+    use crate::pytest::words::{PytestWord, WordRole};
     use maelstrom_model::event::IsolationMode;
 
     fn resolve(words: &[&str]) -> PytestSettings {
@@ -341,6 +359,9 @@ mod tests {
     fn pytests_own_options_select_and_the_others_pass_through() {
         let settings = resolve(&[
             "tests/unit",
+            "--cov",
+            "src",
+            "-x",
             "-k",
             "a or b",
             "-m",
@@ -356,17 +377,65 @@ mod tests {
             "--",
             "--tb=short",
         ]);
+        let word = |role, text: &str| PytestWord {
+            role,
+            text: text.into(),
+        };
         let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
         assert_eq!(
             settings.pytest,
             PytestArguments {
-                always: words(&["-p", "no:x", "--tb=short", "-v", "-v"]),
+                typed: vec![
+                    word(WordRole::Path, "tests/unit"),
+                    word(WordRole::Always, "--cov"),
+                    word(WordRole::Always, "src"),
+                ],
+                always: words(&["-p", "no:x", "--tb=short", "-v", "-v", "-x"]),
                 collecting: words(&["--ignore=y", "-k", "a or b", "-m", "not slow", "--pyargs"]),
-                paths: words(&["tests/unit", "pkg.tests"]),
+                paths: words(&["pkg.tests"]),
             }
         );
         assert_eq!(settings.timeout, Some(Duration::from_secs(7)));
         assert_eq!(settings.collection_timeout, None);
+    }
+
+    #[test]
+    fn flags_of_pytest_have_their_effect_on_the_run() {
+        let settings = resolve(&["-n", "7", "-q", "--lf", "--color=yes"]);
+        assert_eq!(settings.common.slots, 7);
+        assert!(settings.common.report.quiet && settings.common.failed_only);
+        let settings = resolve(&["--co", "-qq"]);
+        assert_eq!(settings.goal, PytestAction::List);
+        assert!(!settings.common.report.quiet);
+        for (words, shown) in [
+            (&["-s"][..], PassingTestOutput::Shown),
+            (&["--capture=tee-sys"], PassingTestOutput::Shown),
+            (&["-rA"], PassingTestOutput::Shown),
+            (&["-ra", "-v"], PassingTestOutput::Hidden),
+        ] {
+            assert_eq!(resolve(words).common.passing_output, shown, "{words:?}");
+        }
+        let ones = [("-x", "-x"), ("--maxfail=2", "--maxfail=2")];
+        for ((first, _), (last, word)) in [(ones[0], ones[1]), (ones[1], ones[0])] {
+            assert_eq!(resolve(&[first, last]).pytest.always, [word]);
+        }
+        assert_eq!(
+            resolve(&["--timeout=0.5"]).timeout,
+            Some(Duration::from_secs(1))
+        );
+    }
+
+    #[test]
+    fn a_refused_flag_says_what_to_use() {
+        for (flag, instead) in [
+            ("--pdb", "maelstrom-run"),
+            ("--lfnf=none", "--no-tests=pass"),
+        ] {
+            let words = ["x", flag].map(OsString::from);
+            let error = PytestOptions::read(words).unwrap().resolve(NonZeroU32::MIN);
+            let help = error.unwrap_err().help().unwrap().to_string();
+            assert!(help.contains(instead), "{help}");
+        }
     }
 
     #[test]

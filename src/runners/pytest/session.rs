@@ -9,13 +9,19 @@ use crate::sandbox::invocation::ProcessEnvironment;
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
 use super::collection::SessionOption;
+use super::durations::DurationLimits;
 use super::error::PytestError;
+use super::warnings::WarningReports;
 
 /// The effects of a session's options.
 #[derive(Debug, Default)]
 pub struct SessionSettings {
     /// The number of failures after which the run stops.
     pub stop_after: Option<NonZeroU32>,
+    /// The slowest phases to report.
+    pub durations: Option<DurationLimits>,
+    /// Whether warnings are reported.
+    pub warnings: WarningReports,
     /// Notices about options without effect.
     pub notices: Vec<UserNotice>,
 }
@@ -24,16 +30,15 @@ pub struct SessionSettings {
 fn instead(option: &str) -> &'static str {
     match option {
         "--collect-only" => "--list prints the tests",
-        "--junitxml" | "--html" | "--json-report" | "--report-log" => {
-            "--record=FILE writes what happens; for this report run pytest itself"
+        "--html" | "--json-report" | "--report-log" => {
+            "--junitxml=FILE writes a report, and --record=FILE what happens; for this one run \
+             pytest itself"
         }
         "--pdb" | "--trace" => {
             "a failure's last line says how to look around in its container; to debug, run pytest \
              itself"
         }
-        "--last-failed" | "--stepwise" => {
-            "the failures' last line says how to run them again, and --stop-after stops early"
-        }
+        "--last-failed" => "name it on the command line, or use --failed",
         _ => "run pytest itself for that",
     }
 }
@@ -47,10 +52,22 @@ const RUN_NOTHING: [&str; 5] = [
     "--setup-plan",
 ];
 
+/// The parts of a run's settings that options of the session may repeat.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownSettings {
+    /// The number of tests that run at a time.
+    pub slots: u32,
+    /// Whether only the tests that failed in the last run are selected.
+    pub failed_only: bool,
+}
+
 /// Returns the effects of these options. Returns an error for options that run no tests or run them
 /// interactively, and for unsupported options on the command line. Unsupported options in
 /// `addopts`, which is for pytest itself, only lead to a notice.
-pub fn session_settings(settled: &[SessionOption]) -> Result<SessionSettings, PytestError> {
+pub fn session_settings(
+    settled: &[SessionOption],
+    known: KnownSettings,
+) -> Result<SessionSettings, PytestError> {
     let mut heeded = SessionSettings::default();
     for SessionOption {
         option,
@@ -58,29 +75,60 @@ pub fn session_settings(settled: &[SessionOption]) -> Result<SessionSettings, Py
         typed,
     } in settled
     {
-        if option == "--maxfail" {
+        match option.as_str() {
             // 0 means no limit for pytest, and does not parse as a `NonZeroU32`.
-            heeded.stop_after = value.parse().ok();
-            continue;
+            "--maxfail" => heeded.stop_after = value.parse().ok(),
+            "--stepwise" => heeded.stop_after = Some(NonZeroU32::MIN),
+            "--durations" => heeded.durations = DurationLimits::read(value),
+            "--disable-warnings" => heeded.warnings = WarningReports::Hidden,
+            "--numprocesses" => heeded.notices.extend(other_slots(value, known.slots)),
+            "--cov" => heeded.notices.push(notice(
+                "--cov measures nothing here: files that tests write are discarded with their \
+                 containers"
+                    .to_owned(),
+                "run pytest itself to measure coverage",
+            )),
+            "--last-failed" if known.failed_only => {}
+            _ if *typed || RUN_NOTHING.contains(&option.as_str()) => {
+                return Err(PytestError::Session {
+                    option: option.clone(),
+                    place: match typed {
+                        true => "",
+                        false => " of the project's `addopts`",
+                    },
+                    instead: instead(option),
+                });
+            }
+            _ => heeded.notices.push(notice(
+                format!("{option} of the project's `addopts` has no effect here"),
+                instead(option),
+            )),
         }
-        if *typed || RUN_NOTHING.contains(&option.as_str()) {
-            return Err(PytestError::Session {
-                option: option.clone(),
-                place: match typed {
-                    true => "",
-                    false => " of the project's `addopts`",
-                },
-                instead: instead(option),
-            });
-        }
-        heeded.notices.push(UserNotice {
-            severity: NoticeSeverity::Warning,
-            text: format!("{option} of the project's `addopts` has no effect here"),
-            help: Some(instead(option).to_owned()),
-            in_summary: true,
-        });
     }
     Ok(heeded)
+}
+
+/// Returns a notice about a number of processes that is not the number of slots.
+fn other_slots(value: &str, slots: u32) -> Option<UserNotice> {
+    let wanted: u32 = value.parse().ok()?;
+    (wanted.max(1) != slots).then(|| {
+        let text = format!(
+            "-n {wanted} of the project's `addopts` has no effect here: {slots} tests run at a time"
+        );
+        UserNotice {
+            severity: NoticeSeverity::Info,
+            ..notice(text, "--slots or -n on the command line sets the number")
+        }
+    })
+}
+
+fn notice(text: String, help: &str) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
+        text,
+        help: Some(help.to_owned()),
+        in_summary: true,
+    }
 }
 
 /// Changes the environment to activate a virtual environment, like its `activate` script.
@@ -107,24 +155,53 @@ mod tests {
         }
     }
 
+    fn settings(option: SessionOption) -> Result<SessionSettings, PytestError> {
+        let known = KnownSettings {
+            slots: 4,
+            failed_only: false,
+        };
+        session_settings(&[option], known)
+    }
+
     #[test]
     fn each_option_is_done_or_refused_or_told() {
         for typed in [true, false] {
-            let heeded = session_settings(&[session_option("--maxfail", "3", typed)]).unwrap();
-            assert_eq!(heeded.stop_after, NonZeroU32::new(3));
+            let done = |option: &str, value: &str| {
+                let heeded = settings(session_option(option, value, typed)).unwrap();
+                assert!(heeded.notices.is_empty(), "{option}");
+                heeded
+            };
+            assert_eq!(done("--maxfail", "3").stop_after, NonZeroU32::new(3));
+            assert_eq!(done("--maxfail", "0").stop_after, None);
+            assert_eq!(done("--stepwise", "True").stop_after, NonZeroU32::new(1));
+            assert!(done("--durations", "0 0.005").durations.is_some());
+            let hidden = done("--disable-warnings", "True").warnings;
+            assert_eq!(hidden, WarningReports::Hidden);
+            for number in ["auto", "logical", "4"] {
+                done("--numprocesses", number);
+            }
             for option in RUN_NOTHING {
-                let error = session_settings(&[session_option(option, "True", typed)]).unwrap_err();
+                let error = settings(session_option(option, "True", typed)).unwrap_err();
                 assert!(error.to_string().contains(option), "{error}");
             }
+            let told = settings(session_option("--cov", "['src']", typed)).unwrap();
+            assert!(told.notices[0].text.starts_with("--cov measures nothing"));
+            let told = settings(session_option("--numprocesses", "2", typed)).unwrap();
+            assert!(told.notices[0].text.starts_with("-n 2 of"));
         }
-        for option in ["--junitxml", "--html", "--last-failed"] {
-            assert!(session_settings(&[session_option(option, "x", true)]).is_err());
-            let notices = session_settings(&[session_option(option, "x", false)])
+        for option in ["--html", "--json-report", "--last-failed"] {
+            assert!(settings(session_option(option, "x", true)).is_err());
+            let notices = settings(session_option(option, "x", false))
                 .unwrap()
                 .notices;
             assert!(notices[0].text.starts_with(option));
         }
-        assert!(session_settings(&[]).unwrap().notices.is_empty());
+        let failed = KnownSettings {
+            slots: 1,
+            failed_only: true,
+        };
+        let last = [session_option("--last-failed", "True", false)];
+        assert!(session_settings(&last, failed).unwrap().notices.is_empty());
     }
 
     #[test]

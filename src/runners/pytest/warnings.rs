@@ -10,6 +10,15 @@ const DISTINCT_MAX: usize = 1000;
 /// The maximum number of warnings that are printed in full.
 const TOLD_MAX: usize = 20;
 
+/// Whether pytest's warnings are reported at the end of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WarningReports {
+    #[default]
+    Shown,
+    /// `--disable-warnings`
+    Hidden,
+}
+
 /// Warnings, and the number of tests that caused each.
 #[derive(Debug, Default)]
 pub struct WarningCounts {

@@ -5,6 +5,7 @@
 
 mod cargo;
 mod go;
+mod pytest;
 
 use std::collections::BTreeSet;
 use std::fs;

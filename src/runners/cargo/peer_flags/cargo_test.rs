@@ -118,7 +118,7 @@ pub static CARGO_TEST: PeerTool = PeerTool {
         ),
         variable(
             "RUST_TEST_NOCAPTURE",
-            Differs("the output of passing tests is shown, too"),
+            Differs("the output of every test is shown while it is written, in whole lines"),
         ),
         variable(
             "RUST_TEST_SHUFFLE, RUST_TEST_SHUFFLE_SEED",
@@ -169,7 +169,7 @@ pub static LIBTEST: PeerTool = PeerTool {
         differs(
             &["--no-capture"],
             None,
-            "the output of passing tests is shown, too",
+            "the output of every test is shown while it is written, in whole lines",
         ),
         differs(
             &["--test-threads"],

@@ -171,7 +171,8 @@ const RUN_FLAGS: &[PeerFlag] = nextest_flags![
     differs(
         &["--no-capture"],
         None,
-        "the output of passing tests is shown, too; tests still run at the same time",
+        "the output of every test is shown while it is written, in whole lines; tests \
+         still run at the same time",
     ),
     refused(
         &["--stress-count"],

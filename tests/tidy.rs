@@ -238,7 +238,7 @@ fn code_for_one_processor_has_its_twin() {
 /// Who may make files without `container::private`, which keeps them from other users: what stands in
 /// a container has the modes that programs there expect, and what the user names or commits is the
 /// umask's business.
-const MAKERS: [(&str, &str); 12] = [
+const MAKERS: [(&str, &str); 14] = [
     ("src/container/private.rs", "it is the one"),
     ("src/container/init/build.rs", "files of a container"),
     (
@@ -259,6 +259,14 @@ const MAKERS: [(&str, &str); 12] = [
     (
         "src/runners/pytest/junit.rs",
         "the user names the report, for tools to read",
+    ),
+    (
+        "src/ui/export/target.rs",
+        "the user names it, for other programs to read",
+    ),
+    (
+        "src/ui/export/github/summary.rs",
+        "GitHub names and makes it",
     ),
 ];
 

@@ -126,7 +126,8 @@ fn junit_options(settings: &RunSettings) -> JunitOptions {
         hostname: hostname.to_string_lossy().into_owned(),
         passing_output: match settings.passing_output {
             PassingTestOutput::Hidden => PassingOutputDisplay::Hidden,
-            PassingTestOutput::Shown => PassingOutputDisplay::Shown,
+            PassingTestOutput::Shown => PassingOutputDisplay::Live,
+            PassingTestOutput::ShownAtEnd => PassingOutputDisplay::AtEnd,
         },
     }
 }

@@ -175,7 +175,7 @@ impl UiRenderer {
             UiRenderer::Report(options, output, None) => Ok(report::run(events, options, output)?),
             UiRenderer::Report(options, output, Some(github)) => {
                 let lines = GithubReport::new(report::RunReport::new(options), github);
-                Ok(report::run_lines(events, lines, output)?)
+                Ok(report::run_lines(events, lines, options.terminal, output)?)
             }
             UiRenderer::Stream(export, output) => Ok(stream(events, export, output)?),
             UiRenderer::List(listing) => Ok(list(events, listing)?),

@@ -20,6 +20,7 @@ mod bad_input;
 mod closed_pipe;
 mod command_lines;
 mod completion;
+mod lists;
 mod logging;
 mod options;
 mod registries;

@@ -1,5 +1,5 @@
-//! The values and options that scripts and configuration files of the original say, program by
-//! program: each must be there, under its name, of its kind, with its short form and its default.
+//! The values and options of the original, program by program: each is there, under its name, of its
+//! kind, with its short form and its default.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -264,9 +264,12 @@ impl ConfigEnvironment for World {
 
 /// The mistake in a command line, if there is one.
 fn mistake<P: clap::Parser>(program: &ConfigSchema, line: &str) -> Option<String> {
-    let words = line.split(' ').map(OsString::from).collect::<Vec<_>>();
-    let error = resolve::<P>(program, &words, &World::default()).err()?;
+    let error = resolve::<P>(program, &words_of(line), &World::default()).err()?;
     Some(error.to_string())
+}
+
+fn words_of(line: &str) -> Vec<OsString> {
+    line.split(' ').map(OsString::from).collect()
 }
 
 #[test]
@@ -286,11 +289,13 @@ fn command_lines_mean_what_they_meant() {
     type Reader = fn(&str) -> Option<String>;
     let cargo_reader: Reader =
         |line| mistake::<cargo::options::CargoOptions>(&cargo::options::PROGRAM, line);
-    let go_reader: Reader = |line| mistake::<go::options::GoOptions>(&go::options::PROGRAM, line);
-    // Some of the letters mean what they mean to pytest.
+    // Some of the letters mean what they mean to Go and to pytest.
+    let go_reader: Reader = |line| {
+        let read = go::options::GoOptions::resolved(words_of(line), &World::default());
+        Some(read.err()?.to_string())
+    };
     let pytest_reader: Reader = |line| {
-        let words = line.split(' ').map(OsString::from);
-        let world = World::default();
+        let (words, world) = (words_of(line), World::default());
         let read = pytest::options::PytestOptions::resolved(words, &world, NonZeroU32::MIN);
         Some(read.err()?.to_string())
     };
@@ -364,85 +369,6 @@ fn command_lines_mean_what_they_meant() {
     }
 }
 
-/// A list is lines, whoever asks for something else in so many words, by whichever of the ways.
-#[test]
-fn lists_are_plain_lines() {
-    let cargo = env!("CARGO_BIN_EXE_cargo-maelstrom");
-    let go = env!("CARGO_BIN_EXE_maelstrom-go-test");
-    let pytest = env!("CARGO_BIN_EXE_maelstrom-pytest");
-    let nothing_here = tempfile::tempdir().unwrap();
-    let told = |program: &str, list: &str, option: &str, variable: Option<&str>| {
-        let mut command = std::process::Command::new(program);
-        command.args([list, option]).current_dir(&nothing_here);
-        command
-            .env_clear()
-            .envs(variable.map(|ui| ("MAELSTROM_UI", ui)));
-        let output = command.output().unwrap();
-        assert_eq!(output.stdout, b"", "{program} {list} {option}");
-        (
-            output.status.code(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
-    };
-    for (program, lists) in [
-        (
-            cargo,
-            &[
-                "--list-tests",
-                "--list",
-                "-l",
-                "--list-binaries",
-                "--list-packages",
-            ][..],
-        ),
-        (go, &["--list-tests", "--list", "-l", "--list-packages"]),
-        (pytest, &["--list", "--co"]),
-    ] {
-        for list in lists {
-            for (option, variable, what) in [
-                ("--ui=fancy", None, "the dashboard"),
-                ("--ui=dashboard", Some("simple"), "the dashboard"),
-                ("--ui=quiet", None, "the quiet report"),
-                ("--quiet", None, "the quiet report"),
-                ("--config-file=-", Some("fancy"), "the dashboard"),
-                ("--config-file=-", Some("quiet"), "the quiet report"),
-            ] {
-                if program == pytest && option == "--quiet" {
-                    // `pytest --co -q` prints node ids alone, as every list here does.
-                    continue;
-                }
-                let (code, message) = told(program, list, option, variable);
-                let expected = format!(
-                    "error: a list is plain lines: {what} cannot show it\nhelp: leave out what \
-                     chooses the user interface, or say --ui=auto\n"
-                );
-                assert_eq!(
-                    (code, message),
-                    (Some(2), expected),
-                    "{program} {list} {option}"
-                );
-            }
-            // Whatever else is wrong with an empty directory, it is not this.
-            for (option, variable) in [
-                ("--ui=simple", None),
-                ("--ui=auto", Some("fancy")),
-                ("--no-tui", Some("quiet")),
-            ] {
-                let (code, message) = told(program, list, option, variable);
-                assert_ne!(code, Some(0), "{program} {list} {option}");
-                assert!(
-                    !message.contains("plain lines"),
-                    "{program} {list} {option}: {message}"
-                );
-            }
-        }
-    }
-}
-
-fn is_short(word: &str) -> bool {
-    word.len() == 2 && word.starts_with('-')
-}
-
 #[test]
 fn what_follows_the_program_is_its_own() {
     let command = |line: &str| {
@@ -495,4 +421,8 @@ fn what_is_asked_of_a_program_itself_ends_well() {
             }
         }
     }
+}
+
+fn is_short(word: &str) -> bool {
+    word.len() == 2 && word.starts_with('-')
 }

@@ -141,6 +141,14 @@ fn configuration_values_fit_their_schema_and_others_do_not() {
         let name = manual.schema.name;
         let value = toml_value("log-level = \"debug\"").unwrap();
         assert_eq!(mistakes(&schema, &value), [""; 0], "{name}");
+        let text: Value =
+            serde_json::from_str(&schemas::schema(manual, "config").unwrap()).unwrap();
+        for (key, value) in text["properties"].as_object().unwrap() {
+            assert!(
+                value.get("type").or(value.get("anyOf")).is_some(),
+                "{name}: {key}"
+            );
+        }
         for wrong in ["log-level = \"loud\"", "slotss = 1", "cache-size = true"] {
             assert!(
                 !mistakes(&schema, &toml_value(wrong).unwrap()).is_empty(),

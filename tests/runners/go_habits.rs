@@ -379,7 +379,8 @@ fn what_the_variable_says_means_what_it_means_to_go_test() {
     assert!(twice.stdout.contains("said"), "{}", twice.stdout);
     assert_eq!(twice.told("finished", "example.com/m TestA").len(), 2);
     let list = project.command(&[]).env("GOFLAGS", "-list=A").output();
-    assert_eq!(list.unwrap().stdout, b"example.com/m TestA\n");
+    let list = String::from_utf8(list.unwrap().stdout).unwrap();
+    assert!(list.starts_with("TestA\nok  \texample.com/m\t"), "{list}");
 }
 
 #[test]
@@ -394,22 +395,21 @@ fn what_the_variable_can_not_say_here_is_refused_by_name() {
         (output.status.code(), String::from_utf8(all).unwrap())
     };
     for (flag, instead) in [
-        ("-cover", "use `go test -cover`"),
-        ("-coverprofile=c.out", "use `go test -coverprofile`"),
-        ("-covermode=count", "use `go test -covermode`"),
+        ("-cover", "use `go test` for it"),
+        ("-coverprofile=c.out", "use `go test` for it"),
+        ("-covermode=count", "use `go test` for it"),
         ("-exec=sudo", "`--isolation=process`"),
-        ("-json", "--record=FILE"),
-        ("-bench=.", "use `go test -bench`"),
-        ("-fuzz=.", "use `go test -fuzz`"),
-        ("-cpuprofile=c", "use `go test -cpuprofile`"),
-        ("-c", "--no-run"),
+        ("-cpuprofile=c", "use `go test` for profiles"),
+        ("-outputdir=d", "use `go test` for profiles"),
+        ("-artifacts", "use `go test -artifacts`"),
+        ("-work", "use `go test -work`"),
         ("-n", "use `go test -n`"),
     ] {
         let name = flag.split('=').next().unwrap();
         let (code, text) = told(&|command| {
             command.env("GOFLAGS", format!("-mod=mod {flag}"));
         });
-        let expected = format!("`{name}`, which GOFLAGS says, is not supported");
+        let expected = format!("`{name}` in GOFLAGS is not supported");
         assert_eq!(code, Some(2), "{text}");
         assert!(text.contains(&expected), "{text}");
         assert!(text.contains(instead), "{text}");
@@ -421,7 +421,7 @@ fn what_the_variable_can_not_say_here_is_refused_by_name() {
         command.env("GOENV", &file);
     });
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("`-cover`, which GOFLAGS says"), "{text}");
+    assert!(text.contains("`-cover` in GOFLAGS"), "{text}");
     let (code, text) = told(&|command| {
         command.env("GOENV", &file).env("GOFLAGS", "-mod=mod");
     });
@@ -447,7 +447,8 @@ fn words_of_go_test_are_taken_as_there() {
     };
     let (code, text) = output(&["-list", "TestA|Short", "."]);
     assert_eq!(code, Some(0), "{text}");
-    assert_eq!(text, "example.com/m TestA\nexample.com/m TestShort\n");
+    let names = "TestA\nTestShort\nok  \texample.com/m\t";
+    assert!(text.starts_with(names), "{text}");
     let (code, text) = output(&["-help"]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("Usage: maelstrom-go-test"), "{text}");
@@ -457,13 +458,11 @@ fn words_of_go_test_are_taken_as_there() {
     let last = project.run(&["-run", "TestA", "-run", "TestB", "-short=1", "-short=0"]);
     assert_eq!(ends(&last), [(" TestB", "passed")], "{}", last.stderr);
     for (words, expected) in [
-        (&["-o", "m.test"][..], "`--no-run` builds"),
+        (&["-x", "name.equals(a)"][..], "use `--exclude PATTERN`"),
+        (&["-c", "own.toml"], "use `--config-file FILE`"),
         (&["-short=maybe"], "maybe"),
-        (&["-cover"], "use `go test -cover`"),
-        (
-            &["-test.coverprofile=c"],
-            "use `go test -test.coverprofile`",
-        ),
+        (&["-cover"], "use `go test` for it"),
+        (&["-test.coverprofile=c"], "use `go test` for it"),
     ] {
         let (code, text) = output(words);
         assert_eq!(code, Some(2), "{words:?}: {text}");

@@ -248,10 +248,14 @@ fn patterns_choose_and_lists_tell() {
         tests,
         [" TestTwice", "/cgo TestTwice", "/external TestTwice"].map(title)
     );
-    let packages = list(&["--list-packages", "-x", "package_path.starts_with(main)"]);
+    let packages = list(&[
+        "--list-packages",
+        "--exclude",
+        "package_path.starts_with(main)",
+    ]);
     let expected = ["", "/cgo", "/command", "/external", "/untested"].map(title);
     assert_eq!(packages.lines().collect::<Vec<_>>(), expected);
-    let chosen = project.run(&["-i", "package_name.equals(external)", "-x", twice]);
+    let chosen = project.run(&["-i", "package_name.equals(external)", "--exclude", twice]);
     assert_eq!(chosen.titles(), [title("/external TestAnswer")]);
     assert!(list(&["--no-run", "./external"]).is_empty());
     let none = project.run(&["./external", "-run=Nothing"]);
@@ -261,6 +265,8 @@ fn patterns_choose_and_lists_tell() {
         "{}",
         none.stdout
     );
+    let none = project.run(&["./external", "-run=Nothing", "--no-tests=fail"]);
+    assert_eq!((none.code, none.ends.len()), (Some(1), 0));
 }
 
 #[test]

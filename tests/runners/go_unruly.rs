@@ -127,7 +127,7 @@ fn mistakes_are_told_with_their_codes() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("can't change to"), "{text}");
     for (words, expected) in [
-        (&["-bench=."][..], "use `go test -bench`"),
+        (&["-cover"][..], "use `go test` for it"),
         (&["-run", "("], "`(` is not a regular expression"),
         (&["-i", "nonsense"], "unknown word `nonsense`"),
         (

@@ -94,10 +94,11 @@ fn config(manual: &ProgramManual) -> Value {
 }
 
 fn argument<'a>(command: &'a Command, name: &str, positional: Option<&str>) -> Option<&'a Arg> {
-    command.get_arguments().find(|arg| match positional {
-        Some(id) => arg.get_id() == id,
-        None => arg.get_long() == Some(name),
-    })
+    // A program may give an option of the configuration another name on its command line.
+    let id = positional.map_or_else(|| name.replace('-', "_"), str::to_owned);
+    command
+        .get_arguments()
+        .find(|arg| *arg.get_id() == id || arg.get_id() == name || arg.get_long() == Some(name))
 }
 
 fn config_value(kind: ConfigOptionKind, arg: &Arg) -> Value {

@@ -308,28 +308,4 @@ mod tests {
             assert_eq!(is_moot, flag.role == Moot, "{}", flag.name);
         }
     }
-
-    /// To write the tables again after a change: `UPDATE_DOCS=1 cargo test -p maelstrom-runners`.
-    #[test]
-    fn the_documentations_tables_are_these() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/go.md");
-        let text = std::fs::read_to_string(path).unwrap();
-        let mut expected = text.clone();
-        for (name, table) in [
-            ("flags", GO_TEST.flag_table()),
-            ("variables", GO_TEST.variable_table()),
-        ] {
-            let (begin, end) = (
-                format!("<!-- {name} of go test -->\n"),
-                format!("<!-- end of {name} -->\n"),
-            );
-            let (before, rest) = expected.split_once(&begin).unwrap();
-            let (_, after) = rest.split_once(&end).unwrap();
-            expected = format!("{before}{begin}\n{table}\n{end}{after}");
-        }
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(path, &expected).unwrap();
-        }
-        assert!(text == expected, "docs/go.md is out of date");
-    }
 }

@@ -66,7 +66,7 @@ mod tests {
         let path = root.join("tests/fixtures/recordings/every_event.ndjson");
         let mut report = JunitReport::new(JunitOptions {
             hostname: String::new(),
-            passing_output: PassingOutputDisplay::Shown,
+            passing_output: PassingOutputDisplay::AtEnd,
         });
         let mut streams = [LibtestFields::Libtest, LibtestFields::Plus].map(LibtestStream::new);
         let mut lines = Vec::new();

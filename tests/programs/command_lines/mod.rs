@@ -17,13 +17,17 @@ use maelstrom_spec::config::ConfigEnvironment;
 
 /// Words that may have no effect: they ask for what the program does anyway, or for a detail of
 /// output that it does not have.
-const WITHOUT_EFFECT: [&str; 7] = [
+const WITHOUT_EFFECT: [&str; 9] = [
     // Failures don't stop a run, except with options that ask for it.
     "--no-fail-fast",
     // There is no such bar outside of the dashboard.
     "--hide-progress-bar",
     // All packages of the module are the default.
     "./...",
+    // Each test runs once, and is always run.
+    "-count=1",
+    // What failed last time runs first in any case.
+    "--ff",
     // As many tests at a time as there are CPUs are the default.
     "-nauto",
     "--numprocesses=auto",
@@ -102,7 +106,7 @@ fn go(words: &[String]) -> Understood {
 
 fn pytest(words: &[String]) -> Understood {
     let words = words.iter().map(OsString::from).collect::<Vec<_>>();
-    let resolved = PytestOptions::resolved(&words, &EmptyMachine).map_err(text)?;
+    let resolved = PytestOptions::resolved(words, &EmptyMachine, CPUS).map_err(text)?;
     let resolved = resolved.options.resolve(CPUS).map_err(text)?;
     Ok(settings(&resolved))
 }

@@ -8,7 +8,7 @@ use maelstrom_model::error::help_of;
 use maelstrom_runners::go::GoOptions;
 use maelstrom_runners::go::peer_flags::{GO_TEST, TEST_BINARY};
 
-use super::{flags_in_help, help_of_peer, hold};
+use super::{flags_in_help, help_of_peer, hold, hold_document};
 use crate::support::go::Project;
 
 fn parse(words: &[&str]) -> Result<(), String> {
@@ -44,4 +44,9 @@ fn every_flag_of_a_test_binary_means_what_the_table_says() {
     let help = flags.filter_map(|line| line.split_whitespace().next());
     let help = help.map(str::to_owned).collect();
     hold(&TEST_BINARY, &help, parse);
+}
+
+#[test]
+fn the_documentation_has_the_tables() {
+    hold_document("docs/go.md", &[&GO_TEST]);
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
 use std::num::NonZeroU32;
-use std::path::Path;
 
 use clap::error::ErrorKind;
 use maelstrom_model::error::help_of;
@@ -12,7 +10,7 @@ use maelstrom_runners::peers::PeerTool;
 use maelstrom_runners::pytest::PytestOptions;
 use maelstrom_runners::pytest::peer_flags::{PYTEST, XDIST};
 
-use super::{flags_in_help, help_of_peer, hold};
+use super::{flags_in_help, help_of_peer, hold, hold_document};
 
 /// Reads a command line as the program does, and returns the text of its error.
 fn parse(words: &[&str]) -> Result<(), String> {
@@ -79,22 +77,7 @@ fn every_flag_of_xdist_is_handled_as_the_table_says() {
     hold_table(&XDIST, own);
 }
 
-/// The tables of the documentation are those of the program.
 #[test]
-fn the_documentation_has_the_tables_of_flags() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pytest.md");
-    let text = fs::read_to_string(path).unwrap();
-    for (mark, table) in [
-        ("pytest's flags", PYTEST.flag_table()),
-        ("pytest-xdist's flags", XDIST.flag_table()),
-        ("pytest's variables", PYTEST.variable_table()),
-        ("pytest-xdist's variables", XDIST.variable_table()),
-    ] {
-        let begin = format!("<!-- {mark}: made from src/runners/pytest/peer_flags.rs -->\n\n");
-        let (_, rest) = text
-            .split_once(&begin)
-            .unwrap_or_else(|| panic!("no {begin}"));
-        let (written, _) = rest.split_once("\n<!-- end -->").unwrap();
-        assert_eq!(written, table, "write this table below {begin}:\n{table}");
-    }
+fn the_documentation_has_the_tables() {
+    hold_document("docs/pytest.md", &[&PYTEST, &XDIST]);
 }

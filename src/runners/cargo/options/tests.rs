@@ -117,7 +117,10 @@ fn what_fingers_type_from_nextest() {
     assert_eq!(settings.filtersets.len(), 1);
     assert_eq!(settings.ignored, IgnoredTests::Run);
     assert_eq!(settings.common.stop_after, None);
-    assert_eq!(settings.common.passing_output, PassingTestOutput::Shown);
+    assert_eq!(
+        settings.common.passing_output,
+        PassingTestOutput::ShownAtEnd
+    );
     assert!(settings.common.report.quiet);
     assert_eq!(settings.common.no_tests, Some(NoTestsOption::Fail));
     assert_eq!(

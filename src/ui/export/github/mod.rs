@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use self::command::{data, property};
 use self::summary::{StepSummary, reason};
+use crate::model::RunModel;
 use crate::report::{LineReport, OutputSanitizer};
 use crate::style::OutputColor;
 use maelstrom_model::event::{
@@ -250,6 +251,10 @@ impl<R: LineReport> LineReport for GithubReport<R> {
         self.lines.tick(now_us, &mut lines)?;
         let is_build = self.group == LogGroup::Open;
         self.write_lines(is_build, &lines, out)
+    }
+
+    fn model(&self) -> &RunModel {
+        self.lines.model()
     }
 }
 

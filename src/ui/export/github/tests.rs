@@ -2,14 +2,17 @@
 
 use super::*;
 use crate::export::testing::RunScript;
-use crate::report::{PassingOutputDisplay, ReportVerbosity, RunReport, RunReportOptions};
+use crate::report::{PassingOutputDisplay, ReportStyle, RunReport, RunReportOptions, SlowestTests};
+use crate::terminal_features::TerminalFeatureSet;
 use maelstrom_model::event::{ExitStatus, OutputStream, RoundCause, TestOutcome, UserNotice};
 
 fn log(script: &RunScript, summary: Option<PathBuf>) -> String {
     let options = RunReportOptions {
-        verbosity: ReportVerbosity::Plain,
+        style: ReportStyle::Lines,
         color: OutputColor::Never,
-        passing_output: PassingOutputDisplay::Shown,
+        passing_output: PassingOutputDisplay::AtEnd,
+        slowest: SlowestTests::NONE,
+        terminal: TerminalFeatureSet::NONE,
     };
     let context = GithubContext {
         workspace: Some("/home/dev".into()),

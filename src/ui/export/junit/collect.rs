@@ -240,7 +240,7 @@ impl JunitReport {
             } => self.logs.append((*test, *attempt), *stream, &text.0, at_us),
             AttemptEvent::Finished(finished) => {
                 let is_kept = finished.outcome != TestOutcome::Passed
-                    || self.options.passing_output == PassingOutputDisplay::Shown;
+                    || self.options.passing_output != PassingOutputDisplay::Hidden;
                 if !is_kept {
                     self.logs.remove((finished.test, finished.attempt));
                 }

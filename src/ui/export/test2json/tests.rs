@@ -216,7 +216,7 @@ fn a_packages_tests_are_told_as_go_tells_them() {
     output p TestB "--- SKIP: TestB (0.00s)\n"
     skip p TestB
     output p "FAIL\n"
-    output p "FAIL\tp\t0.007s\n"
+    output p "FAIL\tp\t0.005s\n"
     fail p
     "#);
 }
@@ -288,7 +288,7 @@ fn what_a_process_does_not_say_of_its_test_is_said_for_it() {
     output p TestOff "--- SKIP: TestOff (0.25s)\n"
     skip p TestOff
     output p "FAIL\n"
-    output p "FAIL\tp\t0.011s\n"
+    output p "FAIL\tp\t0.010s\n"
     fail p
     "#);
 }
@@ -399,7 +399,7 @@ fn lists_have_names_in_place_of_records_of_tests() {
     insta::assert_snapshot!(script.told(), @r#"
     start p
     output p "TestA\n"
-    output p "ok  \tp\t0.002s\n"
+    output p "ok  \tp\t0.003s\n"
     pass p
     "#);
 }

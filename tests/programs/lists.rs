@@ -1,0 +1,76 @@
+//! Lists of tests: lines on standard output, or a refusal of what cannot show them.
+
+/// A list is lines, whoever asks for something else in so many words, by whichever of the ways.
+#[test]
+fn lists_are_plain_lines() {
+    let cargo = env!("CARGO_BIN_EXE_cargo-maelstrom");
+    let go = env!("CARGO_BIN_EXE_maelstrom-go-test");
+    let pytest = env!("CARGO_BIN_EXE_maelstrom-pytest");
+    let nothing_here = tempfile::tempdir().unwrap();
+    let told = |program: &str, list: &str, option: &str, variable: Option<&str>| {
+        let mut command = std::process::Command::new(program);
+        command.args([list, option]).current_dir(&nothing_here);
+        command
+            .env_clear()
+            .envs(variable.map(|ui| ("MAELSTROM_UI", ui)));
+        let output = command.output().unwrap();
+        assert_eq!(output.stdout, b"", "{program} {list} {option}");
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    for (program, lists) in [
+        (
+            cargo,
+            &[
+                "--list-tests",
+                "--list",
+                "-l",
+                "--list-binaries",
+                "--list-packages",
+            ][..],
+        ),
+        (go, &["--list-tests", "--list", "-l", "--list-packages"]),
+        (pytest, &["--list", "--co"]),
+    ] {
+        for list in lists {
+            for (option, variable, what) in [
+                ("--ui=fancy", None, "the dashboard"),
+                ("--ui=dashboard", Some("simple"), "the dashboard"),
+                ("--ui=quiet", None, "the quiet report"),
+                ("--quiet", None, "the quiet report"),
+                ("--config-file=-", Some("fancy"), "the dashboard"),
+                ("--config-file=-", Some("quiet"), "the quiet report"),
+            ] {
+                if program == pytest && option == "--quiet" {
+                    // `pytest --co -q` prints node ids alone, as every list here does.
+                    continue;
+                }
+                let (code, message) = told(program, list, option, variable);
+                let expected = format!(
+                    "error: a list is plain lines: {what} cannot show it\nhelp: leave out what \
+                     chooses the user interface, or say --ui=auto\n"
+                );
+                assert_eq!(
+                    (code, message),
+                    (Some(2), expected),
+                    "{program} {list} {option}"
+                );
+            }
+            // Whatever else is wrong with an empty directory, it is not this.
+            for (option, variable) in [
+                ("--ui=simple", None),
+                ("--ui=auto", Some("fancy")),
+                ("--no-tui", Some("quiet")),
+            ] {
+                let (code, message) = told(program, list, option, variable);
+                assert_ne!(code, Some(0), "{program} {list} {option}");
+                assert!(
+                    !message.contains("plain lines"),
+                    "{program} {list} {option}: {message}"
+                );
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Lists of tests: lines on standard output, or a refusal of what cannot show them.
 
-/// A list is lines, whoever asks for something else in so many words, by whichever of the ways.
+/// A list is plain lines: another user interface is refused, by option and by variable.
 #[test]
 fn lists_are_plain_lines() {
     let cargo = env!("CARGO_BIN_EXE_cargo-maelstrom");

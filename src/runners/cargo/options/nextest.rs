@@ -73,7 +73,7 @@ pub struct NextestOptions {
 pub enum TestThreads {
     /// As many as there are CPUs.
     NumCpus,
-    /// This many, or, if negative, so many fewer than there are CPUs.
+    /// The number of tests; a negative number is added to the number of CPUs.
     Count(NonZeroI32),
 }
 

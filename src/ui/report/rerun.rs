@@ -21,6 +21,10 @@ const KINDS_WITH_NAME: [&str; 4] = ["binary", "test", "example", "benchmark"];
 /// The option that selects the failed tests, and its other names.
 const FAILED: [&str; 3] = ["--failed", "--last-failed", "--lf"];
 
+/// The options that name a file that a run writes: running a part of the tests again would replace a
+/// report of all of them.
+const WRITTEN_FILES: [&str; 4] = ["--junit", "--junitxml", "--junit-xml", "--record"];
+
 /// The words after which all arguments are for the tests.
 const ENDS_OF_OPTIONS: [&str; 3] = ["--", "-args", "--args"];
 
@@ -33,9 +37,10 @@ pub(super) fn command(model: &RunModel) -> Option<String> {
     if failed.is_empty() {
         return None;
     }
+    let called = without_written_files(&run.command);
     let is_listed = |test: &TestId| !model.tests.identity(*test).name.is_empty();
     if failed.iter().all(is_listed) {
-        let words = with_failed(&run.command);
+        let words = with_failed(&called);
         return shlex::try_join(words.iter().map(String::as_str)).ok();
     }
     [
@@ -46,7 +51,7 @@ pub(super) fn command(model: &RunModel) -> Option<String> {
     .into_iter()
     .map(|detail| {
         let patterns = patterns(model, form, &failed, detail);
-        let words = with_includes(&run.command, &patterns);
+        let words = with_includes(&called, &patterns);
         shlex::try_join(words.iter().map(String::as_str))
     })
     .find_map(|command| command.ok().filter(|line| line.len() <= COMMAND_BYTES_MAX))
@@ -58,7 +63,10 @@ pub(super) fn command_of(model: &RunModel, test: TestId) -> Option<String> {
     let run = model.run.as_ref()?;
     let form = PatternDialect::of(&run.program)?;
     let patterns = patterns(model, form, &[test], PatternGranularity::Case);
-    let words = without_failed(&with_includes(&run.command, &patterns));
+    let words = without_failed(&with_includes(
+        &without_written_files(&run.command),
+        &patterns,
+    ));
     let command = shlex::try_join(words.iter().map(String::as_str)).ok()?;
     (command.len() <= COMMAND_BYTES_MAX).then_some(command)
 }
@@ -226,6 +234,23 @@ fn without_failed(command: &[String]) -> Vec<String> {
     options.chain(arguments).cloned().collect()
 }
 
+/// Returns the command without the options that name a file to write.
+fn without_written_files(command: &[String]) -> Vec<String> {
+    let (options, arguments) = split(command);
+    let mut words = Vec::new();
+    let mut rest = options.iter();
+    while let Some(word) = rest.next() {
+        let name = word.split_once('=').map_or(word.as_str(), |(name, _)| name);
+        if !WRITTEN_FILES.contains(&name) {
+            words.push(word.clone());
+        } else if !word.contains('=') {
+            rest.next();
+        }
+    }
+    words.extend_from_slice(arguments);
+    words
+}
+
 /// Returns the command with its include patterns replaced by `patterns`.
 fn with_includes(command: &[String], patterns: &[String]) -> Vec<String> {
     let (options, arguments) = split(command);
@@ -264,6 +289,16 @@ mod tests {
         assert_eq!(
             with_includes(&words(given), &["new".to_owned()]),
             words(expected)
+        );
+    }
+
+    #[test]
+    fn no_report_of_the_whole_run_is_replaced() {
+        let command =
+            words("r --junit a.xml -x --record=b --junitxml=c --junit-xml d t -- --junit e");
+        assert_eq!(
+            without_written_files(&command),
+            words("r -x t -- --junit e")
         );
     }
 

@@ -4,9 +4,6 @@
 //! This package is the composition root, the only one that depends on every member of the
 //! workspace. `ARCHITECTURE.md` describes the members and their dependencies.
 
-// Private modules say `pub` for what the rest of this package uses.
-#![allow(unreachable_pub)]
-
 pub mod program;
 
 use std::ffi::{OsStr, OsString};

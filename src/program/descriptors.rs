@@ -12,11 +12,11 @@ use maelstrom_model::error::ProgramError;
 
 /// Descriptors of a broker: a connection for each worker and client, and the files that they read
 /// and write.
-pub const BROKER: u64 = 4096;
+pub(super) const BROKER: u64 = 4096;
 
 /// Descriptors of any program with a runtime: its streams, timers and signals, and files that it
 /// opens briefly.
-pub const RUNTIME: u64 = 32;
+pub(super) const RUNTIME: u64 = 32;
 
 /// Descriptors of a worker besides those of its slots: connections, and many inputs that are
 /// fetched at once.
@@ -27,7 +27,7 @@ const WORKER: u64 = 512;
 const SLOT: u64 = 16;
 
 /// Returns the number of descriptors that a worker with `slots` slots needs.
-pub fn of_worker(slots: u32) -> u64 {
+pub(super) fn of_worker(slots: u32) -> u64 {
     WORKER + SLOT * u64::from(slots)
 }
 
@@ -49,7 +49,7 @@ enum LimitError {
 impl ProgramError for LimitError {}
 
 /// Raises the soft limit of open files to `needed`, if it is lower.
-pub fn ensure(needed: u64) -> Result<(), ProgramFailure> {
+pub(super) fn ensure(needed: u64) -> Result<(), ProgramFailure> {
     Ok(limit(needed)?)
 }
 

@@ -9,18 +9,18 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 /// Notifies systemd that the service is ready.
-pub fn ready() {
+pub(super) fn ready() {
     notify(NotifyState::Ready);
 }
 
 /// Notifies systemd that the service is stopping.
-pub fn stopping() {
+pub(super) fn stopping() {
     notify(NotifyState::Stopping);
 }
 
 /// Notifies systemd's watchdog regularly, as long as `answers` returns [`WatchdogStatus::Given`].
 /// Never returns.
-pub async fn watchdog(answers: impl AsyncFn() -> WatchdogStatus) -> Infallible {
+pub(super) async fn watchdog(answers: impl AsyncFn() -> WatchdogStatus) -> Infallible {
     let Some(period) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
@@ -37,7 +37,7 @@ pub async fn watchdog(answers: impl AsyncFn() -> WatchdogStatus) -> Infallible {
 
 /// Whether the program is responsive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WatchdogStatus {
+pub(super) enum WatchdogStatus {
     Given,
     Missing,
 }

@@ -23,7 +23,7 @@ use maelstrom_runners::sandbox::project_spec::{StarterFile, TestContainerOptions
 use maelstrom_spec::config::{ConfigError, ResolvedConfig};
 
 /// A program that runs the tests of one kind of project.
-pub trait TestProgram {
+pub(super) trait TestProgram {
     /// The options as parsed.
     type Options;
     /// The options as resolved.
@@ -82,7 +82,7 @@ pub trait TestProgram {
 
 /// The purpose of an invocation of a test program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TestProgramGoal<L> {
+pub(super) enum TestProgramGoal<L> {
     /// Finds tests and runs them.
     Run,
     /// Finds tests and prints them.
@@ -133,7 +133,7 @@ impl ProgramError for ListFormatError {
 }
 
 /// Runs a program with this command line, and returns its exit code.
-pub fn run_test_program<P: TestProgram>(arguments: Vec<OsString>) -> u8 {
+pub(super) fn run_test_program<P: TestProgram>(arguments: Vec<OsString>) -> u8 {
     match run::<P>(arguments) {
         Ok(code) => code,
         Err(failure) => failure.report(),

@@ -2,9 +2,6 @@
 //!
 //! A framework finds the [`maelstrom_model::job::TestCase`]s of a project; the engine runs them.
 
-// Private modules say `pub` for what the rest of this package uses.
-#![allow(unreachable_pub)]
-
 pub mod cargo;
 pub mod framework;
 pub mod go;

@@ -3,9 +3,6 @@
 //! They depend only on the event stream of [`maelstrom_model::event`]: everything displayed comes
 //! from an event.
 
-// In private modules, `pub` marks what other modules of this crate use.
-#![allow(unreachable_pub)]
-
 pub mod background;
 pub mod dashboard;
 pub mod diagnostic;

@@ -5,9 +5,6 @@
 //! - [`backend`]: runs a test run's jobs through a broker.
 //! - [`security`]: authentication and authorization. [`output_log`]: buffers the output of jobs.
 
-// Private modules say `pub` for what the rest of this package uses.
-#![allow(unreachable_pub)]
-
 pub mod backend;
 pub mod broker;
 pub mod output_log;

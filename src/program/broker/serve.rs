@@ -36,7 +36,7 @@ use maelstrom_model::exit_code;
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// Runs the broker until it is told to stop, and returns the exit code.
-pub fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
+pub(super) fn run(settings: BrokerSettings) -> Result<u8, ProgramFailure> {
     let BrokerSecurity {
         access,
         tls,

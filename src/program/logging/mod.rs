@@ -19,13 +19,13 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
-pub use self::options::{LogFormat, LogOptions};
+pub(super) use self::options::{LogFormat, LogOptions};
 use self::sink::CleanLines;
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_spec::config::LogLevel;
 
 /// Starts this process's log.
-pub fn start(level: LogLevel, format: LogFormat) -> ProgramLog {
+pub(super) fn start(level: LogLevel, format: LogFormat) -> ProgramLog {
     let log = ProgramLog::waiting();
     let writer = log.writer();
     // A process has at most one global subscriber; if one is already set, it stays.

@@ -13,14 +13,14 @@ use maelstrom_model::event::untrusted_text::{escaped_json, is_hostile};
 
 /// A [`MakeWriter`] whose writers escape hostile characters.
 #[derive(Clone, Debug)]
-pub struct CleanLines<M> {
+pub(super) struct CleanLines<M> {
     make: M,
     format: LogFormat,
 }
 
 impl<M> CleanLines<M> {
     /// Wraps `make`, for lines of this format.
-    pub fn new(make: M, format: LogFormat) -> CleanLines<M> {
+    pub(super) fn new(make: M, format: LogFormat) -> CleanLines<M> {
         CleanLines { make, format }
     }
 }
@@ -38,7 +38,7 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for CleanLines<M> {
 
 /// A writer that takes one whole event per call.
 #[derive(Debug)]
-pub struct CleanLine<W> {
+pub(super) struct CleanLine<W> {
     writer: W,
     format: LogFormat,
 }

@@ -12,7 +12,7 @@ use maelstrom_model::job::{ExitStatus, JobOutcome};
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobExitReason {
+pub(super) enum JobExitReason {
     /// The job exited with this code.
     Code(i32),
     /// A signal ended the job.
@@ -29,7 +29,7 @@ pub enum JobExitReason {
 }
 
 /// Converts a backend's outcome into an exit reason.
-pub fn ending(end: JobOutcome) -> JobExitReason {
+pub(super) fn ending(end: JobOutcome) -> JobExitReason {
     match end {
         JobOutcome::Exited(ExitStatus::Code(code)) => JobExitReason::Code(code),
         JobOutcome::Exited(ExitStatus::Signal {
@@ -48,7 +48,7 @@ pub fn ending(end: JobOutcome) -> JobExitReason {
 impl JobExitReason {
     /// Returns the exit code of a program whose first failed job is this one; `None` if the job
     /// succeeded.
-    pub fn failure_code(&self) -> Option<u8> {
+    pub(super) fn failure_code(&self) -> Option<u8> {
         match self {
             JobExitReason::Code(0) => None,
             JobExitReason::Code(code) => {
@@ -63,7 +63,7 @@ impl JobExitReason {
 
     /// Formats the outcome of one job among others. Lines after the first are indented, so that
     /// none of them looks like a line about another job.
-    pub fn line(&self, job: u64) -> String {
+    pub(super) fn line(&self, job: u64) -> String {
         let mut text = format!("job {job}: ");
         for (index, line) in self.to_string().lines().enumerate() {
             let indent = match index {
@@ -79,7 +79,7 @@ impl JobExitReason {
 
     /// Raises the signal that ended the job, so that this process ends the same way. Returns the
     /// exit code if no signal ended the job, or if the signal does not end this process.
-    pub fn follow(&self) -> u8 {
+    pub(super) fn follow(&self) -> u8 {
         if let JobExitReason::Signal { number, .. } = self
             && let Ok(signal) = Signal::try_from(*number)
         {

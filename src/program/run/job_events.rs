@@ -20,7 +20,7 @@ const ATTEMPT: Attempt = Attempt(1);
 
 /// Turns what happens to jobs into events, if there is a report to feed.
 #[derive(Debug, Default)]
-pub struct JobEvents(Option<ReportFeed>);
+pub(super) struct JobEvents(Option<ReportFeed>);
 
 #[derive(Debug)]
 struct ReportFeed {
@@ -32,7 +32,10 @@ struct ReportFeed {
 
 impl JobEvents {
     /// Starts to write the reports.
-    pub fn start(files: ReportFiles, started: RunStarted) -> Result<JobEvents, ProgramFailure> {
+    pub(super) fn start(
+        files: ReportFiles,
+        started: RunStarted,
+    ) -> Result<JobEvents, ProgramFailure> {
         if files.is_empty() {
             return Ok(JobEvents::default());
         }
@@ -53,7 +56,7 @@ impl JobEvents {
     }
 
     /// Reports the next job of the input.
-    pub fn found(&mut self, key: &TestKey, title: &str, limit: Option<Duration>) {
+    pub(super) fn found(&mut self, key: &TestKey, title: &str, limit: Option<Duration>) {
         let Some(feed) = &mut self.0 else {
             return;
         };
@@ -77,7 +80,7 @@ impl JobEvents {
     }
 
     /// Reports that the job found last could not be built.
-    pub fn broken(&mut self, message: &str) {
+    pub(super) fn broken(&mut self, message: &str) {
         let Some(feed) = &self.0 else {
             return;
         };
@@ -88,14 +91,14 @@ impl JobEvents {
     }
 
     /// Waits until the reports have room for more output.
-    pub async fn ready(&self) {
+    pub(super) async fn ready(&self) {
         if let Some(feed) = &self.0 {
             feed.sink.ready().await;
         }
     }
 
     /// Reports an event of the backend. `number` is the position of a job in the input, from 0.
-    pub fn observe(&self, event: &BackendEvent, number: impl Fn(JobId) -> u64) {
+    pub(super) fn observe(&self, event: &BackendEvent, number: impl Fn(JobId) -> u64) {
         let Some(feed) = &self.0 else {
             return;
         };
@@ -139,7 +142,7 @@ impl JobEvents {
     }
 
     /// Ends the run, and waits for the reports.
-    pub fn finish(self, ended: Result<u8, ProgramFailure>) -> Result<u8, ProgramFailure> {
+    pub(super) fn finish(self, ended: Result<u8, ProgramFailure>) -> Result<u8, ProgramFailure> {
         let Some(ReportFeed { sink, reports, .. }) = self.0 else {
             return ended;
         };

@@ -10,7 +10,7 @@ use maelstrom_ui::report::write_notice;
 use maelstrom_ui::style::OutputColor;
 
 /// Prints warnings to standard error, for runs without a user interface that shows them.
-pub fn print_notices(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
+pub(super) fn print_notices(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
     let mut stderr = io::stderr().lock();
     let color = OutputColor::for_stream(&stderr);
     for notice in notices {
@@ -21,7 +21,7 @@ pub fn print_notices(notices: &[UserNotice]) -> Result<(), ProgramFailure> {
 }
 
 /// Prints why the job ended, unless its own exit status says so, and exits like the job.
-pub fn end(ending: &JobExitReason) -> Result<u8, ProgramFailure> {
+pub(super) fn end(ending: &JobExitReason) -> Result<u8, ProgramFailure> {
     match ending {
         JobExitReason::Code(_) | JobExitReason::Signal { .. } => {}
         JobExitReason::TimedOut | JobExitReason::Cancelled | JobExitReason::Error(_) => {

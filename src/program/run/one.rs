@@ -19,7 +19,7 @@ use maelstrom_model::job::Job;
 use maelstrom_runners::run::framework::job_name;
 
 /// Returns standard input, or `None` if it is a terminal: a job gets a terminal only with `--tty`.
-pub fn standard_input() -> io::Result<Option<OwnedFd>> {
+pub(super) fn standard_input() -> io::Result<Option<OwnedFd>> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
         return Ok(None);
@@ -28,7 +28,7 @@ pub fn standard_input() -> io::Result<Option<OwnedFd>> {
 }
 
 /// Runs the job to its end.
-pub async fn run(
+pub(super) async fn run(
     mut backend: LocalBackend,
     job: Job,
     interrupts: &mut UnboundedReceiver<TerminationSignal>,

@@ -19,7 +19,7 @@ use maelstrom_ui::report::{BackgroundWriteError, BackgroundWriter, write_notice}
 use maelstrom_ui::style::OutputColor;
 
 /// Forwards output to standard output and standard error.
-pub struct OutputForwarder {
+pub(super) struct OutputForwarder {
     stdout: BackgroundWriter,
     /// The writer of standard error; `None` if both streams are the same file.
     stderr: Option<BackgroundWriter>,
@@ -30,7 +30,7 @@ pub struct OutputForwarder {
 
 /// Whether the output still has a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReaderPresence {
+pub(super) enum ReaderPresence {
     /// No write has failed so far.
     There,
     Gone,
@@ -38,7 +38,7 @@ pub enum ReaderPresence {
 
 impl OutputForwarder {
     /// Starts forwarding to this process's streams.
-    pub fn start() -> Result<OutputForwarder, ProgramFailure> {
+    pub(super) fn start() -> Result<OutputForwarder, ProgramFailure> {
         let (tell, gone) = unbounded_channel();
         let infrastructure = |error: BackgroundWriteError| ProgramFailure::infrastructure(&error);
         let stdout = BackgroundWriter::start_with_on_close(io::stdout(), gone_notifier(&tell));
@@ -60,14 +60,18 @@ impl OutputForwarder {
     }
 
     /// Forwards the output of a job. Returns an error if the spool files cannot be read.
-    pub fn pass(&mut self, stdout: SpooledTempFile, stderr: SpooledTempFile) -> io::Result<()> {
+    pub(super) fn pass(
+        &mut self,
+        stdout: SpooledTempFile,
+        stderr: SpooledTempFile,
+    ) -> io::Result<()> {
         copy(stdout, &mut self.stdout)?;
         copy(stderr, self.stderr())
     }
 
     /// Writes a line about a job, unless the reader is gone: the jobs are then being stopped, which
     /// needs no report.
-    pub fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         match self.reader {
             // Never fails: the write is only queued.
             ReaderPresence::There => drop(writeln!(self.stderr(), "{line}")),
@@ -76,14 +80,14 @@ impl OutputForwarder {
     }
 
     /// Writes a message to standard error.
-    pub fn notice(&mut self, notice: &UserNotice) {
+    pub(super) fn notice(&mut self, notice: &UserNotice) {
         let color = self.color;
         // Never fails: the write is only queued.
         drop(write_notice(self.stderr(), color, notice));
     }
 
     /// Waits until the reader is gone. Returns once; later calls never return.
-    pub async fn gone(&mut self) {
+    pub(super) async fn gone(&mut self) {
         match self.reader {
             ReaderPresence::Gone => std::future::pending().await,
             ReaderPresence::There => match self.gone.recv().await {
@@ -94,7 +98,7 @@ impl OutputForwarder {
     }
 
     /// Waits until all output has been read, or the reader is gone.
-    pub async fn finish(mut self) -> Result<ReaderPresence, ProgramFailure> {
+    pub(super) async fn finish(mut self) -> Result<ReaderPresence, ProgramFailure> {
         let (ended, end) = oneshot::channel();
         let outputs = [Some(self.stdout), self.stderr];
         // Blocks as long as the reader takes.
@@ -127,7 +131,7 @@ fn gone_notifier(tell: &UnboundedSender<()>) -> impl FnOnce() + Send + use<> {
 
 /// Returns how to connect a job's output streams. They are joined if this process's streams are the
 /// same file, which preserves the order of the job's output.
-pub fn output_pipes() -> OutputPipes {
+pub(super) fn output_pipes() -> OutputPipes {
     match are_same(io::stdout(), io::stderr()) {
         true => OutputPipes::Joined,
         false => OutputPipes::Separate,

@@ -51,7 +51,7 @@ impl SpooledOutput {
 }
 
 /// A run of all jobs of one input.
-pub struct StreamRun<'a> {
+pub(super) struct StreamRun<'a> {
     backend: AnyBackend,
     interrupts: &'a mut UnboundedReceiver<TerminationSignal>,
     /// Forwards the output of finished jobs.
@@ -77,7 +77,7 @@ enum StreamRunState {
 
 impl<'a> StreamRun<'a> {
     /// Creates a run that has not begun.
-    pub fn new(
+    pub(super) fn new(
         backend: AnyBackend,
         interrupts: &'a mut UnboundedReceiver<TerminationSignal>,
         reports: JobEvents,
@@ -95,7 +95,7 @@ impl<'a> StreamRun<'a> {
     }
 
     /// Runs all jobs of the input, and returns the program's exit code.
-    pub async fn follow(
+    pub(super) async fn follow(
         mut self,
         workshop: &mut JobBuilder,
         entries: Receiver<Result<JobFileEntry, JobInputError>>,

@@ -42,7 +42,7 @@ const TYPED_AHEAD_MAX: usize = 64 * 1024;
 /// An error while connecting the terminal to a job.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action}")]
-pub struct TerminalError {
+pub(super) struct TerminalError {
     action: &'static str,
     source: io::Error,
 }
@@ -55,7 +55,7 @@ fn failed<E: Into<io::Error>>(action: &'static str) -> impl Fn(E) -> TerminalErr
 }
 
 /// Opens a pseudo-terminal of the size of this terminal: the master end and the job's end.
-pub fn open() -> Result<(OwnedFd, OwnedFd), TerminalError> {
+pub(super) fn open() -> Result<(OwnedFd, OwnedFd), TerminalError> {
     const ACTION: &str = "open a pseudo-terminal";
     let attributes = tcgetattr(io::stdin()).map_err(failed(ACTION))?;
     let ends = openpty(None, &attributes).map_err(failed(ACTION))?;
@@ -133,7 +133,7 @@ enum TerminalPresence {
 struct JobTerminalGoneError;
 
 /// Runs the job to its end. `backend` has already been given the job's end of the terminal.
-pub async fn run(
+pub(super) async fn run(
     mut backend: LocalBackend,
     job: Job,
     master: OwnedFd,

@@ -13,7 +13,7 @@ use maelstrom_model::job::TestKey;
 
 /// A compiler error with a location.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompileError {
+pub(super) struct CompileError {
     /// The error's first line: `error[E0308]: mismatched types`.
     pub message: String,
     pub location: SourceLocation,
@@ -21,7 +21,7 @@ pub struct CompileError {
 
 /// Parses a build's output line by line.
 #[derive(Debug, Default)]
-pub struct DiagnosticParser {
+pub(super) struct DiagnosticParser {
     message: Option<String>,
     /// The errors found so far, without duplicates: a library and its tests have the same errors.
     found: Vec<CompileError>,
@@ -30,7 +30,7 @@ pub struct DiagnosticParser {
 impl DiagnosticParser {
     /// Parses the next line of cargo's output. `root` is the directory where the compiler runs.
     /// Locations below `shown_from` become relative to it.
-    pub fn line(&mut self, line: &[u8], root: &Path, shown_from: &Path) {
+    pub(super) fn line(&mut self, line: &[u8], root: &Path, shown_from: &Path) {
         let Ok(text) = std::str::from_utf8(line) else {
             return;
         };
@@ -71,13 +71,13 @@ impl DiagnosticParser {
     }
 
     /// Returns the errors found.
-    pub fn errors(self) -> Vec<CompileError> {
+    pub(super) fn errors(self) -> Vec<CompileError> {
         self.found
     }
 }
 
 /// The report's entry for a compile error.
-pub fn broken(error: CompileError) -> BrokenEntry {
+pub(super) fn broken(error: CompileError) -> BrokenEntry {
     let CompileError { message, location } = error;
     let SourceLocation { path, line, .. } = &location;
     BrokenEntry {

@@ -16,13 +16,13 @@ use super::target::{PackageTarget, TargetKind};
 
 /// The members of a workspace with their dependencies on one another.
 #[derive(Clone, Debug, Default)]
-pub struct PackageNetwork {
+pub(super) struct PackageNetwork {
     packages: BTreeMap<PackageId, FiltersetPackage>,
 }
 
 impl PackageNetwork {
     /// Returns the network of a workspace.
-    pub fn of(workspace: &CargoWorkspace) -> PackageNetwork {
+    pub(super) fn of(workspace: &CargoWorkspace) -> PackageNetwork {
         let members = &workspace.packages;
         let direct: Vec<Vec<usize>> = members
             .iter()
@@ -55,7 +55,7 @@ impl PackageNetwork {
     }
 
     /// Returns a member.
-    pub fn package(&self, id: &PackageId) -> Option<&FiltersetPackage> {
+    pub(super) fn package(&self, id: &PackageId) -> Option<&FiltersetPackage> {
         self.packages.get(id)
     }
 }
@@ -73,7 +73,7 @@ fn reach(from: usize, direct: &[Vec<usize>]) -> BTreeSet<usize> {
 }
 
 /// Returns the names that a filterset can refer to.
-pub fn names(workspace: &CargoWorkspace) -> FiltersetWorkspace {
+pub(super) fn names(workspace: &CargoWorkspace) -> FiltersetWorkspace {
     let mut names = FiltersetWorkspace::default();
     for package in &workspace.packages {
         let targets = package.metadata.targets.iter();
@@ -86,7 +86,7 @@ pub fn names(workspace: &CargoWorkspace) -> FiltersetWorkspace {
 }
 
 /// Returns a target as filtersets see its test binary.
-pub fn binary<'a>(package: &CargoPackage, target: &'a PackageTarget) -> FiltersetBinary<'a> {
+pub(super) fn binary<'a>(package: &CargoPackage, target: &'a PackageTarget) -> FiltersetBinary<'a> {
     let mut targets = package.metadata.targets.iter();
     let kind = match target.kind {
         // A package has one library at most.

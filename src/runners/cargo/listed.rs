@@ -16,7 +16,7 @@ use super::project::CargoProject;
 use super::target::TestBinary;
 
 /// The state of a test binary during discovery.
-pub enum ListingStage {
+pub(super) enum ListingStage {
     /// The binary has listed its tests.
     Listed(ListedBinary),
     /// The containers from the project's specification file are prepared. The map has an entry per
@@ -25,7 +25,7 @@ pub enum ListingStage {
 }
 
 /// A test binary and its answer to the request for its tests.
-pub struct ListedBinary {
+pub(super) struct ListedBinary {
     pub package: Arc<CargoPackage>,
     pub binary: TestBinary,
     /// Its jobs, without the specification file.
@@ -39,7 +39,7 @@ pub struct ListedBinary {
 
 impl ListedBinary {
     /// Records the explanations of its tests for `--explain`.
-    pub fn explain_to(&self, project: CargoProject<'_>) -> Result<(), CargoError> {
+    pub(super) fn explain_to(&self, project: CargoProject<'_>) -> Result<(), CargoError> {
         match (&self.listing, project.settings.goal) {
             (Ok(listing), CargoAction::Explain) => {
                 explain(project, &self.package, &self.binary, listing)
@@ -50,7 +50,7 @@ impl ListedBinary {
 
     /// Prepares the containers of its tests according to the specification file, if the tests are
     /// to run.
-    pub async fn equip<H: FrameworkHost>(
+    pub(super) async fn equip<H: FrameworkHost>(
         self,
         project: CargoProject<'_>,
         host: &H,

@@ -19,7 +19,7 @@ use super::selection::{SelectionOutcome, subject};
 use super::target::TestBinary;
 
 /// The jobs of a test according to the specification file.
-pub struct CargoOverride {
+pub(super) struct CargoOverride {
     pub jobs: CargoBinaryJobs,
     pub attention: RunOrIgnore,
 }
@@ -55,7 +55,7 @@ fn wanted_names<'l>(
 }
 
 /// Returns the jobs of a binary's tests according to the specification file, by test name.
-pub async fn override_jobs<H: FrameworkHost>(
+pub(super) async fn override_jobs<H: FrameworkHost>(
     project: CargoProject<'_>,
     host: &H,
     package: &CargoPackage,
@@ -84,7 +84,7 @@ pub async fn override_jobs<H: FrameworkHost>(
 }
 
 /// Records the explanations of a binary's tests that `--explain` selects.
-pub fn explain(
+pub(super) fn explain(
     project: CargoProject<'_>,
     package: &CargoPackage,
     binary: &TestBinary,

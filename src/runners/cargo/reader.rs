@@ -134,7 +134,7 @@ impl ListedBinaries {
 }
 
 /// Parses the output of one attempt of a test.
-pub struct CargoTestReader {
+pub(super) struct CargoTestReader {
     transcript: LibtestTranscript,
     framing: Option<LibtestFraming>,
     /// The stream on which the binary reports results.
@@ -154,7 +154,7 @@ impl CargoTestReader {
     /// Returns the parser for a test. `pattern` selects the test's binary. `places` are the
     /// directory where the compiler's relative paths start and the working directory of the
     /// invocation.
-    pub fn new(
+    pub(super) fn new(
         asked: RequestedTest,
         framing: Option<LibtestFraming>,
         pattern: String,
@@ -242,7 +242,7 @@ impl OutputParser for CargoTestReader {
 }
 
 /// Returns the pattern that selects a test's binary.
-pub fn whole_pattern(test: &TestKey) -> String {
+pub(super) fn whole_pattern(test: &TestKey) -> String {
     let package = &test.package;
     let artifact = test.artifact.strip_suffix(')');
     match artifact.and_then(|artifact| artifact.rsplit_once('(')) {

@@ -23,7 +23,7 @@ const PATH_SOURCE: &str = "path+";
 const IMAGE_LOCK: &str = "maelstrom-container-tags.lock";
 
 /// Returns the files to watch for a workspace, including the packages in `more`.
-pub fn of_workspace(workspace: &CargoWorkspace, more: &BTreeSet<PathBuf>) -> WatchPaths {
+pub(super) fn of_workspace(workspace: &CargoWorkspace, more: &BTreeSet<PathBuf>) -> WatchPaths {
     let root = workspace.root.as_std_path();
     let mut directories = vec![root.to_owned()];
     let members = workspace.packages.iter().map(|package| package.directory());
@@ -52,7 +52,7 @@ pub fn of_workspace(workspace: &CargoWorkspace, more: &BTreeSet<PathBuf>) -> Wat
 
 /// Returns the files to watch if `cargo metadata` fails: those of the package that the options or
 /// the working directory select.
-pub fn of_unknown(invocation: &Invocation, options: &CargoBuildOptions) -> WatchPaths {
+pub(super) fn of_unknown(invocation: &Invocation, options: &CargoBuildOptions) -> WatchPaths {
     let here = &invocation.directory;
     let named = options.manifest_path.as_deref().map(|path| here.join(path));
     let directory = match &named {
@@ -75,7 +75,7 @@ pub fn of_unknown(invocation: &Invocation, options: &CargoBuildOptions) -> Watch
 }
 
 /// Returns the directory of an artifact's package, if it was built from a path.
-pub fn directory_of(artifact: &Artifact) -> Option<&Path> {
+pub(super) fn directory_of(artifact: &Artifact) -> Option<&Path> {
     let id = artifact.package_id.repr.as_str();
     // Before cargo 1.77 an id was `NAME VERSION (SOURCE)`. URLs have no spaces.
     let source = id.split_once(" (").map_or(id, |(_, source)| source);

@@ -3,7 +3,7 @@
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
 /// Returns the warning that a package has tests and none of them will run.
-pub fn none_listed(package: &str) -> UserNotice {
+pub(super) fn none_listed(package: &str) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Warning,
         text: format!(
@@ -16,7 +16,7 @@ pub fn none_listed(package: &str) -> UserNotice {
 }
 
 /// Returns the warning that `-fuzz` matches nothing.
-pub fn nothing_to_fuzz(package: &str) -> UserNotice {
+pub(super) fn nothing_to_fuzz(package: &str) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Warning,
         text: format!("no fuzz tests to fuzz in {package}"),

@@ -18,7 +18,7 @@ use super::packages::GoPackage;
 
 /// Returns the nearest directory with a `go.mod`, from `here` upward. The specification file
 /// belongs there.
-pub fn module_directory(here: &Path) -> Option<PathBuf> {
+pub(super) fn module_directory(here: &Path) -> Option<PathBuf> {
     let mut directories = here.ancestors();
     let found = directories.find(|directory| directory.join("go.mod").is_file());
     found.map(Path::to_owned)
@@ -26,7 +26,7 @@ pub fn module_directory(here: &Path) -> Option<PathBuf> {
 
 /// Returns the containers of a package's selected tests according to the specification file, by
 /// test name.
-pub async fn given<H: FrameworkHost>(
+pub(super) async fn given<H: FrameworkHost>(
     project: &GoProject<'_>,
     host: &H,
     package: &GoPackage,
@@ -45,7 +45,7 @@ pub async fn given<H: FrameworkHost>(
 }
 
 /// Records the explanations of a package's tests that `--explain` selects.
-pub fn explain(
+pub(super) fn explain(
     project: &GoProject<'_>,
     package: &GoPackage,
     names: &[String],

@@ -8,7 +8,7 @@ use crate::options::EventStreamFormat;
 
 /// What a listed test runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TestChoice {
+pub(super) enum TestChoice {
     /// As a test; the pattern selects its parts.
     Test(String),
     /// As a benchmark; the pattern selects its parts.
@@ -17,7 +17,7 @@ pub enum TestChoice {
 }
 
 /// Returns which kinds of tests are taken from the lists of test binaries.
-pub fn listed_kinds(settings: &GoSettings) -> ListedKinds {
+pub(super) fn listed_kinds(settings: &GoSettings) -> ListedKinds {
     match settings.bench.is_some() || is_gos_list(settings) {
         true => ListedKinds::TestsAndBenchmarks,
         false => ListedKinds::Tests,
@@ -25,7 +25,7 @@ pub fn listed_kinds(settings: &GoSettings) -> ListedKinds {
 }
 
 /// Returns what a test runs as; `None` if it is not selected.
-pub fn choose(settings: &GoSettings, name: &str) -> Option<TestChoice> {
+pub(super) fn choose(settings: &GoSettings, name: &str) -> Option<TestChoice> {
     let skip = settings.skip.as_ref();
     if skip.is_some_and(|skip| skip.leaves_out(name)) {
         return None;
@@ -45,7 +45,7 @@ pub fn choose(settings: &GoSettings, name: &str) -> Option<TestChoice> {
 }
 
 /// Returns the tests that `-fuzz` matches; `None` if nothing is to be fuzzed.
-pub fn fuzz_tests(settings: &GoSettings, names: &[String]) -> Option<Vec<String>> {
+pub(super) fn fuzz_tests(settings: &GoSettings, names: &[String]) -> Option<Vec<String>> {
     settings.fuzz.as_ref()?;
     let names = names.iter().filter(|name| is_fuzzed(settings, name));
     Some(names.cloned().collect())

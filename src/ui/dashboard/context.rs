@@ -85,27 +85,27 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Returns the displayed model of the run.
-    pub fn model(&self) -> &'a RunModel {
+    pub(super) fn model(&self) -> &'a RunModel {
         self.run.model()
     }
 
     /// Returns the action that a key is bound to, if any.
-    pub fn action(&self, key: KeyEvent) -> Option<DashboardAction> {
+    pub(super) fn action(&self, key: KeyEvent) -> Option<DashboardAction> {
         self.settings.keys.action(key)
     }
 
     /// Requests something from the app.
-    pub fn ask(&mut self, effect: ComponentEffect) {
+    pub(super) fn ask(&mut self, effect: ComponentEffect) {
         self.effects.push(effect);
     }
 
     /// Requests a side effect from the event loop.
-    pub fn outside(&mut self, effect: AppEffect) {
+    pub(super) fn outside(&mut self, effect: AppEffect) {
         self.ask(ComponentEffect::Outside(effect));
     }
 
     /// Shows a message in the last line of the screen.
-    pub fn notice(&mut self, text: impl Into<Cow<'static, str>>) {
+    pub(super) fn notice(&mut self, text: impl Into<Cow<'static, str>>) {
         self.ask(ComponentEffect::Notice(text.into()));
     }
 }
@@ -127,22 +127,22 @@ pub(super) struct ViewContext<'a> {
 
 impl<'a> ViewContext<'a> {
     /// Returns the displayed model of the run.
-    pub fn model(&self) -> &'a RunModel {
+    pub(super) fn model(&self) -> &'a RunModel {
         self.run.model()
     }
 
     /// Returns the theme's style for a role.
-    pub fn style(&self, role: StyleRole) -> Style {
+    pub(super) fn style(&self, role: StyleRole) -> Style {
         self.settings.theme.style(role)
     }
 
     /// Returns the theme's style for the state of a test.
-    pub fn state(&self, state: TestState) -> Style {
+    pub(super) fn state(&self, state: TestState) -> Style {
         self.settings.theme.state(state)
     }
 
     /// Returns the style of the selected row, which depends on whether the pane has the focus.
-    pub fn selected(&self) -> Style {
+    pub(super) fn selected(&self) -> Style {
         self.style(if self.focus == self.pane {
             StyleRole::Selected
         } else {

@@ -21,7 +21,7 @@ pub(super) struct RunControls {
 }
 
 impl RunControls {
-    pub fn new(on_finish: OnFinish, playback: PlaybackState) -> Self {
+    pub(super) fn new(on_finish: OnFinish, playback: PlaybackState) -> Self {
         RunControls {
             on_finish,
             playback,
@@ -32,17 +32,17 @@ impl RunControls {
     }
 
     /// Returns whether a recording is playing or paused.
-    pub fn playback(&self) -> PlaybackState {
+    pub(super) fn playback(&self) -> PlaybackState {
         self.playback
     }
 
     /// Records that the user has pressed a key or used the mouse.
-    pub fn touch(&mut self) {
+    pub(super) fn touch(&mut self) {
         self.touched = true;
     }
 
     /// Pauses or resumes the start of further tests, or the playback of a recording.
-    pub fn toggle_pause(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn toggle_pause(&mut self, ctx: &mut Context<'_>) {
         let paused = match ctx.run.source() {
             EventSource::Live => ctx.run.live().paused,
             EventSource::Recording => self.playback == PlaybackState::Paused,
@@ -56,7 +56,7 @@ impl RunControls {
     }
 
     /// Pauses a recording and shows its next event.
-    pub fn step(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn step(&mut self, ctx: &mut Context<'_>) {
         match ctx.run.source() {
             EventSource::Recording => {
                 if self.playback == PlaybackState::Going {
@@ -69,7 +69,7 @@ impl RunControls {
     }
 
     /// Reruns tests. If there are none, shows the message `none` instead.
-    pub fn rerun(&self, tests: Vec<TestId>, none: &'static str, ctx: &mut Context<'_>) {
+    pub(super) fn rerun(&self, tests: Vec<TestId>, none: &'static str, ctx: &mut Context<'_>) {
         if ctx.run.source() == EventSource::Recording {
             ctx.notice("a recording cannot run tests");
         } else if tests.is_empty() {
@@ -80,7 +80,7 @@ impl RunControls {
     }
 
     /// Cancels those of the tests that are queued or running.
-    pub fn cancel_tests(&self, tests: Vec<TestId>, ctx: &mut Context<'_>) {
+    pub(super) fn cancel_tests(&self, tests: Vec<TestId>, ctx: &mut Context<'_>) {
         let states = &ctx.run.live().tests;
         let is_open = |test: &TestId| {
             let state = states.state(*test);
@@ -96,7 +96,7 @@ impl RunControls {
     }
 
     /// Cancels the run if it is active.
-    pub fn cancel_run(&self, ctx: &mut Context<'_>) {
+    pub(super) fn cancel_run(&self, ctx: &mut Context<'_>) {
         if ctx.run.live().is_active() {
             ctx.outside(AppEffect::Send(UiCommand::Cancel));
         } else {
@@ -105,7 +105,7 @@ impl RunControls {
     }
 
     /// Opens a shell in a test's container, after requesting its description if necessary.
-    pub fn shell(&mut self, test: Option<TestId>, ctx: &mut Context<'_>) {
+    pub(super) fn shell(&mut self, test: Option<TestId>, ctx: &mut Context<'_>) {
         let Some(test) = test else {
             ctx.notice("no test is selected");
             return;
@@ -120,7 +120,7 @@ impl RunControls {
     }
 
     /// Handles the arrival of a description: opens the shell that was waiting for it.
-    pub fn described(&mut self, test: TestId, ctx: &mut Context<'_>) {
+    pub(super) fn described(&mut self, test: TestId, ctx: &mut Context<'_>) {
         if self.shell_wanted == Some(test) {
             self.shell_wanted = None;
             open_shell(test, ctx);
@@ -129,7 +129,7 @@ impl RunControls {
 
     /// Cancels the run if it is active, and closes the dashboard when it has finished. The second
     /// call kills running tests.
-    pub fn leave(&mut self, ctx: &mut Context<'_>) {
+    pub(super) fn leave(&mut self, ctx: &mut Context<'_>) {
         let live = ctx.run.live();
         // Close now, because no event will close the dashboard: the run has finished already, or it
         // is a recording.
@@ -157,7 +157,7 @@ impl RunControls {
     }
 
     /// Handles the end of a round, after which `reruns_queued` tests run again.
-    pub fn round_finished(&mut self, reruns_queued: u32, ctx: &mut Context<'_>) {
+    pub(super) fn round_finished(&mut self, reruns_queued: u32, ctx: &mut Context<'_>) {
         // With queued reruns another round follows, so the dashboard stays open.
         if reruns_queued == 0 && !self.leaving && self.closes_by_itself(ctx) {
             self.leaving = true;
@@ -166,7 +166,7 @@ impl RunControls {
     }
 
     /// Handles the end of the run.
-    pub fn run_finished(&self, exit_code: u8, ctx: &mut Context<'_>) {
+    pub(super) fn run_finished(&self, exit_code: u8, ctx: &mut Context<'_>) {
         if self.leaving || (exit_code == 0 && self.closes_by_itself(ctx)) {
             ctx.outside(AppEffect::Close);
         }

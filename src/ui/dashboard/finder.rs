@@ -19,7 +19,7 @@ const LEVELS_MAX: usize = 24;
 
 /// The syntax of a pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PatternSyntax {
+pub(super) enum PatternSyntax {
     /// All letters must occur in this order, with any text in between.
     #[default]
     Fuzzy,
@@ -68,28 +68,28 @@ struct FuzzyCandidate {
 
 impl TestFinder {
     /// Returns the pattern; empty if there is no search.
-    pub fn pattern(&self) -> &str {
+    pub(super) fn pattern(&self) -> &str {
         &self.pattern
     }
 
     /// Returns the syntax of the pattern.
-    pub fn syntax(&self) -> PatternSyntax {
+    pub(super) fn syntax(&self) -> PatternSyntax {
         self.syntax
     }
 
     /// Returns the matching tests: the best match first for a fuzzy search that is ranked, else in
     /// the order of discovery.
-    pub fn found(&self) -> &[TestId] {
+    pub(super) fn found(&self) -> &[TestId] {
         &self.found
     }
 
     /// Returns whether tests were discovered or vanished since the last search.
-    pub fn is_behind(&self, tests: &TestTable) -> bool {
+    pub(super) fn is_behind(&self, tests: &TestTable) -> bool {
         !self.pattern.is_empty() && self.searched != tests.revision()
     }
 
     /// Searches all tests again.
-    pub fn refresh(&mut self, tests: &TestTable) {
+    pub(super) fn refresh(&mut self, tests: &TestTable) {
         let (pattern, syntax) = (std::mem::take(&mut self.pattern), self.syntax);
         // The pattern was valid when it was set, so this can't fail.
         let _ = self.set(&pattern, syntax, tests);
@@ -97,7 +97,7 @@ impl TestFinder {
 
     /// Sets the pattern and searches. For an invalid regular expression, changes nothing and
     /// returns an error message.
-    pub fn set(
+    pub(super) fn set(
         &mut self,
         pattern: &str,
         syntax: PatternSyntax,

@@ -29,7 +29,7 @@ pub(super) struct FooterView<'a> {
 }
 
 impl FooterView<'_> {
-    pub fn view(&self, area: Rect, buf: &mut Buffer) {
+    pub(super) fn view(&self, area: Rect, buf: &mut Buffer) {
         let line = match (self.overlay, self.message) {
             (Some(ScreenOverlay::Search(prompt)), _) => self.prompt_line(prompt, area.width),
             (Some(ScreenOverlay::ConfirmQuit), _) => self.question_line(area.width),

@@ -30,7 +30,7 @@ pub(super) struct HeaderView<'a> {
 }
 
 impl HeaderView<'_> {
-    pub fn view(&self, area: Rect, buf: &mut Buffer) {
+    pub(super) fn view(&self, area: Rect, buf: &mut Buffer) {
         let mut rows = area.rows();
         let mut next = || rows.next().unwrap_or_default();
         self.run_line(area.width).render(next(), buf);

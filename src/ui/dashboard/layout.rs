@@ -39,19 +39,19 @@ pub(super) struct ScreenLayout {
 impl ScreenLayout {
     /// Returns the area of a pane including its frame, or an empty area if the pane is not
     /// displayed.
-    pub fn area(&self, pane: PaneKind) -> Rect {
+    pub(super) fn area(&self, pane: PaneKind) -> Rect {
         let found = self.panes.iter().find(|(other, _)| *other == pane);
         found.map_or(Rect::ZERO, |(_, area)| *area)
     }
 
     /// Returns the pane at a position of the screen.
-    pub fn pane_at(&self, at: Position) -> Option<PaneKind> {
+    pub(super) fn pane_at(&self, at: Position) -> Option<PaneKind> {
         let found = self.panes.iter().find(|(_, area)| area.contains(at));
         found.map(|(pane, _)| *pane)
     }
 
     /// Returns the area of a pane without its frame.
-    pub fn inside(&self, pane: PaneKind) -> Rect {
+    pub(super) fn inside(&self, pane: PaneKind) -> Rect {
         let area = self.area(pane);
         if area.height == 1 {
             return area;
@@ -65,7 +65,7 @@ impl ScreenLayout {
     }
 
     /// Returns the number of lines that a pane can show.
-    pub fn height(&self, pane: PaneKind) -> usize {
+    pub(super) fn height(&self, pane: PaneKind) -> usize {
         self.inside(pane).height as usize
     }
 }

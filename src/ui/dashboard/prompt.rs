@@ -30,7 +30,7 @@ pub(super) enum PromptEvent {
 
 impl TextPrompt {
     /// Creates a prompt that contains `text`.
-    pub fn with(text: &str) -> Self {
+    pub(super) fn with(text: &str) -> Self {
         TextPrompt {
             text: text.to_owned(),
             error: None,
@@ -38,7 +38,7 @@ impl TextPrompt {
     }
 
     /// Handles a key and returns its effect.
-    pub fn key(&mut self, key: KeyEvent) -> PromptEvent {
+    pub(super) fn key(&mut self, key: KeyEvent) -> PromptEvent {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Enter => PromptEvent::Accepted,
@@ -68,7 +68,7 @@ impl TextPrompt {
 
     /// Inserts text, without its control characters. Ignores text that would exceed the maximum
     /// length.
-    pub fn paste(&mut self, text: &str) -> PromptEvent {
+    pub(super) fn paste(&mut self, text: &str) -> PromptEvent {
         if self.text.len() + text.len() > TEXT_BYTES_MAX {
             return PromptEvent::Nothing;
         }

@@ -19,7 +19,7 @@ const RESORT_US: u64 = 500_000;
 
 /// The sort order of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TestSortOrder {
+pub(super) enum TestSortOrder {
     /// A tree, sorted by name.
     #[default]
     Name,
@@ -39,7 +39,7 @@ impl TestSortOrder {
     }
 
     /// Returns the displayed word for the order.
-    pub fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             TestSortOrder::Name => "name",
             TestSortOrder::Slow => "slow",
@@ -93,33 +93,33 @@ enum RowStaleness {
 
 impl TestRows {
     /// Returns the rows, as of the last [`TestRows::refresh`].
-    pub fn list(&self) -> &[VisibleRow] {
+    pub(super) fn list(&self) -> &[VisibleRow] {
         &self.list
     }
 
     /// Returns which tests are displayed.
-    pub fn filter(&self) -> RowFilter {
+    pub(super) fn filter(&self) -> RowFilter {
         self.show
     }
 
     /// Returns the sort order of the rows.
-    pub fn sort(&self) -> TestSortOrder {
+    pub(super) fn sort(&self) -> TestSortOrder {
         self.sort
     }
 
     /// Returns the search for names.
-    pub fn finder(&self) -> &TestFinder {
+    pub(super) fn finder(&self) -> &TestFinder {
         &self.finder
     }
 
     /// Returns the index of the first visible row.
-    pub fn top(&self) -> usize {
+    pub(super) fn top(&self) -> usize {
         self.top
     }
 
     /// Shows only the tests that match, and selects the best fuzzy match. Returns an error message
     /// if the pattern is invalid.
-    pub fn find(
+    pub(super) fn find(
         &mut self,
         pattern: &str,
         syntax: PatternSyntax,
@@ -136,7 +136,7 @@ impl TestRows {
     }
 
     /// Ends the search and shows all tests again.
-    pub fn clear_finder(&mut self, tests: &TestTable) {
+    pub(super) fn clear_finder(&mut self, tests: &TestTable) {
         let selected = self.selected_row();
         // The empty pattern is always valid, so this can't fail.
         let _ = self.find("", PatternSyntax::Fuzzy, tests);
@@ -145,7 +145,7 @@ impl TestRows {
     }
 
     /// Returns whether a group is open or closed.
-    pub fn fold(&self, group: GroupId) -> FoldState {
+    pub(super) fn fold(&self, group: GroupId) -> FoldState {
         let closed = match self.show {
             RowFilter::All => &self.closed,
             RowFilter::Failures => &self.closed_among_failures,
@@ -158,19 +158,19 @@ impl TestRows {
     }
 
     /// Returns whether the rows form a tree rather than a list.
-    pub fn is_tree(&self) -> bool {
+    pub(super) fn is_tree(&self) -> bool {
         let ranked =
             !self.finder.pattern().is_empty() && self.finder.syntax() == PatternSyntax::Fuzzy;
         self.sort == TestSortOrder::Name && !ranked
     }
 
     /// Marks the rows to be rebuilt before the next frame.
-    pub fn invalidate(&mut self) {
+    pub(super) fn invalidate(&mut self) {
         self.stale = RowStaleness::Yes;
     }
 
     /// Records that tests have ended, which may affect the filter or the order.
-    pub fn data_changed(&mut self) {
+    pub(super) fn data_changed(&mut self) {
         if self.stale == RowStaleness::No
             && (self.sort != TestSortOrder::Name || self.show == RowFilter::Failures)
         {
@@ -179,7 +179,7 @@ impl TestRows {
     }
 
     /// Rebuilds the rows if they are out of date.
-    pub fn refresh(&mut self, model: &RunModel, now_us: u64) {
+    pub(super) fn refresh(&mut self, model: &RunModel, now_us: u64) {
         if self.finder.is_behind(&model.tests) {
             self.finder.refresh(&model.tests);
             self.stale = RowStaleness::Yes;
@@ -292,7 +292,7 @@ impl TestRows {
 
     /// Returns the index of the selected row, or 0 if nothing is selected or the selected row is
     /// not displayed.
-    pub fn selected_index(&self) -> usize {
+    pub(super) fn selected_index(&self) -> usize {
         let is_selected = |row: &VisibleRow| Some(row.row) == self.selected;
         let last = self.last_index.get();
         if self.list.get(last).is_some_and(is_selected) {
@@ -304,18 +304,18 @@ impl TestRows {
     }
 
     /// Returns the selected row, or the first row.
-    pub fn selected_row(&self) -> Option<TreeRow> {
+    pub(super) fn selected_row(&self) -> Option<TreeRow> {
         Some(self.list.get(self.selected_index())?.row)
     }
 
     /// Selects a row.
-    pub fn select(&mut self, row: TreeRow) {
+    pub(super) fn select(&mut self, row: TreeRow) {
         self.selected = Some(row);
     }
 
     /// Selects the package of the selected test. Used when all groups are folded: the test is
     /// hidden, and its package is the nearest visible row.
-    pub fn select_package(&mut self, tests: &TestTable) {
+    pub(super) fn select_package(&mut self, tests: &TestTable) {
         if let Some(TreeRow::Test(test)) = self.selected {
             let mut row = TreeRow::Test(test);
             while let Some(parent) = tests.tree().parent(row) {
@@ -326,19 +326,19 @@ impl TestRows {
     }
 
     /// Selects the row at an index.
-    pub fn select_index(&mut self, index: usize, height: usize) {
+    pub(super) fn select_index(&mut self, index: usize, height: usize) {
         let index = index.min(self.list.len().saturating_sub(1));
         self.selected = self.list.get(index).map(|row| row.row);
         self.keep_in_view(height);
     }
 
     /// Scrolls so that the selection is visible.
-    pub fn keep_in_view(&mut self, height: usize) {
+    pub(super) fn keep_in_view(&mut self, height: usize) {
         self.top = super::scroll::top(self.top, self.selected_index(), self.list.len(), height);
     }
 
     /// Selects a test, and opens the groups that contain it.
-    pub fn reveal(&mut self, test: TestId, tests: &TestTable) {
+    pub(super) fn reveal(&mut self, test: TestId, tests: &TestTable) {
         let closed = match self.show {
             RowFilter::All => &mut self.closed,
             RowFilter::Failures => &mut self.closed_among_failures,
@@ -353,7 +353,7 @@ impl TestRows {
     }
 
     /// Opens or closes a group.
-    pub fn set_fold(&mut self, group: GroupId, fold: FoldState) {
+    pub(super) fn set_fold(&mut self, group: GroupId, fold: FoldState) {
         let closed = match self.show {
             RowFilter::All => &mut self.closed,
             RowFilter::Failures => &mut self.closed_among_failures,
@@ -366,7 +366,7 @@ impl TestRows {
     }
 
     /// Opens or closes all groups below the packages.
-    pub fn set_all_folds(&mut self, fold: FoldState, tests: &TestTable) {
+    pub(super) fn set_all_folds(&mut self, fold: FoldState, tests: &TestTable) {
         let groups = (0..tests.tree().group_count() as u32).map(GroupId);
         let inner = groups.filter(|group| tests.tree().depth(*group) > 0);
         let closed = match fold {
@@ -381,7 +381,7 @@ impl TestRows {
     }
 
     /// Shows only failures, or everything with the previous folds.
-    pub fn toggle_failures(&mut self) {
+    pub(super) fn toggle_failures(&mut self) {
         self.show = match self.show {
             RowFilter::All => RowFilter::Failures,
             RowFilter::Failures => RowFilter::All,
@@ -391,7 +391,7 @@ impl TestRows {
     }
 
     /// Switches to the next sort order.
-    pub fn next_sort(&mut self) {
+    pub(super) fn next_sort(&mut self) {
         self.sort = self.sort.next();
         self.stale = RowStaleness::Yes;
     }

@@ -20,7 +20,7 @@ pub(super) struct ScreenRouter {
 
 impl ScreenRouter {
     /// Creates a router that shows the overview, on a terminal of this size.
-    pub fn new(columns: u16, rows: u16) -> Self {
+    pub(super) fn new(columns: u16, rows: u16) -> Self {
         ScreenRouter {
             screen: ScreenKind::Overview,
             before_detail: ScreenKind::Overview,
@@ -33,32 +33,32 @@ impl ScreenRouter {
     }
 
     /// Returns the current screen.
-    pub fn screen(&self) -> ScreenKind {
+    pub(super) fn screen(&self) -> ScreenKind {
         self.screen
     }
 
     /// Returns the pane that has the focus.
-    pub fn focus(&self) -> PaneKind {
+    pub(super) fn focus(&self) -> PaneKind {
         self.focus
     }
 
     /// Returns the list of the overview that last had the focus.
-    pub fn list(&self) -> PaneKind {
+    pub(super) fn list(&self) -> PaneKind {
         self.list
     }
 
     /// Returns the number of columns and rows of the terminal.
-    pub fn size(&self) -> (u16, u16) {
+    pub(super) fn size(&self) -> (u16, u16) {
         (self.columns, self.rows)
     }
 
     /// Sets the size of the terminal.
-    pub fn resize(&mut self, columns: u16, rows: u16) {
+    pub(super) fn resize(&mut self, columns: u16, rows: u16) {
         (self.columns, self.rows) = (columns, rows);
     }
 
     /// Returns the layout of the current screen.
-    pub fn layout(&self, model: &RunModel, running_peak: usize) -> ScreenLayout {
+    pub(super) fn layout(&self, model: &RunModel, running_peak: usize) -> ScreenLayout {
         layout::layout(&LayoutInput {
             columns: self.columns,
             rows: self.rows,
@@ -70,7 +70,7 @@ impl ScreenRouter {
     }
 
     /// Switches to another screen.
-    pub fn go(&mut self, screen: ScreenKind) {
+    pub(super) fn go(&mut self, screen: ScreenKind) {
         if self.screen == screen {
             return;
         }
@@ -85,7 +85,7 @@ impl ScreenRouter {
     }
 
     /// Switches to the detail screen, from which [`ScreenRouter::back`] returns to the current one.
-    pub fn go_to_detail(&mut self) {
+    pub(super) fn go_to_detail(&mut self) {
         if self.screen != ScreenKind::Detail {
             self.before_detail = self.screen;
         }
@@ -93,7 +93,7 @@ impl ScreenRouter {
     }
 
     /// Returns to the screen from which this one was opened.
-    pub fn back(&mut self) {
+    pub(super) fn back(&mut self) {
         self.go(match self.screen {
             ScreenKind::Detail => self.before_detail,
             ScreenKind::Overview
@@ -104,7 +104,7 @@ impl ScreenRouter {
     }
 
     /// Moves the focus to a pane of the current screen.
-    pub fn set_focus(&mut self, pane: PaneKind) {
+    pub(super) fn set_focus(&mut self, pane: PaneKind) {
         self.focus = pane;
         if matches!(pane, PaneKind::Failures | PaneKind::Running) {
             self.list = pane;
@@ -112,7 +112,7 @@ impl ScreenRouter {
     }
 
     /// Moves the focus by `by` panes, forward or, if negative, backward.
-    pub fn next_pane(&mut self, by: isize) {
+    pub(super) fn next_pane(&mut self, by: isize) {
         let panes = layout::panes(self.screen);
         let here = panes.iter().position(|pane| *pane == self.focus);
         let next = here.unwrap_or(0) as isize + by;
@@ -123,12 +123,12 @@ impl ScreenRouter {
     }
 
     /// Maximizes the focused pane, or restores its size.
-    pub fn toggle_zoom(&mut self) {
+    pub(super) fn toggle_zoom(&mut self) {
         self.zoomed = !self.zoomed;
     }
 
     /// Restores the size of a maximized pane. Returns whether one was maximized.
-    pub fn unzoom(&mut self) -> bool {
+    pub(super) fn unzoom(&mut self) -> bool {
         std::mem::take(&mut self.zoomed)
     }
 }

@@ -35,7 +35,7 @@ struct ClockAnchor {
 
 impl ShownRun {
     /// Creates a run without any events.
-    pub fn new(source: EventSource) -> Self {
+    pub(super) fn new(source: EventSource) -> Self {
         ShownRun {
             source,
             live: RunModel::new(),
@@ -46,13 +46,13 @@ impl ShownRun {
     }
 
     /// Returns the source of the events.
-    pub fn source(&self) -> EventSource {
+    pub(super) fn source(&self) -> EventSource {
         self.source
     }
 
     /// Returns the displayed model: the current one, or the one at the time when the view was
     /// frozen.
-    pub fn model(&self) -> &RunModel {
+    pub(super) fn model(&self) -> &RunModel {
         match &self.frozen {
             Some(frozen) => &frozen.model,
             None => &self.live,
@@ -60,27 +60,27 @@ impl ShownRun {
     }
 
     /// Returns the current model, even if the view is frozen.
-    pub fn live(&self) -> &RunModel {
+    pub(super) fn live(&self) -> &RunModel {
         &self.live
     }
 
     /// Returns the captured output of all tests and of the build.
-    pub fn logs(&self) -> &LogStore {
+    pub(super) fn logs(&self) -> &LogStore {
         &self.logs
     }
 
     /// Consumes the run and returns its model and logs.
-    pub fn into_parts(self) -> (RunModel, LogStore) {
+    pub(super) fn into_parts(self) -> (RunModel, LogStore) {
         (self.live, self.logs)
     }
 
     /// Returns the number of events since the view was frozen; `None` if it is not frozen.
-    pub fn frozen_events(&self) -> Option<u64> {
+    pub(super) fn frozen_events(&self) -> Option<u64> {
         self.frozen.as_ref().map(|frozen| frozen.events)
     }
 
     /// Applies an event that arrived at `now_us` on the dashboard's clock.
-    pub fn apply(&mut self, event: &Event, now_us: u64) {
+    pub(super) fn apply(&mut self, event: &Event, now_us: u64) {
         // The displayed time never runs backwards when an event arrives late.
         let run_us = self.run_us(now_us).max(event.at_us);
         self.live.apply(event);
@@ -109,7 +109,7 @@ impl ShownRun {
     }
 
     /// Removes the logs of all attempts but the latest of each test.
-    pub fn forget_earlier_logs(&mut self) {
+    pub(super) fn forget_earlier_logs(&mut self) {
         let tests = &self.live.tests;
         self.logs.retain(|(test, attempt)| {
             let latest = tests.latest(test).map(|record| record.attempt);
@@ -118,12 +118,12 @@ impl ShownRun {
     }
 
     /// Excludes the time for which the whole program was stopped.
-    pub fn stood_still(&mut self, for_us: u64) {
+    pub(super) fn stood_still(&mut self, for_us: u64) {
         self.anchor.own_us += for_us;
     }
 
     /// Freezes the displayed state, or displays the current state again.
-    pub fn toggle_freeze(&mut self) {
+    pub(super) fn toggle_freeze(&mut self) {
         self.frozen = match self.frozen.take() {
             Some(_) => None,
             None => Some(FrozenView {
@@ -134,7 +134,7 @@ impl ShownRun {
     }
 
     /// Updates the displayed tree. Returns whether its rows have changed.
-    pub fn refresh(&mut self) -> bool {
+    pub(super) fn refresh(&mut self) -> bool {
         match &mut self.frozen {
             Some(frozen) => frozen.model.refresh(),
             None => self.live.refresh(),
@@ -142,7 +142,7 @@ impl ShownRun {
     }
 
     /// Returns the time of the run at `now_us` on the dashboard's clock.
-    pub fn run_us(&self, now_us: u64) -> u64 {
+    pub(super) fn run_us(&self, now_us: u64) -> u64 {
         if let Some(frozen) = &self.frozen {
             return frozen.model.over_us.unwrap_or(frozen.model.now_us);
         }
@@ -159,7 +159,7 @@ impl ShownRun {
     }
 
     /// Returns when the displayed time next changes by a second, on the dashboard's clock.
-    pub fn next_second_us(&self, now_us: u64) -> Option<u64> {
+    pub(super) fn next_second_us(&self, now_us: u64) -> Option<u64> {
         (self.source == EventSource::Live && self.live.is_active()).then(|| {
             // The displayed seconds are those of the run's clock, not of the dashboard's.
             let into_second = self.run_us(now_us) % 1_000_000;

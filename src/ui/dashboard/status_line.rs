@@ -17,7 +17,7 @@ struct StatusMessage {
 
 impl StatusLine {
     /// Displays a message in place of the current one.
-    pub fn show(&mut self, text: impl Into<String>, now_us: u64) {
+    pub(super) fn show(&mut self, text: impl Into<String>, now_us: u64) {
         self.message = Some(StatusMessage {
             text: text.into(),
             until_us: now_us + MESSAGE_US,
@@ -25,24 +25,24 @@ impl StatusLine {
     }
 
     /// Removes the message.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.message = None;
     }
 
     /// Removes the message if its time is over.
-    pub fn expire(&mut self, now_us: u64) {
+    pub(super) fn expire(&mut self, now_us: u64) {
         if self.until_us().is_some_and(|until_us| until_us <= now_us) {
             self.message = None;
         }
     }
 
     /// Returns when the message will be removed.
-    pub fn until_us(&self) -> Option<u64> {
+    pub(super) fn until_us(&self) -> Option<u64> {
         self.message.as_ref().map(|message| message.until_us)
     }
 
     /// Returns the text of the message.
-    pub fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         self.message.as_ref().map(|message| message.text.as_str())
     }
 }

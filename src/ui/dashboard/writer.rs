@@ -23,7 +23,7 @@ pub(super) struct TerminalWriter {
 
 impl TerminalWriter {
     /// Starts the thread that writes to standard output.
-    pub fn start() -> io::Result<Self> {
+    pub(super) fn start() -> io::Result<Self> {
         let (frames, queue) = sync_channel(1);
         let (report, done) = unbounded_channel();
         std::thread::Builder::new()
@@ -37,19 +37,19 @@ impl TerminalWriter {
     }
 
     /// Returns whether a write is in progress.
-    pub fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         self.is_busy
     }
 
     /// Starts a write. Call this only if no write is in progress.
-    pub fn write(&mut self, bytes: Vec<u8>) {
+    pub(super) fn write(&mut self, bytes: Vec<u8>) {
         // The queue has room because no write is in progress, and the thread lives as long as the
         // sender.
         self.is_busy = self.frames.try_send(bytes).is_ok();
     }
 
     /// Waits until the write in progress ends. Never returns if there is none.
-    pub async fn finished(&mut self) -> io::Result<()> {
+    pub(super) async fn finished(&mut self) -> io::Result<()> {
         if !self.is_busy {
             return std::future::pending().await;
         }
@@ -60,7 +60,7 @@ impl TerminalWriter {
 
     /// Waits until the write in progress ends, but at most [`SETTLE`], since the terminal may have
     /// stopped accepting output.
-    pub async fn finish_write(&mut self) {
+    pub(super) async fn finish_write(&mut self) {
         if self.is_busy {
             // The result doesn't matter, because the terminal is about to be restored.
             let _ = tokio::time::timeout(SETTLE, self.finished()).await;

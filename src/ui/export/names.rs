@@ -6,11 +6,11 @@ use maelstrom_model::event::TestInfo;
 /// The name of the program whose tests are pytest's.
 const PYTEST: &str = "maelstrom-pytest";
 /// The name of the program whose tests are cargo's.
-pub const CARGO: &str = "cargo-maelstrom";
+pub(super) const CARGO: &str = "cargo-maelstrom";
 
 /// The names of a test in reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportNames {
+pub(super) struct ReportNames {
     /// The binary, package or file.
     pub suite: String,
     /// The group of tests within the suite; the suite itself, if it has none.
@@ -21,7 +21,7 @@ pub struct ReportNames {
 
 impl ReportNames {
     /// Returns the names of a test of a program.
-    pub fn of(program: &str, info: &TestInfo) -> ReportNames {
+    pub(super) fn of(program: &str, info: &TestInfo) -> ReportNames {
         let name = match info.name.as_str() {
             "" => &info.title,
             name => name,
@@ -74,7 +74,7 @@ fn pytest_names(file: &str, name: &str) -> (String, String) {
 
 /// A test binary of cargo, as nextest describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RustBinary {
+pub(super) struct RustBinary {
     pub package: String,
     /// The name of the target.
     pub name: String,
@@ -83,7 +83,7 @@ pub struct RustBinary {
 
 impl RustBinary {
     /// Returns the binary of a test, whose artifact is such as `cli(test)`.
-    pub fn of(info: &TestInfo) -> RustBinary {
+    pub(super) fn of(info: &TestInfo) -> RustBinary {
         let artifact = info.artifact.as_str();
         let parts = artifact
             .strip_suffix(')')
@@ -105,7 +105,7 @@ impl RustBinary {
     }
 
     /// Returns nextest's id of the binary.
-    pub fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         let RustBinary {
             package,
             name,

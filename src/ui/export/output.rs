@@ -11,7 +11,7 @@ const TAIL_BYTES: usize = 16 << 10;
 
 /// The streams that a text contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TextStreams {
+pub(super) enum TextStreams {
     /// Standard output, and both streams where the test writes them to one pipe.
     Out,
     Err,
@@ -28,7 +28,7 @@ impl TextStreams {
 
 /// Returns the output of an attempt without escape sequences and control characters. Of more than
 /// 1 MiB, only the beginning and the end, with a line that says how much is left out.
-pub fn cleaned(logs: &LogStore, key: LogKey, streams: TextStreams) -> String {
+pub(super) fn cleaned(logs: &LogStore, key: LogKey, streams: TextStreams) -> String {
     let mut text = String::new();
     let mut cleaner = OutputSanitizer::new(OutputColor::Never);
     bounded(logs, key, &mut |piece| match piece {
@@ -44,7 +44,7 @@ pub fn cleaned(logs: &LogStore, key: LogKey, streams: TextStreams) -> String {
 
 /// Returns the output of an attempt as it was written; invalid UTF-8 is U+FFFD. The limit is that of
 /// [`cleaned`].
-pub fn raw(logs: &LogStore, key: LogKey) -> String {
+pub(super) fn raw(logs: &LogStore, key: LogKey) -> String {
     let mut bytes = Vec::new();
     bounded(logs, key, &mut |piece| match piece {
         OutputPiece::Line(line) => {
@@ -57,7 +57,7 @@ pub fn raw(logs: &LogStore, key: LogKey) -> String {
 }
 
 /// Returns the last lines of an attempt's output, cleaned.
-pub fn tail(logs: &LogStore, key: LogKey) -> String {
+pub(super) fn tail(logs: &LogStore, key: LogKey) -> String {
     let mut text = String::new();
     let mut cleaner = OutputSanitizer::new(OutputColor::Never);
     let total = logs.line_count(key, StreamFilter::Both);

@@ -1,17 +1,17 @@
 //! Durations and times of day in reports.
 
 /// Formats microseconds as seconds.
-pub fn seconds(us: u64) -> String {
+pub(super) fn seconds(us: u64) -> String {
     format!("{}.{:06}", us / 1_000_000, us % 1_000_000)
 }
 
 /// Formats microseconds as seconds with the digits that the schema allows for suites.
-pub fn milliseconds(us: u64) -> String {
+pub(super) fn milliseconds(us: u64) -> String {
     format!("{}.{:03}", us / 1_000_000, us / 1_000 % 1_000)
 }
 
 /// Formats milliseconds since 1970 as a time of day in UTC (RFC 3339).
-pub fn utc(unix_ms: u64) -> String {
+pub(super) fn utc(unix_ms: u64) -> String {
     let at = i64::try_from(unix_ms / 1_000)
         .ok()
         .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok())

@@ -7,12 +7,12 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
 /// A writer of XML to any stream.
-pub type XmlWriter<'a> = Writer<&'a mut dyn Write>;
+pub(super) type XmlWriter<'a> = Writer<&'a mut dyn Write>;
 
 /// Returns a text in which each character that XML 1.0 does not allow (control characters other than
 /// tab and newline, U+FFFE and U+FFFF) is U+FFFD. A carriage return, which readers of XML do not
 /// preserve, becomes a newline.
-pub fn xml_text(text: &str) -> Cow<'_, str> {
+pub(super) fn xml_text(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_allowed) {
         return Cow::Borrowed(text);
     }
@@ -25,7 +25,7 @@ pub fn xml_text(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns a text as one line for an attribute, in which XML does not keep line breaks.
-pub fn xml_line(text: &str) -> String {
+pub(super) fn xml_line(text: &str) -> String {
     let lines: Vec<&str> = text.split(['\n', '\r']).map(str::trim).collect();
     let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
     xml_text(&lines.join(" ")).into_owned()
@@ -42,7 +42,11 @@ fn is_allowed(character: char) -> bool {
 }
 
 /// Writes an element with text.
-pub fn text_element(xml: &mut XmlWriter<'_>, start: BytesStart<'_>, text: &str) -> io::Result<()> {
+pub(super) fn text_element(
+    xml: &mut XmlWriter<'_>,
+    start: BytesStart<'_>,
+    text: &str,
+) -> io::Result<()> {
     let name = start.name().as_ref().to_owned();
     xml.write_event(Event::Start(start))?;
     xml.write_event(Event::Text(BytesText::new(&xml_text(text))))?;
@@ -50,7 +54,7 @@ pub fn text_element(xml: &mut XmlWriter<'_>, start: BytesStart<'_>, text: &str) 
 }
 
 /// Writes an element with the elements that `inner` writes.
-pub fn within(
+pub(super) fn within(
     xml: &mut XmlWriter<'_>,
     start: BytesStart<'_>,
     inner: impl FnOnce(&mut XmlWriter<'_>) -> io::Result<()>,

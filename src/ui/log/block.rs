@@ -49,7 +49,7 @@ pub(super) struct LineCounts {
 }
 
 impl LineCounts {
-    pub fn of(self, streams: StreamFilter) -> usize {
+    pub(super) fn of(self, streams: StreamFilter) -> usize {
         let (stdout, stderr) = (self.stdout as usize, self.stderr as usize);
         let of_their_own = match streams {
             StreamFilter::Both => stdout + stderr,
@@ -60,7 +60,7 @@ impl LineCounts {
     }
 
     /// Returns whether there are lines of a joined stream.
-    pub fn has_joined(self) -> bool {
+    pub(super) fn has_joined(self) -> bool {
         self.joined > 0
     }
 
@@ -72,7 +72,7 @@ impl LineCounts {
         }
     }
 
-    pub fn plus(self, other: LineCounts) -> LineCounts {
+    pub(super) fn plus(self, other: LineCounts) -> LineCounts {
         LineCounts {
             stdout: self.stdout.saturating_add(other.stdout),
             stderr: self.stderr.saturating_add(other.stderr),
@@ -125,7 +125,7 @@ pub(super) struct LogBlock {
 
 impl LogBlock {
     /// Returns the styles in which the first lines of the block start.
-    pub fn begins(&self) -> StreamStyles {
+    pub(super) fn begins(&self) -> StreamStyles {
         unboxed(&self.styles)
     }
 }
@@ -145,7 +145,7 @@ pub(super) struct PartialLine {
 }
 
 impl StoredLog {
-    pub fn append(&mut self, stream: OutputStream, mut bytes: &[u8], at_us: u64) {
+    pub(super) fn append(&mut self, stream: OutputStream, mut bytes: &[u8], at_us: u64) {
         while !bytes.is_empty() {
             // Search at most one piece for a newline; otherwise the rest of a huge line would be
             // searched again for each of its pieces.
@@ -228,7 +228,7 @@ impl StoredLog {
         }
     }
 
-    pub fn close_block(&mut self) {
+    pub(super) fn close_block(&mut self) {
         if self.open.is_empty() {
             return;
         }
@@ -246,12 +246,12 @@ impl StoredLog {
     }
 
     /// Returns the styles in which the first lines of the open block start.
-    pub fn begins_open(&self) -> StreamStyles {
+    pub(super) fn begins_open(&self) -> StreamStyles {
         unboxed(&self.styles_open)
     }
 
     /// Returns the unfinished lines, the oldest first.
-    pub fn partials(&self, streams: StreamFilter) -> impl Iterator<Item = LogLineRef<'_>> {
+    pub(super) fn partials(&self, streams: StreamFilter) -> impl Iterator<Item = LogLineRef<'_>> {
         let mut lines = [None; 3];
         let mut styles = unboxed(&self.styles_next);
         if let Some(partials) = &self.partial {
@@ -309,7 +309,7 @@ pub(super) struct BlockLines<'a> {
 
 impl<'a> BlockLines<'a> {
     /// Creates an iterator. `styles` are the styles in which the first lines of the block start.
-    pub fn new(text: &'a [u8], styles: StreamStyles) -> Self {
+    pub(super) fn new(text: &'a [u8], styles: StreamStyles) -> Self {
         BlockLines { text, styles }
     }
 }

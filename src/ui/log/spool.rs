@@ -27,7 +27,7 @@ pub(super) struct LogSpool {
 
 impl LogSpool {
     /// Creates a spool that holds at most `bytes_max` bytes at a time.
-    pub fn new(bytes_max: u64) -> Self {
+    pub(super) fn new(bytes_max: u64) -> Self {
         LogSpool {
             file: None,
             end: 0,
@@ -38,7 +38,7 @@ impl LogSpool {
 
     /// Creates a spool on a given file, for tests with a file that can't be written.
     #[cfg(test)]
-    pub fn over(file: File, bytes_max: u64) -> Self {
+    pub(super) fn over(file: File, bytes_max: u64) -> Self {
         LogSpool {
             file: Some(file),
             ..LogSpool::new(bytes_max)
@@ -46,7 +46,7 @@ impl LogSpool {
     }
 
     /// Appends `bytes` and returns their range in the file.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<SpoolExtent> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<SpoolExtent> {
         let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         if self.held_bytes.saturating_add(u64::from(len)) > self.bytes_max {
             let limit_mib = self.bytes_max >> 20;
@@ -71,7 +71,7 @@ impl LogSpool {
     }
 
     /// Reads an extent into `buffer`, replacing its content.
-    pub fn read(&self, extent: SpoolExtent, buffer: &mut Vec<u8>) -> io::Result<()> {
+    pub(super) fn read(&self, extent: SpoolExtent, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.resize(extent.len as usize, 0);
         match &self.file {
             Some(file) => file.read_exact_at(buffer, extent.offset),
@@ -80,7 +80,7 @@ impl LogSpool {
     }
 
     /// Frees the disk space of an extent, if the file system supports this.
-    pub fn release(&mut self, extent: SpoolExtent) {
+    pub(super) fn release(&mut self, extent: SpoolExtent) {
         self.held_bytes = self.held_bytes.saturating_sub(u64::from(extent.len));
         let (Some(file), Ok(offset)) = (&self.file, i64::try_from(extent.offset)) else {
             return;

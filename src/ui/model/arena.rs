@@ -13,7 +13,7 @@ pub(super) struct NameArena(String);
 
 impl NameArena {
     /// Adds a name. An arena holds up to 4 GiB; after that, returns a reference to the empty name.
-    pub fn add(&mut self, name: &str) -> NameRef {
+    pub(super) fn add(&mut self, name: &str) -> NameRef {
         let (Ok(start), Ok(len)) = (u32::try_from(self.0.len()), u32::try_from(name.len())) else {
             return NameRef::default();
         };
@@ -22,7 +22,7 @@ impl NameArena {
     }
 
     /// Adds a name that is usually a suffix of `whole`, in which case it is not stored again.
-    pub fn part_of(&mut self, whole: NameRef, part: &str) -> NameRef {
+    pub(super) fn part_of(&mut self, whole: NameRef, part: &str) -> NameRef {
         if !self.get(whole).ends_with(part) {
             return self.add(part);
         }
@@ -34,7 +34,7 @@ impl NameArena {
     }
 
     /// Returns the name, or an empty string if the reference is from another arena.
-    pub fn get(&self, name: NameRef) -> &str {
+    pub(super) fn get(&self, name: NameRef) -> &str {
         let start = name.start as usize;
         self.0
             .get(start..start + name.len as usize)

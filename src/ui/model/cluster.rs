@@ -8,7 +8,7 @@ use maelstrom_model::ids::{TestId, WorkerId};
 /// The maximum number of utilization samples per worker: ten minutes at one sample per second.
 pub const SAMPLES_MAX: usize = 600;
 /// The number of transfers above which finished ones are dropped, oldest first.
-pub const TRANSFERS_DONE_MAX: usize = 64;
+pub(super) const TRANSFERS_DONE_MAX: usize = 64;
 /// The maximum number of unfinished transfers; above that, the oldest is dropped.
 const TRANSFERS_MAX: usize = 4_096;
 /// The maximum number of slots per worker; a higher claim is cut to this number.

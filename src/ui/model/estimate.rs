@@ -29,7 +29,7 @@ pub(super) struct RunningLoad {
 
 impl RunEstimator {
     /// Adds a test that has not ended.
-    pub fn opened(&mut self, expected_us: Option<u64>) {
+    pub(super) fn opened(&mut self, expected_us: Option<u64>) {
         match expected_us {
             Some(us) => self.open_expected_us = self.open_expected_us.saturating_add(us),
             None => self.open_unexpected += 1,
@@ -37,7 +37,7 @@ impl RunEstimator {
     }
 
     /// Removes a test that has ended or vanished.
-    pub fn closed(&mut self, expected_us: Option<u64>) {
+    pub(super) fn closed(&mut self, expected_us: Option<u64>) {
         match expected_us {
             Some(us) => self.open_expected_us = self.open_expected_us.saturating_sub(us),
             None => self.open_unexpected = self.open_unexpected.saturating_sub(1),
@@ -45,7 +45,7 @@ impl RunEstimator {
     }
 
     /// Records the end of an attempt.
-    pub fn finished(&mut self, now_us: u64, ran_us: u64) {
+    pub(super) fn finished(&mut self, now_us: u64, ran_us: u64) {
         // An attempt that didn't run, such as a cached one, says nothing about durations.
         if ran_us > 0 {
             self.ran_tests += 1;
@@ -64,12 +64,12 @@ impl RunEstimator {
     }
 
     /// Returns the mean duration of an attempt, or `None` if none has ended.
-    pub fn mean_us(&self) -> Option<u64> {
+    pub(super) fn mean_us(&self) -> Option<u64> {
         self.ran_us.checked_div(self.ran_tests)
     }
 
     /// Returns the number of attempts that end per second.
-    pub fn rate(&self, now_us: u64) -> u32 {
+    pub(super) fn rate(&self, now_us: u64) -> u32 {
         let now_s = now_us / 1_000_000;
         let (first_s, count) = self
             .finished_by_second
@@ -83,7 +83,7 @@ impl RunEstimator {
 
     /// Returns the estimated remaining time: the expected time of all open tests divided by the
     /// number of slots, but at least that of the longest running test.
-    pub fn remaining_us(&self, going: RunningLoad) -> Option<u64> {
+    pub(super) fn remaining_us(&self, going: RunningLoad) -> Option<u64> {
         let unexpected_us = match (self.open_unexpected, self.mean_us()) {
             (0, _) => 0,
             (count, Some(mean_us)) => count.saturating_mul(mean_us),

@@ -7,7 +7,7 @@
 use crate::log::{LogKey, LogStore, StreamFilter};
 
 /// The maximum number of bytes that a report shows of one attempt's output.
-pub const SHOWN_BYTES_MAX: usize = 1 << 20;
+pub(super) const SHOWN_BYTES_MAX: usize = 1 << 20;
 
 /// [`SHOWN_BYTES_MAX`] as text for messages.
 pub(crate) const SHOWN_MAX: &str = "1 MiB";

@@ -19,7 +19,7 @@ use maelstrom_model::priority::QueueKey;
 const AWAY_PER_SLOT: usize = 3;
 
 /// The portable jobs that wait or run, and the number of free local slots.
-pub struct PlacementQueue {
+pub(super) struct PlacementQueue {
     local_slots: usize,
     waiting: BTreeMap<QueueKey, (JobId, Job, JobPriority)>,
     turns: HashMap<JobId, QueueKey>,
@@ -37,14 +37,14 @@ enum ClusterJob {
 }
 
 /// A job and where it runs.
-pub enum PlacedJob {
+pub(super) enum PlacedJob {
     Here(JobId, Job, JobPriority),
     Away(JobId, Job, JobPriority),
 }
 
 impl PlacementQueue {
     /// Creates an empty queue for this number of local slots.
-    pub fn new(local_slots: u32) -> PlacementQueue {
+    pub(super) fn new(local_slots: u32) -> PlacementQueue {
         PlacementQueue {
             local_slots: local_slots as usize,
             waiting: BTreeMap::new(),
@@ -56,7 +56,7 @@ impl PlacementQueue {
     }
 
     /// Adds a job that may run anywhere.
-    pub fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
+    pub(super) fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         let turn = QueueKey::new(rank, self.arrivals);
         self.arrivals += 1;
         self.turns.insert(id, turn);
@@ -64,7 +64,7 @@ impl PlacementQueue {
     }
 
     /// Returns the next job that has room somewhere, given the cluster's number of slots.
-    pub fn next(&mut self, cluster_slots: u64) -> Option<PlacedJob> {
+    pub(super) fn next(&mut self, cluster_slots: u64) -> Option<PlacedJob> {
         let is_free_here = self.here.len() < self.local_slots;
         let away_max = usize::try_from(cluster_slots).unwrap_or(usize::MAX);
         let is_free_away = self.away.len() < away_max.saturating_mul(AWAY_PER_SLOT);
@@ -88,7 +88,7 @@ impl PlacementQueue {
     }
 
     /// Removes a cancelled job. Returns whether it was waiting here.
-    pub fn cancel(&mut self, id: JobId) -> bool {
+    pub(super) fn cancel(&mut self, id: JobId) -> bool {
         if let Some(away) = self.away.get_mut(&id) {
             // A cancelled job must not start locally when the broker gives it up.
             *away = ClusterJob::Settled;
@@ -98,19 +98,19 @@ impl PlacementQueue {
     }
 
     /// Handles the start of a job on the cluster.
-    pub fn started_remote(&mut self, id: JobId) {
+    pub(super) fn started_remote(&mut self, id: JobId) {
         if let Some(away) = self.away.get_mut(&id) {
             *away = ClusterJob::Settled;
         }
     }
 
     /// Handles the end of a job on the cluster.
-    pub fn finished_remote(&mut self, id: JobId) {
+    pub(super) fn finished_remote(&mut self, id: JobId) {
         self.away.remove(&id);
     }
 
     /// Takes back a job that the cluster could not run, unless it has started there.
-    pub fn take_back(&mut self, id: JobId) -> Option<(Job, JobPriority)> {
+    pub(super) fn take_back(&mut self, id: JobId) -> Option<(Job, JobPriority)> {
         match self.away.remove(&id)? {
             ClusterJob::Unstarted(job, rank) => {
                 self.here.insert(id);
@@ -121,12 +121,12 @@ impl PlacementQueue {
     }
 
     /// Handles the end of a local job.
-    pub fn finished_local(&mut self, id: JobId) {
+    pub(super) fn finished_local(&mut self, id: JobId) {
         self.here.remove(&id);
     }
 
     /// Counts a job that is not portable, and so runs locally.
-    pub fn keep_local(&mut self, id: JobId) {
+    pub(super) fn keep_local(&mut self, id: JobId) {
         if self.away.remove(&id).is_some() {
             self.here.insert(id);
         }

@@ -88,7 +88,7 @@ pub(super) struct AdminClient {
 }
 
 impl AdminClient {
-    pub async fn reach(there: &BrokerAddressOptions) -> Result<AdminClient, ProgramFailure> {
+    pub(super) async fn reach(there: &BrokerAddressOptions) -> Result<AdminClient, ProgramFailure> {
         let variable = |name: &str| std::env::var_os(name);
         let address = there.broker(variable).map_err(AdminError::from);
         let address = address.and_then(|address| address.ok_or(AdminError::NoAddress));
@@ -101,7 +101,7 @@ impl AdminClient {
         })
     }
 
-    pub fn failure(&self, status: &Status) -> ProgramFailure {
+    pub(super) fn failure(&self, status: &Status) -> ProgramFailure {
         AdminError::new(&self.address, status).into()
     }
 }

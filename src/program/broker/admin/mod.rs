@@ -5,7 +5,7 @@
 //! - [`client`]: the connection to the broker, and its errors.
 //! - [`watch`]: the status as a live full-screen view.
 
-pub mod broker_address;
+pub(super) mod broker_address;
 mod client;
 mod text;
 mod watch;
@@ -20,7 +20,7 @@ use crate::program::startup::print_out;
 use maelstrom_wire::v1::{DrainRequest, StatusRequest, StopRequest};
 
 /// Runs one of the commands for a running broker.
-pub fn run(command: BrokerCommand) -> Result<u8, ProgramFailure> {
+pub(super) fn run(command: BrokerCommand) -> Result<u8, ProgramFailure> {
     runtime()?.block_on(async {
         match command {
             BrokerCommand::Credentials(what) => security::make(&what),

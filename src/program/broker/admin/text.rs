@@ -13,7 +13,7 @@ use maelstrom_model::event::untrusted_text::{UntrustedText, escaped_json};
 use maelstrom_wire::v1::{Client, Cluster, Worker, WorkerState};
 
 /// Formats the whole status as lines.
-pub fn status(cluster: &Cluster) -> String {
+pub(super) fn status(cluster: &Cluster) -> String {
     let mut text = format!(
         "Number of workers: {}\nNumber of clients: {}\n\n",
         cluster.workers.len(),
@@ -33,7 +33,7 @@ pub fn status(cluster: &Cluster) -> String {
 }
 
 /// Formats the figures of the whole cluster, one line each.
-pub fn summary(cluster: &Cluster) -> Vec<String> {
+pub(super) fn summary(cluster: &Cluster) -> Vec<String> {
     let busy: u64 = cluster.workers.iter().map(|it| u64::from(it.busy)).sum();
     let oldest = match &cluster.oldest_queued {
         Some(oldest) if cluster.queued > 0 => format!(", the oldest for {}", span(oldest)),
@@ -60,7 +60,7 @@ pub fn summary(cluster: &Cluster) -> Vec<String> {
 }
 
 /// Formats the workers as a table with a heading line.
-pub fn workers(cluster: &Cluster) -> Vec<String> {
+pub(super) fn workers(cluster: &Cluster) -> Vec<String> {
     let heading = [
         "WORKER", "STATE", "BUSY", "CPU", "MEMORY", "MACHINE", "RELEASE",
     ];
@@ -90,7 +90,7 @@ pub fn workers(cluster: &Cluster) -> Vec<String> {
 }
 
 /// Formats the clients as a table with a heading line.
-pub fn clients(cluster: &Cluster) -> Vec<String> {
+pub(super) fn clients(cluster: &Cluster) -> Vec<String> {
     let heading = ["CLIENT", "STATE", "RUNNING", "QUEUED", "RUN"];
     let row = |client: &Client| {
         [
@@ -108,7 +108,7 @@ pub fn clients(cluster: &Cluster) -> Vec<String> {
 }
 
 /// Formats the result of `drain`: the workers that are now draining.
-pub fn drained(workers: &[String]) -> String {
+pub(super) fn drained(workers: &[String]) -> String {
     match workers {
         [] => "no worker is connected\n".to_owned(),
         workers => workers
@@ -138,7 +138,7 @@ fn table<const N: usize>(
 }
 
 /// Returns the state in one word.
-pub fn state(state: WorkerState) -> &'static str {
+pub(super) fn state(state: WorkerState) -> &'static str {
     match state {
         WorkerState::Unspecified => "unknown",
         WorkerState::Online => "online",
@@ -149,7 +149,7 @@ pub fn state(state: WorkerState) -> &'static str {
 }
 
 /// Escapes the characters that could control a terminal.
-pub fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     UntrustedText::from(text).to_string()
 }
 
@@ -225,7 +225,7 @@ struct ClientJson {
 }
 
 /// Formats the whole status as one JSON object.
-pub fn json(cluster: &Cluster) -> String {
+pub(super) fn json(cluster: &Cluster) -> String {
     let worker = |worker: &Worker| WorkerJson {
         id: worker.id,
         name: worker.name.clone(),
@@ -276,7 +276,7 @@ pub(super) mod tests {
         Some(prost_types::Duration { seconds, nanos: 0 })
     }
 
-    pub fn cluster() -> Cluster {
+    pub(crate) fn cluster() -> Cluster {
         let worker = |id: u32, name: &str, state: WorkerState| Worker {
             id,
             name: name.to_owned(),

@@ -46,7 +46,7 @@ impl ProgramError for WatchTerminalError {
 type ClusterUpdate = Result<Cluster, String>;
 
 /// Shows the cluster until the user leaves the view.
-pub async fn run(mut broker: AdminClient) -> Result<u8, ProgramFailure> {
+pub(super) async fn run(mut broker: AdminClient) -> Result<u8, ProgramFailure> {
     for (is_there, name) in [
         (io::IsTerminal::is_terminal(&io::stdin()), "input"),
         (io::IsTerminal::is_terminal(&io::stdout()), "output"),

@@ -61,7 +61,7 @@ pub enum LibtestFormat {
 
 /// The outcome of a test according to its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReportedOutcome {
+pub(super) enum ReportedOutcome {
     /// The test ran and passed.
     Passed,
     /// The test did not run because it is marked as ignored.
@@ -106,7 +106,7 @@ impl LibtestFormat {
 
 /// Parses the stdout of one process, or both streams in one pipe.
 #[derive(Clone, Debug)]
-pub struct LibtestTranscript {
+pub(super) struct LibtestTranscript {
     asked: RequestedTest,
     /// `test NAME`, with runs of spaces collapsed.
     needle: Vec<u8>,
@@ -155,7 +155,7 @@ enum CriterionProgress {
 
 impl LibtestTranscript {
     /// Returns a parser that has read nothing yet.
-    pub fn new(asked: RequestedTest) -> LibtestTranscript {
+    pub(super) fn new(asked: RequestedTest) -> LibtestTranscript {
         let needle = single_spaced(format!("test {}", asked.name).as_bytes());
         LibtestTranscript {
             needle: needle.trim_ascii_end().to_vec(),
@@ -169,7 +169,7 @@ impl LibtestTranscript {
     }
 
     /// Parses the next piece of output.
-    pub fn wrote(&mut self, bytes: &[u8]) {
+    pub(super) fn wrote(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.hold(piece);
             if piece.ends_with(b"\n") {
@@ -179,7 +179,7 @@ impl LibtestTranscript {
     }
 
     /// Returns the outcome according to all output. Call it when the process has ended.
-    pub fn said(&mut self) -> ReportedOutcome {
+    pub(super) fn said(&mut self) -> ReportedOutcome {
         self.end_line();
         if self.criterion == CriterionProgress::Success {
             return ReportedOutcome::Passed;

@@ -7,7 +7,7 @@ use crate::peers::PeerSupport;
 
 /// Whether a flag takes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlagArity {
+pub(super) enum FlagArity {
     /// Takes a value: after `=`, or the next word.
     Value,
     /// A boolean flag; `=` may set its value.
@@ -17,7 +17,7 @@ pub enum FlagArity {
 use FlagArity::{Switch, Value};
 
 /// Returns how a flag with this name is handled on the command line; `None` if Go has no such flag.
-pub fn of_command_line(name: &str) -> Option<(FlagArity, FlagRole)> {
+pub(super) fn of_command_line(name: &str) -> Option<(FlagArity, FlagRole)> {
     let flag = find(name)?;
     let takes = flag.example.map_or(Switch, |_| Value);
     Some((takes, flag.role))
@@ -25,7 +25,7 @@ pub fn of_command_line(name: &str) -> Option<(FlagArity, FlagRole)> {
 
 /// Returns how a flag with this name is handled in `GOFLAGS`. Go itself reports what is invalid
 /// there.
-pub fn of_variable(name: &str) -> Option<(FlagArity, FlagRole)> {
+pub(super) fn of_variable(name: &str) -> Option<(FlagArity, FlagRole)> {
     match name {
         // `GOFLAGS` does not accept these two.
         "C" | "help" => None,
@@ -36,7 +36,7 @@ pub fn of_variable(name: &str) -> Option<(FlagArity, FlagRole)> {
 }
 
 /// Returns what to use instead of a refused flag, with its dash.
-pub fn instead(flag: &str) -> Option<&'static str> {
+pub(super) fn instead(flag: &str) -> Option<&'static str> {
     match find(flag.trim_start_matches('-'))?.support {
         PeerSupport::Refused(instead) => Some(instead),
         PeerSupport::Same | PeerSupport::Differs(_) | PeerSupport::NoEffect(_) => None,
@@ -52,7 +52,7 @@ fn find(name: &str) -> Option<&'static GoFlag> {
 }
 
 /// Parses a boolean as Go does (`strconv.ParseBool`).
-pub fn boolean(value: &str) -> Option<bool> {
+pub(super) fn boolean(value: &str) -> Option<bool> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),

@@ -10,7 +10,7 @@ use maelstrom_spec::config::ConfigEnvironment;
 const NAME: &str = "GOFLAGS";
 
 /// Returns the effective flags as one text; empty if there are none.
-pub fn go_flags(system: &impl ConfigEnvironment) -> String {
+pub(crate) fn go_flags(system: &impl ConfigEnvironment) -> String {
     let variable = |name: &str| {
         let value = system.variable(name)?.into_string().ok()?;
         // Go treats an empty variable as unset.
@@ -40,7 +40,7 @@ pub fn go_flags(system: &impl ConfigEnvironment) -> String {
 
 /// Splits a text into flags as Go does: at spaces, except inside single or double quotes
 /// (`cmd/internal/quoted` in Go's sources).
-pub fn split(text: &str) -> Vec<&str> {
+pub(crate) fn split(text: &str) -> Vec<&str> {
     let mut flags = Vec::new();
     let mut rest = text.trim_ascii_start();
     while let Some(first) = rest.chars().next() {
@@ -62,7 +62,7 @@ pub fn split(text: &str) -> Vec<&str> {
 }
 
 /// Returns the text that Go splits into these flags.
-pub fn join(flags: &[&str]) -> String {
+pub(crate) fn join(flags: &[&str]) -> String {
     let quoted = flags.iter().map(|flag| {
         let needs_quotes = flag.is_empty()
             || flag.contains(|c: char| c.is_ascii_whitespace() || "'\"".contains(c));

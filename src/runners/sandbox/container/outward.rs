@@ -31,7 +31,7 @@ const EVERYWHERE: [&str; 5] = ["/dev", "/etc", "/proc", "/run", "/sys"];
 
 /// Returns the targets of links below `roots` that lead outside all of `roots`. Leaves out targets
 /// that contain one of `roots` or the home directory.
-pub fn targets(roots: &[PathBuf], home: Option<&Path>) -> Vec<PathBuf> {
+pub(super) fn targets(roots: &[PathBuf], home: Option<&Path>) -> Vec<PathBuf> {
     let mut waiting: VecDeque<PathBuf> = roots.iter().cloned().collect();
     let mut found = BTreeSet::new();
     let (mut entries, mut links) = (0, 0);

@@ -10,7 +10,7 @@ use super::host_path::{FileKind, HostPath, HostSymlink};
 
 /// Collects mounts and root entries. The first mount or entry for a path wins.
 #[derive(Clone, Debug, Default)]
-pub struct MountPlanner {
+pub(super) struct MountPlanner {
     mounts: BTreeMap<PathBuf, MountCandidate>,
     entries: BTreeMap<PathBuf, SkeletonKind>,
     links: Vec<(HostSymlink, HostPath)>,
@@ -32,12 +32,12 @@ enum MountRequirement {
 
 impl MountPlanner {
     /// Adds a mount at the path `place`.
-    pub fn mount(&mut self, place: PathBuf, kind: MountKind, point: FileKind) {
+    pub(super) fn mount(&mut self, place: PathBuf, kind: MountKind, point: FileKind) {
         self.plan(place, kind, point, MountRequirement::Always);
     }
 
     /// Adds a mount at the path of a host directory, which it hides.
-    pub fn mount_at(&mut self, path: &HostPath, kind: MountKind) {
+    pub(super) fn mount_at(&mut self, path: &HostPath, kind: MountKind) {
         self.plan(
             path.canonical.clone(),
             kind,
@@ -48,13 +48,13 @@ impl MountPlanner {
     }
 
     /// Adds a writable overlay of a host directory, unless it is part of another overlay.
-    pub fn overlay(&mut self, path: &HostPath) {
+    pub(super) fn overlay(&mut self, path: &HostPath) {
         self.plan_overlay(path, MountRequirement::UnlessShown);
     }
 
     /// Adds a writable overlay of a host directory that is on a file system of its own, so that
     /// overlays around it don't contain it.
-    pub fn mount_overlay(&mut self, path: &HostPath) {
+    pub(super) fn mount_overlay(&mut self, path: &HostPath) {
         self.plan_overlay(path, MountRequirement::Always);
     }
 
@@ -67,7 +67,7 @@ impl MountPlanner {
     }
 
     /// Adds a read-only bind mount of a host file or directory, unless it is visible without one.
-    pub fn bind(&mut self, path: &HostPath) {
+    pub(super) fn bind(&mut self, path: &HostPath) {
         let kind = MountKind::Bind {
             source: path.canonical.clone(),
             access: BindAccess::ReadOnly,
@@ -82,7 +82,7 @@ impl MountPlanner {
     }
 
     /// Adds an entry to the root.
-    pub fn entry(&mut self, place: PathBuf, kind: SkeletonKind) {
+    pub(super) fn entry(&mut self, place: PathBuf, kind: SkeletonKind) {
         self.entries.entry(place).or_insert(kind);
     }
 
@@ -100,7 +100,7 @@ impl MountPlanner {
     }
 
     /// Returns the mounts, outermost first, and the root's entries.
-    pub fn finish(mut self) -> (Vec<Mount>, Vec<SkeletonEntry>) {
+    pub(super) fn finish(mut self) -> (Vec<Mount>, Vec<SkeletonEntry>) {
         // In this order: links may add mounts, and a mount that is left out needs no mount point.
         self.place_links();
         self.leave_out_what_is_shown();

@@ -35,7 +35,7 @@ const LINKING: [(&str, usize); 3] = [("/usr/lib", 2), ("/usr/lib/jvm", 5), ("/us
 const WITHOUT_PROGRAMS: [&str; 7] = ["doc", "fonts", "icons", "info", "locale", "man", "zoneinfo"];
 
 /// Returns the files and directories elsewhere that the programs in a directory on `PATH` need.
-pub fn of_programs(directory: &Path, home: Option<&Path>) -> BTreeSet<PathBuf> {
+pub(super) fn of_programs(directory: &Path, home: Option<&Path>) -> BTreeSet<PathBuf> {
     let mut found: BTreeSet<PathBuf> = beside(directory).collect();
     let Ok(real) = directory.canonicalize() else {
         return found;
@@ -94,7 +94,7 @@ fn is_programs(directory: &Path) -> bool {
 
 /// Returns the names of entries in `/etc` that links below `/usr` lead to and that everyone may
 /// read.
-pub fn configuration() -> BTreeSet<String> {
+pub(super) fn configuration() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (place, depth) in LINKING {
         search(Path::new(place), depth, &mut found);

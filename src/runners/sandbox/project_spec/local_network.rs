@@ -17,12 +17,12 @@ const NAMES: [&str; 3] = ["/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"
 const NAMES_IN_IMAGE: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
 
 /// Returns mounts of the host's files over those of the default container.
-pub fn names_in_default(layers: &[PathBuf]) -> Vec<Mount> {
+pub(super) fn names_in_default(layers: &[PathBuf]) -> Vec<Mount> {
     names(&NAMES, layers)
 }
 
 /// Returns mounts of the host's files over those of an image.
-pub fn names_in_image(layers: &[PathBuf]) -> Vec<Mount> {
+pub(super) fn names_in_image(layers: &[PathBuf]) -> Vec<Mount> {
     names(&NAMES_IN_IMAGE, layers)
 }
 
@@ -46,7 +46,7 @@ fn names(files: &[&str], layers: &[PathBuf]) -> Vec<Mount> {
 }
 
 /// Returns a layer of stubs as mount points for `mounts`, for images that lack the files.
-pub fn stubs(mounts: &[Mount]) -> Layer {
+pub(super) fn stubs(mounts: &[Mount]) -> Layer {
     let paths = mounts
         .iter()
         .map(|mount| stub_of(&mount.mount_point.to_string_lossy()));

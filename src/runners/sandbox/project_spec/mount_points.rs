@@ -11,7 +11,7 @@ use super::ProjectSpecError;
 
 /// Returns an error if a mount or a symbolic link of the default container would hide a file of a
 /// layer.
-pub fn check_hidden(
+pub(super) fn check_hidden(
     layers: &[PathBuf],
     root: Option<&RootKind>,
     mounts: &[Mount],
@@ -72,7 +72,7 @@ fn kind(kind: &MountKind) -> &'static str {
 
 /// Returns an error for the first mount in `own` whose mount point or source certainly does not
 /// exist. Mounts without a place in the file of their own are reported at `place`.
-pub fn check_mounts(
+pub(super) fn check_mounts(
     root: &RootKind,
     before: &[Mount],
     own: &[SpecifiedMount],

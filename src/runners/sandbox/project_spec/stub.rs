@@ -8,7 +8,7 @@ pub fn stub_of(path: &str) -> String {
 
 /// Returns `/` and `name`, with the characters escaped that brace expansion would interpret. Only a
 /// `{` starts an expansion, so a name without it needs no escapes.
-pub fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     let special = |character| matches!(character, '{' | '}' | ',' | '\\');
     if !name.contains('{') {
         return format!("/{name}");

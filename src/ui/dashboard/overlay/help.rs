@@ -23,7 +23,7 @@ pub(in super::super) struct HelpOverlay {
 
 impl HelpOverlay {
     /// Handles a key: scrolls, or closes the help.
-    pub fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
+    pub(crate) fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
         let step = usize::from(ctx.inside.height / 2).max(1);
         let top = match ctx.action(key) {
             Some(DashboardAction::Down) => self.top + 1,
@@ -38,7 +38,7 @@ impl HelpOverlay {
     }
 
     /// Draws the help over the screen.
-    pub fn view(&self, ctx: &ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    pub(crate) fn view(&self, ctx: &ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
         let lines = help_lines(&ctx.settings.keys);
         let rows = window_rows(lines.len(), screen.height);
         let title = match lines.len() > usize::from(rows.saturating_sub(2)) {

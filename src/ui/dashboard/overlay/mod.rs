@@ -27,7 +27,7 @@ pub(super) enum ScreenOverlay {
 
 impl ScreenOverlay {
     /// Draws the overlay over the screen. Overlays in the last line are drawn by the footer.
-    pub fn view(&self, ctx: &ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    pub(super) fn view(&self, ctx: &ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
         match self {
             ScreenOverlay::Help(help) => help.view(ctx, screen, buf),
             ScreenOverlay::Palette(palette) => palette.view(ctx, screen, buf),
@@ -36,7 +36,7 @@ impl ScreenOverlay {
     }
 
     /// Handles a key. Returns whether the overlay stays open.
-    pub fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
+    pub(super) fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
         match self {
             ScreenOverlay::Help(help) => help.on_key(key, ctx),
             ScreenOverlay::Palette(palette) => palette.on_key(key, ctx),
@@ -56,7 +56,7 @@ impl ScreenOverlay {
     }
 
     /// Handles pasted text.
-    pub fn on_paste(&mut self, text: &str, ctx: &mut Context<'_>) {
+    pub(super) fn on_paste(&mut self, text: &str, ctx: &mut Context<'_>) {
         match self {
             ScreenOverlay::Palette(palette) => palette.on_paste(text),
             ScreenOverlay::Search(prompt) => prompt.on_paste(text, ctx),
@@ -65,7 +65,7 @@ impl ScreenOverlay {
     }
 
     /// Sets or clears the error message of a search pattern.
-    pub fn set_error(&mut self, error: Option<String>) {
+    pub(super) fn set_error(&mut self, error: Option<String>) {
         if let ScreenOverlay::Search(prompt) = self {
             prompt.set_error(error);
         }

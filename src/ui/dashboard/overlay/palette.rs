@@ -29,7 +29,7 @@ pub(in super::super) struct CommandPalette {
 
 impl CommandPalette {
     /// Handles a key. Returns whether the palette stays open.
-    pub fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
+    pub(crate) fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
         // Counted before the key changes the text: Up and Down move within the displayed list, and
         // a changed text selects its first match.
         let count = proposals(&self.prompt.text).len();
@@ -52,12 +52,12 @@ impl CommandPalette {
     }
 
     /// Inserts pasted text.
-    pub fn on_paste(&mut self, text: &str) {
+    pub(crate) fn on_paste(&mut self, text: &str) {
         self.prompt.paste(text);
     }
 
     /// Draws the palette over the screen.
-    pub fn view(&self, ctx: &ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    pub(crate) fn view(&self, ctx: &ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
         let size = (WINDOW_COLUMNS, WINDOW_ROWS);
         let inside = window(ctx, " Commands ", size, screen, buf);
         let mut row = RowLine::new(inside.width);

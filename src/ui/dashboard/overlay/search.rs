@@ -21,7 +21,7 @@ pub(in super::super) struct SearchPrompt {
 
 impl SearchPrompt {
     /// Creates a prompt that contains `text`.
-    pub fn new(target: SearchTarget, text: &str) -> Self {
+    pub(crate) fn new(target: SearchTarget, text: &str) -> Self {
         SearchPrompt {
             prompt: TextPrompt::with(text),
             target,
@@ -29,27 +29,27 @@ impl SearchPrompt {
     }
 
     /// Returns the target of the search.
-    pub fn target(&self) -> SearchTarget {
+    pub(crate) fn target(&self) -> SearchTarget {
         self.target
     }
 
     /// Returns the text in the prompt.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.prompt.text
     }
 
     /// Returns the error message of the pattern, if it is invalid.
-    pub fn error(&self) -> Option<&str> {
+    pub(crate) fn error(&self) -> Option<&str> {
         self.prompt.error.as_deref()
     }
 
     /// Sets or clears the error message of the pattern.
-    pub fn set_error(&mut self, error: Option<String>) {
+    pub(crate) fn set_error(&mut self, error: Option<String>) {
         self.prompt.error = error;
     }
 
     /// Handles a key. Returns whether the prompt stays open.
-    pub fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
+    pub(crate) fn on_key(&mut self, key: KeyEvent, ctx: &mut Context<'_>) -> OverlayState {
         let typed = self.prompt.key(key);
         match self.target {
             SearchTarget::Names => self.on_name_key(typed, ctx),
@@ -87,7 +87,7 @@ impl SearchPrompt {
     }
 
     /// Inserts pasted text.
-    pub fn on_paste(&mut self, text: &str, ctx: &mut Context<'_>) {
+    pub(crate) fn on_paste(&mut self, text: &str, ctx: &mut Context<'_>) {
         self.prompt.paste(text);
         if self.target == SearchTarget::Names {
             self.find(SyntaxChange::Same, ctx);

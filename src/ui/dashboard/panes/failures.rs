@@ -23,31 +23,31 @@ pub(in super::super) struct FailureList {
 
 impl FailureList {
     /// Returns the index of the selected failure, or 0.
-    pub fn index(&self, model: &RunModel) -> usize {
+    pub(crate) fn index(&self, model: &RunModel) -> usize {
         let failures = &model.failures;
         let index = failures.iter().position(|test| Some(*test) == self.chosen);
         index.unwrap_or(0)
     }
 
     /// Returns the selected failure, or the first one.
-    pub fn selected(&self, model: &RunModel) -> Option<TestId> {
+    pub(crate) fn selected(&self, model: &RunModel) -> Option<TestId> {
         model.failures.get(self.index(model)).copied()
     }
 
     /// Returns the failure that the user has selected, if any.
-    pub fn chosen(&self) -> Option<TestId> {
+    pub(crate) fn chosen(&self) -> Option<TestId> {
         self.chosen
     }
 
     /// Scrolls so that the selection is visible.
-    pub fn keep_in_view(&mut self, model: &RunModel, height: usize) {
+    pub(crate) fn keep_in_view(&mut self, model: &RunModel, height: usize) {
         let (selected, count) = (self.index(model), model.failures.len());
         self.top = scroll::top(self.top, selected, count, height);
     }
 
     /// Selects the failure after or before `here`, wrapping around at the ends. Returns it, and a
     /// message if there are no failures or the selection wrapped around.
-    pub fn select_next(
+    pub(crate) fn select_next(
         &mut self,
         here: Option<TestId>,
         direction: MoveDirection,

@@ -31,17 +31,17 @@ pub(in super::super) struct RunningList {
 
 impl RunningList {
     /// Returns the highest number of tests that were running at the same time.
-    pub fn peak(&self) -> usize {
+    pub(crate) fn peak(&self) -> usize {
         self.peak
     }
 
     /// Updates the peak with the current number of running tests.
-    pub fn grow(&mut self, model: &RunModel) {
+    pub(crate) fn grow(&mut self, model: &RunModel) {
         self.peak = self.peak.max(model.running().len());
     }
 
     /// Returns the selected test, or the longest-running one.
-    pub fn selected(&self, model: &RunModel) -> Option<TestId> {
+    pub(crate) fn selected(&self, model: &RunModel) -> Option<TestId> {
         let known = self
             .chosen
             .filter(|test| model.tests.latest(*test).is_some());

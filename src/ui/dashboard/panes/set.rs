@@ -29,7 +29,7 @@ pub(in super::super) struct PaneSet {
 
 impl PaneSet {
     /// Returns the component of a pane, to handle input.
-    pub fn get_mut(&mut self, pane: PaneKind) -> &mut dyn DashboardPane {
+    pub(crate) fn get_mut(&mut self, pane: PaneKind) -> &mut dyn DashboardPane {
         match pane {
             PaneKind::Failures => &mut self.failures,
             PaneKind::Running => &mut self.running,
@@ -42,7 +42,7 @@ impl PaneSet {
     }
 
     /// Returns the component of a pane, to draw it.
-    pub fn get(&self, pane: PaneKind) -> &dyn DashboardPane {
+    pub(crate) fn get(&self, pane: PaneKind) -> &dyn DashboardPane {
         match pane {
             PaneKind::Failures => &self.failures,
             PaneKind::Running => &self.running,
@@ -55,7 +55,7 @@ impl PaneSet {
     }
 
     /// Returns the test that keys act on.
-    pub fn current_test(&self, screens: &ScreenRouter, model: &RunModel) -> Option<TestId> {
+    pub(crate) fn current_test(&self, screens: &ScreenRouter, model: &RunModel) -> Option<TestId> {
         let running = || self.running.selected(model);
         match screens.screen() {
             ScreenKind::Overview => match screens.list() {
@@ -72,7 +72,7 @@ impl PaneSet {
     }
 
     /// Returns the selected test, or all tests of the selected group.
-    pub fn selected_tests(&self, screens: &ScreenRouter, model: &RunModel) -> Vec<TestId> {
+    pub(crate) fn selected_tests(&self, screens: &ScreenRouter, model: &RunModel) -> Vec<TestId> {
         match (screens.screen(), self.tests.selected_row()) {
             (ScreenKind::Tests, Some(TreeRow::Group(group))) => {
                 let lines = model.tests.tree().preorder();
@@ -93,7 +93,7 @@ impl PaneSet {
     }
 
     /// Returns the key of the log that the screen shows.
-    pub fn log_key(&self, screens: &ScreenRouter, model: &RunModel) -> Option<LogKey> {
+    pub(crate) fn log_key(&self, screens: &ScreenRouter, model: &RunModel) -> Option<LogKey> {
         if screens.screen() == ScreenKind::Detail {
             return self.detail.log_key(model);
         }

@@ -31,48 +31,48 @@ pub(in super::super) struct TestListPane {
 
 impl TestListPane {
     /// Returns the rows, as of the last refresh.
-    pub fn rows(&self) -> &TestRows {
+    pub(crate) fn rows(&self) -> &TestRows {
         &self.rows
     }
 
     /// Returns the selected row, or the first row.
-    pub fn selected_row(&self) -> Option<TreeRow> {
+    pub(crate) fn selected_row(&self) -> Option<TreeRow> {
         self.rows.selected_row()
     }
 
     /// Returns the search for names.
-    pub fn finder(&self) -> &TestFinder {
+    pub(crate) fn finder(&self) -> &TestFinder {
         self.rows.finder()
     }
 
     /// Marks the rows to be rebuilt before the next frame.
-    pub fn invalidate(&mut self) {
+    pub(crate) fn invalidate(&mut self) {
         self.rows.invalidate();
     }
 
     /// Records that tests have ended, which may affect the filter or the order.
-    pub fn data_changed(&mut self) {
+    pub(crate) fn data_changed(&mut self) {
         self.rows.data_changed();
     }
 
     /// Rebuilds the rows if they are out of date.
-    pub fn refresh(&mut self, model: &RunModel, run_us: u64) {
+    pub(crate) fn refresh(&mut self, model: &RunModel, run_us: u64) {
         self.rows.refresh(model, run_us);
     }
 
     /// Scrolls so that the selection is visible.
-    pub fn keep_in_view(&mut self, height: usize) {
+    pub(crate) fn keep_in_view(&mut self, height: usize) {
         self.rows.keep_in_view(height);
     }
 
     /// Selects a test, and opens the groups that contain it.
-    pub fn reveal(&mut self, test: TestId, model: &RunModel) {
+    pub(crate) fn reveal(&mut self, test: TestId, model: &RunModel) {
         self.rows.reveal(test, &model.tests);
     }
 
     /// Shows only the tests that match, and selects the best fuzzy match. Returns an error message
     /// if the pattern is invalid.
-    pub fn find(
+    pub(crate) fn find(
         &mut self,
         pattern: &str,
         syntax: SyntaxChange,
@@ -87,12 +87,12 @@ impl TestListPane {
     }
 
     /// Ends the search and shows all tests again.
-    pub fn clear_finder(&mut self, model: &RunModel) {
+    pub(crate) fn clear_finder(&mut self, model: &RunModel) {
         self.rows.clear_finder(&model.tests);
     }
 
     /// Ends the search or, if there is none, the filter. Returns whether there was either.
-    pub fn step_back(&mut self, model: &RunModel) -> bool {
+    pub(crate) fn step_back(&mut self, model: &RunModel) -> bool {
         if !self.finder().pattern().is_empty() {
             self.clear_finder(model);
             return true;
@@ -105,7 +105,7 @@ impl TestListPane {
     }
 
     /// Opens or closes the selected group. Returns whether a group is selected.
-    pub fn toggle_fold(&mut self) -> bool {
+    pub(crate) fn toggle_fold(&mut self) -> bool {
         let Some(TreeRow::Group(group)) = self.rows.selected_row() else {
             return false;
         };
@@ -141,12 +141,12 @@ impl TestListPane {
     }
 
     /// Returns the marked tests.
-    pub fn marked(&self) -> &BTreeSet<TestId> {
+    pub(crate) fn marked(&self) -> &BTreeSet<TestId> {
         &self.marked
     }
 
     /// Toggles the marks of tests.
-    pub fn toggle_marks(&mut self, tests: Vec<TestId>) {
+    pub(crate) fn toggle_marks(&mut self, tests: Vec<TestId>) {
         for test in tests {
             if !self.marked.remove(&test) {
                 self.marked.insert(test);
@@ -155,7 +155,7 @@ impl TestListPane {
     }
 
     /// Removes all marks, and returns the tests that were marked.
-    pub fn take_marked(&mut self) -> Vec<TestId> {
+    pub(crate) fn take_marked(&mut self) -> Vec<TestId> {
         std::mem::take(&mut self.marked).into_iter().collect()
     }
 }

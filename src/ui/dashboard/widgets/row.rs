@@ -50,7 +50,7 @@ pub(in super::super) struct RowLine<'a> {
 
 impl<'a> RowLine<'a> {
     /// Creates a line of `columns` columns.
-    pub fn new(columns: u16) -> Self {
+    pub(crate) fn new(columns: u16) -> Self {
         RowLine {
             left: Vec::with_capacity(PARTS),
             right: Vec::with_capacity(PARTS / 2),
@@ -62,31 +62,31 @@ impl<'a> RowLine<'a> {
     }
 
     /// Creates a line with an empty column at both ends, like those of the header and footer.
-    pub fn with_margins(columns: u16) -> Self {
+    pub(crate) fn with_margins(columns: u16) -> Self {
         let mut row = RowLine::new(columns);
         row.skip(1).skip_right(1);
         row
     }
 
     /// Returns the number of columns that are left.
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.end.saturating_sub(self.x)
     }
 
     /// Skips columns on the left.
-    pub fn skip(&mut self, columns: usize) -> &mut Self {
+    pub(crate) fn skip(&mut self, columns: usize) -> &mut Self {
         self.x += columns;
         self
     }
 
     /// Skips columns on the right.
-    pub fn skip_right(&mut self, columns: usize) -> &mut Self {
+    pub(crate) fn skip_right(&mut self, columns: usize) -> &mut Self {
         self.end = self.end.saturating_sub(columns);
         self
     }
 
     /// Adds a text on the left, cut at the end if it doesn't fit.
-    pub fn left(&mut self, text: impl Into<Cow<'a, str>>, style: Style) -> &mut Self {
+    pub(crate) fn left(&mut self, text: impl Into<Cow<'a, str>>, style: Style) -> &mut Self {
         let room = self.room();
         if room == 0 {
             return self;
@@ -107,13 +107,18 @@ impl<'a> RowLine<'a> {
     }
 
     /// Adds a text on the left, cut at its beginning if it doesn't fit.
-    pub fn left_end_of(&mut self, text: &'a str, more: &str, style: Style) -> &mut Self {
+    pub(crate) fn left_end_of(&mut self, text: &'a str, more: &str, style: Style) -> &mut Self {
         let shown = text::keep_end(text, self.room(), more);
         self.left(shown, style)
     }
 
     /// Adds a text on the right if it fits, and skips `gap` columns before it.
-    pub fn right(&mut self, text: impl Into<Cow<'a, str>>, style: Style, gap: usize) -> &mut Self {
+    pub(crate) fn right(
+        &mut self,
+        text: impl Into<Cow<'a, str>>,
+        style: Style,
+        gap: usize,
+    ) -> &mut Self {
         let part = span(text, style);
         let columns = part.width();
         if self.x + columns <= self.end {
@@ -128,7 +133,7 @@ impl<'a> RowLine<'a> {
     }
 
     /// Converts the row to a ratatui line.
-    pub fn into_line(mut self) -> Line<'a> {
+    pub(crate) fn into_line(mut self) -> Line<'a> {
         if !self.right.is_empty() {
             let room = self.began.saturating_sub(self.ended);
             self.left.push(blanks(room));

@@ -33,7 +33,7 @@ pub(super) struct ReportedCase<'a> {
 
 impl<'a> ReportedCase<'a> {
     /// Judges a test.
-    pub fn of(test: &'a JunitTest) -> ReportedCase<'a> {
+    pub(super) fn of(test: &'a JunitTest) -> ReportedCase<'a> {
         let last = test.attempts.iter().map(|attempt| attempt.round).max();
         let in_last = || {
             let attempts = test.attempts.iter();

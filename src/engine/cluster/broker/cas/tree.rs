@@ -21,7 +21,7 @@ const BATCH: usize = 64;
 
 /// A breadth-first walk through directories.
 #[derive(Debug)]
-pub struct TreeWalk {
+pub(super) struct TreeWalk {
     storage: CasStorage,
     waiting: VecDeque<Digest>,
     seen: HashSet<Digest>,
@@ -30,7 +30,7 @@ pub struct TreeWalk {
 
 /// An item that a walk finds.
 #[derive(Clone, Debug, PartialEq)]
-pub enum TreeWalkItem {
+pub(super) enum TreeWalkItem {
     Directory {
         digest: Digest,
         directory: Directory,
@@ -96,7 +96,7 @@ pub async fn closure(
 
 impl TreeWalk {
     /// Creates a walk that starts at these directories.
-    pub fn new(storage: CasStorage, roots: impl IntoIterator<Item = Digest>) -> Self {
+    pub(super) fn new(storage: CasStorage, roots: impl IntoIterator<Item = Digest>) -> Self {
         let mut walk = TreeWalk {
             storage,
             waiting: VecDeque::new(),
@@ -110,7 +110,7 @@ impl TreeWalk {
     }
 
     /// Returns the next item.
-    pub async fn next(&mut self) -> Result<Option<TreeWalkItem>, Status> {
+    pub(super) async fn next(&mut self) -> Result<Option<TreeWalkItem>, Status> {
         if self.ready.is_empty() {
             self.read().await?;
         }

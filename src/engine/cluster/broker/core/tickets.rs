@@ -10,21 +10,21 @@ use maelstrom_model::backend::JobId;
 
 /// A submission that waits for the journal. Its client may have left in the meantime.
 #[derive(Debug, PartialEq, Eq)]
-pub struct PendingSubmission {
+pub(super) struct PendingSubmission {
     pub client: ClientId,
     pub jobs: Vec<JobId>,
 }
 
 /// The submissions that wait for the journal, by ticket.
 #[derive(Debug, Default)]
-pub struct SubmissionTickets {
+pub(super) struct SubmissionTickets {
     pending: HashMap<u64, PendingSubmission>,
     next: u64,
 }
 
 impl SubmissionTickets {
     /// Adds a submission, and returns its ticket.
-    pub fn add(&mut self, submission: PendingSubmission) -> u64 {
+    pub(super) fn add(&mut self, submission: PendingSubmission) -> u64 {
         let ticket = self.next;
         self.next += 1;
         self.pending.insert(ticket, submission);
@@ -32,7 +32,7 @@ impl SubmissionTickets {
     }
 
     /// Removes and returns the submission of a ticket.
-    pub fn redeem(&mut self, ticket: u64) -> Option<PendingSubmission> {
+    pub(super) fn redeem(&mut self, ticket: u64) -> Option<PendingSubmission> {
         let submission = self.pending.remove(&ticket);
         if submission.is_none() {
             broken_invariant("the journal has committed a submission that nobody made");

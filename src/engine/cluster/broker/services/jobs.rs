@@ -15,13 +15,13 @@ const JOBS_SMALL: usize = 64;
 const BYTES_SMALL: usize = 64 * 1024;
 
 /// The service for clients; see `proto/maelstrom/v1/client.proto`.
-pub struct JobsService {
+pub(super) struct JobsService {
     door: BrokerHandle,
 }
 
 impl JobsService {
     /// Creates a service that uses this handle.
-    pub fn new(door: BrokerHandle) -> JobsService {
+    pub(super) fn new(door: BrokerHandle) -> JobsService {
         JobsService { door }
     }
 }

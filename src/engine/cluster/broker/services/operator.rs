@@ -14,13 +14,13 @@ use maelstrom_wire::v1::{
 };
 
 /// The service for operators; see `proto/maelstrom/v1/operator.proto`.
-pub struct OperatorService {
+pub(super) struct OperatorService {
     door: BrokerHandle,
 }
 
 impl OperatorService {
     /// Creates a service that uses this handle.
-    pub fn new(door: BrokerHandle) -> OperatorService {
+    pub(super) fn new(door: BrokerHandle) -> OperatorService {
         OperatorService { door }
     }
 }

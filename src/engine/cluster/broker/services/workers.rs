@@ -14,13 +14,13 @@ use maelstrom_wire::v1::{WorkerMessage, WorkerOrder, worker_message};
 const REPORTS_SMALL: usize = 64;
 
 /// The service for workers; see `proto/maelstrom/v1/worker.proto`.
-pub struct WorkersService {
+pub(super) struct WorkersService {
     door: BrokerHandle,
 }
 
 impl WorkersService {
     /// Creates a service that uses this handle.
-    pub fn new(door: BrokerHandle) -> WorkersService {
+    pub(super) fn new(door: BrokerHandle) -> WorkersService {
         WorkersService { door }
     }
 }

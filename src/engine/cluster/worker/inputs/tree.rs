@@ -37,7 +37,7 @@ impl Default for TreeLimits {
 }
 
 /// The file's name in its tree. It is not visible, because the file itself is mounted.
-pub const FILE_NAME: &str = "file";
+pub(super) const FILE_NAME: &str = "file";
 
 /// Part of the name of a tree of a single file.
 const FILE_FORMAT: &[u8] = b"maelstrom single file 1";
@@ -56,7 +56,7 @@ enum InputTreeEntry {
 }
 
 /// Returns the tree of a `Directory`.
-pub async fn directory(
+pub(super) async fn directory(
     contents: &impl ContentFetcher,
     store: &Store,
     limits: TreeLimits,
@@ -76,7 +76,7 @@ pub async fn directory(
 }
 
 /// Returns the tree of a single file, which is [`FILE_NAME`] in it.
-pub async fn file(
+pub(super) async fn file(
     contents: &impl ContentFetcher,
     store: &Store,
     digest: Digest,

@@ -26,12 +26,12 @@ pub(in super::super) struct DetailPane {
 
 impl DetailPane {
     /// Returns the displayed test.
-    pub fn test(&self) -> Option<TestId> {
+    pub(crate) fn test(&self) -> Option<TestId> {
         self.test
     }
 
     /// Shows a test, starting with its latest attempt.
-    pub fn show(&mut self, test: Option<TestId>) {
+    pub(crate) fn show(&mut self, test: Option<TestId>) {
         if self.test != test {
             self.attempt = None;
         }
@@ -39,12 +39,12 @@ impl DetailPane {
     }
 
     /// Returns the key of the displayed attempt's log.
-    pub fn log_key(&self, model: &RunModel) -> Option<LogKey> {
+    pub(crate) fn log_key(&self, model: &RunModel) -> Option<LogKey> {
         Some(log_of(self.test?, self.attempt, model))
     }
 
     /// Shows the next or previous attempt, if there is one.
-    pub fn change_attempt(&mut self, direction: MoveDirection, model: &RunModel) {
+    pub(crate) fn change_attempt(&mut self, direction: MoveDirection, model: &RunModel) {
         let (Some(test), Some((_, shown))) = (self.test, self.log_key(model)) else {
             return;
         };
@@ -58,7 +58,7 @@ impl DetailPane {
 
     /// Returns the command that requests the description of the test; `None` if it is known, and
     /// for a recording.
-    pub fn missing(&self, run: &ShownRun) -> Option<UiCommand> {
+    pub(crate) fn missing(&self, run: &ShownRun) -> Option<UiCommand> {
         let test = self.test?;
         let is_known = run.model().description(test).is_some();
         (!is_known && run.source() == EventSource::Live).then_some(UiCommand::Describe { test })

@@ -52,7 +52,7 @@ fn location_as_printed(test: TestId, model: &RunModel) -> Option<String> {
 impl LogPane {
     /// Shows the log of a test, at its end or, once the location of the failure is known, at the
     /// message.
-    pub fn show(&mut self, key: Option<LogKey>, test: Option<TestId>, ctx: &Context<'_>) {
+    pub(crate) fn show(&mut self, key: Option<LogKey>, test: Option<TestId>, ctx: &Context<'_>) {
         if (self.viewport.key(), self.test) != (key, test) {
             self.viewport.show(key);
             self.test = test;
@@ -68,18 +68,18 @@ impl LogPane {
     }
 
     /// Returns which streams are displayed.
-    pub fn streams(&self) -> StreamFilter {
+    pub(crate) fn streams(&self) -> StreamFilter {
         self.viewport.streams()
     }
 
     /// Returns the pattern of the search, if any.
-    pub fn pattern(&self) -> Option<&str> {
+    pub(crate) fn pattern(&self) -> Option<&str> {
         self.search.as_ref().map(LogSearch::pattern)
     }
 
     /// Starts a search, or ends it if the pattern is empty. If the pattern is invalid, returns an
     /// error message and keeps the previous search.
-    pub fn set_search(&mut self, pattern: &str) -> Result<(), String> {
+    pub(crate) fn set_search(&mut self, pattern: &str) -> Result<(), String> {
         self.search = match pattern {
             "" => None,
             pattern => Some(LogSearch::new(pattern)?),
@@ -88,18 +88,18 @@ impl LogPane {
     }
 
     /// Ends the search. Returns whether there was one.
-    pub fn end_search(&mut self) -> bool {
+    pub(crate) fn end_search(&mut self) -> bool {
         self.search.take().is_some()
     }
 
     /// Returns whether the search has not searched all lines.
-    pub fn is_search_behind(&self, logs: &LogStore) -> bool {
+    pub(crate) fn is_search_behind(&self, logs: &LogStore) -> bool {
         let search = self.search.as_ref();
         search.is_some_and(|search| search.is_behind(self.viewport.line_count(logs)))
     }
 
     /// Searches the next lines.
-    pub fn search_on(&mut self, logs: &LogStore) {
+    pub(crate) fn search_on(&mut self, logs: &LogStore) {
         let log = self.searched(logs);
         if let Some(search) = &mut self.search {
             search.advance(log);

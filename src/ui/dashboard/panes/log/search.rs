@@ -36,7 +36,7 @@ pub(super) struct SearchedLog<'a> {
 impl LogSearch {
     /// Creates a search that has not searched any lines. Returns an error message if the pattern is
     /// invalid.
-    pub fn new(pattern: &str) -> Result<Self, String> {
+    pub(super) fn new(pattern: &str) -> Result<Self, String> {
         Ok(LogSearch {
             pattern: pattern.to_owned(),
             regex: finder::smart_case(pattern)?,
@@ -47,29 +47,29 @@ impl LogSearch {
     }
 
     /// Returns the pattern as entered.
-    pub fn pattern(&self) -> &str {
+    pub(super) fn pattern(&self) -> &str {
         &self.pattern
     }
 
     /// Returns the compiled pattern.
-    pub fn regex(&self) -> &Regex {
+    pub(super) fn regex(&self) -> &Regex {
         &self.regex
     }
 
     /// Starts the search again, for another log.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.matches.clear();
         self.searched_lines = 0;
         self.current = None;
     }
 
     /// Returns whether there are lines that have not been searched.
-    pub fn is_behind(&self, lines: usize) -> bool {
+    pub(super) fn is_behind(&self, lines: usize) -> bool {
         self.searched_lines < lines
     }
 
     /// Searches the next lines, up to [`SEARCH_STRETCH_LINES`].
-    pub fn advance(&mut self, log: SearchedLog<'_>) {
+    pub(super) fn advance(&mut self, log: SearchedLog<'_>) {
         let Some(key) = log.key else { return };
         let until = log.lines.min(self.searched_lines + SEARCH_STRETCH_LINES);
         let mut number = self.searched_lines;
@@ -94,7 +94,7 @@ impl LogSearch {
 
     /// Moves to the next or previous match, wrapping around at the ends, and returns its line. The
     /// first jump starts at the line `here`. Returns `None` if nothing matches.
-    pub fn jump(
+    pub(super) fn jump(
         &mut self,
         log: SearchedLog<'_>,
         here: Option<usize>,
@@ -144,12 +144,12 @@ impl LogSearch {
     }
 
     /// Returns the line of the most recently visited match.
-    pub fn current_line(&self) -> Option<usize> {
+    pub(super) fn current_line(&self) -> Option<usize> {
         self.matches.get(self.current?).copied()
     }
 
     /// Returns the progress as `k/N`, followed by `+` while not all lines have been searched.
-    pub fn progress(&self, lines: usize) -> String {
+    pub(super) fn progress(&self, lines: usize) -> String {
         let current = self.current.map_or(0, |current| current + 1);
         let more = if self.is_behind(lines) { "+" } else { "" };
         format!("{current}/{}{more}", self.matches.len())

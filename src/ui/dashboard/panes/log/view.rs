@@ -30,7 +30,7 @@ pub(super) struct LogView<'a> {
 }
 
 impl LogView<'_> {
-    pub fn view(&self, area: Rect, buf: &mut Buffer) {
+    pub(super) fn view(&self, area: Rect, buf: &mut Buffer) {
         let (ctx, logs) = (self.ctx, self.ctx.run.logs());
         let model = ctx.model();
         let Some(key) = self.viewport.key() else {

@@ -87,7 +87,7 @@ enum InitialScroll {
 
 impl LogViewport {
     /// Shows another log at its end, or no log.
-    pub fn show(&mut self, key: Option<LogKey>) {
+    pub(super) fn show(&mut self, key: Option<LogKey>) {
         self.key = key;
         self.position = ScrollPosition::Following;
         self.column = 0;
@@ -95,14 +95,14 @@ impl LogViewport {
     }
 
     /// Returns whether the view may still move to the message of the failure.
-    pub fn is_opening(&self) -> bool {
+    pub(super) fn is_opening(&self) -> bool {
         self.opening == InitialScroll::Open
     }
 
     /// Moves to the first line for which `says` returns true, with [`LINES_BEFORE`] lines of
     /// context. The first such line is the message of a failure rather than its backtrace. Only the
     /// last [`SEARCH_STRETCH_LINES`] lines are searched.
-    pub fn reveal(&mut self, logs: &LogStore, size: PaneSize, says: impl Fn(&[u8]) -> bool) {
+    pub(super) fn reveal(&mut self, logs: &LogStore, size: PaneSize, says: impl Fn(&[u8]) -> bool) {
         let Some(key) = self.key else { return };
         self.opening = InitialScroll::Settled;
         let count = self.line_count(logs);
@@ -127,32 +127,32 @@ impl LogViewport {
     }
 
     /// Returns the key of the displayed log.
-    pub fn key(&self) -> Option<LogKey> {
+    pub(super) fn key(&self) -> Option<LogKey> {
         self.key
     }
 
     /// Returns which streams are displayed.
-    pub fn streams(&self) -> StreamFilter {
+    pub(super) fn streams(&self) -> StreamFilter {
         self.streams
     }
 
     /// Returns whether long lines are wrapped.
-    pub fn wrap(&self) -> LineWrap {
+    pub(super) fn wrap(&self) -> LineWrap {
         self.wrap
     }
 
     /// Returns whether timestamps are displayed.
-    pub fn timestamps(&self) -> TimestampVisibility {
+    pub(super) fn timestamps(&self) -> TimestampVisibility {
         self.timestamps
     }
 
     /// Returns the vertical scroll position.
-    pub fn position(&self) -> ScrollPosition {
+    pub(super) fn position(&self) -> ScrollPosition {
         self.position
     }
 
     /// Switches between wrapping and cutting long lines.
-    pub fn toggle_wrap(&mut self) {
+    pub(super) fn toggle_wrap(&mut self) {
         self.wrap = match self.wrap {
             LineWrap::On => LineWrap::Off,
             LineWrap::Off => LineWrap::On,
@@ -161,7 +161,7 @@ impl LogViewport {
     }
 
     /// Shows or hides timestamps.
-    pub fn toggle_timestamps(&mut self) {
+    pub(super) fn toggle_timestamps(&mut self) {
         self.timestamps = match self.timestamps {
             TimestampVisibility::Shown => TimestampVisibility::Hidden,
             TimestampVisibility::Hidden => TimestampVisibility::Shown,
@@ -169,7 +169,7 @@ impl LogViewport {
     }
 
     /// Scrolls sideways. Returns false if lines are wrapped, so that there is nothing to scroll.
-    pub fn scroll_sideways(&mut self, direction: MoveDirection) -> bool {
+    pub(super) fn scroll_sideways(&mut self, direction: MoveDirection) -> bool {
         if self.wrap == LineWrap::On {
             return false;
         }
@@ -181,24 +181,24 @@ impl LogViewport {
     }
 
     /// Scrolls to a line, with lines of context in the upper third of the view.
-    pub fn show_line(&mut self, line: usize, size: PaneSize) {
+    pub(super) fn show_line(&mut self, line: usize, size: PaneSize) {
         let line = line.saturating_sub(size.rows / 3);
         self.opening = InitialScroll::Settled;
         self.position = ScrollPosition::At { line, row: 0 };
     }
 
     /// Returns whether stdout and stderr are a single stream.
-    pub fn is_joined(&self, logs: &LogStore) -> bool {
+    pub(super) fn is_joined(&self, logs: &LogStore) -> bool {
         self.key.is_some_and(|key| logs.is_joined(key))
     }
 
     /// Returns the number of lines in the displayed streams.
-    pub fn line_count(&self, logs: &LogStore) -> usize {
+    pub(super) fn line_count(&self, logs: &LogStore) -> usize {
         self.key.map_or(0, |key| logs.line_count(key, self.streams))
     }
 
     /// Returns the number of columns for text, without line numbers and timestamps.
-    pub fn text_columns(&self, columns: usize, logs: &LogStore) -> usize {
+    pub(super) fn text_columns(&self, columns: usize, logs: &LogStore) -> usize {
         let timestamps = match self.timestamps {
             TimestampVisibility::Shown => TIMESTAMP_COLUMNS,
             TimestampVisibility::Hidden => 0,
@@ -209,13 +209,13 @@ impl LogViewport {
     }
 
     /// Returns the width of the line numbers.
-    pub fn number_columns(&self, logs: &LogStore) -> usize {
+    pub(super) fn number_columns(&self, logs: &LogStore) -> usize {
         let digits = self.line_count(logs).max(1).ilog10() as usize + 1;
         digits.max(4)
     }
 
     /// Returns the visible rows.
-    pub fn rows(&self, logs: &LogStore, size: PaneSize, color: ColorChoice) -> Vec<LogRow> {
+    pub(super) fn rows(&self, logs: &LogStore, size: PaneSize, color: ColorChoice) -> Vec<LogRow> {
         let columns = self.text_columns(size.columns, logs);
         match self.position {
             ScrollPosition::Following => {
@@ -272,7 +272,7 @@ impl LogViewport {
     }
 
     /// Scrolls down or, if negative, up by rows. Scrolling up stops following.
-    pub fn scroll(&mut self, logs: &LogStore, size: PaneSize, by: isize) {
+    pub(super) fn scroll(&mut self, logs: &LogStore, size: PaneSize, by: isize) {
         let first = self.rows(logs, size, ColorChoice::Monochrome);
         let Some(first) = first.first() else { return };
         let (mut line, mut row) = match self.position {
@@ -339,20 +339,20 @@ impl LogViewport {
     }
 
     /// Moves to the beginning.
-    pub fn rewind(&mut self) {
+    pub(super) fn rewind(&mut self) {
         self.opening = InitialScroll::Settled;
         self.position = ScrollPosition::At { line: 0, row: 0 };
         self.column = 0;
     }
 
     /// Moves to the end, and follows further output.
-    pub fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         self.opening = InitialScroll::Settled;
         self.position = ScrollPosition::Following;
     }
 
     /// Starts or stops following the output.
-    pub fn toggle_follow(&mut self, logs: &LogStore, size: PaneSize) {
+    pub(super) fn toggle_follow(&mut self, logs: &LogStore, size: PaneSize) {
         match self.position {
             ScrollPosition::At { .. } => self.follow(),
             ScrollPosition::Following => self.scroll(logs, size, -1),
@@ -360,7 +360,7 @@ impl LogViewport {
     }
 
     /// Shows other streams of the same log.
-    pub fn set_streams(&mut self, streams: StreamFilter) {
+    pub(super) fn set_streams(&mut self, streams: StreamFilter) {
         self.streams = streams;
         self.position = ScrollPosition::Following;
     }

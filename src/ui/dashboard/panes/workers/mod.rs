@@ -25,13 +25,13 @@ pub(in super::super) struct WorkersPane {
 
 impl WorkersPane {
     /// Returns the selected worker, or the first one.
-    pub fn selected<'a>(&self, model: &'a RunModel) -> Option<&'a WorkerModel> {
+    pub(crate) fn selected<'a>(&self, model: &'a RunModel) -> Option<&'a WorkerModel> {
         let chosen = self.chosen.and_then(|id| model.worker(id));
         chosen.or_else(|| model.workers().next())
     }
 
     /// Scrolls so that the selection is visible. One of the lines is the heading.
-    pub fn keep_in_view(&mut self, model: &RunModel, lines: usize) {
+    pub(crate) fn keep_in_view(&mut self, model: &RunModel, lines: usize) {
         let selected = self.selected(model).map(|worker| worker.id);
         let mut ids = model.workers().map(|worker| worker.id);
         let at = ids.position(|id| Some(id) == selected).unwrap_or(0);

@@ -25,10 +25,10 @@ use maelstrom_wire::reapi::v2::action_cache_server::ActionCacheServer;
 use maelstrom_wire::reapi::v2::capabilities_server::CapabilitiesServer;
 use maelstrom_wire::reapi::v2::content_addressable_storage_server::ContentAddressableStorageServer;
 
-pub use action_cache::ActionCacheService;
-pub use capabilities::CapabilitiesService;
-pub use contents::ContentsService;
-pub use stream::StreamService;
+pub(super) use action_cache::ActionCacheService;
+pub(super) use capabilities::CapabilitiesService;
+pub(super) use contents::ContentsService;
+pub(super) use stream::StreamService;
 use uploads::UploadRegistry;
 
 /// The services over one storage. Clones share it.

@@ -25,7 +25,7 @@ pub(super) enum JobPhase {
 
 /// One attempt by a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JobAttempt {
+pub(crate) struct JobAttempt {
     pub worker: WorkerId,
     pub fence: FencingToken,
 }
@@ -49,7 +49,7 @@ pub(super) enum ReportedPhase {
 
 /// The result of receiving a chunk of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChunkOutcome {
+pub(crate) enum ChunkOutcome {
     Now,
     Before,
     /// Earlier chunks are missing.
@@ -59,7 +59,7 @@ pub enum ChunkOutcome {
 }
 
 /// Creates the result of a job that could not be run.
-pub fn infrastructure(message: String) -> v1::JobResult {
+pub(crate) fn infrastructure(message: String) -> v1::JobResult {
     v1::JobResult {
         end: Some(v1::job_result::End::Infrastructure(message)),
         ..v1::JobResult::default()
@@ -67,7 +67,7 @@ pub fn infrastructure(message: String) -> v1::JobResult {
 }
 
 /// Creates the result of a job that was cancelled.
-pub fn cancelled() -> v1::JobResult {
+pub(crate) fn cancelled() -> v1::JobResult {
     v1::JobResult {
         end: Some(v1::job_result::End::Cancelled(v1::Empty {})),
         ..v1::JobResult::default()

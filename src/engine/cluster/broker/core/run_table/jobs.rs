@@ -21,7 +21,7 @@ use maelstrom_wire::v1::{self, job_result, session_event};
 
 impl RunTable {
     /// Sets the outcome of a job, unless it has one already.
-    pub fn conclude(&mut self, key: JobKey, result: v1::JobResult, now: BrokerInstant) {
+    pub(crate) fn conclude(&mut self, key: JobKey, result: v1::JobResult, now: BrokerInstant) {
         let Some(client) = self.run_mut(key.client) else {
             return;
         };
@@ -45,7 +45,7 @@ impl RunTable {
     }
 
     /// Returns a job to the queue.
-    pub fn requeue(&mut self, key: JobKey, reason: String) {
+    pub(crate) fn requeue(&mut self, key: JobKey, reason: String) {
         let Some(client) = self.run_mut(key.client) else {
             return;
         };
@@ -67,7 +67,7 @@ impl RunTable {
     }
 
     /// Leases a waiting job. Returns the message for the worker and the public name of the run.
-    pub fn lease(&mut self, key: JobKey, attempt: JobAttempt) -> Option<(v1::Job, RunName)> {
+    pub(crate) fn lease(&mut self, key: JobKey, attempt: JobAttempt) -> Option<(v1::Job, RunName)> {
         let client = self.run_mut(key.client)?;
         let state = client.jobs.get_mut(&key.job);
         let Some(state) = state.filter(|state| matches!(state.phase, JobPhase::Queued)) else {
@@ -88,7 +88,7 @@ impl RunTable {
     }
 
     /// Returns the current attempt of a job if its fence matches. `None` if the client has left.
-    pub fn attempt(&self, key: JobKey, fence: FencingToken) -> Option<JobAttempt> {
+    pub(crate) fn attempt(&self, key: JobKey, fence: FencingToken) -> Option<JobAttempt> {
         match self.known.get(&key.client)?.jobs.get(&key.job)?.phase {
             JobPhase::Leased(attempt) if attempt.fence == fence => Some(attempt),
             JobPhase::Leased(_)
@@ -100,7 +100,7 @@ impl RunTable {
 
     /// Adopts a job of a returning worker, which has run it since before a restart, or since it was
     /// requeued.
-    pub fn adopt(&mut self, key: JobKey, attempt: JobAttempt) {
+    pub(crate) fn adopt(&mut self, key: JobKey, attempt: JobAttempt) {
         let client = self.run_mut(key.client);
         let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) else {
             return;
@@ -119,7 +119,13 @@ impl RunTable {
     }
 
     /// Handles the start of an attempt in a slot.
-    pub fn started(&mut self, key: JobKey, attempt: JobAttempt, slot: u32, now: BrokerInstant) {
+    pub(crate) fn started(
+        &mut self,
+        key: JobKey,
+        attempt: JobAttempt,
+        slot: u32,
+        now: BrokerInstant,
+    ) {
         let memory = self.memory_of(key.client);
         let client = self.known.get_mut(&key.client);
         let Some(state) = client.and_then(|client| client.jobs.get_mut(&key.job)) else {
@@ -144,7 +150,7 @@ impl RunTable {
     }
 
     /// Handles a chunk of output of an attempt.
-    pub fn wrote(
+    pub(crate) fn wrote(
         &mut self,
         key: JobKey,
         index: u32,
@@ -194,7 +200,7 @@ impl RunTable {
     }
 
     /// Sends pending output, because the outbox of a connection has room again.
-    pub fn has_room(&mut self, session: SessionId, now: BrokerInstant) {
+    pub(crate) fn has_room(&mut self, session: SessionId, now: BrokerInstant) {
         // The client may have been dismissed in the meantime.
         let Some(id) = self.client_of(session) else {
             return;
@@ -213,7 +219,7 @@ impl RunTable {
     }
 
     /// Returns the jobs that wait for a worker with this toolbox.
-    pub fn queued_for(&self, toolbox: ToolboxId) -> Vec<JobKey> {
+    pub(crate) fn queued_for(&self, toolbox: ToolboxId) -> Vec<JobKey> {
         let mut waiting = Vec::new();
         for (id, client) in &self.known {
             let wants = |number: &u32| {
@@ -241,7 +247,7 @@ impl RunTable {
     }
 
     /// Notifies a client once that its jobs wait for this architecture.
-    pub fn notice_architecture(&mut self, id: ClientId, architecture: Architecture) {
+    pub(crate) fn notice_architecture(&mut self, id: ClientId, architecture: Architecture) {
         let Some(client) = self.run_mut(id) else {
             return;
         };

@@ -25,8 +25,8 @@ mod state;
 mod submissions;
 mod templates;
 
-pub use self::job::{ChunkOutcome, JobAttempt, cancelled, infrastructure};
-pub use self::run::RunTemplate;
-pub use self::sessions::{RunOrigin, RunProfile};
-pub use self::state::{RunTable, SchedulingChange};
-pub use self::submissions::AdmittedJob;
+pub(super) use self::job::{ChunkOutcome, JobAttempt, cancelled, infrastructure};
+pub(super) use self::run::RunTemplate;
+pub(super) use self::sessions::{RunOrigin, RunProfile};
+pub(super) use self::state::{RunTable, SchedulingChange};
+pub(super) use self::submissions::AdmittedJob;

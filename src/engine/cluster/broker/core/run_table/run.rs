@@ -56,7 +56,7 @@ pub(super) struct ClientRun {
 
 /// A template to which a run has given a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunTemplate {
+pub(crate) struct RunTemplate {
     /// The workers on which its jobs can run.
     pub kind: SchedulingClass,
     /// The privileges that its jobs request.
@@ -65,7 +65,7 @@ pub struct RunTemplate {
 
 impl RunTemplate {
     /// Returns the required toolbox, if any.
-    pub fn toolbox(&self) -> Option<ToolboxId> {
+    pub(crate) fn toolbox(&self) -> Option<ToolboxId> {
         self.kind.toolbox
     }
 }

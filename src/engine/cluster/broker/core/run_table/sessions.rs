@@ -23,7 +23,7 @@ use maelstrom_wire::v1::{self, session_event};
 
 /// The description of a run that a client sends when it connects.
 #[derive(Clone, Debug)]
-pub struct RunProfile {
+pub(crate) struct RunProfile {
     pub run: RunName,
     pub owner: RunOwner,
     /// The client's display name.
@@ -33,21 +33,21 @@ pub struct RunProfile {
 
 /// Whether a run was known before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunOrigin {
+pub(crate) enum RunOrigin {
     New,
     Known,
 }
 
 /// The run of a client that connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EnteredRun {
+pub(crate) struct EnteredRun {
     pub client: ClientId,
     pub origin: RunOrigin,
 }
 
 impl RunTable {
     /// Restores a run from the journal. Its client has not returned yet.
-    pub fn recall(&mut self, profile: RunProfile, now: BrokerInstant) -> ClientId {
+    pub(crate) fn recall(&mut self, profile: RunProfile, now: BrokerInstant) -> ClientId {
         let client = self.open(profile, &Principal::Unknown);
         if let Some(run) = self.run_mut(client) {
             run.gone_since = Some(now);
@@ -58,7 +58,7 @@ impl RunTable {
     }
 
     /// Returns the run that a client names: an existing one of the same owner, or a new one.
-    pub fn enter(
+    pub(crate) fn enter(
         &mut self,
         profile: RunProfile,
         principal: &Principal,
@@ -123,7 +123,7 @@ impl RunTable {
 
     /// Connects a client to its run: sends the welcome, the workers, and everything that the client
     /// has not acknowledged. Ends an earlier connection.
-    pub fn attach(
+    pub(crate) fn attach(
         &mut self,
         id: ClientId,
         (session, outbox): (SessionId, Outbox<v1::SessionEvent>),
@@ -168,12 +168,12 @@ impl RunTable {
     }
 
     /// Returns the client of a connection; `None` if it was dismissed, or belongs to a worker.
-    pub fn client_of(&self, session: SessionId) -> Option<ClientId> {
+    pub(crate) fn client_of(&self, session: SessionId) -> Option<ClientId> {
         self.sessions.get(&session).copied()
     }
 
     /// Handles the end of a connection. Returns whether it belonged to a client.
-    pub fn session_ended(&mut self, session: SessionId, now: BrokerInstant) -> bool {
+    pub(crate) fn session_ended(&mut self, session: SessionId, now: BrokerInstant) -> bool {
         let client = self.sessions.remove(&session);
         if let Some(client) = client {
             self.gone(client, now);
@@ -190,7 +190,7 @@ impl RunTable {
     }
 
     /// Ends a client's connection. The client may reconnect.
-    pub fn dismiss(&mut self, id: ClientId, status: Status, now: BrokerInstant) {
+    pub(crate) fn dismiss(&mut self, id: ClientId, status: Status, now: BrokerInstant) {
         // The message that causes the dismissal may have ended the run.
         let run = self.known.get_mut(&id);
         let Some((run, attached)) = run.and_then(|run| {
@@ -208,7 +208,7 @@ impl RunTable {
     }
 
     /// Sets whether the client holds its jobs back.
-    pub fn hold(&mut self, id: ClientId, wants_hold: bool) {
+    pub(crate) fn hold(&mut self, id: ClientId, wants_hold: bool) {
         if let Some(run) = self.run_mut(id) {
             run.wants_hold = wants_hold;
         }
@@ -216,7 +216,7 @@ impl RunTable {
     }
 
     /// Returns the clients that have been gone for this long.
-    pub fn gone_for(&self, patience_ms: u64, now: BrokerInstant) -> Vec<ClientId> {
+    pub(crate) fn gone_for(&self, patience_ms: u64, now: BrokerInstant) -> Vec<ClientId> {
         let is_over = |run: &ClientRun| {
             let since = run.gone_since;
             since.is_some_and(|since| now.ms_since(since) >= patience_ms)
@@ -226,13 +226,13 @@ impl RunTable {
     }
 
     /// Returns the time at which the first client will have been gone for this long.
-    pub fn next_gone(&self, patience_ms: u64) -> Option<BrokerInstant> {
+    pub(crate) fn next_gone(&self, patience_ms: u64) -> Option<BrokerInstant> {
         let gone = self.known.values().filter_map(|run| run.gone_since);
         gone.map(|since| since.plus_ms(patience_ms)).min()
     }
 
     /// Ends a run, and removes it with all its jobs. Returns its secret name.
-    pub fn leave(&mut self, id: ClientId) -> Option<RunName> {
+    pub(crate) fn leave(&mut self, id: ClientId) -> Option<RunName> {
         let Some(run) = self.known.remove(&id) else {
             broken_invariant("a run ends that is over");
             return None;

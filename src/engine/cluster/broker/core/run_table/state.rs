@@ -12,7 +12,7 @@ use crate::broker::scheduler::{ClientAdmission, ClientId};
 use crate::output_log::spool::OutputSpool;
 
 /// The runs of all clients; see the documentation of the [module above](super).
-pub struct RunTable {
+pub(crate) struct RunTable {
     pub(super) known: BTreeMap<ClientId, ClientRun>,
     pub(super) by_name: HashMap<RunName, ClientId>,
     /// The runs by public name.
@@ -30,7 +30,7 @@ pub struct RunTable {
 
 /// A change of a run that affects the scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchedulingChange {
+pub(crate) enum SchedulingChange {
     /// The run's part of the share of its account.
     Share {
         client: ClientId,
@@ -44,7 +44,7 @@ pub enum SchedulingChange {
 
 impl RunTable {
     /// Creates a table without runs.
-    pub fn new(config: &BrokerConfig) -> RunTable {
+    pub(crate) fn new(config: &BrokerConfig) -> RunTable {
         RunTable {
             known: BTreeMap::new(),
             by_name: HashMap::new(),
@@ -60,13 +60,13 @@ impl RunTable {
     }
 
     /// Returns the changes for the scheduler since the last call, in order.
-    pub fn take_changes(&mut self) -> Vec<SchedulingChange> {
+    pub(crate) fn take_changes(&mut self) -> Vec<SchedulingChange> {
         std::mem::take(&mut self.changes)
     }
 
     /// Sets whether workers from before the restart may still return: until then, jobs of recovered
     /// runs wait.
-    pub fn set_recovering(&mut self, is_recovering: bool) {
+    pub(crate) fn set_recovering(&mut self, is_recovering: bool) {
         self.is_recovering = is_recovering;
         let clients: Vec<ClientId> = self.known.keys().copied().collect();
         for client in clients {
@@ -75,7 +75,7 @@ impl RunTable {
     }
 
     /// Returns whether a client has a run. Other components may still refer to one that has left.
-    pub fn contains(&self, id: ClientId) -> bool {
+    pub(crate) fn contains(&self, id: ClientId) -> bool {
         self.known.contains_key(&id)
     }
 

@@ -16,14 +16,14 @@ use maelstrom_wire::v1::{self, session_event};
 
 /// New jobs, with their entries for the journal.
 #[derive(Debug, Default)]
-pub struct NewJobs {
+pub(crate) struct NewJobs {
     pub jobs: Vec<JobId>,
     pub entries: Vec<JournalEntry>,
 }
 
 /// A job that the journal has committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AdmittedJob {
+pub(crate) struct AdmittedJob {
     pub key: JobKey,
     pub demand: JobDemand,
     /// Whether its client may request the privileges that the job needs.
@@ -32,7 +32,7 @@ pub struct AdmittedJob {
 
 /// Jobs whose outcome a client has acknowledged.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct AcknowledgedJobs {
+pub(crate) struct AcknowledgedJobs {
     pub run: RunName,
     /// Finished jobs, which have been removed.
     pub over: Vec<JobId>,
@@ -43,7 +43,7 @@ pub struct AcknowledgedJobs {
 
 impl RunTable {
     /// Accepts jobs of a client. They are known from now on, so that none is accepted twice.
-    pub fn submit(&mut self, id: ClientId, jobs: Vec<v1::Job>) -> Result<NewJobs, Status> {
+    pub(crate) fn submit(&mut self, id: ClientId, jobs: Vec<v1::Job>) -> Result<NewJobs, Status> {
         if jobs.len() > limits::JOBS_PER_SUBMIT_MAX {
             return Err(Status::invalid_argument(format!(
                 "{} jobs in one message; the limit is {}",
@@ -120,7 +120,11 @@ impl RunTable {
     }
 
     /// Restores a job from the journal; returns `None` if it is invalid.
-    pub fn recall_job(&mut self, key: JobKey, description: Box<[u8]>) -> Option<AdmittedJob> {
+    pub(crate) fn recall_job(
+        &mut self,
+        key: JobKey,
+        description: Box<[u8]>,
+    ) -> Option<AdmittedJob> {
         let job = v1::Job::decode(&*description).ok()?;
         let admitted = self.admitted(key, &job)?;
         self.add_job(key.client, key.job, description, JobPhase::Queued);
@@ -142,7 +146,7 @@ impl RunTable {
 
     /// Queues jobs that the journal has committed. Their client must not have left. Returns those
     /// that now wait.
-    pub fn journalled(&mut self, id: ClientId, jobs: &[JobId]) -> Vec<AdmittedJob> {
+    pub(crate) fn journalled(&mut self, id: ClientId, jobs: &[JobId]) -> Vec<AdmittedJob> {
         let mut admitted = Vec::new();
         for job in jobs {
             let Some(run) = self.run_mut(id) else {
@@ -167,20 +171,20 @@ impl RunTable {
 
     /// Removes jobs that the journal failed to commit. The client has got no confirmation, and
     /// submits them again.
-    pub fn not_journalled(&mut self, id: ClientId, jobs: &[JobId]) {
+    pub(crate) fn not_journalled(&mut self, id: ClientId, jobs: &[JobId]) {
         for job in jobs {
             self.drop_job(id, *job);
         }
     }
 
     /// Returns whether a job waits for the journal.
-    pub fn is_journalling(&self, key: JobKey) -> bool {
+    pub(crate) fn is_journalling(&self, key: JobKey) -> bool {
         let state = self.run(key.client).and_then(|run| run.jobs.get(&key.job));
         state.is_some_and(|state| matches!(state.phase, JobPhase::Journalling))
     }
 
     /// Handles the acknowledgment of outcomes by a client.
-    pub fn acknowledge(&mut self, id: ClientId, jobs: &[u64]) -> AcknowledgedJobs {
+    pub(crate) fn acknowledge(&mut self, id: ClientId, jobs: &[u64]) -> AcknowledgedJobs {
         let mut acknowledged = AcknowledgedJobs::default();
         let Some(run) = self.run(id) else {
             return acknowledged;
@@ -204,7 +208,7 @@ impl RunTable {
     }
 
     /// Removes a job that the client has acknowledged, if it is finished.
-    pub fn drop_finished(&mut self, key: JobKey) {
+    pub(crate) fn drop_finished(&mut self, key: JobKey) {
         let state = self.run(key.client).and_then(|run| run.jobs.get(&key.job));
         if state.is_some_and(|state| matches!(state.phase, JobPhase::Finished(_))) {
             self.drop_job(key.client, key.job);

@@ -14,7 +14,7 @@ use maelstrom_wire::v1;
 impl RunTable {
     /// Returns an error if there is no room for a template of this size. A number that the run has
     /// already defined is free: a reconnected client repeats its definitions.
-    pub fn check_template(
+    pub(crate) fn check_template(
         &mut self,
         id: ClientId,
         number: u32,
@@ -41,7 +41,7 @@ impl RunTable {
 
     /// Adds a template of this size under a number that the run does not have yet. Returns the
     /// run's secret name.
-    pub fn add_template(
+    pub(crate) fn add_template(
         &mut self,
         id: ClientId,
         number: u32,
@@ -60,7 +60,7 @@ impl RunTable {
     }
 
     /// Returns the inputs of a run's template.
-    pub fn inputs_of(&self, id: ClientId, number: u32) -> Option<InputsId> {
+    pub(crate) fn inputs_of(&self, id: ClientId, number: u32) -> Option<InputsId> {
         let template = self.run(id)?.templates.get(&number)?;
         Some(template.kind.inputs)
     }

@@ -11,7 +11,7 @@ use maelstrom_wire::v1::{self, worker_order};
 
 /// A worker whose connection ended. It may return.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerDeparture {
+pub(crate) struct WorkerDeparture {
     pub name: String,
     pub instance: WorkerInstance,
     pub was_draining: bool,
@@ -19,19 +19,19 @@ pub struct WorkerDeparture {
 
 impl WorkerTable {
     /// Returns the worker of a connection; `None` if it was dismissed, or belongs to a client.
-    pub fn worker_of(&self, session: SessionId) -> Option<WorkerId> {
+    pub(crate) fn worker_of(&self, session: SessionId) -> Option<WorkerId> {
         self.sessions.get(&session).copied()
     }
 
     /// Sends an order to a worker, if it is connected.
-    pub fn order(&self, id: WorkerId, kind: worker_order::Kind) {
+    pub(crate) fn order(&self, id: WorkerId, kind: worker_order::Kind) {
         if let Some(worker) = self.worker(id) {
             worker.order(kind);
         }
     }
 
     /// Orders a worker to stop a lease.
-    pub fn stop(&self, id: WorkerId, fence: FencingToken, how: v1::Stop) {
+    pub(crate) fn stop(&self, id: WorkerId, fence: FencingToken, how: v1::Stop) {
         let stop = v1::StopLease {
             fence: fence.0,
             how: how.into(),
@@ -40,14 +40,14 @@ impl WorkerTable {
     }
 
     /// Sets a worker's newest sample.
-    pub fn set_sample(&mut self, id: WorkerId, sample: v1::Heartbeat) {
+    pub(crate) fn set_sample(&mut self, id: WorkerId, sample: v1::Heartbeat) {
         if let Some(worker) = self.worker_mut(id) {
             worker.sample = sample;
         }
     }
 
     /// Marks a worker as draining.
-    pub fn set_draining(&mut self, id: WorkerId) {
+    pub(crate) fn set_draining(&mut self, id: WorkerId) {
         if let Some(worker) = self.worker_mut(id) {
             worker.is_draining = true;
         }
@@ -55,7 +55,7 @@ impl WorkerTable {
 
     /// Orders the connected workers of this name to drain; all if the name is empty. Returns them
     /// with their names.
-    pub fn drain(&mut self, name: &str) -> Vec<(WorkerId, String)> {
+    pub(crate) fn drain(&mut self, name: &str) -> Vec<(WorkerId, String)> {
         let mut drained = Vec::new();
         for (id, worker) in &mut self.known {
             if worker.is_connected() && (name.is_empty() || worker.name == name) {
@@ -68,14 +68,14 @@ impl WorkerTable {
     }
 
     /// Handles the end of a connection. Returns the worker if it belonged to one.
-    pub fn session_ended(&mut self, session: SessionId) -> Option<WorkerId> {
+    pub(crate) fn session_ended(&mut self, session: SessionId) -> Option<WorkerId> {
         let id = self.sessions.remove(&session)?;
         self.worker_mut(id)?.connection = None;
         Some(id)
     }
 
     /// Ends a worker's connection. Returns whether it had one.
-    pub fn dismiss(&mut self, id: WorkerId, status: Status) -> bool {
+    pub(crate) fn dismiss(&mut self, id: WorkerId, status: Status) -> bool {
         let worker = self.worker_mut(id);
         let Some((name, connection)) = worker.and_then(|worker| {
             let connection = worker.connection.take()?;
@@ -90,7 +90,7 @@ impl WorkerTable {
     }
 
     /// Describes a worker whose connection ended.
-    pub fn departure(&self, id: WorkerId) -> Option<WorkerDeparture> {
+    pub(crate) fn departure(&self, id: WorkerId) -> Option<WorkerDeparture> {
         let worker = self.worker(id)?;
         Some(WorkerDeparture {
             name: worker.name.clone(),
@@ -100,17 +100,17 @@ impl WorkerTable {
     }
 
     /// Returns whether workers from before the restart may still return.
-    pub fn is_recovering(&self) -> bool {
+    pub(crate) fn is_recovering(&self) -> bool {
         !self.recovery.is_empty()
     }
 
     /// Returns the time at which to stop waiting for them.
-    pub fn next_recovery(&self) -> Option<BrokerInstant> {
+    pub(crate) fn next_recovery(&self) -> Option<BrokerInstant> {
         self.recovery.next_tick()
     }
 
     /// Stops waiting for workers that did not return in time, and returns them.
-    pub fn expire_recovery(&mut self, now: BrokerInstant) -> Vec<WorkerInstance> {
+    pub(crate) fn expire_recovery(&mut self, now: BrokerInstant) -> Vec<WorkerInstance> {
         self.recovery.expire(now).into_iter().collect()
     }
 }

@@ -21,6 +21,6 @@ mod templates;
 mod toolboxes;
 mod worker;
 
-pub use self::registration::{InstanceOrigin, WorkerOffer};
-pub use self::state::WorkerTable;
-pub use self::templates::TemplateDelivery;
+pub(super) use self::registration::{InstanceOrigin, WorkerOffer};
+pub(super) use self::state::WorkerTable;
+pub(super) use self::templates::TemplateDelivery;

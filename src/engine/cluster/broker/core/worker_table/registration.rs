@@ -17,7 +17,7 @@ use maelstrom_wire::v1;
 
 /// The properties of a worker that registers, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerOffer {
+pub(crate) struct WorkerOffer {
     pub name: String,
     pub slots: u32,
     pub architecture: Architecture,
@@ -27,7 +27,7 @@ pub struct WorkerOffer {
 
 /// Whether a worker process was known before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InstanceOrigin {
+pub(crate) enum InstanceOrigin {
     /// Neither registered nor in the journal: it holds no leases of this broker, whatever it
     /// claims.
     New,
@@ -39,7 +39,7 @@ pub enum InstanceOrigin {
 
 /// A worker that has registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AdmittedWorker {
+pub(crate) struct AdmittedWorker {
     pub id: WorkerId,
     pub origin: InstanceOrigin,
     /// Whether it was ordered to drain. The order may have been lost with the earlier connection.
@@ -48,7 +48,7 @@ pub struct AdmittedWorker {
 
 impl WorkerOffer {
     /// Checks the message of a worker that registers.
-    pub fn check(register: &v1::Register) -> Result<WorkerOffer, Status> {
+    pub(crate) fn check(register: &v1::Register) -> Result<WorkerOffer, Status> {
         maelstrom_wire::limits::name(&register.name).map_err(Status::invalid_argument)?;
         let instance = WorkerInstance::try_from(&*register.instance)
             .map_err(|_| Status::invalid_argument("an instance is named by 16 bytes"))?;
@@ -82,7 +82,7 @@ impl WorkerOffer {
 
 impl WorkerTable {
     /// Admits a worker process. Ends its earlier connection.
-    pub fn register(
+    pub(crate) fn register(
         &mut self,
         offer: WorkerOffer,
         caller: CallerPrincipal,

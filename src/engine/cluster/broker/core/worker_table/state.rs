@@ -19,7 +19,7 @@ use maelstrom_wire::v1;
 const DEPARTED_MAX: usize = 1024;
 
 /// All workers; see the documentation of the [module above](super).
-pub struct WorkerTable {
+pub(crate) struct WorkerTable {
     pub(super) known: BTreeMap<WorkerId, RegisteredWorker>,
     pub(super) sessions: HashMap<SessionId, WorkerId>,
     pub(super) instances: HashMap<WorkerInstance, WorkerId>,
@@ -36,7 +36,7 @@ pub struct WorkerTable {
 
 impl WorkerTable {
     /// Creates a table without workers. The given ones from before the restart may return.
-    pub fn new(config: &BrokerConfig, instances: Vec<WorkerInstance>) -> WorkerTable {
+    pub(crate) fn new(config: &BrokerConfig, instances: Vec<WorkerInstance>) -> WorkerTable {
         WorkerTable {
             known: BTreeMap::new(),
             sessions: HashMap::new(),
@@ -75,28 +75,28 @@ impl WorkerTable {
     }
 
     /// Returns the connected workers as messages.
-    pub fn listed(&self) -> Vec<v1::Worker> {
+    pub(crate) fn listed(&self) -> Vec<v1::Worker> {
         let connected = self.connected();
         connected.map(|(id, worker)| worker.message(id)).collect()
     }
 
     /// Returns whether any worker is connected.
-    pub fn has_connected(&self) -> bool {
+    pub(crate) fn has_connected(&self) -> bool {
         self.connected().next().is_some()
     }
 
     /// Returns the number of slots of the connected workers.
-    pub fn slots(&self) -> u32 {
+    pub(crate) fn slots(&self) -> u32 {
         self.connected().map(|(_, worker)| worker.slots).sum()
     }
 
     /// Returns a worker as a message.
-    pub fn message(&self, id: WorkerId) -> Option<v1::Worker> {
+    pub(crate) fn message(&self, id: WorkerId) -> Option<v1::Worker> {
         Some(self.worker(id)?.message(id))
     }
 
     /// Returns the display name of a worker, even of one that is gone, for messages about its jobs.
-    pub fn name(&self, id: WorkerId) -> String {
+    pub(crate) fn name(&self, id: WorkerId) -> String {
         let departed = || self.departed.iter().rev().find(|(other, _)| *other == id);
         match self.known.get(&id) {
             Some(known) => known.name.clone(),
@@ -105,7 +105,7 @@ impl WorkerTable {
     }
 
     /// Removes a worker that did not return. Returns its process.
-    pub fn forget(&mut self, id: WorkerId) -> Option<WorkerInstance> {
+    pub(crate) fn forget(&mut self, id: WorkerId) -> Option<WorkerInstance> {
         let Some(worker) = self.known.remove(&id) else {
             broken_invariant("a worker is forgotten that is not known");
             return None;

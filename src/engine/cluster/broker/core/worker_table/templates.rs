@@ -10,7 +10,7 @@ use maelstrom_wire::v1::{self, worker_order};
 
 /// Whether a template has to be sent before a lease that refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TemplateDelivery {
+pub(crate) enum TemplateDelivery {
     /// The worker has it, or is not connected.
     Unneeded,
     Needed,
@@ -20,7 +20,7 @@ pub enum TemplateDelivery {
 
 impl WorkerTable {
     /// Returns whether a worker must be sent a template.
-    pub fn delivery(&self, id: WorkerId, inputs: InputsId) -> TemplateDelivery {
+    pub(crate) fn delivery(&self, id: WorkerId, inputs: InputsId) -> TemplateDelivery {
         let worker = self.worker(id);
         match worker.and_then(|worker| worker.connection.as_ref()) {
             Some(connection) if connection.templates.contains(&inputs) => {
@@ -35,7 +35,7 @@ impl WorkerTable {
     }
 
     /// Sends a template to a worker.
-    pub fn deliver(&mut self, id: WorkerId, inputs: InputsId, template: v1::Template) {
+    pub(crate) fn deliver(&mut self, id: WorkerId, inputs: InputsId, template: v1::Template) {
         let Some(worker) = self.worker_mut(id) else {
             return;
         };
@@ -49,12 +49,12 @@ impl WorkerTable {
     }
 
     /// Orders a worker to forget all templates but these.
-    pub fn retain_templates(&mut self, id: WorkerId, wanted: &BTreeSet<InputsId>) {
+    pub(crate) fn retain_templates(&mut self, id: WorkerId, wanted: &BTreeSet<InputsId>) {
         self.forget_if(id, |inputs| !wanted.contains(inputs));
     }
 
     /// Orders all workers to forget templates that are no longer used.
-    pub fn forget_templates(&mut self, unused: &[InputsId]) {
+    pub(crate) fn forget_templates(&mut self, unused: &[InputsId]) {
         let ids: Vec<WorkerId> = self.known.keys().copied().collect();
         for id in ids {
             self.forget_if(id, |inputs| unused.contains(inputs));

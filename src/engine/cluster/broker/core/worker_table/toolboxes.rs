@@ -10,7 +10,7 @@ use maelstrom_wire::v1::{self, worker_order};
 
 impl WorkerTable {
     /// Asks all connected workers whether they provide a toolbox.
-    pub fn ask_all(&mut self, id: ToolboxId, paths: &[v1::ToolboxPath], now: BrokerInstant) {
+    pub(crate) fn ask_all(&mut self, id: ToolboxId, paths: &[v1::ToolboxPath], now: BrokerInstant) {
         let workers: Vec<WorkerId> = self.connected().map(|(worker, _)| worker).collect();
         for worker in workers {
             self.ask(worker, id, paths, now);
@@ -19,7 +19,7 @@ impl WorkerTable {
 
     /// Asks a worker whether it provides a toolbox, if it is connected and has not been asked
     /// before. A disconnected worker is asked about every toolbox when it registers.
-    pub fn ask(
+    pub(crate) fn ask(
         &mut self,
         worker: WorkerId,
         id: ToolboxId,
@@ -40,14 +40,14 @@ impl WorkerTable {
     }
 
     /// Returns whether a worker was asked about a toolbox: other answers are ignored.
-    pub fn was_asked(&self, worker: WorkerId, id: ToolboxId) -> bool {
+    pub(crate) fn was_asked(&self, worker: WorkerId, id: ToolboxId) -> bool {
         let worker = self.worker(worker);
         worker.is_some_and(|worker| worker.toolboxes.contains_key(&id))
     }
 
     /// Sets a worker's answer about a toolbox: `lacks` is the reason why it lacks it, `None` if it
     /// has it.
-    pub fn set_toolbox(&mut self, worker: WorkerId, id: ToolboxId, lacks: Option<String>) {
+    pub(crate) fn set_toolbox(&mut self, worker: WorkerId, id: ToolboxId, lacks: Option<String>) {
         if let Some(worker) = self.worker_mut(worker) {
             let answer = lacks.map_or(WorkerToolbox::Has, WorkerToolbox::Lacks);
             worker.toolboxes.insert(id, answer);
@@ -56,7 +56,7 @@ impl WorkerTable {
 
     /// Forgets a toolbox that no template uses any more. Returns the workers that were asked about
     /// it.
-    pub fn forget_toolbox(&mut self, id: ToolboxId) -> Vec<WorkerId> {
+    pub(crate) fn forget_toolbox(&mut self, id: ToolboxId) -> Vec<WorkerId> {
         let mut asked = Vec::new();
         for (worker, state) in &mut self.known {
             if state.toolboxes.remove(&id).is_some() {
@@ -67,7 +67,7 @@ impl WorkerTable {
     }
 
     /// Returns the queries that were not answered in time.
-    pub fn late_answers(&self, now: BrokerInstant) -> Vec<(WorkerId, ToolboxId)> {
+    pub(crate) fn late_answers(&self, now: BrokerInstant) -> Vec<(WorkerId, ToolboxId)> {
         let patience = millis(TOOLBOX_ANSWER_MAX);
         let is_late = |answer: &WorkerToolbox| match answer {
             WorkerToolbox::Asked(at) => now.ms_since(*at) >= patience,
@@ -84,7 +84,7 @@ impl WorkerTable {
 
     /// Describes what each connected worker lacks of a toolbox; `None` unless every one lacks
     /// something.
-    pub fn all_lack(&self, id: ToolboxId) -> Option<String> {
+    pub(crate) fn all_lack(&self, id: ToolboxId) -> Option<String> {
         let mut lacks = Vec::new();
         let mut others = 0;
         for (_, worker) in self.connected() {
@@ -105,7 +105,7 @@ impl WorkerTable {
 
     /// Returns the number of toolboxes that workers were asked about and not told to forget.
     #[cfg(test)]
-    pub fn toolbox_count(&self) -> usize {
+    pub(crate) fn toolbox_count(&self) -> usize {
         let known = self.known.values();
         known.map(|worker| worker.toolboxes.len()).sum()
     }

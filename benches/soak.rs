@@ -69,6 +69,8 @@ async fn soak(count: u64, slots: u32) {
                 process: Arc::clone(process),
                 resident: None,
                 timeout: None,
+                grace: None,
+                needs: Default::default(),
             };
             backend.submit(JobId(submitted), job, JobPriority::default());
             submitted += 1;

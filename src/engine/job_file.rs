@@ -151,6 +151,8 @@ pub fn load(path: &Path) -> Result<Job, JobFileError> {
         timeout: form.timeout,
         // Each stream is passed on to that of the command which runs the job.
         output: OutputPipes::Separate,
+        grace: None,
+        needs: Default::default(),
     })
 }
 

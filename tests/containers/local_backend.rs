@@ -70,6 +70,8 @@ impl Bench {
             resident: None,
             timeout,
             output: OutputPipes::Separate,
+            grace: None,
+            needs: Default::default(),
         };
         self.backend.submit(id, job, JobPriority::default());
         id

@@ -63,6 +63,8 @@ fn job(script: &str, timeout: Option<Duration>) -> Job {
         timeout,
         output: OutputPipes::Separate,
         placement: PlacementConstraint::Here,
+        grace: None,
+        needs: Default::default(),
     }
 }
 
@@ -89,6 +91,7 @@ impl Framework for Scripts {
                 title: format!("p {number}"),
                 ignored: None,
                 job: job(script, limited.then_some(LIMIT)),
+                policy: Default::default(),
             }
         });
         host.found(tests.collect());

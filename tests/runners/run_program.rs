@@ -297,6 +297,8 @@ fn kept(shell: &Shell) -> String {
         resident: None,
         timeout: None,
         output: OutputPipes::Separate,
+        grace: None,
+        needs: Default::default(),
     };
     let files = JobFiles::new(shell.path().join("jobs"));
     files.save(&job).unwrap().to_str().unwrap().to_owned()

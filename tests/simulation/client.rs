@@ -262,6 +262,8 @@ impl Surroundings {
             timeout: None,
             output: OutputPipes::Separate,
             placement: self.placement.clone(),
+            grace: None,
+            needs: Default::default(),
         }
     }
 }

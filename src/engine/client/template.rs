@@ -146,6 +146,8 @@ impl TemplateHandle {
             timeout: request.timeout,
             output: OutputPipes::Separate,
             placement: PlacementConstraint::Anywhere(Arc::clone(&common.inputs)),
+            grace: None,
+            needs: Default::default(),
         };
         let rank = JobPriority {
             priority: request.priority,

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::policy::{JobNeeds, TestPolicy};
+
 pub use maelstrom_container::mountinfo;
 pub use maelstrom_container::spec::{
     BindAccess, ContainerSpec, DeviceKind, ExitStatus, Mount, MountKind, NetworkMode,
@@ -24,6 +26,10 @@ pub struct Job {
     pub resident: Option<ForkServerSpec>,
     /// The time after which the job gets SIGTERM, and SIGKILL after the grace period.
     pub timeout: Option<Duration>,
+    /// The time between SIGTERM and SIGKILL. Without one, the backend's.
+    pub grace: Option<Duration>,
+    /// What the job needs besides a slot.
+    pub needs: JobNeeds,
     /// Whether standard output and standard error are separate.
     pub output: OutputPipes,
     /// The machines on which the job can run.
@@ -121,6 +127,8 @@ pub struct TestCase {
     /// Set for a test that its author ignores: it is reported, not run.
     pub ignored: Option<IgnoredTest>,
     pub job: Job,
+    /// How the run handles the test.
+    pub policy: Arc<TestPolicy>,
 }
 
 /// Identifies a test across runs: the key of its history. Unique in a run.

@@ -6,7 +6,7 @@
 //!
 //! - [`ids`], [`job`], [`event`], [`exit_code`]: the shared types.
 //! - [`framework`]: the trait that finds tests. [`backend`]: the trait that runs jobs.
-//! - [`priority`]: which of two waiting jobs starts first.
+//! - [`priority`]: which of two waiting jobs starts first. [`policy`]: how a project's tests run.
 //! - [`address`], [`byte_size`], [`forwarding`]: values that users write.
 //! - [`error`]: formats an error with its causes.
 
@@ -20,6 +20,7 @@ pub mod forwarding;
 pub mod framework;
 pub mod ids;
 pub mod job;
+pub mod policy;
 pub mod priority;
 
 #[cfg(any(test, feature = "testing"))]

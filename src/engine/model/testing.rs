@@ -47,6 +47,8 @@ pub fn job_of(program: &str, arguments: &[&str]) -> Job {
         resident: None,
         timeout: None,
         output: OutputPipes::Separate,
+        grace: None,
+        needs: Default::default(),
     }
 }
 

@@ -116,6 +116,7 @@ impl TestNaming {
             key: self.key(test.name),
             title,
             ignored,
+            policy: Default::default(),
         });
     }
 

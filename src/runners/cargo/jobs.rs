@@ -349,6 +349,8 @@ impl CargoBinaryJobs {
             resident: None,
             timeout,
             output: OutputPipes::Joined,
+            grace: None,
+            needs: Default::default(),
         }
     }
 }

@@ -451,6 +451,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                         RunOrIgnore::Ignore => Some(IgnoredTest { reason: None }),
                     }),
                     job,
+                    policy: Default::default(),
                 })
             }
             None => {

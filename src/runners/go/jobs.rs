@@ -384,6 +384,8 @@ impl GoBinaryJobs {
             timeout,
             resident: None,
             output: OutputPipes::Joined,
+            grace: None,
+            needs: Default::default(),
         }
     }
 }

@@ -435,6 +435,7 @@ impl Framework for PytestFramework {
             }),
             // The job never runs, since the test is ignored.
             job: shop.job(Vec::new(), None),
+            policy: Default::default(),
         }));
         let are_many = tests.len() > 1;
         host.found(tests);

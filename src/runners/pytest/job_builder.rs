@@ -82,6 +82,8 @@ impl PytestJobBuilder<'_> {
             resident: None,
             timeout,
             output: OutputPipes::Separate,
+            grace: None,
+            needs: Default::default(),
         }
     }
 
@@ -222,6 +224,8 @@ impl PytestJobBuilder<'_> {
             resident: resident.map(ForkServerSpec::wanted),
             timeout: given.timeout,
             output: OutputPipes::Joined,
+            grace: None,
+            needs: Default::default(),
         }
     }
 
@@ -307,6 +311,7 @@ impl PytestJobBuilder<'_> {
                 title: numbered(&test.node, test.nth),
                 ignored: by_mark.or(by_file),
                 job,
+                policy: Default::default(),
             }
         };
         let cases = tests.into_iter().enumerate().map(case).collect();

@@ -202,6 +202,8 @@ impl PackageInstaller<'_> {
                 resident: None,
                 timeout: Some(INSTALL_MAX),
                 output: OutputPipes::Separate,
+                grace: None,
+                needs: Default::default(),
             });
             succeeded(uri, captured.await)?;
         }

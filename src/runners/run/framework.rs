@@ -86,6 +86,7 @@ impl Framework for JobsFramework {
                             output: OutputPipes::Joined,
                             ..job
                         },
+                        policy: Default::default(),
                     };
                     host.found_at(priority, case);
                 }

@@ -183,6 +183,8 @@ impl JobBuilder {
             resident: None,
             timeout: given.timeout,
             output: OutputPipes::Separate,
+            grace: None,
+            needs: Default::default(),
         })
     }
 

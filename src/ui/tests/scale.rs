@@ -118,12 +118,15 @@ impl Framework for ManyTests {
                         resident: None,
                         timeout: None,
                         output: OutputPipes::Separate,
+                        grace: None,
+                        needs: Default::default(),
                     },
                     key: TestKey {
                         package: Arc::clone(&package),
                         artifact: Arc::clone(&artifact),
                         name,
                     },
+                    policy: Default::default(),
                 }
             });
             host.found(tests.collect());

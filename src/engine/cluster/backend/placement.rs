@@ -166,6 +166,8 @@ mod tests {
             resident: None,
             timeout: None,
             placement: PlacementConstraint::Anywhere(Arc::new(JobInputs::default())),
+            grace: None,
+            needs: Default::default(),
         }
     }
 

@@ -157,6 +157,8 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 timeout: order.timeout,
                 output: order.output,
                 placement: PlacementConstraint::Here,
+                grace: None,
+                needs: Default::default(),
             };
             let grace = order.grace.unwrap_or(GRACE_DEFAULT);
             if let Some(name) = self.ledger.name(fence) {

@@ -75,6 +75,7 @@ impl Framework for ScriptedFramework {
                             title: format!("p {name}"),
                             ignored: None,
                             job: testing::job_of(program, &[]),
+                            policy: Default::default(),
                         })
                         .collect(),
                 ),

@@ -77,6 +77,7 @@ fn test(number: u32) -> FoundTest {
             title: format!("p t{number}"),
             ignored: (number % 7 == 6).then_some(IgnoredTest { reason: None }),
             job: testing::job(),
+            policy: Default::default(),
         },
         priority: None,
         history: PreviousOutcome::New,

@@ -5,7 +5,8 @@ input at our start:
 
     us:   ready                             we wait for requests
           unfit REASON                      a fork of us would not be as good as a fresh process
-    it:   the program's arguments, each followed by a NUL, with these descriptors: standard input,
+    it:   the program's arguments and the variables that it has besides ours (behind a byte of 1),
+          each followed by a NUL, with these descriptors: standard input,
           output and error, the mount namespace for the test, and its network namespace, unless
           the network is the host's
     fork: started PID                       said before its test begins, which may well stop us
@@ -37,6 +38,7 @@ NEEDED = 1 << CAP_SYS_CHROOT | 1 << CAP_SYS_ADMIN
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 REQUEST_BYTES_MAX = 1 << 17
+VARIABLE_MARK = b"\1"  # Before a variable of the test's own, behind the arguments.
 MADV_COLLAPSE = 25
 HUGE_PAGE = 1 << 21
 
@@ -359,7 +361,8 @@ class Forks:
     def understand(self, message):
         """The test that is asked for: its node id, which of that id it is, and the tests to run,
         which are one, or none if it was not collected. Another mode is its own name."""
-        words = message.rstrip(b"\0").split(b"\0")
+        words = message.removesuffix(b"\0").split(b"\0")
+        self.variables = [word[1:] for word in words if word.startswith(VARIABLE_MARK)]
         _, _, mode, *rest = (word.decode(errors="surrogateescape") for word in words)
         if mode != "test":
             return mode
@@ -369,6 +372,9 @@ class Forks:
     def prepare(self, streams):
         """Makes a fork what a fresh process would be."""
         os.setsid()
+        for variable in self.variables:
+            name, _, value = variable.partition(b"=")
+            os.environb[name] = value
         self.capabilities.enter(streams[3], streams[4:])
         os.chdir(runner.DIRECTORY)
         for descriptor, stream, inheritable in self.wires:

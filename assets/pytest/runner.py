@@ -354,6 +354,17 @@ def neutralized(arguments):
     return [*arguments, "--no-cov"]
 
 
+def show_stacks_on_signal():
+    """Has the stacks of all threads written when whoever runs us sends a signal that no program uses,
+    as it does before it stops a test for its timeout. A handler that is not Python's, since a test
+    may never come back to the interpreter. Forks inherit it."""
+    import faulthandler
+    import signal
+
+    number = getattr(signal, "SIGSTKFLT", 16)
+    faulthandler.register(number, file=STDERR, all_threads=True, chain=False)
+
+
 def server(ignored, seconds):
     class Server(resident.Forks, Collector):
         """Collects, then says what the tests are, or runs one, in a fork."""
@@ -374,6 +385,7 @@ def main():
         del sys.path[:1]
     else:
         sys.path[0] = DIRECTORY
+    show_stacks_on_signal()
     if mode == "test":
         plugin = what_became.Reporter(first, second, private(2))
     elif mode == "together":

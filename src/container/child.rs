@@ -159,7 +159,7 @@ pub fn start(
 ) -> Result<Pid, StepFailed> {
     let candidates = pointers(image.candidates.iter().map(CString::as_c_str));
     let arguments = pointers(image.arguments.iter().map(CString::as_c_str));
-    let environment = pointers(image.environment.iter());
+    let environment = pointers(image.variables());
     let mut launch = ChildContext {
         streams: streams.map(|stream| stream.as_raw_fd()),
         terminal,

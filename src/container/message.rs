@@ -11,6 +11,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr, OsString};
+use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -73,6 +74,10 @@ pub enum ContainerRequest {
     DoLarge(LaunchMode),
     /// Send this signal to the job's process group.
     Signal(i32),
+    /// Send this signal to the job's first process alone.
+    SignalFirst(i32),
+    /// Describe all threads of the job.
+    DescribeThreads,
     /// Kill all processes of the job.
     Kill,
     /// Stop all processes of the job.
@@ -107,6 +112,8 @@ pub enum ContainerReply {
     NotKept(String),
     /// The program could not be started. The container is unchanged.
     NotStarted(StepFailed),
+    /// The threads of the job that is running, one per line.
+    Threads(String),
     /// The job has ended, and none of its processes is left.
     Ended {
         /// How its first process ended.
@@ -120,7 +127,42 @@ pub enum ContainerReply {
         discarded: DiscardedFiles,
         /// Whether its files have reached the size limit.
         room: ScratchSpace,
+        /// The processes that were still running.
+        leaked: LeakedProcesses,
     },
+}
+
+/// Processes that still run [`super::init::leaks::LEAK_WAIT`] after the end of a job's first
+/// process, and are killed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeakedProcesses {
+    /// The names of some of the processes, as the kernel shows them: at most
+    /// [`LEAKED_NAMES_MAX`], each of at most 15 bytes.
+    pub names: Vec<String>,
+    /// How many more.
+    pub more: u32,
+}
+
+/// The number of leaked processes that are named; the others are only counted.
+pub const LEAKED_NAMES_MAX: usize = 8;
+
+impl LeakedProcesses {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.more == 0
+    }
+}
+
+impl fmt::Display for LeakedProcesses {
+    /// Lists the names, such as `sleep, python3 and 2 more`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.names.as_slice(), self.more) {
+            ([], 1) => formatter.write_str("1 process"),
+            ([], more) => write!(formatter, "{more} processes"),
+            (names, 0) => formatter.write_str(&names.join(", ")),
+            (names, more) => write!(formatter, "{} and {more} more", names.join(", ")),
+        }
+    }
 }
 
 /// Files that a job wrote over the host's files, and that are discarded.
@@ -203,6 +245,8 @@ pub struct ProcessImage {
     pub arguments: Vec<CString>,
     /// The environment, as strings of the form `NAME=value`.
     pub environment: PackedStrings,
+    /// Variables of this process alone, in the same form. They override those of `environment`.
+    pub own_variables: Vec<CString>,
 }
 
 /// Many strings in one block of bytes, each with its NUL byte. Strings that many processes share
@@ -302,8 +346,38 @@ impl ProcessImage {
             candidates,
             arguments,
             environment,
+            own_variables: Vec::new(),
         })
     }
+
+    /// Returns the process with variables of its own.
+    pub fn with_variables<'a>(
+        mut self,
+        variables: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>,
+    ) -> Result<ProcessImage, NulByte> {
+        for (name, value) in variables {
+            let pair = [name.as_bytes(), b"=", value.as_bytes()].concat();
+            let pair = c_string("the environment variable", OsStr::from_bytes(&pair))?;
+            self.own_variables.push(pair);
+        }
+        Ok(self)
+    }
+
+    /// Returns the strings of the whole environment.
+    pub fn variables(&self) -> impl Iterator<Item = &CStr> {
+        let own = || self.own_variables.iter().map(CString::as_c_str);
+        let is_overridden = move |shared: &&CStr| own().any(|own| name_of(own) == name_of(shared));
+        let shared = self.environment.iter();
+        let shared = shared.filter(move |shared| !is_overridden(shared));
+        shared.chain(own())
+    }
+}
+
+/// Returns the name in a string `NAME=value`.
+fn name_of(variable: &CStr) -> &[u8] {
+    let bytes = variable.to_bytes();
+    let end = bytes.iter().position(|&byte| byte == b'=');
+    bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default()
 }
 
 /// Why a message could not be sent or received.

@@ -132,6 +132,8 @@ impl<'a, F: Framework> RunSession<'a, F> {
                     false => HistoryFilter::All,
                 },
                 repeat: settings.repeat,
+                retry_placement: settings.retry_placement,
+                seed: RunId::of(&random_name()).0,
                 stop_after: settings.stop_after,
                 at_end: screen.at_end(watching),
                 grace: GRACE_DEFAULT,
@@ -186,6 +188,8 @@ impl<'a, F: Framework> RunSession<'a, F> {
                 commands,
                 interrupts,
                 watching: self.watching,
+                limit: self.settings.run_limit,
+                tells_run: self.settings.tells_run,
             })
             .await)
         });

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 
+use super::attended;
 use super::failure::ProgramFailure;
 use super::session::RunSession;
 use super::specification::{explain, init};
@@ -109,6 +110,17 @@ impl<L> TestProgramGoal<L> {
         }
     }
 
+    fn is_run(&self) -> bool {
+        match self {
+            TestProgramGoal::Run => true,
+            TestProgramGoal::ListTests
+            | TestProgramGoal::List(_)
+            | TestProgramGoal::Build
+            | TestProgramGoal::Explain
+            | TestProgramGoal::Init => false,
+        }
+    }
+
     fn purpose(self) -> InvocationPurpose {
         match self {
             TestProgramGoal::Run => InvocationPurpose::Run,
@@ -159,6 +171,12 @@ fn run<P: TestProgram>(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
     let goal = P::goal(settings);
     if P::common(settings).list_format.is_some() && goal.lists_no_tests() {
         return Err(ListFormatError.into());
+    }
+    if goal.is_run()
+        && let Some(attended) = &P::common(settings).attended
+    {
+        let how = (P::common(settings), attended);
+        return attended::run(P::NAME, &framework, how, begun);
     }
     match goal {
         TestProgramGoal::List(list) => print_lines(P::list(&framework, list)?),

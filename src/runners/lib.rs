@@ -7,6 +7,7 @@ pub mod framework;
 pub mod go;
 pub mod lines;
 pub mod options;
+mod past;
 pub mod peers;
 pub mod process;
 pub mod pytest;

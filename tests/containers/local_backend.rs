@@ -17,20 +17,20 @@ use maelstrom_model::job::{
 };
 
 /// Longer than any of these tests takes: a job that lasts so long was not stopped.
-const FOR_EVER: &str = "1000";
+pub(crate) const FOR_EVER: &str = "1000";
 
 /// Long enough for a shell to have prepared itself, on a machine that does much else.
-const PREPARED: Duration = Duration::from_secs(3);
+pub(crate) const PREPARED: Duration = Duration::from_secs(3);
 
-struct Bench {
+pub(crate) struct Bench {
     backend: LocalBackend,
     container: Arc<ContainerSpec>,
     next: u64,
-    output: HashMap<(JobId, OutputStream), Vec<u8>>,
+    pub(crate) output: HashMap<(JobId, OutputStream), Vec<u8>>,
 }
 
 /// Runs a test on a single-threaded runtime, as the programs do, and closes the backend.
-fn with_backend<F: Future<Output = Bench>>(slots: u32, test: impl FnOnce(Bench) -> F) {
+pub(crate) fn with_backend<F: Future<Output = Bench>>(slots: u32, test: impl FnOnce(Bench) -> F) {
     with_grace(slots, Duration::from_secs(60), test);
 }
 
@@ -60,6 +60,15 @@ fn with_grace<F: Future<Output = Bench>>(
 
 impl Bench {
     fn submit(&mut self, process: ProcessSpec, timeout: Option<Duration>) -> JobId {
+        self.submit_with(process, timeout, |job| job)
+    }
+
+    pub(crate) fn submit_with(
+        &mut self,
+        process: ProcessSpec,
+        timeout: Option<Duration>,
+        adapt: impl FnOnce(Job) -> Job,
+    ) -> JobId {
         let id = JobId(self.next);
         self.next += 1;
         let container = Arc::clone(&self.container);
@@ -73,7 +82,7 @@ impl Bench {
             grace: None,
             needs: Default::default(),
         };
-        self.backend.submit(id, job, JobPriority::default());
+        self.backend.submit(id, adapt(job), JobPriority::default());
         id
     }
 
@@ -88,7 +97,7 @@ impl Bench {
         event
     }
 
-    async fn finished(&mut self) -> (JobId, JobResult) {
+    pub(crate) async fn finished(&mut self) -> (JobId, JobResult) {
         loop {
             match self.event().await {
                 BackendEvent::Finished { job, result } => return (job, result),
@@ -107,12 +116,16 @@ impl Bench {
         }
     }
 
-    async fn run(&mut self, process: ProcessSpec, timeout: Option<Duration>) -> JobResult {
+    pub(crate) async fn run(
+        &mut self,
+        process: ProcessSpec,
+        timeout: Option<Duration>,
+    ) -> JobResult {
         self.submit(process, timeout);
         self.finished().await.1
     }
 
-    fn stdout(&self, id: JobId) -> &str {
+    pub(crate) fn stdout(&self, id: JobId) -> &str {
         let bytes = self.output.get(&(id, OutputStream::Stdout));
         bytes.map_or("", |bytes| std::str::from_utf8(bytes).unwrap())
     }
@@ -154,7 +167,7 @@ fn descriptors_that_the_program_was_called_with_stay_with_it() {
     });
 }
 
-const SUCCESS: JobOutcome = JobOutcome::Exited(ExitStatus::Code(0));
+pub(crate) const SUCCESS: JobOutcome = JobOutcome::Exited(ExitStatus::Code(0));
 
 #[test]
 fn exit_codes_signals_and_resources_are_told() {

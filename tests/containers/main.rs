@@ -15,6 +15,7 @@ mod support;
 mod container;
 mod hermeticity;
 mod hermeticity_go;
+mod job_endings;
 mod leave_and_look;
 mod leave_and_look_forks;
 mod limits;

@@ -84,6 +84,7 @@ impl FrameworkHost for PlainHost {
                 usage: ResourceUsage::default(),
                 prepared: Duration::ZERO,
                 ran: Duration::ZERO,
+                leaked: Default::default(),
             },
             stdout,
             stderr,
@@ -298,6 +299,8 @@ async fn a_test_has_the_environment_that_cargo_test_gives_it() {
         if let Some(cargos) = cargos.remove("CARGO_BIN_EXE_fixture-app") {
             assert_eq!(Some(cargos), program);
         }
+        // Who runs a test is no secret.
+        ours.retain(|name, _| !name.starts_with("NEXTEST") && name != "MAELSTROM");
         // Nothing can be fetched in a container.
         for (name, value) in OFFLINE {
             let said = cargos.remove(name);

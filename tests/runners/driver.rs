@@ -11,7 +11,9 @@ use maelstrom_engine::local::LocalBackend;
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::driver::{RunSetup, drive};
 use maelstrom_engine::run::event_sink::EventSink;
-use maelstrom_engine::run::message::{AtEnd, HistoryFilter, RunMode, RunOptions};
+use maelstrom_engine::run::message::{
+    AtEnd, HistoryFilter, RepeatPlan, RetryPlacement, RunMode, RunOptions,
+};
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::error::ProgramError;
@@ -26,6 +28,7 @@ use maelstrom_model::ids::RunId;
 use maelstrom_model::job::{
     Job, JobOutcome, OutputPipes, PlacementConstraint, ProcessSpec, TestCase, TestKey,
 };
+use maelstrom_model::policy::{RetryDelay, RetryPolicy, TestPolicy};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// Never ends by itself.
@@ -80,6 +83,18 @@ impl Framework for Scripts {
             return Err(ListingFailed(listed.result.end));
         }
         let listing = String::from_utf8(listed.stdout).unwrap();
+        let retry = RetryPolicy {
+            retries: 2,
+            delay: RetryDelay::Fixed {
+                delay: Duration::from_millis(5),
+                jitter: true,
+            },
+            ..RetryPolicy::default()
+        };
+        let retried = Arc::new(TestPolicy {
+            retry,
+            ..TestPolicy::default()
+        });
         let tests = listing.lines().enumerate().map(|(number, script)| {
             let limited = script.contains("limited");
             TestCase {
@@ -91,7 +106,10 @@ impl Framework for Scripts {
                 title: format!("p {number}"),
                 ignored: None,
                 job: job(script, limited.then_some(LIMIT)),
-                policy: Default::default(),
+                policy: match script.contains("retried") {
+                    true => Arc::clone(&retried),
+                    false => Arc::default(),
+                },
             }
         });
         host.found(tests.collect());
@@ -126,6 +144,15 @@ fn drive_scripts(
     stop_after: Option<NonZeroU32>,
     react: React,
 ) -> (u8, Vec<EventKind>) {
+    drive_scripts_within(None, listing, stop_after, react)
+}
+
+fn drive_scripts_within(
+    limit: Option<Duration>,
+    listing: String,
+    stop_after: Option<NonZeroU32>,
+    react: React,
+) -> (u8, Vec<EventKind>) {
     let framework = Scripts { listing };
     let (sender, mut receiver) = channel();
     let (_commands, commands) = unbounded_channel::<UiCommand>();
@@ -140,7 +167,9 @@ fn drive_scripts(
             wishes: RunOptions {
                 errand: RunMode::Run,
                 history: HistoryFilter::All,
-                repeat: NonZeroU32::MIN,
+                repeat: RepeatPlan::ONCE,
+                retry_placement: RetryPlacement::Anywhere,
+                seed: 7,
                 stop_after,
                 at_end: AtEnd::Leave,
                 grace: GRACE,
@@ -157,6 +186,8 @@ fn drive_scripts(
             commands,
             interrupts,
             watching: WatchMode::Off,
+            limit,
+            tells_run: false,
         };
         tokio::join!(drive(setup), watch(&mut receiver, react, interrupt))
     })
@@ -225,6 +256,23 @@ fn failed(exit: ExitStatus) -> TestOutcome {
         exit: Some(exit),
         reason: None,
     }
+}
+
+#[test]
+fn a_run_that_reaches_its_limit_is_cancelled_and_says_so() {
+    let limit = Some(Duration::from_millis(200));
+    let listing = "echo true; echo tail -f /dev/null".to_owned();
+    let (code, events) = drive_scripts_within(limit, listing, None, &mut |_, _| {});
+    assert_eq!(code, exit_code::INTERRUPTED);
+    assert_eq!(outcome(&events, 1), TestOutcome::Cancelled);
+    let notice = events.iter().find_map(|event| match event {
+        EventKind::Notice(notice) if notice.in_summary => Some(notice.text.as_str()),
+        _ => None,
+    });
+    assert_eq!(
+        notice,
+        Some("the run was stopped: it took longer than its limit of 0.2 s")
+    );
 }
 
 #[test]
@@ -309,6 +357,29 @@ fn the_first_failure_stops_what_runs_if_that_is_wished() {
         ..
     } = summary(&events);
     assert_eq!((failed, cancelled, not_run), (1, 1, 1));
+}
+
+#[test]
+fn a_failed_test_runs_again_and_knows_its_attempt() {
+    let (code, events) = run(
+        &[
+            "echo try $MAELSTROM_ATTEMPT of $MAELSTROM_TOTAL_ATTEMPTS; \
+             test $MAELSTROM_ATTEMPT = 2; # retried",
+            "echo try $MAELSTROM_ATTEMPT; exit 4; # retried",
+        ],
+        None,
+        &mut |_, _| {},
+    );
+    assert_eq!(code, 4);
+    assert_eq!(output(&events, 0), "try 1 of 3\ntry 2 of 3\n");
+    assert_eq!(output(&events, 1), "try 1\ntry 2\ntry 3\n");
+    let RoundSummary {
+        passed,
+        flaky_passed,
+        failed,
+        ..
+    } = summary(&events);
+    assert_eq!((passed, flaky_passed, failed), (1, 1, 1));
 }
 
 #[test]

@@ -120,7 +120,11 @@ impl Script {
 
     pub fn queue(&mut self, test: TestId) {
         let attempt = Attempt(1);
-        self.push(AttemptEvent::Queued { test, attempt });
+        self.push(AttemptEvent::Queued {
+            test,
+            attempt,
+            retry: None,
+        });
     }
 
     pub fn start(&mut self, test: TestId) {
@@ -189,6 +193,8 @@ impl Script {
             test,
             attempt: Attempt(attempt),
             outcome,
+            retry: None,
+            passed_at_limit_us: None,
             cached: false,
             timings: AttemptTimings {
                 queued_us: 12_000,
@@ -202,6 +208,7 @@ impl Script {
             stderr_bytes: 480,
             joined_bytes: 0,
             location,
+            leaked: Default::default(),
         })));
     }
 

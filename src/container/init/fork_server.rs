@@ -57,6 +57,9 @@ const REPORT_MAX: Duration = Duration::from_secs(2);
 /// The maximum size of a request in bytes: that of a single argument of a program (MAX_ARG_STRLEN).
 const REQUEST_BYTES_MAX: usize = 128 * 1024;
 
+/// The byte before each variable in a request, which follow the arguments.
+const VARIABLE_MARK: u8 = 1;
+
 /// A fork server that accepts requests.
 pub struct ForkServer {
     pid: Pid,
@@ -128,6 +131,11 @@ impl ForkServer {
             memory_kilobytes: None,
             before: None,
         })
+    }
+
+    /// Returns the process ID of the fork server.
+    pub fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// Returns the next message. Blocks until there is one.
@@ -242,6 +250,10 @@ impl ForkServer {
         let mut text = Vec::new();
         for argument in &image.arguments {
             text.extend_from_slice(argument.as_bytes_with_nul());
+        }
+        for variable in &image.own_variables {
+            text.push(VARIABLE_MARK);
+            text.extend_from_slice(variable.as_bytes_with_nul());
         }
         if text.len() > REQUEST_BYTES_MAX {
             return Err(Errno::E2BIG);

@@ -9,11 +9,14 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-use super::super::message::{self, ContainerRequest, LaunchMode, MessageError, ProcessImage};
+use super::super::message::{
+    self, ContainerReply, ContainerRequest, LaunchMode, LeakedProcesses, MessageError, ProcessImage,
+};
 use super::super::spec::{ExitStatus, ResourceUsage};
 use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, wait};
 use super::super::sys::socket::read_memory_file;
 use super::build::StepFailed;
+use super::threads::describe_threads;
 
 /// How a job ended.
 pub enum JobProcessEnd {
@@ -25,6 +28,7 @@ pub enum JobProcessEnd {
         usage: ResourceUsage,
         /// The wall-clock time that it ran.
         ran: Duration,
+        leaked: LeakedProcesses,
     },
     /// The main program is gone.
     Abandoned,
@@ -44,6 +48,7 @@ pub fn watch_children() -> nix::Result<SignalFd> {
 /// creates an inode.
 pub fn follow(
     socket: &OwnedFd,
+    proc: &OwnedFd,
     children: &SignalFd,
     pid: Pid,
 ) -> Option<(ExitStatus, ResourceUsage)> {
@@ -69,22 +74,47 @@ pub fn follow(
             }
         }
         if orders {
-            let (order, _) = message::receive(socket.as_fd()).ok()?;
-            apply_request(order, pid);
+            obey(socket, proc, pid)?;
         }
     }
 }
 
-/// Reaps all processes that have ended.
-pub fn reap() {
-    while let Ok(WaitOutcome::Ended { .. }) = wait(WaitTarget::Any, WaitMode::Poll) {}
+/// Reaps all processes that have ended. Returns whether this process has no children left.
+pub fn reap() -> bool {
+    loop {
+        match wait(WaitTarget::Any, WaitMode::Poll) {
+            Ok(WaitOutcome::Ended { .. }) => {}
+            Ok(WaitOutcome::NoneYet) => return false,
+            Ok(WaitOutcome::NoChildren) | Err(_) => return true,
+        }
+    }
 }
 
 /// The `kill` argument for every process of the namespace except this one.
 const EVERYBODY: Pid = Pid::from_raw(-1);
 
-/// Applies a request to a running job.
-pub fn apply_request(order: ContainerRequest, pid: Pid) {
+/// Receives a request and applies it to a running job. Returns `None` if the main program is gone.
+pub fn obey(socket: &OwnedFd, proc: &OwnedFd, pid: Pid) -> Option<()> {
+    let (order, _) = message::receive(socket.as_fd()).ok()?;
+    match order {
+        ContainerRequest::DescribeThreads => {
+            let reply = ContainerReply::Threads(describe_threads(proc));
+            message::send(socket.as_fd(), &reply, &[]).ok()
+        }
+        ContainerRequest::Signal(_)
+        | ContainerRequest::SignalFirst(_)
+        | ContainerRequest::Kill
+        | ContainerRequest::Suspend
+        | ContainerRequest::Continue
+        | ContainerRequest::Do(..)
+        | ContainerRequest::DoLarge(_) => {
+            apply_request(order, pid);
+            Some(())
+        }
+    }
+}
+
+fn apply_request(order: ContainerRequest, pid: Pid) {
     // A process that is already gone needs no signal.
     let _ = match order {
         ContainerRequest::Signal(number) => match Signal::try_from(number) {
@@ -95,11 +125,17 @@ pub fn apply_request(order: ContainerRequest, pid: Pid) {
             },
             Err(errno) => Err(errno),
         },
+        ContainerRequest::SignalFirst(number) => match Signal::try_from(number) {
+            Ok(signal) => kill(pid, signal),
+            Err(errno) => Err(errno),
+        },
         ContainerRequest::Kill => kill(EVERYBODY, Signal::SIGKILL),
         ContainerRequest::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
         ContainerRequest::Continue => kill(EVERYBODY, Signal::SIGCONT),
         // A second job while one is running; the program never requests that.
-        ContainerRequest::Do(..) | ContainerRequest::DoLarge(_) => Ok(()),
+        ContainerRequest::Do(..)
+        | ContainerRequest::DoLarge(_)
+        | ContainerRequest::DescribeThreads => Ok(()),
     };
 }
 
@@ -131,6 +167,8 @@ pub fn image_of(
             Ok(Some((task, postcard::from_bytes(&bytes)?, descriptors)))
         }
         ContainerRequest::Signal(_)
+        | ContainerRequest::SignalFirst(_)
+        | ContainerRequest::DescribeThreads
         | ContainerRequest::Kill
         | ContainerRequest::Suspend
         | ContainerRequest::Continue => Ok(None),

@@ -21,7 +21,8 @@
 //! - [`discarded`]: lists the files that a job wrote over the host's files.
 //! - [`container_init`]: the state of a container init. [`prepare`]: its setup apart from the plan.
 //!   [`process`]: its main loop.
-//! - [`job`]: the processes of one job. [`limit`], [`namespaces`]: resource limits, and limits on
+//! - [`job`]: the processes of one job. [`leaks`]: those that it leaves running. [`threads`]:
+//!   describes their threads. [`limit`], [`namespaces`]: resource limits, and limits on
 //!   nested namespaces.
 //! - [`fork_server`]: a process that stays from job to job and forks a process for each.
 //!   [`startup_files`]: the files that it wrote before it was ready.
@@ -34,6 +35,7 @@ pub mod fixed;
 pub mod fork_server;
 pub mod job;
 pub mod kernel_files;
+pub mod leaks;
 pub mod level;
 pub mod limit;
 pub mod namespaces;
@@ -42,3 +44,4 @@ pub mod null;
 mod prepare;
 pub mod process;
 pub mod startup_files;
+pub mod threads;

@@ -23,8 +23,9 @@ use super::build::StepFailed;
 use super::container_init::{ContainerInit, RetirementStatus};
 use super::discarded::discarded;
 use super::fork_server::{ForkEnd, ForkServer};
-use super::job::{JobProcessEnd, apply_request, follow, image_of, kill_remaining, reap};
+use super::job::{JobProcessEnd, follow, image_of, kill_remaining, obey, reap};
 use super::kernel_files::KernelFiles;
+use super::leaks::LeakWatch;
 use super::limit;
 use super::network::{NetworkRenewal, OwnNetwork};
 pub use super::prepare::PROCESSES_MAX;
@@ -83,7 +84,12 @@ impl ContainerInit {
                 JobProcessEnd::NotStarted(failed) => {
                     (ContainerReply::NotStarted(failed), AuditOutcome::Pristine)
                 }
-                JobProcessEnd::Ended { status, usage, ran } => {
+                JobProcessEnd::Ended {
+                    status,
+                    usage,
+                    ran,
+                    leaked,
+                } => {
                     let verdict = self.audit();
                     let fate = match verdict {
                         AuditOutcome::Pristine | AuditOutcome::FilesWritten => {
@@ -99,6 +105,7 @@ impl ContainerInit {
                             fate,
                             discarded: self.discarded(verdict),
                             room: self.room(verdict),
+                            leaked,
                         },
                         verdict,
                     )
@@ -176,15 +183,25 @@ impl ContainerInit {
         // If this process kept a copy, readers of the job's output would wait for more after its
         // end.
         drop(streams);
-        match follow(socket, &self.children, pid) {
-            None => JobProcessEnd::Abandoned,
-            Some((status, usage)) => {
-                // The job is over when its first process ends. The audit requires that no other
-                // process runs.
-                let ran = started.elapsed();
-                kill_remaining();
-                JobProcessEnd::Ended { status, usage, ran }
-            }
+        let Some((status, usage)) = follow(socket, &self.proc, &self.children, pid) else {
+            return JobProcessEnd::Abandoned;
+        };
+        let ran = started.elapsed();
+        let watch = LeakWatch {
+            socket,
+            children: &self.children,
+            proc: &self.proc,
+        };
+        let Some(leaked) = watch.leaked(None, reap) else {
+            return JobProcessEnd::Abandoned;
+        };
+        // The job is over, and the audit requires that no other process runs.
+        kill_remaining();
+        JobProcessEnd::Ended {
+            status,
+            usage,
+            ran,
+            leaked,
         }
     }
 
@@ -206,11 +223,7 @@ impl ContainerInit {
         self.number_next_process(b"1");
         let mut resident = ForkServer::start(&mut self.stack, image, sockets)
             .map_err(|failed| format!("cannot {failed}"))?;
-        resident.await_readiness(socket, |pid| {
-            let (order, _) = message::receive(socket.as_fd()).ok()?;
-            apply_request(order, pid);
-            Some(())
-        })?;
+        resident.await_readiness(socket, |pid| obey(socket, &self.proc, pid))?;
         if !resident.is_alone() {
             return Err("it leaves processes running".to_owned());
         }
@@ -263,27 +276,39 @@ impl ContainerInit {
         if let Err(errno @ Errno::E2BIG) = resident.request(image, &handed) {
             return JobProcessEnd::NotStarted(StepFailed::new("ask for a fork", errno));
         }
-        let end = resident.follow(socket, |pid| {
-            let (order, _) = message::receive(socket.as_fd()).ok()?;
-            apply_request(order, pid);
-            Some(())
-        });
+        let end = resident.follow(socket, |pid| obey(socket, &self.proc, pid));
         match end {
             ForkEnd::NotStarted(failed) => JobProcessEnd::NotStarted(failed),
             // Without a reply, the main program behaves as if the container init had never existed.
             ForkEnd::Abandoned | ForkEnd::NoResident => JobProcessEnd::Abandoned,
             ForkEnd::Ended(status, usage) => {
                 let ran = started.elapsed();
-                // Orphans of the job are children of this process. As zombies they would count as
-                // running processes.
-                reap();
+                let watch = LeakWatch {
+                    socket,
+                    children: &self.children,
+                    proc: &self.proc,
+                };
+                let leaked = watch.leaked(Some(resident.pid()), || {
+                    // Orphans of the job are children of this process. As zombies they would count
+                    // as running processes.
+                    reap();
+                    resident.is_alone()
+                });
+                let Some(leaked) = leaked else {
+                    return JobProcessEnd::Abandoned;
+                };
                 if !resident.is_alone() || !resident.is_sound() {
                     kill_remaining();
                     // The signal has reached the fork server, too.
                     self.resident = None;
                     self.retired = RetirementStatus::Due;
                 }
-                JobProcessEnd::Ended { status, usage, ran }
+                JobProcessEnd::Ended {
+                    status,
+                    usage,
+                    ran,
+                    leaked,
+                }
             }
         }
     }

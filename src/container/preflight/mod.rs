@@ -116,6 +116,7 @@ fn probe(spawner: &Spawner) -> Result<(), SpawnerError> {
         | ContainerReply::Kept
         | ContainerReply::NotKept(_)
         | ContainerReply::NotStarted(_)
+        | ContainerReply::Threads(_)
         | ContainerReply::Ended { .. } => Ok(()),
     }
 }

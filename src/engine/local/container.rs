@@ -287,6 +287,7 @@ impl ContainerPool {
             ContainerReply::NotStarted(_)
             | ContainerReply::Kept
             | ContainerReply::NotKept(_)
+            | ContainerReply::Threads(_)
             | ContainerReply::Ended { .. } => Err(ContainerStartError::Container(
                 "the container's first process is confused".to_owned(),
             )),

@@ -22,8 +22,12 @@ use maelstrom_container::message::{
 };
 use maelstrom_model::backend::{BackendEvent, BackendLost};
 use maelstrom_model::byte_size::ByteSize;
+use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::event::{NoticeSeverity, OutputStream, UserNotice};
-use maelstrom_model::job::{ExitStatus, JobOutcome, JobResult, ProcessSpec, ResourceUsage};
+use maelstrom_model::job::{
+    ExitStatus, JobOutcome, JobResult, LeakedProcesses, ProcessSpec, ResourceUsage,
+};
+use maelstrom_model::policy::StackDumpMethod;
 
 /// How long a fork server may take to become ready. The fork server itself has stricter limits.
 const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
@@ -36,6 +40,7 @@ enum ContainerRunResult {
         usage: ResourceUsage,
         ran: Duration,
         fate: ContainerReuse,
+        leaked: LeakedProcesses,
     },
     /// The container was gone before the job wrote anything.
     No,
@@ -134,8 +139,11 @@ impl JobTask {
         containers: &ContainerPool,
     ) -> Result<(JobResult, Option<ContainerHandle>), ContainerStartError> {
         let started = Instant::now();
+        let own = self.own_variables();
+        let own = own.iter().map(|(name, value)| (&**name, &**value));
         let image = containers
             .image(&self.job.process)
+            .and_then(|image| image.with_variables(own))
             .map_err(|error| ContainerStartError::Container(error.to_string()))?;
         if let Some(container) = idle
             && let ContainerRunResult::Yes {
@@ -143,6 +151,7 @@ impl JobTask {
                 usage,
                 ran,
                 fate,
+                leaked,
             } = self.run_in(&container, image.clone(), containers).await?
         {
             let result = JobResult {
@@ -150,6 +159,7 @@ impl JobTask {
                 usage,
                 prepared: Duration::ZERO,
                 ran,
+                leaked,
             };
             return Ok((result, self.reusable(container, fate)));
         }
@@ -163,12 +173,14 @@ impl JobTask {
                 usage,
                 ran,
                 fate,
+                leaked,
             } => {
                 let result = JobResult {
                     end,
                     usage,
                     prepared,
                     ran,
+                    leaked,
                 };
                 Ok((result, self.reusable(container, fate)))
             }
@@ -251,6 +263,7 @@ impl JobTask {
                 usage,
                 ran,
                 fate: ContainerReuse::Reusable,
+                leaked: LeakedProcesses::default(),
             });
         }
         let (mut outputs, ordered) = match &*self.streams {
@@ -279,7 +292,10 @@ impl JobTask {
                 // end is noticed. Output comes last, so that a job that writes without end still
                 // times out.
                 biased;
-                reply = container.reply() => break reply,
+                reply = container.reply() => match reply {
+                    Ok(ContainerReply::Threads(text)) => self.emit_threads(&text),
+                    other => break other,
+                },
                 () = self.control.changed() => {
                     clock.apply_control(&self.control, container).map_err(begun)?;
                 }
@@ -290,7 +306,7 @@ impl JobTask {
                 }
             }
         };
-        let (end, usage, ran, fate, room) = match reply {
+        let (end, usage, ran, fate, room, leaked) = match reply {
             Ok(ContainerReply::Ended {
                 status,
                 usage,
@@ -298,6 +314,7 @@ impl JobTask {
                 fate,
                 discarded,
                 room,
+                leaked,
             }) => {
                 if !discarded.files.is_empty() {
                     self.emit(BackendEvent::Discarded {
@@ -305,7 +322,9 @@ impl JobTask {
                         files: discarded,
                     });
                 }
-                (clock.end(status), usage, ran, fate, room)
+                let end = clock.end(status);
+                let leaked = leaked_by(&end, leaked);
+                (end, usage, ran, fate, room, leaked)
             }
             Ok(ContainerReply::NotStarted(failed)) => {
                 return match ContainerStartError::of_step(&failed, format!("cannot {failed}")) {
@@ -314,6 +333,7 @@ impl JobTask {
                         usage: ResourceUsage::default(),
                         ran: Duration::ZERO,
                         fate: ContainerReuse::Reusable,
+                        leaked: LeakedProcesses::default(),
                     }),
                     exhausted => Err(exhausted),
                 };
@@ -322,7 +342,8 @@ impl JobTask {
                 ContainerReply::Ready
                 | ContainerReply::NotBuilt(_)
                 | ContainerReply::Kept
-                | ContainerReply::NotKept(_),
+                | ContainerReply::NotKept(_)
+                | ContainerReply::Threads(_),
             ) => {
                 return Err(ContainerStartError::from(MessageError::Closed));
             }
@@ -349,7 +370,22 @@ impl JobTask {
             usage,
             ran,
             fate,
+            leaked,
         })
+    }
+}
+
+/// Returns the processes that a job leaked, with names that are safe to display. A job that was
+/// stopped leaks nothing: it had no chance to end its processes.
+fn leaked_by(end: &JobOutcome, leaked: LeakedProcesses) -> LeakedProcesses {
+    match end {
+        JobOutcome::Exited(_) => LeakedProcesses {
+            names: leaked.names.iter().map(|name| clean(name).into()).collect(),
+            more: leaked.more,
+        },
+        JobOutcome::TimedOut | JobOutcome::Cancelled | JobOutcome::Error(_) => {
+            LeakedProcesses::default()
+        }
     }
 }
 
@@ -418,6 +454,11 @@ impl SignalTarget for ContainerHandle {
     /// Sends a request. A container that has just ended is no error; its reply reports the end.
     fn send_signal(&self, tug: JobSignal) -> Result<(), MessageError> {
         let order = match tug {
+            JobSignal::Dump(StackDumpMethod::None) => return Ok(()),
+            JobSignal::Dump(StackDumpMethod::Signal(number)) => {
+                ContainerRequest::SignalFirst(number)
+            }
+            JobSignal::Dump(StackDumpMethod::Threads) => ContainerRequest::DescribeThreads,
             JobSignal::Terminate => ContainerRequest::Signal(libc::SIGTERM),
             JobSignal::Kill => ContainerRequest::Kill,
             JobSignal::Suspend => ContainerRequest::Suspend,

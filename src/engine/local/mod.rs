@@ -342,7 +342,8 @@ impl Backend for LocalBackend {
     }
 
     fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
-        self.submit_with_grace(id, job, rank, self.grace);
+        let grace = job.grace.unwrap_or(self.grace);
+        self.submit_with_grace(id, job, rank, grace);
     }
 
     fn stop(&mut self, id: JobId, how: StopMode) {

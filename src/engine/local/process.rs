@@ -5,6 +5,7 @@
 //! process that leaves the group escapes, and if the program itself is killed, the jobs keep
 //! running. The job's container spec is ignored.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -24,7 +25,10 @@ use super::task::JobTask;
 use super::timer::{JobSignal, JobTimer, SignalTarget};
 use maelstrom_container::sys::process::{WaitMode, WaitOutcome, WaitTarget, pidfd, wait};
 use maelstrom_container::sys::socket::watch;
-use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, ResourceUsage};
+use maelstrom_model::job::{
+    ExitStatus, Job, JobOutcome, JobResult, LeakedProcesses, ResourceUsage,
+};
+use maelstrom_model::policy::StackDumpMethod;
 
 /// Makes this process the parent of orphaned descendants, so that it can wait for all processes of
 /// a job (prctl(2), Linux 3.4).
@@ -48,7 +52,8 @@ pub(super) async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStar
     let mut process = input
         .and_then(|input| {
             let [stdout, stderr] = writers.into_each()?;
-            JobProcess::start(&assignment.job, [input, stdout, stderr])
+            let own = assignment.own_variables();
+            JobProcess::start(&assignment.job, own, [input, stdout, stderr])
         })
         .map_err(|error| ContainerStartError::Container(cannot_run(&assignment.job, &error)))?;
     let started = Instant::now();
@@ -81,6 +86,8 @@ pub(super) async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStar
         usage,
         prepared: started - asked,
         ran,
+        // Only a container knows all processes of a job.
+        leaked: LeakedProcesses::default(),
     })
 }
 
@@ -109,11 +116,16 @@ enum PidState {
 }
 
 impl JobProcess {
-    fn start(job: &Job, [stdin, stdout, stderr]: [OwnedFd; 3]) -> io::Result<JobProcess> {
+    fn start(
+        job: &Job,
+        own_variables: Vec<(OsString, OsString)>,
+        [stdin, stdout, stderr]: [OwnedFd; 3],
+    ) -> io::Result<JobProcess> {
         let child = Command::new(&*job.process.program)
             .args(&job.process.arguments)
             .env_clear()
             .envs(job.process.environment.iter())
+            .envs(own_variables)
             .current_dir(&*job.process.working_directory)
             .stdin(Stdio::from(stdin))
             .stdout(Stdio::from(stdout))
@@ -165,6 +177,14 @@ impl SignalTarget for JobProcess {
 
     fn send_signal(&self, tug: JobSignal) -> Result<(), Errno> {
         let signal = match tug {
+            JobSignal::Dump(StackDumpMethod::Signal(number)) => {
+                let signal = Signal::try_from(number)?;
+                return match nix::sys::signal::kill(self.pid, signal) {
+                    Err(Errno::ESRCH) => Ok(()),
+                    other => other,
+                };
+            }
+            JobSignal::Dump(StackDumpMethod::None | StackDumpMethod::Threads) => return Ok(()),
             JobSignal::Terminate => Signal::SIGTERM,
             JobSignal::Kill => Signal::SIGKILL,
             JobSignal::Suspend => Signal::SIGSTOP,

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,8 +12,11 @@ use super::container::{ContainerHandle, ContainerPool};
 use super::output::{JobOutput, JobOutputReader};
 use super::timer::JobControl;
 use maelstrom_model::backend::{BackendEvent, BackendLost, JobId};
+use maelstrom_model::event::OutputStream;
+use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::ids::WorkerId;
-use maelstrom_model::job::Job;
+use maelstrom_model::job::{Job, OutputPipes};
+use maelstrom_model::policy::TestVariableSet;
 
 /// The only worker of this backend.
 pub(super) const WORKER: WorkerId = WorkerId(0);
@@ -82,9 +86,43 @@ pub(super) struct JobCompletion {
 }
 
 impl JobTask {
+    /// Returns the variables of the job alone.
+    pub(super) fn own_variables(&self) -> Vec<(OsString, OsString)> {
+        let needs = &self.job.needs;
+        let mut own = needs.own_variables.clone();
+        if needs.tells_slot {
+            let slot = self.slot.to_string();
+            own.push(("MAELSTROM_TEST_SLOT".into(), slot.clone().into()));
+            match needs.test_variables {
+                TestVariableSet::WithNextest => {
+                    own.push(("NEXTEST_TEST_GLOBAL_SLOT".into(), slot.into()));
+                }
+                TestVariableSet::None | TestVariableSet::Own => {}
+            }
+        }
+        own
+    }
+
     /// Queues an event.
     pub(super) fn emit(&self, event: BackendEvent) {
         self.events.borrow_mut().push_back(event);
+    }
+
+    /// Reports what the job's threads do, in its output.
+    pub(super) fn emit_threads(&self, text: &str) {
+        let lines: Vec<String> = text.lines().map(|line| clean(line).into_owned()).collect();
+        let text = format!(
+            "\nmaelstrom: the test has exceeded its timeout; its threads:\n{}\n",
+            lines.join("\n")
+        );
+        self.emit(BackendEvent::Output {
+            job: self.id,
+            stream: match self.job.output {
+                OutputPipes::Joined => OutputStream::Joined,
+                OutputPipes::Separate => OutputStream::Stderr,
+            },
+            bytes: text.into_bytes(),
+        });
     }
 
     /// Reports the output read so far, and yields to the consumer of events before more is read.

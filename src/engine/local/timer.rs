@@ -8,10 +8,17 @@ use tokio::time::{Instant, sleep_until};
 
 use maelstrom_model::backend::StopMode;
 use maelstrom_model::job::{ExitStatus, Job, JobOutcome};
+use maelstrom_model::policy::StackDumpMethod;
+
+/// How long a job has to show what its threads do, before SIGTERM. Writing the stacks takes
+/// milliseconds; a program that cannot write them must not last much longer for it.
+const DUMP_MAX: Duration = Duration::from_millis(500);
 
 /// A signal to a running job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum JobSignal {
+    /// Show what the threads do.
+    Dump(StackDumpMethod),
     Terminate,
     Kill,
     Suspend,
@@ -83,6 +90,10 @@ impl JobControl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TerminationStage {
     No,
+    /// The job's time is over, and it shows what its threads do.
+    Dumping {
+        since: Instant,
+    },
     /// SIGTERM was sent.
     Asked {
         since: Instant,
@@ -100,6 +111,7 @@ pub(super) struct JobTimer {
     /// The outcome to report if the job was stopped.
     cause: Option<JobOutcome>,
     suspended: bool,
+    dump: StackDumpMethod,
 }
 
 impl JobTimer {
@@ -114,6 +126,7 @@ impl JobTimer {
             stopping: TerminationStage::No,
             cause: None,
             suspended: false,
+            dump: job.needs.stack_dump,
         }
     }
 
@@ -143,6 +156,7 @@ impl JobTimer {
     pub(super) async fn wait_until_due(&self, control: &JobControl) {
         let next = match (self.stopping, self.suspended) {
             (TerminationStage::No, false) => self.deadline,
+            (TerminationStage::Dumping { since }, false) => since.checked_add(DUMP_MAX),
             (TerminationStage::Asked { since, .. }, false) => since.checked_add(self.grace),
             // A suspended process cannot act on SIGTERM, so its grace period does not run either.
             (TerminationStage::Killed, _) | (_, true) => None,
@@ -153,6 +167,7 @@ impl JobTimer {
             TerminationStage::Asked {
                 suspended_before, ..
             } => control.suspended_for.get().saturating_sub(suspended_before),
+            TerminationStage::Dumping { .. } => Duration::ZERO,
             TerminationStage::No | TerminationStage::Killed => control.suspended_for.get(),
         };
         match next.and_then(|next| next.checked_add(stood_still)) {
@@ -168,7 +183,16 @@ impl JobTimer {
         leash: &L,
     ) -> Result<(), L::Error> {
         match self.stopping {
-            TerminationStage::No => self.ask(control, leash, JobOutcome::TimedOut),
+            TerminationStage::No => match self.dump {
+                StackDumpMethod::None => self.ask(control, leash, JobOutcome::TimedOut),
+                method @ (StackDumpMethod::Signal(_) | StackDumpMethod::Threads) => {
+                    let since = Instant::now();
+                    self.stopping = TerminationStage::Dumping { since };
+                    self.cause.get_or_insert(JobOutcome::TimedOut);
+                    leash.send_signal(JobSignal::Dump(method))
+                }
+            },
+            TerminationStage::Dumping { .. } => self.ask(control, leash, JobOutcome::TimedOut),
             TerminationStage::Asked { .. } => self.kill(leash, JobOutcome::TimedOut),
             TerminationStage::Killed => Ok(()),
         }
@@ -180,8 +204,9 @@ impl JobTimer {
         leash: &L,
         cause: JobOutcome,
     ) -> Result<(), L::Error> {
-        if self.stopping != TerminationStage::No {
-            return Ok(());
+        match self.stopping {
+            TerminationStage::No | TerminationStage::Dumping { .. } => {}
+            TerminationStage::Asked { .. } | TerminationStage::Killed => return Ok(()),
         }
         self.stopping = TerminationStage::Asked {
             since: Instant::now(),
@@ -255,6 +280,36 @@ mod tests {
             let Ok(()) = timer.escalate(&control, &signals);
             assert_eq!(signals.0.take(), [JobSignal::Terminate, JobSignal::Kill]);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_shows_its_threads_before_it_is_stopped_for_its_timeout_only() {
+        let mut timed = Job {
+            timeout: Some(Duration::from_secs(10)),
+            ..job()
+        };
+        timed.needs.stack_dump = StackDumpMethod::Signal(3);
+        let (control, signals) = (JobControl::default(), Signals::default());
+        let began = Instant::now();
+        let mut timer = JobTimer::start(&timed, GRACE);
+        for at in [
+            Duration::from_secs(10),
+            Duration::from_secs(10) + DUMP_MAX,
+            Duration::from_secs(10) + DUMP_MAX + GRACE,
+        ] {
+            timer.wait_until_due(&control).await;
+            assert_eq!(began.elapsed(), at);
+            let Ok(()) = timer.escalate(&control, &signals);
+        }
+        let dump = JobSignal::Dump(StackDumpMethod::Signal(3));
+        let expected = [dump, JobSignal::Terminate, JobSignal::Kill];
+        assert_eq!(signals.0.take(), expected);
+        assert_eq!(timer.end(ExitStatus::Code(2)), JobOutcome::TimedOut);
+
+        let mut timer = JobTimer::start(&timed, GRACE);
+        control.stop(StopMode::Terminate);
+        let Ok(()) = timer.apply_control(&control, &signals);
+        assert_eq!(signals.0.take(), [JobSignal::Terminate]);
     }
 
     #[tokio::test(start_paused = true)]

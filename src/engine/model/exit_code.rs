@@ -28,7 +28,7 @@ pub const INFRASTRUCTURE: u8 = 125;
 /// that was asked for specific tests and runs none is not a success.
 pub const NO_TESTS: u8 = 4;
 
-/// The run was stopped: by `^C`, SIGTERM, SIGHUP, or a key of the dashboard.
+/// The run was stopped: by `^C`, SIGTERM, SIGHUP, a key of the dashboard, or its time limit.
 pub const INTERRUPTED: u8 = 130;
 
 /// Returns the exit code of a program whose first failing test has this outcome; `None` if the

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::policy::{JobNeeds, TestPolicy};
 
+pub use maelstrom_container::message::LeakedProcesses;
 pub use maelstrom_container::mountinfo;
 pub use maelstrom_container::spec::{
     BindAccess, ContainerSpec, DeviceKind, ExitStatus, Mount, MountKind, NetworkMode,
@@ -166,6 +167,8 @@ pub struct JobResult {
     pub prepared: Duration,
     /// Time from the program's start to its end.
     pub ran: Duration,
+    /// The processes that the program left running. They were killed.
+    pub leaked: LeakedProcesses,
 }
 
 impl JobResult {
@@ -176,6 +179,7 @@ impl JobResult {
             usage: ResourceUsage::default(),
             prepared: Duration::ZERO,
             ran: Duration::ZERO,
+            leaked: LeakedProcesses::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Both are values: who writes them, and in which file, is not known here.
 
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +91,7 @@ pub enum LeakVerdict {
     Fail,
 }
 
-/// What a job needs from its scheduler besides a slot.
+/// What a job needs from its backend besides a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobNeeds {
     /// The group of which only a limited number of jobs run at a time.
@@ -101,6 +102,39 @@ pub struct JobNeeds {
     pub exclusive: bool,
     /// A worker that should not run the job if another one can.
     pub avoided_worker: Option<WorkerId>,
+    /// The variables that tell a test about itself. The run adds them to [`Self::own_variables`].
+    pub test_variables: TestVariableSet,
+    /// Environment variables of this job alone. They override those of its process, which many jobs
+    /// share.
+    pub own_variables: Vec<(OsString, OsString)>,
+    /// Whether a variable tells the job its slot, too.
+    pub tells_slot: bool,
+    /// How a job shows what its threads do before it is stopped for its timeout.
+    pub stack_dump: StackDumpMethod,
+}
+
+/// How a job shows what its threads do before it is stopped for its timeout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StackDumpMethod {
+    /// It shows nothing.
+    #[default]
+    None,
+    /// Its first process writes the stacks of its threads when it receives this signal, and may end.
+    Signal(i32),
+    /// The kernel says what each thread waits for.
+    Threads,
+}
+
+/// The environment variables that tell a test about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TestVariableSet {
+    /// The job is no test, or its process runs several tests.
+    #[default]
+    None,
+    /// Those that begin with `MAELSTROM_TEST_`.
+    Own,
+    /// The same, and those that nextest sets.
+    WithNextest,
 }
 
 impl Default for JobNeeds {
@@ -110,6 +144,10 @@ impl Default for JobNeeds {
             weight: NonZeroU32::MIN,
             exclusive: false,
             avoided_worker: None,
+            test_variables: TestVariableSet::None,
+            own_variables: Vec::new(),
+            tells_slot: false,
+            stack_dump: StackDumpMethod::None,
         }
     }
 }

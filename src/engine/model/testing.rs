@@ -8,14 +8,35 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::event::{
-    AttemptEvent, EventKind, RoundCause, RoundEvent, RoundSummary, RunEvent, TestEvent,
-    TestOutcome, WatchEvent, untrusted_text,
+    AttemptEvent, AttemptFinished, AttemptTimings, EventKind, RoundCause, RoundEvent, RoundSummary,
+    RunEvent, TestEvent, TestOutcome, WatchEvent, untrusted_text,
 };
 use super::ids::{Attempt, TestId};
 use super::job::{
     ContainerSpec, Job, NetworkMode, OutputPipes, PlacementConstraint, PrivilegeLevel, ProcessSpec,
     RootKind,
 };
+
+/// Returns the end of an attempt with this outcome, without times, usage or output.
+pub fn finished(test: TestId, attempt: Attempt, outcome: TestOutcome) -> AttemptFinished {
+    AttemptFinished {
+        test,
+        attempt,
+        outcome,
+        retry: None,
+        passed_at_limit_us: None,
+        cached: false,
+        timings: AttemptTimings::default(),
+        user_us: 0,
+        system_us: 0,
+        memory_peak_bytes: 0,
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        joined_bytes: 0,
+        location: None,
+        leaked: Default::default(),
+    }
+}
 
 /// Returns a job that runs `true` with default settings.
 pub fn job() -> Job {
@@ -152,7 +173,7 @@ impl Checker {
                     "the summary counts each test of the round once",
                 )
             }
-            EventKind::Attempt(AttemptEvent::Queued { test, attempt }) => {
+            EventKind::Attempt(AttemptEvent::Queued { test, attempt, .. }) => {
                 ensure(self.round.is_some(), "attempts belong to rounds")?;
                 ensure(test.0 < self.tests, "discovered first")?;
                 ensure(!self.gone.contains(test), "what is gone is not run")?;
@@ -177,6 +198,7 @@ impl Checker {
             }
             EventKind::Attempt(
                 AttemptEvent::Output { test, attempt, .. }
+                | AttemptEvent::Slow { test, attempt, .. }
                 | AttemptEvent::Subtest { test, attempt, .. },
             ) => self.step(*test, *attempt, &[Phase::Started], Phase::Started),
             EventKind::Attempt(AttemptEvent::Finished(end)) => {
@@ -255,6 +277,7 @@ fn total(summary: &RoundSummary) -> u32 {
         not_run,
         cached: _,
         flaky: _,
+        flaky_passed: _,
         duration_us: _,
     } = *summary;
     passed + failed + timed_out + errors + ignored + cancelled + not_run

@@ -11,7 +11,8 @@ use maelstrom_model::event::{
 };
 use maelstrom_model::framework::FrameworkVerdict;
 use maelstrom_model::ids::{Attempt, TestId};
-use maelstrom_model::job::JobOutcome;
+use maelstrom_model::job::{JobOutcome, LeakedProcesses};
+use maelstrom_model::policy::LeakVerdict;
 
 /// Returns the outcome to record for an attempt with status `attempt` of a test whose status in the
 /// round is `test`. `None` means that nothing is recorded.
@@ -78,6 +79,8 @@ pub fn blank(test: TestId, attempt: Attempt, outcome: TestOutcome) -> AttemptFin
         test,
         attempt,
         outcome,
+        retry: None,
+        passed_at_limit_us: None,
         cached: false,
         timings: AttemptTimings::default(),
         user_us: 0,
@@ -87,6 +90,22 @@ pub fn blank(test: TestId, attempt: Attempt, outcome: TestOutcome) -> AttemptFin
         stderr_bytes: 0,
         joined_bytes: 0,
         location: None,
+        leaked: LeakedProcesses::default(),
+    }
+}
+
+/// Applies the verdict on leaked processes to an outcome. Only a test that passed can change.
+pub fn judged_by_leaks(
+    outcome: TestOutcome,
+    leaked: &LeakedProcesses,
+    verdict: LeakVerdict,
+) -> TestOutcome {
+    match (outcome, verdict) {
+        (TestOutcome::Passed, LeakVerdict::Fail) if !leaked.is_empty() => TestOutcome::Failed {
+            exit: Some(ExitStatus::Code(0)),
+            reason: Some(format!("left running: {leaked}")),
+        },
+        (other, LeakVerdict::Pass | LeakVerdict::Fail) => other,
     }
 }
 
@@ -167,6 +186,38 @@ mod tests {
             ] {
                 assert_eq!(judged(outcome.clone(), judgement.clone()), outcome);
             }
+        }
+    }
+
+    #[test]
+    fn only_a_test_that_passed_fails_for_its_leaks() {
+        let leaks = LeakedProcesses {
+            names: vec!["sleep".to_owned()],
+            more: 0,
+        };
+        let none = LeakedProcesses::default();
+        let failed = TestOutcome::Failed {
+            exit: Some(ExitStatus::Code(0)),
+            reason: Some("left running: sleep".to_owned()),
+        };
+        let timed_out = TestOutcome::TimedOut { limit_us: 1 };
+        for (before, leaked, verdict, after) in [
+            (TestOutcome::Passed, &leaks, LeakVerdict::Fail, &failed),
+            (
+                TestOutcome::Passed,
+                &none,
+                LeakVerdict::Fail,
+                &TestOutcome::Passed,
+            ),
+            (
+                TestOutcome::Passed,
+                &leaks,
+                LeakVerdict::Pass,
+                &TestOutcome::Passed,
+            ),
+            (timed_out.clone(), &leaks, LeakVerdict::Fail, &timed_out),
+        ] {
+            assert_eq!(judged_by_leaks(before, leaked, verdict), *after);
         }
     }
 

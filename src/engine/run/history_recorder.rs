@@ -11,6 +11,7 @@ use super::history::{
 };
 use super::message::FoundTest;
 use super::reminders::{ReminderLog, unix_time};
+use super::tally::ResultStability;
 use maelstrom_model::error::with_causes;
 use maelstrom_model::event::{NoticeSeverity, PreviousOutcome, UserNotice};
 use maelstrom_model::ids::TestId;
@@ -64,15 +65,21 @@ impl HistoryRecorder {
         self.past = PreviousRuns::default();
     }
 
-    /// Records the result of an attempt and how long it ran.
-    pub fn record(&mut self, test: TestId, history: PreviousOutcome, ran: Duration) {
+    /// Records the result of a test, whether it was flaky, and how long its last attempt ran.
+    pub fn record(
+        &mut self,
+        test: TestId,
+        history: PreviousOutcome,
+        stability: ResultStability,
+        ran: Duration,
+    ) {
         if self.lessons.len() <= test.index() {
             self.lessons.resize(test.index() + 1, None);
         }
         if let Some(lesson) = self.lessons.get_mut(test.index()) {
             *lesson = Some(match *lesson {
-                Some(lesson) => lesson.and(history, ran),
-                None => TestRecord::new(history, ran),
+                Some(lesson) => lesson.and(history, stability, ran),
+                None => TestRecord::new(history, stability, ran),
             });
         }
     }

@@ -16,7 +16,7 @@ use super::attempt::JobRole;
 use maelstrom_model::backend::JobId;
 use maelstrom_model::event::{EventKind, OutputStream, UserNotice};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost, WatchPaths};
-use maelstrom_model::job::{Job, JobOutcome, JobResult, ResourceUsage, TestCase};
+use maelstrom_model::job::{Job, JobOutcome, JobResult, TestCase};
 
 /// The maximum captured output of one helper job, in bytes. Listing 100,000 tests takes about 10
 /// MB.
@@ -232,12 +232,7 @@ impl HelperJobs {
 
 fn failed(message: String) -> CapturedOutput {
     CapturedOutput {
-        result: JobResult {
-            end: JobOutcome::Error(message),
-            usage: ResourceUsage::default(),
-            prepared: std::time::Duration::ZERO,
-            ran: std::time::Duration::ZERO,
-        },
+        result: JobResult::not_run(JobOutcome::Error(message)),
         stdout: Vec::new(),
         stderr: Vec::new(),
     }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::tally::ResultStability;
 use maelstrom_model::backend::{JobId, JobPriority, StopMode};
 use maelstrom_model::event::{EventKind, OutputStream, PreviousOutcome, UiCommand};
 use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
@@ -17,7 +18,11 @@ pub struct RunOptions {
     /// Which of the tests that discovery finds are selected, by their results in earlier runs.
     pub history: HistoryFilter,
     /// How often each test runs in a round.
-    pub repeat: NonZeroU32,
+    pub repeat: RepeatPlan,
+    /// Where retries run.
+    pub retry_placement: RetryPlacement,
+    /// Decides what is random in the run: the jitter of delays.
+    pub seed: u64,
     /// The number of failed tests after which a round stops.
     pub stop_after: Option<NonZeroU32>,
     /// What happens when a round is over and no other round is pending.
@@ -25,6 +30,62 @@ pub struct RunOptions {
     /// How long cancelled tests have between SIGTERM and SIGKILL. The backend enforces it; the
     /// machine only reports it.
     pub grace: Duration,
+}
+
+/// How often each test runs in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepeatPlan {
+    /// The number of copies of each test.
+    pub copies: RepeatCount,
+    /// The time after which no further copy starts, counted from the start of the round's first
+    /// attempt.
+    pub time: Option<Duration>,
+    /// The number of jobs that the backend runs at a time. If the copies are not all queued at
+    /// once, as many are under way.
+    pub slots: u32,
+}
+
+/// The number of copies of each test in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepeatCount {
+    Times(NonZeroU32),
+    /// Copies follow one another until the round is stopped.
+    Endless,
+}
+
+impl RepeatPlan {
+    /// Each test runs once.
+    pub const ONCE: RepeatPlan = RepeatPlan {
+        copies: RepeatCount::Times(NonZeroU32::MIN),
+        time: None,
+        slots: 1,
+    };
+
+    /// Returns whether a copy is queued when another one has ended.
+    pub fn is_continuous(self) -> bool {
+        match self.copies {
+            RepeatCount::Times(_) => self.time.is_some(),
+            RepeatCount::Endless => true,
+        }
+    }
+
+    /// Returns the number of copies of each test that are queued when it is found.
+    pub fn at_once(self) -> u32 {
+        match self.copies {
+            RepeatCount::Times(times) if self.time.is_none() => times.get(),
+            RepeatCount::Times(_) | RepeatCount::Endless => 1,
+        }
+    }
+}
+
+/// Where the retries of failed tests run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetryPlacement {
+    /// Among other tests; on another worker than the failed attempt if there is one.
+    #[default]
+    Anywhere,
+    /// Also while no other test runs on that worker.
+    Alone,
 }
 
 /// Whether tests are run or only listed.
@@ -137,6 +198,8 @@ pub enum RunInput {
         /// How to fix it.
         help: Option<String>,
     },
+    /// The time of the last [`RunEffect::WakeAt`] has come.
+    Woke,
     /// A request from a user interface or a signal.
     Command(UiCommand),
 }
@@ -161,6 +224,11 @@ pub enum RunEffect {
     /// Drop the running discovery, its helper jobs and its unread events about tests.
     AbandonDiscovery,
     Discover,
+    /// Send [`RunInput::Woke`] at this time since the run began, in place of the time asked for
+    /// before. `None` means never.
+    WakeAt {
+        at_us: Option<u64>,
+    },
     /// Keep the backend from starting jobs.
     Hold,
     /// Let the backend start jobs again.
@@ -174,6 +242,8 @@ pub enum RunEffect {
         test: TestId,
         /// The outcome to record.
         history: PreviousOutcome,
+        /// Whether the test has both passed and failed in the round.
+        stability: ResultStability,
         /// How long the attempt ran.
         ran: Duration,
     },

@@ -98,6 +98,7 @@ fn ends(id: u64, end: JobOutcome) -> BackendEvent {
         usage: ResourceUsage::default(),
         prepared: Duration::ZERO,
         ran: Duration::ZERO,
+        leaked: Default::default(),
     };
     let job = JobId(id);
     BackendEvent::Finished { job, result }

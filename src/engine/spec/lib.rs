@@ -200,6 +200,14 @@ impl TestSpecification {
     }
 }
 
+impl TestSpecification {
+    /// Returns whether a filter is about the results of earlier runs.
+    pub fn asks_for_past(&self) -> bool {
+        let mut filters = self.directives.iter().filter_map(|one| one.filter.as_ref());
+        filters.any(filter::TestPattern::asks_for_past)
+    }
+}
+
 impl TestDirective {
     /// Returns whether the directive applies to a test, which must be fully known.
     fn applies_to<S: FilterSubject + ?Sized>(&self, subject: &S) -> bool {

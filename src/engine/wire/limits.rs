@@ -59,6 +59,10 @@ pub const DISCARDED_FILES_MAX: usize = 100;
 /// The total size of these names, which are stored with each result.
 pub const DISCARDED_BYTES_MAX: usize = 4096;
 
+/// The size of the name of a leaked process. The kernel's names have 15 bytes, and up to three times
+/// as many where they are no UTF-8.
+pub const LEAKED_NAME_BYTES_MAX: usize = 64;
+
 /// The size of a message for people: why a job could not run, or what a machine lacks.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 

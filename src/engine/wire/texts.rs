@@ -28,7 +28,7 @@ enum TextClass {
 }
 
 /// All text fields, with their classes.
-const TEXTS: [(&str, TextClass); 23] = [
+const TEXTS: [(&str, TextClass); 24] = [
     ("Client.name", TextClass::Name),
     ("Cluster.release", TextClass::People),
     ("Container.hostname", TextClass::Kernel),
@@ -38,6 +38,7 @@ const TEXTS: [(&str, TextClass); 23] = [
     ("Heartbeat.degraded", TextClass::People),
     ("Hello.name", TextClass::Name),
     ("JobResult.infrastructure", TextClass::People),
+    ("Leaked.names", TextClass::People),
     ("Mount.device", TextClass::Value),
     ("Notice.help", TextClass::People),
     ("Notice.text", TextClass::People),

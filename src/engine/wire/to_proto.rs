@@ -21,6 +21,7 @@ use maelstrom_model::job::{
     OutputPipes, PrivilegeLevel, ProcessSpec, RootAccess, RootKind, SkeletonEntry, SkeletonKind,
     WhenForbidden,
 };
+use maelstrom_model::policy::StackDumpMethod;
 
 /// Why a container is not portable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -204,6 +205,10 @@ pub fn result(result: &JobResult, gone: &DiscardedFiles) -> v1::JobResult {
         prepared: Some(duration(result.prepared)),
         ran: Some(duration(result.ran)),
         discarded: (!gone.files.is_empty()).then(|| discarded(gone)),
+        leaked: (!result.leaked.is_empty()).then(|| v1::Leaked {
+            names: result.leaked.names.clone(),
+            more: result.leaked.more,
+        }),
     }
 }
 
@@ -231,6 +236,18 @@ pub fn output_pipes(output: OutputPipes) -> v1::OutputPipes {
         OutputPipes::Separate => v1::OutputPipes::Separate,
         OutputPipes::Joined => v1::OutputPipes::Joined,
     }
+}
+
+/// Converts how a job shows what its threads do.
+pub fn stack_dump(method: StackDumpMethod) -> Option<v1::StackDump> {
+    let method = match method {
+        StackDumpMethod::None => return None,
+        StackDumpMethod::Signal(number) => v1::stack_dump::Method::Signal(number),
+        StackDumpMethod::Threads => v1::stack_dump::Method::Threads(v1::Empty {}),
+    };
+    Some(v1::StackDump {
+        method: Some(method),
+    })
 }
 
 /// Converts a digest.

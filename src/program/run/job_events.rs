@@ -76,6 +76,7 @@ impl JobEvents {
         feed.sink.emit(AttemptEvent::Queued {
             test,
             attempt: ATTEMPT,
+            retry: None,
         });
     }
 

@@ -3,9 +3,11 @@
 //! - [`one`]: one job whose output is passed through. [`terminal`]: one job on this terminal.
 //! - [`stream`]: all jobs of an input, whose output goes through [`output_forwarder`]. In a terminal
 //!   they are rows of the dashboard instead.
+//! - [`alone`]: one job of another program.
 //! - [`ending`]: describes how a job ended, and exits accordingly.
 //! - [`messages`]: the program's own messages. [`job_events`]: feeds reports in files.
 
+mod alone;
 mod ending;
 mod job_events;
 mod messages;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use miette::Diagnostic;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+pub(super) use self::alone::{has_terminal, run_alone};
 use self::ending::JobExitReason;
 use self::job_events::JobEvents;
 use self::messages::{end, print_notices};

@@ -30,6 +30,7 @@ use super::toolchain::{self, RustToolchain, ToolchainPresence};
 use super::transcript::LibtestFormat;
 use super::unresponsive::UnresponsivePrograms;
 use super::watchlist;
+use crate::past::{PastQuestion, PastTests};
 
 /// The name of the template variable for the directory of build outputs.
 const BUILD_DIRECTORY: &str = "build-dir";
@@ -278,7 +279,7 @@ impl Framework for CargoFramework {
                 ));
             }
         });
-        let (workspace, wanted) = wanted?;
+        let (workspace, mut wanted) = wanted?;
         // A second discovery has the same workspace, so an error can be ignored.
         let _ = self.root.set(workspace.root.as_std_path().to_owned());
         let built = [&workspace.target_directory, &workspace.build_directory];
@@ -290,6 +291,10 @@ impl Framework for CargoFramework {
             host.emit(EventKind::Notice(notices::unknown_package(name)));
         }
         let specified = self.specified(&workspace)?;
+        let directives = specified.as_ref().is_some_and(ProjectSpec::asks_for_past);
+        let question = PastQuestion::of(&[wanted.asks_for_past(), directives]);
+        let state = workspace.own_directory().join("state");
+        wanted.remember(PastTests::load(&state, question));
         // The build starts first, so that asking the compiler does not delay it.
         let Some(mut build) = self.start_build(host, &workspace, &wanted)? else {
             return Ok(DiscoverySummary {

@@ -18,6 +18,7 @@ use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{
     ContainerSpec, Job, JobInputs, OutputPipes, PlacementConstraint, ProcessSpec,
 };
+use maelstrom_model::policy::{JobNeeds, StackDumpMethod, TestVariableSet};
 
 use super::error::CargoError;
 use super::listing::LIST;
@@ -318,7 +319,9 @@ impl CargoBinaryJobs {
             arguments.push(NAMES_FOLLOW.into());
         }
         arguments.push(name.into());
-        self.job(arguments, self.timeout)
+        let mut job = self.job(arguments, self.timeout);
+        job.needs.test_variables = TestVariableSet::WithNextest;
+        job
     }
 
     /// Returns the job that runs the whole program.
@@ -350,7 +353,10 @@ impl CargoBinaryJobs {
             timeout,
             output: OutputPipes::Joined,
             grace: None,
-            needs: Default::default(),
+            needs: JobNeeds {
+                stack_dump: StackDumpMethod::Threads,
+                ..JobNeeds::default()
+            },
         }
     }
 }

@@ -15,7 +15,7 @@ use super::jobs::CargoBinaryJobs;
 use super::listing::{self, BinaryListing};
 use super::metadata::CargoPackage;
 use super::project::CargoProject;
-use super::selection::{SelectionOutcome, subject};
+use super::selection::SelectionOutcome;
 use super::target::TestBinary;
 
 /// The jobs of a test according to the specification file.
@@ -70,7 +70,7 @@ pub(super) async fn override_jobs<H: FrameworkHost>(
     let names = wanted_names(&project, package, binary, listing);
     let subjects = names
         .iter()
-        .map(|name| subject(package, Some(&binary.target), Some(name)));
+        .map(|name| project.wanted.subject(package, &binary.target, name));
     let tell = |notice| host.emit(EventKind::Notice(notice));
     let given = specified.give_all(subjects, standard, &tell).await?;
     let own = names.iter().zip(given).map(|(name, given)| {
@@ -97,7 +97,7 @@ pub(super) fn explain(
         if asked != Some(name) && asked != Some(&title) {
             continue;
         }
-        let subject = subject(package, Some(&binary.target), Some(name));
+        let subject = project.wanted.subject(package, &binary.target, name);
         let mut text = match project.specified {
             Some(specified) => specified.explain(&title, &subject)?,
             None => explain_built_in(&title, &subject, project.settings.timeout_s)?,

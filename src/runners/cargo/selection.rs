@@ -10,7 +10,8 @@ use std::sync::Arc;
 use cargo_metadata::PackageId;
 use globset::{Glob, GlobMatcher};
 
-use maelstrom_spec::filter::{CargoSubject, TestPattern, TestSelection, TruthValue};
+use crate::past::PastTests;
+use maelstrom_spec::filter::{CargoSubject, PastResults, TestPattern, TestSelection, TruthValue};
 use maelstrom_spec::filterset::{
     FiltersetPackage, FiltersetPlatform, FiltersetSubject, TestFilterset,
 };
@@ -37,6 +38,7 @@ pub struct CargoSelection {
     whole: Vec<TestPattern>,
     names: NameFilter,
     ignored: IgnoredTests,
+    past: PastTests,
 }
 
 /// The tests that patterns and filtersets select.
@@ -139,7 +141,47 @@ impl CargoSelection {
             whole: settings.whole.clone(),
             names: settings.names.clone(),
             ignored: settings.ignored,
+            past: PastTests::default(),
         })
+    }
+
+    /// Returns whether a pattern or a filterset is about the results of earlier runs.
+    pub(super) fn asks_for_past(&self) -> bool {
+        let mut sets = self.choice.filtersets.iter();
+        self.choice.patterns.asks_for_past() || sets.any(TestFilterset::asks_for_past)
+    }
+
+    /// Sets the results of earlier runs.
+    pub(super) fn remember(&mut self, past: PastTests) {
+        self.past = past;
+    }
+
+    /// Returns a test as filter patterns see it.
+    pub(super) fn subject<'a>(
+        &self,
+        package: &'a CargoPackage,
+        target: &'a PackageTarget,
+        case: &'a str,
+    ) -> CargoSubject<'a> {
+        CargoSubject {
+            past: self.past(package, target, case),
+            ..subject(package, Some(target), Some(case))
+        }
+    }
+
+    fn past(
+        &self,
+        package: &CargoPackage,
+        target: &PackageTarget,
+        case: &str,
+    ) -> Option<PastResults> {
+        self.past.of(package.name(), &target.to_string(), case)
+    }
+
+    fn evaluate(&self, package: &CargoPackage, target: &PackageTarget, case: &str) -> TruthValue {
+        let past = self.past(package, target, case);
+        self.choice
+            .evaluate(package, Some(target), Some((case, past)))
     }
 
     /// Returns whether the patterns select tests of a target.
@@ -163,7 +205,7 @@ impl CargoSelection {
         name: &str,
     ) -> SelectionOutcome {
         let target = &binary.target;
-        let chosen = self.choice.evaluate(package, Some(target), Some(name));
+        let chosen = self.evaluate(package, target, name);
         match binary.harness {
             TestHarness::Own => self.test(package, target, name, IgnoreStatus::Wanted),
             TestHarness::Libtest if chosen.possible() => SelectionOutcome::Run,
@@ -179,7 +221,7 @@ impl CargoSelection {
         name: &str,
         attention: IgnoreStatus,
     ) -> SelectionOutcome {
-        let matches = self.choice.evaluate(package, Some(target), Some(name));
+        let matches = self.evaluate(package, target, name);
         if !self.names.selects(name) || !matches.possible() {
             return SelectionOutcome::Deselect;
         }
@@ -210,9 +252,14 @@ impl TestChoice {
         &self,
         package: &CargoPackage,
         target: Option<&PackageTarget>,
-        case: Option<&str>,
+        case: Option<(&str, Option<PastResults>)>,
     ) -> TruthValue {
-        let by_pattern = self.patterns.evaluate(&subject(package, target, case));
+        let past = case.and_then(|(_, past)| past);
+        let case = case.map(|(name, _)| name);
+        let by_pattern = self.patterns.evaluate(&CargoSubject {
+            past,
+            ..subject(package, target, case)
+        });
         if self.filtersets.is_empty() && self.platform.is_none() {
             return by_pattern;
         }
@@ -229,6 +276,7 @@ impl TestChoice {
             package: network,
             binary,
             case,
+            past,
         };
         let mut sets = self.filtersets.iter().map(|set| set.evaluate(&test));
         let in_set = match self.filtersets.as_slice() {
@@ -245,8 +293,8 @@ impl TestChoice {
     }
 }
 
-/// Returns a test as filter patterns see it.
-pub fn subject<'a>(
+/// Returns a test as filter patterns see it, without the results of earlier runs.
+fn subject<'a>(
     package: &'a CargoPackage,
     target: Option<&'a PackageTarget>,
     case: Option<&'a str>,
@@ -255,6 +303,7 @@ pub fn subject<'a>(
         package: package.name(),
         target: target.map(PackageTarget::as_subject),
         case,
+        past: None,
     }
 }
 
@@ -295,171 +344,4 @@ fn glob(spec: &str) -> Option<GlobMatcher> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cargo::options::CargoOptions;
-    use maelstrom_spec::filter::TargetKind;
-    use std::num::NonZeroU32;
-
-    fn workspace() -> CargoWorkspace {
-        let package = |name: &str| {
-            let json = serde_json::json!({
-                "name": name, "version": "1.0.0", "id": format!("path+file:///w/{name}#1.0.0"),
-                "dependencies": [], "targets": [], "features": {},
-                "manifest_path": format!("/w/{name}/Cargo.toml"), "edition": "2024",
-            });
-            Arc::new(CargoPackage {
-                metadata: serde_json::from_value(json).unwrap(),
-                rust_version: None,
-            })
-        };
-        CargoWorkspace {
-            root: "/w".into(),
-            target_directory: "/w/target".into(),
-            build_directory: "/w/target".into(),
-            packages: vec![package("core"), package("cli"), package("test")],
-            default_members: ["core", "cli"].map(id).to_vec(),
-            directories: Vec::new(),
-        }
-    }
-
-    fn decide(line: &str) -> Result<CargoSelection, SelectionError> {
-        let words = line.split_whitespace().map(std::ffi::OsString::from);
-        let options = CargoOptions::read(words).unwrap();
-        let settings = options.resolve(NonZeroU32::MIN).unwrap();
-        CargoSelection::decide(&settings, &workspace())
-    }
-
-    fn id(name: &str) -> PackageId {
-        PackageId {
-            repr: format!("path+file:///w/{name}#1.0.0"),
-        }
-    }
-
-    fn exactly(names: &[&str]) -> Option<PackageArguments> {
-        let ids = names.iter().map(|name| id(name));
-        Some(PackageArguments::Exactly(ids.collect()))
-    }
-
-    #[test]
-    fn packages_are_narrowed_by_id_only_where_needed() {
-        let arguments = |line: &str| decide(line).unwrap().arguments;
-        assert_eq!(arguments("x"), Some(PackageArguments::Default));
-        assert_eq!(arguments("x name"), Some(PackageArguments::Default));
-        assert_eq!(
-            arguments("x --workspace"),
-            Some(PackageArguments::Workspace)
-        );
-        assert_eq!(
-            arguments("x -i name.eq(a)"),
-            Some(PackageArguments::Workspace)
-        );
-        assert_eq!(arguments("x -i package.eq(cli)"), exactly(&["cli"]));
-        assert_eq!(arguments("x -i package.eq(test)"), exactly(&["test"]));
-        assert_eq!(arguments("x -x package.eq(cli)"), exactly(&["core"]));
-        assert_eq!(
-            arguments("x --workspace -x package.eq(cli)"),
-            exactly(&["core", "test"])
-        );
-        assert_eq!(arguments("x -i none"), None);
-        assert_eq!(
-            arguments("x -p elsewhere -p c*"),
-            Some(PackageArguments::Named(vec![
-                "elsewhere".into(),
-                "c*".into()
-            ]))
-        );
-        assert_eq!(arguments("x -p c* -i p.eq(cli)"), exactly(&["cli"]));
-        assert_eq!(arguments("x -p cli@1.0.0 -i all"), exactly(&["cli"]));
-    }
-
-    #[test]
-    fn filtersets_narrow_like_patterns_and_intersect_with_them() {
-        let arguments = |line: &str| decide(line).unwrap().arguments;
-        assert_eq!(arguments("x run -E all()"), exactly(&["core", "cli"]));
-        assert_eq!(arguments("x run -E package(cli)"), exactly(&["cli"]));
-        // Unlike `--include`, filtersets select among the default packages.
-        assert_eq!(arguments("x run -E package(test)"), None);
-        assert_eq!(
-            arguments("x run --workspace -E package(test) -E package(core)"),
-            exactly(&["core", "test"])
-        );
-        assert_eq!(
-            arguments("x -E package(c*) -x package.eq(cli)"),
-            exactly(&["core"])
-        );
-        assert_eq!(
-            arguments("x -E test(a) -E none()"),
-            exactly(&["core", "cli"])
-        );
-        for line in ["x -E package(other)", "x -E not(binary(core))"] {
-            let error = decide(line).unwrap_err();
-            assert!(matches!(error, SelectionError::Filterset(_)), "{line}");
-        }
-    }
-
-    #[test]
-    fn an_exclude_next_to_workspace_is_a_package_if_there_is_one() {
-        let arguments = |line: &str| decide(line).unwrap().arguments;
-        assert_eq!(
-            arguments("x --workspace --exclude test"),
-            exactly(&["core", "cli"])
-        );
-        assert_eq!(arguments("x --workspace --exclude c*"), exactly(&["test"]));
-        assert_eq!(
-            arguments("x --workspace --exclude library"),
-            Some(PackageArguments::Workspace)
-        );
-        assert!(decide("x --workspace --exclude nothing(").is_err());
-        let unknown = decide("x --workspace --exclude nothing --exclude cli").unwrap();
-        assert_eq!(unknown.unknown, ["nothing"]);
-        assert_eq!(unknown.arguments, exactly(&["core", "test"]));
-        assert_eq!(arguments("x --exclude test"), exactly(&["core", "cli"]));
-    }
-
-    #[test]
-    fn a_test_is_run_ignored_or_left_out() {
-        let verdict = |line: &str, name: &str, attention| {
-            let wanted = decide(line).unwrap();
-            let package = wanted.packages.first().unwrap().clone();
-            let target = PackageTarget {
-                name: "core".to_owned(),
-                kind: TargetKind::Library,
-            };
-            wanted.test(&package, &target, name, attention)
-        };
-        use IgnoreStatus::{Ignored, Wanted};
-        assert_eq!(verdict("x", "a", Wanted), SelectionOutcome::Run);
-        assert_eq!(verdict("x", "a", Ignored), SelectionOutcome::Ignore);
-        assert_eq!(
-            verdict("x --ignored", "a", Wanted),
-            SelectionOutcome::Deselect
-        );
-        assert_eq!(
-            verdict("x --ignored", "a", Ignored),
-            SelectionOutcome::RunIgnored
-        );
-        assert_eq!(
-            verdict("x --include-ignored", "a", Ignored),
-            SelectionOutcome::RunIgnored
-        );
-        assert_eq!(verdict("x -- b", "a", Wanted), SelectionOutcome::Deselect);
-        assert_eq!(
-            verdict("x -x name.eq(a)", "a", Ignored),
-            SelectionOutcome::Deselect
-        );
-        assert_eq!(verdict("x -i library", "a", Wanted), SelectionOutcome::Run);
-        for (line, expected) in [
-            ("x -E test(a)", SelectionOutcome::Run),
-            ("x -E test(=b) -E kind(lib)", SelectionOutcome::Run),
-            ("x -E test(=b)", SelectionOutcome::Deselect),
-            ("x b -E test(a)", SelectionOutcome::Deselect),
-            ("x a -E test(a)", SelectionOutcome::Run),
-            ("x -i name.eq(b) -E test(a)", SelectionOutcome::Deselect),
-            ("x run --platform-filter host", SelectionOutcome::Deselect),
-            ("x run --platform-filter target", SelectionOutcome::Run),
-        ] {
-            assert_eq!(verdict(line, "a", Wanted), expected, "{line}");
-        }
-    }
-}
+mod tests;

@@ -27,7 +27,7 @@ use super::jobs::{GoBinaryJobs, GoContainerError, GoContainers, GoProject};
 use super::listing::{self, DefinedTests, GoListingError};
 use super::options::{GoAction, GoSettings};
 use super::overrides;
-use super::packages::{self, GoPackage};
+use super::packages::{self, ARTIFACT, GoPackage};
 use super::report::{BuildLine, PackageErrors, PackageOutputs, PackageResult, PackageStatus};
 use super::run_pattern::RunPattern;
 use super::test_choice::{TestChoice, choose, fuzz_tests, listed_kinds};
@@ -37,9 +37,6 @@ use crate::options::EventStreamFormat;
 /// The timeout for a binary to list its tests, unless a test's is shorter. It takes milliseconds,
 /// unless `init` or `TestMain` take longer; the timeout is for a binary that hangs there.
 const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The artifact of every Go test: a package has one test binary.
-const ARTIFACT: &str = "test";
 
 /// The state of a discovery.
 pub struct GoDiscovery<'a, H> {
@@ -428,7 +425,8 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         name: String,
     ) -> Option<TestCase> {
         let settings = self.project.settings;
-        let wanted = package.package.is_wanted(&settings.patterns, Some(&name));
+        let subject = package.package.subject(&name, self.project.past);
+        let wanted = settings.patterns.evaluate(&subject).possible();
         match choose(settings, &name).filter(|_| wanted) {
             Some(choice) => {
                 let own = given.map(|given| jobs.with(given));

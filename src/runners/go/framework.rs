@@ -32,6 +32,7 @@ use super::packages::{self, GoPackage};
 use super::reader::GoTestReader;
 use super::toolchain::{GO, GoToolchain};
 use crate::options::{EventStreamFormat, NoTestsOption};
+use crate::past::{PastQuestion, PastTests};
 use crate::process::of_tool;
 
 /// The name of the directory of linked test binaries, in the runner's cache for the project.
@@ -165,7 +166,7 @@ impl GoFramework {
     /// Returns the packages that the filters do not exclude.
     fn wanted(&self, packages: Vec<GoPackage>) -> Vec<GoPackage> {
         let mut packages = packages;
-        packages.retain(|package| package.is_wanted(&self.settings.patterns, None));
+        packages.retain(|package| package.is_wanted(&self.settings.patterns));
         packages
     }
 
@@ -326,6 +327,9 @@ impl Framework for GoFramework {
         let keep = |(path, source)| GoError::Keep { path, source };
         own.write_gitignore().map_err(keep)?;
         let specified = self.specified(&root, &own)?;
+        let directives = specified.as_ref().is_some_and(ProjectSpec::asks_for_past);
+        let question = PastQuestion::of(&[self.settings.patterns.asks_for_past(), directives]);
+        let past = PastTests::load(&own.state, question);
         let binaries = GoBinaryDirectory::new(&own.cache).map_err(keep)?;
         let named = self.named(&packages);
         // Show the packages as the user wrote them rather than in the order in which Go gets them.
@@ -347,6 +351,7 @@ impl Framework for GoFramework {
             own: &own,
             binaries: binaries.directory(),
             specified: specified.as_ref(),
+            past: &past,
             explained: &self.explained,
         };
         let discovery = GoDiscovery::new(project, host, &binaries, &packages)?;

@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::past::PastTests;
 use crate::sandbox::container::facts::{BindDirectory, HostFacts, SharedLibraries, WorkspaceFacts};
 use crate::sandbox::container::host_path::HostPath;
 use crate::sandbox::container::inputs::{inputs, with_built};
 use crate::sandbox::container::workspace::WorkspacePaths;
 use crate::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
-use crate::sandbox::environment::{go_offline, invoking};
+use crate::sandbox::environment::{announce, go_offline, invoking};
 use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
 use crate::sandbox::project_directories::ProjectDirectories;
 use crate::sandbox::project_spec::{DefaultContainer, ProjectSpec, RunnerProgram, TestContainer};
@@ -24,6 +25,8 @@ use maelstrom_engine::libraries::{ElfError, shared_libraries};
 use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
+use maelstrom_model::policy::{JobNeeds, StackDumpMethod, TestVariableSet};
+use nix::sys::signal::Signal;
 
 use super::collector::OfferedBinary;
 use super::error::GoError;
@@ -93,6 +96,8 @@ pub struct GoProject<'a> {
     pub binaries: &'a Path,
     /// The project's specification file, if there is one.
     pub specified: Option<&'a ProjectSpec>,
+    /// What earlier runs say of tests.
+    pub(super) past: &'a PastTests,
     /// Collects the output of `--explain`.
     pub explained: &'a Mutex<Vec<String>>,
 }
@@ -237,6 +242,9 @@ fn host_facts(project: &GoProject<'_>) -> HostFacts {
         .extend(HostPath::resolve(project.toolchain.cache()).ok());
     facts
 }
+
+/// The signal at which Go's runtime writes the stacks of all goroutines, and ends (os/signal).
+const GO_STACKS: i32 = Signal::SIGQUIT as i32;
 
 /// The jobs of one package's test binary.
 #[derive(Clone, Debug)]
@@ -385,7 +393,11 @@ impl GoBinaryJobs {
             resident: None,
             output: OutputPipes::Joined,
             grace: None,
-            needs: Default::default(),
+            needs: JobNeeds {
+                test_variables: TestVariableSet::Own,
+                stack_dump: StackDumpMethod::Signal(GO_STACKS),
+                ..JobNeeds::default()
+            },
         }
     }
 }
@@ -403,6 +415,11 @@ fn with_new_inputs(job: Job, name: &str) -> Job {
     };
     Job {
         process: Arc::new(process),
+        needs: JobNeeds {
+            // The shell would get the signal.
+            stack_dump: StackDumpMethod::None,
+            ..job.needs
+        },
         ..job
     }
 }
@@ -429,6 +446,7 @@ fn environment(
     // links would be its result.
     variables.insert("PWD".into(), directory.into());
     go_offline(&mut variables, project.settings.common.isolation());
+    announce(&mut variables);
     variables
 }
 

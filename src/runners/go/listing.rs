@@ -164,6 +164,7 @@ mod tests {
                 usage: ResourceUsage::default(),
                 prepared: Duration::ZERO,
                 ran: Duration::ZERO,
+                leaked: Default::default(),
             },
             stdout: stdout.to_vec(),
             stderr: Vec::new(),

@@ -36,9 +36,13 @@ pub(super) async fn given<H: FrameworkHost>(
     let Some(specified) = project.specified else {
         return Ok(HashMap::new());
     };
-    let wanted = |name: &String| package.is_wanted(&project.settings.patterns, Some(name));
+    let patterns = &project.settings.patterns;
+    let wanted = |name: &String| {
+        let subject = package.subject(name, project.past);
+        patterns.evaluate(&subject).possible()
+    };
     let names: Vec<String> = names.into_iter().filter(wanted).collect();
-    let subjects = names.iter().map(|name| package.subject(Some(name)));
+    let subjects = names.iter().map(|name| package.subject(name, project.past));
     let tell = |notice| host.emit(EventKind::Notice(notice));
     let given = specified.give_all(subjects, standard, &tell).await?;
     Ok(names.into_iter().zip(given).collect())
@@ -56,7 +60,7 @@ pub(super) fn explain(
         if asked != Some(name) && asked != Some(&title) {
             continue;
         }
-        let subject = package.subject(Some(name));
+        let subject = package.subject(name, project.past);
         let mut text = match project.specified {
             Some(specified) => specified.explain(&title, &subject)?,
             None => explain_built_in(&title, &subject, project.settings.timeout_s)?,

@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::past::PastTests;
 use crate::sandbox::invocation::Invocation;
 use maelstrom_spec::filter::{GoSubject, TestSelection};
 
 use super::error::GoError;
 use super::options::GoSettings;
 use super::toolchain::GO;
+
+/// The artifact of every Go test: a package has one test binary.
+pub(super) const ARTIFACT: &str = "test";
 
 /// The fields to query with `go list`.
 const FIELDS: &str = "-json=Dir,ImportPath,Name,Module,TestGoFiles,XTestGoFiles,Imports,\
@@ -101,18 +105,26 @@ impl GoPackage {
         })
     }
 
-    /// Returns whether the patterns select the package, or one of its tests.
-    pub fn is_wanted(&self, patterns: &TestSelection, case: Option<&str>) -> bool {
-        patterns.evaluate(&self.subject(case)).possible()
+    /// Returns whether the patterns may select tests of the package.
+    pub fn is_wanted(&self, patterns: &TestSelection) -> bool {
+        let package = GoSubject {
+            import_path: &self.import_path,
+            path: self.path(),
+            name: &self.name,
+            case: None,
+            past: None,
+        };
+        patterns.evaluate(&package).possible()
     }
 
-    /// Returns the package, or one of its tests, as filter patterns see it.
-    pub fn subject<'a>(&'a self, case: Option<&'a str>) -> GoSubject<'a> {
+    /// Returns one of its tests as filter patterns see it.
+    pub(super) fn subject<'a>(&'a self, case: &'a str, past: &PastTests) -> GoSubject<'a> {
         GoSubject {
             import_path: &self.import_path,
             path: self.path(),
             name: &self.name,
-            case,
+            case: Some(case),
+            past: past.of(&self.import_path, ARTIFACT, case),
         }
     }
 }
@@ -308,7 +320,7 @@ mod tests {
         let wanted = |pattern: &str| -> Vec<&str> {
             let patterns =
                 TestSelection::parse(&[pattern.to_owned()], &[], &vocabulary::GO).unwrap();
-            let wanted = packages.iter().filter(|p| p.is_wanted(&patterns, None));
+            let wanted = packages.iter().filter(|p| p.is_wanted(&patterns));
             wanted.map(|package| package.import_path.as_str()).collect()
         };
         assert_eq!(

@@ -1,7 +1,10 @@
 //! The options and settings that all programs share: [`CommonOptions`] as parsed, [`RunSettings`]
 //! as resolved.
 //!
-//! - [`report`]: the options for the user interface and reports.
+//! - [`attended`]: the options that run one test on the terminal.
+//! - [`repeat`]: the options about repetitions and retries.
+//! - [`report`]: the options for the user interface and reports. [`whole_run`]: those about a
+//!   run as a whole.
 //! - [`short_help`]: the options that `-h` shows.
 //!
 //! Each program combines them with its own options. Options for the cluster, for layers and images,
@@ -9,8 +12,11 @@
 //!
 //! Invariant: resolving options touches neither the system nor the environment.
 
+pub mod attended;
+pub mod repeat;
 pub mod report;
 pub mod short_help;
+pub mod whole_run;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -18,10 +24,14 @@ use std::time::Duration;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, ValueEnum};
 
+use self::attended::{AttendedOptions, AttendedRun};
+use self::repeat::RepeatOptions;
 use self::report::ReportOptions;
+use self::whole_run::WholeRunOptions;
 use crate::sandbox::cluster::RunnerClusterOptions;
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::project_spec::TestContainerOptions;
+use maelstrom_engine::run::message::{RepeatPlan, RetryPlacement};
 use maelstrom_model::event::IsolationMode;
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
 
@@ -36,10 +46,13 @@ pub(crate) const SLOT_VALUES: [ConfigOption; 2] = [
 
 /// The options about repetition and timeouts that can also be set by variables and configuration
 /// files.
-pub(crate) const REPEAT_VALUES: [ConfigOption; 3] = [
-    ConfigOption::new("repeat", ConfigOptionKind::Number),
+pub(crate) const REPEAT_VALUES: [ConfigOption; 6] = [
+    ConfigOption::new("repeat", ConfigOptionKind::NumberOrText),
+    ConfigOption::new("retry-alone", ConfigOptionKind::Boolean),
     ConfigOption::new("stop-after", ConfigOptionKind::Number),
     ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
+    ConfigOption::new("run-timeout", ConfigOptionKind::NumberOrText),
+    ConfigOption::new("run-variables", ConfigOptionKind::Boolean),
 ];
 
 /// Positions in the help text for a program's own options, among those of [`CommonOptions`].
@@ -74,17 +87,6 @@ pub struct CommonOptions {
     )]
     pub isolation: IsolationOption,
 
-    /// Run every test this many times
-    #[arg(
-        short,
-        long,
-        visible_alias = "loop",
-        value_name = "N",
-        default_value = "1",
-        display_order = help_order::REPEAT
-    )]
-    pub repeat: NonZeroU32,
-
     /// Stop the run after this many failures
     #[arg(short, long, value_name = "N", display_order = help_order::STOP_AFTER)]
     pub stop_after: Option<NonZeroU32>,
@@ -101,9 +103,21 @@ pub struct CommonOptions {
     #[arg(long, value_name = "FORM", value_enum, display_order = help_order::STOP_AFTER + 3)]
     pub format: Option<ListFormatOption>,
 
+    /// Repetitions and retries.
+    #[command(flatten)]
+    pub repeats: RepeatOptions,
+
+    /// The run as a whole.
+    #[command(flatten)]
+    pub whole_run: WholeRunOptions,
+
     /// The containers of the tests.
     #[command(flatten)]
     pub containers: TestContainerOptions,
+
+    /// One test on the terminal.
+    #[command(flatten)]
+    pub attended: AttendedOptions,
 
     /// The user interface and reports.
     #[command(flatten)]
@@ -154,9 +168,15 @@ pub struct RunSettings {
     /// The number of jobs that run at a time, 1 to 1000.
     pub slots: u32,
     /// How often each test runs.
-    pub repeat: NonZeroU32,
+    pub repeat: RepeatPlan,
+    /// Where retries of failed tests run.
+    pub retry_placement: RetryPlacement,
     /// The number of failures after which the run stops.
     pub stop_after: Option<NonZeroU32>,
+    /// The time after which the run is cancelled.
+    pub run_limit: Option<Duration>,
+    /// Whether variables tell tests the id of the run and their slot.
+    pub tells_run: bool,
     /// Whether only the tests that failed in the last run are selected.
     pub failed_only: bool,
     /// What a run without tests is, if the user says so.
@@ -165,6 +185,8 @@ pub struct RunSettings {
     pub stream: Option<EventStreamFormat>,
     /// The form of a list of tests, if the user says so.
     pub list_format: Option<ListFormatOption>,
+    /// How the one test that is selected runs on the terminal, if the user wants that.
+    pub attended: Option<AttendedRun>,
     /// Whether passing tests' output is shown.
     pub passing_output: PassingTestOutput,
     /// The options for the user interface and reports.
@@ -213,12 +235,16 @@ impl CommonOptions {
         let settings = RunSettings {
             chosen_isolation: Some(self.isolation.mode()),
             slots,
-            repeat: self.repeat,
-            stop_after: self.stop_after,
+            repeat: self.repeats.plan(),
+            retry_placement: self.repeats.retry_placement(),
+            stop_after: self.repeats.stop_after(self.stop_after),
+            run_limit: self.whole_run.limit(),
+            tells_run: self.whole_run.tells_run(),
             failed_only: self.failed,
             no_tests: self.no_tests,
             stream: None,
             list_format: self.format,
+            attended: self.attended.attended(),
             passing_output,
             report: self.report,
             cluster: self.cluster,

@@ -250,6 +250,7 @@ mod tests {
             markers: Vec::new(),
             skip: None,
             testcases: None,
+            past: None,
         };
         let run = |session: &CollectionSession| {
             let words = lines(ColorMode::Wanted).test(session, &test, Path::new("/w"));

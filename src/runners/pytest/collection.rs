@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::junit::{ReportFrame, Testcases};
 use maelstrom_model::framework::CapturedOutput;
 use maelstrom_model::job::{ExitStatus, JobOutcome};
+use maelstrom_spec::filter::PastResults;
 
 /// A test as pytest lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -37,6 +38,9 @@ pub struct PytestItem {
     /// What pytest would report of it, if its marks skip it and a report is wanted.
     #[serde(default)]
     pub testcases: Option<Testcases>,
+    /// What earlier runs say of it, if a pattern asks for that.
+    #[serde(skip)]
+    pub past: Option<PastResults>,
 }
 
 /// A group of tests that depend on one another.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use futures_util::future::{FusedFuture, FutureExt};
 
 use crate::options::NoTestsOption;
+use crate::past::{PastQuestion, PastTests};
 use crate::sandbox::environment;
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::keep_alive::KeepAlive;
@@ -25,7 +26,7 @@ use maelstrom_model::framework::{
 };
 use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
 use maelstrom_spec::RunnerLayers;
-use maelstrom_spec::filter::vocabulary;
+use maelstrom_spec::filter::{PytestSubject, vocabulary};
 
 use super::collection::{ForkObstacle, PytestItem};
 use super::container::PytestContainer;
@@ -194,6 +195,7 @@ impl PytestFramework {
         let surroundings = PytestContainer::make(&self.invocation, own, &interpreter, isolation)?;
         let mut environment = environment::invoking(&self.invocation.environment, isolation);
         environment::go_offline(&mut environment, isolation);
+        environment::announce(&mut environment);
         if let Some(prefix) = &interpreter.found {
             activate(&mut environment, prefix);
         }
@@ -395,6 +397,18 @@ impl Framework for PytestFramework {
             self.results.warn(warning, 0);
         }
         let mut all = listing.tests;
+        let mut together = self.settings.together.iter();
+        let past = PastTests::load(
+            &own.state,
+            PastQuestion::of(&[
+                self.settings.patterns.asks_for_past(),
+                together.any(|(_, pattern)| pattern.asks_for_past()),
+                specified.as_ref().is_some_and(ProjectSpec::asks_for_past),
+            ]),
+        );
+        for test in &mut all {
+            test.past = past.of(PytestSubject::PACKAGE, &test.file, &test.name);
+        }
         // Group the tests before patterns select among them, since a session needs to know all
         // tests of a group.
         groups::mark(&mut all, &self.settings.together);

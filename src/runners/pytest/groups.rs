@@ -207,6 +207,7 @@ mod tests {
             markers: Vec::new(),
             skip: None,
             testcases: None,
+            past: None,
         }
     }
 

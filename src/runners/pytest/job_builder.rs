@@ -26,6 +26,7 @@ use super::collection::{
 use super::container::PytestContainer;
 use super::error::{PYTEST_USAGE, PytestError, usage};
 use super::groups;
+use super::needs::{group_needs, test_needs};
 use super::options::{PytestAction, PytestSettings, TestProcessMode};
 use super::overrides::{PytestOverride, PythonSource};
 
@@ -196,6 +197,7 @@ impl PytestJobBuilder<'_> {
         let Some(PytestOverride { given, python }) = own else {
             let arguments = lines.test(session, test, &self.directory);
             return Job {
+                needs: test_needs(),
                 resident: resident.map(ForkServerSpec::wanted),
                 placement: self.surroundings.placement.clone(),
                 output: OutputPipes::Joined,
@@ -225,7 +227,7 @@ impl PytestJobBuilder<'_> {
             timeout: given.timeout,
             output: OutputPipes::Joined,
             grace: None,
-            needs: Default::default(),
+            needs: test_needs(),
         }
     }
 
@@ -241,6 +243,7 @@ impl PytestJobBuilder<'_> {
         let arguments = lines.together(session, &group.words, &group.files, start);
         let timeout = group.timeout(own.map_or(self.settings.timeout, |own| own.given.timeout));
         let mut job = self.job(arguments, timeout);
+        job.needs = group_needs();
         job.placement = self.surroundings.placement.clone();
         if let Some(PytestOverride { given, .. }) = own {
             job.container = Arc::clone(&given.container);

@@ -16,7 +16,7 @@
 //! - [`project`]: finds files of a project outside its directory.
 //! - [`session`]: handles pytest's options that concern a whole session.
 //! - [`groups`]: groups tests that run together in one session.
-//! - [`job_builder`]: builds the jobs of a run.
+//! - [`job_builder`]: builds the jobs of a run. [`needs`]: what the jobs of tests need.
 //! - [`record`]: parses pytest's result of a test. [`results`]: collects what a round reports at its
 //!   end: [`warnings`], [`durations`], and the report of [`junit`].
 //! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
@@ -37,6 +37,7 @@ pub mod groups;
 pub mod interpreter;
 pub mod job_builder;
 pub mod junit;
+mod needs;
 pub mod options;
 pub mod overrides;
 pub mod packages;

@@ -60,6 +60,7 @@ pub fn subject(test: &PytestItem) -> PytestSubject<'_> {
         name: &test.name,
         node_id: &test.node,
         markers: &test.markers,
+        past: test.past,
     }
 }
 

@@ -11,6 +11,7 @@ use clap::{Args, Parser};
 
 use crate::options::report::{REPORT_VALUES, ReportOptions};
 use crate::options::{PassingTestOutput, RunSettings, short_help, slot_range, slots};
+use maelstrom_engine::run::message::{RepeatPlan, RetryPlacement};
 use maelstrom_spec::config::{
     self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
     ResolvedConfig,
@@ -198,12 +199,16 @@ impl RunCommandOptions {
         let common = RunSettings {
             chosen_isolation: None,
             slots: slots(self.jobs.slots, cpus),
-            repeat: NonZeroU32::MIN,
+            repeat: RepeatPlan::ONCE,
+            retry_placement: RetryPlacement::Anywhere,
             stop_after: None,
+            run_limit: None,
+            tells_run: false,
             failed_only: false,
             no_tests: None,
             stream: None,
             list_format: None,
+            attended: None,
             passing_output: PassingTestOutput::Hidden,
             report: self.report,
             cluster: self.cluster,

@@ -87,6 +87,11 @@ pub fn go_offline(variables: &mut ProcessEnvironment, isolation: IsolationMode) 
     }
 }
 
+/// Adds the variable that tells a test that Maelstrom runs it.
+pub fn announce(variables: &mut ProcessEnvironment) {
+    variables.insert("MAELSTROM".into(), "1".into());
+}
+
 /// Removes the variables of [`OFFLINE`] from the environment of a test that uses the host's
 /// network, except for variables that are set in the invoking environment.
 pub fn go_online(variables: &mut ProcessEnvironment, invoking: &ProcessEnvironment) {

@@ -25,6 +25,8 @@ pub mod tee;
 mod test2json;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests_of_retries;
 mod times;
 mod xml;
 

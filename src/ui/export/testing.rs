@@ -2,8 +2,9 @@
 
 use maelstrom_model::event::{
     AttemptEvent, AttemptFinished, AttemptTimings, BackendInfo, BuildEvent, Event, EventKind,
-    IsolationMode, OutputStream, OutputText, PreviousOutcome, RoundCause, RoundEvent, RoundSummary,
-    RunEvent, RunStarted, SCHEMA_VERSION, SourceLocation, TestEvent, TestInfo, TestOutcome,
+    ExitStatus, IsolationMode, OutputStream, OutputText, PreviousOutcome, RetryNext, RetryPosition,
+    RetryStart, RoundCause, RoundEvent, RoundSummary, RunEvent, RunStarted, SCHEMA_VERSION,
+    SourceLocation, TestEvent, TestInfo, TestOutcome,
 };
 use maelstrom_model::ids::{Attempt, RunId, TestId, WorkerId};
 
@@ -80,7 +81,11 @@ impl RunScript {
     /// Queues and starts an attempt.
     pub(super) fn starts(&mut self, test: u32, attempt: u32) {
         let (test, attempt) = (TestId(test), Attempt(attempt));
-        self.push(AttemptEvent::Queued { test, attempt });
+        self.push(AttemptEvent::Queued {
+            test,
+            attempt,
+            retry: None,
+        });
         self.push(AttemptEvent::Started {
             test,
             attempt,
@@ -114,12 +119,55 @@ impl RunScript {
     }
 
     pub(super) fn finishes(&mut self, test: u32, attempt: u32, outcome: TestOutcome) {
+        self.finishes_in_series((test, attempt), outcome, None);
+    }
+
+    /// A test fails and is retried, and the retry starts.
+    pub(super) fn fails_and_retries(&mut self, test: u32, number: u32, attempts_max: u32) {
+        let outcome = TestOutcome::Failed {
+            exit: Some(ExitStatus::Code(101)),
+            reason: None,
+        };
+        let position = |next| RetryPosition {
+            number,
+            attempts_max,
+            next,
+        };
+        self.finishes_in_series((test, number), outcome, Some(position(RetryNext::Again)));
+        let (test, attempt) = (TestId(test), Attempt(number + 1));
+        self.push(AttemptEvent::Queued {
+            test,
+            attempt,
+            retry: Some(RetryStart {
+                number: number + 1,
+                attempts_max,
+                delay_us: 0,
+            }),
+        });
+        self.push(AttemptEvent::Started {
+            test,
+            attempt,
+            worker: WorkerId(0),
+            slot: 0,
+        });
+    }
+
+    /// Ends an attempt of a test that is retried when it fails.
+    pub(super) fn finishes_in_series(
+        &mut self,
+        (test, attempt): (u32, u32),
+        outcome: TestOutcome,
+        retry: Option<RetryPosition>,
+    ) {
         let location = self.location.clone();
         self.push(AttemptEvent::Finished(Box::new(AttemptFinished {
             test: TestId(test),
             attempt: Attempt(attempt),
             location: location.filter(|_| outcome.is_failure()),
+            leaked: Default::default(),
             outcome,
+            retry,
+            passed_at_limit_us: None,
             cached: false,
             timings: AttemptTimings {
                 ran_us: 12_500,

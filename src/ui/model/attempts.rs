@@ -1,6 +1,6 @@
 //! Applies the events of attempts, and derives the state of a test from its attempts.
 
-use maelstrom_model::event::{AttemptEvent, AttemptFinished, TestOutcome};
+use maelstrom_model::event::{AttemptEvent, AttemptFinished, RetryStart, TestOutcome};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
 use super::{RunModel, SubtestResult, TestStability, TestState};
@@ -11,7 +11,11 @@ const SUBTESTS_MAX: usize = 4_096;
 impl RunModel {
     pub(super) fn apply_attempt(&mut self, event: &AttemptEvent) {
         match event {
-            AttemptEvent::Queued { test, attempt } => self.queued(*test, *attempt),
+            AttemptEvent::Queued {
+                test,
+                attempt,
+                retry,
+            } => self.queued(*test, *attempt, retry.as_ref()),
             AttemptEvent::Started {
                 test,
                 attempt,
@@ -19,6 +23,11 @@ impl RunModel {
                 slot,
             } => self.started(*test, *attempt, (*worker, *slot)),
             AttemptEvent::Output { .. } => {}
+            AttemptEvent::Slow { test, attempt, .. } => {
+                if let Some(record) = self.tests.record(*test, *attempt) {
+                    record.is_slow = true;
+                }
+            }
             AttemptEvent::Subtest {
                 test,
                 attempt,
@@ -40,12 +49,13 @@ impl RunModel {
         }
     }
 
-    fn queued(&mut self, test: TestId, attempt: Attempt) {
+    fn queued(&mut self, test: TestId, attempt: Attempt, retry: Option<&RetryStart>) {
         let now_us = self.now_us;
         if let Some(record) = self.tests.record(test, attempt)
             && record.finished.is_none()
         {
             record.queued_us = Some(now_us);
+            record.retry = retry.map(|retry| (retry.number, retry.attempts_max));
             self.set_state(test, TestState::Queued);
         }
     }
@@ -95,11 +105,37 @@ impl RunModel {
             test,
             finished.cached && finished.outcome == TestOutcome::Passed,
         );
-        self.resolve_outcome(test, TestState::of(&finished.outcome), round);
+        if finished.is_retried() {
+            return self.set_state(test, TestState::Queued);
+        }
+        let outcome = match (self.retried_failure(test), finished.retry) {
+            // What does not pass does not make up for the failures before it.
+            (Some(failure), Some(retry)) if retry.number > 1 && !finished.is_flaky() => failure,
+            (Some(_) | None, _) => TestState::of(&finished.counted_outcome()),
+        };
+        self.resolve_outcome(test, outcome, finished.is_flaky(), round);
     }
 
-    /// Sets the state of a test to its worst outcome in this round.
-    fn resolve_outcome(&mut self, test: TestId, outcome: TestState, round: u32) {
+    /// Returns the failure of the current round for which a test was retried. A test failure counts
+    /// for more than a timeout.
+    fn retried_failure(&self, test: TestId) -> Option<TestState> {
+        let since_us = self.round.as_ref().map_or(0, |round| round.started_us);
+        let attempts = self.tests.attempts(test);
+        let recent =
+            attempts.take_while(|record| record.finished_us.is_none_or(|at| at >= since_us));
+        let retried = recent.filter_map(|record| {
+            let finished = record.finished.as_ref()?;
+            let state = TestState::of(&finished.outcome);
+            let counts = finished.is_retried() || state.is_failure();
+            counts.then_some(state)
+        });
+        let tests_own = retried.filter(|state| *state != TestState::Error);
+        tests_own.min_by_key(|state| state.rank())
+    }
+
+    /// Sets the state of a test to its worst outcome in this round. `made_up` says whether the test
+    /// passed after a failed attempt.
+    fn resolve_outcome(&mut self, test: TestId, outcome: TestState, made_up: bool, round: u32) {
         let index = test.index();
         let earlier = match self.tests.round.get(index) {
             Some(last) if *last == round => self.tests.worst[index],
@@ -108,7 +144,7 @@ impl RunModel {
         let was_flaky =
             self.tests.round[index] == round && self.tests.stability[index] == TestStability::Flaky;
         let mixed = |a: TestState, b: TestState| a.is_failure() && b == TestState::Passed;
-        let is_flaky = was_flaky || mixed(earlier, outcome) || mixed(outcome, earlier);
+        let is_flaky = made_up || was_flaky || mixed(earlier, outcome) || mixed(outcome, earlier);
         if is_flaky && !was_flaky {
             self.flaky += 1;
         }

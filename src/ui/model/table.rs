@@ -3,7 +3,7 @@
 //! Each property that a list displays has a compact column, and each attempt has a record with all
 //! its details. Captured output is in the log store.
 
-use maelstrom_model::event::{AttemptFinished, PreviousOutcome, TestInfo};
+use maelstrom_model::event::{AttemptFinished, PreviousOutcome, TestInfo, TestOutcome};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
 use super::arena::{NameArena, NameRef};
@@ -12,6 +12,9 @@ use super::tree::TestTree;
 use super::tree::{TestTreePath, TreeRow};
 
 const NO_RECORD: u32 = u32::MAX;
+/// The number of attempts kept per test and round: a test that is repeated without end must not
+/// fill the memory. The oldest one that passed makes room, or else the oldest one that ended.
+const ATTEMPTS_MAX: u32 = 256;
 const UNKNOWN_US: u64 = u64::MAX;
 
 /// One execution of a test.
@@ -24,6 +27,10 @@ pub struct AttemptRecord {
     pub started_us: Option<u64>,
     /// The worker and the slot of the attempt.
     pub place: Option<(WorkerId, u32)>,
+    /// The number of the attempt and the maximum, if it repeats a failed one.
+    pub retry: Option<(u32, u32)>,
+    /// Whether the attempt was reported as slow.
+    pub is_slow: bool,
     /// The result of the attempt, if it has ended.
     pub finished: Option<AttemptFinished>,
     pub finished_us: Option<u64>,
@@ -77,6 +84,8 @@ pub struct TestTable {
     expected_us: Vec<u64>,
     history: Vec<PreviousOutcome>,
     last_record: Vec<u32>,
+    /// The number of records of the test.
+    kept: Vec<u32>,
     /// The number of the latest attempt when [`TestTable::forget_earlier_attempts`] was last
     /// called.
     attempts_before: Vec<u32>,
@@ -233,6 +242,7 @@ impl TestTable {
             .push(info.expected_us.unwrap_or(UNKNOWN_US));
         self.history.push(info.history);
         self.last_record.push(NO_RECORD);
+        self.kept.push(0);
         self.attempts_before.push(0);
         Some(info.test)
     }
@@ -246,6 +256,7 @@ impl TestTable {
     /// Removes all attempts but the latest of each test.
     pub(super) fn forget_earlier_attempts(&mut self) {
         let before = std::mem::take(&mut self.records);
+        self.kept.iter_mut().for_each(|kept| *kept = (*kept).min(1));
         for (last, attempts) in self.last_record.iter_mut().zip(&mut self.attempts_before) {
             let Some(latest) = before.get(*last as usize) else {
                 continue;
@@ -289,15 +300,33 @@ impl TestTable {
         let last = self.last_record.get_mut(test.index())?;
         let latest = self.records.get(*last as usize).map(|r| r.attempt);
         if latest.is_none_or(|latest| latest < attempt) {
+            let latest = *last;
             let record = AttemptRecord {
                 attempt,
                 queued_us: None,
                 started_us: None,
                 place: None,
+                retry: None,
+                is_slow: false,
                 finished: None,
                 finished_us: None,
-                earlier: *last,
+                earlier: latest,
             };
+            let kept = self.kept.get_mut(test.index())?;
+            if *kept >= ATTEMPTS_MAX
+                && let Some(dropped) = drop_one(&mut self.records, latest)
+            {
+                // The dropped one may be the latest itself, which the new one then follows no more.
+                let earlier = match dropped.index == latest {
+                    true => dropped.earlier,
+                    false => latest,
+                };
+                *last = dropped.index;
+                let place = self.records.get_mut(dropped.index as usize)?;
+                *place = AttemptRecord { earlier, ..record };
+                return Some(place);
+            }
+            *kept += 1;
             *last = self.records.len() as u32;
             self.records.push(record);
             return self.records.last_mut();
@@ -327,4 +356,33 @@ impl TestTable {
     pub(super) fn refresh_tree(&mut self) -> bool {
         self.tree.refresh(&self.arena)
     }
+}
+
+/// A record that was taken out of the list of a test's attempts.
+struct DroppedRecord {
+    index: u32,
+    earlier: u32,
+}
+
+/// Takes the record of the attempt that matters least out of a list. `None` if no attempt has ended.
+fn drop_one(records: &mut [AttemptRecord], latest: u32) -> Option<DroppedRecord> {
+    let mut oldest_ended = None;
+    let mut oldest_passed = None;
+    let (mut later, mut index) = (None, latest);
+    while let Some(record) = records.get(index as usize) {
+        if let Some(finished) = &record.finished {
+            oldest_ended = Some((later, index));
+            if finished.outcome == TestOutcome::Passed {
+                oldest_passed = oldest_ended;
+            }
+        }
+        later = Some(index);
+        index = record.earlier;
+    }
+    let (later, index) = oldest_passed.or(oldest_ended)?;
+    let earlier = records.get(index as usize)?.earlier;
+    if let Some(later) = later.and_then(|later| records.get_mut(later as usize)) {
+        later.earlier = earlier;
+    }
+    Some(DroppedRecord { index, earlier })
 }

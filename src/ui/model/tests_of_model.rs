@@ -44,6 +44,8 @@ fn finished(test: u32, attempt: u32, outcome: TestOutcome) -> EventKind {
         test: TestId(test),
         attempt: Attempt(attempt),
         outcome,
+        retry: None,
+        passed_at_limit_us: None,
         cached: false,
         timings: AttemptTimings::default(),
         user_us: 0,
@@ -53,6 +55,7 @@ fn finished(test: u32, attempt: u32, outcome: TestOutcome) -> EventKind {
         stderr_bytes: 0,
         joined_bytes: 0,
         location: None,
+        leaked: Default::default(),
     })))
 }
 
@@ -94,6 +97,26 @@ fn model_with(names: &[&str]) -> RunModel {
     let cause = RoundCause::Start;
     apply(&mut model, 0, RoundEvent::Started { round: 1, cause });
     model
+}
+
+#[test]
+fn a_test_that_is_repeated_without_end_takes_a_limited_place() {
+    let mut model = model_with(&["a"]);
+    for attempt in 1..2_000 {
+        let outcome = match attempt {
+            700 => TestOutcome::TimedOut { limit_us: 1 },
+            _ => TestOutcome::Passed,
+        };
+        let at_us = u64::from(attempt);
+        apply(&mut model, at_us, started(0, attempt));
+        apply(&mut model, at_us, finished(0, attempt, outcome));
+    }
+    let attempts = model.tests.attempts(TestId(0));
+    let attempts: Vec<u32> = attempts.map(|record| record.attempt.0).collect();
+    assert_eq!(attempts.len(), 256);
+    assert!(attempts.is_sorted_by(|later, earlier| later > earlier));
+    assert_eq!(attempts.first(), Some(&1_999));
+    assert_eq!(attempts.last(), Some(&700), "a failure stays");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whether a run has failures, cancellations or errors.
 
-use super::{BuildPhase, RunModel, TestState, UserNotice};
+use super::{BuildPhase, RunModel, TestStability, TestState, UserNotice};
 use maelstrom_model::event::NoticeSeverity;
 use maelstrom_model::ids::TestId;
 
@@ -19,6 +19,16 @@ impl RunModel {
     pub fn failed_tests(&self) -> impl Iterator<Item = TestId> {
         let failures = self.failures.iter().copied();
         failures.filter(|failure| !self.tests.is_place(*failure))
+    }
+
+    /// Returns the tests that passed after an attempt that failed, if they count as passed.
+    pub fn flaky_passed(&self) -> impl Iterator<Item = TestId> {
+        let in_round = self.flaky > 0;
+        let ids = in_round.then(|| self.tests.ids()).into_iter().flatten();
+        ids.filter(|test| {
+            let counts_as_passed = self.tests.state(*test) == TestState::Passed;
+            counts_as_passed && self.tests.stability(*test) == TestStability::Flaky
+        })
     }
 
     /// Returns the number of failures that are places in the source that don't compile.

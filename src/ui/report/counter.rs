@@ -1,4 +1,5 @@
 //! Counts the attempts of a round: how many have ended, and how many there are as far as is known.
+//! The attempts of a test that is retried count once.
 //!
 //! Tests are found while others run, so the total grows until discovery has ended.
 
@@ -53,6 +54,9 @@ impl AttemptCounter {
             EventKind::Test(TestEvent::DiscoveryFinished { .. }) => {
                 self.discovery = TotalKnowledge::Final;
             }
+            // A test that is retried counts when its last attempt has ended.
+            EventKind::Attempt(AttemptEvent::Queued { retry: Some(_), .. }) => {}
+            EventKind::Attempt(AttemptEvent::Finished(finished)) if finished.is_retried() => {}
             EventKind::Attempt(AttemptEvent::Queued { test, .. }) => self.announce(*test),
             EventKind::Attempt(AttemptEvent::Finished(finished)) => self.ended(finished.test),
             EventKind::Round(_)
@@ -187,7 +191,12 @@ mod tests {
 
     fn queued(test: u32, attempt: u32) -> EventKind {
         let (test, attempt) = (TestId(test), Attempt(attempt));
-        AttemptEvent::Queued { test, attempt }.into()
+        AttemptEvent::Queued {
+            test,
+            attempt,
+            retry: None,
+        }
+        .into()
     }
 
     fn ended(test: u32, attempt: u32) -> EventKind {
@@ -195,6 +204,8 @@ mod tests {
             test: TestId(test),
             attempt: Attempt(attempt),
             outcome: TestOutcome::Passed,
+            retry: None,
+            passed_at_limit_us: None,
             cached: false,
             timings: AttemptTimings::default(),
             user_us: 0,
@@ -204,6 +215,7 @@ mod tests {
             stderr_bytes: 0,
             joined_bytes: 0,
             location: None,
+            leaked: Default::default(),
         };
         AttemptEvent::Finished(Box::new(finished)).into()
     }

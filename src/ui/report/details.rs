@@ -11,7 +11,7 @@ use maelstrom_model::ids::TestId;
 use super::links::FileLinks;
 use super::log_lines::{write_log, write_log_bounded};
 use super::rerun;
-use super::text::{PreciseDuration, detail, printable, status};
+use super::text::{PreciseDuration, detail, leak, printable, status};
 
 /// How much of a failed test's output to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,9 @@ pub(super) fn write_line(
     (model, finished): (&RunModel, &AttemptFinished),
     counter: &str,
 ) -> io::Result<()> {
-    let (paint, word) = status(&finished.outcome);
-    let state = TestState::of(&finished.outcome);
+    let (paint, word) = status(finished);
+    let outcome = finished.counted_outcome();
+    let state = TestState::of(&outcome);
     let duration = if finished.cached {
         "cached".to_owned()
     } else if state == TestState::Ignored || finished.timings.ran_us == 0 {
@@ -43,17 +44,28 @@ pub(super) fn write_line(
     let title = title(model, finished);
     let mark = color.paint(paint, format!("{word:<9}"));
     write!(out, "{mark} {duration:>9} {counter} {title}")?;
-    match detail(&finished.outcome) {
-        Some(reason) if !state.is_failure() => writeln!(out, " ({})", printable(&reason)),
-        Some(_) | None => writeln!(out),
+    let note = match finished.passed_at_limit_us {
+        Some(limit_us) => Some(format!(
+            "stopped at its limit of {}",
+            PreciseDuration(limit_us)
+        )),
+        None => detail(&outcome)
+            .or_else(|| leak(finished))
+            .filter(|_| !state.is_failure()),
+    };
+    match note {
+        Some(note) => writeln!(out, " ({})", printable(&note)),
+        None => writeln!(out),
     }
 }
 
-/// Returns the full name of a test, and the number of the attempt unless it is the first.
+/// Returns the full name of a test, and the number of the attempt unless it is the first or stands
+/// before the name.
 pub(super) fn title(model: &RunModel, finished: &AttemptFinished) -> String {
     let title = printable(model.tests.title(finished.test));
     match model.tests.ordinal(finished.test, finished.attempt) {
         0 | 1 => title,
+        ordinal if finished.retry.is_some_and(|retry| retry.number == ordinal) => title,
         ordinal => format!("{title} (attempt {ordinal})"),
     }
 }
@@ -66,8 +78,11 @@ pub(super) fn write_details(
     (model, logs): (&RunModel, &LogStore),
     (finished, extent): (&AttemptFinished, OutputExtent),
 ) -> io::Result<()> {
-    let reason = detail(&finished.outcome).unwrap_or_default();
+    let reason = detail(&finished.counted_outcome()).unwrap_or_default();
     let mut told: Vec<String> = reason.lines().map(printable).collect();
+    // A test that failed for its leaks has them in its reason.
+    let leak = leak(finished).filter(|leak| !reason.contains(leak));
+    told.extend(leak.as_deref().map(printable));
     if let Some(location) = links.location(model, finished) {
         let location = format!("at {location}");
         match told.last_mut() {
@@ -84,7 +99,10 @@ pub(super) fn write_details(
         OutputExtent::Bounded => write_log_bounded(out, color, logs, key)?,
         OutputExtent::Nothing => {}
     }
-    write_command(out, color, (model, finished.test), "  ")
+    match finished.is_retried() {
+        true => Ok(()),
+        false => write_command(out, color, (model, finished.test), "  "),
+    }
 }
 
 /// Writes the command that runs a test alone, if there is one.
@@ -102,16 +120,19 @@ pub(super) fn write_command(
 }
 
 /// Returns the attempt to show for a failed test: its first failed one in the current round, or the
-/// latest failed one if the round has none.
+/// latest failed one if the round has none. Attempts that were retried come last.
 pub(super) fn representative_attempt(model: &RunModel, test: TestId) -> Option<&AttemptFinished> {
     let since_us = model.round.as_ref().map_or(0, |round| round.started_us);
     let failing = |since_us: u64| {
         model.tests.attempts(test).filter_map(move |record| {
             let finished = record.finished.as_ref()?;
             let recent = record.finished_us.is_some_and(|at_us| at_us >= since_us);
-            (finished.outcome.is_failure() && recent).then_some(finished)
+            (finished.counted_outcome().is_failure() && recent).then_some(finished)
         })
     };
+    let counts = |finished: &&AttemptFinished| !finished.is_retried();
     // Attempts are sorted from the latest to the first, so `last` is the one that failed first.
-    failing(since_us).last().or_else(|| failing(0).next())
+    let first = failing(since_us).filter(counts).last();
+    let retried = || failing(since_us).next();
+    first.or_else(retried).or_else(|| failing(0).next())
 }

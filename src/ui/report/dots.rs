@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::style::{OutputColor, TextRole};
-use maelstrom_model::event::TestOutcome;
+use maelstrom_model::event::{AttemptFinished, TestOutcome};
 
 use super::writer::ReportWriter;
 
@@ -54,18 +54,21 @@ impl IgnoredWord {
     fn legend(self) -> &'static str {
         match self {
             IgnoredWord::Ignored => {
-                ". passed  F failed  T timed out  E error  i ignored  c cancelled"
+                ". passed  F failed  T timed out  E error  R retried  i ignored  c cancelled"
             }
             IgnoredWord::Skipped => {
-                ". passed  F failed  T timed out  E error  s skipped  c cancelled"
+                ". passed  F failed  T timed out  E error  R retried  s skipped  c cancelled"
             }
         }
     }
 }
 
-/// Returns the character for an outcome, and its color.
-fn mark(outcome: &TestOutcome, word: IgnoredWord) -> (TextRole, char) {
-    match outcome {
+/// Returns the character for an attempt, and its color.
+fn mark(finished: &AttemptFinished, word: IgnoredWord) -> (TextRole, char) {
+    if finished.is_retried() {
+        return (TextRole::Attention, 'R');
+    }
+    match &*finished.counted_outcome() {
         TestOutcome::Passed => (TextRole::Good, '.'),
         TestOutcome::Failed { .. } => (TextRole::Bad, 'F'),
         TestOutcome::TimedOut { .. } => (TextRole::Bad, 'T'),
@@ -81,7 +84,7 @@ impl DotRows {
         &mut self,
         out: &mut ReportWriter<'_>,
         color: OutputColor,
-        (outcome, word): (&TestOutcome, IgnoredWord),
+        (finished, word): (&AttemptFinished, IgnoredWord),
         counter: &str,
     ) -> io::Result<()> {
         if self.legend == LegendState::Due {
@@ -93,7 +96,7 @@ impl DotRows {
         if !out.position().is_within_line {
             self.column = 0;
         }
-        let (paint, mark) = mark(outcome, word);
+        let (paint, mark) = mark(finished, word);
         write!(out, "{}", color.paint(paint, mark))?;
         self.column += 1;
         match self.column < ROW_CHARACTERS {

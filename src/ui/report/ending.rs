@@ -15,7 +15,7 @@ use maelstrom_model::event::{IsolationMode, NoticeSeverity, TestOutcome, UserNot
 use maelstrom_model::ids::TestId;
 
 use super::details::{OutputExtent, representative_attempt, title, write_details, write_line};
-use super::failure_list::write_failure_list;
+use super::failure_list::{write_failure_list, write_flaky_list};
 use super::links::FileLinks;
 use super::options::SlowestTests;
 use super::rerun;
@@ -90,6 +90,7 @@ impl RunEnding<'_> {
             FailureOutput::Written => {}
         }
         write_slowest(out, color, model, self.slowest)?;
+        write_flaky_list(out, color, model)?;
         write_failure_list(out, (color, self.links), (model, logs), shown)?;
         self.write_summary(out)
     }

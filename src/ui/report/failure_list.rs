@@ -73,7 +73,7 @@ pub(super) fn write_failure_list(
         let Some(finished) = representative_attempt(model, test) else {
             continue;
         };
-        let (paint, word) = status(&finished.outcome);
+        let (paint, word) = status(finished);
         let mark = color.paint(paint, format!("{word:<7}"));
         write!(out, "  {mark} {}", title(model, finished))?;
         match links.location(model, finished) {
@@ -96,14 +96,42 @@ pub(super) fn write_failure_list(
     Ok(())
 }
 
+/// Writes the list of the tests that passed after they failed, and count as passed.
+pub(super) fn write_flaky_list(
+    out: &mut ReportWriter<'_>,
+    color: OutputColor,
+    model: &RunModel,
+) -> io::Result<()> {
+    let mut tests = model.flaky_passed().peekable();
+    if tests.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", color.paint(TextRole::Strong, "flaky tests:"))?;
+    for test in tests {
+        // Another copy of the test may have passed at once since then.
+        let ended = model
+            .tests
+            .attempts(test)
+            .filter_map(|record| record.finished.as_ref());
+        let flaky = ended.filter(|finished| finished.is_flaky());
+        if let Some(finished) = flaky.last() {
+            let (paint, word) = status(finished);
+            let mark = color.paint(paint, format!("{word:<9}"));
+            writeln!(out, "  {mark} {}", printable(model.tests.title(test)))?;
+        }
+    }
+    Ok(())
+}
+
 /// Returns the lines that say why a test failed: the reason, if it is not only an exit code, and
 /// then lines of its output.
 fn message(logs: &LogStore, finished: &AttemptFinished, lines_max: usize) -> Vec<String> {
-    let reason = detail(&finished.outcome).unwrap_or_default();
+    let outcome = finished.counted_outcome();
+    let reason = detail(&outcome).unwrap_or_default();
     let reason: Vec<String> = reason.lines().map(printable).take(lines_max).collect();
     let key = (finished.test, finished.attempt);
     let from_output = |max| failure_message(logs, key, finished.location.as_ref(), max);
-    match &finished.outcome {
+    match &*outcome {
         TestOutcome::Failed {
             exit: None | Some(ExitStatus::Code(_)),
             reason: None,

@@ -3,7 +3,8 @@
 
 use std::io::{self, Write};
 
-use maelstrom_model::event::{AttemptEvent, AttemptFinished, TestOutcome};
+use maelstrom_model::event::{AttemptEvent, AttemptFinished, RetryStart, TestOutcome};
+use maelstrom_model::ids::TestId;
 
 use super::details::{OutputExtent, representative_attempt, title, write_details, write_line};
 use super::dots::IgnoredWord;
@@ -12,9 +13,10 @@ use super::live::LiveForm;
 use super::log_lines::write_log;
 use super::options::{PassingOutputDisplay, ReportStyle};
 use super::plain::RunReport;
-use super::text::{printable, status};
+use super::text::{PreciseDuration, printable, status};
 use super::writer::ReportWriter;
 use crate::log::LogKey;
+use crate::style::TextRole;
 
 impl RunReport {
     pub(super) fn attempt(
@@ -58,6 +60,16 @@ impl RunReport {
                 self.forget_logs(finished);
                 Ok(())
             }
+            AttemptEvent::Queued {
+                test,
+                retry: Some(retry),
+                ..
+            } => self.retried(*test, retry, out),
+            AttemptEvent::Slow {
+                test,
+                attempt,
+                after_us,
+            } => self.slow((*test, *attempt), *after_us, out),
             AttemptEvent::Queued { .. }
             | AttemptEvent::Started { .. }
             | AttemptEvent::Subtest { .. } => Ok(()),
@@ -87,8 +99,9 @@ impl RunReport {
     ) -> io::Result<()> {
         // The summary has the number of the tests that were cancelled before they started.
         let was_started = finished.timings.ran_us > 0;
-        let is_failure = finished.outcome.is_failure();
-        let is_told = is_failure || finished.outcome != TestOutcome::Cancelled || was_started;
+        let outcome = finished.counted_outcome();
+        let is_failure = outcome.is_failure() && !finished.is_retried();
+        let is_told = is_failure || *outcome != TestOutcome::Cancelled || was_started;
         let color = self.options.color;
         match self.options.style {
             _ if !is_told => Ok(()),
@@ -96,7 +109,7 @@ impl RunReport {
             ReportStyle::Failures if is_failure => self.write_test(finished, out),
             ReportStyle::Failures => self.write_passing_output(finished, out),
             ReportStyle::Names => {
-                let (paint, word) = status(&finished.outcome);
+                let (paint, word) = status(finished);
                 let mark = color.paint(paint, format!("{word:<9}"));
                 out.begin_line()?;
                 writeln!(out, "{mark} {}", title(&self.model, finished))?;
@@ -106,11 +119,56 @@ impl RunReport {
                 let run = self.model.run.as_ref();
                 let word = IgnoredWord::of_program(run.map_or("", |run| &run.program));
                 let counter = self.counter.to_string();
-                let outcome = (&finished.outcome, word);
-                self.dots.write(out, color, outcome, &counter)?;
+                self.dots.write(out, color, (finished, word), &counter)?;
                 self.write_passing_output(finished, out)
             }
         }
+    }
+
+    /// Writes that a test waits until it is retried.
+    fn retried(
+        &mut self,
+        test: TestId,
+        retry: &RetryStart,
+        out: &mut ReportWriter<'_>,
+    ) -> io::Result<()> {
+        if self.options.style != ReportStyle::Lines || retry.delay_us == 0 {
+            return Ok(());
+        }
+        let word = format!("RETRY {}/{}", retry.number, retry.attempts_max);
+        let delay = format!("in {}", PreciseDuration(retry.delay_us));
+        let title = printable(self.model.tests.title(test));
+        self.mark((TextRole::Attention, &word), &delay, &title, out)
+    }
+
+    /// Writes that a running test is slow.
+    fn slow(
+        &mut self,
+        (test, attempt): LogKey,
+        after_us: u64,
+        out: &mut ReportWriter<'_>,
+    ) -> io::Result<()> {
+        match self.options.style {
+            ReportStyle::Lines | ReportStyle::Names => {}
+            ReportStyle::Dots | ReportStyle::Failures => return Ok(()),
+        }
+        let elapsed = format!("> {}", PreciseDuration(after_us));
+        let title = self.live_title((test, attempt));
+        self.mark((TextRole::Attention, "SLOW"), &elapsed, &title, out)
+    }
+
+    /// Writes a line about a test that has not ended.
+    fn mark(
+        &mut self,
+        (paint, word): (TextRole, &str),
+        time: &str,
+        title: &str,
+        out: &mut ReportWriter<'_>,
+    ) -> io::Result<()> {
+        let mark = self.options.color.paint(paint, format!("{word:<9}"));
+        let counter = self.counter.to_string();
+        out.begin_line()?;
+        writeln!(out, "{mark} {time:>9} {counter} {title}")
     }
 
     /// Writes the line of a test that has ended, and its output if that is wanted.
@@ -122,7 +180,7 @@ impl RunReport {
         let color = self.options.color;
         out.begin_line()?;
         let counter = self.counter.to_string();
-        if !finished.outcome.is_failure() {
+        if !finished.counted_outcome().is_failure() {
             write_line(out, color, (&self.model, finished), &counter)?;
             return self.write_passing_output(finished, out);
         }
@@ -132,7 +190,9 @@ impl RunReport {
             // The output is further up, perhaps above the screen.
             true => OutputExtent::Nothing,
             false => {
-                self.shown_failures.add(finished.test, began);
+                if !finished.is_retried() {
+                    self.shown_failures.add(finished.test, began);
+                }
                 OutputExtent::Whole
             }
         };
@@ -175,7 +235,9 @@ impl RunReport {
             .map(|finished| finished.attempt);
         let attempts: Vec<_> = self.model.tests.attempts(finished.test).collect();
         for record in attempts {
-            if record.finished.is_some() && Some(record.attempt) != needed {
+            // If the retry does not run, this attempt is the one that counts.
+            let may_count = finished.is_retried() && record.attempt == finished.attempt;
+            if record.finished.is_some() && Some(record.attempt) != needed && !may_count {
                 self.logs.remove((finished.test, record.attempt));
             }
         }

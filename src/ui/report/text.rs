@@ -1,9 +1,10 @@
 //! Formats durations and outcomes for reports, and sanitizes untrusted text.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::style::{OutputColor, TextRole};
-use maelstrom_model::event::{ExitStatus, TestOutcome, untrusted_text};
+use maelstrom_model::event::{AttemptFinished, ExitStatus, RetryNext, TestOutcome, untrusted_text};
 
 /// Formats a duration in microseconds as seconds with milliseconds, such as `61.234s`.
 pub(super) struct PreciseDuration(pub u64);
@@ -29,8 +30,41 @@ impl fmt::Display for HumanDuration {
     }
 }
 
-/// Returns the word that begins the line of a test, and its color.
-pub(super) fn status(outcome: &TestOutcome) -> (TextRole, &'static str) {
+/// Returns the word that begins the line of an attempt, and its color.
+pub(super) fn status(finished: &AttemptFinished) -> (TextRole, Cow<'static, str>) {
+    let (role, word) = match finished.leaked.is_empty() {
+        true => outcome_status(&finished.outcome),
+        false => leaking_status(&finished.outcome),
+    };
+    let Some(retry) = finished.retry else {
+        return (role, word.into());
+    };
+    let flaky = || format!("FLAKY {}/{}", retry.number, retry.attempts_max).into();
+    match retry.next {
+        RetryNext::Done if retry.number == 1 => (role, word.into()),
+        RetryNext::Again => (
+            TextRole::Attention,
+            format!("TRY {} {word}", retry.number).into(),
+        ),
+        RetryNext::Done => (role, format!("TRY {} {word}", retry.number).into()),
+        RetryNext::FlakyPassed => (TextRole::Attention, flaky()),
+        RetryNext::FlakyFailed => (TextRole::Bad, flaky()),
+    }
+}
+
+/// Returns the status of an attempt that left processes running.
+fn leaking_status(outcome: &TestOutcome) -> (TextRole, &'static str) {
+    match outcome {
+        TestOutcome::Passed => (TextRole::Attention, "LEAK"),
+        TestOutcome::Failed { .. }
+        | TestOutcome::TimedOut { .. }
+        | TestOutcome::Error { .. }
+        | TestOutcome::Ignored { .. }
+        | TestOutcome::Cancelled => outcome_status(outcome),
+    }
+}
+
+fn outcome_status(outcome: &TestOutcome) -> (TextRole, &'static str) {
     match outcome {
         TestOutcome::Passed => (TextRole::Good, "PASS"),
         TestOutcome::Failed { .. } => (TextRole::Bad, "FAIL"),
@@ -39,6 +73,12 @@ pub(super) fn status(outcome: &TestOutcome) -> (TextRole, &'static str) {
         TestOutcome::Ignored { .. } => (TextRole::Attention, "IGNORED"),
         TestOutcome::Cancelled => (TextRole::Attention, "CANCELLED"),
     }
+}
+
+/// Returns which processes an attempt left running, if any.
+pub(crate) fn leak(finished: &AttemptFinished) -> Option<String> {
+    let leaked = &finished.leaked;
+    (!leaked.is_empty()).then(|| format!("left running: {leaked}"))
 }
 
 /// Returns the details of an outcome beyond its status, such as an exit code or a reason.

@@ -17,6 +17,7 @@ pub(super) fn totals(model: &RunModel) -> RoundSummary {
         return summary;
     }
     let of = |state| model.counts.get(state);
+    let flaky_passed = u32::try_from(model.flaky_passed().count()).unwrap_or(u32::MAX);
     RoundSummary {
         passed: of(TestState::Passed),
         failed: of(TestState::Failed),
@@ -27,7 +28,8 @@ pub(super) fn totals(model: &RunModel) -> RoundSummary {
         cancelled: of(TestState::Cancelled),
         not_run: of(TestState::Waiting) + of(TestState::Queued) + of(TestState::Running),
         cached: model.cached,
-        flaky: model.flaky,
+        flaky: model.flaky.saturating_sub(flaky_passed),
+        flaky_passed,
         duration_us: summary.duration_us,
     }
 }
@@ -44,9 +46,15 @@ pub(super) fn ended(summary: &RoundSummary) -> u32 {
 
 /// Formats the counts, and returns the role of the text.
 pub(super) fn counts(summary: &RoundSummary) -> (TextRole, String) {
-    let with = |number: u32, what: &str, of_which: u32, which: &str| match of_which {
-        0 => format!("{number} {what}"),
-        some => format!("{number} {what} ({some} {which})"),
+    let with = |number: u32, what: &str, of_which: &[(u32, &str)]| {
+        let of_which = of_which.iter().filter(|(some, _)| *some > 0);
+        let of_which: Vec<_> = of_which
+            .map(|(some, which)| format!("{some} {which}"))
+            .collect();
+        match of_which.is_empty() {
+            true => format!("{number} {what}"),
+            false => format!("{number} {what} ({})", of_which.join(", ")),
+        }
     };
     let errors = if summary.errors == 1 {
         "error"
@@ -54,8 +62,12 @@ pub(super) fn counts(summary: &RoundSummary) -> (TextRole, String) {
         "errors"
     };
     let mut parts = vec![
-        with(summary.passed, "passed", summary.cached, "cached"),
-        with(summary.failed, "failed", summary.flaky, "flaky"),
+        with(
+            summary.passed,
+            "passed",
+            &[(summary.cached, "cached"), (summary.flaky_passed, "flaky")],
+        ),
+        with(summary.failed, "failed", &[(summary.flaky, "flaky")]),
     ];
     for (number, what) in [
         (summary.timed_out, "timed out"),

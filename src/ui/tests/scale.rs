@@ -11,7 +11,6 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::future::pending;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +21,9 @@ use maelstrom_container::spec::{
 use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::driver::{RunSetup, drive};
 use maelstrom_engine::run::event_sink::EventSink;
-use maelstrom_engine::run::message::{AtEnd, HistoryFilter, RunMode, RunOptions};
+use maelstrom_engine::run::message::{
+    AtEnd, HistoryFilter, RepeatPlan, RetryPlacement, RunMode, RunOptions,
+};
 use maelstrom_engine::run::signals::TerminationSignal;
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_engine::schedule::SlotScheduler;
@@ -181,6 +182,7 @@ impl Backend for Instant {
                 usage: ResourceUsage::default(),
                 prepared: Duration::from_micros(100),
                 ran: Duration::from_micros(900),
+                leaked: Default::default(),
             },
         });
         BackendEvent::Started {
@@ -218,7 +220,9 @@ fn run(state_directory: &Path) -> u8 {
         wishes: RunOptions {
             errand: RunMode::Run,
             history: HistoryFilter::All,
-            repeat: NonZeroU32::MIN,
+            repeat: RepeatPlan::ONCE,
+            retry_placement: RetryPlacement::Anywhere,
+            seed: 7,
             stop_after: None,
             at_end: AtEnd::Leave,
             grace: Duration::from_secs(5),
@@ -246,6 +250,8 @@ fn run(state_directory: &Path) -> u8 {
         commands,
         interrupts,
         watching: WatchMode::Off,
+        limit: None,
+        tells_run: false,
     };
     let code = runtime.block_on(drive(setup));
     screen.join().unwrap().unwrap();

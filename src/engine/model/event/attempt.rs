@@ -1,7 +1,10 @@
 //! Events of attempts, the single executions of tests.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
+use maelstrom_container::message::LeakedProcesses;
 use maelstrom_container::spec::ExitStatus;
 
 use super::text::OutputText;
@@ -12,7 +15,13 @@ use crate::ids::{Attempt, TestId, WorkerId};
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum AttemptEvent {
     /// An attempt waits for a slot.
-    Queued { test: TestId, attempt: Attempt },
+    Queued {
+        test: TestId,
+        attempt: Attempt,
+        /// Set if the attempt repeats a failed one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry: Option<RetryStart>,
+    },
     /// An attempt took a slot.
     Started {
         test: TestId,
@@ -28,6 +37,14 @@ pub enum AttemptEvent {
         stream: OutputStream,
         /// The bytes as they were read; may end in the middle of a line or a character.
         text: OutputText,
+    },
+    /// A running attempt takes longer than its test's slow threshold, or than a further multiple of
+    /// it.
+    Slow {
+        test: TestId,
+        attempt: Attempt,
+        /// The multiple that the attempt has reached, in microseconds.
+        after_us: u64,
     },
     /// A part of a test that its framework reports separately has ended (a Go subtest, a phase of
     /// pytest).
@@ -45,7 +62,8 @@ pub enum AttemptEvent {
 
 impl AttemptEvent {
     /// The names of these events in recordings.
-    pub(super) const NAMES: &[&str] = &["queued", "started", "output", "subtest", "finished"];
+    pub(super) const NAMES: &[&str] =
+        &["queued", "started", "output", "slow", "subtest", "finished"];
 }
 
 /// An output stream of a test.
@@ -58,12 +76,54 @@ pub enum OutputStream {
     Joined,
 }
 
+/// An attempt that repeats a failed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryStart {
+    /// The number of this attempt, from 2.
+    pub number: u32,
+    /// The maximum number of attempts.
+    pub attempts_max: u32,
+    /// The time that passes before the attempt waits for a slot, in microseconds.
+    pub delay_us: u64,
+}
+
+/// The place of an attempt among those of a test that is retried when it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryPosition {
+    /// The number of this attempt, from 1.
+    pub number: u32,
+    /// The maximum number of attempts.
+    pub attempts_max: u32,
+    /// What follows from the attempt's end.
+    pub next: RetryNext,
+}
+
+/// What follows from the end of an attempt of a test that is retried when it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryNext {
+    /// The attempt failed, and another one follows. The test does not count yet.
+    Again,
+    /// The attempt is the last. If an earlier one failed, the test counts as failed.
+    Done,
+    /// The attempt passed after one that failed, and the test counts as passed.
+    FlakyPassed,
+    /// The attempt passed after one that failed, and the test counts as failed.
+    FlakyFailed,
+}
+
 /// The outcome and cost of an attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptFinished {
     pub test: TestId,
     pub attempt: Attempt,
     pub outcome: TestOutcome,
+    /// Set if the test is retried when it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPosition>,
+    /// The limit in microseconds at which the attempt was stopped, if that counts as a pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed_at_limit_us: Option<u64>,
     /// Whether an earlier pass was reused instead of running the test.
     pub cached: bool,
     /// The phases of the attempt.
@@ -83,6 +143,43 @@ pub struct AttemptFinished {
     pub joined_bytes: u64,
     /// The place in the source where the test failed, if its framework reports it.
     pub location: Option<SourceLocation>,
+    /// The processes that the test left running. They were killed.
+    #[serde(default, skip_serializing_if = "LeakedProcesses::is_empty")]
+    pub leaked: LeakedProcesses,
+}
+
+impl AttemptFinished {
+    /// Returns whether another attempt follows, so that the test does not count yet.
+    pub fn is_retried(&self) -> bool {
+        self.retry
+            .is_some_and(|retry| retry.next == RetryNext::Again)
+    }
+
+    /// Returns whether the test passed after an earlier attempt of it failed.
+    pub fn is_flaky(&self) -> bool {
+        self.retry.is_some_and(|retry| match retry.next {
+            RetryNext::FlakyPassed | RetryNext::FlakyFailed => true,
+            RetryNext::Again | RetryNext::Done => false,
+        })
+    }
+
+    /// Returns the outcome with which the test counts: that of this attempt, or a failure if the
+    /// attempt passed and the test counts as failed because an earlier attempt did.
+    pub fn counted_outcome(&self) -> Cow<'_, TestOutcome> {
+        match self.retry {
+            Some(RetryPosition {
+                number,
+                attempts_max,
+                next: RetryNext::FlakyFailed,
+            }) => Cow::Owned(TestOutcome::Failed {
+                exit: None,
+                reason: Some(format!(
+                    "flaky: passed at attempt {number} of {attempts_max}, which counts as failed"
+                )),
+            }),
+            Some(_) | None => Cow::Borrowed(&self.outcome),
+        }
+    }
 }
 
 /// The durations of an attempt's phases, in microseconds.

@@ -160,6 +160,7 @@ fn weight(event: &Event) -> usize {
         EventKind::Attempt(
             AttemptEvent::Queued { .. }
             | AttemptEvent::Started { .. }
+            | AttemptEvent::Slow { .. }
             | AttemptEvent::Subtest { .. },
         )
         | EventKind::Build(_)

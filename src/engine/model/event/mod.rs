@@ -13,11 +13,12 @@
 //! 2. A test's [`TestEvent::Discovered`] comes before any other event about it. A round caused by a
 //!    changed file discovers all tests again; those that existed before keep their ids. After a
 //!    test's [`TestEvent::Vanished`] there are no events about it.
-//! 3. Each attempt ([`AttemptEvent`]) goes through `Queued`, `Started`, any number of `Output` and
-//!    `Subtest`, `Finished`. An ignored, cancelled or cached attempt may go from `Queued` (or
+//! 3. Each attempt ([`AttemptEvent`]) goes through `Queued`, `Started`, any number of `Output`,
+//!    `Slow` and `Subtest`, `Finished`. An ignored, cancelled or cached attempt may go from `Queued` (or
 //!    nothing) straight to `Finished`, and a test that ignores itself at run time goes through all;
 //!    what should have been tests and could not be listed goes through any number of `Output`,
-//!    `Finished`. Every attempt has exactly one `Finished`.
+//!    `Finished`. Every attempt has exactly one `Finished`. After the end of an attempt that says
+//!    so ([`RetryNext::Again`]), the next attempt's `Queued` follows.
 //! 4. [`RoundEvent::Started`] and [`RoundEvent::Finished`] bracket the attempts of one pass over
 //!    the tests.
 
@@ -39,7 +40,8 @@ mod worker;
 use serde::Serialize;
 
 pub use self::attempt::{
-    AttemptEvent, AttemptFinished, AttemptTimings, OutputStream, SourceLocation, TestOutcome,
+    AttemptEvent, AttemptFinished, AttemptTimings, OutputStream, RetryNext, RetryPosition,
+    RetryStart, SourceLocation, TestOutcome,
 };
 pub use self::build::{BuildEvent, PackageState};
 pub use self::cluster::{ClusterClient, ClusterEvent, ClusterSample};

@@ -216,6 +216,7 @@ mod tests {
             kind: EventKind::Attempt(AttemptEvent::Queued {
                 test: TestId(3),
                 attempt: Attempt(1),
+                retry: None,
             }),
         }
     }

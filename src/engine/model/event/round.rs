@@ -41,7 +41,8 @@ pub enum RoundCause {
     Watch,
 }
 
-/// The counts of a round. A test that ran several times in it counts once, by its worst outcome.
+/// The counts of a round. A test that ran several times in it counts once, by its worst outcome;
+/// an attempt that was retried does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoundSummary {
     pub passed: u32,
@@ -57,6 +58,13 @@ pub struct RoundSummary {
     pub cached: u32,
     /// Failed tests that passed in another attempt of this round.
     pub flaky: u32,
+    /// Passed tests that failed in an attempt before the last.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub flaky_passed: u32,
     /// The duration of the round in microseconds, without the time the program was suspended.
     pub duration_us: u64,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

@@ -1,14 +1,16 @@
 //! Drives one run: feeds inputs to the run machine and runs its effects.
 //!
 //! One task on a single-threaded runtime awaits one input at a time, in this order of precedence:
-//! signals, commands, discovery events, changed files, the end of discovery, the backend. All
-//! decisions are made in [`super::machine`].
+//! signals, commands, discovery events, changed files, the end of discovery, the machine's alarm,
+//! the backend. All decisions are made in [`super::machine`].
 //!
 //! [`drive`] owns the state for the length of the run. When it returns, the backend is closed.
 //!
 //! The output of tests is passed on; only the end of a running test's output is kept
 //! ([`super::output_tail`]).
 
+mod discovery;
+mod interruption;
 mod setup;
 
 use std::collections::BTreeMap;
@@ -23,27 +25,28 @@ use super::attempt::JobRole;
 use super::debug_shell::DebugShell;
 use super::discarded::DiscardSummary;
 use super::event_sink::EventSink;
-use super::history::{DiscoveryCoverage, HistoryStore};
+use super::history::DiscoveryCoverage;
 use super::history_recorder::HistoryRecorder;
 use super::host::{DiscoveryEvent, DiscoveryHost, HelperAction, HelperJobs, discovery_host};
-use super::machine::{RunState, RunStateMachine};
-use super::message::{HistoryFilter, RunEffect, RunInput};
+use super::machine::RunStateMachine;
+use super::message::{RunEffect, RunInput};
 use super::output_tail::OutputTail;
-use super::signals::TerminationSignal;
 use super::trace;
+use super::variables;
 use super::watch::FileWatcher;
 use crate::log::ProgramLog;
 use crate::shared_process::SharedProcessBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
-use maelstrom_model::error::{ProgramError, help_of, with_causes};
+use maelstrom_model::error::with_causes;
 use maelstrom_model::event::{
     AttemptEvent, BuildEvent, EventKind, OutputStream, RoundEvent, TestEvent, UiCommand,
 };
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::{DiscoverySummary, Framework, ParsedOutput};
-use maelstrom_model::ids::{Attempt, TestId};
+use maelstrom_model::ids::{Attempt, RunId, TestId};
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
+use self::interruption::RunLimit;
 pub use self::setup::RunSetup;
 
 /// How long the backend may take to remove its containers at the end of the run. Containers that
@@ -59,7 +62,7 @@ const HELPER_RANK: JobPriority = JobPriority {
 /// Drives the run to its end and returns the program's exit code.
 pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
     let RunSetup {
-        wishes,
+        mut wishes,
         run,
         notices,
         framework,
@@ -70,7 +73,12 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
         mut commands,
         mut interrupts,
         watching,
+        limit,
+        tells_run,
     } = setup;
+    wishes.repeat.slots = backend.slots();
+    let told_run = tells_run.then_some(run.run);
+    let mut limit = RunLimit::start(limit);
     let (host, mut mail) = discovery_host();
     let mut sentinel = FileWatcher::new(watching, PathBuf::from(&run.directory));
     let directory = PathBuf::from(&run.directory);
@@ -86,6 +94,8 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
         directory,
         shells: DebugShell::new(shell),
         log,
+        alarm_us: None,
+        told_run,
         end: None,
     };
     let mut discovery: DiscoveryFuture<'_, F> = Some(Box::pin(framework.discover(&host)));
@@ -98,9 +108,11 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
         if let Some(exit_code) = driver.end {
             break exit_code;
         }
+        let alarm = driver.alarm();
         tokio::select! {
             biased;
             Some(interrupt) = interrupts.recv() => driver.interrupt(interrupt),
+            notice = limit.reached() => driver.stop_for_limit(notice),
             // A closed channel is always ready: without the condition, the loop would never wait
             // again.
             command = commands.recv(), if watched == UiPresence::Yes => {
@@ -119,6 +131,10 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
                     driver.on_discovery_event(mail, &mut sentinel);
                 }
                 driver.discovered(result);
+            }
+            () = alarm => {
+                driver.alarm_us = None;
+                driver.handle_input(RunInput::Woke);
             }
             event = driver.next_of_backend() => driver.on_backend_event(event),
         }
@@ -176,6 +192,10 @@ struct RunDriver<'a, F, B> {
     directory: PathBuf,
     shells: DebugShell,
     log: &'a ProgramLog,
+    /// When the machine is to be woken, in microseconds since the run began.
+    alarm_us: Option<u64>,
+    /// The id of the run, if tests get to know it.
+    told_run: Option<RunId>,
     end: Option<u8>,
 }
 
@@ -188,63 +208,24 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         }
     }
 
+    /// Returns a future that is ready at the time of the alarm.
+    fn alarm(&self) -> impl Future<Output = ()> + use<F, B> {
+        let now_us = self.outlet.now_us();
+        let wait = self.alarm_us.map(|at_us| at_us.saturating_sub(now_us));
+        async move {
+            match wait {
+                Some(wait_us) => tokio::time::sleep(Duration::from_micros(wait_us)).await,
+                None => pending().await,
+            }
+        }
+    }
+
     async fn next_of_backend(&mut self) -> BackendEvent {
         self.outlet.ready().await;
         self.backend.next().await
     }
 
-    fn interrupt(&mut self, interrupt: TerminationSignal) {
-        tracing::debug!(?interrupt, "the run is to end");
-        match self.machine.state() {
-            RunState::Open | RunState::Closed => {
-                self.handle_input(RunInput::Command(UiCommand::Cancel))
-            }
-            RunState::Stopping | RunState::Killing => {
-                self.handle_input(RunInput::Command(UiCommand::Kill))
-            }
-            RunState::Idle | RunState::Over => {}
-        }
-        self.handle_input(RunInput::Command(UiCommand::Leave));
-    }
-
-    fn on_discovery_event(&mut self, mail: DiscoveryEvent, sentinel: &mut FileWatcher) {
-        match mail {
-            DiscoveryEvent::Event(event) => self.handle_input(RunInput::Fact(event)),
-            DiscoveryEvent::Reminder(notice) => {
-                if self.notebook.remind(&notice.text) {
-                    self.handle_input(RunInput::Fact(EventKind::Notice(notice)));
-                }
-            }
-            DiscoveryEvent::StateDirectory(directory) => {
-                self.log.keep_in(&directory);
-                self.shells.keep_jobs_in(directory.join("jobs"));
-                if let Some(notice) = self.notebook.open(HistoryStore::new(&directory)) {
-                    self.handle_input(RunInput::Fact(EventKind::Notice(notice)));
-                }
-            }
-            DiscoveryEvent::Watch(list) => {
-                if let Some(input) = sentinel.watch(list) {
-                    self.handle_input(input);
-                }
-            }
-            DiscoveryEvent::Found { tests, priority } => {
-                let tests = tests.into_iter();
-                let tests = tests.map(|test| self.notebook.look_up(test, priority));
-                let tests = tests.collect();
-                self.handle_input(RunInput::Found(tests));
-            }
-            DiscoveryEvent::Broken(entry) => self.handle_input(RunInput::Broken(entry)),
-            DiscoveryEvent::Run { id, job, reply } => {
-                trace::helper_waits(id, &job);
-                self.helpers.began(id, reply);
-                self.backend.submit(id, job, HELPER_RANK);
-            }
-            DiscoveryEvent::StopAfter(failures) => self.machine.stop_after(failures),
-            DiscoveryEvent::Forget(id) => self.forget(id),
-        }
-    }
-
-    fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
+    fn submit(&mut self, id: JobId, mut job: Job, rank: JobPriority) {
         let member = match JobRole::of(id) {
             JobRole::Attempt(test, _) => {
                 let key = self.machine.key(test);
@@ -254,36 +235,15 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         };
         match member {
             Some(member) => self.backend.submit_member(id, member, job, rank),
-            None => self.backend.submit(id, job, rank),
+            None => {
+                if let JobRole::Attempt(test, _) = JobRole::of(id)
+                    && let Some(key) = self.machine.key(test)
+                {
+                    variables::add(&mut job, key, self.told_run);
+                }
+                self.backend.submit(id, job, rank);
+            }
         }
-    }
-
-    fn forget(&mut self, helper: JobId) {
-        if self.helpers.forget(helper) {
-            self.backend.stop(helper, StopMode::Kill);
-        }
-    }
-
-    fn discovered(&mut self, result: Result<DiscoverySummary, F::Error>) {
-        let (coverage, input) = match result {
-            Ok(summary) => (
-                match (summary.deselected, self.machine.history_filter()) {
-                    (0, HistoryFilter::All) => DiscoveryCoverage::Whole,
-                    (_, HistoryFilter::All | HistoryFilter::Failed) => DiscoveryCoverage::Partial,
-                },
-                RunInput::DiscoveryFinished(summary),
-            ),
-            Err(error) => (
-                DiscoveryCoverage::Partial,
-                RunInput::DiscoveryFailed {
-                    exit_code: error.exit_code(),
-                    message: with_causes(&error),
-                    help: help_of(&error),
-                },
-            ),
-        };
-        self.notebook.discovery_is_over(coverage);
-        self.handle_input(input);
     }
 
     fn on_backend_event(&mut self, event: BackendEvent) {
@@ -399,24 +359,6 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         }
     }
 
-    /// Drops an abandoned discovery's events about tests. Helper jobs whose result nobody awaits
-    /// are not started.
-    fn read_leftovers(&mut self, mail: &mut UnboundedReceiver<DiscoveryEvent>) {
-        while let Ok(mail) = mail.try_recv() {
-            match mail {
-                DiscoveryEvent::Event(event) => self.handle_input(RunInput::Fact(event)),
-                DiscoveryEvent::Forget(id) => self.forget(id),
-                DiscoveryEvent::StateDirectory(_)
-                | DiscoveryEvent::Reminder(_)
-                | DiscoveryEvent::StopAfter(_)
-                | DiscoveryEvent::Watch(_)
-                | DiscoveryEvent::Found { .. }
-                | DiscoveryEvent::Broken(_)
-                | DiscoveryEvent::Run { .. } => {}
-            }
-        }
-    }
-
     /// Emits an event. Adds the shell command to a description, and sends a description with a
     /// shell command after a failure.
     fn emit(&mut self, mut event: EventKind) {
@@ -477,9 +419,13 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
                 RunEffect::Release => self.backend.release(),
                 RunEffect::Suspend => self.backend.suspend(),
                 RunEffect::Resume => self.backend.resume(),
-                RunEffect::Record { test, history, ran } => {
-                    self.notebook.record(test, history, ran)
-                }
+                RunEffect::WakeAt { at_us } => self.alarm_us = at_us,
+                RunEffect::Record {
+                    test,
+                    history,
+                    stability,
+                    ran,
+                } => self.notebook.record(test, history, stability, ran),
                 RunEffect::SaveHistory => {
                     // After the last round the machine is in `Over` and accepts nothing more, so
                     // the notice does not go through it.

@@ -1,6 +1,7 @@
 //! The inputs of a run: its options, its framework and backend, and the channels to and from it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -35,4 +36,8 @@ pub struct RunSetup<'a, F, B> {
     pub interrupts: UnboundedReceiver<TerminationSignal>,
     /// Whether changed files start rounds.
     pub watching: WatchMode,
+    /// The time after which the run is cancelled.
+    pub limit: Option<Duration>,
+    /// Whether variables tell tests the id of the run and their slot.
+    pub tells_run: bool,
 }

@@ -35,6 +35,9 @@ pub(super) struct CaseHistory {
     /// The outcome of the latest run.
     #[serde(default)]
     pub outcome: PreviousOutcome,
+    /// The results of the last runs, one letter for each, the latest last.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub recent: String,
 }
 
 #[derive(Deserialize)]
@@ -149,7 +152,11 @@ mod tests {
             PreviousOutcome::Failure,
         ]);
         let case =
-            (timings, outcome).prop_map(|(timings, outcome)| CaseHistory { timings, outcome });
+            (timings, outcome, "[pfk]{0,3}").prop_map(|(timings, outcome, recent)| CaseHistory {
+                timings,
+                outcome,
+                recent,
+            });
         let cases = prop::collection::btree_map(name.clone(), case, 1..5);
         let artifacts = prop::collection::btree_map(name.clone(), cases, 1..4);
         prop::collection::btree_map(name, artifacts, 0..4)
@@ -185,6 +192,7 @@ mod tests {
                 CaseHistory {
                     timings,
                     outcome: PreviousOutcome::Success,
+                    recent: "ppk".to_owned(),
                 },
             )
         };

@@ -1,8 +1,9 @@
 //! Stores the history of tests: how they ended in earlier runs and how long they took.
 //!
 //! The history is kept in `test-listing.toml` in the state directory, version 3: package, artifact
-//! and case, and for each case up to three `timings` in seconds and an `outcome`. It only affects
-//! the order of tests and the estimates on screen, so it never fails a run: an invalid file counts
+//! and case, and for each case up to three `timings` in seconds, an `outcome`, and the results of the
+//! last runs as `recent`, one letter for each: `p` passed, `f` failed, `k` flaky. It only affects
+//! which tests are selected, their order and the estimates on screen, so it never fails a run: an invalid file counts
 //! as empty, a file that cannot be written stays as it was, and a notice says so.
 //!
 //! Several runs may share the directory. Each run merges its results into the current file under a
@@ -20,12 +21,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::format::{CaseHistory, PackageHistories};
+use super::tally::ResultStability;
 use maelstrom_container::private;
 use maelstrom_model::event::PreviousOutcome;
 use maelstrom_model::job::TestKey;
 
 /// The number of timings kept per test: enough to even out a slow run.
 const TIMINGS_MAX: usize = 3;
+
+/// The mean time from which a test is slow: that from which reports list it.
+const SLOW_MIN: Duration = Duration::from_secs(1);
+
+/// The number of runs that `recent` holds.
+const RECENT_MAX: usize = 10;
+/// A run in which all copies of the test passed at the first attempt.
+const RECENT_PASSED: char = 'p';
+/// A run in which the test failed.
+const RECENT_FAILED: char = 'f';
+/// A run in which the test both failed and passed.
+const RECENT_FLAKY: char = 'k';
 
 /// The maximum file size. 100,000 tests take about 15 MB, so a larger file is no history.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -77,10 +91,24 @@ pub struct PreviousResult {
     pub estimate: Option<Duration>,
 }
 
+/// What earlier runs say of one test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PastScore {
+    /// Whether it failed when it last ran.
+    pub failed: bool,
+    /// In how many of the last ten runs it both failed and passed.
+    pub flaky: usize,
+    /// Whether it takes a second or longer on average.
+    pub slow: bool,
+    /// Whether it never ran.
+    pub new: bool,
+}
+
 /// The result of one test in this run. Kept small, since there may be 100,000 of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TestRecord {
     history: PreviousOutcome,
+    stability: ResultStability,
     count: u8,
     /// The latest timing last, in microseconds. A longer time than 71 minutes is stored as 71
     /// minutes.
@@ -117,6 +145,28 @@ impl PreviousRuns {
         artifacts.flat_map(|cases| cases.keys().cloned()).collect()
     }
 
+    /// Returns what the earlier runs say of a test.
+    pub fn of(&self, package: &str, artifact: &str, name: &str) -> PastScore {
+        let artifacts = self.packages.get(package);
+        let cases = artifacts.and_then(|artifacts| artifacts.get(artifact));
+        cases.and_then(|cases| cases.get(name)).map_or(
+            PastScore {
+                new: true,
+                ..PastScore::default()
+            },
+            |case| PastScore {
+                failed: case.outcome == PreviousOutcome::Failure,
+                flaky: case
+                    .recent
+                    .chars()
+                    .filter(|run| *run == RECENT_FLAKY)
+                    .count(),
+                slow: mean(&case.timings).is_some_and(|mean| mean >= SLOW_MIN),
+                new: case.outcome == PreviousOutcome::New,
+            },
+        )
+    }
+
     /// Removes and returns the previous result of a test. Each result is needed once, and removing
     /// it keeps 100,000 tests from being held twice.
     pub fn take(&mut self, key: &TestKey) -> PreviousResult {
@@ -146,20 +196,29 @@ fn mean(timings: &[f64]) -> Option<Duration> {
 
 impl TestRecord {
     /// Creates the record of a test's first execution in this run.
-    pub fn new(history: PreviousOutcome, ran: Duration) -> Self {
+    pub fn new(history: PreviousOutcome, stability: ResultStability, ran: Duration) -> Self {
         let lesson = TestRecord {
             history,
+            stability,
             count: 0,
             timings_us: [0; TIMINGS_MAX],
         };
-        lesson.and(history, ran)
+        lesson.and(history, stability, ran)
     }
 
     /// Adds another execution in this run. `history` is the outcome of the test as a whole. A test
     /// that could not be started ran for no time, which says nothing about its duration.
     #[must_use]
-    pub fn and(mut self, history: PreviousOutcome, ran: Duration) -> Self {
+    pub fn and(
+        mut self,
+        history: PreviousOutcome,
+        stability: ResultStability,
+        ran: Duration,
+    ) -> Self {
         self.history = history;
+        if stability == ResultStability::Flaky {
+            self.stability = stability;
+        }
         if ran.is_zero() {
             return self;
         }
@@ -173,6 +232,15 @@ impl TestRecord {
 
     fn merge_into(&self, case: &mut CaseHistory) {
         case.outcome = self.history;
+        case.recent.push(match (self.stability, self.history) {
+            (ResultStability::Flaky, _) => RECENT_FLAKY,
+            (ResultStability::Steady, PreviousOutcome::Failure) => RECENT_FAILED,
+            (ResultStability::Steady, PreviousOutcome::Success | PreviousOutcome::New) => {
+                RECENT_PASSED
+            }
+        });
+        let surplus = case.recent.chars().count().saturating_sub(RECENT_MAX);
+        case.recent = case.recent.chars().skip(surplus).collect();
         let older = TIMINGS_MAX.saturating_sub(self.count.into());
         let seconds = |timing_us: &u32| f64::from(*timing_us) / 1e6;
         case.timings

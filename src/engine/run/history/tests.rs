@@ -15,7 +15,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 fn save_one(store: &HistoryStore, key: &TestKey, history: PreviousOutcome, ran: u64) {
-    let lesson = TestRecord::new(history, seconds(ran));
+    let lesson = TestRecord::new(history, ResultStability::Steady, seconds(ran));
     let found = [(key, Some(&lesson))];
     let saved = store
         .save(found.into_iter(), DiscoveryCoverage::Partial)
@@ -65,10 +65,12 @@ fn the_file_has_the_documented_form() {
     [p."cli(test)"."c d"]
     timings = [2.0]
     outcome = "failure"
+    recent = "f"
 
     [p."p(library)"."a::b"]
     timings = [1.0]
     outcome = "success"
+    recent = "p"
     "#);
 }
 
@@ -82,9 +84,17 @@ fn the_three_latest_timings_make_the_estimate() {
     }
     assert_eq!(known(&store, &key).estimate, Some(seconds(4)));
 
-    let mut lesson = TestRecord::new(PreviousOutcome::Success, seconds(100));
+    let mut lesson = TestRecord::new(
+        PreviousOutcome::Success,
+        ResultStability::Steady,
+        seconds(100),
+    );
     for ran in [10, 11, 12] {
-        lesson = lesson.and(PreviousOutcome::Failure, seconds(ran));
+        lesson = lesson.and(
+            PreviousOutcome::Failure,
+            ResultStability::Steady,
+            seconds(ran),
+        );
     }
     let found = [(&key, Some(&lesson))];
     store
@@ -95,6 +105,52 @@ fn the_three_latest_timings_make_the_estimate() {
         estimate: Some(seconds(11)),
     };
     assert_eq!(known(&store, &key), expected);
+}
+
+#[test]
+fn the_last_runs_say_what_a_test_is_like() {
+    let home = tempfile::tempdir().unwrap();
+    let store = HistoryStore::new(home.path());
+    let key = key("p", "p(library)", "a");
+    let of = |store: &HistoryStore| store.load().unwrap().of("p", "p(library)", "a");
+    let new = PastScore {
+        new: true,
+        ..PastScore::default()
+    };
+    assert_eq!(of(&store), new);
+    let save = |history, stability, ran| {
+        let lesson = TestRecord::new(history, stability, seconds(ran));
+        let found = [(&key, Some(&lesson))];
+        store
+            .save(found.into_iter(), DiscoveryCoverage::Partial)
+            .unwrap();
+    };
+    save(PreviousOutcome::Success, ResultStability::Flaky, 0);
+    save(PreviousOutcome::Failure, ResultStability::Steady, 3);
+    let expected = PastScore {
+        failed: true,
+        flaky: 1,
+        slow: true,
+        new: false,
+    };
+    assert_eq!(of(&store), expected);
+    // Ten runs are remembered.
+    for _ in 0..9 {
+        assert_eq!(of(&store).flaky, 1);
+        save(PreviousOutcome::Success, ResultStability::Steady, 0);
+    }
+    assert_eq!(of(&store).flaky, 0);
+}
+
+/// An earlier version wrote no results of single runs.
+#[test]
+fn an_old_file_has_no_flaky_tests() {
+    let home = tempfile::tempdir().unwrap();
+    let store = HistoryStore::new(home.path());
+    let text = "version = 3\n[p.l.a]\ntimings = [0.5]\noutcome = \"failure\"\n";
+    fs::write(store.path(), text).unwrap();
+    let past = store.load().unwrap().of("p", "l", "a");
+    assert_eq!((past.failed, past.flaky, past.new), (true, 0, false));
 }
 
 #[test]

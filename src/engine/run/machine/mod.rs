@@ -23,28 +23,36 @@
 //! - The events follow the four rules of [`maelstrom_model::event`], and contain everything that a
 //!   user interface may show.
 //! - Discovery runs only in `Open`.
+//! - Each test of a round counts once. No attempt of it starts after one that passed (apart from
+//!   the copies of `--repeat`), after the last of its retries, or once the round is stopped.
 //!
 //! The backend handles slots, the order of the queue, timeouts and grace periods; the driver
-//! handles files and signals.
+//! handles files, signals and the alarm.
 
+mod alarm;
+mod attempts;
 mod failed_only;
+mod repeats;
 mod rounds;
 mod stopping;
 mod transitions;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use super::attempt_environment::AttemptEnvironments;
 use super::describe::describe;
 use super::message::{AtEnd, FoundTest, HistoryFilter, RunEffect, RunInput, RunOptions};
-use super::tally::AttemptTally;
+use super::tally::{AttemptSeries, AttemptTally};
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::event::{
     EventKind, OutputStream, PreviousOutcome, RoundCause, RunEvent, RunStarted, SourceLocation,
     TestEvent, UiCommand,
 };
-use maelstrom_model::ids::{Attempt, TestId};
+use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 use maelstrom_model::job::{IgnoredTest, Job, TestKey};
+use maelstrom_model::policy::TestPolicy;
 
 /// An input that is invalid in the current state. The machine has not changed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -76,7 +84,10 @@ struct TrackedTest {
     key: TestKey,
     work: TestAction,
     rank: JobPriority,
+    policy: Arc<TestPolicy>,
     attempts: u32,
+    /// The number of copies that the round has queued.
+    copies: u32,
     /// How the test ended when it last ran, in this run or an earlier one.
     last: PreviousOutcome,
     /// The round to which `tally` belongs.
@@ -122,12 +133,29 @@ impl TestAction {
     }
 }
 
+/// An attempt that has not ended.
 #[derive(Debug)]
-enum ActiveAttempt {
+struct ActiveAttempt {
+    /// The attempts that it repeats.
+    series: AttemptSeries,
+    /// Its time in the agenda.
+    due_us: Option<u64>,
+    phase: AttemptPhase,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum AttemptPhase {
+    /// The attempt is a retry whose job is submitted later.
+    Delayed {
+        /// The worker that ran the attempt before.
+        worker: Option<WorkerId>,
+    },
     Queued {
         since_us: u64,
     },
     Running {
+        worker: WorkerId,
+        began_us: u64,
         queued_us: u64,
         written: WrittenBytes,
     },
@@ -201,6 +229,13 @@ pub struct RunStateMachine {
     discovery_code: Option<u8>,
     tests: Vec<TrackedTest>,
     active: BTreeMap<(TestId, Attempt), ActiveAttempt>,
+    /// Attempts of tests that the user stopped: nothing follows them.
+    stopped: BTreeSet<(TestId, Attempt)>,
+    /// When something is to happen to an attempt. Times are without the time of suspensions.
+    agenda: BTreeSet<(u64, TestId, Attempt)>,
+    /// The time at which the driver wakes the machine.
+    alarm_us: Option<u64>,
+    environments: AttemptEnvironments,
     rerun: BTreeSet<TestId>,
     watch: WatchState,
     change: PendingChange,
@@ -212,6 +247,10 @@ pub struct RunStateMachine {
     held_back: Vec<FoundTest>,
     round: u32,
     round_began_us: u64,
+    /// When the first attempt of the round was started.
+    first_start_us: Option<u64>,
+    /// The number of tests that run in the round.
+    round_tests: u32,
     stillness: SuspendedTime,
     round_failures: u32,
     ends: u32,
@@ -229,6 +268,10 @@ impl RunStateMachine {
             discovery_code: None,
             tests: Vec::new(),
             active: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            agenda: BTreeSet::new(),
+            alarm_us: None,
+            environments: AttemptEnvironments::default(),
             rerun: BTreeSet::new(),
             watch: WatchState::Off,
             change: PendingChange::None,
@@ -237,6 +280,8 @@ impl RunStateMachine {
             held_back: Vec::new(),
             round: 0,
             round_began_us: 0,
+            first_start_us: None,
+            round_tests: 0,
             stillness: SuspendedTime::default(),
             round_failures: 0,
             ends: 0,
@@ -298,7 +343,7 @@ impl RunStateMachine {
                     message,
                     help,
                 },
-            ) => self.discovery_failed(exit_code, message, help),
+            ) => self.discovery_failed(now_us, exit_code, (message, help)),
             (
                 Closed | Stopping | Killing | Idle | Over,
                 RunInput::Found(_)
@@ -314,7 +359,7 @@ impl RunStateMachine {
                 self.unwatched(message, help);
             }
             (Open | Closed | Stopping | Killing | Idle, RunInput::Changed(changes)) => {
-                self.changed(changes);
+                self.changed(now_us, changes);
             }
             (
                 Over,
@@ -357,7 +402,7 @@ impl RunStateMachine {
                     result,
                     reading,
                 },
-            ) => self.finished((test, attempt), result, reading)?,
+            ) => self.finished(now_us, (test, attempt), result, reading)?,
             (
                 Idle | Over,
                 RunInput::Started { .. } | RunInput::Output { .. } | RunInput::Finished { .. },
@@ -367,11 +412,14 @@ impl RunStateMachine {
                 Open | Closed | Stopping | Killing | Idle,
                 RunInput::BackendLost { message, help },
             ) => {
-                self.lost(message, help);
+                self.lost(now_us, message, help);
             }
             (Over, RunInput::BackendLost { .. }) => {
                 return Err(self.unexpected("the loss of the backend"));
             }
+
+            (Open | Closed | Stopping | Killing | Idle, RunInput::Woke) => self.woke(now_us),
+            (Over, RunInput::Woke) => return Err(self.unexpected("an alarm")),
 
             (Open | Closed | Stopping | Killing | Idle, RunInput::Command(command)) => {
                 self.command(now_us, command)?;
@@ -379,15 +427,16 @@ impl RunStateMachine {
             (Over, RunInput::Command(_)) => return Err(self.unexpected("a command")),
         }
         self.finish_round(now_us);
+        self.set_alarm();
         Ok(())
     }
 
     fn command(&mut self, now_us: u64, command: UiCommand) -> Result<(), UnexpectedInputError> {
         match command {
             UiCommand::Rerun { tests } => self.ask_rerun(tests),
-            UiCommand::CancelTest { test } => self.cancel_test(test)?,
-            UiCommand::Cancel => self.cancel()?,
-            UiCommand::Kill => self.kill()?,
+            UiCommand::CancelTest { test } => self.cancel_test(now_us, test)?,
+            UiCommand::Cancel => self.cancel(now_us)?,
+            UiCommand::Kill => self.kill(now_us)?,
             UiCommand::Pause => self.emit_backend_effect(RunEffect::Hold, RunEvent::Paused),
             UiCommand::Resume => self.emit_backend_effect(RunEffect::Release, RunEvent::Resumed),
             UiCommand::Suspend => self.suspend(now_us),

@@ -47,6 +47,8 @@ impl RunStateMachine {
     pub(super) fn begin_round(&mut self, now_us: u64, cause: RoundCause) {
         self.round += 1;
         self.round_began_us = self.stillness.moving_us(now_us);
+        self.first_start_us = None;
+        self.round_tests = 0;
         self.round_failures = 0;
         let round = self.round;
         self.emit(RoundEvent::Started { round, cause });
@@ -102,6 +104,7 @@ impl RunStateMachine {
                 for test in std::mem::take(&mut self.rerun) {
                     self.queue(now_us, test);
                 }
+                self.fill_slots(now_us);
                 // Ignored tests end as soon as they are queued, so the round may be over already.
                 self.finish_round(now_us);
             }

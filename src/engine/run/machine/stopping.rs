@@ -4,7 +4,8 @@
 use std::num::NonZeroU32;
 
 use super::{
-    ActiveAttempt, BackendLink, RunCancellation, RunState, RunStateMachine, UnexpectedInputError,
+    ActiveAttempt, AttemptPhase, BackendLink, RunCancellation, RunState, RunStateMachine,
+    UnexpectedInputError,
 };
 use crate::run::attempt::JobRole;
 use crate::run::ending::{blank, micros};
@@ -19,7 +20,7 @@ impl RunStateMachine {
         self.wishes.stop_after.get_or_insert(failures);
     }
 
-    pub(super) fn stop_if_enough(&mut self) {
+    pub(super) fn stop_if_enough(&mut self, now_us: u64) {
         let Some(limit) = self.wishes.stop_after else {
             return;
         };
@@ -30,7 +31,7 @@ impl RunStateMachine {
         if self.round_failures < limit.get() {
             return;
         }
-        self.stop_round(RunState::Stopping, Some(StopMode::Kill));
+        self.stop_round(now_us, RunState::Stopping, Some(StopMode::Kill));
         let text = match limit.get() {
             1 => "stopped after the first failure".to_owned(),
             more => format!("stopped after {more} failures"),
@@ -38,22 +39,24 @@ impl RunStateMachine {
         self.notice(NoticeSeverity::Info, text, None);
     }
 
-    pub(super) fn cancel_test(&mut self, test: TestId) -> Result<(), UnexpectedInputError> {
+    pub(super) fn cancel_test(
+        &mut self,
+        now_us: u64,
+        test: TestId,
+    ) -> Result<(), UnexpectedInputError> {
         let attempts = (test, Attempt(0))..=(test, Attempt(u32::MAX));
         let active: Vec<_> = self.active.range(attempts).map(|(id, _)| *id).collect();
         if active.is_empty() {
             return Err(self.unexpected("cancelling a test that is not under way"));
         }
         for (test, attempt) in active {
-            self.effects.push_back(RunEffect::Stop {
-                id: JobRole::Attempt(test, attempt).job(),
-                how: StopMode::Terminate,
-            });
+            self.stopped.insert((test, attempt));
+            self.stop_attempt(now_us, (test, attempt), StopMode::Terminate);
         }
         Ok(())
     }
 
-    pub(super) fn cancel(&mut self) -> Result<(), UnexpectedInputError> {
+    pub(super) fn cancel(&mut self, now_us: u64) -> Result<(), UnexpectedInputError> {
         match self.state {
             RunState::Open | RunState::Closed | RunState::Stopping => {}
             RunState::Killing | RunState::Idle | RunState::Over => {
@@ -65,22 +68,22 @@ impl RunStateMachine {
         self.emit(RunEvent::Cancelling {
             grace_us: micros(self.wishes.grace),
         });
-        self.stop_round(RunState::Stopping, Some(StopMode::Terminate));
+        self.stop_round(now_us, RunState::Stopping, Some(StopMode::Terminate));
         Ok(())
     }
 
-    pub(super) fn kill(&mut self) -> Result<(), UnexpectedInputError> {
+    pub(super) fn kill(&mut self, now_us: u64) -> Result<(), UnexpectedInputError> {
         match self.state {
             RunState::Open | RunState::Closed | RunState::Stopping | RunState::Killing => {}
             RunState::Idle | RunState::Over => return Err(self.unexpected("killing")),
         }
         self.interruption = RunCancellation::Cancelled;
         self.rerun.clear();
-        self.stop_round(RunState::Killing, Some(StopMode::Kill));
+        self.stop_round(now_us, RunState::Killing, Some(StopMode::Kill));
         Ok(())
     }
 
-    pub(super) fn lost(&mut self, message: String, help: Option<String>) {
+    pub(super) fn lost(&mut self, now_us: u64, message: String, help: Option<String>) {
         self.link = BackendLink::Lost;
         self.rerun.clear();
         self.notice(NoticeSeverity::Error, message.clone(), help);
@@ -90,20 +93,22 @@ impl RunStateMachine {
             RunState::Stopping | RunState::Killing | RunState::Idle | RunState::Over => {}
         }
         for ((test, attempt), active) in std::mem::take(&mut self.active) {
-            let outcome = match active {
-                ActiveAttempt::Queued { .. } => TestOutcome::Cancelled,
-                ActiveAttempt::Running { .. } => TestOutcome::Error {
+            let outcome = match active.phase {
+                AttemptPhase::Delayed { .. } | AttemptPhase::Queued { .. } => {
+                    TestOutcome::Cancelled
+                }
+                AttemptPhase::Running { .. } => TestOutcome::Error {
                     message: message.clone(),
                 },
             };
-            self.end(active, blank(test, attempt, outcome));
+            self.end(now_us, active, blank(test, attempt, outcome));
         }
     }
 
-    pub(super) fn stop_round(&mut self, next: RunState, running: Option<StopMode>) {
+    pub(super) fn stop_round(&mut self, now_us: u64, next: RunState, running: Option<StopMode>) {
         self.abandon_discovery();
         self.state = next;
-        self.stop_active(running);
+        self.stop_active(now_us, running);
     }
 
     fn abandon_discovery(&mut self) {
@@ -119,15 +124,35 @@ impl RunStateMachine {
 
     /// Takes all waiting attempts out of the queue. Running attempts are stopped too if `running`
     /// says how.
-    pub(super) fn stop_active(&mut self, running: Option<StopMode>) {
-        for (&(test, attempt), active) in &self.active {
-            let how = match (active, running) {
-                (ActiveAttempt::Queued { .. }, how) => how.unwrap_or(StopMode::Terminate),
-                (ActiveAttempt::Running { .. }, Some(how)) => how,
-                (ActiveAttempt::Running { .. }, None) => continue,
-            };
+    pub(super) fn stop_active(&mut self, now_us: u64, running: Option<StopMode>) {
+        let how = |active: &ActiveAttempt| match active.phase {
+            AttemptPhase::Delayed { .. } | AttemptPhase::Queued { .. } => {
+                Some(running.unwrap_or(StopMode::Terminate))
+            }
+            AttemptPhase::Running { .. } => running,
+        };
+        let stops = self.active.iter();
+        let stops = stops.filter_map(|(&id, active)| Some((id, how(active)?)));
+        for (id, how) in stops.collect::<Vec<_>>() {
+            self.stop_attempt(now_us, id, how);
+        }
+    }
+
+    /// Stops an attempt. One that has no job yet ends at once.
+    fn stop_attempt(&mut self, now_us: u64, id: (TestId, Attempt), how: StopMode) {
+        let delayed = self
+            .active
+            .get(&id)
+            .is_some_and(|active| match active.phase {
+                AttemptPhase::Delayed { .. } => true,
+                AttemptPhase::Queued { .. } | AttemptPhase::Running { .. } => false,
+            });
+        let (test, attempt) = id;
+        if !delayed {
             let id = JobRole::Attempt(test, attempt).job();
             self.effects.push_back(RunEffect::Stop { id, how });
+        } else if let Some(active) = self.active.remove(&id) {
+            self.end(now_us, active, blank(test, attempt, TestOutcome::Cancelled));
         }
     }
 }

@@ -1,24 +1,20 @@
 //! The actions of the run machine's transitions. The parent module selects the action.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use super::{
-    ActiveAttempt, BrokenTest, RunState, RunStateMachine, TestAction, TrackedTest,
-    UnexpectedInputError, WrittenBytes,
-};
-use crate::run::attempt::JobRole;
-use crate::run::ending::{blank, count, judged, micros, outcome, recorded_history};
+use super::{BrokenTest, RunState, RunStateMachine, TestAction, TrackedTest};
+use crate::run::ending::{count, micros};
 use crate::run::message::{FoundTest, HistoryFilter, RunEffect, RunMode};
-use crate::run::tally::{AttemptProgress, AttemptTally, ResultSource, TestStatus};
+use crate::run::tally::AttemptTally;
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::event::{
-    AttemptEvent, AttemptFinished, EventKind, NoticeSeverity, OutputStream, OutputText,
-    PreviousOutcome, RunEvent, SourceLocation, TestEvent, TestInfo, TestOutcome, UserNotice,
+    AttemptEvent, EventKind, NoticeSeverity, OutputStream, OutputText, PreviousOutcome, RunEvent,
+    TestEvent, TestInfo, UserNotice,
 };
-use maelstrom_model::exit_code;
-use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
-use maelstrom_model::ids::{Attempt, TestId, WorkerId};
-use maelstrom_model::job::{JobResult, TestKey};
+use maelstrom_model::framework::{BrokenEntry, DiscoverySummary};
+use maelstrom_model::ids::{Attempt, TestId};
+use maelstrom_model::job::TestKey;
+use maelstrom_model::policy::TestPolicy;
 
 impl RunStateMachine {
     pub(super) fn found(&mut self, now_us: u64, found: Vec<FoundTest>) {
@@ -53,12 +49,12 @@ impl RunStateMachine {
                 None => TestAction::Run(case.job),
             };
             // New tests and tests that failed last time come first, so that failures show early.
-            let priority = priority.unwrap_or(match history {
+            let priority = priority.or(case.policy.priority).unwrap_or(match history {
                 PreviousOutcome::New | PreviousOutcome::Failure => 1,
                 PreviousOutcome::Success => 0,
             });
             let rank = JobPriority { priority, estimate };
-            info.test = self.enter(case.key, work, rank, history);
+            info.test = self.enter(case.key, work, (rank, case.policy), history);
             infos.push(info);
         }
         let ids: Vec<TestId> = infos.iter().map(|info| info.test).collect();
@@ -79,8 +75,8 @@ impl RunStateMachine {
             message: entry.message,
             location: entry.location,
         }));
-        let rank = JobPriority::default();
-        let test = self.enter(entry.key, work, rank, PreviousOutcome::New);
+        let handling = (JobPriority::default(), Arc::default());
+        let test = self.enter(entry.key, work, handling, PreviousOutcome::New);
         info.test = test;
         self.emit(TestEvent::Discovered { tests: vec![info] });
         // The output has to come before the end of the attempt, which `queue` emits. So the
@@ -122,7 +118,7 @@ impl RunStateMachine {
         &mut self,
         key: TestKey,
         work: TestAction,
-        rank: JobPriority,
+        (rank, policy): (JobPriority, Arc<TestPolicy>),
         last: PreviousOutcome,
     ) -> TestId {
         if let Some(id) = self.claim(&key)
@@ -130,6 +126,7 @@ impl RunStateMachine {
         {
             test.work = work;
             test.rank = rank;
+            test.policy = policy;
             return id;
         }
         let id = test_id(self.tests.len());
@@ -137,7 +134,9 @@ impl RunStateMachine {
             key,
             work,
             rank,
+            policy,
             attempts: 0,
+            copies: 0,
             last,
             round: 0,
             tally: AttemptTally::default(),
@@ -167,13 +166,14 @@ impl RunStateMachine {
             selected,
             deselected,
         });
+        self.fill_slots(now_us);
     }
 
     pub(super) fn discovery_failed(
         &mut self,
+        now_us: u64,
         exit_code: u8,
-        message: String,
-        help: Option<String>,
+        (message, help): (String, Option<String>),
     ) {
         self.discovery_code = Some(exit_code);
         self.notice(NoticeSeverity::Error, message, help);
@@ -185,192 +185,7 @@ impl RunStateMachine {
         // Running tests may finish, and their results are reported. Waiting tests would only delay
         // the end of a failed run.
         self.state = RunState::Stopping;
-        self.stop_active(None);
-    }
-
-    pub(super) fn queue(&mut self, now_us: u64, id: TestId) {
-        let Some(test) = self.tests.get_mut(id.index()) else {
-            return;
-        };
-        test.round = self.round;
-        test.tally = AttemptTally::default();
-        test.failure = None;
-        let job = match &test.work {
-            TestAction::Run(job) => job.clone(),
-            TestAction::Ignore(ignored) => {
-                let reason = ignored.0.reason.clone();
-                return self.end_unrun(id, TestOutcome::Ignored { reason }, None);
-            }
-            TestAction::Report(breakage) => {
-                let location = breakage.location.clone();
-                let message = breakage.message.clone();
-                return self.end_unrun(id, TestOutcome::Error { message }, location);
-            }
-            TestAction::Gone => return,
-        };
-        let since_us = self.stillness.moving_us(now_us);
-        for _ in 0..self.wishes.repeat.get() {
-            test.attempts += 1;
-            let attempt = Attempt(test.attempts);
-            self.active
-                .insert((id, attempt), ActiveAttempt::Queued { since_us });
-            let queued = EventKind::Attempt(AttemptEvent::Queued { test: id, attempt });
-            self.effects.push_back(RunEffect::Emit(queued));
-            self.effects.push_back(RunEffect::Submit {
-                id: JobRole::Attempt(id, attempt).job(),
-                job: job.clone(),
-                rank: test.rank,
-            });
-        }
-    }
-
-    /// Ends a test that is only reported, not run.
-    fn end_unrun(&mut self, id: TestId, outcome: TestOutcome, location: Option<SourceLocation>) {
-        let Some(test) = self.tests.get_mut(id.index()) else {
-            return;
-        };
-        test.attempts += 1;
-        let attempt = Attempt(test.attempts);
-        let waiting = ActiveAttempt::Queued { since_us: 0 };
-        let finished = AttemptFinished {
-            location,
-            ..blank(id, attempt, outcome)
-        };
-        self.end(waiting, finished);
-    }
-
-    pub(super) fn started(
-        &mut self,
-        now_us: u64,
-        (test, attempt): (TestId, Attempt),
-        worker: WorkerId,
-        slot: u32,
-    ) -> Result<(), UnexpectedInputError> {
-        let Some(&ActiveAttempt::Queued { since_us }) = self.active.get(&(test, attempt)) else {
-            return Err(self.unexpected("the start of an attempt that does not wait"));
-        };
-        let running = ActiveAttempt::Running {
-            queued_us: self.stillness.moving_us(now_us).saturating_sub(since_us),
-            written: WrittenBytes::default(),
-        };
-        self.active.insert((test, attempt), running);
-        self.emit(AttemptEvent::Started {
-            test,
-            attempt,
-            worker,
-            slot,
-        });
-        Ok(())
-    }
-
-    pub(super) fn output(
-        &mut self,
-        (test, attempt): (TestId, Attempt),
-        stream: OutputStream,
-        bytes: Vec<u8>,
-    ) -> Result<(), UnexpectedInputError> {
-        let Some(ActiveAttempt::Running {
-            queued_us: _,
-            written,
-        }) = self.active.get_mut(&(test, attempt))
-        else {
-            return Err(self.unexpected("output of an attempt that does not run"));
-        };
-        written.add(stream, bytes.len() as u64);
-        self.emit(AttemptEvent::Output {
-            test,
-            attempt,
-            stream,
-            text: OutputText(bytes),
-        });
-        Ok(())
-    }
-
-    pub(super) fn finished(
-        &mut self,
-        (test, attempt): (TestId, Attempt),
-        result: JobResult,
-        reading: OutputAnalysis,
-    ) -> Result<(), UnexpectedInputError> {
-        let Some(active) = self.active.remove(&(test, attempt)) else {
-            return Err(self.unexpected("the end of an attempt that is not under way"));
-        };
-        let limit = self
-            .tests
-            .get(test.index())
-            .and_then(|test| test.work.job())
-            .and_then(|job| job.timeout);
-        for part in reading.parts {
-            self.emit(AttemptEvent::Subtest {
-                test,
-                attempt,
-                name: part.name,
-                outcome: part.outcome,
-                duration_us: micros(part.duration),
-            });
-        }
-        let outcome = judged(outcome(result.end, limit), reading.judgement);
-        let mut finished = AttemptFinished {
-            user_us: micros(result.usage.user),
-            system_us: micros(result.usage.system),
-            memory_peak_bytes: result.usage.memory_peak_bytes,
-            location: reading.location.filter(|_| outcome.is_failure()),
-            ..blank(test, attempt, outcome)
-        };
-        finished.timings.prepared_us = micros(result.prepared);
-        finished.timings.ran_us = micros(result.ran);
-        self.end(active, finished);
-        Ok(())
-    }
-
-    /// Ends an attempt. All attempts end here.
-    pub(super) fn end(&mut self, active: ActiveAttempt, mut finished: AttemptFinished) {
-        let progress = match active {
-            ActiveAttempt::Queued { since_us: _ } => AttemptProgress::NeverStarted,
-            ActiveAttempt::Running { queued_us, written } => {
-                finished.timings.queued_us = queued_us;
-                finished.stdout_bytes = written.stdout;
-                finished.stderr_bytes = written.stderr;
-                finished.joined_bytes = written.joined;
-                AttemptProgress::Started
-            }
-        };
-        self.ends = self.ends.saturating_add(1);
-        let standing = TestStatus::of(&finished.outcome, progress);
-        let failure = exit_code::of_failure(&finished.outcome);
-        let id = finished.test;
-        let ran = Duration::from_micros(finished.timings.ran_us);
-        self.emit(AttemptEvent::Finished(Box::new(finished)));
-
-        let Some(test) = self.tests.get_mut(id.index()) else {
-            return;
-        };
-        let before = test.tally.standing();
-        test.tally.add(standing, ResultSource::Ran);
-        if let Some(code) = failure {
-            // The exit code is that of the first failure, so later failures of the same test do not
-            // count.
-            test.failure.get_or_insert((self.ends, code));
-        }
-        let lesson = recorded_history(standing, test.tally.standing());
-        let is_test = match &test.work {
-            TestAction::Run(_) | TestAction::Ignore(_) | TestAction::Gone => !test.key.is_place(),
-            // The tests that the entry represents have names that are not known.
-            TestAction::Report(_) => false,
-        };
-        if let Some(history) = lesson.filter(|_| is_test) {
-            test.last = history;
-            self.effects.push_back(RunEffect::Record {
-                test: id,
-                history,
-                ran,
-            });
-        }
-        // A test counts once against the failure limit, however many of its attempts fail.
-        if !before.is_failure() && standing.is_failure() {
-            self.round_failures += 1;
-            self.stop_if_enough();
-        }
+        self.stop_active(now_us, None);
     }
 
     /// Returns the number of selected tests.

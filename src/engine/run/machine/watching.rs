@@ -38,7 +38,7 @@ impl RunStateMachine {
         self.notice(NoticeSeverity::Error, message, help);
     }
 
-    pub(super) fn changed(&mut self, changes: ChangedFiles) {
+    pub(super) fn changed(&mut self, now_us: u64, changes: ChangedFiles) {
         match (self.wishes.at_end, self.link) {
             (AtEnd::Stay | AtEnd::Watch, BackendLink::Up) => {}
             (AtEnd::Leave, _) | (_, BackendLink::Lost) => return,
@@ -50,7 +50,7 @@ impl RunStateMachine {
         match self.state {
             RunState::Open | RunState::Closed if self.cut_short < CUT_SHORT_MAX => {
                 self.cut_short += 1;
-                self.stop_round(RunState::Stopping, Some(StopMode::Terminate));
+                self.stop_round(now_us, RunState::Stopping, Some(StopMode::Terminate));
             }
             RunState::Open | RunState::Closed => match before {
                 PendingChange::None => self.warn_of_unstable_files(&culprits),
@@ -78,6 +78,7 @@ impl RunStateMachine {
         self.held_back.clear();
         self.interruption = RunCancellation::None;
         self.discovery_code = None;
+        self.environments.clear();
         self.unclaimed = self
             .tests()
             .map(|(id, key)| (key.clone(), id))

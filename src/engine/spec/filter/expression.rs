@@ -134,6 +134,24 @@ impl PartialEq for TextMatcher {
 impl Eq for TextMatcher {}
 
 impl PatternExpression {
+    pub(super) fn asks_for_past(&self) -> bool {
+        match self {
+            PatternExpression::Constant(word) => match word.meaning {
+                PatternConstant::Past(_) => true,
+                PatternConstant::All | PatternConstant::None | PatternConstant::Kind(_) => false,
+            },
+            PatternExpression::Compare { .. } => false,
+            PatternExpression::Not(inner) => inner.asks_for_past(),
+            PatternExpression::Chain { first, rest } => {
+                let mut rest = rest.iter();
+                first.asks_for_past() || rest.any(|(_, member)| member.asks_for_past())
+            }
+            PatternExpression::Either(members) => {
+                members.iter().any(PatternExpression::asks_for_past)
+            }
+        }
+    }
+
     pub(super) fn evaluate<S: FilterSubject + ?Sized>(&self, subject: &S) -> TruthValue {
         match self {
             PatternExpression::Constant(word) => evaluate_constant(word.meaning, subject),
@@ -174,6 +192,7 @@ fn evaluate_constant<S: FilterSubject + ?Sized>(
     match constant {
         PatternConstant::All => TruthValue::True,
         PatternConstant::None => TruthValue::False,
+        PatternConstant::Past(word) => subject.past().map(|past| word.describes(past)).into(),
         PatternConstant::Kind(kind) => subject.target().map(|target| target.kind == kind).into(),
     }
 }

@@ -32,7 +32,8 @@ use std::fmt;
 
 pub use self::error::{PatternError, PatternErrorKind};
 pub use self::subject::{
-    CargoSubject, FilterSubject, GoSubject, PytestSubject, SubjectField, SubjectTarget, TargetKind,
+    CargoSubject, FilterSubject, GoSubject, PastResults, PastWord, PytestSubject, SubjectField,
+    SubjectTarget, TargetKind,
 };
 pub use self::truth::TruthValue;
 pub use self::vocabulary::PatternVocabulary;
@@ -55,6 +56,11 @@ impl TestPattern {
         vocabulary: &'static PatternVocabulary,
     ) -> Result<TestPattern, PatternError> {
         parse::parse(pattern, vocabulary).map(|expression| TestPattern { expression })
+    }
+
+    /// Returns whether a word of the pattern is about earlier runs.
+    pub fn asks_for_past(&self) -> bool {
+        self.expression.asks_for_past()
     }
 
     /// Returns whether a test matches the pattern, as far as the test is known.
@@ -95,6 +101,12 @@ impl TestSelection {
             include: read(include)?,
             exclude: read(exclude)?,
         })
+    }
+
+    /// Returns whether a word of the patterns is about earlier runs.
+    pub fn asks_for_past(&self) -> bool {
+        let mut patterns = self.include.iter().chain(&self.exclude);
+        patterns.any(TestPattern::asks_for_past)
     }
 
     /// Returns whether a test is selected, as far as the test is known.

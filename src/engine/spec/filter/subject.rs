@@ -32,6 +32,58 @@ pub enum TargetKind {
     Benchmark,
 }
 
+/// What earlier runs say of a test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PastResults {
+    /// The test failed when it last ran.
+    pub failed: bool,
+    /// The test both passed and failed in one of its last runs.
+    pub flaky: bool,
+    /// The test usually takes long.
+    pub slow: bool,
+    /// No earlier run is known.
+    pub new: bool,
+}
+
+/// A word for what earlier runs say of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PastWord {
+    Failed,
+    Flaky,
+    Slow,
+    New,
+}
+
+impl PastWord {
+    /// All words.
+    pub const ALL: [PastWord; 4] = [
+        PastWord::Failed,
+        PastWord::Flaky,
+        PastWord::Slow,
+        PastWord::New,
+    ];
+
+    /// Returns the word as it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            PastWord::Failed => "failed",
+            PastWord::Flaky => "flaky",
+            PastWord::Slow => "slow",
+            PastWord::New => "new",
+        }
+    }
+
+    /// Returns whether it describes a test with these results.
+    pub fn describes(self, past: PastResults) -> bool {
+        match self {
+            PastWord::Failed => past.failed,
+            PastWord::Flaky => past.flaky,
+            PastWord::Slow => past.slow,
+            PastWord::New => past.new,
+        }
+    }
+}
+
 /// A test, as far as it is known. `None` always means "not known yet".
 pub trait FilterSubject {
     /// Returns the text of a field.
@@ -42,6 +94,9 @@ pub trait FilterSubject {
 
     /// Returns whether the test itself has this marker.
     fn has_marker(&self, marker: &str) -> Option<bool>;
+
+    /// Returns what earlier runs say of the test.
+    fn past(&self) -> Option<PastResults>;
 }
 
 /// A cargo target, the unit that is built into one test binary.
@@ -59,6 +114,8 @@ pub struct CargoSubject<'a> {
     pub target: Option<SubjectTarget<'a>>,
     /// The name of the case, once it is known.
     pub case: Option<&'a str>,
+    /// What earlier runs say of the case.
+    pub past: Option<PastResults>,
 }
 
 impl FilterSubject for CargoSubject<'_> {
@@ -80,6 +137,10 @@ impl FilterSubject for CargoSubject<'_> {
     fn has_marker(&self, _marker: &str) -> Option<bool> {
         None
     }
+
+    fn past(&self) -> Option<PastResults> {
+        self.past
+    }
 }
 
 /// A test of `maelstrom-go-test`.
@@ -93,6 +154,8 @@ pub struct GoSubject<'a> {
     pub name: &'a str,
     /// The name of the case, once it is known.
     pub case: Option<&'a str>,
+    /// What earlier runs say of the case.
+    pub past: Option<PastResults>,
 }
 
 impl FilterSubject for GoSubject<'_> {
@@ -113,6 +176,10 @@ impl FilterSubject for GoSubject<'_> {
     fn has_marker(&self, _marker: &str) -> Option<bool> {
         None
     }
+
+    fn past(&self) -> Option<PastResults> {
+        self.past
+    }
 }
 
 /// A test of `maelstrom-pytest`. It has no partial state, because pytest's collection reports
@@ -126,6 +193,8 @@ pub struct PytestSubject<'a> {
     pub node_id: &'a str,
     /// The names of the test's own markers.
     pub markers: &'a [String],
+    /// What earlier runs say of the test.
+    pub past: Option<PastResults>,
 }
 
 impl PytestSubject<'_> {
@@ -150,5 +219,9 @@ impl FilterSubject for PytestSubject<'_> {
 
     fn has_marker(&self, marker: &str) -> Option<bool> {
         Some(self.markers.iter().any(|own| own == marker))
+    }
+
+    fn past(&self) -> Option<PastResults> {
+        self.past
     }
 }

@@ -4,7 +4,7 @@
 //! The words are in static tables. A word can be abbreviated to its minimum length; a test checks
 //! that no abbreviation is ambiguous within one table.
 
-use super::subject::{SubjectField, TargetKind};
+use super::subject::{PastWord, SubjectField, TargetKind};
 
 /// A word and its meaning.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ const fn word<T>(name: &'static str, least: usize, meaning: T) -> PatternWord<T>
 pub enum PatternConstant {
     All,
     None,
+    /// All tests of which earlier runs say this.
+    Past(PastWord),
     /// All tests of targets of this kind.
     Kind(TargetKind),
 }
@@ -88,6 +90,15 @@ const ANY: PatternWord<PatternConstant> = word("any", 2, PatternConstant::All);
 const TRUE: PatternWord<PatternConstant> = word("true", 2, PatternConstant::All);
 const NONE: PatternWord<PatternConstant> = word("none", 1, PatternConstant::None);
 const FALSE: PatternWord<PatternConstant> = word("false", 1, PatternConstant::None);
+const FAILED: PatternWord<PatternConstant> = word(
+    "failed",
+    "fai".len(),
+    PatternConstant::Past(PastWord::Failed),
+);
+const FLAKY: PatternWord<PatternConstant> =
+    word("flaky", 2, PatternConstant::Past(PastWord::Flaky));
+const SLOW: PatternWord<PatternConstant> = word("slow", 2, PatternConstant::Past(PastWord::Slow));
+const NEW: PatternWord<PatternConstant> = word("new", 2, PatternConstant::Past(PastWord::New));
 
 /// The words of `cargo maelstrom`.
 pub static CARGO: PatternVocabulary = PatternVocabulary {
@@ -97,6 +108,10 @@ pub static CARGO: PatternVocabulary = PatternVocabulary {
         TRUE,
         NONE,
         FALSE,
+        FAILED,
+        FLAKY,
+        SLOW,
+        NEW,
         word("library", 1, PatternConstant::Kind(TargetKind::Library)),
         word("binary", 2, PatternConstant::Kind(TargetKind::Binary)),
         word("benchmark", 2, PatternConstant::Kind(TargetKind::Benchmark)),
@@ -119,7 +134,7 @@ pub static CARGO: PatternVocabulary = PatternVocabulary {
 
 /// The words of `maelstrom-go-test`.
 pub static GO: PatternVocabulary = PatternVocabulary {
-    constants: &[ALL, ANY, TRUE, NONE, FALSE],
+    constants: &[ALL, ANY, TRUE, NONE, FALSE, FAILED, FLAKY, SLOW, NEW],
     selectors: &[
         word("name", 1, PatternSelector::Text(SubjectField::Name)),
         word(
@@ -142,7 +157,7 @@ pub static GO: PatternVocabulary = PatternVocabulary {
 
 /// The words of `maelstrom-pytest`.
 pub static PYTEST: PatternVocabulary = PatternVocabulary {
-    constants: &[ALL, ANY, TRUE, NONE, FALSE],
+    constants: &[ALL, ANY, TRUE, NONE, FALSE, FAILED, FLAKY, SLOW, NEW],
     selectors: &[
         word("name", 2, PatternSelector::Text(SubjectField::Name)),
         word("node_id", 2, PatternSelector::Text(SubjectField::NodeId)),
@@ -230,7 +245,17 @@ mod tests {
                 .map(|word| format!("{} {}", word.name, &word.name[..word.least]))
                 .collect()
         }
-        let common = ["all al", "any an", "true tr", "none n", "false f"];
+        let common = [
+            "all al",
+            "any an",
+            "true tr",
+            "none n",
+            "false f",
+            "failed fai",
+            "flaky fl",
+            "slow sl",
+            "new ne",
+        ];
         let kinds = [
             "library l",
             "binary bi",

@@ -73,6 +73,9 @@ pub enum FiltersetErrorKind {
     /// An argument of `platform()` that is no platform.
     #[error("unknown platform `{found}`: expected `host` or `target`")]
     Platform { found: String },
+    /// An argument of `status()` that is no status.
+    #[error("unknown status `{found}`: expected `failed`, `flaky`, `slow` or `new`")]
+    Status { found: String },
     /// `group()`, although tests are in no groups.
     #[error("there are no test groups: every test runs in a container of its own")]
     Group,
@@ -124,7 +127,8 @@ impl Diagnostic for FiltersetError {
             | FiltersetErrorKind::RegexEnd
             | FiltersetErrorKind::RegexForm { .. }
             | FiltersetErrorKind::GlobForm { .. }
-            | FiltersetErrorKind::Platform { .. } => None,
+            | FiltersetErrorKind::Platform { .. }
+            | FiltersetErrorKind::Status { .. } => None,
         };
         help.map(|help| -> Box<dyn fmt::Display> { Box::new(help) })
     }

@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::error::FiltersetErrorKind;
 use super::matcher::{DefaultMatcher, NameMatcher};
 use super::subject::{FiltersetPlatform, FiltersetSubject, FiltersetWorkspace};
-use crate::filter::TruthValue;
+use crate::filter::{PastWord, TruthValue};
 
 /// A filterset's syntax tree.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub(super) enum FiltersetExpression {
         span: Range<usize>,
     },
     Platform(FiltersetPlatform),
+    /// What earlier runs say of a test.
+    Status(PastWord),
     Not(Box<FiltersetExpression>),
     /// `a & b - c …`, which groups to the left.
     Chain {
@@ -129,6 +131,9 @@ impl FiltersetExpression {
                 .binary
                 .map(|binary| binary.kind.platform() == *platform)
                 .into(),
+            FiltersetExpression::Status(word) => {
+                subject.past.map(|past| word.describes(past)).into()
+            }
             FiltersetExpression::Not(inner) => inner.evaluate(subject).not(),
             FiltersetExpression::Chain { first, rest } => {
                 rest.iter()
@@ -147,13 +152,33 @@ impl FiltersetExpression {
         }
     }
 
+    /// Returns whether a predicate is about earlier runs.
+    pub(super) fn asks_for_past(&self) -> bool {
+        match self {
+            FiltersetExpression::Status(_) => true,
+            FiltersetExpression::Constant(_)
+            | FiltersetExpression::Platform(_)
+            | FiltersetExpression::Compare { .. } => false,
+            FiltersetExpression::Not(inner) => inner.asks_for_past(),
+            FiltersetExpression::Chain { first, rest } => {
+                let mut rest = rest.iter();
+                first.asks_for_past() || rest.any(|(_, member)| member.asks_for_past())
+            }
+            FiltersetExpression::Either(members) => {
+                members.iter().any(FiltersetExpression::asks_for_past)
+            }
+        }
+    }
+
     /// Returns the first predicate that matches nothing in the workspace.
     pub(super) fn without_match(
         &self,
         workspace: &FiltersetWorkspace,
     ) -> Option<(Range<usize>, FiltersetErrorKind)> {
         match self {
-            FiltersetExpression::Constant(_) | FiltersetExpression::Platform(_) => None,
+            FiltersetExpression::Constant(_)
+            | FiltersetExpression::Platform(_)
+            | FiltersetExpression::Status(_) => None,
             FiltersetExpression::Compare {
                 field,
                 matcher,
@@ -225,6 +250,7 @@ impl fmt::Display for FiltersetExpression {
             FiltersetExpression::Platform(platform) => {
                 write!(formatter, "platform({})", platform.word())
             }
+            FiltersetExpression::Status(word) => write!(formatter, "status({})", word.word()),
             FiltersetExpression::Not(inner) => write!(formatter, "!{}", ChainMember(inner)),
             FiltersetExpression::Chain { first, rest } => {
                 write!(formatter, "{}", ChainMember(first))?;
@@ -262,6 +288,7 @@ impl fmt::Display for ChainMember<'_> {
             FiltersetExpression::Constant(_)
             | FiltersetExpression::Compare { .. }
             | FiltersetExpression::Platform(_)
+            | FiltersetExpression::Status(_)
             | FiltersetExpression::Not(_) => self.0.fmt(formatter),
         }
     }
@@ -278,6 +305,7 @@ impl fmt::Display for EitherMember<'_> {
             | FiltersetExpression::Constant(_)
             | FiltersetExpression::Compare { .. }
             | FiltersetExpression::Platform(_)
+            | FiltersetExpression::Status(_)
             | FiltersetExpression::Not(_) => self.0.fmt(formatter),
         }
     }

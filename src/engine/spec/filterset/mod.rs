@@ -10,7 +10,8 @@
 //!
 //! Like a pattern of [`super::filter`], a filterset is evaluated before the build, when only
 //! packages are known, and again when more is known. There are no test groups here, so `group()` is
-//! an error, and no default filter, so `default()` is all tests.
+//! an error, and no default filter, so `default()` is all tests. `status()`, which nextest does not
+//! have, is what earlier runs say of a test.
 //!
 //! Pure. This module does not know how tests are found.
 
@@ -51,6 +52,11 @@ impl TestFilterset {
             text: text.to_owned(),
             expression,
         })
+    }
+
+    /// Returns whether a predicate is about earlier runs.
+    pub fn asks_for_past(&self) -> bool {
+        self.expression.asks_for_past()
     }
 
     /// Returns whether a test is in the set, as far as the test is known.

@@ -15,7 +15,7 @@ use super::error::{FiltersetError, FiltersetErrorKind};
 use super::expression::{ChainJoin, FiltersetConstant, FiltersetExpression, FiltersetField};
 use super::matcher::{DefaultMatcher, NameMatcher};
 use super::subject::FiltersetPlatform;
-use crate::filter::compile;
+use crate::filter::{PastWord, compile};
 
 /// The maximum length of a filterset in bytes: more than anybody writes, and still fast to parse.
 const FILTERSET_BYTES_MAX: usize = 64 * 1024;
@@ -28,6 +28,7 @@ const DEPTH_MAX: usize = 64;
 const HEX_DIGITS_MAX: usize = 6;
 
 const PLATFORM: &str = "platform";
+const STATUS: &str = "status";
 const GROUP: &str = "group";
 
 const TERM: &str = "a predicate such as `test(…)`, `(`, `!` or `not `";
@@ -176,6 +177,7 @@ impl<'a> FiltersetParser<'a> {
         }
         match word {
             PLATFORM => self.platform(),
+            STATUS => self.status(),
             GROUP => Err((span, FiltersetErrorKind::Group)),
             _ => {
                 let problem = FiltersetErrorKind::UnknownPredicate {
@@ -216,6 +218,24 @@ impl<'a> FiltersetParser<'a> {
         })?;
         self.close(CLOSE)?;
         Ok(FiltersetExpression::Platform(platform))
+    }
+
+    fn status(&mut self) -> FiltersetResult<FiltersetExpression> {
+        self.open()?;
+        self.gap();
+        let start = self.position;
+        let argument = self.argument(STATUS)?;
+        let found = argument.trim();
+        let word = PastWord::ALL
+            .into_iter()
+            .find(|known| known.word() == found);
+        let word = word.ok_or_else(|| {
+            let found = found.to_owned();
+            let end = start + found.len();
+            (start..end, FiltersetErrorKind::Status { found })
+        })?;
+        self.close(CLOSE)?;
+        Ok(FiltersetExpression::Status(word))
     }
 
     fn compare(&mut self, field: FiltersetField) -> FiltersetResult<FiltersetExpression> {
@@ -404,7 +424,7 @@ fn known_words() -> Vec<&'static str> {
     let constants = FiltersetConstant::ALL.map(FiltersetConstant::word);
     fields
         .into_iter()
-        .chain([PLATFORM])
+        .chain([PLATFORM, STATUS])
         .chain(constants)
         .collect()
 }

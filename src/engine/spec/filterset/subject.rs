@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::filter::PastResults;
+
 /// A package of the workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FiltersetPackage {
@@ -47,6 +49,8 @@ pub struct FiltersetSubject<'a> {
     pub binary: Option<FiltersetBinary<'a>>,
     /// The name of the test in its binary.
     pub case: Option<&'a str>,
+    /// What earlier runs say of the test.
+    pub past: Option<PastResults>,
 }
 
 /// The names that a filterset can refer to.

@@ -23,6 +23,7 @@ pub(super) const SUBJECT: CargoSubject<'static> = CargoSubject {
         kind: TargetKind::Library,
     }),
     case: Some("slow"),
+    past: None,
 };
 
 /// Reads a file of `cargo maelstrom`. Errors are returned as shown to the user.
@@ -179,6 +180,7 @@ fn tests_with_the_same_directives_share_a_result() {
     let other = resolver
         .resolve(&CargoSubject {
             case: Some("other"),
+            past: None,
             ..SUBJECT
         })
         .unwrap()

@@ -60,6 +60,7 @@ ignore = true
             path: "",
             name: "wire",
             case: Some(case),
+            past: None,
         };
         resolver.resolve(&subject).unwrap()
     };
@@ -110,6 +111,7 @@ timeout = 9
             node_id,
             name: "TestLid.test_opens",
             markers,
+            past: None,
         };
         resolver.resolve(&subject).unwrap()
     };

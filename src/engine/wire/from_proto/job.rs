@@ -8,17 +8,19 @@ use std::time::Duration;
 
 use super::super::error::{WireError, at_most};
 use super::super::limits::{
-    ARCHITECTURE_BYTES_MAX, ARGUMENTS_MAX, PATH_BYTES_MAX, STRING_BYTES_MAX, STRINGS_BYTES_MAX,
-    TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX, TOOLBOX_PATHS_MAX, VARIABLES_MAX,
+    ARCHITECTURE_BYTES_MAX, ARGUMENTS_MAX, LEAKED_NAME_BYTES_MAX, PATH_BYTES_MAX, STRING_BYTES_MAX,
+    STRINGS_BYTES_MAX, TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX, TOOLBOX_PATHS_MAX,
+    VARIABLES_MAX,
 };
 use super::super::{limits, v1};
 use super::container::{ContentSource, sources};
-use super::{absolute, optional_duration, output_pipes, string};
-use maelstrom_container::message::DiscardedFiles;
+use super::{absolute, optional_duration, output_pipes, string, unknown};
+use maelstrom_container::message::{DiscardedFiles, LEAKED_NAMES_MAX};
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::job::{
-    ExitStatus, JobOutcome, JobResult, OutputPipes, ProcessSpec, ResourceUsage,
+    ExitStatus, JobOutcome, JobResult, LeakedProcesses, OutputPipes, ProcessSpec, ResourceUsage,
 };
+use maelstrom_model::policy::StackDumpMethod;
 
 /// The common part of many jobs. The container is kept as a message; convert it with
 /// [`super::container::container`].
@@ -63,6 +65,10 @@ pub struct JobOrder {
     pub rank: JobPriority,
     /// Whether the output streams are separate.
     pub output: OutputPipes,
+    /// The variables of this job alone, which its process has already. A fork has no others.
+    pub own_variables: Vec<(OsString, OsString)>,
+    /// How it shows what its threads do before it is stopped for its timeout.
+    pub stack_dump: StackDumpMethod,
 }
 
 /// Converts a template.
@@ -131,10 +137,11 @@ pub fn toolbox(paths: &[v1::ToolboxPath]) -> Result<Vec<ToolboxPath>, WireError>
 /// Converts a job, given its template.
 pub fn job(message: &v1::Job, template: &TemplateSpec) -> Result<JobOrder, WireError> {
     let own = &message.environment;
-    let environment = match own.is_empty() {
-        true => Arc::clone(&template.environment),
-        false => Arc::new(environment((*template.environment).clone(), own)?),
-    };
+    let own_variables = environment(BTreeMap::new(), own)?;
+    let mut environment = Arc::clone(&template.environment);
+    if !own_variables.is_empty() {
+        Arc::make_mut(&mut environment).extend(own_variables.clone());
+    }
     Ok(JobOrder {
         id: message.id,
         template: message.template,
@@ -148,6 +155,8 @@ pub fn job(message: &v1::Job, template: &TemplateSpec) -> Result<JobOrder, WireE
         grace: optional_duration(message.grace.as_ref())?,
         rank: rank(message)?,
         output: output_pipes(message.output)?,
+        own_variables: own_variables.into_iter().collect(),
+        stack_dump: stack_dump(message.stack_dump.as_ref())?,
     })
 }
 
@@ -192,6 +201,17 @@ fn arguments(messages: &[impl AsRef<[u8]>]) -> Result<Vec<OsString>, WireError> 
 }
 
 /// Adds variables to those of a base environment, and overrides existing ones.
+fn stack_dump(message: Option<&v1::StackDump>) -> Result<StackDumpMethod, WireError> {
+    use v1::stack_dump::Method;
+    match message.and_then(|message| message.method.as_ref()) {
+        // A method that this program does not know is none.
+        None => Ok(StackDumpMethod::None),
+        Some(Method::Threads(v1::Empty {})) => Ok(StackDumpMethod::Threads),
+        Some(Method::Signal(number @ 1..=31)) => Ok(StackDumpMethod::Signal(*number)),
+        Some(Method::Signal(number)) => Err(unknown("signal", *number)),
+    }
+}
+
 fn environment(
     mut variables: BTreeMap<OsString, OsString>,
     messages: &[v1::EnvironmentVariable],
@@ -233,6 +253,19 @@ pub fn discarded(message: &v1::Discarded) -> DiscardedFiles {
     }
 }
 
+/// Converts the processes that a job left running. Names in excess are counted.
+fn leaked(message: &v1::Leaked) -> LeakedProcesses {
+    let is_short = |name: &&String| name.len() <= LEAKED_NAME_BYTES_MAX;
+    let names = message.names.iter().filter(is_short).take(LEAKED_NAMES_MAX);
+    let names: Vec<String> = names.map(|name| super::text(name).to_string()).collect();
+    let others = message.names.len().saturating_sub(names.len());
+    let others = u32::try_from(others).unwrap_or(u32::MAX);
+    LeakedProcesses {
+        more: message.more.saturating_add(others),
+        names,
+    }
+}
+
 /// Converts a job result.
 pub fn job_result(message: &v1::JobResult) -> Result<JobResult, WireError> {
     use v1::job_result::End;
@@ -266,5 +299,6 @@ pub fn job_result(message: &v1::JobResult) -> Result<JobResult, WireError> {
         },
         prepared: of(message.prepared.as_ref())?,
         ran: of(message.ran.as_ref())?,
+        leaked: message.leaked.as_ref().map(leaked).unwrap_or_default(),
     })
 }

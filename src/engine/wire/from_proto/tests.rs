@@ -99,6 +99,7 @@ fn sound_job() -> v1::Job {
         priority: -128,
         estimate: None,
         output: v1::OutputPipes::Joined.into(),
+        stack_dump: None,
     }
 }
 

@@ -11,9 +11,12 @@ use cargo_metadata::camino::Utf8PathBuf;
 
 use super::{CargoDiscovery, PendingTests};
 use crate::cargo::environment::library_path::{self, LibraryPath};
+use crate::cargo::environment::nextest::{NextestIdentity, add_nextest_variables};
 use crate::cargo::environment::{EnvironmentSources, environment};
+use crate::cargo::filterset;
 use crate::cargo::metadata::CargoPackage;
 use crate::cargo::target::{TargetKind, TestBinary};
+use crate::sandbox::environment::announce;
 use crate::sandbox::invocation::ProcessEnvironment;
 use maelstrom_engine::libraries::{ElfError, shared_libraries};
 use maelstrom_model::framework::FrameworkHost;
@@ -38,7 +41,7 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
             TargetKind::Library | TargetKind::Binary | TargetKind::Example => BTreeMap::new(),
         };
         let library_path = self.short_library_path(binary);
-        Arc::new(environment(&EnvironmentSources {
+        let mut variables = environment(&EnvironmentSources {
             invoking: &project.invocation.environment,
             isolation: project.settings.common.isolation(),
             toolchain: project.toolchain,
@@ -47,7 +50,16 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
             script: self.scripts.get(id),
             programs: &programs,
             library_path: &library_path,
-        }))
+        });
+        let binary_id = filterset::binary(package, &binary.target).id(package.name());
+        let identity = NextestIdentity {
+            binary_id: &binary_id,
+            workspace_root: &project.workspace.root,
+            programs: &programs,
+        };
+        add_nextest_variables(&mut variables, &identity);
+        announce(&mut variables);
+        Arc::new(variables)
     }
 
     /// Returns the search path for a test binary's shared libraries.

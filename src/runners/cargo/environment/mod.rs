@@ -11,11 +11,13 @@
 //! - The search path for shared libraries contains only the directories in which a test may find
 //!   one. The others affect only its speed, and the progress of the build determines which of the
 //!   build scripts' directories are known when a test starts.
+//! - Variables say who runs the test; see [`nextest`].
 //!
 //! Invariant: pure, except for reading the directories of shared libraries.
 
 pub mod config;
 pub mod library_path;
+pub mod nextest;
 pub mod runner;
 
 #[cfg(test)]

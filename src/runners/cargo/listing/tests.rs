@@ -12,6 +12,7 @@ fn captured(end: JobOutcome, stdout: &[u8]) -> CapturedOutput {
             usage: ResourceUsage::default(),
             prepared: Duration::ZERO,
             ran: Duration::ZERO,
+            leaked: Default::default(),
         },
         stdout: stdout.to_vec(),
         stderr: Vec::new(),

@@ -263,7 +263,7 @@ fn what_fingers_type_from_the_original() {
     assert_eq!(settings.patterns.include.len(), 2);
     assert_eq!(settings.patterns.exclude.len(), 1);
     assert_eq!(settings.packages, PackageChoice::Default);
-    assert_eq!(settings.common.repeat.get(), 3);
+    assert_eq!(settings.common.repeat.at_once(), 3);
     assert_eq!(settings.common.stop_after, NonZeroU32::new(2));
     assert_eq!(settings.timeout, Some(std::time::Duration::from_secs(9)));
     assert_eq!(settings.common.slots, 4);

@@ -156,7 +156,7 @@ mod tests {
         let plain = options("cargo-maelstrom maelstrom name", &world);
         assert_eq!(plain.names, ["name"]);
         assert_eq!(plain.common.slots, Some(7));
-        assert_eq!(plain.common.repeat.get(), 3);
+        assert_eq!(plain.common.repeats.plan().at_once(), 3);
         assert_eq!(plain.build.features, ["a,b"]);
         assert_eq!(plain.build.profile.as_deref(), Some("bench"));
         assert!(plain.build.locked && plain.build.offline && plain.common.report.quiet);

@@ -155,17 +155,15 @@ const RUN_FLAGS: &[PeerFlag] = nextest_flags![
         Some("3:immediate"),
         "tests that run are always stopped, as with `:immediate`",
     ),
-    refused(
+    differs(
         &["--debugger"],
         Some("rust-gdb --args"),
-        "`!` in the dashboard, or the command in the report of a failure, opens a shell in the \
-         test's container",
+        "needs a terminal; the test runs in its container",
     ),
-    refused(
+    differs(
         &["--tracer"],
         Some("strace -f"),
-        "`!` in the dashboard, or the command in the report of a failure, opens a shell in the \
-         test's container",
+        "the test runs in its container",
     ),
     same(&["--no-tests"], Some("auto")),
     differs(
@@ -177,12 +175,12 @@ const RUN_FLAGS: &[PeerFlag] = nextest_flags![
     refused(
         &["--stress-count"],
         Some("5"),
-        "use `--repeat N`, which runs each test N times",
+        "use `--repeat N`, which runs each test N times, or `--repeat inf`",
     ),
     refused(
         &["--stress-duration"],
         Some("1h"),
-        "use `--repeat N`, which runs each test N times",
+        "use `--repeat-for TIME`, which repeats the tests for that time",
     ),
     differs(
         &["--failure-output"],

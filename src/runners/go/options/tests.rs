@@ -46,7 +46,7 @@ fn flags_go_where_they_are_meant_to() {
     assert_eq!(settings.go_test_flags, ["-p=4", "-vet=off", "-short"]);
     assert_eq!(settings.test_flags, ["-cpu=1,2", "-update=all"]);
     assert_eq!(settings.extra_arguments, ["-z"]);
-    assert_eq!(settings.common.repeat.get(), 3);
+    assert_eq!(settings.common.repeat.at_once(), 3);
     assert_eq!(settings.common.stop_after, NonZeroU32::new(1));
     assert_eq!(settings.common.passing_output, PassingTestOutput::Shown);
     assert_eq!(settings.run.unwrap().as_written(), "A/b");
@@ -121,7 +121,7 @@ fn an_empty_expression_says_nothing() {
 fn of_what_is_said_twice_the_last_counts() {
     let settings = resolved("-run A -run B -count 2 -count=3 -failfast --stop-after 4");
     assert_eq!(settings.run.unwrap().as_written(), "B");
-    assert_eq!(settings.common.repeat.get(), 3);
+    assert_eq!(settings.common.repeat.at_once(), 3);
     assert_eq!(settings.common.stop_after, NonZeroU32::new(4));
     let both = resolved("-tags=a -tags=b -i name.eq(a) -i name.eq(b)");
     assert_eq!(both.build_flags, ["-tags=a", "-tags=b"]);

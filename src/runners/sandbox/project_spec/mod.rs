@@ -203,6 +203,11 @@ impl ProjectSpec {
         self.resolver.borrow().specification().wants_no_toolbox()
     }
 
+    /// Returns whether the file selects tests by the results of earlier runs.
+    pub fn asks_for_past(&self) -> bool {
+        self.resolver.borrow().specification().asks_for_past()
+    }
+
     /// Returns the environment variables that the file names, no matter for which tests.
     pub fn named_variables(&self) -> BTreeSet<OsString> {
         self.resolver.borrow().specification().named_variables()

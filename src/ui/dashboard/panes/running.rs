@@ -15,8 +15,8 @@ use super::super::widgets::row::{RowLine, list};
 use super::pane::{DashboardPane, PaneClick, moved};
 use super::test_line::{name_with_sign, remark, remark_line, worker_name};
 
-/// A running test is labeled as slow if it exceeds this multiple of its expected duration, and
-/// [`SLOW_US`].
+/// A running test is labeled as slow if it was reported as such, or if it exceeds this multiple of
+/// its expected duration, and [`SLOW_US`].
 const SLOW_FACTOR: u64 = 3;
 /// The minimum elapsed time of a running test that is labeled as slow, in microseconds.
 const SLOW_US: u64 = 5_000_000;
@@ -108,8 +108,13 @@ fn running_line<'a>(ctx: &ViewContext<'a>, test: TestId, us: u64, columns: u16) 
     }
     let expected_us = tests.expected_us(test);
     let slow = expected_us.is_some_and(|expected| us > SLOW_US && us > expected * SLOW_FACTOR);
-    if slow {
+    let latest = tests.latest(test);
+    if slow || latest.is_some_and(|latest| latest.is_slow) {
         row.right("SLOW", ctx.style(StyleRole::Flaky), 1);
+    }
+    if let Some((number, attempts_max)) = latest.and_then(|latest| latest.retry) {
+        let text = format!("try {number}/{attempts_max}");
+        row.right(text, ctx.style(StyleRole::Flaky), 1);
     }
     let time = format!("{:>7}", text::coarse(us));
     row.right(time, ctx.style(StyleRole::Text), 1);

@@ -25,7 +25,8 @@ use maelstrom_model::event::{
 };
 use maelstrom_model::ids::{Attempt, TestId};
 
-/// The number of annotations: GitHub shows no more errors of a step.
+/// The number of annotations of a level: GitHub shows no more errors, and no more warnings, of a
+/// step.
 const ANNOTATIONS_MAX: usize = 10;
 /// The number of bytes of a test's output that an annotation ends with.
 const TAIL_BYTES: usize = 4 << 10;
@@ -51,6 +52,10 @@ pub struct GithubReport<R> {
     /// The ends of the output of running attempts.
     tails: BTreeMap<(TestId, Attempt), Vec<u8>>,
     annotated: Vec<TestId>,
+    errors: usize,
+    warnings: usize,
+    /// The places and reasons of failures that were retried.
+    retried: BTreeMap<TestId, (Option<SourceLocation>, String)>,
     summary: StepSummary,
     group: LogGroup,
     commands: CommandState,
@@ -80,6 +85,9 @@ impl<R> GithubReport<R> {
             titles: Vec::new(),
             tails: BTreeMap::new(),
             annotated: Vec::new(),
+            errors: 0,
+            warnings: 0,
+            retried: BTreeMap::new(),
             summary: StepSummary::default(),
             group: LogGroup::None,
             commands: CommandState::On,
@@ -160,19 +168,35 @@ impl<R> GithubReport<R> {
         writeln!(out, "{command}")
     }
 
-    /// Writes the annotation of an attempt that failed, unless its test has one.
+    /// Writes the annotation of a test that failed, or a warning for one that is flaky, unless the
+    /// test has one.
     fn annotate(&mut self, finished: &AttemptFinished, out: &mut dyn Write) -> io::Result<()> {
         let AttemptFinished { test, attempt, .. } = *finished;
         let tail = self.tails.remove(&(test, attempt)).unwrap_or_default();
         let title = self.titles.get(test.index()).cloned().unwrap_or_default();
         let place = finished.location.as_ref().map(|place| self.relative(place));
-        self.summary.finished(&title, place.as_ref(), finished);
-        if !finished.outcome.is_failure()
-            || self.annotated.contains(&test)
-            || self.annotated.len() >= ANNOTATIONS_MAX
-        {
+        if finished.is_retried() {
+            // The test does not count yet. If it passes in the end, this says why it is flaky.
+            let reason = reason(&finished.outcome);
+            self.retried.insert(test, (place, reason));
             return Ok(());
         }
+        let retried = self.retried.remove(&test);
+        let place = place.or(retried.as_ref().and_then(|(place, _)| place.clone()));
+        self.summary.finished(&title, place.as_ref(), finished);
+        let outcome = finished.counted_outcome();
+        let is_warning = finished.is_flaky() && !outcome.is_failure();
+        if !(outcome.is_failure() || is_warning) || self.annotated.contains(&test) {
+            return Ok(());
+        }
+        let annotations = match is_warning {
+            true => &mut self.warnings,
+            false => &mut self.errors,
+        };
+        if *annotations >= ANNOTATIONS_MAX {
+            return Ok(());
+        }
+        *annotations += 1;
         self.annotated.push(test);
         let mut properties = Vec::new();
         if let Some(place) = &place {
@@ -181,13 +205,24 @@ impl<R> GithubReport<R> {
             properties.extend(place.column.map(|column| format!("col={column}")));
         }
         properties.push(format!("title={}", property(&title)));
-        let output = cleaned(&tail);
-        let reason = reason(&finished.outcome);
+        let output = match is_warning {
+            true => String::new(),
+            false => cleaned(&tail),
+        };
+        let reason = match (is_warning, retried) {
+            (true, Some((_, reason))) => format!("flaky: passed after a failed attempt ({reason})"),
+            (true, None) => "flaky: passed after a failed attempt".to_owned(),
+            (false, _) => reason(&outcome),
+        };
         let message = match output.is_empty() {
             true => reason,
             false => format!("{reason}\n{output}"),
         };
-        let command = format!("::error {}::{}", properties.join(","), data(&message));
+        let level = match is_warning {
+            true => "warning",
+            false => "error",
+        };
+        let command = format!("::{level} {}::{}", properties.join(","), data(&message));
         self.command(out, &command)
     }
 

@@ -63,14 +63,17 @@ impl StepSummary {
             }
         }
         let is_known = self.failures.iter().any(|(test, _)| *test == finished.test);
-        if !finished.outcome.is_failure() || is_known {
+        let outcome = finished.counted_outcome();
+        let is_listed = outcome.is_failure() || finished.is_flaky();
+        if !is_listed || is_known {
             return;
         }
         if self.failures.len() >= FAILURES_MAX {
             self.more_failures += 1;
             return;
         }
-        let word = match &finished.outcome {
+        let word = match &*outcome {
+            _ if finished.is_flaky() => "flaky",
             TestOutcome::TimedOut { .. } => "timed out",
             TestOutcome::Error { .. } => "error",
             TestOutcome::Failed { .. }
@@ -81,7 +84,15 @@ impl StepSummary {
         let place = place.map_or(String::new(), |place| {
             format!("{}:{}", place.path, place.line)
         });
-        let cells = [title, word, &reason(&finished.outcome), &place].map(cell);
+        let reason = match &*outcome {
+            TestOutcome::Passed => "passed after a failed attempt".to_owned(),
+            TestOutcome::Failed { .. }
+            | TestOutcome::TimedOut { .. }
+            | TestOutcome::Error { .. }
+            | TestOutcome::Ignored { .. }
+            | TestOutcome::Cancelled => reason(&outcome),
+        };
+        let cells = [title, word, &reason, &place].map(cell);
         self.failures
             .push((finished.test, format!("| {} |", cells.join(" | "))));
     }
@@ -135,6 +146,7 @@ impl StepSummary {
         };
         let parts = [
             (counts.passed, "passed"),
+            (counts.flaky_passed, "of them flaky"),
             (counts.failed, "failed"),
             (counts.timed_out, "timed out"),
             (counts.errors, "errors"),

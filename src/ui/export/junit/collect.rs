@@ -12,6 +12,9 @@ use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 
 use super::super::names::ReportNames;
 
+/// The number of attempts at a test above which those that passed are only counted.
+const ATTEMPTS_MAX: usize = 256;
+
 /// The suite of what does not compile.
 pub(super) const BUILD_SUITE: &str = "build";
 
@@ -50,6 +53,8 @@ pub(super) struct JunitTest {
     pub(super) names: ReportNames,
     pub(super) presence: TestPresence,
     pub(super) attempts: Vec<JunitAttempt>,
+    /// The number of further attempts, which passed.
+    pub(super) dropped: usize,
 }
 
 /// What a discovered entry is.
@@ -159,6 +164,7 @@ impl JunitReport {
             let outdated = test
                 .attempts
                 .extract_if(.., |attempt| attempt.round < round);
+            test.dropped = 0;
             for attempt in outdated {
                 self.logs.remove((test_id(index), attempt.attempt));
             }
@@ -212,6 +218,7 @@ impl JunitReport {
                     names,
                     presence,
                     attempts: Vec::new(),
+                    dropped: 0,
                 }),
             }
         }
@@ -219,7 +226,7 @@ impl JunitReport {
 
     fn attempt(&mut self, change: &AttemptEvent, at_us: u64) {
         match change {
-            AttemptEvent::Queued { test, attempt } => {
+            AttemptEvent::Queued { test, attempt, .. } => {
                 self.at(*test, *attempt);
             }
             AttemptEvent::Started {
@@ -247,8 +254,31 @@ impl JunitReport {
                 if let Some(attempt) = self.at(finished.test, finished.attempt) {
                     attempt.finished = Some((**finished).clone());
                 }
+                self.drop_one(finished.test);
             }
-            AttemptEvent::Subtest { .. } => {}
+            AttemptEvent::Subtest { .. } | AttemptEvent::Slow { .. } => {}
+        }
+    }
+
+    /// Drops an attempt that passed if the test has too many, as with endless repetitions.
+    fn drop_one(&mut self, test: TestId) {
+        let Some(known) = self.tests.get_mut(test.index()) else {
+            return;
+        };
+        if known.attempts.len() <= ATTEMPTS_MAX {
+            return;
+        }
+        let passed = |attempt: &JunitAttempt| {
+            let finished = attempt.finished.as_ref();
+            finished.is_some_and(|end| end.outcome == TestOutcome::Passed && end.retry.is_none())
+        };
+        // The first and the last say whether the test ever passed.
+        let between = known.attempts.len() - 1;
+        let index = (1..between).find(|index| known.attempts.get(*index).is_some_and(passed));
+        if let Some(index) = index {
+            let dropped = known.attempts.remove(index);
+            known.dropped = known.dropped.saturating_add(1);
+            self.logs.remove((test, dropped.attempt));
         }
     }
 

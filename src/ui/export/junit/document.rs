@@ -246,7 +246,7 @@ impl JunitReport {
         case: &ReportedCase<'_>,
     ) -> Vec<(&'static str, String)> {
         let finished = case.main.and_then(|main| main.finished.as_ref());
-        let attempts = test.attempts.len();
+        let attempts = test.attempts.len() + test.dropped;
         let worker = match self.run.as_ref().map(|run| &run.backend) {
             Some(BackendInfo::Broker { .. }) => case
                 .main
@@ -264,6 +264,9 @@ impl JunitReport {
             finished
                 .is_some_and(|end| end.cached)
                 .then(|| ("cached", "true".to_owned())),
+            finished
+                .filter(|end| !end.leaked.is_empty())
+                .map(|end| ("left-running", end.leaked.to_string())),
         ]
         .into_iter()
         .flatten()

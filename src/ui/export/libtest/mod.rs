@@ -5,7 +5,8 @@
 //! consumer of libtest's own lines expects, so they wait in a spool until its last test has ended.
 //! With `plus` each line is written at once.
 //!
-//! A test that runs several times has `#N` behind its name from the second attempt on.
+//! A test that runs several times has `#N` behind its name from the second attempt on. Each attempt
+//! has its lines; in the counts of a suite, a test that is retried counts as its last attempt.
 
 mod lines;
 
@@ -146,7 +147,9 @@ impl LibtestStream {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match change {
-            AttemptEvent::Queued { test, attempt: _ } => {
+            // The test is pending since its first attempt.
+            AttemptEvent::Queued { retry: Some(_), .. } => Ok(()),
+            AttemptEvent::Queued { test, .. } => {
                 self.count_pending(*test);
                 Ok(())
             }
@@ -163,7 +166,7 @@ impl LibtestStream {
                 self.logs.append((*test, *attempt), *stream, &text.0, at_us);
                 Ok(())
             }
-            AttemptEvent::Subtest { .. } => Ok(()),
+            AttemptEvent::Subtest { .. } | AttemptEvent::Slow { .. } => Ok(()),
             AttemptEvent::Finished(finished) => self.finished(finished, out),
         }
     }
@@ -199,7 +202,7 @@ impl LibtestStream {
                 ..TestLine::new(TestLineEvent::Failed)
             }
         };
-        let ends = match &finished.outcome {
+        let ends = match &*finished.counted_outcome() {
             TestOutcome::Passed => {
                 counts.passed = 1;
                 Some(TestLine {
@@ -239,7 +242,10 @@ impl LibtestStream {
             self.test_line(test, attempt, ends, out)?;
         }
         self.logs.remove(key);
-        self.end(test, counts, out)
+        match finished.is_retried() {
+            true => Ok(()),
+            false => self.end(test, counts, out),
+        }
     }
 
     /// Counts an attempt that ended, and ends the suite after the last one.

@@ -137,10 +137,16 @@ impl Test2JsonStream {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         match event {
-            AttemptEvent::Queued { test, attempt } => {
+            AttemptEvent::Queued {
+                test,
+                attempt,
+                retry,
+            } => {
                 if let Some(known) = self.tests.get(test) {
                     let package = self.packages.entry(known.package.clone());
-                    package.or_default().queued((*test, *attempt));
+                    package
+                        .or_default()
+                        .queued((*test, *attempt), retry.is_some());
                 }
                 Ok(())
             }
@@ -158,7 +164,7 @@ impl Test2JsonStream {
                 ..
             } => self.wrote(now_us, (*test, *attempt), &text.0, out),
             // The output holds the lines that these are made from.
-            AttemptEvent::Subtest { .. } => Ok(()),
+            AttemptEvent::Subtest { .. } | AttemptEvent::Slow { .. } => Ok(()),
             AttemptEvent::Finished(finished) => self.finished(now_us, finished, out),
         }
     }
@@ -255,7 +261,10 @@ impl Test2JsonStream {
             self.finish_attempt(now_us, finished, out)?;
         }
         let progress = self.packages.entry(package.clone()).or_default();
-        progress.ended((test, attempt), &finished.outcome);
+        match finished.is_retried() {
+            true => progress.retried((test, attempt)),
+            false => progress.ended((test, attempt), &finished.counted_outcome()),
+        }
         self.close_if_complete(now_us, &package, out)
     }
 
@@ -272,7 +281,7 @@ impl Test2JsonStream {
         let records = running.find(|records| records.attempt == attempt);
         let converter = records.and_then(|records| records.converter.take());
         if let Some(converter) = converter {
-            let records = converter.finished(&finished.outcome, ran);
+            let records = converter.finished(&finished.counted_outcome(), ran);
             self.emit(now_us, (test, attempt), records, out)?;
         }
         let Some(queue) = self.attempts.get_mut(&test) else {

@@ -8,6 +8,9 @@ use maelstrom_model::ids::{Attempt, TestId};
 
 use crate::export::go_list::PackageVerdict;
 
+/// A retry that has no number yet. Attempts count from 1.
+const RETRY: Attempt = Attempt(0);
+
 /// The progress of one package in a round.
 #[derive(Debug, Default)]
 pub(super) struct PackageProgress {
@@ -34,8 +37,17 @@ impl PackageProgress {
     }
 
     /// Takes an attempt that will run.
-    pub(super) fn queued(&mut self, attempt: (TestId, Attempt)) {
-        self.waiting.insert(attempt);
+    pub(super) fn queued(&mut self, (test, attempt): (TestId, Attempt), is_retry: bool) {
+        if is_retry {
+            self.waiting.remove(&(test, RETRY));
+        }
+        self.waiting.insert((test, attempt));
+    }
+
+    /// Takes the end of an attempt that is retried: the next one follows.
+    pub(super) fn retried(&mut self, (test, attempt): (TestId, Attempt)) {
+        self.waiting.remove(&(test, attempt));
+        self.waiting.insert((test, RETRY));
     }
 
     /// Marks the package as begun. Returns whether this is news.

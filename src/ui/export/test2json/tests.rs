@@ -73,6 +73,7 @@ impl Script {
         self.push(AttemptEvent::Queued {
             test,
             attempt: Attempt(attempt),
+            retry: None,
         });
     }
 
@@ -106,6 +107,8 @@ impl Script {
             test: TestId(test),
             attempt: Attempt(attempt),
             outcome,
+            retry: None,
+            passed_at_limit_us: None,
             cached: false,
             timings: AttemptTimings {
                 ran_us: 250_000,
@@ -118,6 +121,7 @@ impl Script {
             stderr_bytes: 0,
             joined_bytes: 0,
             location: None,
+            leaked: Default::default(),
         })));
     }
 

@@ -4,6 +4,7 @@ mod building;
 mod endings;
 mod hostile;
 mod live;
+mod retries;
 mod runaway;
 mod styles;
 mod watching;
@@ -135,6 +136,8 @@ impl Story {
         self.emit(AttemptEvent::Finished(Box::new(AttemptFinished {
             test: TestId(test),
             attempt: Attempt(attempt),
+            retry: None,
+            passed_at_limit_us: None,
             cached: ran_ms == 0 && outcome == TestOutcome::Passed,
             outcome,
             timings: AttemptTimings {
@@ -148,6 +151,7 @@ impl Story {
             stderr_bytes: 0,
             joined_bytes: 0,
             location,
+            leaked: Default::default(),
         })));
     }
 
@@ -235,6 +239,7 @@ fn eventful(options: RunReportOptions) -> String {
             not_run: 1,
             cached: 1,
             flaky: 0,
+            flaky_passed: 0,
             duration_us: 61_300_000,
         },
     );

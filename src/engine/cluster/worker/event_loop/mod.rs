@@ -31,6 +31,7 @@ use super::leases::{LeaseAction, LeaseToken};
 use maelstrom_model::backend::{BackendEvent, GRACE_DEFAULT, JobId, JobPriority, StopMode};
 use maelstrom_model::ids::ShortRun;
 use maelstrom_model::job::{ForkServerSpec, Job, PlacementConstraint};
+use maelstrom_model::policy::JobNeeds;
 use maelstrom_wire::linger::FlushTime;
 use maelstrom_wire::v1::{self, WorkerMessage, worker_message};
 use maelstrom_wire::versions::VERSIONS;
@@ -158,7 +159,11 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 output: order.output,
                 placement: PlacementConstraint::Here,
                 grace: None,
-                needs: Default::default(),
+                needs: JobNeeds {
+                    own_variables: order.own_variables,
+                    stack_dump: order.stack_dump,
+                    ..JobNeeds::default()
+                },
             };
             let grace = order.grace.unwrap_or(GRACE_DEFAULT);
             if let Some(name) = self.ledger.name(fence) {

@@ -69,6 +69,7 @@ impl ScriptedBackend {
                 usage: ResourceUsage::default(),
                 prepared: Duration::from_micros(11),
                 ran: Duration::from_millis(2),
+                leaked: Default::default(),
             },
         });
     }

@@ -1,7 +1,6 @@
 //! Drives a run between the scripted framework and the scripted backend.
 
 use std::cell::{Cell, RefCell};
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use super::framework::{Act, ScriptedFramework};
 use crate::log::ProgramLog;
 use crate::run::driver::{RunSetup, drive};
 use crate::run::event_sink::EventSink;
-use crate::run::message::{AtEnd, HistoryFilter, RunMode, RunOptions};
+use crate::run::message::{AtEnd, HistoryFilter, RepeatPlan, RetryPlacement, RunMode, RunOptions};
 use crate::run::signals::TerminationSignal;
 use crate::run::watch::WatchMode;
 use maelstrom_model::event::channel::{EventReceiver, channel};
@@ -48,7 +47,9 @@ impl Default for Stage {
             wishes: RunOptions {
                 errand: RunMode::Run,
                 history: HistoryFilter::All,
-                repeat: NonZeroU32::MIN,
+                repeat: RepeatPlan::ONCE,
+                retry_placement: RetryPlacement::Anywhere,
+                seed: 7,
                 stop_after: None,
                 at_end: AtEnd::Leave,
                 grace: Duration::from_secs(5),
@@ -111,6 +112,8 @@ impl Stage {
             commands,
             interrupts,
             watching: WatchMode::Off,
+            limit: None,
+            tells_run: false,
         };
         let mut events = Vec::new();
         let mut take = |receiver: &mut EventReceiver| {

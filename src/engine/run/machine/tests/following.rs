@@ -84,6 +84,7 @@ fn a_change_between_rounds_begins_one_that_finds_everything_anew() {
     let again = EventKind::Attempt(AttemptEvent::Queued {
         test: TestId(0),
         attempt: Attempt(2),
+        retry: None,
     });
     assert_eq!(count(&world, |event| *event == again), 1);
     let there: Vec<u32> = world.machine.tests().map(|(id, _)| id.0).collect();

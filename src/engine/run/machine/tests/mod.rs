@@ -1,23 +1,24 @@
-//! Tests the machine against a simulated backend, with random inputs.
+//! Tests the machine against a simulated backend: with random inputs, and in single scenarios.
 
 mod failed_only;
 mod following;
+mod random;
+mod repeats;
+mod retries;
 mod scenarios;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::run::attempt::JobRole;
-use crate::run::message::{ChangedFiles, RunMode};
+use crate::run::message::{ChangedFiles, RepeatCount, RepeatPlan, RetryPlacement, RunMode};
 use crate::schedule::{SlotScheduler, WithdrawResult};
 use maelstrom_model::backend::{JobId, StopMode};
 use maelstrom_model::event::{
-    AttemptEvent, BackendInfo, ExitStatus, IsolationMode, OutputStream, PreviousOutcome,
-    RoundEvent, RoundSummary, TestOutcome,
+    AttemptEvent, AttemptFinished, BackendInfo, ExitStatus, IsolationMode, OutputStream,
+    PreviousOutcome, RoundEvent, RoundSummary, TestOutcome,
 };
 use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
 use maelstrom_model::ids::{RunId, WorkerId};
@@ -39,13 +40,21 @@ struct World {
     found: u32,
     lost: bool,
     code: Option<u8>,
+    /// The policy of all tests.
+    policy: Arc<TestPolicy>,
+    /// When the machine asks to be woken.
+    alarm_us: Option<u64>,
+    /// The jobs that were submitted.
+    jobs: Vec<(JobId, Job)>,
 }
 
 fn wishes() -> RunOptions {
     RunOptions {
         errand: RunMode::Run,
         history: HistoryFilter::All,
-        repeat: NonZeroU32::MIN,
+        repeat: RepeatPlan::ONCE,
+        retry_placement: RetryPlacement::Anywhere,
+        seed: 7,
         stop_after: None,
         at_end: AtEnd::Leave,
         grace: Duration::from_secs(5),
@@ -114,25 +123,58 @@ impl World {
             found: 0,
             lost: false,
             code: None,
+            policy: Arc::default(),
+            alarm_us: None,
+            jobs: Vec::new(),
         };
         world.run_effects();
         world
     }
 
+    fn with_policy(wishes: RunOptions, policy: TestPolicy) -> Self {
+        World {
+            policy: Arc::new(policy),
+            ..World::new(wishes)
+        }
+    }
+
     fn handle_input(&mut self, input: RunInput) -> Result<(), UnexpectedInputError> {
         self.now_us += 10;
+        let (before, known) = (self.machine.state(), self.events.len());
         let answer = self.machine.handle(self.now_us, input);
         self.run_effects();
+        if let RunState::Stopping | RunState::Killing = before {
+            let of_round = self.events[known..].iter().take_while(|event| {
+                !matches!(event, EventKind::Round(RoundEvent::Finished { .. }))
+            });
+            for event in of_round {
+                let queued = matches!(event, EventKind::Attempt(AttemptEvent::Queued { .. }));
+                assert!(!queued, "a stopped round starts an attempt");
+            }
+        }
         answer
+    }
+
+    /// Waits until the time at which the machine asks to be woken. Returns whether there is one.
+    fn wake(&mut self) -> bool {
+        let Some(at_us) = self.alarm_us.take() else {
+            return false;
+        };
+        // `handle_input` adds ten.
+        self.now_us = self.now_us.max(at_us.saturating_sub(10));
+        self.handle_input(RunInput::Woke).unwrap();
+        true
     }
 
     fn run_effects(&mut self) {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 RunEffect::Emit(event) => self.events.push(event),
-                RunEffect::Submit { id, job: _, rank } if !self.lost => {
+                RunEffect::Submit { id, job, rank } if !self.lost => {
                     self.scheduler.enqueue(id, rank, ()).unwrap();
+                    self.jobs.push((id, job));
                 }
+                RunEffect::WakeAt { at_us } => self.alarm_us = at_us,
                 RunEffect::Submit { .. } => panic!("a job for a backend that is gone"),
                 RunEffect::Stop { id, how } => self.stop(id, how),
                 RunEffect::AbandonDiscovery => {
@@ -219,6 +261,7 @@ impl World {
                 usage: ResourceUsage::default(),
                 prepared: Duration::ZERO,
                 ran: Duration::from_millis(3),
+                leaked: Default::default(),
             },
             reading: OutputAnalysis::default(),
         });
@@ -239,7 +282,12 @@ impl World {
 
     fn find(&mut self, count: u32) {
         if self.discovering {
-            let tests = (self.found..self.found + count).map(test).collect();
+            let found = (self.found..self.found + count).map(|number| {
+                let mut found = test(number);
+                found.case.policy = Arc::clone(&self.policy);
+                found
+            });
+            let tests = found.collect();
             self.found += count;
             self.handle_input(RunInput::Found(tests)).unwrap();
         }
@@ -291,6 +339,11 @@ impl World {
     /// Ends everything; every job that is not stopped passes.
     fn finish(&mut self) {
         self.end_discovery();
+        let repeat = self.machine.wishes.repeat;
+        if repeat.copies == RepeatCount::Endless && repeat.time.is_none() {
+            let _ = self.handle_input(RunInput::Command(UiCommand::Cancel));
+        }
+        let _ = self.handle_input(RunInput::Command(UiCommand::Continue));
         let _ = self.handle_input(RunInput::Command(UiCommand::Resume));
         let _ = self.handle_input(RunInput::Command(UiCommand::Leave));
         loop {
@@ -298,7 +351,7 @@ impl World {
             self.end_discovery();
             self.start();
             self.end(0, JobOutcome::Exited(ExitStatus::Code(0)));
-            if self.mail.is_empty() && !self.discovering {
+            if self.mail.is_empty() && !self.discovering && !self.wake() {
                 break;
             }
             self.deliver();
@@ -315,16 +368,17 @@ impl World {
             .collect()
     }
 
+    /// Returns the attempts that have ended, in this order.
+    fn finished(&self) -> impl Iterator<Item = &AttemptFinished> {
+        self.events.iter().filter_map(|event| match event {
+            EventKind::Attempt(AttemptEvent::Finished(end)) => Some(&**end),
+            _ => None,
+        })
+    }
+
     fn outcomes(&self) -> Vec<(u32, TestOutcome)> {
-        self.events
-            .iter()
-            .filter_map(|event| match event {
-                EventKind::Attempt(AttemptEvent::Finished(end)) => {
-                    Some((end.test.0, end.outcome.clone()))
-                }
-                _ => None,
-            })
-            .collect()
+        let outcome = |end: &AttemptFinished| (end.test.0, end.outcome.clone());
+        self.finished().map(outcome).collect()
     }
 }
 
@@ -335,159 +389,30 @@ fn which(job: JobId) -> (TestId, Attempt) {
     }
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Find(u32),
-    FindBroken,
-    EndDiscovery,
-    FailDiscovery,
-    Start,
-    Write(usize),
-    End(usize, JobOutcome),
-    Deliver,
-    Lose,
-    Watch,
-    Unwatch,
-    Change,
-    Command(UiCommand),
+fn nth(number: u32) -> Option<NonZeroU32> {
+    NonZeroU32::new(number)
 }
 
-fn end() -> impl Strategy<Value = JobOutcome> {
-    prop_oneof![
-        4 => Just(JobOutcome::Exited(ExitStatus::Code(0))),
-        2 => Just(JobOutcome::Exited(ExitStatus::Code(101))),
-        1 => Just(JobOutcome::TimedOut),
-        1 => Just(JobOutcome::Error("mount proc on /proc: EPERM".into())),
-    ]
-}
-
-fn command() -> impl Strategy<Value = UiCommand> {
-    let some_test = (0u32..9).prop_map(TestId);
-    prop_oneof![
-        3 => prop::collection::vec((0u32..9).prop_map(TestId), 0..4)
-            .prop_map(|tests| UiCommand::Rerun { tests }),
-        2 => some_test.prop_map(|test| UiCommand::CancelTest { test }),
-        1 => Just(UiCommand::Cancel),
-        1 => Just(UiCommand::Kill),
-        1 => Just(UiCommand::Pause),
-        2 => Just(UiCommand::Resume),
-        1 => Just(UiCommand::Describe { test: TestId(1) }),
-        1 => Just(UiCommand::Suspend),
-        1 => Just(UiCommand::Continue),
-        1 => Just(UiCommand::Leave),
-    ]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        6 => (0u32..4).prop_map(Step::Find),
-        1 => Just(Step::FindBroken),
-        2 => Just(Step::EndDiscovery),
-        1 => Just(Step::FailDiscovery),
-        8 => Just(Step::Start),
-        3 => any::<usize>().prop_map(Step::Write),
-        8 => (any::<usize>(), end()).prop_map(|(index, end)| Step::End(index, end)),
-        16 => Just(Step::Deliver),
-        1 => Just(Step::Lose),
-        1 => Just(Step::Watch),
-        1 => Just(Step::Unwatch),
-        2 => Just(Step::Change),
-        3 => command().prop_map(Step::Command),
-    ]
-}
-
-fn any_wishes() -> impl Strategy<Value = RunOptions> {
-    let stop_after = prop::option::weighted(0.3, 1u32..3);
-    let at_end = prop::sample::select(vec![AtEnd::Leave, AtEnd::Stay, AtEnd::Watch]);
-    let history = prop::sample::select(vec![HistoryFilter::All, HistoryFilter::Failed]);
-    let parts = (1u32..3, stop_after, at_end, history);
-    parts.prop_map(|(repeat, stop_after, at_end, history)| RunOptions {
-        history,
-        repeat: NonZeroU32::new(repeat).unwrap(),
-        stop_after: stop_after.and_then(NonZeroU32::new),
-        at_end,
-        ..wishes()
-    })
-}
-
-fn play(wishes: RunOptions, steps: &[Step]) -> World {
-    let mut world = World::new(wishes);
-    for step in steps {
-        match step.clone() {
-            Step::Find(count) => world.find(count),
-            Step::FindBroken => world.find_broken(),
-            Step::EndDiscovery => world.end_discovery(),
-            Step::FailDiscovery => world.fail_discovery(),
-            Step::Start => world.start(),
-            Step::Write(index) => world.write(index),
-            Step::End(index, end) => world.end(index, end),
-            Step::Deliver => world.deliver(),
-            Step::Lose => world.lose(),
-            // File events may also arrive too late.
-            Step::Watch => drop(world.handle_input(RunInput::Watched { directories: 1 })),
-            Step::Unwatch => drop(world.handle_input(RunInput::Unwatched {
-                message: "it vanished".into(),
-                help: None,
-            })),
-            Step::Change => drop(world.change("src/lib.rs")),
-            // A command may come at any time; an invalid one changes nothing.
-            Step::Command(command) => drop(world.handle_input(RunInput::Command(command))),
-        }
+fn times(number: u32) -> RepeatPlan {
+    RepeatPlan {
+        copies: RepeatCount::Times(NonZeroU32::new(number).unwrap()),
+        ..RepeatPlan::ONCE
     }
-    world.finish();
-    world
 }
 
-proptest! {
-    /// Invariant 3, and the rules of the event stream.
-    #[test]
-    fn every_run_keeps_the_rules(
-        wishes in any_wishes(),
-        steps in prop::collection::vec(step(), 0..150),
-    ) {
-        let world = play(wishes, &steps);
-        testing::check_stream(&world.events).map_err(TestCaseError::fail)?;
-        prop_assert_eq!(world.machine.state(), RunState::Over);
-        prop_assert!(world.code.is_some());
-        for event in &world.events {
-            let EventKind::Attempt(AttemptEvent::Finished(finished)) = event else { continue };
-            let told = match &finished.outcome {
-                TestOutcome::Ignored { .. } => continue,
-                TestOutcome::Passed => Some(JobOutcome::Exited(ExitStatus::Code(0))),
-                TestOutcome::Failed { exit, reason: _ } => exit.map(JobOutcome::Exited),
-                TestOutcome::TimedOut { .. } => Some(JobOutcome::TimedOut),
-                TestOutcome::Cancelled => Some(JobOutcome::Cancelled),
-                TestOutcome::Error { message } if message == "signal 11 while listing" => continue,
-                TestOutcome::Error { message } => Some(JobOutcome::Error(message.clone())),
-            };
-            let said = world.ends.get(&(finished.test, finished.attempt));
-            // An attempt whose end the lost backend did not report is an error or was never
-            // started.
-            if !world.lost {
-                prop_assert_eq!(told.as_ref(), said);
-            } else if let (Some(JobOutcome::Exited(_) | JobOutcome::TimedOut), told) = (&told, &told) {
-                prop_assert_eq!(told.as_ref(), said);
-            }
-        }
-    }
+fn passed() -> JobOutcome {
+    JobOutcome::Exited(ExitStatus::Code(0))
+}
 
-    /// Invariant 6: the same calls return the same results.
-    #[test]
-    fn the_same_happenings_give_the_same_run(
-        wishes in any_wishes(),
-        steps in prop::collection::vec(step(), 0..80),
-    ) {
-        prop_assert_eq!(play(wishes, &steps).events, play(wishes, &steps).events);
-    }
+fn failed() -> JobOutcome {
+    JobOutcome::Exited(ExitStatus::Code(101))
+}
 
-    /// Invariant 10: a recording contains everything in the event stream.
-    #[test]
-    fn the_stream_survives_being_recorded(steps in prop::collection::vec(step(), 0..60)) {
-        for kind in play(wishes(), &steps).events {
-            let event = maelstrom_model::event::Event { at_us: 1, kind };
-            let line = serde_json::to_string(&event).unwrap();
-            let read: maelstrom_model::event::Event = serde_json::from_str(&line).unwrap();
-            prop_assert_eq!(read, event);
-        }
+/// Starts what can start, ends the first running job with this outcome, and delivers the events.
+fn run_one(world: &mut World, end: JobOutcome) {
+    world.start();
+    world.end(0, end);
+    while !world.mail.is_empty() {
+        world.deliver();
     }
 }

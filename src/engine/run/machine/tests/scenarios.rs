@@ -4,27 +4,6 @@ use super::*;
 use maelstrom_model::event::{RunEvent, TestEvent};
 use maelstrom_model::exit_code;
 
-fn nth(number: u32) -> Option<NonZeroU32> {
-    NonZeroU32::new(number)
-}
-
-fn passed() -> JobOutcome {
-    JobOutcome::Exited(ExitStatus::Code(0))
-}
-
-fn failed() -> JobOutcome {
-    JobOutcome::Exited(ExitStatus::Code(101))
-}
-
-/// Starts what can start, ends the first running job with this outcome, and delivers the events.
-fn run_one(world: &mut World, end: JobOutcome) {
-    world.start();
-    world.end(0, end);
-    while !world.mail.is_empty() {
-        world.deliver();
-    }
-}
-
 #[test]
 fn a_run_of_passing_tests_exits_with_zero() {
     let mut world = World::new(wishes());
@@ -132,7 +111,7 @@ fn no_tests_is_a_success_with_a_warning() {
 #[test]
 fn repeats_count_once_by_the_worst() {
     let mut world = World::new(RunOptions {
-        repeat: nth(3).unwrap(),
+        repeat: times(3),
         ..wishes()
     });
     world.find(1);
@@ -165,7 +144,7 @@ fn enough_failures_end_the_build_and_the_round() {
 #[test]
 fn a_failing_repeat_is_one_failure_to_stop_after() {
     let mut world = World::new(RunOptions {
-        repeat: nth(2).unwrap(),
+        repeat: times(2),
         stop_after: nth(2),
         ..wishes()
     });

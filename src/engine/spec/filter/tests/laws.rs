@@ -114,6 +114,7 @@ fn truth() -> impl Strategy<Value = TruthValue> {
 const PACKAGE: CargoSubject<'static> = CargoSubject {
     target: None,
     case: None,
+    past: None,
     ..CASE
 };
 

@@ -14,6 +14,12 @@ const CASE: CargoSubject<'static> = CargoSubject {
         kind: TargetKind::Test,
     }),
     case: Some("io::slow_12"),
+    past: Some(PastResults {
+        failed: false,
+        flaky: true,
+        slow: true,
+        new: false,
+    }),
 };
 
 fn cargo(pattern: &str) -> TestPattern {
@@ -35,6 +41,7 @@ fn the_documented_example() {
     );
     let other = CargoSubject {
         case: Some("io::read"),
+        past: None,
         target: Some(SubjectTarget {
             name: "unit",
             kind: TargetKind::Test,
@@ -42,6 +49,25 @@ fn the_documented_example() {
         ..CASE
     };
     assert_eq!(cargo(pattern).evaluate(&other), TruthValue::True);
+}
+
+#[test]
+fn words_ask_for_the_results_of_earlier_runs() {
+    for (pattern, expected) in [
+        ("failed", false),
+        ("flaky", true),
+        ("slow", true),
+        ("new", false),
+        ("flaky - failed", true),
+        ("fai | ne", false),
+        ("fl & sl", true),
+    ] {
+        assert_eq!(ask(pattern), TruthValue::from(expected), "{pattern}");
+        assert!(cargo(pattern).asks_for_past(), "{pattern}");
+        let unknown = CargoSubject { past: None, ..CASE };
+        assert_eq!(cargo(pattern).evaluate(&unknown), TruthValue::Unknown);
+    }
+    assert!(!cargo("f | all - !name.contains(flaky)").asks_for_past());
 }
 
 #[test]
@@ -76,6 +102,7 @@ fn glob_wildcards_cross_slashes() {
         name: "test_lid",
         node_id: "tests/unit/box.py::test_lid",
         markers: &[],
+        past: None,
     };
     assert_eq!(pattern.evaluate(&subject), TruthValue::True);
 }
@@ -94,6 +121,7 @@ fn arguments_take_five_kinds_of_brackets() {
     ] {
         let subject = CargoSubject {
             case: Some(argument),
+            past: None,
             ..CASE
         };
         assert_eq!(
@@ -171,6 +199,7 @@ fn what_is_not_known_is_unknown() {
     let package = CargoSubject {
         target: None,
         case: None,
+        past: None,
         ..CASE
     };
     let target = CargoSubject { case: None, ..CASE };
@@ -209,6 +238,7 @@ fn go_selectors_compare_their_own_texts() {
         path: "net/http",
         name: "http_test",
         case: Some("TestGet"),
+        past: None,
     };
     for (pattern, expected) in [
         ("package.equals(example.org/mod/net/http)", true),
@@ -232,6 +262,7 @@ fn pytest_selectors_compare_their_own_texts() {
         name: "TestBox.test_lid",
         node_id: "tests/box.py::TestBox::test_lid",
         markers: &markers,
+        past: None,
     };
     for (pattern, expected) in [
         ("name.equals(TestBox.test_lid)", true),

@@ -5,6 +5,7 @@ mod laws;
 use miette::Diagnostic;
 
 use super::*;
+use crate::filter::PastResults;
 
 /// `cli` depends on `core`, and `core` on `derive`.
 pub(super) fn package() -> FiltersetPackage {
@@ -28,6 +29,10 @@ pub(super) fn subject(package: &FiltersetPackage) -> FiltersetSubject<'_> {
         package,
         binary: Some(BINARY),
         case: Some(CASE),
+        past: Some(PastResults {
+            failed: true,
+            ..PastResults::default()
+        }),
     }
 }
 
@@ -48,6 +53,9 @@ fn each_predicate_compares_its_own_name() {
         ("none()", false),
         ("default()", true),
         (" all ( ) ", true),
+        ("status(failed)", true),
+        ("status( flaky )", false),
+        ("status(slow) | status(new)", false),
         ("test(reads)", true),
         ("test(=reads)", false),
         ("package(core)", true),

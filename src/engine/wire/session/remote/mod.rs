@@ -411,7 +411,8 @@ impl RemoteJobs {
             job.stopping = Some(how);
         }
         // The addition overflows only for absurd grace periods.
-        let stopped_by = Instant::now().checked_add(self.grace);
+        let grace = job.job.grace.unwrap_or(self.grace);
+        let stopped_by = Instant::now().checked_add(grace);
         job.stopped_by = job.stopped_by.or(stopped_by);
         self.send_stop(id, how);
         false

@@ -1,5 +1,6 @@
 //! Outgoing messages to the broker.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -117,6 +118,11 @@ impl RemoteJobs {
 
 fn message(id: JobId, template: u32, job: &RemoteJob, grace: Duration) -> v1::Job {
     let process = &job.job.process;
+    let own = job.job.needs.own_variables.iter();
+    let variable = |(name, value): &(OsString, OsString)| v1::EnvironmentVariable {
+        name: to_proto::text(name),
+        value: to_proto::text(value),
+    };
     v1::Job {
         id: id.0,
         template,
@@ -126,12 +132,13 @@ fn message(id: JobId, template: u32, job: &RemoteJob, grace: Duration) -> v1::Jo
             .iter()
             .map(|argument| to_proto::text(argument))
             .collect(),
-        // The template contains the whole environment.
-        environment: Vec::new(),
+        // The template contains what the jobs have in common.
+        environment: own.map(variable).collect(),
         timeout: job.job.timeout.map(to_proto::duration),
-        grace: Some(to_proto::duration(grace)),
+        grace: Some(to_proto::duration(job.job.grace.unwrap_or(grace))),
         priority: job.rank.priority.into(),
         estimate: job.rank.estimate.map(to_proto::duration),
         output: to_proto::output_pipes(job.job.output).into(),
+        stack_dump: to_proto::stack_dump(job.job.needs.stack_dump),
     }
 }

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::model::{AttemptRecord, TestState};
+use maelstrom_model::event::{RetryNext, RetryPosition};
 use maelstrom_model::ids::{Attempt, TestId};
 
 use super::super::super::context::ViewContext;
@@ -69,6 +70,16 @@ fn facts(ctx: &ViewContext<'_>, test: TestId, shown: Attempt) -> Vec<DetailLine>
     };
     if let Some(finished) = &record.finished {
         let (text, role) = outcome(&finished.outcome);
+        let text = match (finished.retry, finished.passed_at_limit_us) {
+            (Some(retry), _) => format!("{text}{}", retry_note(retry)),
+            (None, Some(limit_us)) => {
+                format!(
+                    "{text}, stopped at its limit of {}",
+                    text::duration(limit_us)
+                )
+            }
+            (None, None) => text,
+        };
         let text = if finished.cached {
             format!(
                 "{} {text}, taken over from an earlier run",
@@ -116,6 +127,10 @@ fn facts(ctx: &ViewContext<'_>, test: TestId, shown: Attempt) -> Vec<DetailLine>
             text::size(finished.memory_peak_bytes),
         );
         fact("used", used, plain);
+        if !finished.leaked.is_empty() {
+            let style = ctx.style(StyleRole::Flaky);
+            fact("left behind", finished.leaked.to_string(), style);
+        }
         if let Some(location) = &finished.location {
             fact(
                 "failed at",
@@ -139,6 +154,20 @@ fn facts(ctx: &ViewContext<'_>, test: TestId, shown: Attempt) -> Vec<DetailLine>
     }
     add_description(ctx, test, &mut facts);
     facts
+}
+
+/// Says which attempt of a test that is retried this is, and what follows from it.
+fn retry_note(retry: RetryPosition) -> String {
+    let follows = match retry.next {
+        RetryNext::Again => ", retried",
+        RetryNext::Done => "",
+        RetryNext::FlakyPassed => ", flaky",
+        RetryNext::FlakyFailed => ", flaky, which counts as failed",
+    };
+    format!(
+        " (attempt {} of {}{follows})",
+        retry.number, retry.attempts_max
+    )
 }
 
 fn add_description(ctx: &ViewContext<'_>, test: TestId, facts: &mut Vec<DetailLine>) {

@@ -1,0 +1,262 @@
+//! Finds the processes that a job leaves running.
+//!
+//! A job is over when its first process ends, and what is left is killed. A process that is about to
+//! end by itself is no leak: one that was just killed, or a helper that ends when its pipe closes.
+//! So if anything is left, [`LeakWatch::leaked`] waits up to [`LEAK_WAIT`] for its end. If nothing
+//! is left, as after nearly every test, it costs one system call.
+//!
+//! Names come from `comm`, not from the command line: reading that touches the process's memory,
+//! which a job can make as slow as it likes (userfaultfd(2), FUSE). The list of processes comes from
+//! the spawner's `/proc`, because a container need not show one of its own.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, readlinkat};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::stat::Mode;
+use nix::unistd::Pid;
+
+use super::super::message::{self, ContainerRequest, LEAKED_NAMES_MAX, LeakedProcesses};
+
+/// How long processes may run after the end of a job's first process without being leaked. Killed
+/// processes and helpers of language runtimes end within a few milliseconds, also on a busy machine.
+pub const LEAK_WAIT: Duration = Duration::from_millis(100);
+
+/// What is needed to wait for the end of a job's remaining processes.
+pub struct LeakWatch<'a> {
+    /// The socket to the main program.
+    pub socket: &'a OwnedFd,
+    /// Reports ended children.
+    pub children: &'a SignalFd,
+    /// A `/proc` in which the calling process is visible.
+    pub proc: &'a OwnedFd,
+}
+
+impl LeakWatch<'_> {
+    /// Waits until `are_gone` returns true, but no longer than [`LEAK_WAIT`]. Then returns the
+    /// remaining processes without the fork server, or `None` if the main program is gone.
+    pub fn leaked(
+        &self,
+        fork_server: Option<Pid>,
+        are_gone: impl Fn() -> bool,
+    ) -> Option<LeakedProcesses> {
+        if are_gone() {
+            return Some(LeakedProcesses::default());
+        }
+        let deadline = Instant::now() + LEAK_WAIT;
+        loop {
+            // Read before the check, so that later ends are reported again.
+            while let Ok(Some(_)) = self.children.read_signal() {}
+            if are_gone() {
+                return Some(LeakedProcesses::default());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Some(running(self.proc, fork_server));
+            }
+            let mut watched = [
+                PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+            ];
+            // Rounded up, since a poll with less than a millisecond would not wait.
+            let wait = PollTimeout::try_from(left + Duration::from_millis(1));
+            match poll(&mut watched, wait.unwrap_or(PollTimeout::ZERO)) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(_) => return None,
+            }
+            let [_, orders] = watched.map(|fd| fd.any().unwrap_or(false));
+            if orders {
+                // A request to stop or suspend the job, which has just ended. What is left is
+                // killed in any case, and could not end by itself any more.
+                message::receive::<ContainerRequest>(self.socket.as_fd()).ok()?;
+                return Some(LeakedProcesses::default());
+            }
+        }
+    }
+}
+
+/// Returns the descendants of the calling process that still run, without the fork server.
+fn running(proc: &OwnedFd, fork_server: Option<Pid>) -> LeakedProcesses {
+    let mut leaked = LeakedProcesses::default();
+    for process in descendants(proc) {
+        let is_server = |server| has_id(proc, process.pid, server);
+        if process.has_ended || fork_server.is_some_and(is_server) {
+            continue;
+        }
+        if leaked.names.len() < LEAKED_NAMES_MAX {
+            leaked.names.push(process.name);
+        } else {
+            leaked.more = leaked.more.saturating_add(1);
+        }
+    }
+    if leaked.is_empty() {
+        // Something runs, but its name cannot be found out.
+        leaked.more = 1;
+    }
+    leaked
+}
+
+/// Returns the descendants of the calling process, the oldest first.
+pub(super) fn descendants(proc: &OwnedFd) -> Vec<ListedProcess> {
+    let own = readlinkat(proc, "self").ok();
+    let own = own.and_then(|own| own.to_str()?.parse::<i32>().ok());
+    let (Some(own), Some(mut all)) = (own, processes(proc)) else {
+        return Vec::new();
+    };
+    let found = all.values().filter(|process| descends(process, own, &all));
+    let found: Vec<i32> = found.map(|process| process.pid).collect();
+    found.iter().filter_map(|pid| all.remove(pid)).collect()
+}
+
+/// A process in `/proc`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ListedProcess {
+    pub(super) pid: i32,
+    parent: i32,
+    pub(super) name: String,
+    /// Whether it only waits to be reaped.
+    pub(super) has_ended: bool,
+}
+
+/// Returns all processes of a `/proc`, by their IDs there.
+fn processes(proc: &OwnedFd) -> Option<BTreeMap<i32, ListedProcess>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let listed = Dir::openat(proc, ".", flags, Mode::empty()).ok()?;
+    let read = listed
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str().ok()?.parse::<i32>().ok())
+        // A process that is gone meanwhile cannot be read.
+        .filter_map(|pid| parse(pid, &read(proc, &format!("{pid}/stat"))?));
+    Some(read.map(|process| (process.pid, process)).collect())
+}
+
+/// Returns whether a process is a descendant of another one.
+fn descends(process: &ListedProcess, ancestor: i32, all: &BTreeMap<i32, ListedProcess>) -> bool {
+    let mut parent = process.parent;
+    // The list is no snapshot, so it could have a circle.
+    for _ in 0..all.len() {
+        if parent == ancestor {
+            return true;
+        }
+        match all.get(&parent) {
+            Some(next) => parent = next.parent,
+            None => return false,
+        }
+    }
+    false
+}
+
+/// Returns whether a process has this ID in its own namespace.
+fn has_id(proc: &OwnedFd, pid: i32, own: Pid) -> bool {
+    let status = read(proc, &format!("{pid}/status")).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    let last = ids.and_then(|ids| ids.split_whitespace().next_back());
+    last.and_then(|id| id.parse().ok()) == Some(own.as_raw())
+}
+
+/// Reads a `/proc/PID/stat`.
+fn parse(pid: i32, stat: &[u8]) -> Option<ListedProcess> {
+    let text = String::from_utf8_lossy(stat);
+    // A name can contain parentheses and spaces; the fields behind it cannot.
+    let (front, fields) = text.rsplit_once(") ")?;
+    let (_, name) = front.split_once('(')?;
+    let fields: Vec<&str> = fields.split(' ').collect();
+    // The third, fourth and twentieth field of all.
+    let (state, parent, threads) = (fields.first()?, fields.get(1)?, fields.get(17)?);
+    // A process whose first thread has ended is shown as a zombie while others run.
+    let threads: u32 = threads.parse().ok()?;
+    Some(ListedProcess {
+        pid,
+        parent: parent.parse().ok()?,
+        name: name.to_owned(),
+        has_ended: matches!(*state, "Z" | "X") && threads < 2,
+    })
+}
+
+/// Reads a file of a `/proc`.
+pub(super) fn read(proc: &OwnedFd, name: &str) -> Option<Vec<u8>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    let file = openat(proc, name, flags, Mode::empty()).ok()?;
+    let mut bytes = Vec::new();
+    File::from(file).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_processes_that_run_are_named() {
+        let after = "7 7 0 -1 4194304 90 0 0 0 0 0 0 0 20 0";
+        for (front, state, threads, name, has_ended) in [
+            ("7 (sleep)", "S", 1, "sleep", false),
+            ("7 (a) b (c))", "R", 1, "a) b (c)", false),
+            ("7 (stopped)", "T", 3, "stopped", false),
+            ("7 (ended)", "Z", 1, "ended", true),
+            ("7 (ended)", "X", 1, "ended", true),
+            ("7 (thread)", "Z", 2, "thread", false),
+        ] {
+            let stat = format!("{front} {state} 5 {after} {threads} 0 1234\n");
+            let (pid, parent, name) = (7, 5, name.to_owned());
+            let listed = ListedProcess {
+                pid,
+                parent,
+                name,
+                has_ended,
+            };
+            assert_eq!(parse(7, stat.as_bytes()), Some(listed));
+        }
+        assert_eq!(parse(7, b""), None);
+    }
+
+    #[test]
+    fn only_descendants_are_listed() {
+        let parents = [(2, 1), (3, 1), (4, 3), (5, 4), (6, 7), (7, 6), (8, 99)];
+        let all: BTreeMap<i32, ListedProcess> = parents
+            .into_iter()
+            .map(|(pid, parent)| {
+                let (name, has_ended) = (String::new(), false);
+                let listed = ListedProcess {
+                    pid,
+                    parent,
+                    name,
+                    has_ended,
+                };
+                (pid, listed)
+            })
+            .collect();
+        let below = |ancestor| -> Vec<i32> {
+            let found = all.values().filter(|one| descends(one, ancestor, &all));
+            found.map(|one| one.pid).collect()
+        };
+        assert_eq!(below(3), [4, 5]);
+        assert_eq!(below(1), [2, 3, 4, 5]);
+        let proc = nix::fcntl::open("/proc", OFlag::O_PATH, Mode::empty()).unwrap();
+        let own = std::process::id() as i32;
+        let listed = processes(&proc).unwrap();
+        assert!(!listed[&own].has_ended);
+        assert!(has_id(&proc, own, Pid::this()));
+    }
+
+    #[test]
+    fn a_list_of_processes_says_how_many_are_not_in_it() {
+        let listed = |names: &[&str], more| {
+            let names = names.iter().copied().map(String::from).collect();
+            LeakedProcesses { names, more }.to_string()
+        };
+        assert_eq!(listed(&["sleep"], 0), "sleep");
+        assert_eq!(listed(&["sleep", "sh"], 3), "sleep, sh and 3 more");
+        assert_eq!(listed(&[], 1), "1 process");
+        assert_eq!(listed(&[], 4), "4 processes");
+    }
+}

@@ -175,7 +175,7 @@ fn maelstrom(project: &Path, programs: Option<PathBuf>) -> Box<dyn Fn() -> Sampl
     Box::new(move || {
         let mut command = as_typed("cargo");
         command
-            .args(["maelstrom", "--ui", "quiet"])
+            .args(["maelstrom", "run", "--no-fail-fast", "--ui", "quiet"])
             .env("PATH", path_with(programs.clone()))
             .current_dir(&project);
         let sample = run(&mut command);

@@ -10,7 +10,7 @@ use super::session::runtime;
 use super::startup::as_typed;
 use super::test_program::{TestProgram, TestProgramGoal, run_test_program};
 use maelstrom_runners::cargo::options::{CargoOptions, PROGRAM};
-use maelstrom_runners::cargo::{CargoAction, CargoFramework, CargoSettings};
+use maelstrom_runners::cargo::{CargoAction, CargoFramework, CargoSettings, doctests};
 use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::sandbox::invocation::Invocation;
 use maelstrom_runners::sandbox::project_spec::{StarterFile, TestContainerOptions, files};
@@ -25,8 +25,12 @@ enum CargoList {
     Packages,
 }
 
-/// Runs the program with this command line and returns its exit code.
+/// Runs the program with this command line and returns its exit code. Cargo and rustdoc call the same
+/// executable to compile doctests.
 pub fn main(arguments: Vec<OsString>) -> u8 {
+    if let Some(code) = doctests::run_if_helper(&arguments) {
+        return code;
+    }
     if let Some(code) = help::run_if_asked(&help::manual::CARGO, &arguments) {
         return code;
     }
@@ -89,7 +93,12 @@ impl TestProgram for CargoProgram {
     }
 
     fn framework(settings: CargoSettings, invocation: Invocation) -> CargoFramework {
-        CargoFramework::new(settings, invocation)
+        let framework = CargoFramework::new(settings, invocation);
+        match std::env::current_exe() {
+            Ok(own) => framework.with_doctests(own),
+            // A notice says that doctests are not run.
+            Err(_) => framework,
+        }
     }
 
     fn settings_of(framework: &CargoFramework) -> &CargoSettings {

@@ -188,7 +188,7 @@ impl Machines {
     /// Runs a project's tests; which have passed, and who has run some.
     fn run(&self, project: &Path) -> (Vec<String>, String, Vec<String>) {
         let record = self.keep.path().join("record.ndjson");
-        let mut run = self.client(EXECUTABLE, &["--no-tui"]);
+        let mut run = self.client(EXECUTABLE, &["--no-tui", "--exclude", "doctest"]);
         run.arg("--record").arg(&record).current_dir(project);
         let output = run.output().unwrap();
         let streams = [output.stdout, output.stderr].concat();

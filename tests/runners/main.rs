@@ -15,6 +15,7 @@ mod job_rows;
 mod support;
 
 mod cargo_discovery;
+mod cargo_doctests;
 mod cargo_places;
 mod cargo_ran;
 mod driver;

@@ -20,8 +20,8 @@ pub fn built(source: &str) -> TempDir {
 }
 
 fn write(directory: &Path, source: &str) {
-    let manifest =
-        "[package]\nname = \"victim\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n";
+    let manifest = "[package]\nname = \"victim\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+         [lib]\ndoctest = false\n[workspace]\n";
     fs::write(directory.join("Cargo.toml"), manifest).unwrap();
     fs::create_dir(directory.join("src")).unwrap();
     fs::write(directory.join("src/lib.rs"), source).unwrap();

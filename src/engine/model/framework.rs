@@ -110,6 +110,8 @@ pub enum FrameworkVerdict {
     /// The exit status decides: 0 is a pass.
     #[default]
     ByStatus,
+    /// The test passed, whatever the exit status: one that must panic, for example.
+    Passed,
     /// The test failed, whatever the exit status.
     Failed {
         /// The reason in one line, if known.

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::event::SourceLocation;
 use super::ids::WorkerId;
 
 /// How a run handles a test. Many tests share one policy.
@@ -24,6 +25,29 @@ pub struct TestPolicy {
     pub on_leak: LeakVerdict,
     /// The test's priority. Without one, the result of its last run decides.
     pub priority: Option<i8>,
+    /// The test's result, if the build has determined it: the test is reported, not run.
+    pub known: Option<KnownResult>,
+}
+
+/// The result of a test that the build has determined, such as whether an example in the
+/// documentation compiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownResult {
+    pub verdict: KnownVerdict,
+    /// What the build tool printed about the test.
+    pub output: Vec<u8>,
+    /// The location in the source where the test failed, if known.
+    pub location: Option<SourceLocation>,
+}
+
+/// The verdict of the build on a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownVerdict {
+    Passed,
+    Failed {
+        /// The reason in one line.
+        reason: String,
+    },
 }
 
 /// How often, and when, a test that failed runs again.

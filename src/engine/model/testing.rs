@@ -233,6 +233,15 @@ impl Checker {
                         &[Phase::Queued, Phase::Started],
                         Phase::Finished,
                     ),
+                    // The build has determined the result.
+                    TestOutcome::Passed | TestOutcome::Failed { .. }
+                        if end.timings == AttemptTimings::default()
+                            && self.is_unrun((end.test, end.attempt)) =>
+                    {
+                        let key = (end.test, end.attempt);
+                        self.attempts.insert(key, Phase::Finished);
+                        Ok(())
+                    }
                     TestOutcome::Passed
                     | TestOutcome::Failed { .. }
                     | TestOutcome::TimedOut { .. } => {
@@ -246,6 +255,11 @@ impl Checker {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Returns whether an attempt has had no event, or only output.
+    fn is_unrun(&self, attempt: (TestId, Attempt)) -> bool {
+        matches!(self.attempts.get(&attempt), None | Some(Phase::Broken))
     }
 
     fn step(

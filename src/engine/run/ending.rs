@@ -67,6 +67,7 @@ pub fn judged(outcome: TestOutcome, judgement: FrameworkVerdict) -> TestOutcome 
     };
     match judgement {
         FrameworkVerdict::ByStatus => outcome,
+        FrameworkVerdict::Passed => TestOutcome::Passed,
         FrameworkVerdict::Failed { reason } => TestOutcome::Failed { exit, reason },
         FrameworkVerdict::Ignored { reason } => TestOutcome::Ignored { reason },
         FrameworkVerdict::Error { message } => TestOutcome::Error { message },
@@ -179,7 +180,15 @@ mod tests {
             judged(TestOutcome::Passed, ignored.clone()),
             TestOutcome::Ignored { reason }
         );
-        for judgement in [failed, ignored] {
+        let crashed = TestOutcome::Failed {
+            exit: Some(ExitStatus::Code(101)),
+            reason: None,
+        };
+        assert_eq!(
+            judged(crashed, FrameworkVerdict::Passed),
+            TestOutcome::Passed
+        );
+        for judgement in [failed, ignored, FrameworkVerdict::Passed] {
             for outcome in [
                 TestOutcome::Cancelled,
                 TestOutcome::TimedOut { limit_us: 1 },

@@ -8,9 +8,9 @@
 //! group.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
-use cargo_metadata::camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 
@@ -18,6 +18,7 @@ use crate::lines::{LineEnding, LineReader, StreamLine};
 use crate::process::ProcessGroup;
 use crate::sandbox::invocation::{ColorMode, Invocation};
 
+use super::doctests;
 use super::error::CargoError;
 use super::options::{CargoBuildOptions, TargetOptions};
 use super::progress::{CargoProgress, parse_progress};
@@ -46,6 +47,13 @@ struct OpenStreams {
     output: bool,
 }
 
+/// Which run of cargo in a discovery this is. The first one reports everything that is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BuildStage {
+    First,
+    Second,
+}
+
 /// A message from a build.
 #[derive(Debug)]
 pub enum CargoBuildMessage {
@@ -57,6 +65,8 @@ pub enum CargoBuildMessage {
     Output(Vec<u8>),
     /// The build's progress.
     Progress(CargoProgress),
+    /// The doctests of a library are compiled and described in this file.
+    Doctests(PathBuf),
     Finished(ExitStatus),
 }
 
@@ -96,6 +106,24 @@ pub fn build_arguments(
     arguments.extend(packages.to_arguments());
     arguments.extend(targets.to_arguments());
     arguments.extend(options.to_arguments());
+    arguments
+}
+
+/// Returns cargo's arguments that run the doctests of these packages.
+pub fn doctest_arguments(
+    packages: &PackageArguments,
+    options: &CargoBuildOptions,
+    colors: ColorMode,
+) -> Vec<OsString> {
+    let options = CargoBuildOptions {
+        // The reports are those of the build before.
+        timings: None,
+        future_incompat_report: false,
+        ..options.clone()
+    };
+    let mut arguments = build_arguments(packages, &TargetOptions::default(), &options, colors);
+    let words = [OsString::from("--doc"), "--no-fail-fast".into()];
+    arguments.splice(1..2, words);
     arguments
 }
 
@@ -200,15 +228,17 @@ fn pairs<T: AsRef<std::ffi::OsStr>>(arguments: &mut Vec<OsString>, option: &str,
 }
 
 impl CargoBuild {
-    /// Starts cargo with these arguments. Fails if the program cannot be started.
+    /// Starts cargo with these arguments and further variables. Fails if the program cannot be started.
     pub fn start(
         invocation: &Invocation,
         arguments: &[OsString],
+        variables: impl IntoIterator<Item = (&'static str, OsString)>,
     ) -> Result<CargoBuild, CargoError> {
         let cargo = toolchain::cargo(invocation);
         let mut command = invocation.command(cargo);
         command
             .args(arguments)
+            .envs(variables)
             // Cargo refuses `always` without a width.
             .env("CARGO_TERM_PROGRESS_WHEN", "always")
             .env("CARGO_TERM_PROGRESS_WIDTH", "80");
@@ -281,7 +311,10 @@ pub fn read_message(line: StreamLine) -> Option<CargoBuildMessage> {
         }
         Ok(_) => None,
         // A line that is not a message comes from another program that shares the stream.
-        Err(_) => read_output(line),
+        Err(_) => match doctests::read_message(&line.bytes) {
+            Some(file) => Some(CargoBuildMessage::Doctests(file)),
+            None => read_output(line),
+        },
     }
 }
 
@@ -297,24 +330,6 @@ fn read_output(line: StreamLine) -> Option<CargoBuildMessage> {
             Some(CargoBuildMessage::Output(bytes))
         }
     }
-}
-
-/// Returns the directory of build outputs with these options, relative to the target directory.
-pub fn output_directory(options: &CargoBuildOptions) -> Utf8PathBuf {
-    // The built-in profiles `bench` and `test` use the directories of `release` and `dev`.
-    let profile = match (options.release, options.profile.as_deref()) {
-        (true, _) | (false, Some("bench")) => "release",
-        (false, None | Some("dev" | "test")) => "debug",
-        (false, Some(profile)) => profile,
-    };
-    let mut directory = Utf8PathBuf::new();
-    if let Some(target) = &options.target {
-        // For a target specification file, cargo uses the file's name.
-        let named = Utf8Path::new(target).file_stem();
-        let named = named.filter(|_| target.ends_with(".json"));
-        directory.push(named.unwrap_or(target));
-    }
-    directory.join(profile)
 }
 
 #[cfg(test)]
@@ -338,6 +353,7 @@ mod tests {
             benches: true,
             bench: vec!["n".into()],
             all_targets: true,
+            doc: false,
         };
         let options = CargoBuildOptions {
             release: true,
@@ -457,31 +473,5 @@ mod tests {
         let mut rest = Vec::new();
         std::io::Read::read_to_end(&mut reader, &mut rest).unwrap();
         assert!(rest.is_empty());
-    }
-
-    #[test]
-    fn what_is_built_lies_where_profile_and_target_say() {
-        for (release, profile, target, expected) in [
-            (false, None, None, "debug"),
-            (true, None, None, "release"),
-            (false, Some("test"), None, "debug"),
-            (false, Some("bench"), None, "release"),
-            (false, Some("small"), None, "small"),
-            (
-                false,
-                None,
-                Some("x86_64-unknown-linux-gnu"),
-                "x86_64-unknown-linux-gnu/debug",
-            ),
-            (true, None, Some("targets/own.json"), "own/release"),
-        ] {
-            let options = CargoBuildOptions {
-                release,
-                profile: profile.map(str::to_owned),
-                target: target.map(str::to_owned),
-                ..CargoBuildOptions::default()
-            };
-            assert_eq!(output_directory(&options), Utf8Path::new(expected));
-        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput};
 use maelstrom_model::job::{IgnoredTest, Job, TestCase, TestKey};
+use maelstrom_model::policy::{KnownResult, TestPolicy};
 
 use super::jobs::CargoBinaryJobs;
 use super::listing::{BinaryListing, IGNORED, IgnoreStatus, ListedTest, WHOLE};
@@ -118,6 +119,27 @@ impl TestNaming {
             ignored,
             policy: Default::default(),
         });
+    }
+
+    /// Returns the test case of a doctest.
+    pub fn doctest(
+        &self,
+        name: String,
+        job: Job,
+        ignored: Option<IgnoredTest>,
+        known: Option<KnownResult>,
+    ) -> TestCase {
+        let policy = TestPolicy {
+            known,
+            ..TestPolicy::default()
+        };
+        TestCase {
+            title: self.titles.of_case(&name),
+            key: self.key(name),
+            ignored,
+            job,
+            policy: Arc::new(policy),
+        }
     }
 
     /// Returns the entry for a binary whose tests cannot be listed.

@@ -57,6 +57,13 @@ pub enum CargoError {
         #[source]
         source: io::Error,
     },
+    /// The programs of doctests cannot be kept.
+    #[error("can't keep doctests in {}", path.display())]
+    Keep {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     /// The build failed, and has printed the reason.
     #[error("the build failed ({status})")]
     Build { status: ExitStatus },
@@ -141,6 +148,7 @@ impl CargoError {
             | CargoError::ConfigRead { .. }
             | CargoError::ConfigForm { .. }
             | CargoError::Specified(_)
+            | CargoError::Keep { .. }
             | CargoError::Container(_) => None,
         }
     }
@@ -165,6 +173,7 @@ impl ProgramError for CargoError {
             | CargoError::MetadataForm { .. }
             | CargoError::RustcForm { .. }
             | CargoError::Follow { .. }
+            | CargoError::Keep { .. }
             | CargoError::Container(_) => exit_code::INFRASTRUCTURE,
         }
     }

@@ -98,6 +98,7 @@ pub(super) fn binary<'a>(package: &CargoPackage, target: &'a PackageTarget) -> F
         TargetKind::Test => FiltersetBinaryKind::Test,
         TargetKind::Example => FiltersetBinaryKind::Example,
         TargetKind::Benchmark => FiltersetBinaryKind::Benchmark,
+        TargetKind::Doctest => FiltersetBinaryKind::Doctest,
     };
     FiltersetBinary {
         name: &target.name,

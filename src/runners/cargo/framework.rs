@@ -1,5 +1,7 @@
 //! The implementation of [`Framework`] for cargo.
 
+mod building;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,14 +17,16 @@ use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost, Out
 use maelstrom_model::job::TestKey;
 use maelstrom_spec::{RunnerLayers, TemplateVariable};
 
-use super::build::{CargoBuild, CargoBuildMessage, build_arguments, output_directory};
+use super::build::BuildStage;
 use super::discovery::CargoDiscovery;
+use super::doctests::reader::{DoctestConditions, DoctestReader};
 use super::environment::config;
 use super::error::CargoError;
 use super::location;
 use super::metadata::CargoWorkspace;
 use super::notices;
-use super::options::{CargoAction, CargoBuildOptions, CargoSettings, NothingToRun, VOCABULARY};
+use super::options::{CargoAction, CargoSettings, DoctestChoice, NothingToRun, VOCABULARY};
+use super::output_directory::output_directory;
 use super::project::CargoProject;
 use super::reader::{CargoTestReader, ListedBinaries, whole_pattern};
 use super::selection::CargoSelection;
@@ -50,6 +54,10 @@ pub struct CargoFramework {
     explained: Mutex<Vec<String>>,
     /// What the test binaries listed, for the parsers of their tests' output.
     listed: ListedBinaries,
+    /// When doctests have passed, for the parsers of their output.
+    doctests: DoctestConditions,
+    /// This program, which compiles doctests. Without it, they are not run.
+    helper: Option<PathBuf>,
     /// The directories of all packages that have been built from a path so far.
     built_from: RefCell<BTreeSet<PathBuf>>,
 }
@@ -65,7 +73,18 @@ impl CargoFramework {
             kept: KeepAlive::default(),
             explained: Mutex::default(),
             listed: ListedBinaries::default(),
+            doctests: DoctestConditions::default(),
+            helper: None,
             built_from: RefCell::default(),
+        }
+    }
+
+    /// Makes the framework run doctests. `helper` is a program that calls
+    /// [`doctests::run_if_helper`](super::doctests::run_if_helper) first.
+    pub fn with_doctests(self, helper: PathBuf) -> CargoFramework {
+        CargoFramework {
+            helper: Some(helper),
+            ..self
         }
     }
 
@@ -175,32 +194,6 @@ impl CargoFramework {
         RustToolchain::find(&self.invocation, self.settings.build.target.as_deref()).await
     }
 
-    fn start_build<H: FrameworkHost>(
-        &self,
-        host: &H,
-        workspace: &CargoWorkspace,
-        wanted: &CargoSelection,
-    ) -> Result<Option<CargoBuild>, CargoError> {
-        let Some(packages) = &wanted.arguments else {
-            return Ok(None);
-        };
-        let options = CargoBuildOptions {
-            target_dir: workspace.target_dir_option(&self.settings.build),
-            ..self.settings.build.clone()
-        };
-        let colors = self.invocation.colors;
-        let mut arguments = build_arguments(packages, &self.settings.targets, &options, colors);
-        arguments.extend(workspace.directories.iter().cloned());
-        let words = std::iter::once(toolchain::cargo(&self.invocation))
-            .chain(arguments.iter().map(|argument| argument.as_os_str()));
-        host.emit(BuildEvent::Started {
-            command: words
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect(),
-        });
-        CargoBuild::start(&self.invocation, &arguments).map(Some)
-    }
-
     fn watch<H: FrameworkHost>(&self, host: &H, workspace: &CargoWorkspace) {
         host.watch(watchlist::of_workspace(
             workspace,
@@ -232,7 +225,12 @@ impl CargoFramework {
             | CargoAction::Explain => return,
         }
         let used = specified.map_or(ToolboxUse::Used, ProjectSpec::toolbox_use);
-        let doctests = notices::doctests(wanted, &self.settings.targets, &self.settings.build);
+        let doctests = match (self.settings.doctests, &self.helper) {
+            (DoctestChoice::Without, _) | (_, Some(_)) => None,
+            (DoctestChoice::Also | DoctestChoice::Only, None) => {
+                notices::doctests(wanted, &self.settings.build)
+            }
+        };
         let toolbox = match (
             self.settings.common.isolation(),
             self.settings.toolbox,
@@ -264,6 +262,7 @@ impl Framework for CargoFramework {
     async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, CargoError> {
         self.kept.discovery_begins();
         self.listed.forget();
+        self.doctests.forget();
         let (wanted, toolchain) = self.asked().await;
         let wanted = wanted.inspect_err(|error| {
             if let Some(said) = error.tool_output() {
@@ -296,11 +295,17 @@ impl Framework for CargoFramework {
         let state = workspace.own_directory().join("state");
         wanted.remember(PastTests::load(&state, question));
         // The build starts first, so that asking the compiler does not delay it.
-        let Some(mut build) = self.start_build(host, &workspace, &wanted)? else {
+        let Some(packages) = &wanted.arguments else {
             return Ok(DiscoverySummary {
                 deselected: 0,
                 failure: self.settings.without_tests(NothingToRun::LeftOut),
             });
+        };
+        let build = match self.settings.doctests {
+            DoctestChoice::Also | DoctestChoice::Without => {
+                Some(self.start_build(host, &workspace, packages)?)
+            }
+            DoctestChoice::Only => None,
         };
         let toolchain = match toolchain {
             Some(toolchain) => toolchain?,
@@ -328,35 +333,36 @@ impl Framework for CargoFramework {
             specified: specified.as_ref(),
             explained: &self.explained,
             listed: &self.listed,
+            doctests: &self.doctests,
             remembered: &remembered,
         };
         let mut discovery = CargoDiscovery::new(project, host);
-        let status = loop {
-            tokio::select! {
-                message = build.next() => match message? {
-                    CargoBuildMessage::Finished(status) => break status,
-                    CargoBuildMessage::Artifact(artifact) => {
-                        if let Some(directory) = watchlist::directory_of(&artifact) {
-                            self.built_from(directory);
-                        }
-                        discovery.build_message(CargoBuildMessage::Artifact(artifact)).await?;
-                    }
-                    message => discovery.build_message(message).await?,
-                },
-                listed = discovery.listed(), if discovery.is_listing() => listed?,
-            }
+        let stage = match &build {
+            Some(_) => BuildStage::Second,
+            None => BuildStage::First,
         };
+        let mut built = Ok(());
+        if let Some(build) = build {
+            built = self
+                .follow_build(build, &mut discovery, BuildStage::First)
+                .await?;
+        }
+        if built.is_ok() {
+            discovery.build_finished()?;
+            built = self
+                .compile_doctests(host, &project, packages, &mut discovery, stage)
+                .await?;
+        }
         host.emit(BuildEvent::Finished {
-            succeeded: status.success(),
+            succeeded: built.is_ok(),
         });
         // The build has reported packages outside the workspace. If it failed, a change in one of
         // them may fix it.
         self.watch(host, &workspace);
-        if !status.success() {
+        if let Err(error) = built {
             discovery.build_failed();
-            return Err(CargoError::Build { status });
+            return Err(error);
         }
-        discovery.build_finished()?;
         while discovery.is_listing() {
             discovery.listed().await?;
         }
@@ -384,11 +390,16 @@ impl Framework for CargoFramework {
     }
 
     fn follow(&self, test: &TestKey) -> Option<Box<dyn OutputParser>> {
-        let form = LibtestFormat::asked_for(&self.settings.extra_arguments);
-        let asked = self.listed.asked(test, form)?;
         let directory = &self.invocation.directory;
         let root = self.root.get().unwrap_or(directory);
         let places = (root.clone(), directory.clone());
+        if let Some(passes) = self.doctests.of(test) {
+            let isolation = self.settings.common.isolation();
+            let reader = DoctestReader::new(passes, &test.name, places, isolation);
+            return Some(Box::new(reader));
+        }
+        let form = LibtestFormat::asked_for(&self.settings.extra_arguments);
+        let asked = self.listed.asked(test, form)?;
         let framing = self.listed.framing(test, &asked);
         Some(Box::new(CargoTestReader::new(
             asked,

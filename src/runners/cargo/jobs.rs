@@ -20,6 +20,7 @@ use maelstrom_model::job::{
 };
 use maelstrom_model::policy::{JobNeeds, StackDumpMethod, TestVariableSet};
 
+use super::doctests::NUMBER;
 use super::error::CargoError;
 use super::listing::LIST;
 use super::metadata::CargoPackage;
@@ -328,6 +329,20 @@ impl CargoBinaryJobs {
     pub fn whole(&self) -> Job {
         let arguments = [&*self.extra_arguments, &*self.selection].concat();
         self.job(arguments, self.timeout)
+    }
+
+    /// Returns the job that runs a doctest, by its number if the program contains several.
+    pub fn doctest(&self, number: Option<u32>) -> Job {
+        let mut job = self.job(Vec::new(), self.timeout);
+        if let Some(number) = number {
+            let mut environment = (*self.environment).clone();
+            environment.insert(NUMBER.into(), number.to_string().into());
+            job.process = Arc::new(ProcessSpec {
+                environment: Arc::new(environment),
+                ..(*job.process).clone()
+            });
+        }
+        job
     }
 
     fn job(&self, arguments: Vec<OsString>, timeout: Option<Duration>) -> Job {

@@ -1,11 +1,13 @@
 //! The listing of one test binary, until its tests are handed over to the engine.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::sandbox::project_spec::DefaultContainer;
 use maelstrom_model::framework::{CapturedOutput, FrameworkHost};
 
+use super::doctests::captured::CapturedDoctest;
 use super::error::CargoError;
 use super::jobs::CargoBinaryJobs;
 use super::listing::{BinaryListing, CargoListingError};
@@ -13,7 +15,7 @@ use super::metadata::CargoPackage;
 use super::options::CargoAction;
 use super::overrides::{CargoOverride, explain, override_jobs};
 use super::project::CargoProject;
-use super::target::TestBinary;
+use super::target::{PackageTarget, TestBinary};
 
 /// The state of a test binary during discovery.
 pub(super) enum ListingStage {
@@ -22,6 +24,21 @@ pub(super) enum ListingStage {
     /// The containers from the project's specification file are prepared. The map has an entry per
     /// test name.
     Equipped(ListedBinary, HashMap<String, CargoOverride>),
+    /// The containers of a library's doctests are prepared.
+    Doctests(Box<LibraryDoctests>),
+}
+
+/// The doctests of one library, until they are handed over to the engine.
+pub(super) struct LibraryDoctests {
+    pub package: Arc<CargoPackage>,
+    pub target: PackageTarget,
+    pub doctests: Vec<CapturedDoctest>,
+    /// The jobs of each program.
+    pub jobs: HashMap<PathBuf, CargoBinaryJobs>,
+    /// The jobs of doctests that have no program.
+    pub standard: CargoBinaryJobs,
+    /// The jobs according to the specification file, by the doctests' names.
+    pub given: HashMap<String, CargoOverride>,
 }
 
 /// A test binary and its answer to the request for its tests.

@@ -70,6 +70,8 @@ impl CargoManifest {
             TargetKind::Test => &self.test,
             TargetKind::Benchmark => &self.bench,
             TargetKind::Example => &self.example,
+            // Each has a program of its own.
+            TargetKind::Doctest => return TestHarness::Own,
         };
         ManifestTarget::harness(
             mentioned

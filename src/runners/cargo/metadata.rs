@@ -15,7 +15,7 @@ use crate::sandbox::invocation::Invocation;
 
 use super::error::CargoError;
 use super::options::CargoBuildOptions;
-use super::target::PackageTarget;
+use super::target::{PackageTarget, TargetKind};
 use super::toolchain;
 
 /// Cargo's option for the target directory.
@@ -227,9 +227,14 @@ impl CargoPackage {
             .map(|target| target.name.as_str())
     }
 
-    /// Returns whether `cargo test` would run doctests of the package.
-    pub fn has_doctests(&self) -> bool {
-        self.metadata.targets.iter().any(|target| target.doctest)
+    /// Returns the doctests that `cargo test` would run of the package, as a target.
+    pub fn doctests(&self) -> Option<PackageTarget> {
+        let mut targets = self.metadata.targets.iter();
+        let library = targets.find(|target| target.doctest)?;
+        Some(PackageTarget {
+            name: library.name.clone(),
+            kind: TargetKind::Doctest,
+        })
     }
 }
 

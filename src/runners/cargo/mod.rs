@@ -10,9 +10,11 @@
 //! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: describe the workspace and the
 //!   toolchain.
 //! - [`selection`]: selects packages and tests; [`filterset`]: by filtersets of nextest.
-//! - [`build`], [`progress`]: run cargo and read its output.
+//! - [`build`], [`progress`]: run cargo and read its output. [`output_directory`]: where it puts what
+//!   it builds.
 //! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: turn built programs into tests
-//!   and their jobs. [`titles`]: names tests.
+//!   and their jobs. [`titles`]: names tests. [`doctests`]: compiles doctests and keeps their
+//!   programs.
 //! - [`environment`]: builds a test's environment as under `cargo test`; [`super::sandbox`] adds
 //!   what is the same for tests of every language.
 //! - [`reader`], [`transcript`]: read a test's output and determine its result.
@@ -20,13 +22,13 @@
 //! - [`location`]: finds the source location of a failure. [`notices`]: notices to the user.
 //! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
 //!
-//! The engine is responsible for slots, order, repeats and results. Doctests are counted and named
-//! in a notice, but not run.
+//! The engine is responsible for slots, order, repeats and results.
 
 pub mod build;
 pub mod cases;
 mod diagnostics;
 pub mod discovery;
+pub mod doctests;
 pub mod environment;
 pub mod error;
 mod filterset;
@@ -40,6 +42,7 @@ pub mod manifest;
 pub mod metadata;
 pub mod notices;
 pub mod options;
+mod output_directory;
 mod overrides;
 pub mod peer_flags;
 pub mod programs;

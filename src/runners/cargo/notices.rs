@@ -1,32 +1,25 @@
 //! Notices to the user about a run of `cargo maelstrom`.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
 use super::build::PackageArguments;
-use super::options::{CargoBuildOptions, TargetOptions};
+use super::options::CargoBuildOptions;
 use super::selection::CargoSelection;
 
 /// The maximum number of packages that a notice names.
 const NAMES_MAX: usize = 5;
 
 /// Returns the notice that names packages whose doctests were not run, and the command that runs
-/// them. Returns `None` if `cargo test` would not run any either.
-pub fn doctests(
-    wanted: &CargoSelection,
-    targets: &TargetOptions,
-    build: &CargoBuildOptions,
-) -> Option<UserNotice> {
-    // With target options, cargo runs no doctests either.
-    if targets.any() {
-        return None;
-    }
+/// them. Returns `None` if there are none.
+pub fn doctests(wanted: &CargoSelection, build: &CargoBuildOptions) -> Option<UserNotice> {
     let arguments = wanted.arguments.as_ref()?;
     let names: Vec<&str> = wanted
         .packages
         .iter()
-        .filter(|package| package.has_doctests())
+        .filter(|package| package.doctests().is_some())
         .map(|package| package.name())
         .collect();
     let crates = match names.len() {
@@ -44,6 +37,20 @@ pub fn doctests(
         help: Some(doctest_command(arguments, build)),
         in_summary: true,
     })
+}
+
+/// Returns the notice that the doctests of a package that is not a member of the workspace are not
+/// run.
+pub fn foreign_doctests(package: &Path) -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Warning,
+        text: format!(
+            "the doctests of {} were not run: the package is not a member of the workspace",
+            package.display()
+        ),
+        help: Some("run this program in the package's own workspace".to_owned()),
+        in_summary: true,
+    }
 }
 
 /// Returns the warning that `--exclude` names a package that does not exist.

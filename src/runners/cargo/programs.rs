@@ -43,7 +43,10 @@ impl MissingPrograms {
                 .filter(|target| match target.kind {
                     TargetKind::Binary => used,
                     TargetKind::Example => true,
-                    TargetKind::Library | TargetKind::Test | TargetKind::Benchmark => false,
+                    TargetKind::Library
+                    | TargetKind::Test
+                    | TargetKind::Benchmark
+                    | TargetKind::Doctest => false,
                 })
                 .collect();
             if !programs.is_empty() {
@@ -78,9 +81,10 @@ impl MissingPrograms {
     pub fn ready(&self, package: &PackageId, kind: TargetKind) -> bool {
         match kind {
             TargetKind::Test | TargetKind::Benchmark => self.missing.is_empty(),
-            TargetKind::Library | TargetKind::Binary | TargetKind::Example => {
-                !self.missing.contains_key(package)
-            }
+            TargetKind::Library
+            | TargetKind::Binary
+            | TargetKind::Example
+            | TargetKind::Doctest => !self.missing.contains_key(package),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::project_spec::ProjectSpec;
 
+use super::doctests::reader::DoctestConditions;
 use super::environment::config::ConfiguredVariable;
 use super::metadata::CargoWorkspace;
 use super::options::CargoSettings;
@@ -37,6 +38,8 @@ pub struct CargoProject<'a> {
     pub explained: &'a Mutex<Vec<String>>,
     /// What the test binaries listed, for the parsers of their tests' output.
     pub listed: &'a ListedBinaries,
+    /// When doctests have passed, for the parsers of their output.
+    pub(super) doctests: &'a DoctestConditions,
     /// The programs that are not asked to list their tests.
     pub remembered: &'a UnresponsivePrograms,
 }

@@ -17,6 +17,7 @@ use maelstrom_spec::filterset::{
 };
 
 use super::build::PackageArguments;
+use super::doctests::captured::CapturedDoctest;
 use super::error::SelectionError;
 use super::filterset::{self, PackageNetwork};
 use super::listing::IgnoreStatus;
@@ -222,7 +223,26 @@ impl CargoSelection {
         attention: IgnoreStatus,
     ) -> SelectionOutcome {
         let matches = self.evaluate(package, target, name);
-        if !self.names.selects(name) || !matches.possible() {
+        self.outcome(self.names.selects(name) && matches.possible(), attention)
+    }
+
+    /// Returns whether a doctest is selected. Its name may be given as it is printed, or as rustdoc
+    /// compares it, without its mode.
+    pub(super) fn doctest(
+        &self,
+        package: &CargoPackage,
+        target: &PackageTarget,
+        doctest: &CapturedDoctest,
+        attention: IgnoreStatus,
+    ) -> SelectionOutcome {
+        let shown = doctest.shown_name();
+        let matches = self.evaluate(package, target, &shown);
+        let named = self.names.selects(&shown) || self.names.selects(&doctest.name);
+        self.outcome(named && matches.possible(), attention)
+    }
+
+    fn outcome(&self, selected: bool, attention: IgnoreStatus) -> SelectionOutcome {
+        if !selected {
             return SelectionOutcome::Deselect;
         }
         match (attention, self.ignored) {

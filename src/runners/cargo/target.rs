@@ -22,6 +22,7 @@ pub fn kind_word(kind: TargetKind) -> &'static str {
         TargetKind::Test => "test",
         TargetKind::Example => "example",
         TargetKind::Benchmark => "benchmark",
+        TargetKind::Doctest => "doctest",
     }
 }
 

@@ -14,6 +14,8 @@ impl PackageTarget {
             .filter(|other| other != self)
             .any(|other| other.name == self.name || (called(&other) && called(self)));
         match (self.kind, alike) {
+            // A package has one library at most.
+            (TargetKind::Doctest, _) => Some(format!("({})", kind_word(self.kind))),
             (TargetKind::Library, _) | (_, false) => (!called(self)).then(|| self.name.clone()),
             (_, true) => Some(self.to_string()),
         }

@@ -2,30 +2,20 @@
 //! cache for the project, which mirrors the import paths.
 //!
 //! ```text
-//! test-binaries/RUN/            removed after the run; locked until then
+//! test-binaries/RUN/            a run directory
 //!   example.com/m/p/p.test
 //!   build/                      Go's own temporary files
 //! ```
 //!
-//! Each run has its own directory, since concurrent runs may build differently (`-race`, `-tags`),
-//! and a binary must not change while tests run. A killed run leaves its directory behind,
-//! unlocked; the next run removes it. The directory is next to Go's temporary files, so that
-//! binaries are moved rather than copied.
+//! The binaries are next to Go's temporary files, so that they are moved rather than copied.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
-use tempfile::TempDir;
-
 use maelstrom_container::private;
 
-/// The name of the lock file in a run's directory.
-const LOCK: &str = ".lock";
-
-/// Its name until it is locked.
-const UNLOCKED: &str = ".unlocked";
+use crate::sandbox::run_directory::RunDirectory;
 
 /// Whether Go needs a test binary after this program has taken it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,36 +28,23 @@ pub enum BinaryNeed {
 /// The directory of one run's test binaries, which is removed when this value is dropped.
 #[derive(Debug)]
 pub struct GoBinaryDirectory {
-    directory: TempDir,
+    run: RunDirectory,
     build: PathBuf,
-    _lock: Flock<File>,
 }
 
 impl GoBinaryDirectory {
     /// Creates the directory in the runner's cache for the project, and removes those that killed
     /// runs left behind. An error comes with the path at fault.
     pub fn new(cache: &Path) -> Result<GoBinaryDirectory, (PathBuf, io::Error)> {
-        let parent = cache.join("test-binaries");
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |error: io::Error| (path, error)
-        };
-        private::directory(&parent).map_err(at(&parent))?;
-        remove_left_behind(&parent);
-        let directory = private::temporary_directory("run-", &parent).map_err(at(&parent))?;
-        let lock = lock(directory.path())?;
-        let build = directory.path().join("build");
-        private::new_directory(&build).map_err(at(&build))?;
-        Ok(GoBinaryDirectory {
-            directory,
-            build,
-            _lock: lock,
-        })
+        let run = RunDirectory::new(&cache.join("test-binaries"))?;
+        let build = run.path().join("build");
+        private::new_directory(&build).map_err(|error| (build.clone(), error))?;
+        Ok(GoBinaryDirectory { run, build })
     }
 
     /// Returns the directory of test binaries.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        self.run.path()
     }
 
     /// Returns the directory for Go's own temporary files.
@@ -91,36 +68,6 @@ impl GoBinaryDirectory {
             BinaryNeed::AlsoGos => fs::hard_link(program, &whole)?,
         }
         Ok(place)
-    }
-}
-
-/// Locks a new run's directory. Another run that looks for what is left behind finds no lock, or one
-/// that is held.
-fn lock(directory: &Path) -> Result<Flock<File>, (PathBuf, io::Error)> {
-    let (unlocked, locked) = (directory.join(UNLOCKED), directory.join(LOCK));
-    let file = private::file(&unlocked).map_err(|error| (unlocked.clone(), error))?;
-    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|(_, error)| (unlocked.clone(), error.into()))?;
-    fs::rename(&unlocked, &locked).map_err(|error| (locked, error))?;
-    Ok(lock)
-}
-
-/// Removes the directories that killed runs left behind.
-fn remove_left_behind(parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let directory = entry.path();
-        // A directory without a lock file is being created at this moment.
-        let Ok(file) = File::open(directory.join(LOCK)) else {
-            continue;
-        };
-        if let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            drop(fs::remove_dir_all(&directory));
-            // Holding the lock until here keeps other runs from removing the same directory.
-            drop(lock);
-        }
     }
 }
 
@@ -151,43 +98,6 @@ mod tests {
         assert!(!built.exists());
         assert_eq!(fs::read(binaries.directory().join(place)).unwrap(), b"elf");
         drop(binaries);
-        assert_eq!(runs(&cache), 0);
-    }
-
-    #[test]
-    fn what_a_killed_run_left_is_removed_and_what_runs_stays() {
-        let root = tempfile::tempdir().unwrap();
-        let cache = root.path().join("cache");
-        let killed = GoBinaryDirectory::new(&cache).unwrap();
-        let GoBinaryDirectory {
-            directory, _lock, ..
-        } = killed;
-        let left = directory.keep();
-        drop(_lock);
-        let running = GoBinaryDirectory::new(&cache).unwrap();
-        assert!(!left.exists());
-        let other = GoBinaryDirectory::new(&cache).unwrap();
-        assert!(running.directory().exists());
-        assert_eq!(runs(&cache), 2);
-        drop((running, other));
-    }
-
-    #[test]
-    fn runs_that_begin_at_the_same_time_keep_their_directories() {
-        let root = tempfile::tempdir().unwrap();
-        let cache = root.path().join("cache");
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..100 {
-                        let binaries = GoBinaryDirectory::new(&cache).unwrap();
-                        remove_left_behind(&cache.join("test-binaries"));
-                        assert!(binaries.directory().join(LOCK).exists());
-                        assert!(binaries.build_directory().exists());
-                    }
-                });
-            }
-        });
         assert_eq!(runs(&cache), 0);
     }
 

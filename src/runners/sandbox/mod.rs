@@ -13,6 +13,7 @@
 //!   like).
 //! - [`keep_alive`]: keeps directories that jobs may use from being deleted.
 //! - [`project_directories`]: the directories for a runner's state and caches.
+//! - [`run_directory`]: a directory for the programs that one run builds.
 //! - [`hints`]: guesses from a failed test's output what the container lacks.
 //! - [`notices`]: notices to the user that every runner can show.
 
@@ -27,3 +28,4 @@ pub mod keep_alive;
 pub mod notices;
 pub mod project_directories;
 pub mod project_spec;
+pub(crate) mod run_directory;

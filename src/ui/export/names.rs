@@ -93,6 +93,7 @@ impl RustBinary {
             Some((name, "test")) => (name, "test"),
             Some((name, "example")) => (name, "example"),
             Some((name, "benchmark")) => (name, "bench"),
+            Some((name, "doctest")) => (name, "doctest"),
             Some((name, _)) => (name, "lib"),
             None if artifact.is_empty() => (info.package.as_str(), "lib"),
             None => (artifact, "lib"),
@@ -156,6 +157,13 @@ mod tests {
                 "e(example)",
                 "",
                 "app::example/e | app::example/e | title",
+            ),
+            (
+                CARGO,
+                "app",
+                "app(doctest)",
+                "x",
+                "app::doctest/app | app::doctest/app | x",
             ),
             (CARGO, "app", "", "x", "app | app | x"),
             (

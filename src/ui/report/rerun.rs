@@ -164,7 +164,9 @@ fn target(artifact: &str) -> Option<String> {
     if KINDS_WITH_NAME.contains(&kind) {
         Some(equals(kind, name))
     } else {
-        (kind == "library").then(|| kind.to_owned())
+        ["library", "doctest"]
+            .contains(&kind)
+            .then(|| kind.to_owned())
     }
 }
 
@@ -349,6 +351,7 @@ mod tests {
     fn artifacts_of_cargo_are_targets() {
         assert_eq!(target("cli(test)").unwrap(), "test.equals(cli)");
         assert_eq!(target("core(library)").unwrap(), "library");
+        assert_eq!(target("core(doctest)").unwrap(), "doctest");
         assert_eq!(target("odd").as_deref(), None);
     }
 }

@@ -16,9 +16,10 @@
 //! 3. Each attempt ([`AttemptEvent`]) goes through `Queued`, `Started`, any number of `Output`,
 //!    `Slow` and `Subtest`, `Finished`. An ignored, cancelled or cached attempt may go from `Queued` (or
 //!    nothing) straight to `Finished`, and a test that ignores itself at run time goes through all;
-//!    what should have been tests and could not be listed goes through any number of `Output`,
-//!    `Finished`. Every attempt has exactly one `Finished`. After the end of an attempt that says
-//!    so ([`RetryNext::Again`]), the next attempt's `Queued` follows.
+//!    what should have been tests and could not be listed, and a test whose result the build has
+//!    determined, goes through any number of `Output`, `Finished`. Every attempt has exactly one
+//!    `Finished`. After the end of an attempt that says so ([`RetryNext::Again`]), the next
+//!    attempt's `Queued` follows.
 //! 4. [`RoundEvent::Started`] and [`RoundEvent::Finished`] bracket the attempts of one pass over
 //!    the tests.
 

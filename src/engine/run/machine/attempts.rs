@@ -29,7 +29,7 @@ use maelstrom_model::exit_code;
 use maelstrom_model::framework::OutputAnalysis;
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 use maelstrom_model::job::JobResult;
-use maelstrom_model::policy::{LeakVerdict, TestPolicy, TimeoutVerdict};
+use maelstrom_model::policy::{KnownResult, KnownVerdict, LeakVerdict, TestPolicy, TimeoutVerdict};
 
 impl RunStateMachine {
     /// Begins a test's part in the round.
@@ -51,6 +51,22 @@ impl RunStateMachine {
             TestAction::Ignore(ignored) => {
                 let reason = ignored.0.reason.clone();
                 self.end_unrun(now_us, id, TestOutcome::Ignored { reason }, None);
+            }
+            TestAction::Known(known) => {
+                let KnownResult {
+                    verdict,
+                    output,
+                    location,
+                } = known.0.clone();
+                self.output_unrun(id, OutputStream::Stderr, output);
+                let outcome = match verdict {
+                    KnownVerdict::Passed => TestOutcome::Passed,
+                    KnownVerdict::Failed { reason } => TestOutcome::Failed {
+                        exit: None,
+                        reason: Some(reason),
+                    },
+                };
+                self.end_unrun(now_us, id, outcome, location);
             }
             TestAction::Report(breakage) => {
                 let location = breakage.location.clone();
@@ -390,7 +406,10 @@ impl RunStateMachine {
         }
         let lesson = recorded_history(status, test.tally.standing());
         let is_test = match &test.work {
-            TestAction::Run(_) | TestAction::Ignore(_) | TestAction::Gone => !test.key.is_place(),
+            TestAction::Run(_)
+            | TestAction::Ignore(_)
+            | TestAction::Known(_)
+            | TestAction::Gone => !test.key.is_place(),
             // The tests that the entry represents have names that are not known.
             TestAction::Report(_) => false,
         };

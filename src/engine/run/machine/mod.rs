@@ -52,7 +52,7 @@ use maelstrom_model::event::{
 };
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 use maelstrom_model::job::{IgnoredTest, Job, TestKey};
-use maelstrom_model::policy::TestPolicy;
+use maelstrom_model::policy::{KnownResult, TestPolicy};
 
 /// An input that is invalid in the current state. The machine has not changed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -103,6 +103,8 @@ struct TrackedTest {
 enum TestAction {
     Run(Job),
     Ignore(Box<(IgnoredTest, Job)>),
+    /// Report the result that the build has determined.
+    Known(Box<(KnownResult, Job)>),
     /// Report an entry that cannot be run.
     Report(Box<BrokenTest>),
     /// The test no longer exists.
@@ -121,13 +123,17 @@ impl TestAction {
         match self {
             TestAction::Run(job) => Some(job),
             TestAction::Ignore(ignored) => Some(&ignored.1),
+            TestAction::Known(known) => Some(&known.1),
             TestAction::Report(_) | TestAction::Gone => None,
         }
     }
 
     fn is_there(&self) -> bool {
         match self {
-            TestAction::Run(_) | TestAction::Ignore(_) | TestAction::Report(_) => true,
+            TestAction::Run(_)
+            | TestAction::Ignore(_)
+            | TestAction::Known(_)
+            | TestAction::Report(_) => true,
             TestAction::Gone => false,
         }
     }

@@ -44,9 +44,10 @@ impl RunStateMachine {
             info.expected_us = estimate.map(micros);
             info.history = history;
             info.ignored = case.ignored.is_some();
-            let work = match case.ignored {
-                Some(ignored) => TestAction::Ignore(Box::new((ignored, case.job))),
-                None => TestAction::Run(case.job),
+            let work = match (case.ignored, &case.policy.known) {
+                (Some(ignored), _) => TestAction::Ignore(Box::new((ignored, case.job))),
+                (None, Some(known)) => TestAction::Known(Box::new((known.clone(), case.job))),
+                (None, None) => TestAction::Run(case.job),
             };
             // New tests and tests that failed last time come first, so that failures show early.
             let priority = priority.or(case.policy.priority).unwrap_or(match history {
@@ -79,25 +80,24 @@ impl RunStateMachine {
         let test = self.enter(entry.key, work, handling, PreviousOutcome::New);
         info.test = test;
         self.emit(TestEvent::Discovered { tests: vec![info] });
-        // The output has to come before the end of the attempt, which `queue` emits. So the
-        // attempt's number is needed before `queue` assigns it.
-        let earlier = self.tests.get(test.index()).map_or(0, |test| test.attempts);
-        let attempt = Attempt(earlier + 1);
-        for (stream, bytes) in [
-            (OutputStream::Stdout, entry.stdout),
-            (OutputStream::Stderr, entry.stderr),
-        ] {
-            if !bytes.is_empty() {
-                let text = OutputText(bytes);
-                self.emit(AttemptEvent::Output {
-                    test,
-                    attempt,
-                    stream,
-                    text,
-                });
-            }
-        }
+        self.output_unrun(test, OutputStream::Stdout, entry.stdout);
+        self.output_unrun(test, OutputStream::Stderr, entry.stderr);
         self.queue(now_us, test);
+    }
+
+    /// Emits output of a test that is only reported, not run. It comes before the end of the
+    /// attempt, which assigns the attempt's number, so that number is needed here already.
+    fn output_unrun(&mut self, test: TestId, stream: OutputStream, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let earlier = self.tests.get(test.index()).map_or(0, |test| test.attempts);
+        self.emit(AttemptEvent::Output {
+            test,
+            attempt: Attempt(earlier + 1),
+            stream,
+            text: OutputText(bytes),
+        });
     }
 
     fn info(&self, key: &TestKey, title: String) -> TestInfo {

@@ -30,6 +30,8 @@ pub enum TargetKind {
     Test,
     Example,
     Benchmark,
+    /// The doctests of a library, which are no target of cargo's.
+    Doctest,
 }
 
 /// What earlier runs say of a test.

@@ -117,6 +117,7 @@ pub static CARGO: PatternVocabulary = PatternVocabulary {
         word("benchmark", 2, PatternConstant::Kind(TargetKind::Benchmark)),
         word("example", 1, PatternConstant::Kind(TargetKind::Example)),
         word("test", 2, PatternConstant::Kind(TargetKind::Test)),
+        word("doctest", 1, PatternConstant::Kind(TargetKind::Doctest)),
     ],
     selectors: &[
         word("name", 1, PatternSelector::Text(SubjectField::Name)),
@@ -262,6 +263,7 @@ mod tests {
             "benchmark be",
             "example e",
             "test te",
+            "doctest d",
         ];
         assert_eq!(least(CARGO.constants), [&common[..], &kinds[..]].concat());
         assert_eq!(least(GO.constants), common);

@@ -31,6 +31,8 @@ pub enum FiltersetBinaryKind {
     Test,
     Example,
     Benchmark,
+    /// The doctests of a library, which nextest does not run.
+    Doctest,
 }
 
 /// The platform for which a test binary is built.
@@ -81,7 +83,8 @@ impl FiltersetBinary<'_> {
             FiltersetBinaryKind::Test => format!("{package}::{}", self.name),
             FiltersetBinaryKind::Binary
             | FiltersetBinaryKind::Example
-            | FiltersetBinaryKind::Benchmark => {
+            | FiltersetBinaryKind::Benchmark
+            | FiltersetBinaryKind::Doctest => {
                 format!("{package}::{}/{}", self.kind.word(), self.name)
             }
         }
@@ -98,6 +101,7 @@ impl FiltersetBinaryKind {
             FiltersetBinaryKind::Test => "test",
             FiltersetBinaryKind::Example => "example",
             FiltersetBinaryKind::Benchmark => "bench",
+            FiltersetBinaryKind::Doctest => "doctest",
         }
     }
 
@@ -109,7 +113,8 @@ impl FiltersetBinaryKind {
             | FiltersetBinaryKind::Binary
             | FiltersetBinaryKind::Test
             | FiltersetBinaryKind::Example
-            | FiltersetBinaryKind::Benchmark => FiltersetPlatform::Target,
+            | FiltersetBinaryKind::Benchmark
+            | FiltersetBinaryKind::Doctest => FiltersetPlatform::Target,
         }
     }
 }

@@ -44,6 +44,7 @@ use super::project::CargoProject;
 use super::selection::SelectionOutcome;
 use super::target::{PackageTarget, TargetKind, TestBinary, TestHarness};
 
+mod doctests;
 mod needs;
 mod summary;
 
@@ -70,6 +71,7 @@ pub struct CargoDiscovery<'a, H> {
     unequipped: Vec<ListedBinary>,
     held: Vec<PendingTests>,
     diagnostics: DiagnosticParser,
+    doctests_broken: bool,
     deselected: u32,
     /// The number of tests found, plus the binaries that could not be listed.
     selected: usize,
@@ -112,6 +114,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
             unequipped: Vec::new(),
             held: Vec::new(),
             diagnostics: DiagnosticParser::default(),
+            doctests_broken: false,
             deselected: 0,
             selected: 0,
             running: 0,
@@ -141,6 +144,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
                 self.unit_done(artifact.target.name.clone());
                 self.artifact(*artifact).await?;
             }
+            CargoBuildMessage::Doctests(file) => self.library_doctests(&file)?,
             CargoBuildMessage::Finished(_) => {}
         }
         Ok(())
@@ -175,6 +179,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
                     self.equip();
                 }
                 ListingStage::Equipped(listed, given) => self.take_listing(listed, given),
+                ListingStage::Doctests(library) => self.take_doctests(*library),
             },
         }
         Ok(())

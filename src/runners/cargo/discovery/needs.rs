@@ -29,7 +29,6 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         binary: &TestBinary,
     ) -> Arc<ProcessEnvironment> {
         let project = self.project;
-        let id = &package.metadata.id;
         let finished = library_path::finished_directory(project.workspace, &binary.executable);
         // Cargo passes the paths of a package's programs only to its integration tests and
         // benchmarks.
@@ -38,19 +37,13 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
                 .binaries()
                 .map(|name| (name.to_owned(), finished.join(name)))
                 .collect(),
-            TargetKind::Library | TargetKind::Binary | TargetKind::Example => BTreeMap::new(),
+            TargetKind::Library
+            | TargetKind::Binary
+            | TargetKind::Example
+            | TargetKind::Doctest => BTreeMap::new(),
         };
         let library_path = self.short_library_path(binary);
-        let mut variables = environment(&EnvironmentSources {
-            invoking: &project.invocation.environment,
-            isolation: project.settings.common.isolation(),
-            toolchain: project.toolchain,
-            configured: project.configured,
-            package,
-            script: self.scripts.get(id),
-            programs: &programs,
-            library_path: &library_path,
-        });
+        let mut variables = self.environment_with(package, &programs, &library_path);
         let binary_id = filterset::binary(package, &binary.target).id(package.name());
         let identity = NextestIdentity {
             binary_id: &binary_id,
@@ -60,6 +53,55 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         add_nextest_variables(&mut variables, &identity);
         announce(&mut variables);
         Arc::new(variables)
+    }
+
+    fn environment_with(
+        &self,
+        package: &CargoPackage,
+        programs: &BTreeMap<String, Utf8PathBuf>,
+        library_path: &LibraryPath,
+    ) -> ProcessEnvironment {
+        let project = self.project;
+        environment(&EnvironmentSources {
+            invoking: &project.invocation.environment,
+            isolation: project.settings.common.isolation(),
+            toolchain: project.toolchain,
+            configured: project.configured,
+            package,
+            script: self.scripts.get(&package.metadata.id),
+            programs,
+            library_path,
+        })
+    }
+
+    /// Returns the environment of a library's doctests, and the shared libraries that they need, if
+    /// they can be found.
+    /// `program` is where cargo would have put a test binary of the package.
+    pub(super) fn doctest_needs(
+        &self,
+        package: &CargoPackage,
+        program: &TestBinary,
+        doctests: &[PathBuf],
+    ) -> (Arc<ProcessEnvironment>, Result<BTreeSet<PathBuf>, ElfError>) {
+        let path = self.library_path(program);
+        let executables = self.executables.iter().map(|path| path.as_std_path());
+        let mut needed = Ok(BTreeSet::new());
+        for program in executables.chain(doctests.iter().map(PathBuf::as_path)) {
+            needed = needed.and_then(|mut needed: BTreeSet<PathBuf>| {
+                needed.extend(shared_libraries(program, path.directories())?);
+                Ok(needed)
+            });
+        }
+        let path = match &needed {
+            Ok(needed) => {
+                let needed: Vec<PathBuf> = needed.iter().cloned().collect();
+                path.without_needless(&needed, self.project.toolchain)
+            }
+            Err(_) => path,
+        };
+        let mut variables = self.environment_with(package, &BTreeMap::new(), &path);
+        announce(&mut variables);
+        (Arc::new(variables), needed)
     }
 
     /// Returns the search path for a test binary's shared libraries.
@@ -112,6 +154,16 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
     ) -> BTreeSet<PathBuf> {
         // If a library cannot be found here, the program cannot find it either.
         let needed = self.needed_libraries(binary).unwrap_or_default();
+        self.elsewhere(needed, environment)
+    }
+
+    /// Returns those of these libraries, and of the directories on the library path, that are
+    /// neither among the sources nor in the toolbox.
+    pub(super) fn elsewhere(
+        &mut self,
+        needed: impl IntoIterator<Item = PathBuf>,
+        environment: &ProcessEnvironment,
+    ) -> BTreeSet<PathBuf> {
         let path = environment.get(OsStr::new(library_path::VARIABLE));
         let directories = path.map(std::env::split_paths).into_iter().flatten();
         let directories =

@@ -42,7 +42,8 @@ pub use self::values::PROGRAM;
 
 pub use self::resolve::CargoOptionsError;
 pub use self::settings::{
-    CargoAction, CargoSettings, IgnoredTests, NameFilter, NameMatch, NothingToRun, PackageChoice,
+    CargoAction, CargoSettings, DoctestChoice, IgnoredTests, NameFilter, NameMatch, NothingToRun,
+    PackageChoice,
 };
 
 /// The command line of `cargo maelstrom`.
@@ -166,6 +167,13 @@ pub struct TargetOptions {
     /// Test all targets: libraries, binaries, tests, examples and benchmarks
     #[arg(long)]
     pub all_targets: bool,
+
+    /// Test only the examples in the documentation of the packages' libraries (doctests)
+    #[arg(long, conflicts_with_all = [
+        "lib", "bins", "bin", "tests", "test", "examples", "example", "benches", "bench",
+        "all_targets", "no_run",
+    ])]
+    pub doc: bool,
 }
 
 /// The selection of tests.

@@ -20,9 +20,9 @@ use super::nextest::{
 };
 use super::peer::CargoGrammar;
 use super::settings::{
-    CargoAction, CargoSettings, IgnoredTests, NameFilter, NameMatch, PackageChoice,
+    CargoAction, CargoSettings, DoctestChoice, IgnoredTests, NameFilter, NameMatch, PackageChoice,
 };
-use super::{CargoBuildOptions, CargoOptions, CargoTestOptions, PackageOptions};
+use super::{CargoBuildOptions, CargoOptions, CargoTestOptions, PackageOptions, TargetOptions};
 
 /// The vocabulary of cargo's patterns.
 pub(in crate::cargo) const VOCABULARY: &PatternVocabulary = &vocabulary::CARGO;
@@ -143,6 +143,7 @@ impl CargoOptions {
             whole,
             ignored,
             names,
+            doctests: doctests(&self.targets, self.grammar),
             targets: self.targets,
             build: CargoBuildOptions {
                 short_messages: self.run.message_format == Some(MessageFormatOption::Short),
@@ -254,6 +255,18 @@ impl CargoOptions {
         let chosen = self.run.message_format.map(MessageFormatOption::stream);
         let json = harness.has(HarnessFlag::Json);
         chosen.unwrap_or(json.then_some(EventStreamFormat::LibtestJson))
+    }
+}
+
+/// Returns whether doctests are among the tests. As in cargo, they are unless targets are selected;
+/// `cargo nextest` runs none.
+fn doctests(targets: &TargetOptions, grammar: CargoGrammar) -> DoctestChoice {
+    match grammar {
+        _ if targets.doc => DoctestChoice::Only,
+        CargoGrammar::CargoTest if !targets.any() => DoctestChoice::Also,
+        CargoGrammar::CargoTest | CargoGrammar::NextestRun | CargoGrammar::NextestList => {
+            DoctestChoice::Without
+        }
     }
 }
 

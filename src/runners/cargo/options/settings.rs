@@ -35,6 +35,7 @@ pub struct CargoSettings {
     pub ignored: IgnoredTests,
     /// The targets that cargo builds.
     pub targets: TargetOptions,
+    pub doctests: DoctestChoice,
     pub build: CargoBuildOptions,
     /// Arguments for every test binary besides those that select its test.
     pub extra_arguments: Vec<OsString>,
@@ -51,6 +52,16 @@ pub struct CargoSettings {
     pub containers: TestContainerOptions,
     /// The tool in whose words the command line is written.
     pub grammar: CargoGrammar,
+}
+
+/// Whether doctests are among the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoctestChoice {
+    Without,
+    /// They are tested besides the targets.
+    Also,
+    /// They alone are tested.
+    Only,
 }
 
 /// A run without a test that runs.

@@ -193,6 +193,30 @@ fn a_run_without_tests_ends_as_each_tool_says() {
 }
 
 #[test]
+fn doctests_are_tested_where_cargo_tests_them() {
+    use DoctestChoice::{Also, Only, Without};
+    for (line, expected) in [
+        ("p", Also),
+        ("p -p x name", Also),
+        ("p test --workspace", Also),
+        ("p --doc", Only),
+        ("p run --doc", Only),
+        ("p run", Without),
+        ("p nextest list", Without),
+        ("p --lib", Without),
+        ("p --tests", Without),
+        ("p --test x", Without),
+        ("p --all-targets", Without),
+    ] {
+        assert_eq!(resolve(line).unwrap().doctests, expected, "{line}");
+    }
+    for line in ["p --doc --lib", "p --doc --test x", "p --doc --no-run"] {
+        let words = line.split(' ').map(std::ffi::OsString::from);
+        assert!(CargoOptions::read(words).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn what_cannot_mean_the_same_is_refused_with_what_to_use() {
     let told = |line: &str| {
         let error = resolve(line).unwrap_err();
@@ -200,7 +224,6 @@ fn what_cannot_mean_the_same_is_refused_with_what_to_use() {
         format!("{error}\n  help: {help}")
     };
     let lines = [
-        "p --doc",
         "p run -P ci",
         "p run -P",
         "p run --retries 2",
@@ -214,8 +237,6 @@ fn what_cannot_mean_the_same_is_refused_with_what_to_use() {
         "p -E tests(a)",
     ];
     insta::assert_snapshot!(lines.map(told).join("\n"), @"
-    `--doc` of `cargo test` is not supported
-      help: doctests are not run here; `cargo test --doc` runs them
     `--profile` of `cargo nextest run` is not supported
       help: there are no profiles of nextest; options, variables and configuration files of this program say the same. `--print-config` has no short form here
     `--profile` of `cargo nextest run` is not supported

@@ -53,11 +53,7 @@ pub static CARGO_TEST: PeerTool = PeerTool {
         same(&["--benches"], None),
         same(&["--bench"], Some("speed")),
         same(&["--all-targets"], None),
-        refused(
-            &["--doc"],
-            None,
-            "doctests are not run here; `cargo test --doc` runs them",
-        ),
+        same(&["--doc"], None),
         same(&["--features", "-F"], Some("a,b")),
         same(&["--all-features"], None),
         same(&["--no-default-features"], None),

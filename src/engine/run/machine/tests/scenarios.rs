@@ -3,6 +3,7 @@
 use super::*;
 use maelstrom_model::event::{RunEvent, TestEvent};
 use maelstrom_model::exit_code;
+use maelstrom_model::policy::{KnownResult, KnownVerdict, TestPolicy};
 
 #[test]
 fn a_run_of_passing_tests_exits_with_zero() {
@@ -14,6 +15,42 @@ fn a_run_of_passing_tests_exits_with_zero() {
         panic!("one round")
     };
     assert_eq!((summary.passed, summary.ignored), (6, 1));
+}
+
+/// A doctest that does not compile, for example.
+#[test]
+fn a_result_that_the_build_has_determined_is_reported_without_a_job() {
+    let known = |number, verdict| {
+        let mut found = test(number);
+        found.case.policy = std::sync::Arc::new(TestPolicy {
+            known: Some(KnownResult {
+                verdict,
+                output: b"error".to_vec(),
+                location: None,
+            }),
+            ..TestPolicy::default()
+        });
+        found
+    };
+    let reason = "it does not compile".to_owned();
+    let mut world = World::new(wishes());
+    let failed = KnownVerdict::Failed {
+        reason: reason.clone(),
+    };
+    let found = vec![known(0, KnownVerdict::Passed), known(1, failed)];
+    world.handle_input(RunInput::Found(found)).unwrap();
+    world.finish();
+    let failed = TestOutcome::Failed {
+        exit: None,
+        reason: Some(reason),
+    };
+    assert_eq!(world.outcomes(), [(0, TestOutcome::Passed), (1, failed)]);
+    assert_eq!(world.code, Some(exit_code::TEST_FAILURE));
+    let [summary] = world.summaries()[..] else {
+        panic!("one round")
+    };
+    assert_eq!((summary.passed, summary.failed), (1, 1));
+    testing::check_stream(&world.events).unwrap();
 }
 
 #[test]

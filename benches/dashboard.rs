@@ -37,6 +37,7 @@ use maelstrom_ui::dashboard::theme::{ColorChoice, GlyphSet};
 use maelstrom_ui::dashboard::{self, DashboardOptions, EventSource, OnFinish, PlaybackState};
 use maelstrom_ui::model::RunModel;
 use maelstrom_ui::record::{self, ReplaySpeed};
+use maelstrom_ui::terminal_features::TerminalFeatureSet;
 use nix::sys::resource::{UsageWho, getrusage};
 use pty::Pty;
 use tokio::sync::mpsc::unbounded_channel;
@@ -209,6 +210,7 @@ fn on_the_terminal(role: &str) {
         source: EventSource::Live,
         playback: PlaybackState::Going,
         step: None,
+        terminal: TerminalFeatureSet::NONE,
     };
     dashboard::run(events, commands, options).expect("there is a terminal");
 }

@@ -9,6 +9,7 @@
 //! - [`startup`]: what they share before a run. [`ui_choice`]: chooses a run's user interface.
 //! - [`session`]: one run with its backend, user interface, signals and recording.
 //! - [`session_options`]: a program's options for its run. [`report_files`]: the files that it writes.
+//!   [`partition`]: the part of the tests that it takes.
 //! - [`ui_thread`]: the thread of the user interface.
 //! - [`specification`]: creates and explains files that describe containers.
 //! - [`systemd`], [`descriptors`]: what services report to, and need from, the system.
@@ -24,6 +25,7 @@ pub mod failure;
 pub mod go;
 pub mod help;
 mod logging;
+mod partition;
 pub mod pytest;
 pub mod report_files;
 pub mod run;

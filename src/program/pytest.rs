@@ -40,7 +40,9 @@ impl TestProgram for PytestProgram {
     fn resolved(arguments: Vec<OsString>) -> Result<ResolvedConfig<PytestOptions>, ConfigError> {
         let cpus = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
         let cpus = NonZeroU32::try_from(cpus).unwrap_or(NonZeroU32::MIN);
-        PytestOptions::resolved(arguments, &ThisProcess, cpus)
+        // Without a working directory, the run itself fails.
+        let directory = std::env::current_dir().unwrap_or_default();
+        PytestOptions::resolved(arguments, &ThisProcess, &directory, cpus)
     }
 
     fn settings(

@@ -1,16 +1,20 @@
 //! What a run writes for machines beside its user interface: files, which are checked before the
 //! run, and lines for GitHub Actions.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use data_encoding::HEXLOWER;
 use miette::Diagnostic;
 
 use super::failure::ProgramFailure;
+use super::partition::written_times;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::exit_code;
 use maelstrom_model::ids::secret;
+use maelstrom_runners::options::partition::PartitionOptions;
 use maelstrom_runners::options::report::{GithubOption, ReportOptions};
 use maelstrom_runners::options::{PassingTestOutput, RunSettings};
 use maelstrom_ui::export::github::GithubContext;
@@ -18,16 +22,23 @@ use maelstrom_ui::export::junit::{JunitFile, JunitOptions};
 use maelstrom_ui::export::target::resolve;
 use maelstrom_ui::export::tee::{ReportThread, ReportsWritten, tee};
 use maelstrom_ui::export::{FileExport, ReportTarget};
+use maelstrom_ui::record::RecordingTarget;
 use maelstrom_ui::report::PassingOutputDisplay;
 
-/// The reports that a run writes to files.
+/// The recording and the reports that a run writes to files.
 #[derive(Default)]
-pub struct ReportFiles(Vec<Box<dyn FileExport>>);
+pub struct ReportFiles {
+    recording: Option<RecordingTarget>,
+    reports: Vec<Box<dyn FileExport>>,
+}
 
-/// The reports of a run that is going on.
-#[must_use = "the reports are complete only after `settle` has waited for them"]
-#[derive(Debug)]
-pub struct RunningReports(Option<ReportThread>);
+/// The recording and the reports of a run that is going on.
+#[must_use = "the files are complete only after `settle` has waited for them"]
+#[derive(Debug, Default)]
+pub struct RunningReports {
+    recording: Option<JoinHandle<()>>,
+    reports: Option<ReportThread>,
+}
 
 /// Two options that name the same file.
 #[derive(Debug, Diagnostic, thiserror::Error)]
@@ -47,47 +58,79 @@ impl ProgramError for SharedReportPath {
 
 impl std::fmt::Debug for ReportFiles {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "ReportFiles({})", self.0.len())
+        formatter
+            .debug_struct("ReportFiles")
+            .field("recording", &self.recording)
+            .field("reports", &self.reports.len())
+            .finish()
     }
 }
 
 impl ReportFiles {
-    /// Returns the reports that the settings name, if each can be written to a file of its own.
+    /// Returns the files that the settings name, if each can be written and none is named twice.
     pub fn check(settings: &RunSettings) -> Result<ReportFiles, ProgramFailure> {
         let options = &settings.report;
-        check_paths(options)?;
-        let mut files: Vec<Box<dyn FileExport>> = Vec::new();
+        check_paths(options, &settings.partition)?;
+        let mut reports: Vec<Box<dyn FileExport>> = Vec::new();
         if let Some(path) = &options.junit {
             let target = ReportTarget::check(path)?;
-            files.push(Box::new(JunitFile::new(junit_options(settings), target)));
+            reports.push(Box::new(JunitFile::new(junit_options(settings), target)));
         }
-        Ok(ReportFiles(files))
+        if let Some(times) = written_times(&settings.partition)? {
+            reports.push(Box::new(times));
+        }
+        let recording = options.record.as_deref().map(RecordingTarget::open);
+        Ok(ReportFiles {
+            recording: recording.transpose()?,
+            reports,
+        })
     }
 
-    /// Returns whether there is no report to write.
+    /// Returns the recording that the settings name: a list has no other reports.
+    pub fn of_list(settings: &RunSettings) -> Result<ReportFiles, ProgramFailure> {
+        let recording = settings.report.record.as_deref();
+        Ok(ReportFiles {
+            recording: recording.map(RecordingTarget::open).transpose()?,
+            reports: Vec::new(),
+        })
+    }
+
+    /// Returns whether there is no file to write.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.recording.is_none() && self.reports.is_empty()
     }
 
-    /// Starts to write the reports, and passes the events on.
+    /// Starts to write the files, and passes the events on.
     pub fn tee(
         self,
         events: EventReceiver,
     ) -> Result<(EventReceiver, RunningReports), ProgramFailure> {
-        if self.0.is_empty() {
-            return Ok((events, RunningReports(None)));
+        let failed = |error: io::Error| ProgramFailure::infrastructure(&error);
+        let mut events = events;
+        let mut running = RunningReports::default();
+        if let Some(recording) = self.recording {
+            let (passed_on, thread) = recording.record(events).map_err(failed)?;
+            events = passed_on;
+            running.recording = Some(thread);
         }
-        let (events, thread) =
-            tee(events, self.0).map_err(|error| ProgramFailure::infrastructure(&error))?;
-        Ok((events, RunningReports(Some(thread))))
+        if !self.reports.is_empty() {
+            let (passed_on, thread) = tee(events, self.reports).map_err(failed)?;
+            events = passed_on;
+            running.reports = Some(thread);
+        }
+        Ok((events, running))
     }
 }
 
 impl RunningReports {
-    /// Waits until the reports are written. Returns the result of the run: if that is a success and
+    /// Waits until the files are written. Returns the result of the run: if that is a success and
     /// a report could not be written, which a notice has said, the exit code is another one.
     pub fn settle(self, ended: Result<u8, ProgramFailure>) -> Result<u8, ProgramFailure> {
-        let written = match self.0.map(ReportThread::join) {
+        if let Some(recording) = self.recording {
+            // The thread reports its own errors, and the panic hook reports a panic.
+            drop(recording.join());
+        }
+        let written = match self.reports.map(ReportThread::join) {
             None => ReportsWritten::Complete,
             // The panic hook reports a panic.
             Some(written) => written.unwrap_or(ReportsWritten::Incomplete),
@@ -133,10 +176,14 @@ fn junit_options(settings: &RunSettings) -> JunitOptions {
 }
 
 /// Rejects two options that name the same file: one report would replace the other.
-fn check_paths(options: &ReportOptions) -> Result<(), SharedReportPath> {
-    let named: [(&'static str, Option<&Path>); 3] = [
+fn check_paths(
+    options: &ReportOptions,
+    partition: &PartitionOptions,
+) -> Result<(), SharedReportPath> {
+    let named: [(&'static str, Option<&Path>); 4] = [
         ("--record", options.record.as_deref()),
         ("--junit", options.junit.as_deref()),
+        ("--write-times", partition.write_times.as_deref()),
         ("--replay", options.replay.as_deref()),
     ];
     let mut seen: Vec<(&'static str, PathBuf)> = Vec::new();

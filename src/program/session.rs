@@ -17,6 +17,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::descriptors;
 use super::failure::ProgramFailure;
+use super::partition::partition;
 use super::report_files::{ReportFiles, github_context};
 use super::session_options::{InvocationPurpose, ProgramContext, SessionOptions};
 use super::ui_choice::run_ui;
@@ -30,6 +31,7 @@ use maelstrom_engine::log::ProgramLog;
 use maelstrom_engine::run::driver::{RunSetup, drive};
 use maelstrom_engine::run::event_sink::EventSink;
 use maelstrom_engine::run::message::{HistoryFilter, RunMode, RunOptions};
+use maelstrom_engine::run::partition::TestPartition;
 use maelstrom_engine::run::signals::{self, TerminationSignal};
 use maelstrom_engine::run::watch::WatchMode;
 use maelstrom_model::backend::GRACE_DEFAULT;
@@ -38,14 +40,14 @@ use maelstrom_model::event::{BackendInfo, IsolationMode, RunStarted, SCHEMA_VERS
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::framework::Framework;
 use maelstrom_model::ids::{RunId, random_name};
-use maelstrom_runners::options::{EventStreamFormat, ListFormatOption, RunSettings};
+use maelstrom_runners::options::{EventStreamFormat, ListFormatOption, NoTestsOption, RunSettings};
 use maelstrom_runners::run;
 use maelstrom_runners::sandbox::cluster::{MachineOptions, RunnerClusterOptions};
 use maelstrom_runners::sandbox::invocation::{ColorMode, Invocation};
 use maelstrom_spec::config::Address;
 use maelstrom_ui::dashboard::EventSource;
 use maelstrom_ui::export::list::TestListFormat;
-use maelstrom_ui::{record, terminal};
+use maelstrom_ui::terminal;
 use maelstrom_wire::connection::connect;
 use maelstrom_wire::session::prepare::PreparationMode;
 
@@ -61,6 +63,8 @@ pub struct RunSession<'a, F> {
     settings: &'a RunSettings,
     /// The run mode, repetition, and when to stop.
     wishes: RunOptions,
+    /// The part of the tests to run, if not all.
+    partition: Option<TestPartition>,
     /// Whether changed files start a new round.
     watching: WatchMode,
     /// Warnings to show at the start.
@@ -69,9 +73,7 @@ pub struct RunSession<'a, F> {
     screen: RunUi,
     /// The program's log.
     log: ProgramLog,
-    /// The file to record the run to, if any.
-    record: Option<PathBuf>,
-    /// The other files that the run writes.
+    /// The files that the run writes.
     reports: ReportFiles,
 }
 
@@ -112,14 +114,17 @@ impl<'a, F: Framework> RunSession<'a, F> {
                     Some(EventStreamFormat::LibtestJson | EventStreamFormat::LibtestJsonPlus)
                     | None => RunUi::List(listing),
                 };
-                (RunMode::List, screen, ReportFiles::default())
+                (RunMode::List, screen, ReportFiles::of_list(settings)?)
             }
             InvocationPurpose::Other => {
                 let listing = ListContent::Nothing;
-                (RunMode::List, RunUi::List(listing), ReportFiles::default())
+                let reports = ReportFiles::of_list(settings)?;
+                (RunMode::List, RunUi::List(listing), reports)
             }
         };
         let watching = screen.watching(&settings.report);
+        let mut notices = begun.notices;
+        let partition = partition(&settings.partition, &mut notices)?;
         Ok(RunSession {
             program,
             command: begun.command,
@@ -136,13 +141,14 @@ impl<'a, F: Framework> RunSession<'a, F> {
                 seed: RunId::of(&random_name()).0,
                 stop_after: settings.stop_after,
                 at_end: screen.at_end(watching),
+                no_tests: settings.no_tests.map(NoTestsOption::severity),
                 grace: GRACE_DEFAULT,
             },
+            partition,
             watching,
-            notices: begun.notices,
+            notices,
             screen,
             log: begun.log,
-            record: settings.report.record.clone(),
             reports,
         })
     }
@@ -152,14 +158,6 @@ impl<'a, F: Framework> RunSession<'a, F> {
         let runtime = runtime()?;
         let (sender, events) = channel();
         let outlet = EventSink::new(sender);
-        let (events, recording) = match &self.record {
-            Some(path) => {
-                let (events, thread) = record::record(path, events)
-                    .map_err(|error| ProgramFailure::infrastructure(&error))?;
-                (events, Some(thread))
-            }
-            None => (events, None),
-        };
         let (events, reports) = self.reports.tee(events)?;
         let github = github_context(self.settings.report.github)?;
         let (command, commands) = unbounded_channel();
@@ -179,6 +177,7 @@ impl<'a, F: Framework> RunSession<'a, F> {
             Ok(drive(RunSetup {
                 run: run_started(run, self.program, self.command, isolation, cluster),
                 wishes: self.wishes,
+                partition: self.partition,
                 notices: self.notices,
                 framework: self.framework,
                 backend: backend.with_grace(self.wishes.grace),
@@ -196,10 +195,6 @@ impl<'a, F: Framework> RunSession<'a, F> {
         // The driver's end of the channel is closed, so the user interface ends and restores the
         // terminal before an error is printed.
         let seen = wait_for(shown);
-        if let Some(recording) = recording {
-            // The thread reports its own errors, and the panic hook reports a panic.
-            drop(recording.join());
-        }
         let exit_code = reports.settle(driven)?;
         seen.map(|()| exit_code)
     }

@@ -134,6 +134,7 @@ fn dashboard(
                 .map_err(|error| ProgramFailure::usage(&error))?,
         };
     let options = dashboard::DashboardOptions {
+        terminal: terminal_features(options),
         settings,
         glyphs: glyphs(),
         on_finish: match options.on_finish {

@@ -15,4 +15,5 @@ mod sgr;
 pub mod style;
 pub mod terminal;
 pub mod terminal_features;
+mod terminal_status;
 pub mod ui_choice;

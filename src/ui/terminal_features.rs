@@ -1,5 +1,5 @@
-//! What a report may do with a terminal besides writing lines: which features are on, and which of
-//! them a terminal is known to handle.
+//! What a report or the dashboard may do with a terminal besides showing the run: which features are
+//! on, and which of them a terminal is known to handle.
 
 /// A feature of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -74,3 +74,29 @@ fn lists_are_plain_lines() {
         }
     }
 }
+
+/// The flags of a project's own pytest configuration count, after those of the command line.
+#[test]
+fn flags_of_a_projects_file_are_options() {
+    let project = tempfile::tempdir().unwrap();
+    std::fs::create_dir(project.path().join("tests")).unwrap();
+    let file = project.path().join("pytest.ini");
+    std::fs::write(file, "[pytest]\naddopts = -n 3 -v\n").unwrap();
+    for (directory, arguments, expected) in [
+        ("", &[][..], "slots = 3"),
+        ("tests", &[], "slots = 3"),
+        ("", &["-n", "5"], "slots = 5"),
+        ("", &["-o", "addopts="], "# slots is not set"),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_maelstrom-pytest"));
+        command
+            .args(["--print-config", "--maelstrom-config-file=-"])
+            .args(arguments)
+            .env_remove("PYTEST_ADDOPTS")
+            .env_remove("MAELSTROM_SLOTS")
+            .current_dir(project.path().join(directory));
+        let output = command.output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(printed.contains(expected), "{arguments:?}: {printed}");
+    }
+}

@@ -296,7 +296,12 @@ fn command_lines_mean_what_they_meant() {
     };
     let pytest_reader: Reader = |line| {
         let (words, world) = (words_of(line), World::default());
-        let read = pytest::options::PytestOptions::resolved(words, &world, NonZeroU32::MIN);
+        let read = pytest::options::PytestOptions::resolved(
+            words,
+            &world,
+            Path::new("/"),
+            NonZeroU32::MIN,
+        );
         Some(read.err()?.to_string())
     };
     let run_reader: Reader = |line| mistake::<run::RunCommandOptions>(&run::options::PROGRAM, line);

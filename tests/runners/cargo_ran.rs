@@ -302,7 +302,17 @@ fn words_that_run_nothing_are_no_success() {
         (&["run", "--ignored"], 4, "no test was selected"),
         (&["run", "-E", "test(alone) & kind(lib)"], 0, "1 passed"),
         (&["run", "-P", "ci"], 2, "profiles"),
-        (&["run", "--partition", "hash:1/2"], 2, "--broker"),
+        (
+            &["run", "--partition", "slice:1/2"],
+            0,
+            "part 1 of 2: 1 of 1 test",
+        ),
+        (
+            &["nextest", "run", "--partition", "count:2/2"],
+            0,
+            "part 2 of 2: 0 of 1 test",
+        ),
+        (&["--partition", "hash:3/2"], 2, "slice:1/4"),
         (&["nextest", "archive"], 2, "nextest run"),
         (&["--doc"], 2, "cargo test --doc"),
         (&["-r", "alone"], 0, "1 passed"),

@@ -172,9 +172,11 @@ fn drive_scripts_within(
                 seed: 7,
                 stop_after,
                 at_end: AtEnd::Leave,
+                no_tests: None,
                 grace: GRACE,
             },
             run: run_started(),
+            partition: None,
             notices: Vec::new(),
             framework: &framework,
             backend: LocalBackend::without_containers(2)

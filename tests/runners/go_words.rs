@@ -105,7 +105,11 @@ fn binaries_are_written_where_go_writes_them() {
     let ran = run(&["-o", "kept.test", "-run=TestIt", "--ui=plain"]);
     assert!(ran.contains("1 passed"), "{ran}");
     assert!(project.path().join("kept.test").is_file());
-    assert!(!run(&["-count=0", "--ui=plain"]).contains("passed"));
+    let none = project.command(&["-count=0"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(0), "{none:?}");
+    assert!(!text(&none.stdout).contains("passed"), "{none:?}");
+    let told = text(&none.stderr);
+    assert!(told.contains("none runs because of -count=0"), "{told}");
 }
 
 #[test]

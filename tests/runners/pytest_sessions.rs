@@ -267,7 +267,7 @@ fn what_pytest_is_told_is_done_or_refused() {
         ),
         (
             &["-k", "nobody", "--no-tests=warn"],
-            "there was no test to run",
+            "no test was selected",
             0,
         ),
         (
@@ -331,7 +331,7 @@ fn what_pytest_is_told_is_done_or_refused() {
 #[test]
 #[ignore = "needs Python with pytest"]
 fn what_addopts_says_is_done_or_told() {
-    let cases: [(&str, &str, u8); 5] = [
+    let cases: [(&str, &str, u8); 6] = [
         (
             "-x",
             "stopped after the first failure",
@@ -349,12 +349,13 @@ fn what_addopts_says_is_done_or_told() {
         ),
         (
             "--last-failed",
-            "--last-failed of the project's `addopts` has no effect",
+            "`--failed` selects all of them",
             exit_code::TEST_FAILURE,
         ),
+        ("--collect-only", "test_it.py::test_two\n", 0),
         (
-            "--collect-only",
-            "--collect-only of the project's `addopts`",
+            "--pdb",
+            "--pdb of the project's `addopts`",
             exit_code::USAGE,
         ),
     ];

@@ -113,6 +113,14 @@ fn a_report_that_cannot_be_written_is_an_error_before_the_build() {
             "cannot write the report .",
         ),
         (
+            maelstrom(&directory, &["--record", "absent/run.ndjson"]),
+            "cannot write the recording absent/run.ndjson",
+        ),
+        (
+            maelstrom(&directory, &["--list", "--record", "."]),
+            "cannot write the recording .",
+        ),
+        (
             maelstrom(&directory, &["--junit", "kept", "--record", "./kept"]),
             "--record and --junit name the same file",
         ),

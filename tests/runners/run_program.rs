@@ -390,3 +390,40 @@ fn names_are_the_containers_own_or_with_the_hosts_network_the_hosts() {
         format!("{resolver}{hosts}direct\n")
     );
 }
+
+#[test]
+fn a_recording_has_all_jobs_and_their_results() {
+    let shell = Shell::new();
+    let record = shell.path().join("run.ndjson");
+    let input = [job("true", &[]), job("sh", &["-c", "echo said; exit 3"])].concat();
+    for (arguments, input, names) in [
+        (&["--no-tui"][..], input.as_str(), &["passed", "failed"][..]),
+        (&["--", "sh", "-c", "echo said; exit 3"], "", &["failed"]),
+    ] {
+        let words = [&["--slots=1", "--record", "run.ndjson"], arguments].concat();
+        let output = shell.run(&words, input);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let events = fs::read_to_string(&record).unwrap();
+        let events = events
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let events: Vec<serde_json::Value> = events.collect();
+        assert_eq!(events[0]["event"], "run_started");
+        assert_eq!(events[events.len() - 1]["exit_code"], 3);
+        let named = |name: &'static str| {
+            let events = events.iter();
+            events.filter(move |event| event["event"] == name)
+        };
+        let outcomes = named("finished").map(|event| event["outcome"]["kind"].as_str().unwrap());
+        assert_eq!(outcomes.collect::<Vec<_>>(), names);
+        assert!(named("output").any(|event| event["text"] == "said\n"));
+        let summary = &named("round_finished").next().unwrap()["summary"];
+        assert_eq!(summary["failed"], 1);
+        assert!(summary["duration_us"].as_u64().unwrap() > 0);
+    }
+    let told = shell.mistake(&["--tty", "--record", "run.ndjson", "--", "true"], "");
+    assert!(
+        told.starts_with("2\n") && told.contains("`--record`"),
+        "{told}"
+    );
+}

@@ -141,7 +141,7 @@ fn an_image_that_cannot_be_had_says_why_and_what_to_do() {
             .find("error: ")
             .unwrap_or_else(|| panic!("{title}: {text}"));
         let end = text[error..]
-            .find("no tests to run")
+            .find("\nsummary:")
             .unwrap_or(text.len() - error);
         let text = text[error..error + end].replace(image, "IMAGE");
         told.push_str(&format!("== {title} ({code})\n{}\n\n", text.trim_end()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::tally::ResultStability;
 use maelstrom_model::backend::{JobId, JobPriority, StopMode};
-use maelstrom_model::event::{EventKind, OutputStream, PreviousOutcome, UiCommand};
+use maelstrom_model::event::{EventKind, NoticeSeverity, OutputStream, PreviousOutcome, UiCommand};
 use maelstrom_model::framework::{BrokenEntry, DiscoverySummary, OutputAnalysis};
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 use maelstrom_model::job::{Job, JobResult, TestCase};
@@ -27,6 +27,9 @@ pub struct RunOptions {
     pub stop_after: Option<NonZeroU32>,
     /// What happens when a round is over and no other round is pending.
     pub at_end: AtEnd,
+    /// How serious it is if no test is selected. Without a value, the exit code of the discovery
+    /// decides: it is an error if that fails, else a warning.
+    pub no_tests: Option<NoticeSeverity>,
     /// How long cancelled tests have between SIGTERM and SIGKILL. The backend enforces it; the
     /// machine only reports it.
     pub grace: Duration,

@@ -10,6 +10,7 @@
 //!
 //! - [`driver`]: feeds inputs to the machine and runs its effects.
 //! - [`machine`]: makes every decision, pure; [`message`]: its inputs and effects.
+//! - [`partition`]: divides the tests into parts, pure.
 //! - [`tally`]: sums up the attempts of a round, pure.
 //! - [`ending`]: maps a job's end to its test's outcome, pure.
 //! - [`describe`]: describes a job for a detail screen, pure. [`debug_shell`]: builds the commands
@@ -40,6 +41,7 @@ pub mod host;
 pub mod machine;
 pub mod message;
 pub mod output_tail;
+pub mod partition;
 mod reminders;
 mod retry_delay;
 pub mod signals;

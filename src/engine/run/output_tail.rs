@@ -20,6 +20,12 @@ impl Default for OutputTail {
     }
 }
 
+impl From<Option<Box<dyn OutputParser>>> for OutputTail {
+    fn from(parser: Option<Box<dyn OutputParser>>) -> OutputTail {
+        parser.map_or_else(OutputTail::default, OutputTail::Follower)
+    }
+}
+
 /// The ends of an attempt's streams. A joined stream counts as standard error, because failures are
 /// reported there.
 #[derive(Debug, Default)]

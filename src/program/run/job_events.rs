@@ -1,6 +1,6 @@
-//! The events of jobs that run without a user interface, for reports in files.
+//! The events of jobs that run without a user interface, for recordings and reports in files.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::program::failure::ProgramFailure;
 use crate::program::report_files::{ReportFiles, RunningReports};
@@ -28,6 +28,9 @@ struct ReportFeed {
     reports: RunningReports,
     /// The timeouts of the jobs, by their position in the input.
     limits: Vec<Option<Duration>>,
+    begun: Instant,
+    /// The counts of the jobs that have ended.
+    summary: RoundSummary,
 }
 
 impl JobEvents {
@@ -52,6 +55,8 @@ impl JobEvents {
             sink,
             reports,
             limits: Vec::new(),
+            begun: Instant::now(),
+            summary: RoundSummary::default(),
         })))
     }
 
@@ -82,7 +87,7 @@ impl JobEvents {
 
     /// Reports that the job found last could not be built.
     pub(super) fn broken(&mut self, message: &str) {
-        let Some(feed) = &self.0 else {
+        let Some(feed) = &mut self.0 else {
             return;
         };
         let last = feed.limits.len().saturating_sub(1);
@@ -99,8 +104,8 @@ impl JobEvents {
     }
 
     /// Reports an event of the backend. `number` is the position of a job in the input, from 0.
-    pub(super) fn observe(&self, event: &BackendEvent, number: impl Fn(JobId) -> u64) {
-        let Some(feed) = &self.0 else {
+    pub(super) fn observe(&mut self, event: &BackendEvent, number: impl Fn(JobId) -> u64) {
+        let Some(feed) = &mut self.0 else {
             return;
         };
         let test = |job| TestId(u32::try_from(number(job)).unwrap_or(u32::MAX));
@@ -144,12 +149,25 @@ impl JobEvents {
 
     /// Ends the run, and waits for the reports.
     pub(super) fn finish(self, ended: Result<u8, ProgramFailure>) -> Result<u8, ProgramFailure> {
-        let Some(ReportFeed { sink, reports, .. }) = self.0 else {
+        let Some(feed) = self.0 else {
             return ended;
         };
+        let ReportFeed {
+            sink,
+            reports,
+            limits,
+            begun,
+            summary,
+        } = feed;
         if let Ok(exit_code) = &ended {
-            // Reports count for themselves.
-            let summary = RoundSummary::default();
+            sink.emit(TestEvent::DiscoveryFinished {
+                selected: u32::try_from(limits.len()).unwrap_or(u32::MAX),
+                deselected: 0,
+            });
+            let summary = RoundSummary {
+                duration_us: micros(begun.elapsed()),
+                ..summary
+            };
             sink.emit(RoundEvent::Finished { round: 1, summary });
             let exit_code = *exit_code;
             sink.emit(RunEvent::Finished { exit_code });
@@ -160,7 +178,17 @@ impl JobEvents {
 }
 
 impl ReportFeed {
-    fn finished(&self, finished: AttemptFinished) {
+    fn finished(&mut self, finished: AttemptFinished) {
+        let summary = &mut self.summary;
+        let counted = match &finished.outcome {
+            TestOutcome::Passed => &mut summary.passed,
+            TestOutcome::Failed { .. } => &mut summary.failed,
+            TestOutcome::TimedOut { .. } => &mut summary.timed_out,
+            TestOutcome::Error { .. } => &mut summary.errors,
+            TestOutcome::Ignored { .. } => &mut summary.ignored,
+            TestOutcome::Cancelled => &mut summary.cancelled,
+        };
+        *counted += 1;
         self.sink.emit(AttemptEvent::Finished(Box::new(finished)));
     }
 }

@@ -31,7 +31,7 @@ pub enum CargoError {
         #[source]
         source: io::Error,
     },
-    /// `cargo metadata` failed; the message is its own.
+    /// `cargo metadata` failed; a message of one line is its own.
     #[error("{}", message(.stderr, "cargo metadata"))]
     Metadata { status: ExitStatus, stderr: String },
     /// The output of `cargo metadata` cannot be parsed.
@@ -41,7 +41,7 @@ pub enum CargoError {
         #[source]
         source: serde_json::Error,
     },
-    /// `rustc --print` failed; the message is its own.
+    /// `rustc --print` failed; a message of one line is its own.
     #[error("{}", message(.stderr, "rustc --print sysroot"))]
     Rustc { status: ExitStatus, stderr: String },
     /// `rustc --print` did not print two paths.
@@ -121,18 +121,18 @@ impl From<ProjectSpecError> for CargoError {
     }
 }
 
-/// Returns the first line of the tool's message, or a message that it failed without one.
+/// Returns the tool's message if it is one line; [`CargoError::tool_output`] has a longer one.
 fn message(stderr: &str, tool: &str) -> String {
     let said = stderr.trim();
-    let said = said.strip_prefix("error: ").unwrap_or(said);
-    match said.lines().next() {
-        None => format!("`{tool}` failed and said nothing"),
-        Some(first) => first.trim_end().to_owned(),
+    match said.lines().count() {
+        0 => format!("`{tool}` failed and said nothing"),
+        1 => said.strip_prefix("error: ").unwrap_or(said).to_owned(),
+        _ => format!("`{tool}` failed"),
     }
 }
 
 impl CargoError {
-    /// Returns the tool's standard error, if it is longer than this error's own message.
+    /// Returns the tool's standard error, if this error's own message does not have it.
     pub fn tool_output(&self) -> Option<&str> {
         match self {
             CargoError::Metadata { stderr, .. } | CargoError::Rustc { stderr, .. } => {
@@ -200,10 +200,7 @@ mod tests {
             stderr: "error: failed to parse manifest at `Cargo.toml`\n\nCaused by:\n  x\n"
                 .to_owned(),
         };
-        assert_eq!(
-            error.to_string(),
-            "failed to parse manifest at `Cargo.toml`"
-        );
+        assert_eq!(error.to_string(), "`cargo metadata` failed");
         assert!(
             error
                 .tool_output()
@@ -219,6 +216,11 @@ mod tests {
             stderr: "error: could not find specification for target \"x\"\n".to_owned(),
         };
         assert_eq!(unknown.exit_code(), 101);
+        assert_eq!(unknown.tool_output(), None);
+        assert_eq!(
+            unknown.to_string(),
+            "could not find specification for target \"x\""
+        );
         assert_eq!(
             silent.to_string(),
             "`rustc --print sysroot` failed and said nothing"

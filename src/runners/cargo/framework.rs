@@ -7,12 +7,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::options::NoTestsOption;
 use crate::sandbox;
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::keep_alive::KeepAlive;
 use crate::sandbox::project_spec::{ProjectSpec, ProjectSpecError, SpecSource, ToolboxUse, files};
-use maelstrom_model::event::{BuildEvent, EventKind, IsolationMode, OutputText, SourceLocation};
+use maelstrom_model::event::{
+    BuildEvent, EventKind, IsolationMode, NoticeSeverity, OutputText, SourceLocation,
+};
 use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost, OutputParser};
 use maelstrom_model::job::TestKey;
 use maelstrom_spec::{RunnerLayers, TemplateVariable};
@@ -268,6 +271,8 @@ impl Framework for CargoFramework {
             if let Some(said) = error.tool_output() {
                 let text = OutputText(said.as_bytes().to_vec());
                 host.emit(BuildEvent::Output { text });
+                // Otherwise a report without progress keeps the output to itself.
+                host.emit(BuildEvent::Finished { succeeded: false });
             }
             // After an earlier round the workspace is already being watched, based on better
             // information.
@@ -368,8 +373,13 @@ impl Framework for CargoFramework {
         }
         self.notify(host, &wanted, specified.as_ref());
         let summary = discovery.summary();
-        if summary.failure.is_some() && discovery.all_ignored() {
-            host.emit(EventKind::Notice(notices::all_ignored()));
+        let ignored = match (summary.failure, self.settings.common.no_tests) {
+            (Some(_), _) => Some(NoticeSeverity::Error),
+            (None, Some(NoTestsOption::Warn)) => Some(NoticeSeverity::Warning),
+            (None, Some(NoTestsOption::Pass | NoTestsOption::Fail) | None) => None,
+        };
+        if let Some(severity) = ignored.filter(|_| discovery.all_ignored()) {
+            host.emit(EventKind::Notice(notices::all_ignored(severity)));
         }
         self.kept.discovery_is_over(&summary);
         Ok(summary)

@@ -75,10 +75,10 @@ pub fn noisy(binary: &str) -> UserNotice {
     }
 }
 
-/// Returns the error that no test runs, because all are marked as ignored.
-pub fn all_ignored() -> UserNotice {
+/// Returns the notice that no test runs, because all are marked as ignored.
+pub fn all_ignored(severity: NoticeSeverity) -> UserNotice {
     UserNotice {
-        severity: NoticeSeverity::Error,
+        severity,
         text: "no test runs: all that were selected are marked as ignored".to_owned(),
         help: Some("--run-ignored=all runs them; --no-tests=pass makes this a success".to_owned()),
         in_summary: false,

@@ -25,6 +25,7 @@ use super::error::GoError;
 use super::jobs::GoProject;
 use super::links;
 use super::location::FailureLocations;
+use super::notices;
 use super::options::{GoAction, GoSettings, PROGRAM};
 use super::order::by_need;
 use super::overrides;
@@ -212,6 +213,9 @@ impl GoFramework {
     }
 
     fn notify<H: FrameworkHost>(&self, host: &H, specified: Option<&ProjectSpec>) {
+        if self.settings.goal == GoAction::Build && self.settings.count_is_zero {
+            host.emit(EventKind::Notice(notices::count_is_zero()));
+        }
         match self.settings.goal {
             GoAction::Run => {}
             GoAction::ListTests

@@ -1,4 +1,4 @@
-//! Warnings about packages whose tests do not run.
+//! Notices about tests that do not run.
 
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 
@@ -11,6 +11,16 @@ pub(super) fn none_listed(package: &str) -> UserNotice {
              were listed"
         ),
         help: Some(format!("`go test -v {package}` shows what it does there")),
+        in_summary: true,
+    }
+}
+
+/// Returns the notice that no test runs because of `-count=0`.
+pub(super) fn count_is_zero() -> UserNotice {
+    UserNotice {
+        severity: NoticeSeverity::Info,
+        text: "the tests were built, and none runs because of -count=0".to_owned(),
+        help: None,
         in_summary: true,
     }
 }

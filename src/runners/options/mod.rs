@@ -2,6 +2,7 @@
 //! as resolved.
 //!
 //! - [`attended`]: the options that run one test on the terminal.
+//! - [`partition`]: the options for a part of the tests.
 //! - [`repeat`]: the options about repetitions and retries.
 //! - [`report`]: the options for the user interface and reports. [`whole_run`]: those about a
 //!   run as a whole.
@@ -13,6 +14,8 @@
 //! Invariant: resolving options touches neither the system nor the environment.
 
 pub mod attended;
+pub(crate) mod help_order;
+pub mod partition;
 pub mod repeat;
 pub mod report;
 pub mod short_help;
@@ -25,6 +28,7 @@ use clap::builder::RangedI64ValueParser;
 use clap::{Args, ValueEnum};
 
 use self::attended::{AttendedOptions, AttendedRun};
+use self::partition::PartitionOptions;
 use self::repeat::RepeatOptions;
 use self::report::ReportOptions;
 use self::whole_run::WholeRunOptions;
@@ -32,7 +36,7 @@ use crate::sandbox::cluster::RunnerClusterOptions;
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::project_spec::TestContainerOptions;
 use maelstrom_engine::run::message::{RepeatPlan, RetryPlacement};
-use maelstrom_model::event::IsolationMode;
+use maelstrom_model::event::{IsolationMode, NoticeSeverity};
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
 
 /// The maximum number of slots.
@@ -54,20 +58,6 @@ pub(crate) const REPEAT_VALUES: [ConfigOption; 6] = [
     ConfigOption::new("run-timeout", ConfigOptionKind::NumberOrText),
     ConfigOption::new("run-variables", ConfigOptionKind::Boolean),
 ];
-
-/// Positions in the help text for a program's own options, among those of [`CommonOptions`].
-pub(crate) mod help_order {
-    /// Before all of them.
-    pub(crate) const FIRST: usize = 1000;
-    pub(super) const SLOTS: usize = 1100;
-    pub(super) const ISOLATION: usize = 1101;
-    /// Between `--isolation` and `--repeat`.
-    pub(crate) const AFTER_ISOLATION: usize = 1200;
-    pub(super) const REPEAT: usize = 1300;
-    pub(super) const STOP_AFTER: usize = 1301;
-    /// After all of them.
-    pub(crate) const LAST: usize = 1400;
-}
 
 /// The options that all test programs share.
 #[derive(Clone, Debug, Args)]
@@ -110,6 +100,10 @@ pub struct CommonOptions {
     /// The run as a whole.
     #[command(flatten)]
     pub whole_run: WholeRunOptions,
+
+    /// The part of the tests to run.
+    #[command(flatten)]
+    pub partition: PartitionOptions,
 
     /// The containers of the tests.
     #[command(flatten)]
@@ -181,6 +175,8 @@ pub struct RunSettings {
     pub failed_only: bool,
     /// What a run without tests is, if the user says so.
     pub no_tests: Option<NoTestsOption>,
+    /// The part of the tests to run, and the files of the tests' times.
+    pub partition: PartitionOptions,
     /// The machine-readable stream on standard output, in place of the lines for people.
     pub stream: Option<EventStreamFormat>,
     /// The form of a list of tests, if the user says so.
@@ -242,6 +238,7 @@ impl CommonOptions {
             tells_run: self.whole_run.tells_run(),
             failed_only: self.failed,
             no_tests: self.no_tests,
+            partition: self.partition,
             stream: None,
             list_format: self.format,
             attended: self.attended.attended(),
@@ -258,6 +255,17 @@ impl CommonOptions {
             (false, IsolationOption::Container | IsolationOption::Process) => Ok(Toolbox::Present),
             (true, IsolationOption::Container) => Ok(Toolbox::Absent),
             (true, IsolationOption::Process) => Err(StrictProcessError),
+        }
+    }
+}
+
+impl NoTestsOption {
+    /// Returns how serious a run without tests is.
+    pub fn severity(self) -> NoticeSeverity {
+        match self {
+            NoTestsOption::Pass => NoticeSeverity::Info,
+            NoTestsOption::Warn => NoticeSeverity::Warning,
+            NoTestsOption::Fail => NoticeSeverity::Error,
         }
     }
 }

@@ -45,7 +45,7 @@ pub struct ReportOptions {
     #[arg(long, value_name = "N")]
     pub slowest: Option<u32>,
 
-    /// What to do with a terminal besides printing lines: `auto`, `none`, or a list of title,
+    /// What to do with a terminal besides showing the run: `auto`, `none`, or a list of title,
     /// progress, links, bell, notification [default: auto, which is title and progress on terminals
     /// that are known to have them]
     #[arg(long, value_name = "FEATURES", value_parser = terminal_features)]
@@ -89,7 +89,7 @@ pub struct ReportOptions {
     pub watch: bool,
 }
 
-/// What to do with a terminal besides printing lines.
+/// What to do with a terminal besides showing the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TerminalOption {
     /// What the terminal is known to handle.

@@ -252,7 +252,6 @@ impl PytestFramework {
         begun: Instant,
     ) -> Result<(), PytestError> {
         let known = KnownSettings {
-            slots: self.settings.common.slots,
             failed_only: self.settings.common.failed_only,
         };
         let session::SessionSettings {
@@ -305,10 +304,12 @@ impl PytestFramework {
         }
     }
 
-    /// Returns the exit code of a run without tests.
-    fn no_tests<H: FrameworkHost>(&self, host: &H) -> Option<u8> {
+    /// Returns the exit code of a run without tests. `skips_files` says whether files skip themselves:
+    /// then the run has entries, and the engine does not say that there is no test.
+    fn no_tests<H: FrameworkHost>(&self, host: &H, skips_files: bool) -> Option<u8> {
         match self.settings.common.no_tests {
             Some(NoTestsOption::Pass) => None,
+            Some(NoTestsOption::Warn) if !skips_files => None,
             Some(NoTestsOption::Warn) => {
                 host.emit(EventKind::Notice(UserNotice {
                     severity: NoticeSeverity::Warning,
@@ -451,6 +452,7 @@ impl Framework for PytestFramework {
             job: shop.job(Vec::new(), None),
             policy: Default::default(),
         }));
+        let skips_files = tests.len() > wanted.len();
         let are_many = tests.len() > 1;
         host.found(tests);
         // Otherwise the processes of the other slots are not needed, and end here.
@@ -463,7 +465,7 @@ impl Framework for PytestFramework {
             deselected: session.deselected.saturating_add(left_out),
             failure: match (is_whole, self.settings.goal) {
                 (false, _) => Some(exit_code::TEST_FAILURE),
-                (true, PytestAction::Run) if wanted.is_empty() => self.no_tests(host),
+                (true, PytestAction::Run) if wanted.is_empty() => self.no_tests(host, skips_files),
                 (true, _) => None,
             },
         };

@@ -6,6 +6,7 @@
 //!
 //! - [`options`]: parses the command line, after [`words`] has separated pytest's words from our
 //!   options by the tables of [`peer_flags`].
+//!   [`addopts`]: the flags in the project's own configuration.
 //! - [`interpreter`]: finds the active Python and its directories, and checks that it is suitable.
 //! - [`container`]: defines a test's container: that Python, the project, and Maelstrom's own files
 //!   (`runner.py` and others), which run pytest with a plugin.
@@ -27,6 +28,7 @@
 //! Coverage, and distribution by pytest-xdist, are not supported; they are turned off in the
 //! containers.
 
+pub mod addopts;
 pub mod arguments;
 pub mod collection;
 pub mod container;

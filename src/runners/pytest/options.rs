@@ -11,10 +11,11 @@ mod resolve;
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser};
 
+use super::addopts::project_words;
 use super::words::{OwnOptions, RunVariables, rewrite};
 use crate::options::report::REPORT_VALUES;
 use crate::options::{CommonOptions, REPEAT_VALUES, SLOT_VALUES, help_order, short_help};
@@ -280,17 +281,20 @@ fn whole_seconds(text: &str) -> Result<u32, String> {
 
 impl PytestOptions {
     /// Resolves the options from a command line (program name first), variables and files, for a
-    /// machine with `cpus` CPUs.
+    /// machine with `cpus` CPUs. `directory` is the working directory.
     pub fn resolved<I>(
         arguments: I,
         system: &impl ConfigEnvironment,
+        directory: &Path,
         cpus: NonZeroU32,
     ) -> Result<ResolvedConfig<PytestOptions>, ConfigError>
     where
         I: IntoIterator<Item = OsString>,
     {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
         let variable = |name: &str| system.variable(name)?.into_string().ok();
         let variables = RunVariables {
+            project: project_words(system, directory, &arguments),
             added: variable("PYTEST_ADDOPTS").unwrap_or_default(),
             automatic: variable("PYTEST_XDIST_AUTO_NUM_WORKERS")
                 .and_then(|number| number.parse().ok()),

@@ -23,7 +23,10 @@ const ENVIRONMENTS: [&str; 2] = [".venv", "venv"];
 
 /// Returns the directories that may belong to the project, nearest first. Directories that contain
 /// the home directory or a shared directory for temporary files do not.
-fn ancestors<'a>(directory: &'a Path, home: Option<&Path>) -> impl Iterator<Item = &'a Path> {
+pub(crate) fn ancestors<'a>(
+    directory: &'a Path,
+    home: Option<&Path>,
+) -> impl Iterator<Item = &'a Path> {
     let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
     directory.ancestors().take_while(move |candidate| {
         let shared = [Path::new("/tmp"), Path::new("/var/tmp")];

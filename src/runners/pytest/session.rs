@@ -55,8 +55,6 @@ const RUN_NOTHING: [&str; 5] = [
 /// The parts of a run's settings that options of the session may repeat.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownSettings {
-    /// The number of tests that run at a time.
-    pub slots: u32,
     /// Whether only the tests that failed in the last run are selected.
     pub failed_only: bool,
 }
@@ -81,7 +79,8 @@ pub fn session_settings(
             "--stepwise" => heeded.stop_after = Some(NonZeroU32::MIN),
             "--durations" => heeded.durations = DurationLimits::read(value),
             "--disable-warnings" => heeded.warnings = WarningReports::Hidden,
-            "--numprocesses" => heeded.notices.extend(other_slots(value, known.slots)),
+            // The number of slots, unless the command line has another.
+            "--numprocesses" => {}
             "--cov" => heeded.notices.push(notice(
                 "--cov measures nothing here: files that tests write are discarded with their \
                  containers"
@@ -106,20 +105,6 @@ pub fn session_settings(
         }
     }
     Ok(heeded)
-}
-
-/// Returns a notice about a number of processes that is not the number of slots.
-fn other_slots(value: &str, slots: u32) -> Option<UserNotice> {
-    let wanted: u32 = value.parse().ok()?;
-    (wanted.max(1) != slots).then(|| {
-        let text = format!(
-            "-n {wanted} of the project's `addopts` has no effect here: {slots} tests run at a time"
-        );
-        UserNotice {
-            severity: NoticeSeverity::Info,
-            ..notice(text, "--slots or -n on the command line sets the number")
-        }
-    })
 }
 
 fn notice(text: String, help: &str) -> UserNotice {
@@ -156,10 +141,7 @@ mod tests {
     }
 
     fn settings(option: SessionOption) -> Result<SessionSettings, PytestError> {
-        let known = KnownSettings {
-            slots: 4,
-            failed_only: false,
-        };
+        let known = KnownSettings { failed_only: false };
         session_settings(&[option], known)
     }
 
@@ -177,7 +159,7 @@ mod tests {
             assert!(done("--durations", "0 0.005").durations.is_some());
             let hidden = done("--disable-warnings", "True").warnings;
             assert_eq!(hidden, WarningReports::Hidden);
-            for number in ["auto", "logical", "4"] {
+            for number in ["auto", "logical", "4", "2"] {
                 done("--numprocesses", number);
             }
             for option in RUN_NOTHING {
@@ -186,8 +168,6 @@ mod tests {
             }
             let told = settings(session_option("--cov", "['src']", typed)).unwrap();
             assert!(told.notices[0].text.starts_with("--cov measures nothing"));
-            let told = settings(session_option("--numprocesses", "2", typed)).unwrap();
-            assert!(told.notices[0].text.starts_with("-n 2 of"));
         }
         for option in ["--html", "--json-report", "--last-failed"] {
             assert!(settings(session_option(option, "x", true)).is_err());
@@ -196,10 +176,7 @@ mod tests {
                 .notices;
             assert!(notices[0].text.starts_with(option));
         }
-        let failed = KnownSettings {
-            slots: 1,
-            failed_only: true,
-        };
+        let failed = KnownSettings { failed_only: true };
         let last = [session_option("--last-failed", "True", false)];
         assert!(session_settings(&last, failed).unwrap().notices.is_empty());
     }

@@ -9,8 +9,8 @@
 //! -n 2 -x tests --cov src --repeat 3   ─▶   --slots=2 -x p:tests a:--cov a:src --repeat=3
 //! ```
 //!
-//! `PYTEST_ADDOPTS` is read the same way, but pytest reads it by itself: only the options for the
-//! whole run are taken from it.
+//! `addopts` of the project and `PYTEST_ADDOPTS` are read the same way, but pytest reads them by itself:
+//! only the options for the whole run are taken from them.
 //!
 //! The rewriting is pure and infallible.
 
@@ -122,7 +122,8 @@ fn named((name, takes): (&str, bool)) -> (String, bool) {
     (name.to_owned(), takes)
 }
 
-/// Rewrites a command line, program name first, preceded by the words of `PYTEST_ADDOPTS`.
+/// Rewrites a command line, program name first, preceded by those of the project and of
+/// `PYTEST_ADDOPTS`.
 pub fn rewrite(
     words: impl IntoIterator<Item = OsString>,
     own: &OwnOptions,
@@ -131,16 +132,23 @@ pub fn rewrite(
     let mut words = words.into_iter();
     let mut rewriter = WordRewriter {
         own,
-        source: WordSource::Variable,
+        source: WordSource::Project,
         rewritten: words.next().into_iter().collect(),
         after_unknown: false,
         effects: RunEffects::default(),
     };
     // pytest itself says what is wrong with the variable.
-    let added = shlex::split(&variables.added).unwrap_or_default();
-    let mut added = added.into_iter().map(OsString::from);
-    while let Some(word) = added.next() {
-        rewriter.word(word, &mut added);
+    let variable = shlex::split(&variables.added).unwrap_or_default();
+    for (source, added) in [
+        (WordSource::Project, variables.project.clone()),
+        (WordSource::Variable, variable),
+    ] {
+        rewriter.source = source;
+        rewriter.after_unknown = false;
+        let mut added = added.into_iter().map(OsString::from);
+        while let Some(word) = added.next() {
+            rewriter.word(word, &mut added);
+        }
     }
     rewriter.processes(variables);
     rewriter.source = WordSource::CommandLine;
@@ -158,9 +166,11 @@ pub fn rewrite(
     rewriter.rewritten
 }
 
-/// The variables of pytest that concern the whole run.
+/// The variables and settings of pytest that concern the whole run.
 #[derive(Clone, Debug, Default)]
 pub struct RunVariables {
+    /// The words of `addopts` in the project's configuration file.
+    pub project: Vec<String>,
     /// `PYTEST_ADDOPTS`.
     pub added: String,
     /// `PYTEST_XDIST_AUTO_NUM_WORKERS`: the number that `-n auto` means.
@@ -182,6 +192,10 @@ struct RunEffects {
     passing_output: bool,
     /// Whether the user names a user interface.
     names_ui: bool,
+    /// Whether pytest's list of the slowest phases takes the place of the list of the slowest tests.
+    lists_durations: bool,
+    /// Whether the user says how long the list of the slowest tests is.
+    names_slowest: bool,
 }
 
 /// Where a word comes from.
@@ -190,6 +204,8 @@ enum WordSource {
     CommandLine,
     /// `PYTEST_ADDOPTS`.
     Variable,
+    /// `addopts`.
+    Project,
 }
 
 struct WordRewriter<'a> {
@@ -277,6 +293,7 @@ impl WordRewriter<'_> {
             (Some(takes), _) if self.source == WordSource::CommandLine => {
                 match spelling {
                     "--ui" | "--no-tui" => self.effects.names_ui = true,
+                    "--slowest" => self.effects.names_slowest = true,
                     // The last one counts.
                     "--slots" => self.effects.processes = None,
                     _ => {}
@@ -346,8 +363,12 @@ impl WordRewriter<'_> {
                 self.effects.passing_output = true;
                 false
             }
-            // Its only use is for runs: pytest reads it in the variable.
-            "--last-failed" | "--collect-only" if self.source == WordSource::Variable => {
+            "--durations" => {
+                self.effects.lists_durations = true;
+                false
+            }
+            // Its only use is for runs: pytest reads it in the variable and the project's file.
+            "--last-failed" | "--collect-only" if self.source != WordSource::CommandLine => {
                 self.rewritten.push(match canonical {
                     "--last-failed" => "--failed".into(),
                     _ => "--list".into(),
@@ -373,6 +394,8 @@ impl WordRewriter<'_> {
         let value = value.or_else(|| next.clone());
         let text = value.unwrap_or_default().to_string_lossy().into_owned();
         match flag.support {
+            // What matters of these is reported with the collection.
+            PeerSupport::Refused(_) if self.source == WordSource::Project => return,
             PeerSupport::Refused(_) => {
                 return self
                     .rewritten
@@ -419,7 +442,7 @@ impl WordRewriter<'_> {
     }
 
     fn push(&mut self, role: WordRole, text: OsString) {
-        // pytest itself reads the variable.
+        // pytest itself reads the variable and the project's file.
         if self.source == WordSource::CommandLine {
             self.rewritten.push(PytestWord { role, text }.written());
         }
@@ -435,6 +458,9 @@ impl WordRewriter<'_> {
         let effects = std::mem::take(&mut self.effects);
         if effects.verbosity < 0 && !effects.names_ui {
             self.own_word("--quiet".to_owned());
+        }
+        if effects.lists_durations && !effects.names_slowest {
+            self.own_word("--slowest=0".to_owned());
         }
         if effects.passing_output {
             self.own_word(format!("--{PASSING_OUTPUT}"));

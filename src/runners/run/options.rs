@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
+use crate::options::partition::PartitionOptions;
 use crate::options::report::{REPORT_VALUES, ReportOptions};
 use crate::options::{PassingTestOutput, RunSettings, short_help, slot_range, slots};
 use maelstrom_engine::run::message::{RepeatPlan, RetryPlacement};
@@ -192,7 +193,8 @@ impl RunCommandOptions {
         if self.report.watch {
             return Err(RunCommandOptionsError::Watch);
         }
-        if self.jobs.tty && self.report.junit.is_some() {
+        let writes = self.report.junit.is_some() || self.report.record.is_some();
+        if self.jobs.tty && writes {
             return Err(RunCommandOptionsError::TerminalReport);
         }
         let escape: EscapeCharacter = self.jobs.escape_char.parse()?;
@@ -206,6 +208,7 @@ impl RunCommandOptions {
             tells_run: false,
             failed_only: false,
             no_tests: None,
+            partition: PartitionOptions::default(),
             stream: None,
             list_format: None,
             attended: None,

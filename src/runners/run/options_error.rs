@@ -37,7 +37,10 @@ pub enum RunCommandOptionsError {
     #[error("`--watch` is for tests: nobody knows which files a job is about")]
     Watch,
     /// A report about a job that has the terminal.
-    #[error("`--junit` is for jobs whose output is read, and with `--tty` a job has the terminal")]
+    #[error(
+        "`--junit` and `--record` are for jobs whose output is read, and with `--tty` a job has the \
+         terminal"
+    )]
     #[diagnostic(help("leave out one of them"))]
     TerminalReport,
     /// An invalid value of `--mount`.

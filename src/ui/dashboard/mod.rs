@@ -29,6 +29,7 @@ pub mod settings;
 mod shown_run;
 mod status_line;
 mod tabs;
+mod terminal_title;
 mod text;
 pub mod theme;
 pub mod view;

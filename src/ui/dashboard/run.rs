@@ -17,6 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::log::LogStore;
 use crate::model::{RunModel, RunPhase};
 use crate::terminal::{self, TerminalGuard};
+use crate::terminal_features::TerminalFeatureSet;
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::{Event, EventKind, RunEvent, UiCommand};
 
@@ -27,6 +28,7 @@ use super::external::{self, PreparedProgram};
 use super::frame_rate::{FrameRateLimiter, RedrawCause};
 use super::screen::ScreenRenderer;
 use super::settings::DashboardSettings;
+use super::terminal_title::DashboardStatus;
 use super::theme::GlyphSet;
 use super::writer::TerminalWriter;
 
@@ -52,6 +54,8 @@ pub struct DashboardOptions {
     pub playback: PlaybackState,
     /// Where to request the next event of a recording.
     pub step: Option<UnboundedSender<()>>,
+    /// What the terminal shows beside the dashboard.
+    pub terminal: TerminalFeatureSet,
 }
 
 /// Why the dashboard closed.
@@ -122,6 +126,7 @@ pub fn run(
             deferred: VecDeque::new(),
             commands,
             step: options.step,
+            status: DashboardStatus::new(options.terminal),
             signals: TerminationSignals::new().map_err(DashboardError::Start)?,
             started: Instant::now(),
         };
@@ -130,6 +135,11 @@ pub fn run(
         // A pending frame would otherwise be written to the main screen after the dashboard has
         // closed.
         looper.writer.finish_write().await;
+        let announced = looper.status.update(looper.app.live());
+        if !announced.is_empty() {
+            looper.writer.write(announced);
+            looper.writer.finish_write().await;
+        }
         drop(looper.terminal.take());
         let (model, logs) = looper.app.into_parts();
         Ok(DashboardOutcome { end, model, logs })
@@ -149,6 +159,7 @@ struct DashboardLoop {
     deferred: VecDeque<AppEffect>,
     commands: UnboundedSender<UiCommand>,
     step: Option<UnboundedSender<()>>,
+    status: DashboardStatus,
     signals: TerminationSignals,
     started: Instant,
 }
@@ -265,7 +276,9 @@ impl DashboardLoop {
         }
         self.app.prepare(now_us);
         let frame = self.screen.frame(&self.app, now_us);
-        if let Some(bytes) = frame.map_err(DashboardError::Write)? {
+        let mut bytes = frame.map_err(DashboardError::Write)?.unwrap_or_default();
+        bytes.extend(self.status.update(self.app.live()));
+        if !bytes.is_empty() {
             self.writer.write(bytes);
         }
         self.pacer.drawn(now_us);
@@ -455,6 +468,7 @@ impl DashboardLoop {
         *keys = EventStream::new();
         let _ = crossterm::event::poll(Duration::ZERO);
         drop(self.terminal.take());
+        self.status.forget();
     }
 
     fn reacquire_terminal(&mut self) -> Result<(), DashboardError> {

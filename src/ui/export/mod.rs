@@ -4,7 +4,7 @@
 //!   lines of `cargo nextest run --message-format libtest-json`, [`test2json`] those of `go test
 //!   -json`, [`go_list`] those of `go test -list`.
 //! - [`FileExport`]: reports in files, written beside the user interface at the end of each round
-//!   ([`tee`]). [`junit`] is one; [`target`] writes the file.
+//!   ([`tee`]). [`junit`] is one, [`test_times`] another; [`target`] writes the file.
 //! - [`github`]: what GitHub Actions reads beside a report in lines.
 //! - [`list`]: lists of tests.
 //! - [`names`]: the names of suites and tests, as the tools call them that a program replaces.
@@ -23,6 +23,7 @@ mod output;
 pub mod target;
 pub mod tee;
 mod test2json;
+pub mod test_times;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

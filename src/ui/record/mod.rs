@@ -11,24 +11,40 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use miette::Diagnostic;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
+use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::channel::{EventReceiver, EventSender, channel};
 use maelstrom_model::event::recorded::is_unknown;
 use maelstrom_model::event::{
     Event, EventKind, NoticeSeverity, RunEvent, SCHEMA_VERSION, UiCommand, UserNotice,
 };
+use maelstrom_model::exit_code;
 
 /// The maximum length of a line, in bytes. No event is longer.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
-/// Errors that occur when a recording is written or replayed.
+/// A recording that can't be written.
+#[derive(Debug, Diagnostic, thiserror::Error)]
+#[error("cannot write the recording {path}")]
+#[diagnostic(help("name a file in a directory that exists and that you can write to"))]
+pub struct RecordingTargetError {
+    pub path: PathBuf,
+    #[source]
+    pub source: io::Error,
+}
+
+impl ProgramError for RecordingTargetError {
+    fn exit_code(&self) -> u8 {
+        exit_code::USAGE
+    }
+}
+
+/// Errors that occur when a recording is replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The file can't be created.
-    #[error("cannot write the recording {path}")]
-    Create { path: PathBuf, source: io::Error },
     /// The file can't be opened or read.
     #[error("cannot read the recording {path}")]
     Open { path: PathBuf, source: io::Error },
@@ -47,37 +63,51 @@ pub enum RecordError {
         "the recording {path} has version {found}, and this program reads up to {SCHEMA_VERSION}"
     )]
     Version { path: PathBuf, found: u32 },
-    /// The thread for the recording can't be started.
+    /// The thread that replays can't be started.
     #[error("cannot start a thread for the recording")]
     Thread(#[source] io::Error),
 }
 
-/// Writes all events to a file and passes them on to the returned receiver.
-///
-/// The thread ends when the event channel closes. Join it before the program ends, so that the file
-/// is complete.
-pub fn record(
-    path: &Path,
-    events: EventReceiver,
-) -> Result<(EventReceiver, JoinHandle<()>), RecordError> {
-    let opened = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        // Only for the owner, because the recording contains all output of the tests.
-        .mode(0o600)
-        .open(path);
-    let file = opened.map_err(|source| RecordError::Create {
-        path: path.to_owned(),
-        source,
-    })?;
-    let (sender, passed_on) = channel();
-    let path = path.to_owned();
-    let thread = std::thread::Builder::new()
-        .name("recording".to_owned())
-        .spawn(move || pass_on(events, &sender, BufWriter::new(file), &path))
-        .map_err(RecordError::Thread)?;
-    Ok((passed_on, thread))
+/// The file of a recording, open for writing.
+#[derive(Debug)]
+pub struct RecordingTarget {
+    file: File,
+    path: PathBuf,
+}
+
+impl RecordingTarget {
+    /// Opens the file. A recording that is there stays until [`RecordingTarget::record`].
+    pub fn open(path: &Path) -> Result<RecordingTarget, RecordingTargetError> {
+        let opened = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            // Only for the owner, because the recording contains all output of the tests.
+            .mode(0o600)
+            .open(path);
+        let path = path.to_owned();
+        match opened {
+            Ok(file) => Ok(RecordingTarget { file, path }),
+            Err(source) => Err(RecordingTargetError { path, source }),
+        }
+    }
+
+    /// Writes all events to the file and passes them on to the returned receiver.
+    ///
+    /// The thread ends when the event channel closes. Join it before the program ends, so that the
+    /// file is complete.
+    pub fn record(self, events: EventReceiver) -> io::Result<(EventReceiver, JoinHandle<()>)> {
+        let RecordingTarget { file, path } = self;
+        // A pipe or a device has nothing to discard.
+        if file.metadata()?.is_file() {
+            file.set_len(0)?;
+        }
+        let (sender, passed_on) = channel();
+        let thread = std::thread::Builder::new()
+            .name("recording".to_owned())
+            .spawn(move || pass_on(events, &sender, BufWriter::new(file), &path))?;
+        Ok((passed_on, thread))
+    }
 }
 
 fn pass_on(mut events: EventReceiver, to: &EventSender, out: impl Write, path: &Path) {

@@ -29,6 +29,11 @@ fn paused(at_us: u64) -> Event {
     }
 }
 
+fn record(path: &Path, events: EventReceiver) -> (EventReceiver, JoinHandle<()>) {
+    let target = RecordingTarget::open(path).unwrap();
+    target.record(events).unwrap()
+}
+
 fn read(text: &[u8]) -> Result<Vec<Event>, RecordError> {
     RecordingReader::new(text, Path::new("run.ndjson")).collect()
 }
@@ -38,7 +43,7 @@ fn what_was_recorded_is_read_again_and_passes_on_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run.ndjson");
     let (sender, events) = channel();
-    let (mut passed_on, thread) = record(&path, events).unwrap();
+    let (mut passed_on, thread) = record(&path, events);
     for event in [started(SCHEMA_VERSION), paused(3), paused(5)] {
         sender.send(event.clone());
         assert_eq!(passed_on.blocking_recv(), Some(event));
@@ -53,9 +58,27 @@ fn what_was_recorded_is_read_again_and_passes_on_unchanged() {
 }
 
 #[test]
+fn a_file_that_cannot_be_opened_is_an_error_before_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.ndjson");
+    std::fs::write(&path, "an old recording, longer than the new one").unwrap();
+    for wrong in [directory.path().to_owned(), path.join("x"), "/x/y".into()] {
+        let error = RecordingTarget::open(&wrong).unwrap_err();
+        assert_eq!((error.exit_code(), &error.path), (exit_code::USAGE, &wrong));
+    }
+    // The old recording stays until the new one begins.
+    let target = RecordingTarget::open(&path).unwrap();
+    assert!(path.metadata().unwrap().len() > 0);
+    let (_, events) = channel();
+    let (_passed_on, thread) = target.record(events).unwrap();
+    thread.join().unwrap();
+    assert_eq!(path.metadata().unwrap().len(), 0);
+}
+
+#[test]
 fn a_recording_that_cannot_be_written_stops_with_a_notice_and_the_run_goes_on() {
     let (sender, events) = channel();
-    let (mut passed_on, _thread) = record(Path::new("/dev/full"), events).unwrap();
+    let (mut passed_on, _thread) = record(Path::new("/dev/full"), events);
     sender.send(paused(1));
     assert_eq!(passed_on.blocking_recv(), Some(paused(1)));
     let told = passed_on.blocking_recv().unwrap();

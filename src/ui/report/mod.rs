@@ -11,7 +11,6 @@
 //!   [`totals`] the counts.
 //! - [`extent`] limits how much of a test's output a report shows.
 //! - [`rerun`] computes the commands that rerun failed tests.
-//! - [`terminal_status`] shows the progress in the terminal's title.
 //! - [`writer`] keeps the position in the output.
 //! - [`options`] holds the options of a report.
 //! - [`output`] is the writer, which never blocks its caller; `spill` is its overflow file.
@@ -37,7 +36,6 @@ mod per_test;
 mod plain;
 mod rerun;
 mod spill;
-mod terminal_status;
 pub(super) mod text;
 mod totals;
 mod writer;
@@ -48,10 +46,10 @@ mod tests;
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
-use self::terminal_status::TerminalStatus;
 use crate::model::RunModel;
 use crate::terminal;
 use crate::terminal_features::TerminalFeatureSet;
+use crate::terminal_status::TerminalStatus;
 use maelstrom_model::event::channel::EventReceiver;
 use maelstrom_model::event::{Event, EventKind, RunEvent};
 

@@ -14,7 +14,7 @@ use crate::model::{BuildPhase, RunModel, RunPhase};
 use crate::style::TextRole;
 use maelstrom_model::event::{
     AttemptEvent, BackendInfo, BuildEvent, Event, EventKind, NoticeSeverity, RoundCause,
-    RoundEvent, RunEvent, RunStarted, TestEvent, WatchEvent, WorkerStatusEvent,
+    RoundEvent, RunEvent, RunStarted, TestEvent, UserNotice, WatchEvent, WorkerStatusEvent,
 };
 
 use super::build::write_build_output;
@@ -190,6 +190,9 @@ impl RunReport {
                 selected,
                 deselected,
             }) => {
+                if *selected == 0 && self.has_told_why() {
+                    return Ok(());
+                }
                 out.begin_line()?;
                 writeln!(out, "{}", found(*selected, *deselected))
             }
@@ -281,6 +284,12 @@ impl RunReport {
             }
             .write(out, &mut self.shown_failures),
         }
+    }
+
+    /// Returns whether an error says why there is no test.
+    fn has_told_why(&self) -> bool {
+        let is_error = |notice: &UserNotice| notice.severity == NoticeSeverity::Error;
+        self.model.build_failed() || self.model.notices.iter().any(is_error)
     }
 
     fn build_failed(&self, out: &mut ReportWriter<'_>) -> io::Result<()> {

@@ -21,9 +21,18 @@ const KINDS_WITH_NAME: [&str; 4] = ["binary", "test", "example", "benchmark"];
 /// The option that selects the failed tests, and its other names.
 const FAILED: [&str; 3] = ["--failed", "--last-failed", "--lf"];
 
-/// The options that name a file that a run writes: running a part of the tests again would replace a
-/// report of all of them.
-const WRITTEN_FILES: [&str; 4] = ["--junit", "--junitxml", "--junit-xml", "--record"];
+/// The options that commands which run tests again leave out: those that name a file that a run writes,
+/// since the file would replace a report of all tests, and those of a partition, which would leave out
+/// tests.
+const LEFT_OUT_OPTIONS: [&str; 7] = [
+    "--junit",
+    "--junitxml",
+    "--junit-xml",
+    "--record",
+    "--write-times",
+    "--partition",
+    "--partition-times",
+];
 
 /// The words after which all arguments are for the tests.
 const ENDS_OF_OPTIONS: [&str; 3] = ["--", "-args", "--args"];
@@ -37,7 +46,7 @@ pub(super) fn command(model: &RunModel) -> Option<String> {
     if failed.is_empty() {
         return None;
     }
-    let called = without_written_files(&run.command);
+    let called = without_left_out(&run.command);
     let is_listed = |test: &TestId| !model.tests.identity(*test).name.is_empty();
     if failed.iter().all(is_listed) {
         let words = with_failed(&called);
@@ -63,10 +72,7 @@ pub(super) fn command_of(model: &RunModel, test: TestId) -> Option<String> {
     let run = model.run.as_ref()?;
     let form = PatternDialect::of(&run.program)?;
     let patterns = patterns(model, form, &[test], PatternGranularity::Case);
-    let words = without_failed(&with_includes(
-        &without_written_files(&run.command),
-        &patterns,
-    ));
+    let words = without_failed(&with_includes(&without_left_out(&run.command), &patterns));
     let command = shlex::try_join(words.iter().map(String::as_str)).ok()?;
     (command.len() <= COMMAND_BYTES_MAX).then_some(command)
 }
@@ -236,14 +242,14 @@ fn without_failed(command: &[String]) -> Vec<String> {
     options.chain(arguments).cloned().collect()
 }
 
-/// Returns the command without the options that name a file to write.
-fn without_written_files(command: &[String]) -> Vec<String> {
+/// Returns the command without [`LEFT_OUT_OPTIONS`].
+fn without_left_out(command: &[String]) -> Vec<String> {
     let (options, arguments) = split(command);
     let mut words = Vec::new();
     let mut rest = options.iter();
     while let Some(word) = rest.next() {
         let name = word.split_once('=').map_or(word.as_str(), |(name, _)| name);
-        if !WRITTEN_FILES.contains(&name) {
+        if !LEFT_OUT_OPTIONS.contains(&name) {
             words.push(word.clone());
         } else if !word.contains('=') {
             rest.next();
@@ -295,13 +301,12 @@ mod tests {
     }
 
     #[test]
-    fn no_report_of_the_whole_run_is_replaced() {
-        let command =
-            words("r --junit a.xml -x --record=b --junitxml=c --junit-xml d t -- --junit e");
-        assert_eq!(
-            without_written_files(&command),
-            words("r -x t -- --junit e")
+    fn no_report_of_the_whole_run_is_replaced_and_no_part_left_out() {
+        let command = words(
+            "r --junit a.xml -x --record=b --junitxml=c --junit-xml d --partition hash:1/2 \
+                   --write-times=x t -- --junit e",
         );
+        assert_eq!(without_left_out(&command), words("r -x t -- --junit e"));
     }
 
     #[test]

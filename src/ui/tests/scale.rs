@@ -225,6 +225,7 @@ fn run(state_directory: &Path) -> u8 {
             seed: 7,
             stop_after: None,
             at_end: AtEnd::Leave,
+            no_tests: None,
             grace: Duration::from_secs(5),
         },
         run: RunStarted {
@@ -238,6 +239,7 @@ fn run(state_directory: &Path) -> u8 {
             backend: BackendInfo::Local,
             isolation: IsolationMode::Container,
         },
+        partition: None,
         notices: Vec::new(),
         framework: &framework,
         backend: Instant {

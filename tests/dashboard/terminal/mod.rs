@@ -24,6 +24,7 @@ use maelstrom_ui::dashboard::{
 };
 use maelstrom_ui::report::{PrecedingOutput, write_ending};
 use maelstrom_ui::style::OutputColor;
+use maelstrom_ui::terminal_features::TerminalFeatureSet;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -85,6 +86,7 @@ fn the_program_in_the_terminal() {
         source: EventSource::Live,
         playback: PlaybackState::Going,
         step: None,
+        terminal: TerminalFeatureSet::NONE,
     };
     let outcome = dashboard::run(events, commands, options).expect("there is a terminal");
     match outcome.end {

@@ -106,7 +106,8 @@ fn go(words: &[String]) -> Understood {
 
 fn pytest(words: &[String]) -> Understood {
     let words = words.iter().map(OsString::from).collect::<Vec<_>>();
-    let resolved = PytestOptions::resolved(words, &EmptyMachine, CPUS).map_err(text)?;
+    let resolved =
+        PytestOptions::resolved(words, &EmptyMachine, Path::new("/"), CPUS).map_err(text)?;
     let resolved = resolved.options.resolve(CPUS).map_err(text)?;
     Ok(settings(&resolved))
 }

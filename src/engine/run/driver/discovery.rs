@@ -5,7 +5,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{HELPER_RANK, RunDriver};
 use crate::run::history::{DiscoveryCoverage, HistoryStore};
 use crate::run::host::DiscoveryEvent;
-use crate::run::message::{HistoryFilter, RunInput};
+use crate::run::message::RunInput;
 use crate::run::trace;
 use crate::run::watch::FileWatcher;
 use maelstrom_model::backend::{Backend, JobId, StopMode};
@@ -60,10 +60,7 @@ impl<F: Framework, B: Backend> RunDriver<'_, F, B> {
     pub(super) fn discovered(&mut self, result: Result<DiscoverySummary, F::Error>) {
         let (coverage, input) = match result {
             Ok(summary) => (
-                match (summary.deselected, self.machine.history_filter()) {
-                    (0, HistoryFilter::All) => DiscoveryCoverage::Whole,
-                    (_, HistoryFilter::All | HistoryFilter::Failed) => DiscoveryCoverage::Partial,
-                },
+                DiscoveryCoverage::of(summary.deselected, self.machine.selects_all()),
                 RunInput::DiscoveryFinished(summary),
             ),
             Err(error) => (

@@ -64,6 +64,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
     let RunSetup {
         mut wishes,
         run,
+        partition,
         notices,
         framework,
         backend,
@@ -83,7 +84,7 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
     let mut sentinel = FileWatcher::new(watching, PathBuf::from(&run.directory));
     let directory = PathBuf::from(&run.directory);
     let mut driver = RunDriver {
-        machine: RunStateMachine::new(wishes, run),
+        machine: RunStateMachine::new(wishes, run).with_partition(partition),
         framework,
         backend: SharedProcessBackend::new(backend),
         outlet,
@@ -251,8 +252,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             BackendEvent::Started { job, worker, slot } => match JobRole::of(job) {
                 JobRole::Attempt(test, attempt) => {
                     trace::test_has_slot(job, slot, self.machine.key(test));
-                    let memory = self.memory(test);
-                    self.memories.insert(job, memory);
+                    self.follow(job, test);
                     self.handle_input(RunInput::Started {
                         test,
                         attempt,
@@ -281,8 +281,7 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             },
             BackendEvent::Restarted { job, reason } => match JobRole::of(job) {
                 JobRole::Attempt(test, attempt) => {
-                    let memory = self.memory(test);
-                    self.memories.insert(job, memory);
+                    self.follow(job, test);
                     let text = format!("\n-- begins again: {reason} --\n");
                     self.output((test, attempt), OutputStream::Stderr, text.into());
                 }
@@ -297,6 +296,11 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
             },
             BackendEvent::Finished { job, result } => match JobRole::of(job) {
                 JobRole::Attempt(test, attempt) => {
+                    let is_error = matches!(result.end, JobOutcome::Error(_));
+                    // The parser of a test that could not be started has its end to report.
+                    if is_error && !self.memories.contains_key(&job) {
+                        self.follow(job, test);
+                    }
                     let memory = self.memories.remove(&job).unwrap_or_default();
                     let ParsedOutput { held, reading } = self.read_end(&result, memory);
                     if let Some((stream, bytes)) = held {
@@ -325,10 +329,10 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         }
     }
 
-    fn memory(&self, test: TestId) -> OutputTail {
+    fn follow(&mut self, job: JobId, test: TestId) {
         let key = self.machine.key(test);
-        key.and_then(|key| self.framework.follow(key))
-            .map_or_else(OutputTail::default, OutputTail::Follower)
+        let parser = key.and_then(|key| self.framework.follow(key));
+        self.memories.insert(job, parser.into());
     }
 
     /// Passes on output of an attempt. It may be empty, because an output parser can hold back

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::log::ProgramLog;
 use crate::run::event_sink::EventSink;
 use crate::run::message::RunOptions;
+use crate::run::partition::TestPartition;
 use crate::run::signals::TerminationSignal;
 use crate::run::watch::WatchMode;
 use maelstrom_model::event::{RunStarted, UiCommand, UserNotice};
@@ -19,6 +20,8 @@ pub struct RunSetup<'a, F, B> {
     pub wishes: RunOptions,
     /// The first event: what is known when the run starts.
     pub run: RunStarted,
+    /// The part of the tests that the run takes, if not all.
+    pub partition: Option<TestPartition>,
     /// Notices to show when the run starts.
     pub notices: Vec<UserNotice>,
     /// The test framework, which finds the tests.

@@ -126,6 +126,17 @@ pub enum DiscoveryCoverage {
     Partial,
 }
 
+impl DiscoveryCoverage {
+    /// Returns the coverage of a discovery that left out `deselected` tests, if the run selects all of
+    /// the others.
+    pub fn of(deselected: u32, selects_all: bool) -> DiscoveryCoverage {
+        match (deselected, selects_all) {
+            (0, true) => DiscoveryCoverage::Whole,
+            (_, true | false) => DiscoveryCoverage::Partial,
+        }
+    }
+}
+
 /// The result of saving the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistorySaveResult {

@@ -32,6 +32,7 @@
 mod alarm;
 mod attempts;
 mod failed_only;
+mod partition;
 mod repeats;
 mod rounds;
 mod stopping;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 use super::attempt_environment::AttemptEnvironments;
 use super::describe::describe;
 use super::message::{AtEnd, FoundTest, HistoryFilter, RunEffect, RunInput, RunOptions};
+use super::partition::PartitionState;
 use super::tally::{AttemptSeries, AttemptTally};
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::event::{
@@ -251,6 +253,8 @@ pub struct RunStateMachine {
     unclaimed: BTreeSet<(TestKey, TestId)>,
     /// The tests that the current discovery has found and [`HistoryFilter::Failed`] leaves out.
     held_back: Vec<FoundTest>,
+    /// The part of the tests that the run takes, if not all.
+    partition: Option<PartitionState>,
     round: u32,
     round_began_us: u64,
     /// When the first attempt of the round was started.
@@ -284,6 +288,7 @@ impl RunStateMachine {
             cut_short: 0,
             unclaimed: BTreeSet::new(),
             held_back: Vec::new(),
+            partition: None,
             round: 0,
             round_began_us: 0,
             first_start_us: None,
@@ -308,9 +313,12 @@ impl RunStateMachine {
         self.state
     }
 
-    /// Returns which tests are selected by their results in earlier runs.
-    pub fn history_filter(&self) -> HistoryFilter {
-        self.wishes.history
+    /// Returns whether all tests that discovery finds are selected.
+    pub fn selects_all(&self) -> bool {
+        match self.wishes.history {
+            HistoryFilter::All => self.partition.is_none(),
+            HistoryFilter::Failed => false,
+        }
     }
 
     /// Returns the keys of all existing tests, in the order of their ids.

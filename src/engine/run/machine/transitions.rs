@@ -11,6 +11,7 @@ use maelstrom_model::event::{
     AttemptEvent, EventKind, NoticeSeverity, OutputStream, OutputText, PreviousOutcome, RunEvent,
     TestEvent, TestInfo, UserNotice,
 };
+use maelstrom_model::exit_code;
 use maelstrom_model::framework::{BrokenEntry, DiscoverySummary};
 use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_model::job::TestKey;
@@ -18,6 +19,16 @@ use maelstrom_model::policy::TestPolicy;
 
 impl RunStateMachine {
     pub(super) fn found(&mut self, now_us: u64, found: Vec<FoundTest>) {
+        let any = !found.is_empty();
+        let own = self.in_part(found);
+        // The other tests of the part are added when discovery has ended.
+        if !own.is_empty() || !any {
+            self.add_by_history(now_us, own);
+        }
+    }
+
+    /// Adds those of the tests that are selected by their results in earlier runs.
+    pub(super) fn add_by_history(&mut self, now_us: u64, found: Vec<FoundTest>) {
         match self.wishes.history {
             HistoryFilter::All => self.add(now_us, found),
             HistoryFilter::Failed => {
@@ -146,7 +157,8 @@ impl RunStateMachine {
     }
 
     pub(super) fn discovery_finished(&mut self, now_us: u64, summary: DiscoverySummary) {
-        let left_out = self.settle_held_back(now_us, &summary);
+        let elsewhere = self.settle_partition(now_us);
+        let left_out = self.settle_held_back(now_us, &summary) + elsewhere;
         // After a failed build, some tests may not have been found although they still exist.
         if summary.failure.is_none() {
             self.forget_unclaimed();
@@ -160,7 +172,15 @@ impl RunStateMachine {
                 1 => "no test was selected: the filters leave out the only one".to_owned(),
                 more => format!("no test was selected: the filters leave out all {more}"),
             };
-            self.notice(NoticeSeverity::Warning, text, None);
+            let severity = self.wishes.no_tests.unwrap_or(match summary.failure {
+                Some(_) => NoticeSeverity::Error,
+                None => NoticeSeverity::Warning,
+            });
+            self.notice(severity, text, None);
+            if self.wishes.no_tests == Some(NoticeSeverity::Error) {
+                // The framework does not know that the run takes only a part of its tests.
+                self.discovery_code = summary.failure.or(Some(exit_code::NO_TESTS));
+            }
         }
         self.emit(TestEvent::DiscoveryFinished {
             selected,
@@ -177,7 +197,7 @@ impl RunStateMachine {
     ) {
         self.discovery_code = Some(exit_code);
         self.notice(NoticeSeverity::Error, message, help);
-        let deselected = self.leave_out_held_back();
+        let deselected = self.leave_out_other_parts() + self.leave_out_held_back();
         self.emit(TestEvent::DiscoveryFinished {
             selected: self.selected(),
             deselected,

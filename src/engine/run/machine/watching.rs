@@ -76,6 +76,7 @@ impl RunStateMachine {
         self.change = PendingChange::None;
         self.rerun.clear();
         self.held_back.clear();
+        self.forget_parts();
         self.interruption = RunCancellation::None;
         self.discovery_code = None;
         self.environments.clear();

@@ -17,6 +17,7 @@
 //! This module does not know how tests are found.
 
 pub(crate) mod compile;
+pub(crate) mod cursor;
 mod expression;
 mod parse;
 

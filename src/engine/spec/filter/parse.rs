@@ -8,6 +8,7 @@ use std::ops::Range;
 use regex::Regex;
 
 use super::compile::{self, glob};
+use super::cursor::PatternCursor;
 use super::error::{PatternError, PatternErrorKind};
 use super::expression::{ArgumentDelimiter, ChainOperator, PatternExpression, TextMatcher};
 use super::vocabulary::{
@@ -31,8 +32,7 @@ pub(super) fn parse(
     vocabulary: &'static PatternVocabulary,
 ) -> Result<PatternExpression, PatternError> {
     let mut parser = PatternParser {
-        pattern,
-        position: 0,
+        cursor: PatternCursor::new(pattern, &[' ', '\t', '\n']),
         depth: 0,
         vocabulary,
     };
@@ -47,30 +47,29 @@ type PatternFailure = (Range<usize>, PatternErrorKind);
 type PatternResult<T> = Result<T, PatternFailure>;
 
 struct PatternParser<'a> {
-    pattern: &'a str,
-    position: usize,
+    cursor: PatternCursor<'a>,
     depth: usize,
     vocabulary: &'static PatternVocabulary,
 }
 
 impl<'a> PatternParser<'a> {
     fn pattern(&mut self) -> PatternResult<PatternExpression> {
-        if self.pattern.len() > PATTERN_BYTES_MAX {
+        if self.cursor.text.len() > PATTERN_BYTES_MAX {
             let problem = PatternErrorKind::TooLong {
                 max: PATTERN_BYTES_MAX,
-                found: self.pattern.len(),
+                found: self.cursor.text.len(),
             };
             return Err((0..0, problem));
         }
         self.no_gap("before a pattern")?;
         let expression = self.either()?;
-        if self.rest().is_empty() {
+        if self.cursor.rest().is_empty() {
             return Ok(expression);
         }
-        if self.rest().trim_start_matches(is_gap).is_empty() {
+        if self.cursor.is_blank() {
             self.no_gap("after a pattern")?;
         }
-        self.gap();
+        self.cursor.gap();
         Err(self.expected(OPERATOR))
     }
 
@@ -115,29 +114,29 @@ impl<'a> PatternParser<'a> {
     /// Consumes an operator and the whitespace around it, if there is one. An operator that is a
     /// word needs whitespace on both sides.
     fn operator(&mut self, signs: &[&str], word: &str) -> bool {
-        let start = self.position;
-        let gap_before = self.gap();
-        if signs.iter().any(|sign| self.take(sign)) {
-            self.gap();
+        let start = self.cursor.position;
+        let gap_before = self.cursor.gap();
+        if signs.iter().any(|sign| self.cursor.take(sign)) {
+            self.cursor.gap();
             return true;
         }
-        if gap_before && self.take(word) && self.gap() {
+        if gap_before && self.cursor.take(word) && self.cursor.gap() {
             return true;
         }
-        self.position = start;
+        self.cursor.position = start;
         false
     }
 
     fn term(&mut self) -> PatternResult<PatternExpression> {
-        let start = self.position;
-        let negated = if self.take("!") || self.take("~") {
+        let start = self.cursor.position;
+        let negated = if self.cursor.take("!") || self.cursor.take("~") {
             self.no_gap("after `!` and `~`")?;
             true
         } else {
             // The whole word is compared, because a selector may begin with these letters.
-            self.word() == "not" && {
-                self.take("not");
-                if !self.gap() {
+            self.cursor.word() == "not" && {
+                self.cursor.take("not");
+                if !self.cursor.gap() {
                     return Err(self.expected("whitespace after `not`"));
                 }
                 true
@@ -156,7 +155,7 @@ impl<'a> PatternParser<'a> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err((
-                start..self.position,
+                start..self.cursor.position,
                 PatternErrorKind::TooDeep { max: DEPTH_MAX },
             ));
         }
@@ -164,26 +163,26 @@ impl<'a> PatternParser<'a> {
     }
 
     fn leaf(&mut self) -> PatternResult<PatternExpression> {
-        let start = self.position;
-        if self.take("(") {
+        let start = self.cursor.position;
+        if self.cursor.take("(") {
             self.deeper(start)?;
-            self.gap();
+            self.cursor.gap();
             let inner = self.either()?;
-            self.gap();
-            if !self.take(")") {
+            self.cursor.gap();
+            if !self.cursor.take(")") {
                 return Err(self.expected(OPERATOR_OR_BRACKET));
             }
             self.depth -= 1;
             return Ok(inner);
         }
-        let word = self.word();
+        let word = self.cursor.word();
         if word.is_empty() {
             return Err(self.expected(TERM));
         }
-        self.position += word.len();
-        let span = start..self.position;
+        self.cursor.position += word.len();
+        let span = start..self.cursor.position;
         self.no_gap_before(".", "before `.`")?;
-        if self.take(".") {
+        if self.cursor.take(".") {
             self.compare(word, span)
         } else {
             self.constant(word, span)
@@ -213,14 +212,14 @@ impl<'a> PatternParser<'a> {
                 });
             }
         };
-        if self.rest().starts_with('(') {
-            let open = self.position;
-            self.take("(");
+        if self.cursor.rest().starts_with('(') {
+            let open = self.cursor.position;
+            self.cursor.take("(");
             self.no_gap("inside `()`")?;
-            if !self.take(")") {
+            if !self.cursor.take(")") {
                 let found = self.found();
                 let expected = "`)`, since a constant takes no argument";
-                let end = self.position + self.next_length();
+                let end = self.cursor.position + self.cursor.upcoming().len();
                 return Err((open..end, PatternErrorKind::Expected { expected, found }));
             }
         }
@@ -253,7 +252,7 @@ impl<'a> PatternParser<'a> {
         let (delimiter, argument) = self.argument()?;
         Ok(PatternExpression::Compare {
             selector,
-            matcher: matcher(comparison, self.pattern, argument)?,
+            matcher: matcher(comparison, self.cursor.text, argument)?,
             delimiter,
         })
     }
@@ -262,13 +261,13 @@ impl<'a> PatternParser<'a> {
         &mut self,
         matchers: &'static [PatternWord<MatcherKind>],
     ) -> PatternResult<MatcherKind> {
-        let start = self.position;
-        let word = self.word();
+        let start = self.cursor.position;
+        let word = self.cursor.word();
         if word.is_empty() {
             return Err(self.expected("a matcher, such as `equals` or `contains`"));
         }
-        self.position += word.len();
-        let span = start..self.position;
+        self.cursor.position += word.len();
+        let span = start..self.cursor.position;
         match look_up(matchers, word) {
             WordLookup::Found(found) => Ok(found.meaning),
             WordLookup::TooShort(candidates) => Err(too_short(word, span, candidates)),
@@ -280,14 +279,20 @@ impl<'a> PatternParser<'a> {
     fn argument(&mut self) -> PatternResult<(ArgumentDelimiter, Range<usize>)> {
         let opened = ArgumentDelimiter::ALL
             .into_iter()
-            .find(|delimiter| self.rest().starts_with(delimiter.open()));
+            .find(|delimiter| self.cursor.rest().starts_with(delimiter.open()));
         let Some(delimiter) = opened else {
             return Err(self.expected("an argument in `()`, `[]`, `{}`, `<>` or `//`"));
         };
-        let open = self.position;
+        let open = self.cursor.position;
         let start = open + delimiter.open().len_utf8();
         let mut depth = 1_usize;
-        for (offset, character) in self.pattern.get(start..).unwrap_or_default().char_indices() {
+        for (offset, character) in self
+            .cursor
+            .text
+            .get(start..)
+            .unwrap_or_default()
+            .char_indices()
+        {
             // The closing character is tested first: the two characters of `//` are equal, and
             // cannot be nested.
             if character == delimiter.close() {
@@ -297,7 +302,7 @@ impl<'a> PatternParser<'a> {
             }
             if depth == 0 {
                 let end = start + offset;
-                self.position = end + delimiter.close().len_utf8();
+                self.cursor.position = end + delimiter.close().len_utf8();
                 return Ok((delimiter, start..end));
             }
         }
@@ -305,79 +310,44 @@ impl<'a> PatternParser<'a> {
         Err((open..start, PatternErrorKind::Unbalanced { close }))
     }
 
-    fn rest(&self) -> &'a str {
-        self.pattern.get(self.position..).unwrap_or_default()
-    }
-
-    /// Returns the word at the current position, which may be empty.
-    fn word(&self) -> &'a str {
-        let rest = self.rest();
-        let end = rest
-            .find(|character: char| !character.is_alphanumeric() && character != '_')
-            .unwrap_or(rest.len());
-        rest.get(..end).unwrap_or_default()
-    }
-
-    fn take(&mut self, text: &str) -> bool {
-        let there = self.rest().starts_with(text);
-        if there {
-            self.position += text.len();
-        }
-        there
-    }
-
-    /// Skips whitespace. Returns whether there was any.
-    fn gap(&mut self) -> bool {
-        let rest = self.rest();
-        let skipped = rest.len() - rest.trim_start_matches(is_gap).len();
-        self.position += skipped;
-        skipped > 0
-    }
-
     fn no_gap(&mut self, place: &'static str) -> PatternResult<()> {
-        let start = self.position;
-        if self.gap() {
-            return Err((start..self.position, PatternErrorKind::Whitespace { place }));
+        let start = self.cursor.position;
+        if self.cursor.gap() {
+            return Err((
+                start..self.cursor.position,
+                PatternErrorKind::Whitespace { place },
+            ));
         }
         Ok(())
     }
 
     fn no_gap_before(&mut self, next: &str, place: &'static str) -> PatternResult<()> {
-        let start = self.position;
-        if self.gap() && self.rest().starts_with(next) {
-            return Err((start..self.position, PatternErrorKind::Whitespace { place }));
+        let start = self.cursor.position;
+        if self.cursor.gap() && self.cursor.rest().starts_with(next) {
+            return Err((
+                start..self.cursor.position,
+                PatternErrorKind::Whitespace { place },
+            ));
         }
-        self.position = start;
+        self.cursor.position = start;
         Ok(())
     }
 
     fn expected(&self, expected: &'static str) -> PatternFailure {
         let found = self.found();
-        let end = self.position + self.next_length();
+        let end = self.cursor.position + self.cursor.upcoming().len();
         (
-            self.position..end,
+            self.cursor.position..end,
             PatternErrorKind::Expected { expected, found },
         )
     }
 
     fn found(&self) -> String {
-        match self.next_length() {
-            0 => "the end of the pattern".to_owned(),
-            length => format!("`{}`", self.rest().get(..length).unwrap_or_default()),
+        match self.cursor.upcoming() {
+            "" => "the end of the pattern".to_owned(),
+            next => format!("`{next}`"),
         }
     }
-
-    /// Returns the length of the next word or character, in bytes.
-    fn next_length(&self) -> usize {
-        match self.word().len() {
-            0 => self.rest().chars().next().map_or(0, char::len_utf8),
-            length => length,
-        }
-    }
-}
-
-fn is_gap(character: char) -> bool {
-    matches!(character, ' ' | '\t' | '\n')
 }
 
 fn names<T>(words: &'static [PatternWord<T>]) -> Vec<&'static str> {

@@ -15,6 +15,7 @@ use super::error::{FiltersetError, FiltersetErrorKind};
 use super::expression::{ChainJoin, FiltersetConstant, FiltersetExpression, FiltersetField};
 use super::matcher::{DefaultMatcher, NameMatcher};
 use super::subject::FiltersetPlatform;
+use crate::filter::cursor::PatternCursor;
 use crate::filter::{PastWord, compile};
 
 /// The maximum length of a filterset in bytes: more than anybody writes, and still fast to parse.
@@ -38,8 +39,7 @@ const CLOSE: &str = "`)`";
 
 pub(super) fn parse(text: &str) -> Result<FiltersetExpression, FiltersetError> {
     let mut parser = FiltersetParser {
-        text,
-        position: 0,
+        cursor: PatternCursor::new(text, &[' ', '\t', '\r', '\n']),
         depth: 0,
     };
     parser
@@ -55,23 +55,22 @@ type FiltersetFailure = (Range<usize>, FiltersetErrorKind);
 type FiltersetResult<T> = Result<T, FiltersetFailure>;
 
 struct FiltersetParser<'a> {
-    text: &'a str,
-    position: usize,
+    cursor: PatternCursor<'a>,
     depth: usize,
 }
 
 impl<'a> FiltersetParser<'a> {
     fn filterset(&mut self) -> FiltersetResult<FiltersetExpression> {
-        if self.text.len() > FILTERSET_BYTES_MAX {
+        if self.cursor.text.len() > FILTERSET_BYTES_MAX {
             let problem = FiltersetErrorKind::TooLong {
                 max: FILTERSET_BYTES_MAX,
-                found: self.text.len(),
+                found: self.cursor.text.len(),
             };
             return Err((0..0, problem));
         }
         let expression = self.either()?;
-        self.gap();
-        match self.rest() {
+        self.cursor.gap();
+        match self.cursor.rest() {
             "" => Ok(expression),
             _ => Err(self.expected(OPERATOR)),
         }
@@ -116,30 +115,31 @@ impl<'a> FiltersetParser<'a> {
 
     /// Consumes an operator, if there is one. An operator that is a word must be a word of its own.
     fn operator(&mut self, signs: &[&str], word: &str) -> bool {
-        let start = self.position;
-        self.gap();
-        if signs.iter().any(|sign| self.take(sign)) {
+        let start = self.cursor.position;
+        self.cursor.gap();
+        if signs.iter().any(|sign| self.cursor.take(sign)) {
             return true;
         }
-        if !word.is_empty() && self.word() == word {
-            self.position += word.len();
+        if !word.is_empty() && self.cursor.word() == word {
+            self.cursor.position += word.len();
             return true;
         }
-        self.position = start;
+        self.cursor.position = start;
         false
     }
 
     fn term(&mut self) -> FiltersetResult<FiltersetExpression> {
-        self.gap();
-        let start = self.position;
-        let negated = self.take("!") || self.word() == "not" && self.take("not");
+        self.cursor.gap();
+        let start = self.cursor.position;
+        let negated =
+            self.cursor.take("!") || self.cursor.word() == "not" && self.cursor.take("not");
         if negated {
             self.deeper(start)?;
             let inner = self.term()?;
             self.depth -= 1;
             return Ok(FiltersetExpression::Not(Box::new(inner)));
         }
-        if self.take("(") {
+        if self.cursor.take("(") {
             self.deeper(start)?;
             let inner = self.either()?;
             self.close(OPERATOR_OR_PARENTHESIS)?;
@@ -153,18 +153,18 @@ impl<'a> FiltersetParser<'a> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             let problem = FiltersetErrorKind::TooDeep { max: DEPTH_MAX };
-            return Err((start..self.position, problem));
+            return Err((start..self.cursor.position, problem));
         }
         Ok(())
     }
 
     fn predicate(&mut self) -> FiltersetResult<FiltersetExpression> {
-        let word = self.word();
+        let word = self.cursor.word();
         if word.is_empty() {
             return Err(self.expected(TERM));
         }
-        let span = self.position..self.position + word.len();
-        self.position = span.end;
+        let span = self.cursor.position..self.cursor.position + word.len();
+        self.cursor.position = span.end;
         let mut constants = FiltersetConstant::ALL.into_iter();
         if let Some(constant) = constants.find(|known| known.word() == word) {
             return self.constant(constant);
@@ -183,7 +183,7 @@ impl<'a> FiltersetParser<'a> {
                 let problem = FiltersetErrorKind::UnknownPredicate {
                     word: word.to_owned(),
                     known: known_words(),
-                    is_pattern: self.rest().starts_with('.'),
+                    is_pattern: self.cursor.rest().starts_with('.'),
                 };
                 Err((span, problem))
             }
@@ -192,8 +192,8 @@ impl<'a> FiltersetParser<'a> {
 
     fn constant(&mut self, constant: FiltersetConstant) -> FiltersetResult<FiltersetExpression> {
         self.open()?;
-        let start = self.position;
-        let argument = self.rest().split(')').next().unwrap_or_default();
+        let start = self.cursor.position;
+        let argument = self.cursor.rest().split(')').next().unwrap_or_default();
         if !argument.trim().is_empty() {
             let predicate = constant.word();
             let end = start + argument.len();
@@ -205,8 +205,8 @@ impl<'a> FiltersetParser<'a> {
 
     fn platform(&mut self) -> FiltersetResult<FiltersetExpression> {
         self.open()?;
-        self.gap();
-        let start = self.position;
+        self.cursor.gap();
+        let start = self.cursor.position;
         let argument = self.argument(PLATFORM)?;
         let known = [FiltersetPlatform::Host, FiltersetPlatform::Target];
         let found = argument.trim();
@@ -240,16 +240,16 @@ impl<'a> FiltersetParser<'a> {
 
     fn compare(&mut self, field: FiltersetField) -> FiltersetResult<FiltersetExpression> {
         self.open()?;
-        self.gap();
-        let start = self.position;
+        self.cursor.gap();
+        let start = self.cursor.position;
         let predicate = field.word();
-        let matcher = if self.take("/") {
+        let matcher = if self.cursor.take("/") {
             NameMatcher::Matches(self.regex()?)
-        } else if self.take("=") {
+        } else if self.cursor.take("=") {
             NameMatcher::Equals(self.argument(predicate)?)
-        } else if self.take("~") {
+        } else if self.cursor.take("~") {
             NameMatcher::Contains(self.argument(predicate)?)
-        } else if self.take("#") {
+        } else if self.cursor.take("#") {
             self.glob(predicate)?
         } else {
             match field.default_matcher() {
@@ -258,7 +258,7 @@ impl<'a> FiltersetParser<'a> {
                 DefaultMatcher::Globs => self.glob(predicate)?,
             }
         };
-        let span = start..self.position;
+        let span = start..self.cursor.position;
         self.close(CLOSE)?;
         Ok(FiltersetExpression::Compare {
             field,
@@ -270,30 +270,30 @@ impl<'a> FiltersetParser<'a> {
     /// Consumes the text up to `)`, and resolves its escapes.
     fn argument(&mut self, predicate: &'static str) -> FiltersetResult<String> {
         let mut text = String::new();
-        while let Some(character) = self.rest().chars().next() {
-            let start = self.position;
+        while let Some(character) = self.cursor.rest().chars().next() {
+            let start = self.cursor.position;
             match character {
                 ')' => break,
                 ',' => return Err((start..start + 1, FiltersetErrorKind::Comma)),
                 '\\' => text.push(self.escape()?),
                 _ => {
                     text.push(character);
-                    self.position += character.len_utf8();
+                    self.cursor.position += character.len_utf8();
                 }
             }
         }
         if text.is_empty() {
-            let here = self.position..self.position;
+            let here = self.cursor.position..self.cursor.position;
             return Err((here, FiltersetErrorKind::NoName { predicate }));
         }
         Ok(text)
     }
 
     fn escape(&mut self) -> FiltersetResult<char> {
-        let start = self.position;
-        self.take("\\");
-        let next = self.rest().chars().next();
-        self.position += next.map_or(0, char::len_utf8);
+        let start = self.cursor.position;
+        self.cursor.take("\\");
+        let next = self.cursor.rest().chars().next();
+        self.cursor.position += next.map_or(0, char::len_utf8);
         let meant = match next {
             Some('n') => Some('\n'),
             Some('r') => Some('\r'),
@@ -305,30 +305,37 @@ impl<'a> FiltersetParser<'a> {
             Some(_) | None => None,
         };
         meant.ok_or_else(|| {
-            let escape = self.text.get(start..self.position).unwrap_or_default();
+            let escape = self
+                .cursor
+                .text
+                .get(start..self.cursor.position)
+                .unwrap_or_default();
             let escape = escape.to_owned();
-            (start..self.position, FiltersetErrorKind::Escape { escape })
+            (
+                start..self.cursor.position,
+                FiltersetErrorKind::Escape { escape },
+            )
         })
     }
 
     /// Consumes `{7FFF}`.
     fn character_code(&mut self) -> Option<char> {
-        let (code, _) = self.rest().strip_prefix('{')?.split_once('}')?;
+        let (code, _) = self.cursor.rest().strip_prefix('{')?.split_once('}')?;
         let hexadecimal = code.chars().all(|digit| digit.is_ascii_hexdigit());
         if !hexadecimal || code.len() > HEX_DIGITS_MAX {
             return None;
         }
-        self.position += code.len() + "{}".len();
+        self.cursor.position += code.len() + "{}".len();
         char::from_u32(u32::from_str_radix(code, 16).ok()?)
     }
 
     fn glob(&mut self, predicate: &'static str) -> FiltersetResult<NameMatcher> {
-        let start = self.position;
+        let start = self.cursor.position;
         let glob = self.argument(predicate)?;
         match compile::glob(&glob) {
             Ok(regex) => Ok(NameMatcher::Globs { glob, regex }),
             Err(reason) => {
-                let here = start..self.position;
+                let here = start..self.cursor.position;
                 Err((here, FiltersetErrorKind::GlobForm { reason }))
             }
         }
@@ -336,9 +343,9 @@ impl<'a> FiltersetParser<'a> {
 
     /// Consumes a regular expression and the slash after it. `\/` is a slash in it.
     fn regex(&mut self) -> FiltersetResult<regex::Regex> {
-        let start = self.position;
+        let start = self.cursor.position;
         let mut text = String::new();
-        let mut characters = self.rest().char_indices().peekable();
+        let mut characters = self.cursor.rest().char_indices().peekable();
         let length = loop {
             match characters.next() {
                 None => return Err((start - 1..start, FiltersetErrorKind::RegexEnd)),
@@ -349,7 +356,7 @@ impl<'a> FiltersetParser<'a> {
                 Some((_, character)) => text.push(character),
             }
         };
-        self.position = start + length;
+        self.cursor.position = start + length;
         let regex = compile::regex(&text).map_err(|(place, reason)| {
             // With an escaped slash, places in the expression are not those in the filterset.
             let here = match text.len() == length {
@@ -358,64 +365,37 @@ impl<'a> FiltersetParser<'a> {
             };
             (here, FiltersetErrorKind::RegexForm { reason })
         })?;
-        self.take("/");
+        self.cursor.take("/");
         Ok(regex)
     }
 
     fn open(&mut self) -> FiltersetResult<()> {
-        self.gap();
-        match self.take("(") {
+        self.cursor.gap();
+        match self.cursor.take("(") {
             true => Ok(()),
             false => Err(self.expected("`(`")),
         }
     }
 
     fn close(&mut self, expected: &'static str) -> FiltersetResult<()> {
-        self.gap();
-        match self.take(")") {
+        self.cursor.gap();
+        match self.cursor.take(")") {
             true => Ok(()),
             false => Err(self.expected(expected)),
         }
     }
 
-    fn rest(&self) -> &'a str {
-        self.text.get(self.position..).unwrap_or_default()
-    }
-
-    /// Returns the word at the current position, which may be empty.
-    fn word(&self) -> &'a str {
-        let rest = self.rest();
-        let end = rest
-            .find(|character: char| !character.is_alphanumeric() && character != '_')
-            .unwrap_or(rest.len());
-        rest.get(..end).unwrap_or_default()
-    }
-
-    fn take(&mut self, text: &str) -> bool {
-        let there = self.rest().starts_with(text);
-        if there {
-            self.position += text.len();
-        }
-        there
-    }
-
-    /// Skips whitespace.
-    fn gap(&mut self) {
-        let rest = self.rest();
-        self.position += rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
-    }
-
     fn expected(&self, expected: &'static str) -> FiltersetFailure {
-        let length = match self.word().len() {
-            0 => self.rest().chars().next().map_or(0, char::len_utf8),
-            length => length,
-        };
-        let found = match length {
-            0 => "the end of the filterset".to_owned(),
-            length => format!("`{}`", self.rest().get(..length).unwrap_or_default()),
+        let next = self.cursor.upcoming();
+        let found = match next {
+            "" => "the end of the filterset".to_owned(),
+            next => format!("`{next}`"),
         };
         let problem = FiltersetErrorKind::Expected { expected, found };
-        (self.position..self.position + length, problem)
+        (
+            self.cursor.position..self.cursor.position + next.len(),
+            problem,
+        )
     }
 }
 

@@ -73,6 +73,15 @@ impl CargoWords {
     }
 }
 
+/// Returns the number right after `-r`, if that is one: the original Maelstrom's `-r` was `--repeat`.
+pub(super) fn number_after_release(words: &[OsString]) -> Option<String> {
+    let mut words = words.iter().take_while(|word| *word != "--");
+    words.find(|word| *word == "-r")?;
+    let number = words.next()?.to_str()?;
+    let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| number.to_owned())
+}
+
 /// Takes the command of `cargo nextest`, which may come after options.
 fn take_nextest_command(rest: &mut Vec<OsString>) -> Result<CargoGrammar, clap::Error> {
     let mut place = 0;

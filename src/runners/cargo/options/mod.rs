@@ -109,6 +109,10 @@ pub struct CargoOptions {
     /// The tool in whose words the command line is written.
     #[arg(skip)]
     pub grammar: CargoGrammar,
+
+    /// The number right after `-r`.
+    #[arg(skip)]
+    pub number_after_release: Option<String>,
 }
 
 /// The packages to test.

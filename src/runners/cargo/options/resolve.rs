@@ -71,6 +71,13 @@ pub enum CargoOptionsError {
     #[error("`--exact` (after `--`) is about names after `--`, and `{name}` is before it")]
     #[diagnostic(help("put all names after `--`"))]
     ExactElsewhere { name: String },
+    /// The original Maelstrom's `-r N`.
+    #[error("`-r` is `--release` and takes no value; `{number}` after it would be a test's name")]
+    #[diagnostic(help(
+        "use `--repeat {number}` to run each test {number} times; for tests with `{number}` in \
+         their names, write `-r -- {number}`"
+    ))]
+    RepeatLetter { number: String },
     /// `--strict` without a container.
     #[error(transparent)]
     Strict(#[from] StrictProcessError),
@@ -169,6 +176,12 @@ impl CargoOptions {
         };
         if let Some((flag, instead)) = self.refused.first(tool) {
             return Err(refused(flag, instead));
+        }
+        if let Some(number) = &self.number_after_release
+            && self.names == [number.as_str()]
+        {
+            let number = number.clone();
+            return Err(CargoOptionsError::RepeatLetter { number });
         }
         match self.nextest.nextest_profile.as_deref() {
             None | Some("default") => {}

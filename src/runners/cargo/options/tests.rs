@@ -227,7 +227,6 @@ fn what_cannot_mean_the_same_is_refused_with_what_to_use() {
         "p run -P ci",
         "p run -P",
         "p run --retries 2",
-        "p list --partition=hash:1/2",
         "p run -R latest",
         "p run --config-file x",
         "p run --failure-output never",
@@ -243,8 +242,6 @@ fn what_cannot_mean_the_same_is_refused_with_what_to_use() {
       help: there are no profiles of nextest; options, variables and configuration files of this program say the same. `--print-config` has no short form here
     `--retries` of `cargo nextest run` is not supported
       help: failed tests are not tried again; `--repeat N` runs each test N times and shows which are flaky
-    `--partition` of `cargo nextest list` is not supported
-      help: a run cannot be partitioned; `--broker HOST:PORT` spreads its tests over machines
     `--rerun` of `cargo nextest run` is not supported
       help: use `--failed`, which runs the tests that failed in the last run
     `--config-file` of `cargo nextest run` is not supported
@@ -289,6 +286,33 @@ fn what_fingers_type_from_the_original() {
     assert_eq!(settings.timeout, Some(std::time::Duration::from_secs(9)));
     assert_eq!(settings.common.slots, 4);
     assert_eq!(settings.goal, CargoAction::ListTests);
+}
+
+#[test]
+fn the_originals_letter_for_repeat_is_an_error() {
+    for line in [
+        "p -r 2",
+        "p run -r 2",
+        "p -p a -r 2 --lib",
+        "p -r 2 -- --nocapture",
+    ] {
+        let help = maelstrom_model::error::help_of(&resolve(line).unwrap_err());
+        assert!(
+            help.is_some_and(|help| help.contains("--repeat 2")),
+            "{line}"
+        );
+    }
+    for line in [
+        "p -r",
+        "p -r two",
+        "p -r 2 3",
+        "p -r -- 2",
+        "p 2 -r",
+        "p -r --repeat 2",
+    ] {
+        resolve(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+    assert!(options("p -r2").is_err());
 }
 
 #[test]

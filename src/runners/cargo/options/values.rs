@@ -16,7 +16,7 @@ use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
 
 use super::CargoOptions;
-use super::grammar::CargoWords;
+use super::grammar::{CargoWords, number_after_release};
 
 /// The program's name, and the options that can also be set by variables and configuration files.
 pub static PROGRAM: ConfigSchema = ConfigSchema {
@@ -68,6 +68,7 @@ impl CargoOptions {
         let mut resolved: ResolvedConfig<CargoOptions> =
             resolve_dialect(&PROGRAM, dialect, &words, system)?;
         resolved.options.grammar = grammar;
+        resolved.options.number_after_release = number_after_release(&words);
         grammar.check_variables(system)?;
         Ok(resolved)
     }
@@ -79,9 +80,11 @@ impl CargoOptions {
         I: IntoIterator<Item = OsString>,
     {
         let CargoWords { grammar, words } = CargoWords::read(arguments)?;
+        let number = number_after_release(&words);
         let matches = grammar.command().try_get_matches_from(words)?;
         let mut options = CargoOptions::from_arg_matches(&matches)?;
         options.grammar = grammar;
+        options.number_after_release = number;
         Ok(options)
     }
 }

@@ -19,9 +19,6 @@ pub(crate) const PROFILE: &str = "there are no profiles of nextest; options, var
 const RETRIES: &str = "failed tests are not tried again; `--repeat N` runs each test N times and \
                        shows which are flaky";
 
-const PARTITION: &str =
-    "a run cannot be partitioned; `--broker HOST:PORT` spreads its tests over machines";
-
 const PROGRESS: &str = "`--ui` chooses how the run is shown";
 
 const INDENT: &str = "the output of tests is not indented";
@@ -88,7 +85,11 @@ macro_rules! nextest_flags {
             same(&["--config"], Some("build.rustflags=[]")),
             same(&["-Z"], Some("unstable-options")),
             same(&["--run-ignored"], Some("all")),
-            refused(&["--partition"], Some("hash:1/2"), PARTITION),
+            differs(
+                &["--partition"],
+                Some("hash:1/2"),
+                "the same, with another hash; `time:M/N` divides by the tests' times",
+            ),
             same(&["--platform-filter"], Some("any")),
             differs(
                 &["--filterset", "-E"],

@@ -45,6 +45,8 @@ pub struct GoSettings {
     pub bench: Option<RunPattern>,
     /// Go's expression that selects the test to fuzz.
     pub fuzz: Option<RunPattern>,
+    /// Whether nothing runs because of `-count=0`.
+    pub count_is_zero: bool,
     /// Flags for the build, all of which `go list` accepts as well.
     pub build_flags: Vec<String>,
     /// The value of `GOFLAGS` for Go's commands, if it differs from the environment's.
@@ -178,6 +180,7 @@ impl GoOptions {
             skip: run_pattern("skip", self.tests.skip.as_deref())?,
             bench,
             fuzz,
+            count_is_zero: self.tests.no_runs,
             packages: match self.packages.is_empty() {
                 true if about_one => vec![ONE_PACKAGE.to_owned()],
                 true => vec![ALL_PACKAGES.to_owned()],

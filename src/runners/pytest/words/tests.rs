@@ -7,7 +7,12 @@ use crate::pytest::options::PytestOptions;
 use clap::CommandFactory;
 
 fn with(added: &str, line: &str) -> String {
+    in_project("", added, line)
+}
+
+fn in_project(project: &str, added: &str, line: &str) -> String {
     let variables = RunVariables {
+        project: shlex::split(project).unwrap(),
         added: added.to_owned(),
         automatic: None,
         cpus: 6,
@@ -51,6 +56,9 @@ fn each_word_goes_to_whom_it_belongs() {
             "x --color=yes --color no --color always",
             "--color=always --color=never --color=always",
         ),
+        ("x --durations 3", "--durations=3 --slowest=0"),
+        ("x --durations=3 --slowest 2", "--durations=3 --slowest=2"),
+        ("x --durations-min=1", "a:--durations-min=1"),
         ("x --sw", "a:--maxfail=1"),
         ("x --sw-skip", "a:--maxfail=2"),
         ("x --dist loadfile --ff --no-header t", "a:--no-header p:t"),
@@ -96,12 +104,31 @@ fn the_variable_has_its_effects_on_the_run_and_pytest_reads_the_rest() {
         ("-q", "x", "--quiet"),
         ("-q", "x -v", "-v"),
         ("-s", "x", "--pytest-passing-output"),
+        ("--durations=5", "x", "--slowest=0"),
         ("--lf --co", "x", "--failed --list"),
         ("--pdb", "x", "--pytest-refused=--pdb"),
         ("--repeat=2 -w -t 3 --junitxml=x", "x", ""),
         ("'unclosed", "x t", "p:t"),
     ] {
         assert_eq!(with(added, line), expected, "{added} | {line}");
+    }
+}
+
+#[test]
+fn the_projects_file_counts_less_than_the_variable() {
+    for (project, added, line, expected) in [
+        ("-n 3 --cov x -v --dist=loadfile t", "", "x", "--slots=3"),
+        ("--numprocesses auto --ff", "", "x", "--slots=6"),
+        ("-n 3", "-n 2", "x", "--slots=2"),
+        ("-n auto", "--maxprocesses=2", "x -k a", "--slots=2 -k=a"),
+        ("-n 3", "", "x -n 4", "--slots=3 --slots=4"),
+        ("--lf", "", "x t", "--failed p:t"),
+        ("-q -rA", "", "x", "--quiet --pytest-passing-output"),
+        // What is refused there is reported with the collection, or does no harm.
+        ("--pdb --tx popen", "", "x", ""),
+    ] {
+        let all = in_project(project, added, line);
+        assert_eq!(all, expected, "{project} | {added} | {line}");
     }
 }
 

@@ -27,6 +27,12 @@ fn build(options: RunReportOptions, succeeded: bool) -> String {
         });
     }
     story.emit(BuildEvent::Finished { succeeded });
+    if !succeeded {
+        story.emit(TestEvent::DiscoveryFinished {
+            selected: 0,
+            deselected: 0,
+        });
+    }
     story.emit(RunEvent::Finished { exit_code: 101 });
     story.text()
 }
@@ -59,4 +65,25 @@ fn a_failed_build_shows_why_even_quietly() {
     insta::assert_snapshot!(build(PLAIN, false));
     insta::assert_snapshot!(build(QUIET, false));
     assert_eq!(build(QUIET, true), "");
+}
+
+#[test]
+fn a_run_that_found_no_tests_because_of_an_error_does_not_say_that_there_are_none() {
+    for severity in [NoticeSeverity::Warning, NoticeSeverity::Error] {
+        let mut story = Story::new(PLAIN);
+        story.begins(IsolationMode::Container);
+        story.emit(EventKind::Notice(UserNotice {
+            severity,
+            text: "cannot start `cargo`".to_owned(),
+            help: None,
+            in_summary: true,
+        }));
+        story.emit(TestEvent::DiscoveryFinished {
+            selected: 0,
+            deselected: 3,
+        });
+        let text = story.text();
+        let says_none = text.contains("no tests to run, 3 left out");
+        assert_eq!(says_none, severity == NoticeSeverity::Warning, "{text}");
+    }
 }

@@ -88,6 +88,11 @@ impl ScriptedBackend {
             self.scheduler.hold();
             return true;
         }
+        if program == "unstarted" {
+            self.scheduler.finished(start.job);
+            self.post_end(start.job, JobOutcome::Error("no such image".into()));
+            return true;
+        }
         self.news.push_back(BackendEvent::Started {
             job: start.job,
             worker: WorkerId(0),

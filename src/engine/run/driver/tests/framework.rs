@@ -112,7 +112,11 @@ impl Framework for ScriptedFramework {
     }
 
     fn follow(&self, test: &TestKey) -> Option<Box<dyn OutputParser>> {
-        (test.name == "followed").then(|| Box::<Excited>::default() as Box<dyn OutputParser>)
+        match test.name.as_str() {
+            "followed" => Some(Box::<Excited>::default()),
+            "logged" => Some(Box::new(LoggedEnd(Rc::clone(&self.trace)))),
+            _ => None,
+        }
     }
 
     fn failure_location(&self, stdout: &[u8], stderr: &[u8]) -> Option<SourceLocation> {
@@ -153,6 +157,20 @@ impl OutputParser for Excited {
                 }],
             },
         }
+    }
+}
+
+/// Adds the end of the test to the trace.
+struct LoggedEnd(Trace);
+
+impl OutputParser for LoggedEnd {
+    fn wrote(&mut self, _: OutputStream, bytes: Vec<u8>) -> Vec<u8> {
+        bytes
+    }
+
+    fn ended(&mut self, status: Option<ExitStatus>) -> ParsedOutput {
+        self.0.borrow_mut().push(format!("ended with {status:?}"));
+        ParsedOutput::default()
     }
 }
 

@@ -96,6 +96,20 @@ fn a_follower_decides_what_is_shown_and_how_it_ended() {
 }
 
 #[test]
+fn a_follower_learns_of_a_test_that_could_not_be_started() {
+    for (program, end) in [
+        ("unstarted", "ended with None"),
+        ("broken", "ended with None"),
+        ("pass", "ended with Some(Code(0))"),
+    ] {
+        let tests: &'static [_] = vec![("logged", program)].leak();
+        let played = Stage::default().just_play(vec![Act::Find(tests)]);
+        let ends = played.trace.iter().filter(|call| call.starts_with("ended"));
+        assert_eq!(ends.collect::<Vec<_>>(), [end], "{program}");
+    }
+}
+
+#[test]
 fn what_could_not_be_built_decides_the_code_and_the_rest_runs() {
     let acts = vec![Act::FailInPart(9), Act::Find(&[("a", "pass")])];
     let played = Stage::default().just_play(acts);

@@ -52,6 +52,7 @@ impl Default for Stage {
                 seed: 7,
                 stop_after: None,
                 at_end: AtEnd::Leave,
+                no_tests: None,
                 grace: Duration::from_secs(5),
             },
             state_directory: None,
@@ -103,6 +104,7 @@ impl Stage {
         let setup = RunSetup {
             wishes: self.wishes,
             run: run_started(),
+            partition: None,
             notices: Vec::new(),
             framework: &framework,
             backend,

@@ -50,7 +50,7 @@ impl World {
         (names, ends)
     }
 
-    fn notices(&self) -> Vec<(NoticeSeverity, &str)> {
+    pub(super) fn notices(&self) -> Vec<(NoticeSeverity, &str)> {
         let notices = self.events.iter().filter_map(|event| match event {
             EventKind::Notice(notice) => Some((notice.severity, notice.text.as_str())),
             _ => None,

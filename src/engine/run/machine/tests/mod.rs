@@ -2,6 +2,7 @@
 
 mod failed_only;
 mod following;
+mod partition;
 mod random;
 mod repeats;
 mod retries;
@@ -57,6 +58,7 @@ fn wishes() -> RunOptions {
         seed: 7,
         stop_after: None,
         at_end: AtEnd::Leave,
+        no_tests: None,
         grace: Duration::from_secs(5),
     }
 }

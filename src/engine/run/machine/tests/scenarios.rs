@@ -1,7 +1,7 @@
 //! Single scenarios and their expected results.
 
 use super::*;
-use maelstrom_model::event::{RunEvent, TestEvent};
+use maelstrom_model::event::{NoticeSeverity, RunEvent, TestEvent};
 use maelstrom_model::exit_code;
 use maelstrom_model::policy::{KnownResult, KnownVerdict, TestPolicy};
 
@@ -135,14 +135,29 @@ fn time_spent_suspended_counts_for_nothing() {
 }
 
 #[test]
-fn no_tests_is_a_success_with_a_warning() {
-    let mut world = World::new(wishes());
-    world.finish();
-    assert_eq!(world.code, Some(exit_code::SUCCESS));
-    assert!(world.events.iter().any(|event| matches!(
-        event,
-        EventKind::Notice(notice) if notice.text == "there are no tests to run"
-    )));
+fn a_run_without_tests_says_so_as_seriously_as_it_takes_it() {
+    use NoticeSeverity::{Error, Info, Warning};
+    for (no_tests, failure, severity) in [
+        (None, None, Warning),
+        (None, Some(4), Error),
+        (Some(Info), None, Info),
+        (Some(Warning), None, Warning),
+        (Some(Error), Some(4), Error),
+    ] {
+        let mut world = World::new(RunOptions {
+            no_tests,
+            ..wishes()
+        });
+        let summary = DiscoverySummary {
+            deselected: 0,
+            failure,
+        };
+        world
+            .handle_input(RunInput::DiscoveryFinished(summary))
+            .unwrap();
+        assert_eq!(world.code, Some(failure.unwrap_or(exit_code::SUCCESS)));
+        assert_eq!(world.notices(), [(severity, "there are no tests to run")]);
+    }
 }
 
 #[test]

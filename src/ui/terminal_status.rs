@@ -2,7 +2,8 @@
 //! long run.
 //!
 //! Everything here is a function of the model and the time, and writes nothing by itself. The
-//! sequences move no cursor, so they may come between any two bytes of a report.
+//! sequences move no cursor, so they may come between any two bytes of a report, and after any frame of
+//! the dashboard.
 
 use std::fmt::Write as _;
 
@@ -22,7 +23,7 @@ const NO_PROGRESS: &str = "\x1b]9;4;0\x1b\\";
 
 /// The state of the terminal's title and progress bar.
 #[derive(Debug)]
-pub(super) struct TerminalStatus {
+pub(crate) struct TerminalStatus {
     features: TerminalFeatureSet,
     shown: StatusDisplay,
     title: String,
@@ -38,7 +39,7 @@ enum StatusDisplay {
 }
 
 impl TerminalStatus {
-    pub(super) fn new(features: TerminalFeatureSet) -> TerminalStatus {
+    pub(crate) fn new(features: TerminalFeatureSet) -> TerminalStatus {
         TerminalStatus {
             features,
             shown: StatusDisplay::Nothing,
@@ -50,10 +51,12 @@ impl TerminalStatus {
 
     /// Returns what to write to show the state of the run; nothing if it shows already, or if the
     /// last change was a moment ago.
-    pub(super) fn update(&mut self, model: &RunModel) -> String {
-        let is_early = match self.shown {
-            StatusDisplay::Nothing => false,
-            StatusDisplay::Something => model.now_us < self.changed_us + INTERVAL_US,
+    pub(crate) fn update(&mut self, model: &RunModel) -> String {
+        let is_early = match (self.shown, model.phase) {
+            // Nothing may follow that would show it later.
+            (_, RunPhase::RoundOver | RunPhase::Finished { .. }) => false,
+            (StatusDisplay::Nothing, _) => false,
+            (StatusDisplay::Something, _) => model.now_us < self.changed_us + INTERVAL_US,
         };
         let mut text = String::new();
         if is_early {
@@ -86,8 +89,13 @@ impl TerminalStatus {
 
     /// Returns what to write at the end: it removes what [`TerminalStatus::update`] has shown, and
     /// announces the end of a long run.
-    pub(super) fn end(&mut self, model: &RunModel) -> String {
-        let mut text = self.clear();
+    pub(crate) fn end(&mut self, model: &RunModel) -> String {
+        self.clear() + &self.announcement(model)
+    }
+
+    /// Returns what announces the end of a long run.
+    pub(crate) fn announcement(&self, model: &RunModel) -> String {
+        let mut text = String::new();
         if model.now_us >= LONG_RUN_US {
             if self.features.has(TerminalFeature::Notification) {
                 let result = title(model);
@@ -103,7 +111,7 @@ impl TerminalStatus {
     }
 
     /// Returns what to write to remove everything that is shown.
-    fn clear(&mut self) -> String {
+    pub(crate) fn clear(&mut self) -> String {
         self.shown = StatusDisplay::Nothing;
         let progress = match std::mem::take(&mut self.progress).is_empty() {
             true => "",
@@ -140,8 +148,12 @@ fn title(model: &RunModel) -> String {
 }
 
 /// Returns the sequence for the progress bar: indeterminate until all tests are found, then the
-/// percentage, in the color of an error if a test has failed.
+/// percentage, in the color of an error if a test has failed; none between rounds.
 fn progress(model: &RunModel) -> String {
+    match model.phase {
+        RunPhase::RoundOver | RunPhase::Finished { .. } => return NO_PROGRESS.to_owned(),
+        RunPhase::Starting | RunPhase::Running | RunPhase::Cancelling { .. } => {}
+    }
     let (done, total) = (
         u64::from(model.counts.done()),
         u64::from(model.counts.total()),

@@ -31,7 +31,7 @@ use limits::{Check, check, exit_code};
 use maelstrom_cluster::broker::scheduler::{
     Architecture, AttemptResult, BrokerInstant, ClientId, FencingToken, InputAvailability,
     InputsId, JobDemand, JobKey, JobScheduler, Lease, ReportDisposition, SchedulerLimits,
-    SchedulingClass, ToolboxId, ToolboxPresence, WorkerCapacity,
+    SchedulingClass, ToolboxId, ToolboxPresence, WorkerCapacity, WorkerNeeds,
 };
 use maelstrom_model::backend::{JobId, JobPriority};
 use maelstrom_model::ids::WorkerId;
@@ -124,6 +124,7 @@ impl Cluster {
             architecture: Architecture::X86_64,
             toolbox: [None, Some(ToolboxId(0)), Some(ToolboxId(1))][(number % 3) as usize],
             inputs: InputsId(u32::try_from(client).expect("small") * TEMPLATES + template),
+            group: None,
         };
         let key = JobKey {
             client: ClientId(client),
@@ -133,9 +134,9 @@ impl Cluster {
             priority: 0,
             estimate,
         };
-        let submitted = self
-            .scheduler
-            .submit(key, JobDemand { rank, kind }, self.now);
+        let needs = WorkerNeeds::default();
+        let demand = JobDemand { rank, kind, needs };
+        let submitted = self.scheduler.submit(key, demand, self.now);
         submitted.expect("within the limits");
     }
 
@@ -325,9 +326,12 @@ impl Sleepers {
                 architecture,
                 toolbox: None,
                 inputs: InputsId(0),
+                group: None,
             };
             let rank = JobPriority::default();
-            let submitted = scheduler.submit(key, JobDemand { rank, kind }, BrokerInstant(0));
+            let needs = WorkerNeeds::default();
+            let demand = JobDemand { rank, kind, needs };
+            let submitted = scheduler.submit(key, demand, BrokerInstant(0));
             submitted.expect("within the limits");
         }
         Sleepers {

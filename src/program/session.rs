@@ -256,7 +256,9 @@ pub fn local_backend(
         }
         ProgramFailure::infrastructure_with_help(&forbidden, help)
     })?;
-    Ok(backend.with_scratch_memory(machine.scratch_memory.unwrap_or_default()))
+    Ok(backend
+        .with_scratch_memory(machine.scratch_memory.unwrap_or_default())
+        .with_memory_budget(machine.memory_budget))
 }
 
 async fn cluster_backend(

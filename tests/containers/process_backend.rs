@@ -4,6 +4,7 @@ use crate::support;
 use std::collections::HashMap;
 use std::fs;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::{
     ExitStatus, Job, JobOutcome, JobResult, OutputPipes, PlacementConstraint,
 };
+use maelstrom_model::policy::{JobGroup, JobNeeds};
 
 /// Never ends by itself.
 const FOR_EVER: &str = "tail -f /dev/null";
@@ -51,6 +53,15 @@ fn script(text: &str) -> ProcessSpec {
 
 impl Bench {
     fn submit(&mut self, process: ProcessSpec, timeout: Option<Duration>) -> JobId {
+        self.submit_with(process, timeout, JobNeeds::default())
+    }
+
+    fn submit_with(
+        &mut self,
+        process: ProcessSpec,
+        timeout: Option<Duration>,
+        needs: JobNeeds,
+    ) -> JobId {
         let id = JobId(self.next);
         self.next += 1;
         // Nobody looks at the container's specification, so it may ask for what is not there.
@@ -62,7 +73,7 @@ impl Bench {
             timeout,
             output: OutputPipes::Separate,
             grace: None,
-            needs: Default::default(),
+            needs,
         };
         self.backend.submit(id, job, JobPriority::default());
         id
@@ -227,4 +238,45 @@ fn state(pid: &str) -> Option<char> {
     assert!(pid.parse::<u32>().is_ok(), "{pid:?} is no process id");
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// The scheduler's own tests have the details; here its answers are carried out.
+#[test]
+fn jobs_run_together_as_their_needs_allow() {
+    with_backend(3, async |mut bench| {
+        let grouped = JobNeeds {
+            group: Some(JobGroup {
+                name: "database".into(),
+                jobs_max: NonZeroU32::MIN,
+            }),
+            ..JobNeeds::default()
+        };
+        let wide = JobNeeds {
+            weight: NonZeroU32::new(2).unwrap(),
+            ..JobNeeds::default()
+        };
+        let exclusive = JobNeeds {
+            exclusive: true,
+            ..JobNeeds::default()
+        };
+        for needs in [grouped.clone(), grouped, wide, exclusive] {
+            bench.submit_with(script("true"), None, needs);
+        }
+        let (mut started, mut finished) = (Vec::new(), Vec::new());
+        while finished.len() < 4 {
+            match bench.backend.next().await {
+                BackendEvent::Started { job, slot, .. } => started.push((job.0, slot)),
+                BackendEvent::Finished { job, result } => {
+                    assert_eq!(result.end, SUCCESS);
+                    finished.push(job.0);
+                }
+                _ => {}
+            }
+            if started.len() == 4 {
+                assert!(finished.len() >= 3, "the exclusive job is not alone");
+            }
+        }
+        assert_eq!(started, [(0, 0), (2, 1), (1, 0), (3, 0)]);
+        bench
+    });
 }

@@ -21,12 +21,13 @@ type Row = (
 );
 
 /// What every client has.
-const CLIENT: [Row; 5] = [
+const CLIENT: [Row; 6] = [
     ("slots", ConfigOptionKind::Number, None, None),
     ("broker", ConfigOptionKind::Text, Some('b'), None),
     ("local-slots", ConfigOptionKind::Number, None, Some("0")),
     ("forward-environment", ConfigOptionKind::List, None, None),
     ("scratch-memory", ConfigOptionKind::Text, None, None),
+    ("memory-budget", ConfigOptionKind::Text, None, None),
 ];
 
 /// What has to do with layers and images.
@@ -137,10 +138,11 @@ const BROKER_OWN: [Row; 11] = [
 ];
 
 /// What the original's worker has not.
-const WORKER_OWN: [Row; 8] = [
+const WORKER_OWN: [Row; 9] = [
     ("name", ConfigOptionKind::Text, None, None),
     ("drain-timeout", ConfigOptionKind::Number, None, Some("300")),
     ("scratch-memory", ConfigOptionKind::Text, None, None),
+    ("memory-budget", ConfigOptionKind::Text, None, None),
     ("broker-ca", ConfigOptionKind::Text, None, None),
     ("broker-certificate", ConfigOptionKind::Text, None, None),
     ("broker-key", ConfigOptionKind::Text, None, None),

@@ -8,16 +8,13 @@ use std::num::NonZeroU32;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::{BuildEvent, EventKind, UserNotice};
 use maelstrom_model::framework::{
     BrokenEntry, CapturedOutput, Framework, FrameworkHost, WatchPaths,
 };
-use maelstrom_model::job::{
-    ExitStatus, Job, JobOutcome, JobResult, MountKind, ResourceUsage, TestCase,
-};
+use maelstrom_model::job::{ExitStatus, Job, JobOutcome, JobResult, MountKind, TestCase};
 use maelstrom_runners::cargo::{
     CargoError, CargoFramework, CargoOptions, CargoOptionsError, ColorMode, Invocation,
 };
@@ -79,13 +76,7 @@ impl FrameworkHost for PlainHost {
             Err(error) => (JobOutcome::Error(error.to_string()), Vec::new(), Vec::new()),
         };
         CapturedOutput {
-            result: JobResult {
-                end,
-                usage: ResourceUsage::default(),
-                prepared: Duration::ZERO,
-                ran: Duration::ZERO,
-                leaked: Default::default(),
-            },
+            result: JobResult::not_run(end),
             stdout,
             stderr,
         }

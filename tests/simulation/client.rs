@@ -263,7 +263,7 @@ impl Surroundings {
             output: OutputPipes::Separate,
             placement: self.placement.clone(),
             grace: None,
-            needs: Default::default(),
+            needs: task.needs(),
         }
     }
 }

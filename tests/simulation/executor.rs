@@ -31,7 +31,7 @@ pub(crate) struct Tasks {
 
 struct Running {
     task: Task,
-    slot: u32,
+    slots: Vec<u32>,
     /// The pieces that were written.
     written: u32,
     next: Instant,
@@ -56,7 +56,7 @@ impl Tasks {
         let Some(running) = self.running.get_mut(&id) else {
             return;
         };
-        let Running { task, written, .. } = *running;
+        let (task, written) = (running.task, running.written);
         if running.stopped {
             return self.end(id, JobOutcome::Cancelled);
         }
@@ -86,7 +86,7 @@ impl Tasks {
 
     fn end(&mut self, job: JobId, end: JobOutcome) {
         if let Some(running) = self.running.remove(&job) {
-            self.witness.borrow_mut().over(self.worker, running.slot);
+            self.witness.borrow_mut().over(self.worker, &running.slots);
             let result = JobResult {
                 ran: running.task.runs,
                 ..JobResult::not_run(end)
@@ -105,17 +105,30 @@ fn step(task: Task) -> Duration {
 impl Executor for Tasks {
     fn submit_with_grace(&mut self, id: JobId, job: Job, _rank: JobPriority, _grace: Duration) {
         let task = Task::from_arguments(&job.process.arguments);
-        let taken: Vec<u32> = self.running.values().map(|running| running.slot).collect();
-        let slot = (0..self.slots).find(|slot| !taken.contains(slot));
-        let slot =
-            slot.unwrap_or_else(|| panic!("worker {} has no slot for {task:?}", self.worker));
+        let (sent, planned) = (&job.needs, task.needs());
+        assert_eq!(
+            (sent.weight, sent.exclusive),
+            (planned.weight, planned.exclusive)
+        );
+        let taken = self.running.values().flat_map(|running| &running.slots);
+        let taken: Vec<u32> = taken.copied().collect();
+        let wanted = task.slots_of(self.slots) as usize;
+        let free = (0..self.slots).filter(|slot| !taken.contains(slot));
+        let slots: Vec<u32> = free.take(wanted).collect();
+        assert_eq!(
+            slots.len(),
+            wanted,
+            "worker {} has no slots for {task:?}",
+            self.worker
+        );
         self.witness
             .borrow_mut()
-            .starts(self.worker, slot, task, id);
+            .starts(self.worker, &slots, task, id);
+        let slot = slots[0];
         let next = Instant::now() + step(task);
         let running = Running {
             task,
-            slot,
+            slots,
             written: 0,
             next,
             stopped: false,
@@ -193,7 +206,7 @@ impl Drop for Tasks {
     /// A worker that ends takes its jobs along.
     fn drop(&mut self) {
         for running in self.running.values() {
-            self.witness.borrow_mut().over(self.worker, running.slot);
+            self.witness.borrow_mut().over(self.worker, &running.slots);
         }
     }
 }

@@ -239,6 +239,7 @@ fn job(task: &Task) -> v1::Job {
             .iter()
             .map(|it| to_proto::text(it))
             .collect(),
+        needs: to_proto::needs(&task.needs(), None),
         ..v1::Job::default()
     }
 }

@@ -12,9 +12,10 @@
 //!
 //! What holds for every seed: each job is told of once, with what it wrote and how it ended; it is
 //! stopped only if somebody asked, and given up only when it was tried as often as is allowed; no slot
-//! and no lease is given twice; and once everything works again, the runs come to their end, the book
-//! is empty, and the workers can be drained. Where nothing fails but the broker, what it has accepted
-//! is run though nobody asks again, and nothing that runs is started a second time.
+//! and no lease is given twice, and a job that is to be alone on its worker is; and once everything
+//! works again, the runs come to their end, the book is empty, and the workers can be drained. Where
+//! nothing fails but the broker, what it has accepted is run though nobody asks again, nothing that
+//! runs is started a second time, and no more jobs of a group run at once than may.
 
 // A test fails by panicking.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]

@@ -1,9 +1,12 @@
 //! What a seed means: who takes part, what is to be run, and what goes wrong when.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fastrand::Rng;
 use maelstrom_model::backend::StopMode;
+use maelstrom_model::ids::WorkerId;
+use maelstrom_model::policy::{JobGroup, JobNeeds};
 
 /// Everything goes wrong before this moment.
 pub(crate) const HEALED_AT: Duration = Duration::from_secs(16);
@@ -315,6 +318,31 @@ impl Task {
             chunks: chunks as u32,
             chunk_bytes: chunk_bytes as u32,
             code: code as i32,
+        }
+    }
+
+    /// What it needs of its worker. It follows from the task, so that nobody has to be told.
+    pub(crate) fn needs(&self) -> JobNeeds {
+        let kind = self.job + u64::from(self.chunk_bytes) + u64::from(self.chunks);
+        let group = JobGroup {
+            name: "group".into(),
+            jobs_max: NonZeroU32::MIN.saturating_add(self.client % 2),
+        };
+        JobNeeds {
+            group: (kind % 3 == 0).then_some(group),
+            weight: NonZeroU32::MIN.saturating_add((kind / 3 % 4) as u32),
+            exclusive: kind % 7 == 5,
+            memory_bytes: None,
+            avoided_worker: (kind % 5 == 4).then_some(WorkerId(1 + self.client)),
+        }
+    }
+
+    /// The slots that it takes of so many.
+    pub(crate) fn slots_of(&self, slots: u32) -> u32 {
+        let needs = self.needs();
+        match needs.exclusive {
+            true => slots,
+            false => needs.weight.get().min(slots),
         }
     }
 

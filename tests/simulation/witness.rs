@@ -18,7 +18,7 @@ pub(crate) struct Witness {
     is_broker_up: bool,
     /// How far the last attempt at a job has come.
     attempts: BTreeMap<(u32, u64), Attempt>,
-    /// Attempts that promise 4 forbids.
+    /// Attempts that promise 4 forbids, and starts that a group's maximum forbids.
     pub needless: Vec<String>,
     /// Clients that have heard of all their jobs.
     pub content: BTreeSet<u32>,
@@ -55,23 +55,56 @@ impl Witness {
         self.is_broker_up = false;
     }
 
-    /// A worker starts a job.
-    pub(crate) fn starts(&mut self, worker: u32, slot: u32, task: Task, lease: JobId) {
+    /// A worker starts a job in these slots.
+    pub(crate) fn starts(&mut self, worker: u32, slots: &[u32], task: Task, lease: JobId) {
         self.note(format!(
             "worker {worker} starts {}/{}",
             task.client, task.job
         ));
         self.attempted(worker, task);
-        let before = self.running.insert((worker, slot), task);
-        assert_eq!(
-            before, None,
-            "slot {slot} of worker {worker} was sold twice"
-        );
+        for slot in slots {
+            let before = self.running.insert((worker, *slot), task);
+            assert_eq!(
+                before, None,
+                "slot {slot} of worker {worker} was sold twice"
+            );
+        }
+        self.check_alone(worker);
+        self.check_group(task);
         // Fences are never given twice; this worker would take one for a known lease.
         assert!(
             self.leases.insert((worker, lease)),
             "worker {worker} ran the lease {lease} twice"
         );
+    }
+
+    /// An exclusive job has its worker for itself.
+    fn check_alone(&self, worker: u32) {
+        let here = self.running.iter().filter(|((on, _), _)| *on == worker);
+        let mut here: Vec<&Task> = here.map(|(_, task)| task).collect();
+        here.dedup();
+        let is_exclusive = here.iter().any(|task| task.needs().exclusive);
+        assert!(
+            !is_exclusive || here.len() == 1,
+            "worker {worker} runs {here:?}"
+        );
+    }
+
+    /// No more jobs of a group run than may. Where leases get lost, what is left of them counts no
+    /// more, though it may still run.
+    fn check_group(&mut self, task: Task) {
+        let Some(group) = task.needs().group else {
+            return;
+        };
+        let is_member =
+            |other: &&Task| other.client == task.client && other.needs().group.is_some();
+        let members = self.running.values().filter(is_member);
+        let members: BTreeSet<u64> = members.map(|task| task.job).collect();
+        if members.len() > group.jobs_max.get() as usize {
+            let client = task.client;
+            let what = format!("of client {client}'s group the jobs {members:?} run at once");
+            self.needless.push(what);
+        }
     }
 
     /// Results are not kept: what ended while a broker was there that is no more may run again.
@@ -92,9 +125,12 @@ impl Witness {
         }
     }
 
-    /// A slot is free.
-    pub(crate) fn over(&mut self, worker: u32, slot: u32) {
-        if let Some(task) = self.running.remove(&(worker, slot)) {
+    /// These slots are free.
+    pub(crate) fn over(&mut self, worker: u32, slots: &[u32]) {
+        let tasks = slots
+            .iter()
+            .filter_map(|slot| self.running.remove(&(worker, *slot)));
+        if let Some(task) = tasks.last() {
             let heard_by = match self.is_broker_up {
                 true => self.broker,
                 false => self.broker + 1,

@@ -2,8 +2,9 @@
 //!
 //! A job is over when its first process ends, and what is left is killed. A process that is about to
 //! end by itself is no leak: one that was just killed, or a helper that ends when its pipe closes.
-//! So if anything is left, [`LeakWatch::leaked`] waits up to [`LEAK_WAIT`] for its end. If nothing
-//! is left, as after nearly every test, it costs one system call.
+//! So if anything is left, [`LeakWatch::leaked`] waits up to [`LEAK_WAIT`] for its end, and longer
+//! while a process runs instead of sleeping: on a busy machine, what is about to end may wait for a
+//! processor. If nothing is left, as after nearly every test, it costs one system call.
 //!
 //! Names come from `comm`, not from the command line: reading that touches the process's memory,
 //! which a job can make as slow as it likes (userfaultfd(2), FUSE). The list of processes comes from
@@ -26,8 +27,14 @@ use nix::unistd::Pid;
 use super::super::message::{self, ContainerRequest, LEAKED_NAMES_MAX, LeakedProcesses};
 
 /// How long processes may run after the end of a job's first process without being leaked. Killed
-/// processes and helpers of language runtimes end within a few milliseconds, also on a busy machine.
+/// processes and helpers of language runtimes end within a few milliseconds.
 pub const LEAK_WAIT: Duration = Duration::from_millis(100);
+
+/// How long processes may run that do not sleep.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// The time between two looks at such processes.
+const BUSY_STEP: Duration = Duration::from_millis(20);
 
 /// What is needed to wait for the end of a job's remaining processes.
 pub struct LeakWatch<'a> {
@@ -40,8 +47,8 @@ pub struct LeakWatch<'a> {
 }
 
 impl LeakWatch<'_> {
-    /// Waits until `are_gone` returns true, but no longer than [`LEAK_WAIT`]. Then returns the
-    /// remaining processes without the fork server, or `None` if the main program is gone.
+    /// Waits until `are_gone` returns true, or until the remaining processes count as leaked. Returns
+    /// these without the fork server, or `None` if the main program is gone.
     pub fn leaked(
         &self,
         fork_server: Option<Pid>,
@@ -50,7 +57,8 @@ impl LeakWatch<'_> {
         if are_gone() {
             return Some(LeakedProcesses::default());
         }
-        let deadline = Instant::now() + LEAK_WAIT;
+        let began = Instant::now();
+        let mut deadline = began + LEAK_WAIT;
         loop {
             // Read before the check, so that later ends are reported again.
             while let Ok(Some(_)) = self.children.read_signal() {}
@@ -59,7 +67,13 @@ impl LeakWatch<'_> {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Some(running(self.proc, fork_server));
+                let remaining = remaining(self.proc, fork_server);
+                let is_busy = remaining.iter().any(|process| process.is_busy);
+                if !is_busy || began.elapsed() >= BUSY_WAIT_MAX {
+                    return Some(named(remaining));
+                }
+                deadline = Instant::now() + BUSY_STEP;
+                continue;
             }
             let mut watched = [
                 PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
@@ -83,24 +97,29 @@ impl LeakWatch<'_> {
 }
 
 /// Returns the descendants of the calling process that still run, without the fork server.
-fn running(proc: &OwnedFd, fork_server: Option<Pid>) -> LeakedProcesses {
-    let mut leaked = LeakedProcesses::default();
-    for process in descendants(proc) {
+fn remaining(proc: &OwnedFd, fork_server: Option<Pid>) -> Vec<ListedProcess> {
+    let mut remaining = descendants(proc);
+    remaining.retain(|process| {
         let is_server = |server| has_id(proc, process.pid, server);
-        if process.has_ended || fork_server.is_some_and(is_server) {
-            continue;
-        }
-        if leaked.names.len() < LEAKED_NAMES_MAX {
-            leaked.names.push(process.name);
-        } else {
-            leaked.more = leaked.more.saturating_add(1);
-        }
-    }
-    if leaked.is_empty() {
+        !process.has_ended && !fork_server.is_some_and(is_server)
+    });
+    remaining
+}
+
+fn named(remaining: Vec<ListedProcess>) -> LeakedProcesses {
+    if remaining.is_empty() {
         // Something runs, but its name cannot be found out.
-        leaked.more = 1;
+        return LeakedProcesses {
+            names: Vec::new(),
+            more: 1,
+        };
     }
-    leaked
+    let more = remaining.len().saturating_sub(LEAKED_NAMES_MAX);
+    let names = remaining.into_iter().map(|process| process.name);
+    LeakedProcesses {
+        names: names.take(LEAKED_NAMES_MAX).collect(),
+        more: u32::try_from(more).unwrap_or(u32::MAX),
+    }
 }
 
 /// Returns the descendants of the calling process, the oldest first.
@@ -123,6 +142,8 @@ pub(super) struct ListedProcess {
     pub(super) name: String,
     /// Whether it only waits to be reaped.
     pub(super) has_ended: bool,
+    /// Whether it has a processor, or waits for one or for a disk.
+    is_busy: bool,
 }
 
 /// Returns all processes of a `/proc`, by their IDs there.
@@ -179,6 +200,7 @@ fn parse(pid: i32, stat: &[u8]) -> Option<ListedProcess> {
         parent: parent.parse().ok()?,
         name: name.to_owned(),
         has_ended: matches!(*state, "Z" | "X") && threads < 2,
+        is_busy: matches!(*state, "R" | "D"),
     })
 }
 
@@ -213,6 +235,7 @@ mod tests {
                 parent,
                 name,
                 has_ended,
+                is_busy: state == "R",
             };
             assert_eq!(parse(7, stat.as_bytes()), Some(listed));
         }
@@ -231,6 +254,7 @@ mod tests {
                     parent,
                     name,
                     has_ended,
+                    is_busy: false,
                 };
                 (pid, listed)
             })

@@ -293,7 +293,10 @@ impl JobTask {
                 // times out.
                 biased;
                 reply = container.reply() => match reply {
-                    Ok(ContainerReply::Threads(text)) => self.emit_threads(&text),
+                    Ok(ContainerReply::Threads(text)) => {
+                        self.emit_threads(&text);
+                        clock.shown(&self.control, container).map_err(begun)?;
+                    }
                     other => break other,
                 },
                 () = self.control.changed() => {

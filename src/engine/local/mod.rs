@@ -5,8 +5,7 @@
 //!   a plain process instead.
 //! - [`job`]: runs one job from its slot to its end. [`task`]: its inputs and results. [`timer`]:
 //!   its timeout and its stop requests. [`output`]: reads its output.
-//! - [`host_sampler`]: samples the load of this machine. [`scratch`]: the memory budget for files
-//!   in containers. [`backoff`]: waits for exhausted resources.
+//! - [`host_sampler`]: samples the load of this machine. [`memory`]: budgets of memory. [`backoff`]: waits for exhausted resources.
 //!
 //! Everything happens on the thread that polls [`LocalBackend::next`](Backend::next): the backend
 //! owns its jobs as futures and reads their output only while its events are consumed.
@@ -15,9 +14,9 @@ mod backoff;
 mod container;
 pub mod host_sampler;
 mod job;
+mod memory;
 mod output;
 mod process;
-mod scratch;
 mod task;
 mod timer;
 
@@ -37,7 +36,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use self::container::{ContainerHandle, ContainerPool};
 use self::host_sampler::HostSampler;
-pub use self::scratch::{ScratchMemory, ScratchMemoryError};
+pub use self::memory::{MemoryBudget, MemoryBudgetError};
 use self::task::{ExecutionTarget, JobCompletion, JobStdio, JobTask, SharedEventQueue, WORKER};
 use self::timer::JobControl;
 use crate::schedule::{SlotScheduler, WithdrawResult};
@@ -107,11 +106,11 @@ impl LocalBackend {
             },
             slots,
         )?;
-        Ok(backend.with_scratch_memory(ScratchMemory::default()))
+        Ok(backend.with_scratch_memory(MemoryBudget::default()))
     }
 
     /// Sets how much memory the files in all containers together may take.
-    pub fn with_scratch_memory(self, budget: ScratchMemory) -> LocalBackend {
+    pub fn with_scratch_memory(self, budget: MemoryBudget) -> LocalBackend {
         match &self.keeping {
             JobIsolation::Containers { containers, .. } => {
                 containers.limit(ContainerLimits::shared(self.slots, budget.bytes()));
@@ -164,6 +163,13 @@ impl LocalBackend {
         })
     }
 
+    /// Sets how much memory running jobs together are expected to take; without a budget, any. Jobs
+    /// whose need is unknown count as taking none.
+    pub fn with_memory_budget(self, budget: Option<MemoryBudget>) -> LocalBackend {
+        let scheduler = self.scheduler.with_memory(budget.map(MemoryBudget::bytes));
+        LocalBackend { scheduler, ..self }
+    }
+
     /// Sets the time between SIGTERM and SIGKILL.
     pub fn with_grace(self, grace: Duration) -> LocalBackend {
         LocalBackend { grace, ..self }
@@ -188,7 +194,11 @@ impl LocalBackend {
 
     /// Submits a job with its own time between SIGTERM and SIGKILL.
     pub fn submit_with_grace(&mut self, id: JobId, job: Job, rank: JobPriority, grace: Duration) {
-        match self.scheduler.enqueue(id, rank, (job, grace)) {
+        let needs = job.needs.clone();
+        let queued = self
+            .scheduler
+            .enqueue_with_needs(id, rank, &needs, (job, grace));
+        match queued {
             Ok(()) => self.wake(),
             Err(duplicate) => self.emit(BackendEvent::Finished {
                 job: id,
@@ -231,7 +241,7 @@ impl LocalBackend {
         }
     }
 
-    /// Frees the slot of a job whose future has completed.
+    /// Frees the slots of a job whose future has completed.
     fn finish(&mut self, turn: JobCompletion) {
         self.scheduler.finished(turn.job);
         self.controls.remove(&turn.job);
@@ -288,7 +298,7 @@ impl LocalBackend {
     }
 
     fn sample(&mut self) {
-        self.told_busy = self.scheduler.running() as u32;
+        self.told_busy = self.scheduler.busy_slots();
         if let Some(sample) = self.machine.sample(WORKER, self.told_busy) {
             let mut events = self.events.borrow_mut();
             events.push_back(BackendEvent::Worker(WorkerStatusEvent::Sample(sample)));

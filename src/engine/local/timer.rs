@@ -198,6 +198,20 @@ impl JobTimer {
         }
     }
 
+    /// Stops a job that has shown what its threads do.
+    pub(super) fn shown<L: SignalTarget>(
+        &mut self,
+        control: &JobControl,
+        leash: &L,
+    ) -> Result<(), L::Error> {
+        match self.stopping {
+            TerminationStage::Dumping { .. } => self.ask(control, leash, JobOutcome::TimedOut),
+            TerminationStage::No | TerminationStage::Asked { .. } | TerminationStage::Killed => {
+                Ok(())
+            }
+        }
+    }
+
     fn ask<L: SignalTarget>(
         &mut self,
         control: &JobControl,

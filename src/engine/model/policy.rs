@@ -124,6 +124,8 @@ pub struct JobNeeds {
     pub weight: NonZeroU32,
     /// Whether the job runs only while no other job runs on its machine.
     pub exclusive: bool,
+    /// The memory that the job takes, in bytes. It counts where memory is limited.
+    pub memory_bytes: Option<u64>,
     /// A worker that should not run the job if another one can.
     pub avoided_worker: Option<WorkerId>,
     /// The variables that tell a test about itself. The run adds them to [`Self::own_variables`].
@@ -167,6 +169,7 @@ impl Default for JobNeeds {
             group: None,
             weight: NonZeroU32::MIN,
             exclusive: false,
+            memory_bytes: None,
             avoided_worker: None,
             test_variables: TestVariableSet::None,
             own_variables: Vec::new(),

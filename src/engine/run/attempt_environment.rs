@@ -11,23 +11,23 @@ const OWN: [&str; 2] = ["MAELSTROM_ATTEMPT", "MAELSTROM_TOTAL_ATTEMPTS"];
 /// The same in the words of nextest, for tests that have its variables.
 const NEXTEST: [&str; 2] = ["NEXTEST_ATTEMPT", "NEXTEST_TOTAL_ATTEMPTS"];
 
-type Environment = Arc<BTreeMap<OsString, OsString>>;
+type VariableMap = Arc<BTreeMap<OsString, OsString>>;
 
 /// The environments made so far.
 #[derive(Debug, Default)]
 pub(super) struct AttemptEnvironments {
     /// By the address of the environment without the variables, which is kept, so that no other
     /// gets that address; and by the number of the attempt and the maximum.
-    made: BTreeMap<(usize, u32, u32), (Environment, Environment)>,
+    made: BTreeMap<(usize, u32, u32), (VariableMap, VariableMap)>,
 }
 
 impl AttemptEnvironments {
     /// Returns `base` with the number of an attempt, from 1, and the maximum number of attempts.
     pub(super) fn of(
         &mut self,
-        base: &Environment,
+        base: &VariableMap,
         (number, attempts_max): (u32, u32),
-    ) -> Environment {
+    ) -> VariableMap {
         let key = (Arc::as_ptr(base).addr(), number, attempts_max);
         let make = || {
             let mut environment = BTreeMap::clone(base);
@@ -54,7 +54,7 @@ impl AttemptEnvironments {
 mod tests {
     use super::*;
 
-    fn environment(names: &[&str]) -> Environment {
+    fn environment(names: &[&str]) -> VariableMap {
         let variable = |name: &&str| (OsString::from(name), OsString::from("1"));
         Arc::new(names.iter().map(variable).collect())
     }
@@ -66,7 +66,7 @@ mod tests {
         let first = environments.of(&base, (1, 3));
         assert!(Arc::ptr_eq(&first, &environments.of(&base, (1, 3))));
         let second = environments.of(&base, (2, 3));
-        let text = |environment: &Environment| {
+        let text = |environment: &VariableMap| {
             let variables = environment.iter();
             let lines =
                 variables.map(|(name, value)| format!("{}={}", name.display(), value.display()));

@@ -1,15 +1,17 @@
-//! Tests invariant 6 of the scheduler, and its order, against a simple model.
+//! Tests invariant 6 of the scheduler, its order, and what jobs need, against a simple model.
 
 use proptest::prelude::*;
 
 use std::cmp::Ordering;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
+use maelstrom_model::policy::JobGroup;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Enqueue(JobPriority),
+    Enqueue(JobPriority, JobNeeds),
     Start,
     /// Ends the running job at this index, modulo their number.
     Finish(usize),
@@ -24,9 +26,33 @@ fn rank() -> impl Strategy<Value = JobPriority> {
     (-1i8..=1, estimate).prop_map(|(priority, estimate)| JobPriority { priority, estimate })
 }
 
+/// Most jobs have no needs, so that the others find running ones.
+fn needs() -> impl Strategy<Value = JobNeeds> {
+    let group = prop::option::of((0u8..3).prop_map(group));
+    let weight = prop_oneof![2 => Just(1u32), 1 => 2u32..7];
+    let memory = prop::option::of(0u64..15);
+    let needs = (group, weight, prop::bool::weighted(0.2), memory);
+    let needs = needs.prop_map(|(group, weight, exclusive, memory_bytes)| JobNeeds {
+        group,
+        weight: NonZeroU32::new(weight).unwrap(),
+        exclusive,
+        memory_bytes,
+        avoided_worker: None,
+    });
+    prop_oneof![1 => Just(JobNeeds::default()), 2 => needs]
+}
+
+/// A group with its own maximum.
+fn group(number: u8) -> JobGroup {
+    JobGroup {
+        name: format!("group {number}").into(),
+        jobs_max: NonZeroU32::MIN.saturating_add(number.into()),
+    }
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => rank().prop_map(Step::Enqueue),
+        6 => (rank(), needs()).prop_map(|(rank, needs)| Step::Enqueue(rank, needs)),
         6 => Just(Step::Start),
         3 => any::<usize>().prop_map(Step::Finish),
         2 => any::<u64>().prop_map(Step::Withdraw),
@@ -35,69 +61,136 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The memory that jobs may take, where it is limited.
+const MEMORY_MAX: u64 = 10;
+
 /// The model: lists that are searched linearly.
 #[derive(Default)]
 struct Model {
-    waiting: Vec<(JobId, JobPriority)>,
-    running: Vec<(JobId, u32)>,
+    slots: u32,
+    memory_max: Option<u64>,
+    waiting: Vec<(JobId, JobPriority, JobNeeds)>,
+    running: Vec<(JobId, Vec<u32>, JobNeeds)>,
     held: bool,
 }
 
 impl Model {
-    fn next(&self) -> Option<JobId> {
+    /// Returns the index of the first job whose group is not full.
+    fn next(&self) -> Option<usize> {
         let key = |rank: &JobPriority| (rank.priority, rank.estimate.unwrap_or(Duration::MAX));
-        let best = self.waiting.iter().map(|(_, rank)| key(rank)).max()?;
-        let first = self.waiting.iter().find(|(_, rank)| key(rank) == best)?;
-        Some(first.0)
+        let waiting = self.waiting.iter().enumerate();
+        let may = waiting.filter(|(_, (_, _, needs))| !self.is_full(needs));
+        // Of equals, the first.
+        may.rev()
+            .max_by_key(|(_, (_, rank, _))| key(rank))
+            .map(|(index, _)| index)
     }
 
-    fn lowest_free(&self, slots: u32) -> Option<u32> {
-        (0..slots).find(|slot| self.running.iter().all(|(_, taken)| taken != slot))
+    fn is_full(&self, needs: &JobNeeds) -> bool {
+        let Some(group) = &needs.group else {
+            return false;
+        };
+        let running = self.running.iter().map(|(_, _, needs)| &needs.group);
+        let running = running.filter(|other| other.as_ref() == Some(group));
+        running.count() >= group.jobs_max.get() as usize
+    }
+
+    fn memory(&self, needs: &JobNeeds) -> u64 {
+        self.memory_max.and(needs.memory_bytes).unwrap_or(0)
+    }
+
+    fn slots_of(&self, needs: &JobNeeds) -> usize {
+        let is_large = self.memory_max.is_some_and(|max| self.memory(needs) > max);
+        match needs.exclusive || is_large {
+            true => self.slots as usize,
+            false => needs.weight.get().min(self.slots) as usize,
+        }
+    }
+
+    /// Starts the next job, if it fits.
+    fn start(&mut self) -> Option<SlotAssignment<u64>> {
+        if self.held {
+            return None;
+        }
+        let index = self.next()?;
+        let needs = &self.waiting[index].2;
+        let is_free = |slot: &u32| {
+            !self
+                .running
+                .iter()
+                .any(|(_, taken, _)| taken.contains(slot))
+        };
+        let free: Vec<u32> = (0..self.slots).filter(is_free).collect();
+        let wanted = self.slots_of(needs);
+        let mut memory = self.running.iter().map(|(_, _, needs)| self.memory(needs));
+        // A job that needs more than there is runs alone.
+        let fits = self.memory_max.is_none_or(|max| {
+            let taken: u64 = memory.by_ref().sum();
+            taken == 0 || taken + self.memory(needs) <= max
+        });
+        if !fits || wanted > free.len() || free.is_empty() {
+            return None;
+        }
+        let (job, _, needs) = self.waiting.remove(index);
+        let slots = free[..wanted].to_vec();
+        let assignment = SlotAssignment {
+            job,
+            slot: slots[0],
+            payload: job.0,
+        };
+        self.running.push((job, slots, needs));
+        Some(assignment)
+    }
+
+    /// Checks what must hold however jobs are chosen.
+    fn check(&self) {
+        let taken: usize = self.running.iter().map(|(_, slots, _)| slots.len()).sum();
+        assert!(taken <= self.slots as usize);
+        for (_, _, needs) in &self.running {
+            assert!(!needs.exclusive || self.running.len() == 1);
+            if let Some(group) = &needs.group {
+                let members = self
+                    .running
+                    .iter()
+                    .filter(|(_, _, other)| other.group == needs.group);
+                assert!(members.count() <= group.jobs_max.get() as usize);
+            }
+        }
     }
 }
 
 proptest! {
     #[test]
     fn every_answer_is_the_models(
-        slots in 0u32..5,
+        slots in 0u32..6,
+        memory_max in prop::option::of(Just(MEMORY_MAX)),
         steps in prop::collection::vec(step(), 0..200),
     ) {
-        let mut scheduler = SlotScheduler::new(slots);
-        let mut model = Model::default();
+        let mut scheduler = SlotScheduler::new(slots).with_memory(memory_max);
+        let mut model = Model { slots, memory_max, ..Model::default() };
         let mut jobs = 0;
         for step in steps {
             match step {
-                Step::Enqueue(rank) => {
+                Step::Enqueue(rank, needs) => {
                     let job = JobId(jobs);
                     jobs += 1;
-                    scheduler.enqueue(job, rank, job.0).unwrap();
-                    model.waiting.push((job, rank));
+                    scheduler.enqueue_with_needs(job, rank, &needs, job.0).unwrap();
+                    model.waiting.push((job, rank, needs));
                 }
-                Step::Start => {
-                    let started = scheduler.start_next();
-                    let expected = match (model.held, model.next(), model.lowest_free(slots)) {
-                        (false, Some(job), Some(slot)) => {
-                            model.waiting.retain(|(waiting, _)| *waiting != job);
-                            model.running.push((job, slot));
-                            Some(SlotAssignment { job, slot, payload: job.0 })
-                        }
-                        _ => None,
-                    };
-                    prop_assert_eq!(started, expected);
-                }
+                Step::Start => prop_assert_eq!(scheduler.start_next(), model.start()),
                 Step::Finish(index) => if !model.running.is_empty() {
-                    let (job, slot) = model.running.remove(index % model.running.len());
-                    prop_assert_eq!(scheduler.finished(job), Some(slot));
+                    let (job, taken, _) = model.running.remove(index % model.running.len());
+                    prop_assert_eq!(scheduler.finished(job), Some(taken[0]));
                     prop_assert_eq!(scheduler.finished(job), None);
                 },
                 Step::Withdraw(number) => {
                     let job = JobId(number % (jobs + 1));
-                    let expected = if model.waiting.iter().any(|(waiting, _)| *waiting == job) {
-                        model.waiting.retain(|(waiting, _)| *waiting != job);
+                    let expected = if model.waiting.iter().any(|(waiting, ..)| *waiting == job) {
+                        model.waiting.retain(|(waiting, ..)| *waiting != job);
                         WithdrawResult::FromQueue(job.0)
                     } else {
-                        match model.running.iter().find(|(running, _)| *running == job) {
-                            Some(&(_, slot)) => WithdrawResult::StillRunning { slot },
+                        match model.running.iter().find(|(running, ..)| *running == job) {
+                            Some((_, taken, _)) => WithdrawResult::StillRunning { slot: taken[0] },
                             None => WithdrawResult::Unknown,
                         }
                     };
@@ -112,9 +205,33 @@ proptest! {
                     model.held = false;
                 }
             }
+            model.check();
             prop_assert_eq!(scheduler.queued(), model.waiting.len());
             prop_assert_eq!(scheduler.running(), model.running.len());
+            let taken = model.running.iter().map(|(_, taken, _)| taken.len());
+            prop_assert_eq!(scheduler.busy_slots() as usize, taken.sum::<usize>());
         }
+    }
+
+    /// No job starves, whatever it needs: one after another, all of them run.
+    #[test]
+    fn every_job_runs_when_no_more_arrive(
+        slots in 1u32..6,
+        memory_max in prop::option::of(Just(MEMORY_MAX)),
+        jobs in prop::collection::vec((rank(), needs()), 0..60),
+    ) {
+        let mut scheduler = SlotScheduler::new(slots).with_memory(memory_max);
+        for (number, (rank, needs)) in jobs.iter().enumerate() {
+            scheduler.enqueue_with_needs(JobId(number as u64), *rank, needs, ()).unwrap();
+        }
+        let mut running = std::collections::VecDeque::new();
+        for _ in 0..jobs.len() {
+            running.extend(std::iter::from_fn(|| scheduler.start_next()));
+            let ended = running.pop_front().expect("a job runs while one waits");
+            prop_assert_eq!(scheduler.finished(ended.job), Some(ended.slot));
+        }
+        prop_assert_eq!((scheduler.queued(), scheduler.running()), (0, 0));
+        prop_assert_eq!(scheduler.busy_slots(), 0);
     }
 
     /// Queue keys are packed priorities: the higher priority's key comes first.
@@ -191,4 +308,71 @@ fn a_job_is_taken_once() {
     let again = scheduler.enqueue(JobId(7), rank, ());
     assert_eq!(again, Err(DuplicateJobError(JobId(7))));
     assert_eq!(scheduler.queued(), 1);
+}
+
+fn grouped(number: u8) -> JobNeeds {
+    JobNeeds {
+        group: Some(group(number)),
+        ..JobNeeds::default()
+    }
+}
+
+fn of_weight(weight: u32) -> JobNeeds {
+    JobNeeds {
+        weight: NonZeroU32::new(weight).unwrap(),
+        ..JobNeeds::default()
+    }
+}
+
+/// Enqueues jobs of equal priority, numbered from 0.
+fn scheduler_of(slots: u32, jobs: &[JobNeeds]) -> SlotScheduler<()> {
+    let mut scheduler = SlotScheduler::new(slots);
+    for (number, needs) in jobs.iter().enumerate() {
+        let (job, rank) = (JobId(number as u64), JobPriority::default());
+        scheduler.enqueue_with_needs(job, rank, needs, ()).unwrap();
+    }
+    scheduler
+}
+
+fn started(scheduler: &mut SlotScheduler<()>) -> Vec<(u64, u32)> {
+    std::iter::from_fn(|| scheduler.start_next())
+        .map(|start| (start.job.0, start.slot))
+        .collect()
+}
+
+#[test]
+fn a_full_group_is_passed_over_and_keeps_its_place() {
+    let plain = JobNeeds::default();
+    let jobs = [grouped(0), grouped(0), plain.clone(), plain];
+    let mut scheduler = scheduler_of(2, &jobs);
+    assert_eq!(started(&mut scheduler), [(0, 0), (2, 1)]);
+    scheduler.finished(JobId(0));
+    assert_eq!(started(&mut scheduler), [(1, 0)]);
+}
+
+#[test]
+fn a_wide_job_waits_for_its_slots_and_nothing_overtakes_it() {
+    let plain = JobNeeds::default();
+    let mut scheduler = scheduler_of(3, &[plain.clone(), of_weight(3), plain.clone(), plain]);
+    assert_eq!(started(&mut scheduler), [(0, 0)]);
+    scheduler.finished(JobId(0));
+    assert_eq!(started(&mut scheduler), [(1, 0)]);
+    assert_eq!(scheduler.busy_slots(), 3);
+    scheduler.finished(JobId(1));
+    assert_eq!(started(&mut scheduler), [(2, 0), (3, 1)]);
+}
+
+/// A group whose jobs all wait costs no more than one of its jobs. With a scan of the queue for
+/// each decision, this test would not end.
+#[test]
+fn a_full_group_of_many_jobs_costs_nothing() {
+    let mut scheduler = scheduler_of(2, &vec![grouped(0); 20_000]);
+    assert_eq!(started(&mut scheduler), [(0, 0)]);
+    for job in 20_000..40_000 {
+        let rank = JobPriority::default();
+        scheduler.enqueue(JobId(job), rank, ()).unwrap();
+        assert_eq!(started(&mut scheduler), [(job, 1)]);
+        assert_eq!(scheduler.finished(JobId(job)), Some(1));
+    }
+    assert_eq!(scheduler.queued(), 19_999);
 }

@@ -37,6 +37,7 @@ const TEXTS: [(&str, TextClass); 24] = [
     ("DrainResponse.workers", TextClass::Name),
     ("Heartbeat.degraded", TextClass::People),
     ("Hello.name", TextClass::Name),
+    ("JobNeeds.group", TextClass::Name),
     ("JobResult.infrastructure", TextClass::People),
     ("Leaked.names", TextClass::People),
     ("Mount.device", TextClass::Value),

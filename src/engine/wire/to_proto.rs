@@ -21,7 +21,7 @@ use maelstrom_model::job::{
     OutputPipes, PrivilegeLevel, ProcessSpec, RootAccess, RootKind, SkeletonEntry, SkeletonKind,
     WhenForbidden,
 };
-use maelstrom_model::policy::StackDumpMethod;
+use maelstrom_model::policy::{JobNeeds, StackDumpMethod};
 
 /// Why a container is not portable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -248,6 +248,36 @@ pub fn stack_dump(method: StackDumpMethod) -> Option<v1::StackDump> {
     Some(v1::StackDump {
         method: Some(method),
     })
+}
+
+/// Converts what a job needs besides a slot; `None` if it needs nothing. The caller supplies the
+/// broker's number of the worker that the job avoids.
+pub fn needs(needs: &JobNeeds, avoided_worker: Option<u32>) -> Option<v1::JobNeeds> {
+    let JobNeeds {
+        group,
+        weight,
+        exclusive,
+        memory_bytes,
+        avoided_worker: _,
+        // Fields of the job's message.
+        own_variables: _,
+        stack_dump: _,
+    } = needs;
+    let group = group.as_ref();
+    let message = v1::JobNeeds {
+        group: group
+            .map(|group| group.name.to_string())
+            .unwrap_or_default(),
+        group_jobs_max: group.map_or(0, |group| group.jobs_max.get()),
+        weight: match weight.get() {
+            1 => 0,
+            weight => weight,
+        },
+        exclusive: *exclusive,
+        memory_bytes: memory_bytes.unwrap_or(0),
+        avoided_worker,
+    };
+    (message != v1::JobNeeds::default()).then_some(message)
 }
 
 /// Converts a digest.

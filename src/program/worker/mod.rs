@@ -23,6 +23,7 @@ use maelstrom_cluster::worker::event_loop::WorkerEvent;
 use maelstrom_cluster::worker::{Worker, WorkerConfig};
 use maelstrom_container::store::{Store, StoreOptions};
 use maelstrom_engine::cache_kind::CacheKind;
+use maelstrom_engine::local::MemoryBudget;
 use maelstrom_engine::run::signals;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::untrusted_text::clean;
@@ -113,6 +114,7 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         let connection = connect_later(broker, &security)?;
         let backend = local_backend(None, slots, &machine)?;
         let mut settings = WorkerConfig::new(name.clone(), random_name(), slots);
+        settings.memory_max = machine.memory_budget.map(MemoryBudget::bytes);
         settings.drain_timeout = offer.drain_timeout();
         settings.lent = lent;
         settings.allowed = offer.allow.iter().copied().map(Into::into).collect();

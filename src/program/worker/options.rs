@@ -10,7 +10,7 @@ use crate::program::help::short_help;
 use crate::program::logging::LogOptions;
 use maelstrom_cluster::worker::allowance::JobAllowance;
 use maelstrom_runners::sandbox::cluster::{
-    BROKER_VALUES, BrokerOptions, MachineOptions, SCRATCH_MEMORY,
+    BROKER_VALUES, BrokerOptions, MEMORY_BUDGET, MachineOptions, SCRATCH_MEMORY,
 };
 use maelstrom_spec::config::{ByteSize, ConfigOption, ConfigOptionKind, ConfigSchema};
 
@@ -33,6 +33,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
             ConfigOption::new("inline-limit", ConfigOptionKind::Size),
             ConfigOption::new("log-format", ConfigOptionKind::Text),
             SCRATCH_MEMORY,
+            MEMORY_BUDGET,
         ],
     ],
 };

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::help_order;
 use maelstrom_engine::run::message::{RepeatCount, RepeatPlan, RetryPlacement};
 
 /// How often tests run, and where retries run.
@@ -18,7 +17,7 @@ pub struct RepeatOptions {
         long,
         visible_alias = "loop",
         value_name = "N",
-        display_order = help_order::REPEAT
+        display_order = super::help_order::REPEAT
     )]
     pub repeat: Option<RepeatOption>,
 
@@ -27,16 +26,16 @@ pub struct RepeatOptions {
         long,
         value_name = "TIME",
         value_parser = duration,
-        display_order = help_order::REPEAT
+        display_order = super::help_order::REPEAT
     )]
     pub repeat_for: Option<Duration>,
 
     /// Repeat the tests until one fails
-    #[arg(long, display_order = help_order::REPEAT)]
+    #[arg(long, display_order = super::help_order::REPEAT)]
     pub until_fail: bool,
 
     /// Run each retry while no other test runs on the same machine
-    #[arg(long, display_order = help_order::REPEAT)]
+    #[arg(long, display_order = super::help_order::REPEAT)]
     pub retry_alone: bool,
 }
 

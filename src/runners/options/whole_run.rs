@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::help_order;
+/// The position in the help text, after the other options about a run.
+const ORDER: usize = 1310;
 
 /// The options about a run as a whole.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -17,13 +18,13 @@ pub struct WholeRunOptions {
         visible_alias = "global-timeout",
         value_name = "DURATION",
         value_parser = duration,
-        display_order = help_order::STOP_AFTER + 4
+        display_order = ORDER
     )]
     run_timeout: Option<Duration>,
 
     /// Tell each test the id of the run and its slot in environment variables; their values differ
     /// from run to run
-    #[arg(long, display_order = help_order::STOP_AFTER + 5)]
+    #[arg(long, display_order = ORDER + 1)]
     run_variables: bool,
 }
 

@@ -432,7 +432,7 @@ mod tests {
     #[test]
     fn a_refused_flag_says_what_to_use() {
         for (flag, instead) in [
-            ("--pdb", "maelstrom-run"),
+            ("--pdb", "--tty NODEID -- --pdb"),
             ("--lfnf=none", "--no-tests=pass"),
         ] {
             let words = ["x", flag].map(OsString::from);

@@ -221,8 +221,8 @@ pub static XDIST: PeerTool = PeerTool {
 };
 
 const PRINTS: &str = "it runs no test; use `python -m pytest` for that";
-const DEBUG: &str = "tests have no terminal; use `python -m pytest --pdb NODEID`, or run the test, \
-                     and then the `maelstrom-run --job … --tty` that its failure shows";
+const DEBUG: &str = "tests have no terminal; use `--tty NODEID -- --pdb` (or `-- --trace`), which \
+                     runs one test on yours";
 const RUNNING: &str = "the same; tests that are running still finish";
 const HISTORY: &str = "the same as `--failed`, by Maelstrom's own history of runs";
 const ORDER: &str = "new and failed tests run first anyway";

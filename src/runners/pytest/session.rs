@@ -35,8 +35,7 @@ fn instead(option: &str) -> &'static str {
              pytest itself"
         }
         "--pdb" | "--trace" => {
-            "a failure's last line says how to look around in its container; to debug, run pytest \
-             itself"
+            "`--tty NODEID -- --pdb` runs one test on the terminal, in its container"
         }
         "--last-failed" => "name it on the command line, or use --failed",
         _ => "run pytest itself for that",
@@ -57,6 +56,8 @@ const RUN_NOTHING: [&str; 5] = [
 pub struct KnownSettings {
     /// Whether only the tests that failed in the last run are selected.
     pub failed_only: bool,
+    /// Whether one test runs on the terminal.
+    pub is_attended: bool,
 }
 
 /// Returns the effects of these options. Returns an error for options that run no tests or run them
@@ -88,6 +89,7 @@ pub fn session_settings(
                 "run pytest itself to measure coverage",
             )),
             "--last-failed" if known.failed_only => {}
+            "--pdb" | "--trace" if known.is_attended => {}
             _ if *typed || RUN_NOTHING.contains(&option.as_str()) => {
                 return Err(PytestError::Session {
                     option: option.clone(),
@@ -141,7 +143,10 @@ mod tests {
     }
 
     fn settings(option: SessionOption) -> Result<SessionSettings, PytestError> {
-        let known = KnownSettings { failed_only: false };
+        let known = KnownSettings {
+            failed_only: false,
+            is_attended: false,
+        };
         session_settings(&[option], known)
     }
 
@@ -176,7 +181,12 @@ mod tests {
                 .notices;
             assert!(notices[0].text.starts_with(option));
         }
-        let failed = KnownSettings { failed_only: true };
+        let failed = KnownSettings {
+            failed_only: true,
+            is_attended: true,
+        };
+        let debugged = [session_option("--pdb", "True", true)];
+        assert!(session_settings(&debugged, failed).is_ok());
         let last = [session_option("--last-failed", "True", false)];
         assert!(session_settings(&last, failed).unwrap().notices.is_empty());
     }

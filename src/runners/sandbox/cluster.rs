@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use maelstrom_engine::local::ScratchMemory;
+use maelstrom_engine::local::MemoryBudget;
 use maelstrom_spec::config::{Address, ConfigOption, ConfigOptionKind};
 use maelstrom_wire::connection::ClientSecurity;
 
@@ -22,15 +22,19 @@ pub const BROKER_VALUES: [ConfigOption; 6] = [
 
 /// The options that [`RunnerClusterOptions`] adds to [`BROKER_VALUES`] for configuration files and
 /// environment variables.
-pub const CLUSTER_VALUES: [ConfigOption; 3] = [
+pub const CLUSTER_VALUES: [ConfigOption; 4] = [
     ConfigOption::new("local-slots", ConfigOptionKind::Number),
     ConfigOption::new("forward-environment", ConfigOptionKind::List),
     SCRATCH_MEMORY,
+    MEMORY_BUDGET,
 ];
 
-/// The option in [`MachineOptions`] for configuration files and environment variables.
+/// The first option in [`MachineOptions`] for configuration files and environment variables.
 pub const SCRATCH_MEMORY: ConfigOption =
     ConfigOption::new("scratch-memory", ConfigOptionKind::Text);
+
+/// The second option in [`MachineOptions`] for configuration files and environment variables.
+pub const MEMORY_BUDGET: ConfigOption = ConfigOption::new("memory-budget", ConfigOptionKind::Text);
 
 /// Options for running jobs on a cluster in addition to, or instead of, this machine.
 #[derive(Clone, Debug, Default, Args)]
@@ -62,7 +66,12 @@ pub struct MachineOptions {
     /// Maximum memory for all files that jobs write: a size, or a percentage of the machine's
     /// memory [default: 50%]
     #[arg(long, value_name = "SIZE")]
-    pub scratch_memory: Option<ScratchMemory>,
+    pub scratch_memory: Option<MemoryBudget>,
+
+    /// Start jobs only while the memory that running jobs are known to need fits into this: a size,
+    /// or a percentage of the machine's memory [default: no limit]
+    #[arg(long, value_name = "SIZE")]
+    pub memory_budget: Option<MemoryBudget>,
 }
 
 /// The broker's address and the credentials for it.

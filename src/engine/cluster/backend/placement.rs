@@ -7,9 +7,13 @@
 //!
 //! A job that the cluster cannot start, for example because no worker provides what it needs, comes
 //! back and runs locally.
+//!
+//! No more jobs of a group leave the queue than may run at a time: on either side they would be in
+//! the way of others.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
+use maelstrom_engine::schedule::groups::{GroupNumber, GroupedQueue};
 use maelstrom_model::backend::{JobId, JobPriority};
 use maelstrom_model::job::Job;
 use maelstrom_model::priority::QueueKey;
@@ -21,8 +25,10 @@ const AWAY_PER_SLOT: usize = 3;
 /// The portable jobs that wait or run, and the number of free local slots.
 pub(super) struct PlacementQueue {
     local_slots: usize,
-    waiting: BTreeMap<QueueKey, (JobId, Job, JobPriority)>,
-    turns: HashMap<JobId, QueueKey>,
+    waiting: GroupedQueue<(JobId, Job, JobPriority)>,
+    turns: HashMap<JobId, (QueueKey, Option<GroupNumber>)>,
+    /// The groups of the jobs that have left the queue and are not over.
+    groups: HashMap<JobId, GroupNumber>,
     arrivals: u64,
     here: HashSet<JobId>,
     away: HashMap<JobId, ClusterJob>,
@@ -47,8 +53,9 @@ impl PlacementQueue {
     pub(super) fn new(local_slots: u32) -> PlacementQueue {
         PlacementQueue {
             local_slots: local_slots as usize,
-            waiting: BTreeMap::new(),
+            waiting: GroupedQueue::default(),
             turns: HashMap::new(),
+            groups: HashMap::new(),
             arrivals: 0,
             here: HashSet::new(),
             away: HashMap::new(),
@@ -59,8 +66,9 @@ impl PlacementQueue {
     pub(super) fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         let turn = QueueKey::new(rank, self.arrivals);
         self.arrivals += 1;
-        self.turns.insert(id, turn);
-        self.waiting.insert(turn, (id, job, rank));
+        let group = job.needs.group.clone();
+        let group = self.waiting.insert(turn, group.as_ref(), (id, job, rank));
+        self.turns.insert(id, (turn, group));
     }
 
     /// Returns the next job that has room somewhere, given the cluster's number of slots.
@@ -71,8 +79,12 @@ impl PlacementQueue {
         if !is_free_here && !is_free_away {
             return None;
         }
-        let (_, (id, job, rank)) = self.waiting.pop_first()?;
+        let next = self.waiting.start_first()?;
+        let (id, job, rank) = next.item;
         self.turns.remove(&id);
+        if let Some(group) = next.group {
+            self.groups.insert(id, group);
+        }
         Some(match is_free_here {
             // The job starts at once, without any transfer.
             true => {
@@ -94,7 +106,7 @@ impl PlacementQueue {
             *away = ClusterJob::Settled;
         }
         let turn = self.turns.remove(&id);
-        turn.is_some_and(|turn| self.waiting.remove(&turn).is_some())
+        turn.is_some_and(|(turn, group)| self.waiting.remove(turn, group).is_some())
     }
 
     /// Handles the start of a job on the cluster.
@@ -107,6 +119,7 @@ impl PlacementQueue {
     /// Handles the end of a job on the cluster.
     pub(super) fn finished_remote(&mut self, id: JobId) {
         self.away.remove(&id);
+        self.leave_group(id);
     }
 
     /// Takes back a job that the cluster could not run, unless it has started there.
@@ -116,13 +129,23 @@ impl PlacementQueue {
                 self.here.insert(id);
                 Some((*job, rank))
             }
-            ClusterJob::Settled => None,
+            ClusterJob::Settled => {
+                self.leave_group(id);
+                None
+            }
         }
     }
 
     /// Handles the end of a local job.
     pub(super) fn finished_local(&mut self, id: JobId) {
         self.here.remove(&id);
+        self.leave_group(id);
+    }
+
+    fn leave_group(&mut self, id: JobId) {
+        if let Some(group) = self.groups.remove(&id) {
+            self.waiting.ended(group);
+        }
     }
 
     /// Counts a job that is not portable, and so runs locally.
@@ -135,6 +158,7 @@ impl PlacementQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
     use std::path::Path;
     use std::sync::Arc;
     use std::time::Duration;
@@ -144,6 +168,7 @@ mod tests {
         ContainerSpec, JobInputs, NetworkMode, OutputPipes, PlacementConstraint, PrivilegeLevel,
         ProcessSpec, RootKind,
     };
+    use maelstrom_model::policy::JobGroup;
 
     fn job() -> Job {
         Job {
@@ -250,6 +275,30 @@ mod tests {
         assert_eq!(taken(&mut sharing, 0), []);
         sharing.finished_local(JobId(3));
         assert_eq!(taken(&mut sharing, 0), [("here", 4)]);
+    }
+
+    #[test]
+    fn a_group_has_no_more_jobs_on_both_sides_than_may_run() {
+        let mut sharing = PlacementQueue::new(1);
+        let group = JobGroup {
+            name: "database".into(),
+            jobs_max: NonZeroU32::new(2).unwrap(),
+        };
+        for id in 0..6 {
+            let mut job = job();
+            job.needs.group = (id < 4).then(|| group.clone());
+            sharing.submit(JobId(id), job, JobPriority::default());
+        }
+        let first = [("here", 0), ("away", 1), ("away", 4), ("away", 5)];
+        assert_eq!(taken(&mut sharing, 2), first);
+        // It goes on here, so its place is not free.
+        assert!(sharing.take_back(JobId(1)).is_some());
+        assert_eq!(taken(&mut sharing, 2), []);
+        sharing.finished_local(JobId(0));
+        assert_eq!(taken(&mut sharing, 2), [("away", 2)]);
+        assert!(sharing.cancel(JobId(3)));
+        sharing.finished_remote(JobId(2));
+        assert_eq!(taken(&mut sharing, 2), []);
     }
 
     #[test]

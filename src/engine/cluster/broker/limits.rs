@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use maelstrom_wire::v1;
+use maelstrom_wire::{from_proto, v1};
 
 /// A resource that is counted per client, so that only a client that takes too much is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -299,6 +299,8 @@ pub fn job(job: &v1::Job) -> Result<(), String> {
             job.id, job.priority
         ));
     }
+    let needs = from_proto::job::needs(job);
+    needs.map_err(|error| format!("job {}: {error}", job.id))?;
     Ok(())
 }
 

@@ -4,36 +4,29 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::RunDriver;
 use crate::run::machine::RunState;
 use crate::run::message::RunInput;
-use crate::run::signals::TerminationSignal;
-use maelstrom_model::backend::Backend;
 use maelstrom_model::event::{EventKind, NoticeSeverity, UiCommand, UserNotice};
-use maelstrom_model::framework::Framework;
 
-impl<F: Framework, B: Backend> RunDriver<'_, F, B> {
-    /// Cancels the run, or kills its tests if it is cancelled already.
-    pub(super) fn interrupt(&mut self, interrupt: TerminationSignal) {
-        tracing::debug!(?interrupt, "the run is to end");
-        match self.machine.state() {
-            RunState::Open | RunState::Closed => {
-                self.handle_input(RunInput::Command(UiCommand::Cancel))
-            }
-            RunState::Stopping | RunState::Killing => {
-                self.handle_input(RunInput::Command(UiCommand::Kill))
-            }
-            RunState::Idle | RunState::Over => {}
-        }
-        self.handle_input(RunInput::Command(UiCommand::Leave));
-    }
+/// Returns the inputs that a termination signal stands for: the run is cancelled, and if it is
+/// cancelled already, its tests are killed.
+pub(super) fn inputs_of_signal(state: RunState) -> Vec<RunInput> {
+    let command = match state {
+        RunState::Open | RunState::Closed => Some(UiCommand::Cancel),
+        RunState::Stopping | RunState::Killing => Some(UiCommand::Kill),
+        RunState::Idle | RunState::Over => None,
+    };
+    let commands = command.into_iter().chain([UiCommand::Leave]);
+    commands.map(RunInput::Command).collect()
+}
 
-    /// Cancels the run because of its time limit.
-    pub(super) fn stop_for_limit(&mut self, notice: UserNotice) {
-        self.handle_input(RunInput::Fact(EventKind::Notice(notice)));
-        self.handle_input(RunInput::Command(UiCommand::Cancel));
-        self.handle_input(RunInput::Command(UiCommand::Leave));
-    }
+/// Returns the inputs that cancel the run because of its time limit.
+pub(super) fn inputs_of_limit(notice: UserNotice) -> [RunInput; 3] {
+    [
+        RunInput::Fact(EventKind::Notice(notice)),
+        RunInput::Command(UiCommand::Cancel),
+        RunInput::Command(UiCommand::Leave),
+    ]
 }
 
 /// A run's limit, which is reached at most once.

@@ -46,7 +46,7 @@ use maelstrom_model::framework::{DiscoverySummary, Framework, ParsedOutput};
 use maelstrom_model::ids::{Attempt, RunId, TestId};
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
 
-use self::interruption::RunLimit;
+use self::interruption::{RunLimit, inputs_of_limit, inputs_of_signal};
 pub use self::setup::RunSetup;
 
 /// How long the backend may take to remove its containers at the end of the run. Containers that
@@ -112,8 +112,11 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
         let alarm = driver.alarm();
         tokio::select! {
             biased;
-            Some(interrupt) = interrupts.recv() => driver.interrupt(interrupt),
-            notice = limit.reached() => driver.stop_for_limit(notice),
+            Some(interrupt) = interrupts.recv() => {
+                tracing::debug!(?interrupt, "the run is to end");
+                driver.handle_inputs(inputs_of_signal(driver.machine.state()));
+            }
+            notice = limit.reached() => driver.handle_inputs(inputs_of_limit(notice)),
             // A closed channel is always ready: without the condition, the loop would never wait
             // again.
             command = commands.recv(), if watched == UiPresence::Yes => {
@@ -221,30 +224,27 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
         }
     }
 
+    fn handle_inputs(&mut self, inputs: impl IntoIterator<Item = RunInput>) {
+        for input in inputs {
+            self.handle_input(input);
+        }
+    }
+
     async fn next_of_backend(&mut self) -> BackendEvent {
         self.outlet.ready().await;
         self.backend.next().await
     }
 
     fn submit(&mut self, id: JobId, mut job: Job, rank: JobPriority) {
-        let member = match JobRole::of(id) {
-            JobRole::Attempt(test, _) => {
-                let key = self.machine.key(test);
-                key.and_then(|key| self.framework.together(key))
+        if let JobRole::Attempt(test, _) = JobRole::of(id)
+            && let Some(key) = self.machine.key(test)
+        {
+            if let Some(member) = self.framework.together(key) {
+                return self.backend.submit_member(id, member, job, rank);
             }
-            JobRole::Helper(_) => None,
-        };
-        match member {
-            Some(member) => self.backend.submit_member(id, member, job, rank),
-            None => {
-                if let JobRole::Attempt(test, _) = JobRole::of(id)
-                    && let Some(key) = self.machine.key(test)
-                {
-                    variables::add(&mut job, key, self.told_run);
-                }
-                self.backend.submit(id, job, rank);
-            }
+            variables::add(&mut job, key, self.told_run);
         }
+        self.backend.submit(id, job, rank);
     }
 
     fn on_backend_event(&mut self, event: BackendEvent) {

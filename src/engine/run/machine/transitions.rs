@@ -98,7 +98,7 @@ impl RunStateMachine {
 
     /// Emits output of a test that is only reported, not run. It comes before the end of the
     /// attempt, which assigns the attempt's number, so that number is needed here already.
-    fn output_unrun(&mut self, test: TestId, stream: OutputStream, bytes: Vec<u8>) {
+    pub(super) fn output_unrun(&mut self, test: TestId, stream: OutputStream, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }

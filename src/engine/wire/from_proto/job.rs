@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,11 @@ use super::container::{ContentSource, sources};
 use super::{absolute, optional_duration, output_pipes, string, unknown};
 use maelstrom_container::message::{DiscardedFiles, LEAKED_NAMES_MAX};
 use maelstrom_model::backend::JobPriority;
+use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{
     ExitStatus, JobOutcome, JobResult, LeakedProcesses, OutputPipes, ProcessSpec, ResourceUsage,
 };
-use maelstrom_model::policy::StackDumpMethod;
+use maelstrom_model::policy::{JobGroup, JobNeeds, StackDumpMethod};
 
 /// The common part of many jobs. The container is kept as a message; convert it with
 /// [`super::container::container`].
@@ -69,6 +71,8 @@ pub struct JobOrder {
     pub own_variables: Vec<(OsString, OsString)>,
     /// How it shows what its threads do before it is stopped for its timeout.
     pub stack_dump: StackDumpMethod,
+    /// What the job needs besides a slot. The avoided worker has the broker's number.
+    pub needs: JobNeeds,
 }
 
 /// Converts a template.
@@ -157,6 +161,7 @@ pub fn job(message: &v1::Job, template: &TemplateSpec) -> Result<JobOrder, WireE
         output: output_pipes(message.output)?,
         own_variables: own_variables.into_iter().collect(),
         stack_dump: stack_dump(message.stack_dump.as_ref())?,
+        needs: needs(message)?,
     })
 }
 
@@ -169,6 +174,35 @@ pub fn rank(message: &v1::Job) -> Result<JobPriority, WireError> {
     Ok(JobPriority {
         priority,
         estimate: optional_duration(message.estimate.as_ref())?,
+    })
+}
+
+/// Converts what a job needs besides a slot.
+pub fn needs(message: &v1::Job) -> Result<JobNeeds, WireError> {
+    let Some(needs) = &message.needs else {
+        return Ok(JobNeeds::default());
+    };
+    let group = match needs.group.as_str() {
+        "" => None,
+        name => {
+            if limits::name(name).is_err() {
+                let expected = "at most 256 bytes without control characters";
+                return Err(WireError::invalid("group", name.as_bytes(), expected));
+            }
+            let jobs_max = NonZeroU32::new(needs.group_jobs_max);
+            let jobs_max = jobs_max.ok_or(WireError::Missing {
+                what: "maximum of the group",
+            })?;
+            let name = Arc::from(name);
+            Some(JobGroup { name, jobs_max })
+        }
+    };
+    Ok(JobNeeds {
+        group,
+        weight: NonZeroU32::new(needs.weight).unwrap_or(NonZeroU32::MIN),
+        exclusive: needs.exclusive,
+        memory_bytes: (needs.memory_bytes > 0).then_some(needs.memory_bytes),
+        avoided_worker: needs.avoided_worker.map(WorkerId),
     })
 }
 

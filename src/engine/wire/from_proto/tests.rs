@@ -5,10 +5,12 @@ use prost::Message;
 
 use super::super::error::WireError;
 use super::super::limits::{LAYERS_MAX, MOUNTS_MAX, VARIABLES_MAX};
-use super::super::v1;
+use super::super::{to_proto, v1};
 use super::container::ExecutePermission;
 use super::*;
+use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{ExitStatus, JobOutcome, MountKind, NetworkMode, RootAccess, RootKind};
+use maelstrom_model::policy::JobNeeds;
 
 fn content(text: &str) -> v1::Digest {
     let digest = maelstrom_container::digest::Digest::of(text.as_bytes());
@@ -100,7 +102,32 @@ fn sound_job() -> v1::Job {
         estimate: None,
         output: v1::OutputPipes::Joined.into(),
         stack_dump: None,
+        needs: Some(v1::JobNeeds {
+            group: "database".to_owned(),
+            group_jobs_max: 2,
+            weight: 3,
+            exclusive: true,
+            memory_bytes: 1 << 30,
+            avoided_worker: Some(0),
+        }),
     }
+}
+
+/// A field that a peer does not know, or does not send, has the meaning of an ordinary job.
+#[test]
+fn needs_are_the_same_on_both_sides_and_none_without_the_message() {
+    let sound = sound_job();
+    let there = job::needs(&sound).unwrap();
+    assert_eq!(to_proto::needs(&there, Some(0)), sound.needs);
+    assert_eq!(there.avoided_worker, Some(WorkerId(0)));
+    let none = [None, Some(v1::JobNeeds::default())];
+    for none in none.map(|needs| v1::Job {
+        needs,
+        ..sound_job()
+    }) {
+        assert_eq!(job::needs(&none).unwrap(), JobNeeds::default());
+    }
+    assert_eq!(to_proto::needs(&JobNeeds::default(), None), None);
 }
 
 #[test]
@@ -268,6 +295,8 @@ fn what_breaks_a_rule_of_jobs_is_refused_by_name() {
         refused(|job| job.arguments.push(b"\0".as_slice().into())),
         refused(|job| job.arguments = vec![vec![b'x'; 100_000].into(); 30]),
         refused(|job| job.priority = 128),
+        refused(|job| job.needs.as_mut().unwrap().group_jobs_max = 0),
+        refused(|job| job.needs.as_mut().unwrap().group = "a\x1b[2J".to_owned()),
         refused(|job| {
             job.timeout = Some(prost_types::Duration {
                 seconds: -1,

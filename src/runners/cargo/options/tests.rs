@@ -254,7 +254,7 @@ fn what_cannot_mean_the_same_is_refused_with_what_to_use() {
       help: put all names after `--`
     `--logfile` (after `--`) is not supported
       help: the file would be thrown away with the container; use `--junit FILE` or `--record FILE` before `--`
-    invalid filterset: unknown predicate `tests`: expected `test`, `package`, `deps`, `rdeps`, `kind`, `binary`, `binary_id`, `platform`, `all`, `none` or `default`
+    invalid filterset: unknown predicate `tests`: expected `test`, `package`, `deps`, `rdeps`, `kind`, `binary`, `binary_id`, `platform`, `status`, `all`, `none` or `default`
       tests(a)
       ^^^^^
       help: did you mean `test`?

@@ -152,7 +152,7 @@ fn what_makes_no_sense_is_refused_with_advice() {
     `-c` is a flag of `go test` and takes no value | use `--config-file FILE`
     `--strict` needs a container, and `--isolation=process` gives none | 
     the value of `-run` can't be used | 
-    invalid filter pattern: unknown word `nonsense`: expected `all`, `any`, `true`, `none`, `false`, `name`, `package_import_path`, `package_path` or `package_name` |
+    invalid filter pattern: unknown word `nonsense`: expected `all`, `any`, `true`, `none`, `false`, `failed`, `flaky`, `slow`, `new`, `name`, `package_import_path`, `package_path` or `package_name` |
     ");
 }
 

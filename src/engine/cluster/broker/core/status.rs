@@ -28,12 +28,12 @@ impl BrokerCore {
         let held: HashMap<_, _> = scheduler
             .workers
             .iter()
-            .map(|worker| (worker.worker, worker.leases))
+            .map(|worker| (worker.worker, worker.slots_taken))
             .collect();
         let workers = self.workers.listed().into_iter().map(|mut worker| {
             // More recent than the worker's report, and consistent with the jobs above.
-            let leases = held.get(&WorkerId(worker.id)).copied().unwrap_or_default();
-            worker.busy = u32::try_from(leases).map_or(worker.slots, |it| it.min(worker.slots));
+            let taken = held.get(&WorkerId(worker.id)).copied().unwrap_or_default();
+            worker.busy = u32::try_from(taken).map_or(worker.slots, |it| it.min(worker.slots));
             worker
         });
         let workers: Vec<v1::Worker> = workers.collect();

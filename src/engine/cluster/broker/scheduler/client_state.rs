@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{BrokerInstant, FencingToken, SchedulingClass};
+use super::{BrokerInstant, FencingToken, SchedulingClass, WorkerNeeds};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::priority::QueueKey;
@@ -32,6 +32,14 @@ pub(super) struct ScheduledJob {
     pub(super) kind: SchedulingClass,
 }
 
+/// The needs of a job that needs more than any worker with a free slot. Most jobs have none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SpecialNeeds {
+    pub(super) needs: WorkerNeeds,
+    /// How long the job waits for another worker than the one that it avoids.
+    pub(super) patience_ms: u64,
+}
+
 /// The failed attempts of a job. Most jobs have none.
 #[derive(Debug, Default)]
 pub(super) struct RetryState {
@@ -41,7 +49,7 @@ pub(super) struct RetryState {
     pub(super) returns: u32,
     /// The time when it returns to the queue; `None` unless it is delayed.
     pub(super) due: Option<BrokerInstant>,
-    /// The time until which it waits for a worker that has not failed it.
+    /// The time until which it waits for a worker that has not failed it, and that it does not avoid.
     pub(super) patient_until: BrokerInstant,
 }
 

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::client_state::{ClientPresence, RetryState, ScheduledClient, ScheduledJob};
+use super::client_state::{
+    ClientPresence, RetryState, ScheduledClient, ScheduledJob, SpecialNeeds,
+};
 use super::lease_state::ClientIntent;
 use super::{
     BrokerInstant, CancelOutcome, ClientAdmission, ClientId, InputAvailability, InputsId,
     JobDemand, JobKey, JobScheduler, Lease, SubmitError, SubmitOutcome,
 };
 use maelstrom_model::backend::JobId;
+use maelstrom_model::ids::WorkerId;
 use maelstrom_model::priority::QueueKey;
 
 impl JobScheduler {
@@ -68,6 +71,12 @@ impl JobScheduler {
                 self.delayed.remove(&(due, key));
             }
         }
+        let of_client = self.special.range(first..).map(|(key, _)| *key);
+        let of_client = of_client.take_while(|key| key.client == client);
+        let waiting: Vec<JobKey> = of_client.filter(|key| !is_leased(key)).collect();
+        for key in waiting {
+            self.special.remove(&key);
+        }
         let left: Vec<JobId> = entry.jobs.keys().copied().collect();
         let gone = before - left.len();
         self.unfinished -= gone;
@@ -122,6 +131,17 @@ impl JobScheduler {
         self.arrivals += 1;
         self.unfinished += 1;
         self.counters.submitted += 1;
+        let needs = demand.needs;
+        if needs.is_wide() || needs.avoided.is_some() {
+            let estimate = demand.rank.estimate;
+            let estimate_ms = estimate.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
+            let patience_ms = estimate_ms.unwrap_or(limits.patience_ms);
+            let special = SpecialNeeds { needs, patience_ms };
+            self.special.insert(key, special);
+        }
+        let group_max = needs.group_max.get();
+        self.queue
+            .group_joined(key.client, job.kind.group, group_max);
         self.queue.push(key, job.kind, job.turn);
         client.jobs.insert(key.job, job);
         Ok(SubmitOutcome::New)
@@ -191,6 +211,22 @@ impl JobScheduler {
         self.mishaps.get(&key)
     }
 
+    pub(super) fn special_of(&self, key: JobKey) -> Option<&SpecialNeeds> {
+        match self.special.is_empty() {
+            true => None,
+            false => self.special.get(&key),
+        }
+    }
+
+    /// Returns the number of slots that a job takes on a worker.
+    pub(super) fn slots_on(&self, key: JobKey, worker: WorkerId) -> u32 {
+        let Some(SpecialNeeds { needs, .. }) = self.special_of(key) else {
+            return 1;
+        };
+        let slots = self.workers.get(&worker).map(|worker| worker.offer.slots);
+        slots.map_or(1, |slots| needs.slots_on(slots))
+    }
+
     /// Returns the number of lost attempts at a job.
     pub(super) fn lost(&self, key: JobKey) -> u32 {
         let lost = self.mishaps_of(key).map_or(0, |mishaps| mishaps.lost.len());
@@ -233,10 +269,12 @@ impl JobScheduler {
         let Some(client) = self.clients.get_mut(&key.client) else {
             return;
         };
-        if client.jobs.remove(&key.job).is_some() {
+        if let Some(job) = client.jobs.remove(&key.job) {
             self.unfinished -= 1;
+            self.queue.group_left(key.client, job.kind.group);
         }
         self.mishaps.remove(&key);
+        self.special.remove(&key);
         match client.presence {
             ClientPresence::Here => self.remember(key),
             ClientPresence::Left if client.jobs.is_empty() => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::client_state::{RetryState, ScheduledClient};
+use super::client_state::{RetryState, ScheduledClient, SpecialNeeds};
 use super::counters::SchedulerCounters;
 use super::lease_state::LeaseState;
 use super::queue::FairQueue;
@@ -18,6 +18,7 @@ pub struct JobScheduler {
     pub(super) workers: BTreeMap<WorkerId, ScheduledWorker>,
     pub(super) leases: BTreeMap<JobKey, LeaseState>,
     pub(super) mishaps: BTreeMap<JobKey, RetryState>,
+    pub(super) special: BTreeMap<JobKey, SpecialNeeds>,
     pub(super) queue: FairQueue,
     /// Delayed jobs, by the time when they return to the queue.
     pub(super) delayed: BTreeSet<(BrokerInstant, JobKey)>,
@@ -42,6 +43,7 @@ impl JobScheduler {
             workers: BTreeMap::new(),
             leases: BTreeMap::new(),
             mishaps: BTreeMap::new(),
+            special: BTreeMap::new(),
             queue: FairQueue::new(limits),
             delayed: BTreeSet::new(),
             deadlines: BTreeSet::new(),

@@ -8,6 +8,8 @@ use maelstrom_model::ids::WorkerId;
 pub(super) struct LeaseState {
     pub(super) kind: SchedulingClass,
     pub(super) worker: WorkerId,
+    /// The number of its worker's slots that it takes.
+    pub(super) slots: u32,
     pub(super) fence: FencingToken,
     pub(super) started: Option<BrokerInstant>,
     pub(super) wish: ClientIntent,

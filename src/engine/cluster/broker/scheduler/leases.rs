@@ -124,9 +124,11 @@ impl JobScheduler {
         kind: SchedulingClass,
         started: Option<BrokerInstant>,
     ) {
+        let slots = self.slots_on(lease.key, lease.worker);
         let state = LeaseState {
             kind,
             worker: lease.worker,
+            slots,
             fence: lease.fence,
             started,
             wish: ClientIntent::Wanted,
@@ -138,7 +140,9 @@ impl JobScheduler {
         }
         if let Some(worker) = self.workers.get_mut(&lease.worker) {
             worker.leases.insert(lease.key);
+            worker.slots_taken += u64::from(slots);
         }
+        self.queue.group_leased(lease.key.client, kind.group);
         self.refresh(lease.worker);
     }
 
@@ -157,7 +161,9 @@ impl JobScheduler {
         self.old_fences.remove(&lease.fence);
         if let Some(worker) = self.workers.get_mut(&lease.worker) {
             worker.leases.remove(&key);
+            worker.slots_taken = worker.slots_taken.saturating_sub(lease.slots.into());
         }
+        self.queue.group_released(key.client, lease.kind.group);
         self.refresh(lease.worker);
         Some(lease)
     }

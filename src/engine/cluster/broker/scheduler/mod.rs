@@ -27,6 +27,10 @@
 //! - A worker never has more leases than its credit, nor more than its slots and
 //!   [`SchedulerLimits::prefetch_per_worker`].
 //! - A worker that drains, is silent or is gone gets no lease.
+//! - A group of a client never has more leases than its maximum, whichever workers hold them.
+//! - A worker whose leases take all of its slots gets a further one only as a prefetched one. A
+//!   lease that takes several slots counts as so many; the worker starts it once they are free, and
+//!   nothing that it got later before.
 //! - Jobs of one client are ordered by [`JobPriority`](maelstrom_model::priority::JobPriority),
 //!   then by arrival. Clients share slot time by weight (`queue::fair_share`). A job that cannot
 //!   start blocks no other.
@@ -62,10 +66,10 @@ pub use self::status::{
 };
 pub use self::types::{
     Architecture, AttemptResult, BrokerInstant, CancelOutcome, ClientAdmission, ClientId,
-    CreditOutcome, FencingToken, InputAvailability, InputLocality, InputsId, JobDemand, JobKey,
-    Lease, LeaseEvent, LeaseGrant, LeaseStatus, ReportDisposition, ResumePlan, RetrySchedule,
-    ReturnOutcome, SchedulingClass, SubmitError, SubmitOutcome, ToolboxId, ToolboxPresence,
-    ToolboxRegistration, WorkerCapacity,
+    CreditOutcome, FencingToken, GroupKey, InputAvailability, InputLocality, InputsId, JobDemand,
+    JobKey, Lease, LeaseEvent, LeaseGrant, LeaseStatus, ReportDisposition, ResumePlan,
+    RetrySchedule, ReturnOutcome, SchedulingClass, SubmitError, SubmitOutcome, ToolboxId,
+    ToolboxPresence, ToolboxRegistration, WorkerCapacity, WorkerNeeds,
 };
 
 impl JobScheduler {

@@ -103,8 +103,8 @@ impl JobScheduler {
         slots.map_or(0, |slots| cap(&self.limits, slots) as usize)
     }
 
-    /// Returns the class of a job without a lease, if this lease can be adopted: the job waits, and
-    /// its worker had it and has room for it. The holders of fences from before a restart are
+    /// Returns the class of a job without a lease, if this lease can be adopted: the job waits, its
+    /// worker had it and has room for it, and so has its group. The holders of fences from before a restart are
     /// unknown, so each of those is accepted once.
     fn adoptable(&self, lease: Lease) -> Option<SchedulingClass> {
         let job = self.job(lease.key)?;
@@ -115,6 +115,8 @@ impl JobScheduler {
                 .is_some_and(|mishaps| mishaps.lost.contains(&(lease.worker, lease.fence))),
         };
         let holds = self.workers.get(&lease.worker)?.leases.len();
-        (was_given && holds < self.room(lease.worker)).then_some(job.kind)
+        let has_room = holds < self.room(lease.worker)
+            && self.queue.has_group_room(lease.key.client, job.kind.group);
+        (was_given && has_room).then_some(job.kind)
     }
 }

@@ -59,6 +59,8 @@ pub struct WorkerStatus {
     pub slots: u32,
     /// The number of jobs that it holds, including prefetched ones.
     pub leases: usize,
+    /// The number of slots that these take.
+    pub slots_taken: u64,
     /// Whether the worker gets leases.
     pub state: WorkerAvailability,
 }
@@ -96,7 +98,7 @@ impl JobScheduler {
         let all: usize = clients.iter().map(|client| client.waiting).sum();
         let oldest = self.oldest_waiting();
         let serving = |worker: &&WorkerStatus| worker.state == WorkerAvailability::Serving;
-        let busy = |worker: &WorkerStatus| (worker.leases as u64).min(worker.slots.into());
+        let busy = |worker: &WorkerStatus| worker.slots_taken.min(worker.slots.into());
         SchedulerStatus {
             pools: self.pool_statuses(),
             queued: all - self.delayed.len(),
@@ -149,6 +151,7 @@ impl JobScheduler {
                 architecture: worker.offer.architecture,
                 slots: worker.offer.slots,
                 leases: worker.leases.len(),
+                slots_taken: worker.slots_taken,
                 state: match (worker.presence, worker.intake) {
                     (WorkerPresence::Here, DrainState::Open) => WorkerAvailability::Serving,
                     (WorkerPresence::Here, DrainState::Draining) => WorkerAvailability::Draining,

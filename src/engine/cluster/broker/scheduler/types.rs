@@ -1,6 +1,7 @@
 //! The scheduler's inputs and outputs: plain values, no behavior.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
@@ -84,6 +85,53 @@ pub struct SchedulingClass {
     pub toolbox: Option<ToolboxId>,
     /// The inputs that must be fetched before the job runs.
     pub inputs: InputsId,
+    /// The job's group, if any: jobs of a full group wait without blocking others.
+    pub group: Option<GroupKey>,
+}
+
+/// A group of jobs of one client, of which only a limited number are leased at a time. Clients have
+/// groups of their own: equal keys of two clients are different groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupKey(pub u64);
+
+/// What a job needs besides a worker of its class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerNeeds {
+    /// The maximum number of leases of the job's group. If the jobs of a group disagree, that of
+    /// the last one submitted applies.
+    pub group_max: NonZeroU32,
+    /// The number of slots that the job takes. More than its worker has means all of them.
+    pub weight: NonZeroU32,
+    /// Whether the job takes all slots of its worker.
+    pub exclusive: bool,
+    /// A worker that should not run the job if another one can.
+    pub avoided: Option<WorkerId>,
+}
+
+impl Default for WorkerNeeds {
+    fn default() -> WorkerNeeds {
+        WorkerNeeds {
+            group_max: NonZeroU32::MIN,
+            weight: NonZeroU32::MIN,
+            exclusive: false,
+            avoided: None,
+        }
+    }
+}
+
+impl WorkerNeeds {
+    /// Returns the number of slots that the job takes on a worker with this many.
+    pub(super) fn slots_on(&self, slots: u32) -> u32 {
+        match self.exclusive {
+            true => slots.max(1),
+            false => self.weight.get().min(slots.max(1)),
+        }
+    }
+
+    /// Returns whether the job may take more than one slot.
+    pub(super) fn is_wide(&self) -> bool {
+        self.exclusive || self.weight.get() > 1
+    }
 }
 
 /// A job's requirements.
@@ -91,8 +139,10 @@ pub struct SchedulingClass {
 pub struct JobDemand {
     /// Its priority among the jobs of its client.
     pub rank: JobPriority,
-    /// The workers on which it can run.
+    /// The workers on which it can run, and its group.
     pub kind: SchedulingClass,
+    /// What it needs besides.
+    pub needs: WorkerNeeds,
 }
 
 /// A worker's capacity.
@@ -183,7 +233,10 @@ pub enum SubmitError {
     UnknownClient,
     #[error("the run has {limit} unfinished jobs, which is the most that one run may have")]
     ClientFull { limit: usize },
-    #[error("the run's queued jobs have {limit} kinds of container, which is the most for one run")]
+    #[error(
+        "the run's queued jobs have {limit} kinds of container and group, which is the most for one \
+         run"
+    )]
     TooManyKinds { limit: usize },
     #[error("the broker has {limit} unfinished jobs, which is the most it takes")]
     BrokerFull { limit: usize },

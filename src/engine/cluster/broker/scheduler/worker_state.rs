@@ -14,6 +14,8 @@ pub(super) struct ScheduledWorker {
     pub(super) ceiling: u32,
     pub(super) deadline: Option<BrokerInstant>,
     pub(super) leases: BTreeSet<JobKey>,
+    /// The slots that its leases take, prefetched ones included.
+    pub(super) slots_taken: u64,
     pub(super) toolboxes: BTreeSet<ToolboxId>,
     pub(super) inputs: BTreeSet<InputsId>,
     /// The membership that the pools currently have.
@@ -63,6 +65,7 @@ impl ScheduledWorker {
             ceiling: 0,
             deadline: None,
             leases: BTreeSet::new(),
+            slots_taken: 0,
             toolboxes: BTreeSet::new(),
             inputs: BTreeSet::new(),
             told: PoolMembership::default(),
@@ -75,10 +78,11 @@ impl ScheduledWorker {
             return PoolMembership::default();
         }
         let slots = self.offer.slots;
-        let is_full = self.leases.len() >= self.ceiling as usize;
+        // The credit counts leases, and each takes at least a slot.
+        let is_full = self.slots_taken >= u64::from(self.ceiling);
         PoolMembership {
             slots: Some(slots),
-            load: (!is_full).then(|| WorkerLoad::new(self.leases.len(), slots)),
+            load: (!is_full).then(|| WorkerLoad::new(self.slots_taken, slots)),
         }
     }
 

@@ -27,6 +27,8 @@ pub struct WorkerConfig {
     pub instance: [u8; 16],
     /// The number of jobs that run at a time.
     pub slots: u32,
+    /// The memory that running jobs together are expected to take, in bytes, if it is limited.
+    pub memory_max: Option<u64>,
     /// How long running jobs may continue once the worker drains.
     pub drain_timeout: Duration,
     /// Host paths that jobs may mount.
@@ -54,6 +56,7 @@ impl WorkerConfig {
             name,
             instance,
             slots,
+            memory_max: None,
             drain_timeout: Duration::from_secs(300),
             lent: Vec::new(),
             private: Vec::new(),

@@ -132,14 +132,14 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         Ok(())
     }
 
-    /// Starts as many jobs as there are free slots.
+    /// Starts as many jobs as there is room for.
     fn start_jobs(&mut self) {
         if self.shelf.freed() == FreedTrees::Trees {
             // Trees that idle containers use may be evicted now.
             self.backend.files_changed();
         }
         let host = &self.settings.name;
-        while self.lost.is_none() && self.ledger.running() < self.settings.slots as usize {
+        while self.lost.is_none() {
             let readiness = |(known, _): &LeasePayload| known.readiness(host);
             let Some((fence, (known, order))) = self.ledger.start_next(readiness) else {
                 return;
@@ -159,10 +159,13 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 output: order.output,
                 placement: PlacementConstraint::Here,
                 grace: None,
+                // The broker counts the groups. The backend has room for the job, and gives it all of
+                // its slots.
                 needs: JobNeeds {
+                    group: None,
                     own_variables: order.own_variables,
                     stack_dump: order.stack_dump,
-                    ..JobNeeds::default()
+                    ..order.needs
                 },
             };
             let grace = order.grace.unwrap_or(GRACE_DEFAULT);
@@ -255,8 +258,7 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
     }
 
     fn beat(&mut self) {
-        let busy = u32::try_from(self.ledger.running()).unwrap_or(u32::MAX);
-        let heartbeat = self.health.heartbeat(busy);
+        let heartbeat = self.health.heartbeat(self.ledger.slots_taken());
         let credit = self.credit(&heartbeat.degraded);
         if let Some(before) = self.speech.credit_now(credit) {
             match heartbeat.degraded.as_str() {

@@ -154,7 +154,9 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 _,
             ) => self.ledger.return_at_once(fence, name),
             (WorkerLifecycle::Serving, Some(known), Ok(order)) => {
-                self.ledger.take_in(fence, name, (Rc::clone(&known), order))
+                let needs = order.needs.clone();
+                let payload = (Rc::clone(&known), order);
+                self.ledger.take_in(fence, name, &needs, payload)
             }
             (WorkerLifecycle::Serving, _, order) => {
                 let why = order.err().unwrap_or_default();

@@ -23,6 +23,7 @@ use crate::worker::template::{ReceivedTemplate, TemplateStore};
 use maelstrom_container::secrets::HostSecrets;
 use maelstrom_container::store::Store;
 use maelstrom_engine::run::signals::TerminationSignal;
+use maelstrom_engine::schedule::room::MachineRoom;
 use maelstrom_model::backend::BackendLost;
 use maelstrom_wire::from_proto::JobOrder;
 use maelstrom_wire::linger::LingerTimer;
@@ -82,8 +83,9 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
             )
             .allowing(settings.allowed.clone())
             .with_patience(settings.content_patience);
+        let room = MachineRoom::new(settings.slots).with_memory(settings.memory_max);
         Worker {
-            ledger: LeaseTable::new(cache.clone(), settings.output_bytes_max),
+            ledger: LeaseTable::new(cache.clone(), settings.output_bytes_max, room),
             health: WorkerHealth::new(cache, settings.disk_free_bytes_min, settings.vitals),
             shelf: Rc::new(shelf),
             line: BrokerConnection::new(dial, settings.instance),

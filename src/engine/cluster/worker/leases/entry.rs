@@ -2,6 +2,7 @@
 
 use crate::output_log::{OutputCursor, OutputLog};
 use maelstrom_container::message::DiscardedFiles;
+use maelstrom_engine::schedule::room::RoomShare;
 use maelstrom_model::job::{JobOutcome, JobResult};
 use maelstrom_wire::limits::TEXT_BYTES_MAX;
 
@@ -25,10 +26,14 @@ pub(super) struct LeaseEntry<T> {
 
 #[derive(Debug)]
 pub(super) enum LeaseStage<T> {
-    Waiting(T),
+    Waiting {
+        share: RoomShare,
+        payload: T,
+    },
     /// The backend has the job. Its slot is set once it is known.
     Running {
         slot: Option<u32>,
+        share: RoomShare,
         wish: EndDisposition,
         _inputs: T,
     },

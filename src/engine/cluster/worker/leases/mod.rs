@@ -11,6 +11,8 @@
 //! Invariants:
 //! - A lease has one end. Its reports are in order: its start, its output, its end.
 //! - The backend does not have a waiting lease, so it can be returned.
+//! - Running leases take no more slots and memory than there are. A ready lease that needs more than
+//!   is free starts before all that came after it.
 //!
 //! Pure except for the files of [`OutputLog`]; `T` is the data that starting a job requires, and is
 //! kept while the job runs.
@@ -29,9 +31,11 @@ use self::entry::{
 };
 use crate::output_log::OutputLog;
 use maelstrom_container::message::DiscardedFiles;
+use maelstrom_engine::schedule::room::{MachineRoom, RoomShare};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::{JobOutcome, JobResult};
+use maelstrom_model::policy::JobNeeds;
 use maelstrom_wire::linger::FlushUrgency;
 use maelstrom_wire::v1;
 
@@ -65,6 +69,7 @@ pub struct LeaseTable<T> {
     /// Whether an end is among them.
     ends_untold: bool,
     running: usize,
+    room: MachineRoom,
     directory: PathBuf,
     output_bytes_max: u64,
 }
@@ -97,15 +102,16 @@ pub enum LeaseReadiness {
 }
 
 impl<T: Clone> LeaseTable<T> {
-    /// Creates an empty table that spills output to files in this directory, with this limit for
-    /// each job.
-    pub fn new(directory: PathBuf, output_bytes_max: u64) -> LeaseTable<T> {
+    /// Creates an empty table for jobs that run in this room, and that spills output to files in this
+    /// directory, with this limit for each job.
+    pub fn new(directory: PathBuf, output_bytes_max: u64, room: MachineRoom) -> LeaseTable<T> {
         LeaseTable {
             leases: BTreeMap::new(),
             waiting: VecDeque::new(),
             untold: VecDeque::new(),
             ends_untold: false,
             running: 0,
+            room,
             directory,
             output_bytes_max,
         }
@@ -124,6 +130,11 @@ impl<T: Clone> LeaseTable<T> {
     /// Returns the number of leases that the backend has.
     pub fn running(&self) -> usize {
         self.running
+    }
+
+    /// Returns the number of slots that these take.
+    pub fn slots_taken(&self) -> u32 {
+        self.room.slots_taken()
     }
 
     /// Returns whether no lease waits or runs.
@@ -160,9 +171,16 @@ impl<T: Clone> LeaseTable<T> {
             .collect()
     }
 
-    /// Adds a lease.
-    pub fn take_in(&mut self, fence: LeaseToken, name: RunJobId, payload: T) -> LeaseArrival {
-        match self.add(fence, name, LeaseStage::Waiting(payload)) {
+    /// Adds a lease of a job with these needs.
+    pub fn take_in(
+        &mut self,
+        fence: LeaseToken,
+        name: RunJobId,
+        needs: &JobNeeds,
+        payload: T,
+    ) -> LeaseArrival {
+        let share = self.room.share(needs);
+        match self.add(fence, name, LeaseStage::Waiting { share, payload }) {
             LeaseArrival::New => {
                 self.waiting.push_back(fence);
                 LeaseArrival::New
@@ -204,14 +222,15 @@ impl<T: Clone> LeaseTable<T> {
         LeaseArrival::New
     }
 
-    /// Returns the first lease that can start. It counts as running from now on.
+    /// Returns the first lease that can start. It counts as running from now on. A ready lease for
+    /// which there is no room yet keeps those behind it waiting, so that room comes about.
     pub fn start_next(
         &mut self,
         readiness: impl Fn(&T) -> LeaseReadiness,
     ) -> Option<(LeaseToken, T)> {
         let mut place = 0;
         while let Some(fence) = self.waiting.get(place).copied() {
-            let Some(LeaseStage::Waiting(payload)) =
+            let Some(LeaseStage::Waiting { share, payload }) =
                 self.leases.get(&fence).map(|held| &held.stage)
             else {
                 self.waiting.remove(place);
@@ -223,10 +242,11 @@ impl<T: Clone> LeaseTable<T> {
                     self.waiting.remove(place);
                     self.end(fence, failure(&reason));
                 }
+                LeaseReadiness::Ready if !self.room.fits(*share) => return None,
                 LeaseReadiness::Ready => {
                     self.waiting.remove(place);
-                    let payload = payload.clone();
-                    self.set_running(fence, payload.clone());
+                    let (share, payload) = (*share, payload.clone());
+                    self.set_running(fence, share, payload.clone());
                     return Some((fence, payload));
                 }
             }
@@ -234,11 +254,13 @@ impl<T: Clone> LeaseTable<T> {
         None
     }
 
-    fn set_running(&mut self, fence: LeaseToken, inputs: T) {
+    fn set_running(&mut self, fence: LeaseToken, share: RoomShare, inputs: T) {
         if let Some(held) = self.leases.get_mut(&fence) {
             self.running += 1;
+            self.room.take(share);
             held.stage = LeaseStage::Running {
                 slot: None,
+                share,
                 wish: EndDisposition::Tell,
                 _inputs: inputs,
             };
@@ -282,7 +304,7 @@ impl<T: Clone> LeaseTable<T> {
 
     /// Handles the end of a job.
     pub fn finished(&mut self, fence: LeaseToken, result: JobResult) {
-        let Some(LeaseStage::Running { wish, .. }) =
+        let Some(LeaseStage::Running { wish, share, .. }) =
             self.leases.get(&fence).map(|held| &held.stage)
         else {
             return;
@@ -290,6 +312,7 @@ impl<T: Clone> LeaseTable<T> {
         let end = match wish {
             EndDisposition::Forget => {
                 self.running = self.running.saturating_sub(1);
+                self.room.give_back(*share);
                 self.forget(fence);
                 return;
             }
@@ -309,9 +332,10 @@ impl<T: Clone> LeaseTable<T> {
             return;
         };
         let slot = match &held.stage {
-            LeaseStage::Waiting(_) => None,
-            LeaseStage::Running { slot, .. } => {
+            LeaseStage::Waiting { .. } => None,
+            LeaseStage::Running { slot, share, .. } => {
                 self.running = self.running.saturating_sub(1);
+                self.room.give_back(*share);
                 *slot
             }
             LeaseStage::Over { .. } => return,
@@ -323,7 +347,7 @@ impl<T: Clone> LeaseTable<T> {
     /// Stops a lease at the broker's request. A waiting one ends at once.
     pub fn stop(&mut self, fence: LeaseToken) -> LeaseAction {
         match self.leases.get(&fence).map(|held| &held.stage) {
-            Some(LeaseStage::Waiting(_)) => {
+            Some(LeaseStage::Waiting { .. }) => {
                 self.waiting.retain(|waiting| *waiting != fence);
                 self.end(
                     fence,
@@ -346,7 +370,7 @@ impl<T: Clone> LeaseTable<T> {
                 *wish = EndDisposition::Forget;
                 LeaseAction::Stop
             }
-            LeaseStage::Waiting(_) | LeaseStage::Over { .. } => {
+            LeaseStage::Waiting { .. } | LeaseStage::Over { .. } => {
                 self.waiting.retain(|waiting| *waiting != fence);
                 self.forget(fence);
                 LeaseAction::Nothing
@@ -392,7 +416,7 @@ impl<T: Clone> LeaseTable<T> {
         match self.leases.get(&fence).map(|held| &held.stage) {
             Some(LeaseStage::Over { .. }) => self.forget(fence),
             // The lease is not over: the broker is mistaken. Its end will still be reported.
-            Some(LeaseStage::Waiting(_) | LeaseStage::Running { .. }) | None => {}
+            Some(LeaseStage::Waiting { .. } | LeaseStage::Running { .. }) | None => {}
         }
     }
 

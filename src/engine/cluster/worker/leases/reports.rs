@@ -54,7 +54,7 @@ impl<T: Clone> LeaseTable<T> {
 impl<T> LeaseEntry<T> {
     pub(super) fn slot(&self) -> Option<u32> {
         match &self.stage {
-            LeaseStage::Waiting(_) => None,
+            LeaseStage::Waiting { .. } => None,
             LeaseStage::Running { slot, .. } | LeaseStage::Over { slot, .. } => *slot,
         }
     }
@@ -109,7 +109,7 @@ impl<T> LeaseEntry<T> {
         let reason = maelstrom_model::error::with_causes(error);
         self.told = ReportProgress::Started(self.output.end());
         match &mut self.stage {
-            LeaseStage::Waiting(_) => {}
+            LeaseStage::Waiting { .. } => {}
             LeaseStage::Running { wish, .. } => *wish = EndDisposition::Fail(reason),
             LeaseStage::Over { end, .. } => *end = failure(&reason),
         }

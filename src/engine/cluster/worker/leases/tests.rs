@@ -1,14 +1,17 @@
 //! The reports of a lease, step by step.
 
+use std::num::NonZeroU32;
+
 use super::*;
 
 #[test]
 fn only_ends_are_urgent_and_on_a_new_connection_again() {
     let directory = tempfile::tempdir().unwrap();
-    let mut ledger = LeaseTable::new(directory.path().to_owned(), 1024);
+    let room = MachineRoom::new(1);
+    let mut ledger = LeaseTable::new(directory.path().to_owned(), 1024, room);
     let (run, job) = ([7; 16], 1);
     let fence = LeaseToken(5);
-    ledger.take_in(fence, RunJobId { run, job }, ());
+    ledger.take_in(fence, RunJobId { run, job }, &JobNeeds::default(), ());
     assert_eq!(ledger.unreported(), FlushUrgency::Nothing);
     ledger.start_next(|()| LeaseReadiness::Ready).unwrap();
     ledger.started(fence, 0);
@@ -25,4 +28,72 @@ fn only_ends_are_urgent_and_on_a_new_connection_again() {
     assert_eq!(ledger.next_reports(1024).len(), 3);
     ledger.acknowledge(fence);
     assert_eq!(ledger.unreported(), FlushUrgency::Nothing);
+}
+
+/// Adds leases of jobs with these needs, numbered from 0, in this room.
+fn table_of(room: MachineRoom, needs: &[JobNeeds]) -> LeaseTable<usize> {
+    let mut table = LeaseTable::new(PathBuf::from("/nowhere"), 1024, room);
+    for (index, needs) in needs.iter().enumerate() {
+        let (run, job) = ([7; 16], index as u64);
+        table.take_in(LeaseToken(job), RunJobId { run, job }, needs, index);
+    }
+    table
+}
+
+fn started(
+    table: &mut LeaseTable<usize>,
+    readiness: impl Fn(&usize) -> LeaseReadiness,
+) -> Vec<u64> {
+    let next = || table.start_next(&readiness);
+    std::iter::from_fn(next).map(|(fence, _)| fence.0).collect()
+}
+
+#[test]
+fn a_lease_that_needs_more_than_is_free_is_not_overtaken_once_it_is_ready() {
+    let end = || JobResult::not_run(JobOutcome::Cancelled);
+    let plain = JobNeeds::default();
+    let wide = JobNeeds {
+        weight: NonZeroU32::new(2).unwrap(),
+        ..plain.clone()
+    };
+    let alone = JobNeeds {
+        exclusive: true,
+        ..plain.clone()
+    };
+    let needs = [plain.clone(), wide, plain, alone];
+    let mut table = table_of(MachineRoom::new(2), &needs);
+    // Its inputs are still being fetched.
+    let unready = |index: &usize| match index {
+        1 => LeaseReadiness::NotYet,
+        _ => LeaseReadiness::Ready,
+    };
+    let ready = |_: &usize| LeaseReadiness::Ready;
+    assert_eq!(started(&mut table, unready), [0, 2]);
+    table.finished(LeaseToken(0), end());
+    assert!(started(&mut table, ready).is_empty());
+    table.finished(LeaseToken(2), end());
+    assert_eq!(started(&mut table, ready), [1]);
+    assert_eq!((table.running(), table.slots_taken()), (1, 2));
+    table.finished(LeaseToken(1), end());
+    assert_eq!(started(&mut table, ready), [3]);
+    assert_eq!((table.running(), table.slots_taken()), (1, 2));
+}
+
+#[test]
+fn leases_start_while_their_memory_fits() {
+    let needs = [6, 4, 1, 99].map(|bytes| JobNeeds {
+        memory_bytes: Some(bytes),
+        ..JobNeeds::default()
+    });
+    let room = MachineRoom::new(4).with_memory(Some(10));
+    let mut table = table_of(room, &needs);
+    let ready = |_: &usize| LeaseReadiness::Ready;
+    assert_eq!(started(&mut table, ready), [0, 1]);
+    table.disown(LeaseToken(0));
+    // It takes its memory until it has ended.
+    assert!(started(&mut table, ready).is_empty());
+    table.finished(LeaseToken(0), JobResult::not_run(JobOutcome::Cancelled));
+    assert_eq!(started(&mut table, ready), [2]);
+    table.backend_lost("gone");
+    assert_eq!((table.running(), table.slots_taken()), (0, 0));
 }

@@ -228,6 +228,12 @@ proptest! {
                 TestOutcome::Error { message } => Some(JobOutcome::Error(message.clone())),
             };
             let said = world.ends.get(&(finished.test, finished.attempt));
+            let job = JobRole::Attempt(finished.test, finished.attempt).job();
+            if !world.jobs.iter().any(|(id, _)| *id == job) {
+                // A retry that was cancelled before its time.
+                prop_assert_eq!(&finished.outcome, &TestOutcome::Cancelled);
+                continue;
+            }
             // An attempt whose end the lost backend did not report is an error or was never
             // started.
             if !world.lost {

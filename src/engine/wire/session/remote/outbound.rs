@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{RemoteJob, RemoteJobs, TemplateUploadState};
+use super::{FIRST_WORKER, RemoteJob, RemoteJobs, TemplateUploadState};
 use crate::linger::{FlushTime, FlushUrgency};
 use crate::to_proto;
 use crate::v1::{self, client_message};
@@ -117,8 +117,11 @@ impl RemoteJobs {
 }
 
 fn message(id: JobId, template: u32, job: &RemoteJob, grace: Duration) -> v1::Job {
-    let process = &job.job.process;
-    let own = job.job.needs.own_variables.iter();
+    let (process, needs) = (&job.job.process, &job.job.needs);
+    // The lowest number is this machine's own, which is none of the broker's workers.
+    let avoided = needs.avoided_worker;
+    let avoided = avoided.and_then(|worker| worker.0.checked_sub(FIRST_WORKER));
+    let own = needs.own_variables.iter();
     let variable = |(name, value): &(OsString, OsString)| v1::EnvironmentVariable {
         name: to_proto::text(name),
         value: to_proto::text(value),
@@ -139,6 +142,7 @@ fn message(id: JobId, template: u32, job: &RemoteJob, grace: Duration) -> v1::Jo
         priority: job.rank.priority.into(),
         estimate: job.rank.estimate.map(to_proto::duration),
         output: to_proto::output_pipes(job.job.output).into(),
-        stack_dump: to_proto::stack_dump(job.job.needs.stack_dump),
+        stack_dump: to_proto::stack_dump(needs.stack_dump),
+        needs: to_proto::needs(needs, avoided),
     }
 }

@@ -1,5 +1,7 @@
 //! A run's numbers for templates, and the requirements of its jobs.
 
+use std::num::NonZeroU32;
+
 use tonic::Status;
 
 use super::{RunTable, RunTemplate};
@@ -7,7 +9,10 @@ use crate::broker::core::templates::RequestedToolbox;
 use crate::broker::journal::RunName;
 use crate::broker::limits::{self, ClientResource};
 use crate::broker::owner::PrivilegeScope;
-use crate::broker::scheduler::{ClientId, InputsId, JobDemand};
+use crate::broker::scheduler::{
+    ClientId, GroupKey, InputsId, JobDemand, SchedulingClass, WorkerNeeds,
+};
+use maelstrom_container::digest::ContentHash;
 use maelstrom_wire::from_proto;
 use maelstrom_wire::v1;
 
@@ -65,18 +70,35 @@ impl RunTable {
         Some(template.kind.inputs)
     }
 
-    /// Returns the requirements of a job; `None` if its template is undefined or its priority
-    /// invalid.
+    /// Returns the requirements of a job; `None` if its template is undefined, or its priority or
+    /// needs invalid.
     pub(super) fn demand(
         &self,
         id: ClientId,
         job: &v1::Job,
     ) -> Option<(JobDemand, PrivilegeScope)> {
         let template = self.run(id)?.templates.get(&job.template)?;
+        let needs = from_proto::job::needs(job).ok()?;
+        let group = needs.group.as_ref();
         let demand = JobDemand {
             rank: from_proto::job::rank(job).ok()?,
-            kind: template.kind,
+            kind: SchedulingClass {
+                group: group.map(|group| group_key(&group.name)),
+                ..template.kind
+            },
+            needs: WorkerNeeds {
+                group_max: group.map_or(NonZeroU32::MIN, |group| group.jobs_max),
+                weight: needs.weight,
+                exclusive: needs.exclusive,
+                avoided: needs.avoided_worker,
+            },
         };
         Some((demand, template.asks))
     }
+}
+
+/// Returns the key of a group of this name. It is the same after a restart, and no table of names
+/// is needed.
+fn group_key(name: &str) -> GroupKey {
+    GroupKey(ContentHash::of(name.as_bytes()).prefix())
 }

@@ -116,6 +116,7 @@ impl TemplateRegistry {
                     architecture,
                     toolbox,
                     inputs,
+                    group: None,
                 },
                 contents,
                 // The contents are unknown until the first check.

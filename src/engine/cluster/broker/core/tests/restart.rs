@@ -138,3 +138,60 @@ async fn a_broker_that_begins_anew_knows_its_jobs_and_adopts_leases() {
     news.retain(|line| line.starts_with("finished"));
     assert_eq!(news, ["finished 1: Exited(0)", "finished 2: Exited(0)"]);
 }
+
+/// Jobs of a group that has one job at a time.
+fn submit_to_group(jobs: &[u64]) -> client_message::Kind {
+    let client_message::Kind::Submit(mut submitted) = submit(jobs) else {
+        panic!("a submission");
+    };
+    for job in &mut submitted.jobs {
+        job.needs = Some(v1::JobNeeds {
+            group: "database".to_owned(),
+            group_jobs_max: 1,
+            ..v1::JobNeeds::default()
+        });
+    }
+    client_message::Kind::Submit(submitted)
+}
+
+#[tokio::test]
+async fn a_group_is_as_full_after_a_restart_as_before() {
+    let (_directory, path) = keep();
+    let mut stage = start(&path);
+    let mut worker = stage.worker(1, &[]).await;
+    let client = stage.client(1).await.unwrap();
+    stage.send(&client, template()).await;
+    stage.send(&client, submit_to_group(&[1, 2, 3])).await;
+    let leases = worker.leases();
+    assert_eq!(leases.len(), 1);
+    drop((stage, client, worker));
+
+    let mut stage = start(&path);
+    let mut worker = stage.worker(1, &[(1, 1, leases[0])]).await;
+    let client = stage.client(1).await.unwrap();
+    stage.send(&client, acknowledge(&[])).await;
+    stage.send(&client, template()).await;
+    stage.send(&client, submit_to_group(&[1, 2, 3])).await;
+    assert!(worker.leases().is_empty(), "the group is full");
+    stage.reports(&worker, leases[0], exited(0)).await;
+    assert_eq!(worker.leases().len(), 1, "and has one place again");
+}
+
+#[tokio::test]
+async fn needs_that_make_no_sense_are_refused() {
+    let mut stage = stage(FakeInventory(None));
+    let mut client = stage.client(1).await.unwrap();
+    stage.send(&client, template()).await;
+    let client_message::Kind::Submit(mut submitted) = submit_to_group(&[1]) else {
+        panic!("a submission");
+    };
+    submitted.jobs[0].needs.as_mut().unwrap().group_jobs_max = 0;
+    stage
+        .send(&client, client_message::Kind::Submit(submitted))
+        .await;
+    let news = client.news();
+    assert_eq!(
+        news.last().map(String::as_str),
+        Some("sent away: InvalidArgument")
+    );
+}

@@ -1,8 +1,8 @@
 //! Fairness between clients: start-time fair queueing over slot time.
 //!
 //! Every client has an account for each architecture, because workers of different ones never
-//! compete. A lease is charged in advance with the average slot time of the client's jobs, divided
-//! by its weight. The client with the lowest account is next. A new client starts one charge above
+//! compete. A lease is charged in advance with the average slot time of the client's jobs, times the
+//! slots that it takes, divided by the client's weight. The client with the lowest account is next. A new client starts one charge above
 //! the clock, which is where the last lease was granted: it waits for about one round, not for
 //! another client's backlog, and an endless stream of new clients cannot lock out the others.
 //!
@@ -76,11 +76,12 @@ impl FairShare {
         self.account = self.account.max(VirtualTime(entry));
     }
 
-    /// Charges the client for a lease, and advances the clock.
+    /// Charges the client for a lease that takes this many slots, and advances the clock.
     pub(super) fn serve(
         &mut self,
         clock: &mut VirtualTime,
         portion: ShareWeight,
+        slots: u32,
         limits: &SchedulerLimits,
     ) {
         let lag_max = limits.lag_max_ms.saturating_mul(MICROS_PER_MILLI);
@@ -90,7 +91,8 @@ impl FairShare {
         // Clients that lag behind are served with accounts below the clock, and must not turn it
         // back.
         *clock = start.max(*clock);
-        self.account = VirtualTime(start.0.saturating_add(self.charge(portion, limits)));
+        let charge = self.charge(portion, limits).saturating_mul(slots.into());
+        self.account = VirtualTime(start.0.saturating_add(charge));
     }
 
     /// Updates the average with a job that occupied a slot for this long.

@@ -6,25 +6,33 @@
 //! pool's ready queues the one whose client has the lowest account is next ([`fair_share`]). A job
 //! that cannot start is in no ready queue, and so blocks no other.
 //!
+//! A job's group is part of its class. Of a client's jobs of one group and one pool ([`ready`]) only
+//! the first is in the ready queue, and only while the group is not full ([`groups`]).
+//!
 //! Owned by the scheduler. Invariants:
 //! - A ready queue is listed in its pool exactly when its client's gate is open and it has a head.
 //! - A pool is listed as open exactly when it has a ready queue and a worker for it.
 //! - Each call is O(log n) in the number of jobs. Opening or closing a client or inputs takes a
-//!   step for each scheduling class affected, not for each job.
+//!   step for each scheduling class affected, not for each job; filling a group, one for each of the
+//!   client's pools.
 //!
 //! Leases, time, and the choice among a pool's workers are handled elsewhere.
 
 mod fair_share;
+mod groups;
 mod pool;
+mod ready;
 mod supply;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::fair_share::{FairShare, ShareWeight, VirtualTime};
+use self::groups::ClientGroup;
 pub(super) use self::pool::{PoolKey, WorkerLoad, WorkerPool};
+use self::ready::ReadyQueue;
 use super::{
-    Architecture, ClientAdmission, ClientId, InputAvailability, InputsId, JobKey, SchedulerLimits,
-    SchedulingClass,
+    Architecture, ClientAdmission, ClientId, GroupKey, InputAvailability, InputsId, JobKey,
+    SchedulerLimits, SchedulingClass,
 };
 use maelstrom_model::backend::JobId;
 use maelstrom_model::ids::WorkerId;
@@ -49,18 +57,7 @@ struct QueueClient {
     shares: BTreeMap<Architecture, FairShare>,
     kinds: BTreeMap<SchedulingClass, BTreeMap<QueueKey, JobId>>,
     lanes: BTreeMap<PoolKey, ReadyQueue>,
-}
-
-/// The jobs of a client that a pool could run.
-#[derive(Debug, Default)]
-struct ReadyQueue {
-    heads: BTreeSet<(QueueKey, InputsId)>,
-    /// The number of jobs in these queues, including the heads.
-    ready: usize,
-    /// Its key in the pool's list, if it is listed.
-    listed: Option<VirtualTime>,
-    /// The number of its jobs that the pool counts.
-    counted: usize,
+    groups: BTreeMap<GroupKey, ClientGroup>,
 }
 
 #[derive(Debug)]
@@ -120,6 +117,7 @@ impl FairQueue {
             shares: BTreeMap::new(),
             kinds: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            groups: BTreeMap::new(),
         });
         entry.portion = portion;
     }
@@ -176,11 +174,13 @@ impl FairQueue {
             InputAvailability::Missing => {}
             InputAvailability::Ready => {
                 let pool = PoolKey::from(kind);
+                let room = client.group_room(kind.group);
                 let lane = client.lanes.entry(pool).or_default();
-                lane.ready += 1;
+                lane.add(kind, 1);
                 if old.is_none_or(|old| turn < old) {
-                    lane.change_head(kind.inputs, old, Some(turn));
+                    lane.change_head(kind, old, Some(turn));
                 }
+                lane.update_group(kind.group, room);
                 self.rebalance(key.client, pool);
             }
         }
@@ -192,8 +192,8 @@ impl FairQueue {
         self.rebalance(client, PoolKey::from(kind));
     }
 
-    /// Removes the next job and charges its client for a lease.
-    pub(super) fn serve(&mut self, front: &QueueHead) {
+    /// Removes the next job and charges its client for a lease that takes this many slots.
+    pub(super) fn serve(&mut self, front: &QueueHead, slots: u32) {
         self.take_out(front.client, front.kind, front.turn);
         let Some(client) = self.clients.get_mut(&front.client) else {
             return;
@@ -204,6 +204,7 @@ impl FairQueue {
         share.or_insert_with(|| FairShare::new(&self.limits)).serve(
             clock,
             client.portion,
+            slots,
             &self.limits,
         );
         let all = client.lanes.range(PoolKey::first(architecture)..);
@@ -228,16 +229,18 @@ impl FairQueue {
             return;
         }
         let new = queue.first_key_value().map(|(turn, _)| *turn);
+        let room = client.group_room(kind.group);
         if let Some(lane) = client.lanes.get_mut(&PoolKey::from(kind))
             && self
                 .inputs
                 .get(&kind.inputs)
                 .is_some_and(InputsState::is_ready)
         {
-            lane.ready -= 1;
+            lane.remove(kind, 1);
             if old == Some(turn) {
-                lane.change_head(kind.inputs, old, new);
+                lane.change_head(kind, old, new);
             }
+            lane.update_group(kind.group, room);
         }
         if new.is_none() {
             client.kinds.remove(&kind);
@@ -260,11 +263,12 @@ impl FairQueue {
         let fronts = self.open.iter().filter_map(|key| {
             let (account, client_id) = *self.pools.get(key)?.waiting.first()?;
             let client = self.clients.get(&client_id)?;
-            let (turn, inputs) = *client.lanes.get(key)?.heads.first()?;
+            let (turn, inputs, group) = client.lanes.get(key)?.first()?;
             let kind = SchedulingClass {
                 architecture: key.architecture,
                 toolbox: key.toolbox,
                 inputs,
+                group,
             };
             Some(QueueHead {
                 account,
@@ -286,7 +290,7 @@ impl FairQueue {
             return;
         };
         let counted = match client.gate {
-            ClientAdmission::Open => lane.ready,
+            ClientAdmission::Open => lane.ready(),
             ClientAdmission::Held => 0,
         };
         let pool = self.pools.entry(key).or_default();
@@ -311,7 +315,7 @@ impl FairQueue {
             }
             lane.listed = listed;
         }
-        if lane.ready == 0 {
+        if lane.is_empty() {
             client.lanes.remove(&key);
         }
         self.pool_changed(key);
@@ -328,17 +332,6 @@ impl FairQueue {
     fn drop_if_unused(&mut self, key: PoolKey) {
         if self.pools.get(&key).is_some_and(WorkerPool::is_unused) {
             self.pools.remove(&key);
-        }
-    }
-}
-
-impl ReadyQueue {
-    fn change_head(&mut self, inputs: InputsId, old: Option<QueueKey>, new: Option<QueueKey>) {
-        if let Some(old) = old {
-            self.heads.remove(&(old, inputs));
-        }
-        if let Some(new) = new {
-            self.heads.insert((new, inputs));
         }
     }
 }

@@ -32,17 +32,16 @@ impl From<SchedulingClass> for PoolKey {
     }
 }
 
-/// The load of a worker: leases per slot. The least loaded comes first.
+/// The load of a worker: the part of its slots that its leases take. The least loaded comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct WorkerLoad(u64);
 
 impl WorkerLoad {
     const ALL_SLOTS: u64 = 1 << 16;
 
-    /// Returns the load of this many leases on this many slots.
-    pub(in super::super) fn new(leases: usize, slots: u32) -> WorkerLoad {
-        let leases = u64::try_from(leases).unwrap_or(u64::MAX);
-        WorkerLoad(leases.saturating_mul(WorkerLoad::ALL_SLOTS) / u64::from(slots.max(1)))
+    /// Returns the load of leases that take this many of this many slots.
+    pub(in super::super) fn new(taken: u64, slots: u32) -> WorkerLoad {
+        WorkerLoad(taken.saturating_mul(WorkerLoad::ALL_SLOTS) / u64::from(slots.max(1)))
     }
 
     /// Returns whether a slot is free; if not, a further lease waits on the worker.

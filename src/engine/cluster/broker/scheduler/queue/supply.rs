@@ -34,18 +34,21 @@ impl FairQueue {
                 continue;
             };
             let head = queue.first_key_value().map(|(turn, _)| *turn);
+            let jobs = queue.len();
+            let room = client.group_room(kind.group);
             let pool = PoolKey::from(kind);
             let lane = client.lanes.entry(pool).or_default();
             match state {
                 InputAvailability::Ready => {
-                    lane.ready += queue.len();
-                    lane.change_head(id, None, head);
+                    lane.add(kind, jobs);
+                    lane.change_head(kind, None, head);
                 }
                 InputAvailability::Missing => {
-                    lane.ready -= queue.len();
-                    lane.change_head(id, head, None);
+                    lane.remove(kind, jobs);
+                    lane.change_head(kind, head, None);
                 }
             }
+            lane.update_group(kind.group, room);
             self.rebalance(client_id, pool);
         }
         self.drop_inputs_if_unused(id);

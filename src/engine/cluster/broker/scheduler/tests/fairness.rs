@@ -236,7 +236,7 @@ proptest! {
         let mut expected = Vec::new();
         for (job, (priority, estimate, inputs)) in (0..).zip(ranks) {
             let rank = JobPriority { priority, estimate: estimate.map(Duration::from_secs) };
-            let demand = JobDemand { rank, kind: kind(inputs) };
+            let demand = JobDemand { rank, ..demand(kind(inputs)) };
             scheduler.submit(key(1, job), demand, at(0)).unwrap();
             expected.push((std::cmp::Reverse(rank), job));
         }

@@ -5,11 +5,13 @@ mod fairness;
 mod leases;
 mod model;
 mod model_worker;
+mod needs;
 mod placement;
 mod resume;
 mod simulation;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
@@ -36,6 +38,7 @@ fn kind(inputs: u32) -> SchedulingClass {
         architecture: X86,
         toolbox: None,
         inputs: InputsId(inputs),
+        group: None,
     }
 }
 
@@ -43,6 +46,7 @@ fn demand(kind: SchedulingClass) -> JobDemand {
     JobDemand {
         rank: JobPriority::default(),
         kind,
+        needs: WorkerNeeds::default(),
     }
 }
 

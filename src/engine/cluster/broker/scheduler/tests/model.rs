@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model_worker::{LeaveOutcome, ModelWorker};
+use super::model_worker::{LeaveOutcome, ModelWorker, cap};
 use super::*;
 
 /// Where a job is, as far as was reported.
@@ -129,6 +129,10 @@ impl SchedulerModel {
         }
     }
 
+    pub(super) fn kind_of(&self, key: JobKey) -> SchedulingClass {
+        self.jobs[&key].1
+    }
+
     fn record_outcome(&mut self, key: JobKey) {
         assert!(self.told.insert(key), "{key:?} is reported twice");
     }
@@ -182,6 +186,7 @@ impl SchedulerModel {
                 ModelJobState::Leased(own, ModelIntent::Wanted) => assert_eq!(own, lease),
                 other => panic!("{lease:?} goes on, but is {other:?}"),
             }
+            self.check_group(lease.key);
         }
         for lease in &answer.cancel {
             let (place, _) = self.jobs[&lease.key];
@@ -427,6 +432,7 @@ impl SchedulerModel {
                     .is_none_or(|toolbox| worker.toolboxes.contains(&toolbox))
             );
             assert!(self.held_by(lease.worker) <= self.workers[&lease.worker].ceiling as usize);
+            self.check_group(lease.key);
         }
     }
 
@@ -467,6 +473,8 @@ impl SchedulerModel {
             let most = cap(&self.limits, worker.slots) as usize;
             assert!(worker.leases <= most, "{worker:?}");
             assert_eq!(worker.leases, self.held_by(worker.worker));
+            assert!(worker.slots_taken >= worker.leases as u64);
+            assert_eq!(worker.slots_taken == 0, worker.leases == 0);
         }
         for lease in self.leases() {
             assert_eq!(scheduler.lease_of(lease.key), Some(lease));
@@ -485,14 +493,6 @@ impl SchedulerModel {
 
     pub(super) fn clients(&self) -> Vec<ClientId> {
         self.clients.keys().copied().collect()
-    }
-}
-
-/// The most leases that a worker may have.
-fn cap(limits: &SchedulerLimits, slots: u32) -> u32 {
-    match slots {
-        0 => 0,
-        slots => slots + limits.prefetch_per_worker,
     }
 }
 

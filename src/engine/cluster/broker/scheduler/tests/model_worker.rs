@@ -97,3 +97,11 @@ impl ModelWorker {
         self.presence == ModelPresence::Here && self.intake == ModelDrainState::Open
     }
 }
+
+/// The most leases that a worker may have.
+pub(super) fn cap(limits: &SchedulerLimits, slots: u32) -> u32 {
+    match slots {
+        0 => 0,
+        slots => slots + limits.prefetch_per_worker,
+    }
+}

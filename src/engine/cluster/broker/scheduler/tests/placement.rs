@@ -124,7 +124,7 @@ fn architecture_and_toolbox_must_fit() {
         let kind = SchedulingClass {
             architecture,
             toolbox,
-            inputs: InputsId(0),
+            ..kind(0)
         };
         scheduler.submit(key(1, job), demand(kind), at(0)).unwrap();
     }
@@ -209,7 +209,14 @@ fn what_cannot_start_is_in_nobodys_way() {
     };
     let submit = |scheduler: &mut JobScheduler, job, rank, kind| {
         scheduler
-            .submit(key(1, job), JobDemand { rank, kind }, at(0))
+            .submit(
+                key(1, job),
+                JobDemand {
+                    rank,
+                    ..demand(kind)
+                },
+                at(0),
+            )
             .unwrap();
     };
     submit(&mut scheduler, 0, high, kind(7));
@@ -266,7 +273,7 @@ fn within_a_client_rank_decides_across_kinds() {
     ] {
         let demand = JobDemand {
             rank,
-            kind: kind(inputs),
+            ..demand(kind(inputs))
         };
         scheduler.submit(key(1, job), demand, at(0)).unwrap();
     }

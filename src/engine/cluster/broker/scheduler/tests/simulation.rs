@@ -49,14 +49,34 @@ fn a_kind() -> impl Strategy<Value = SchedulingClass> {
         architecture,
         toolbox,
         inputs: InputsId(inputs),
+        group: None,
+    })
+}
+
+/// What a job needs, and its group. Each group has its own maximum.
+fn some_needs() -> impl Strategy<Value = (WorkerNeeds, Option<GroupKey>)> {
+    let group = prop::option::of((0u64..2).prop_map(GroupKey));
+    let weight = prop_oneof![2 => Just(1u32), 1 => 2u32..6];
+    let avoided = prop::option::weighted(0.2, (0u32..4).prop_map(WorkerId));
+    let needs = (group, weight, prop::bool::weighted(0.2), avoided);
+    needs.prop_map(|(group, weight, exclusive, avoided)| {
+        let needs = WorkerNeeds {
+            group_max: group.map_or(NonZeroU32::MIN, SchedulerModel::group_max),
+            weight: NonZeroU32::new(weight).unwrap(),
+            exclusive,
+            avoided,
+        };
+        (needs, group)
     })
 }
 
 fn a_demand() -> impl Strategy<Value = JobDemand> {
     let estimate = prop::option::of((0u64..3).prop_map(Duration::from_secs));
-    (-1i8..=1, estimate, a_kind()).prop_map(|(priority, estimate, kind)| JobDemand {
+    let demand = (-1i8..=1, estimate, a_kind(), some_needs());
+    demand.prop_map(|(priority, estimate, kind, (needs, group))| JobDemand {
         rank: JobPriority { priority, estimate },
-        kind,
+        kind: SchedulingClass { group, ..kind },
+        needs,
     })
 }
 

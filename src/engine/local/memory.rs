@@ -1,8 +1,9 @@
-//! The memory budget for the files in all containers of a run.
+//! Budgets of memory.
 //!
 //! Files that jobs write are kept in memory. Without a limit, three tests that fill `/tmp` would
 //! take all memory of the machine. So one budget is divided equally among the containers that run
-//! concurrently.
+//! concurrently. Another budget is for the memory of the jobs themselves: they start only while what
+//! they are known to need fits into it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,24 +12,24 @@ use std::str::FromStr;
 use super::host_sampler::memory_total_bytes;
 use maelstrom_model::byte_size::{ByteSize, ByteSizeError};
 
-/// The budget: a size in bytes, or a percentage of the memory available to this process.
+/// A budget: a size in bytes, or a percentage of the memory available to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScratchMemory {
+pub enum MemoryBudget {
     Bytes(u64),
     Percent(u8),
 }
 
-/// Defaults to 50%: the kernel's default limit of a single `tmpfs`, which leaves room for
+/// Defaults to 50%, for files: the kernel's default limit of a single `tmpfs`, which leaves room for
 /// processes.
-impl Default for ScratchMemory {
+impl Default for MemoryBudget {
     fn default() -> Self {
-        ScratchMemory::Percent(50)
+        MemoryBudget::Percent(50)
     }
 }
 
 /// Why a string is not a valid budget.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScratchMemoryError {
+pub enum MemoryBudgetError {
     /// The percentage is not between 1 and 100.
     #[error("expected a share from 1% to 100%")]
     Percent,
@@ -36,15 +37,15 @@ pub enum ScratchMemoryError {
     Size(#[from] ByteSizeError),
 }
 
-impl FromStr for ScratchMemory {
-    type Err = ScratchMemoryError;
+impl FromStr for MemoryBudget {
+    type Err = MemoryBudgetError;
 
-    fn from_str(text: &str) -> Result<ScratchMemory, ScratchMemoryError> {
+    fn from_str(text: &str) -> Result<MemoryBudget, MemoryBudgetError> {
         match text.strip_suffix('%') {
-            None => Ok(ScratchMemory::Bytes(text.parse::<ByteSize>()?.0)),
+            None => Ok(MemoryBudget::Bytes(text.parse::<ByteSize>()?.0)),
             Some(number) => match number.trim_end().parse() {
-                Ok(percent @ 1..=100) => Ok(ScratchMemory::Percent(percent)),
-                Ok(_) | Err(_) => Err(ScratchMemoryError::Percent),
+                Ok(percent @ 1..=100) => Ok(MemoryBudget::Percent(percent)),
+                Ok(_) | Err(_) => Err(MemoryBudgetError::Percent),
             },
         }
     }
@@ -53,12 +54,12 @@ impl FromStr for ScratchMemory {
 /// The memory size assumed if neither the machine nor a control group states it, in bytes.
 const UNKNOWN_BYTES: u64 = 1 << 30;
 
-impl ScratchMemory {
+impl MemoryBudget {
     /// Returns the budget in bytes on this machine.
     pub fn bytes(self) -> u64 {
         match self {
-            ScratchMemory::Bytes(bytes) => bytes,
-            ScratchMemory::Percent(percent) => {
+            MemoryBudget::Bytes(bytes) => bytes,
+            MemoryBudget::Percent(percent) => {
                 let limit = group_limit(Path::new("/"));
                 let all = memory_total_bytes().into_iter().chain(limit).min();
                 // Divide first, because control groups version 1 state 2^63 - 4096 for no limit,
@@ -108,18 +109,18 @@ mod tests {
     #[test]
     fn budgets_are_sizes_or_shares() {
         for (text, expected) in [
-            ("512 MiB", Ok(ScratchMemory::Bytes(512 << 20))),
-            ("1GB", Ok(ScratchMemory::Bytes(1_000_000_000))),
-            ("25%", Ok(ScratchMemory::Percent(25))),
-            ("100 %", Ok(ScratchMemory::Percent(100))),
-            ("0%", Err(ScratchMemoryError::Percent)),
-            ("101%", Err(ScratchMemoryError::Percent)),
-            ("%", Err(ScratchMemoryError::Percent)),
-            ("", Err(ScratchMemoryError::Size(ByteSizeError::NoNumber))),
+            ("512 MiB", Ok(MemoryBudget::Bytes(512 << 20))),
+            ("1GB", Ok(MemoryBudget::Bytes(1_000_000_000))),
+            ("25%", Ok(MemoryBudget::Percent(25))),
+            ("100 %", Ok(MemoryBudget::Percent(100))),
+            ("0%", Err(MemoryBudgetError::Percent)),
+            ("101%", Err(MemoryBudgetError::Percent)),
+            ("%", Err(MemoryBudgetError::Percent)),
+            ("", Err(MemoryBudgetError::Size(ByteSizeError::NoNumber))),
         ] {
-            assert_eq!(text.parse::<ScratchMemory>(), expected, "{text}");
+            assert_eq!(text.parse::<MemoryBudget>(), expected, "{text}");
         }
-        let (half, whole) = (ScratchMemory::default(), ScratchMemory::Percent(100));
+        let (half, whole) = (MemoryBudget::default(), MemoryBudget::Percent(100));
         assert!(half.bytes() > 0 && half.bytes() <= whole.bytes() / 2 + 100);
     }
 

@@ -187,7 +187,7 @@ fn run<P: TestProgram>(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
         | TestProgramGoal::Explain => {
             let options = session_options::<P>(settings);
             let code = RunSession::new(P::NAME, &framework, &options, begun)?.run()?;
-            match &P::containers(settings).explain {
+            match P::containers(settings).asked().0 {
                 Some(name) => explain(code, name, &P::explanations(&framework)),
                 None => Ok(code),
             }

@@ -31,6 +31,7 @@ mod job_insides;
 mod jobs_discovery;
 mod output_order;
 mod peer_flags;
+mod profiles;
 mod pytest;
 mod pytest_junit;
 mod pytest_sessions;

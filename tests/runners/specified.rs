@@ -354,7 +354,7 @@ fn without_containers_the_file_counts_for_what_it_can() {
         "{stdout}"
     );
     assert!(
-        stdout.contains("only `ignore` and `timeout` count"),
+        stdout.contains("only `ignore` and how tests run count"),
         "{stdout}"
     );
 }

@@ -123,7 +123,10 @@ fn python_tests_get_what_the_file_says() {
     let (text, code) = run(project.path(), &words);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("1 passed, 0 failed, 1 ignored"), "{text}");
-    assert!(text.contains("only `ignore` and `timeout` count"), "{text}");
+    assert!(
+        text.contains("only `ignore` and how tests run count"),
+        "{text}"
+    );
 
     for (file, expected) in [
         (

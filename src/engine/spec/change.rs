@@ -68,6 +68,14 @@ impl ContainerChange {
         }
     }
 
+    /// Returns whether the container stays as it is.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            ContainerChange::Replace(_) => false,
+            ContainerChange::Amend(patch) => **patch == ContainerPatch::default(),
+        }
+    }
+
     /// Returns the environment elements in the change.
     pub(super) fn elements(&self) -> Vec<&EnvironmentElement> {
         match self {

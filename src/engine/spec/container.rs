@@ -17,6 +17,10 @@ use maelstrom_layer::LayerSpec;
 
 use super::environment::EnvironmentElement;
 
+/// The name of the container that tests get without a file. A container of that name in a file
+/// replaces it.
+pub const DEFAULT_CONTAINER: &str = "default";
+
 bitflags! {
     /// Fields that are inherited from a parent or an image.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +106,20 @@ pub struct ContainerDefinition {
     pub environment: Vec<EnvironmentElement>,
     pub mounts: Vec<SpecifiedMount>,
     pub scalars: ScalarFields,
+}
+
+impl ContainerDefinition {
+    /// Returns the container that tests get without a file.
+    pub(super) fn by_default() -> ContainerDefinition {
+        ContainerDefinition {
+            base: ContainerBase::Parent {
+                name: DEFAULT_CONTAINER.to_owned(),
+                inherited: InheritedFields::all(),
+                place: "built in".to_owned(),
+            },
+            ..ContainerDefinition::default()
+        }
+    }
 }
 
 /// A mount and its position in a file. The position does not affect equality.

@@ -89,8 +89,12 @@ pub fn print(resolved: &ResolvedSpec) -> String {
         }
     }
     scalars(&resolved.scalars, &mut field);
-    if let Some(timeout) = resolved.timeout {
-        field("timeout", timeout.as_secs().to_string());
+    for shown in resolved.policy.shown() {
+        // A limit of 0 is that of a test without the field.
+        let is_set = shown.origin.is_some() && (shown.name != "timeout" || shown.value != "0");
+        if is_set {
+            field(shown.name, shown.value);
+        }
     }
     if resolved.ignored {
         field("ignore", "true".to_owned());

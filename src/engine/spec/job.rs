@@ -12,7 +12,7 @@ use crate::document::{
 
 use super::container::ContainerDefinition;
 use super::read::{CONTAINER_FIELDS, refuse_former};
-use super::read_node::{SpecResult, into_table, list, natural, require, text};
+use super::read_node::{SpecResult, into_table, list, natural, require, small_integer, text};
 use super::reader::{SpecContext, SpecReader};
 use super::resolve::{ResolvedSpec, SpecError, SpecResolver};
 
@@ -83,7 +83,7 @@ impl SpecReader<'_> {
         let timeout_s = timeout.transpose()?.filter(|seconds| *seconds > 0);
         let priority = table
             .take("priority")
-            .map_or(Ok(0), |field| priority(&field.node))?;
+            .map_or(Ok(0), |field| small_integer(&field.node))?;
         add_to_used_environment(&mut table);
         let fields = self.fields(&mut table)?;
         refuse_former(&table)?;
@@ -97,17 +97,6 @@ impl SpecReader<'_> {
             priority,
             container: fields.into_container()?,
         })))
-    }
-}
-
-fn priority(node: &DocumentNode) -> SpecResult<i8> {
-    match node.value {
-        DocumentValue::Integer(number) => {
-            let (least, most) = (i8::MIN, i8::MAX);
-            i8::try_from(number)
-                .map_err(|_| node.fault(format!("expected a number from {least} to {most}")))
-        }
-        _ => Err(node.not("an integer")),
     }
 }
 

@@ -10,8 +10,9 @@ use maelstrom_container::spec::DeviceKind;
 
 use super::container::InheritedFields;
 use super::job::JOB_FIELDS;
+use super::policy::read::{FLAKY_VERDICTS, LEAK_VERDICTS, POLICY_FIELDS, TIMEOUT_VERDICTS};
 use super::read::{
-    CONTAINER_FIELDS, DIRECTIVE_FIELDS, IMAGE_SCHEMES, NETWORK_MODES, PRIVILEGE_LEVELS,
+    CONTAINER_FIELDS, IMAGE_SCHEMES, NETWORK_MODES, PRIVILEGE_LEVELS, directive_fields,
 };
 use super::read_layer::{KINDS, PREFIX_OPTIONS};
 use super::read_mount::mount_types;
@@ -29,25 +30,55 @@ const LAYERS_WITH_OPTIONS: [&str; 4] = [
 
 /// Returns the schema of a test runner's file, such as `cargo-maelstrom.toml`.
 pub fn container_file() -> Value {
-    let directive: Vec<&str> = DIRECTIVE_FIELDS
-        .into_iter()
-        .chain(CONTAINER_FIELDS)
-        .collect();
     let mut schema = json!({
         "$schema": DIALECT,
-        "title": "The containers of tests",
+        "title": "The containers of tests, and how tests run",
         "type": "object",
         "properties": {
             "containers": containers(),
             "directives": {
                 "description": "Apply from top to bottom, each to the tests that its filter matches",
                 "type": "array",
-                "items": base_conflict(table(&directive, &[])),
+                "items": base_conflict(directive()),
+            },
+            "profiles": {
+                "description": "What runs use that are started with the name of a profile",
+                "type": "object",
+                "additionalProperties": profile(),
+            },
+            "test_groups": {
+                "description": "Groups of which a limited number of tests run at a time",
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "properties": { "max": described("The number of tests", positive()) },
+                    "required": ["max"],
+                    "additionalProperties": false,
+                },
             },
         },
         "additionalProperties": false,
     });
     schema["definitions"] = definitions();
+    schema
+}
+
+/// Returns the schema of a profile. It also has options of the run, which are not listed.
+fn profile() -> Value {
+    let mut schema = table(&POLICY_FIELDS, &[]);
+    let properties = &mut schema["properties"];
+    properties["timeout"] = described("The time limit; 0 for none", time());
+    properties["inherits"] = described("The profile from which it inherits", string());
+    properties["filter"] = described("The pattern of the tests that run", string());
+    properties["directives"] = json!({ "type": "array", "items": base_conflict(directive()) });
+    schema["additionalProperties"] = true.into();
+    schema
+}
+
+/// Returns the schema of a directive. Its `timeout` and `priority` are those of a test, not of a job.
+fn directive() -> Value {
+    let mut schema = table(&directive_fields(), &[]);
+    schema["properties"]["timeout"] = described("The time limit; 0 for none", time());
     schema
 }
 
@@ -148,6 +179,30 @@ fn field(name: &str) -> Option<Value> {
             boolean(),
         ),
         "working_directory" => described("The directory in which tests start", string()),
+        "retries" => described("How often a test that failed runs again", retries(natural)),
+        "flaky_result" => described(
+            "The verdict on a test that passes after it failed",
+            words(&FLAKY_VERDICTS),
+        ),
+        "slow" => described(
+            "The time after which a test counts as slow; 0 for never",
+            time(),
+        ),
+        "on_timeout" => described(
+            "The verdict on a test that exceeds its time limit",
+            words(&TIMEOUT_VERDICTS),
+        ),
+        "grace" => described("The time between SIGTERM and SIGKILL", time()),
+        "leak" => described(
+            "The verdict on a test that leaves processes running",
+            words(&LEAK_VERDICTS),
+        ),
+        "test_group" => described("The test group, or an empty text for none", string()),
+        "weight" => described(
+            "The number of slots that the test takes",
+            json!({ "anyOf": [positive(), { "const": "all" }] }),
+        ),
+        "exclusive" => described("Whether no other test runs meanwhile", boolean()),
         "user" => described("The user id of tests", natural),
         "group" => described("The group id of tests", natural),
         "timeout" => described("The time limit in seconds; 0 for none", natural),
@@ -162,6 +217,35 @@ fn field(name: &str) -> Option<Value> {
             json!({ "type": "integer", "minimum": i8::MIN, "maximum": i8::MAX }),
         ),
         _ => return None,
+    })
+}
+
+/// Returns the schema of a time: a number of seconds, or a text such as `1m 30s`.
+fn time() -> Value {
+    json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }] })
+}
+
+fn positive() -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX })
+}
+
+fn retries(natural: Value) -> Value {
+    json!({
+        "anyOf": [
+            natural,
+            {
+                "type": "object",
+                "properties": {
+                    "count": natural,
+                    "backoff": { "enum": ["fixed", "exponential"] },
+                    "delay": time(),
+                    "max_delay": time(),
+                    "jitter": boolean(),
+                },
+                "required": ["count"],
+                "additionalProperties": false,
+            },
+        ],
     })
 }
 
@@ -328,8 +412,8 @@ mod tests {
     fn every_field_of_the_reader_has_a_schema() {
         let tables = [
             CONTAINER_FIELDS.as_slice(),
-            DIRECTIVE_FIELDS.as_slice(),
             JOB_FIELDS.as_slice(),
+            &directive_fields(),
         ];
         for name in tables.concat() {
             assert!(field(name).is_some(), "{name}");

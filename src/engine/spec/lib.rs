@@ -14,6 +14,8 @@
 //! - [`read`]: the syntax of the file; errors have file, line and column.
 //! - [`container`]: containers, inheritance, and conflicts between fields.
 //! - [`change`]: a directive's effect on a container.
+//! - [`policy`]: how tests run: retries, limits, groups.
+//! - [`profile`]: what a run uses that names a profile.
 //! - [`resolve`]: applies directives to a test and flattens inheritance.
 //! - [`environment`], [`template`]: values with references.
 //! - [`job`]: self-contained job descriptions, as JSON. [`json_schema`]: JSON schemas of what is read.
@@ -35,16 +37,19 @@ pub mod filterset;
 pub mod init;
 pub mod job;
 pub mod json_schema;
+pub mod policy;
+pub mod profile;
 pub mod read;
+pub mod read_node;
 pub mod resolve;
 pub mod snippet;
 pub mod template;
 
 mod change;
+mod directive;
 mod read_environment;
 mod read_layer;
 mod read_mount;
-mod read_node;
 mod reader;
 
 #[cfg(test)]
@@ -55,12 +60,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::filter::{FilterSubject, TestPattern, TruthValue};
+use crate::filter::TestPattern;
 use maelstrom_layer::LayerSpec;
 
 pub use self::container::{
-    ContainerBase, ContainerDefinition, InheritedFields, ScalarFields, SpecifiedMount, ToolboxMode,
+    ContainerBase, ContainerDefinition, DEFAULT_CONTAINER, InheritedFields, ScalarFields,
+    SpecifiedMount, ToolboxMode,
 };
+pub use self::directive::TestDirective;
 pub use self::explain::explain;
 pub use self::read::SpecContext;
 pub use self::resolve::{
@@ -70,17 +77,19 @@ pub use self::template::TemplateVariable;
 pub use maelstrom_layer::{LayerSpec as Layer, SymlinkSpec};
 
 use self::change::ContainerChange;
-
-/// The name of the container that tests get without a file. A container of that name in a file
-/// replaces it.
-pub const DEFAULT_CONTAINER: &str = "default";
+use self::policy::PolicyFields;
+use self::profile::ProjectProfile;
 
 /// The contents of a test runner's file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestSpecification {
     pub containers: BTreeMap<String, ContainerDefinition>,
-    /// The directives, in the order of the file.
+    /// The directives, in the order in which they apply.
     pub directives: Vec<TestDirective>,
+    /// How tests run about which no directive says it.
+    pub policy: PolicyFields,
+    /// The tests that run if nothing else is said; `None` means all.
+    pub default_filter: Option<TestPattern>,
     /// The positions of layers and images in the file.
     pub places: SpecLocations,
 }
@@ -116,33 +125,11 @@ pub fn named<'e>(
     names.map(OsString::from).collect()
 }
 
-/// A filter, and the changes to the tests that match it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TestDirective {
-    /// The position in the file, for messages.
-    pub place: String,
-    /// The tests to which it applies; `None` means all tests.
-    pub filter: Option<TestPattern>,
-    change: ContainerChange,
-    ignore: Option<bool>,
-    /// The timeout in seconds; 0 means no limit.
-    timeout_s: Option<u32>,
-    include_shared_libraries: Option<bool>,
-}
-
 impl TestSpecification {
     /// Returns the specification without a file: every test gets the runner's default container.
     pub fn built_in() -> TestSpecification {
         let place = "built in".to_owned();
-        let base = ContainerBase::Parent {
-            name: DEFAULT_CONTAINER.to_owned(),
-            inherited: InheritedFields::all(),
-            place: place.clone(),
-        };
-        let container = ContainerDefinition {
-            base,
-            ..ContainerDefinition::default()
-        };
+        let container = ContainerDefinition::by_default();
         TestSpecification {
             containers: BTreeMap::new(),
             directives: vec![TestDirective {
@@ -150,10 +137,21 @@ impl TestSpecification {
                 filter: None,
                 change: ContainerChange::Replace(Box::new(container)),
                 ignore: None,
-                timeout_s: None,
+                policy: PolicyFields::default(),
                 include_shared_libraries: None,
             }],
-            places: SpecLocations::default(),
+            ..TestSpecification::default()
+        }
+    }
+
+    /// Adds what a profile says, and the profiles from which it inherits. `chain` are these
+    /// profiles, nearest first.
+    fn add_profiles(&mut self, chain: &[ProjectProfile]) {
+        for profile in chain.iter().rev() {
+            self.directives.extend(profile.directives.iter().cloned());
+            self.policy = profile.policy.clone().or(&self.policy);
+            let filter = profile.filter.clone();
+            self.default_filter = filter.or_else(|| self.default_filter.take());
         }
     }
 }
@@ -166,6 +164,18 @@ impl TestSpecification {
         let mut directives = self.directives.iter();
         containers.any(|container| absent(&container.scalars))
             || directives.any(|directive| absent(directive.change.scalars()))
+    }
+
+    /// Returns whether the file says anything about containers. If it only says how tests run, they
+    /// keep the default container.
+    fn describes_containers(&self) -> bool {
+        let mut directives = self.directives.iter();
+        let changes = |directive: &TestDirective| {
+            directive.include_shared_libraries.is_some() || !directive.change.is_empty()
+        };
+        let says_how = self.policy != PolicyFields::default() || self.default_filter.is_some();
+        let is_empty = self.directives.is_empty() && !says_how;
+        !self.containers.is_empty() || is_empty || directives.any(changes)
     }
 
     /// Returns the names of the variables that any environment sets.
@@ -203,17 +213,9 @@ impl TestSpecification {
 impl TestSpecification {
     /// Returns whether a filter is about the results of earlier runs.
     pub fn asks_for_past(&self) -> bool {
-        let mut filters = self.directives.iter().filter_map(|one| one.filter.as_ref());
-        filters.any(filter::TestPattern::asks_for_past)
-    }
-}
-
-impl TestDirective {
-    /// Returns whether the directive applies to a test, which must be fully known.
-    fn applies_to<S: FilterSubject + ?Sized>(&self, subject: &S) -> bool {
-        match &self.filter {
-            None => true,
-            Some(filter) => filter.evaluate(subject) == TruthValue::True,
-        }
+        let directives = self.directives.iter();
+        let filters = directives.filter_map(|one| one.filter.as_ref());
+        let mut filters = filters.chain(&self.default_filter);
+        filters.any(TestPattern::asks_for_past)
     }
 }

@@ -18,6 +18,9 @@ use super::container::{
     BaseReference, ContainerDefinition, ContainerFields, InheritedFields, ListField, ScalarFields,
     SpannedValue, SpecifiedMount, ToolboxMode,
 };
+use super::policy;
+use super::policy::read::POLICY_FIELDS;
+use super::profile::{DEFAULT_PROFILE, ProjectProfile, profile_chain, take_inherits};
 use super::read_node::{SpecResult, boolean, choice, into_table, list, natural, require, text};
 use super::reader::SpecReader;
 use super::{TestDirective, TestSpecification, read_environment, read_layer, read_mount};
@@ -44,8 +47,13 @@ pub(super) const CONTAINER_FIELDS: [&str; 15] = [
 ];
 
 /// The fields that a directive has in addition to those of a container.
-pub(super) const DIRECTIVE_FIELDS: [&str; 4] =
-    ["filter", "ignore", "timeout", "include_shared_libraries"];
+pub(super) const DIRECTIVE_FIELDS: [&str; 3] = ["filter", "ignore", "include_shared_libraries"];
+
+/// Returns all fields of a directive.
+pub(super) fn directive_fields() -> Vec<&'static str> {
+    let own = DIRECTIVE_FIELDS.into_iter().chain(POLICY_FIELDS);
+    own.chain(CONTAINER_FIELDS).collect()
+}
 
 /// The values of `network`.
 pub(super) const NETWORK_MODES: [(&str, NetworkMode); 3] = [
@@ -78,14 +86,24 @@ const FORMER_FIELDS: [(&str, &str); 3] = [
 ];
 
 impl TestSpecification {
-    /// Reads a test runner's file.
+    /// Reads a test runner's file, for runs that name no profile.
     pub fn read(
         document: &TextDocument,
         context: &SpecContext<'_>,
     ) -> Result<TestSpecification, DocumentError> {
+        TestSpecification::read_profile(document, context, DEFAULT_PROFILE)
+    }
+
+    /// Reads a test runner's file, for runs that name this profile. If the file does not have it,
+    /// the default profile counts.
+    pub fn read_profile(
+        document: &TextDocument,
+        context: &SpecContext<'_>,
+        profile: &str,
+    ) -> Result<TestSpecification, DocumentError> {
         let table = document.read_toml()?;
         let reader = SpecReader::new(document, context);
-        let read = reader.file(table);
+        let read = reader.file(table, profile);
         let mut specification = read.map_err(|fault| document.locate(fault))?;
         specification.places = reader.places.into_inner();
         Ok(specification)
@@ -93,8 +111,11 @@ impl TestSpecification {
 }
 
 impl SpecReader<'_> {
-    fn file(&self, mut table: DocumentTable) -> SpecResult<TestSpecification> {
+    fn file(&self, mut table: DocumentTable, profile: &str) -> SpecResult<TestSpecification> {
         let mut specification = TestSpecification::default();
+        if let Some(field) = table.take("test_groups") {
+            *self.test_groups.borrow_mut() = policy::read::test_groups(field.node)?;
+        }
         if let Some(field) = table.take("containers") {
             let containers = into_table(field.node, "a table of containers")?;
             specification.containers = self.containers(containers)?;
@@ -104,8 +125,48 @@ impl SpecReader<'_> {
                 specification.directives.push(self.directive(node)?);
             }
         }
-        table.finish("the file", &["containers", "directives"])?;
+        if let Some(field) = table.take("profiles") {
+            specification.add_profiles(&self.profiles(field.node, profile)?);
+        }
+        let known = ["containers", "directives", "test_groups", "profiles"];
+        table.finish("the file", &known)?;
         Ok(specification)
+    }
+
+    /// Reads profiles. Returns the one of this name, and those from which it inherits.
+    fn profiles(&self, node: DocumentNode, name: &str) -> SpecResult<Vec<ProjectProfile>> {
+        let table = into_table(node, "a table of profiles")?;
+        let mut profiles: BTreeMap<String, ProjectProfile> = BTreeMap::new();
+        for field in table.fields {
+            let profile = self.profile(field.node)?;
+            profiles.insert(field.name, profile);
+        }
+        let name = match profiles.contains_key(name) {
+            true => name,
+            false => DEFAULT_PROFILE,
+        };
+        let is_known = |name: &str| profiles.contains_key(name);
+        let parent = |name: &str| profiles.get(name)?.inherits.clone();
+        let chain = profile_chain(name, &is_known, &parent)?;
+        let chain = chain.iter().filter_map(|name| profiles.get(name).cloned());
+        Ok(chain.collect())
+    }
+
+    /// Reads a profile, except for its options of the run, which are read elsewhere.
+    fn profile(&self, node: DocumentNode) -> SpecResult<ProjectProfile> {
+        let mut table = into_table(node, "a profile")?;
+        let filter = table.take("filter").map(|field| self.filter(field.node));
+        let directives = table.take("directives");
+        let directives = directives.map_or(Ok(Vec::new()), |field| {
+            list(field.node, "an array of tables")
+        });
+        let directives = directives?.into_iter().map(|node| self.directive(node));
+        Ok(ProjectProfile {
+            inherits: take_inherits(&mut table)?,
+            filter: filter.transpose()?,
+            policy: policy::read::policy(self.document, &self.test_groups.borrow(), &mut table)?,
+            directives: directives.collect::<SpecResult<_>>()?,
+        })
     }
 
     /// Reads containers by name.
@@ -130,22 +191,18 @@ impl SpecReader<'_> {
         let mut table = into_table(node, "a directive")?;
         let filter = table.take("filter").map(|field| self.filter(field.node));
         let ignore = table.take("ignore").map(|field| boolean(&field.node));
-        let timeout = table.take("timeout").map(|field| natural(&field.node));
+        let policy = policy::read::policy(self.document, &self.test_groups.borrow(), &mut table)?;
         let libraries = table.take("include_shared_libraries");
         let libraries = libraries.map(|field| boolean(&field.node));
         let fields = self.fields(&mut table)?;
         refuse_former(&table)?;
-        let known: Vec<&str> = DIRECTIVE_FIELDS
-            .into_iter()
-            .chain(CONTAINER_FIELDS)
-            .collect();
-        table.finish("a directive", &known)?;
+        table.finish("a directive", &directive_fields())?;
         Ok(TestDirective {
             place,
             filter: filter.transpose()?,
             change: fields.into_change()?,
             ignore: ignore.transpose()?,
-            timeout_s: timeout.transpose()?,
+            policy,
             include_shared_libraries: libraries.transpose()?,
         })
     }

@@ -6,10 +6,10 @@ use std::ops::Range;
 use crate::document::{DocumentNode, DocumentTable, DocumentValue, SpanError, TableField};
 
 /// The result of reading a part of a document. The error has a span in the text.
-pub(super) type SpecResult<T> = Result<T, SpanError>;
+pub type SpecResult<T> = Result<T, SpanError>;
 
 /// Takes a required field out of a table.
-pub(super) fn require(
+pub fn require(
     table: &mut DocumentTable,
     name: &str,
     what: &str,
@@ -22,21 +22,21 @@ pub(super) fn require(
     })
 }
 
-pub(super) fn into_table(node: DocumentNode, what: &str) -> SpecResult<DocumentTable> {
+pub fn into_table(node: DocumentNode, what: &str) -> SpecResult<DocumentTable> {
     match node.value {
         DocumentValue::Table(table) => Ok(table),
         _ => Err(node.not(&format!("{what}, which is a table"))),
     }
 }
 
-pub(super) fn list(node: DocumentNode, expected: &str) -> SpecResult<Vec<DocumentNode>> {
+pub fn list(node: DocumentNode, expected: &str) -> SpecResult<Vec<DocumentNode>> {
     match node.value {
         DocumentValue::List(items) => Ok(items),
         _ => Err(node.not(expected)),
     }
 }
 
-pub(super) fn text(node: DocumentNode, expected: &str) -> SpecResult<String> {
+pub fn text(node: DocumentNode, expected: &str) -> SpecResult<String> {
     match node.value {
         DocumentValue::Text(text) if text.contains('\0') => Err(SpanError {
             span: node.span,
@@ -48,14 +48,14 @@ pub(super) fn text(node: DocumentNode, expected: &str) -> SpecResult<String> {
     }
 }
 
-pub(super) fn boolean(node: &DocumentNode) -> SpecResult<bool> {
+pub fn boolean(node: &DocumentNode) -> SpecResult<bool> {
     match node.value {
         DocumentValue::Boolean(boolean) => Ok(boolean),
         _ => Err(node.not("true or false")),
     }
 }
 
-pub(super) fn natural(node: &DocumentNode) -> SpecResult<u32> {
+pub fn natural(node: &DocumentNode) -> SpecResult<u32> {
     match node.value {
         DocumentValue::Integer(number) => u32::try_from(number)
             .map_err(|_| node.fault(format!("expected a number from 0 to {}", u32::MAX))),
@@ -63,8 +63,20 @@ pub(super) fn natural(node: &DocumentNode) -> SpecResult<u32> {
     }
 }
 
+/// Reads an integer from -128 to 127.
+pub fn small_integer(node: &DocumentNode) -> SpecResult<i8> {
+    match node.value {
+        DocumentValue::Integer(number) => {
+            let (least, most) = (i8::MIN, i8::MAX);
+            i8::try_from(number)
+                .map_err(|_| node.fault(format!("expected a number from {least} to {most}")))
+        }
+        _ => Err(node.not("an integer")),
+    }
+}
+
 /// Reads one word out of several.
-pub(super) fn choice<T: Copy>(node: &DocumentNode, known: &[(&str, T)]) -> SpecResult<T> {
+pub fn choice<T: Copy>(node: &DocumentNode, known: &[(&str, T)]) -> SpecResult<T> {
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     let expected = crate::snippet::alternatives(&names);
     let DocumentValue::Text(word) = &node.value else {

@@ -9,6 +9,7 @@ use crate::document::{DocumentNode, SpanError, TextDocument};
 use crate::filter::PatternVocabulary;
 
 use super::SpecLocations;
+use super::policy::read::TestGroups;
 use super::read_node::{SpecResult, text};
 use super::template::{TemplateVariable, expand};
 
@@ -28,6 +29,8 @@ pub(super) struct SpecReader<'a> {
     pub(super) document: &'a TextDocument,
     pub(super) context: &'a SpecContext<'a>,
     pub(super) places: RefCell<SpecLocations>,
+    /// The test groups, which are read before anything that names one.
+    pub(super) test_groups: RefCell<TestGroups>,
 }
 
 impl<'a> SpecReader<'a> {
@@ -36,6 +39,7 @@ impl<'a> SpecReader<'a> {
             document,
             context,
             places: RefCell::default(),
+            test_groups: RefCell::default(),
         }
     }
 

@@ -20,6 +20,7 @@ use super::container::{
     ContainerBase, ContainerDefinition, InheritedFields, ScalarFields, SpecifiedMount,
 };
 use super::environment::EnvironmentElement;
+use super::policy::{PolicyFields, PolicySetting};
 use super::{DEFAULT_CONTAINER, TestSpecification};
 
 /// The resolved specification of a test.
@@ -37,6 +38,8 @@ pub struct ResolvedSpec {
     pub scalars: ScalarFields,
     /// The timeout; `None` means no limit.
     pub timeout: Option<Duration>,
+    /// How the test runs.
+    pub policy: Arc<PolicyFields>,
     /// Whether the test is reported as ignored instead of run.
     pub ignored: bool,
     /// Whether the shared libraries of the test binary are added to the container.
@@ -194,9 +197,12 @@ impl SpecResolver {
     }
 
     fn apply(&self, applied: &[usize]) -> Result<ResolvedSpec, SpecError> {
-        let mut container = ContainerDefinition::default();
+        let mut container = match self.specification.describes_containers() {
+            true => ContainerDefinition::default(),
+            false => ContainerDefinition::by_default(),
+        };
         let mut ignored = false;
-        let mut timeout_s = None;
+        let mut policy = PolicyFields::default();
         let mut libraries = None;
         let mut place = "no directive applies";
         for directive in applied
@@ -206,13 +212,20 @@ impl SpecResolver {
             place = &directive.place;
             directive.change.apply(&mut container);
             ignored = directive.ignore.unwrap_or(ignored);
-            timeout_s = directive.timeout_s.or(timeout_s);
+            policy = directive.policy.clone().or(&policy);
             libraries = directive.include_shared_libraries.or(libraries);
         }
-        let timeout_s = self.timeout_s.or(timeout_s).filter(|seconds| *seconds > 0);
-        let timeout = timeout_s.map(|seconds| Duration::from_secs(seconds.into()));
+        policy = policy.or(&self.specification.policy);
+        if let Some(seconds) = self.timeout_s {
+            policy.timeout = Some(PolicySetting {
+                value: (seconds > 0).then(|| Duration::from_secs(seconds.into())),
+                origin: "--timeout".into(),
+            });
+        }
+        let timeout = policy.timeout.as_ref().and_then(|setting| setting.value);
         let resolved = self.resolve_container(container, place, timeout)?;
         Ok(ResolvedSpec {
+            policy: Arc::new(policy),
             ignored,
             include_shared_libraries: libraries.unwrap_or(resolved.include_shared_libraries),
             ..resolved
@@ -239,6 +252,7 @@ impl SpecResolver {
             mounts: collapsed.mounts,
             scalars: collapsed.scalars,
             timeout,
+            policy: Arc::default(),
             ignored: false,
             include_shared_libraries: !from_image,
         })

@@ -25,7 +25,7 @@ macro_rules! topic {
 pub static HELP_TOPICS: [HelpTopic; 10] = [
     topic!("patterns", "the language that selects tests"),
     topic!("containers", "what a test sees and what it may do"),
-    topic!("directives", "files that change the containers of tests"),
+    topic!("directives", "files that say where and how tests run"),
     topic!("configuration", "options, variables and files"),
     topic!(
         "environment",

@@ -18,6 +18,7 @@ use maelstrom_model::event::{
 };
 use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost, OutputParser};
 use maelstrom_model::job::TestKey;
+use maelstrom_spec::policy::PolicyResolver;
 use maelstrom_spec::{RunnerLayers, TemplateVariable};
 
 use super::build::BuildStage;
@@ -27,6 +28,7 @@ use super::environment::config;
 use super::error::CargoError;
 use super::location;
 use super::metadata::CargoWorkspace;
+use super::nextest_config::{NextestRules, PlatformFacts};
 use super::notices;
 use super::options::{CargoAction, CargoSettings, DoctestChoice, NothingToRun, VOCABULARY};
 use super::output_directory::output_directory;
@@ -142,6 +144,7 @@ impl CargoFramework {
             project: workspace.root.as_std_path(),
             vocabulary: VOCABULARY,
             variables: &[variable],
+            profile: &self.settings.common.profile,
             timeout_s: self.settings.timeout_s,
             runner_layers: RunnerLayers::Some,
             isolation: self.settings.common.isolation(),
@@ -195,6 +198,24 @@ impl CargoFramework {
 
     async fn toolchain(&self) -> Result<RustToolchain, CargoError> {
         RustToolchain::find(&self.invocation, self.settings.build.target.as_deref()).await
+    }
+
+    /// Returns what nextest's configuration says about tests for a target.
+    fn rules(&self, toolchain: &RustToolchain, cfgs: &str) -> NextestRules {
+        let target = toolchain.triple();
+        let facts = PlatformFacts {
+            host: match &self.settings.build.target {
+                None => target.clone(),
+                Some(_) => format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
+            },
+            target,
+            cfgs: cfgs.to_owned(),
+        };
+        let mut rules = self.settings.nextest.rules(&facts);
+        if self.settings.common.profile.ignores_filter {
+            rules.ignore_filter();
+        }
+        rules
     }
 
     fn watch<H: FrameworkHost>(&self, host: &H, workspace: &CargoWorkspace) {
@@ -320,13 +341,17 @@ impl Framework for CargoFramework {
         let home = toolchain.cargo_home.as_deref();
         let options = &self.settings.build.config;
         let configured = config::load(&self.invocation.directory, home, options)?;
-        let cfgs = match configured.runners.have_expressions() {
+        let has_expressions =
+            configured.runners.have_expressions() || self.settings.nextest.has_expressions();
+        let cfgs = match has_expressions {
             true => toolchain::cfgs(&self.invocation, target).await?,
             false => String::new(),
         };
         let runner = configured.runners;
         let runner = runner.of(&self.invocation, &toolchain.triple(), &cfgs);
         let remembered = UnresponsivePrograms::load(&workspace.own_directory().join("state"));
+        let rules = self.rules(&toolchain, &cfgs);
+        let policies = PolicyResolver::new(self.settings.common.policy.clone(), rules.base());
         let project = CargoProject {
             settings: &self.settings,
             invocation: &self.invocation,
@@ -336,6 +361,8 @@ impl Framework for CargoFramework {
             configured: &configured.variables,
             runner: &runner,
             specified: specified.as_ref(),
+            rules: &rules,
+            policies: &policies,
             explained: &self.explained,
             listed: &self.listed,
             doctests: &self.doctests,

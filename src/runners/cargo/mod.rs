@@ -40,6 +40,7 @@ pub mod listing;
 pub mod location;
 pub mod manifest;
 pub mod metadata;
+mod nextest_config;
 pub mod notices;
 pub mod options;
 mod output_directory;

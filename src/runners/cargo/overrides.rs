@@ -2,12 +2,16 @@
 //! default, and the output of `--explain`.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::sandbox::environment::explain_forwarding;
-use crate::sandbox::project_spec::{DefaultContainer, ProjectSpec, RunOrIgnore, explain_built_in};
+use crate::sandbox::project_spec::{
+    DefaultContainer, ExplainedPart, ProjectSpec, RunOrIgnore, explain_built_in,
+};
 use maelstrom_model::event::EventKind;
 use maelstrom_model::framework::FrameworkHost;
+use maelstrom_spec::filterset::FiltersetSubject;
+use maelstrom_spec::policy::PolicyFields;
 
 use super::cases::TestNaming;
 use super::error::CargoError;
@@ -22,6 +26,8 @@ use super::target::TestBinary;
 pub(super) struct CargoOverride {
     pub jobs: CargoBinaryJobs,
     pub attention: RunOrIgnore,
+    /// How the test runs.
+    pub policy: Arc<PolicyFields>,
 }
 
 /// Returns the names of the tests in a listing that are selected to run.
@@ -77,10 +83,54 @@ pub(super) async fn override_jobs<H: FrameworkHost>(
         let own = CargoOverride {
             jobs: jobs.with(&given),
             attention: given.attention,
+            policy: given.policy,
         };
         ((*name).to_owned(), own)
     });
     Ok(own.collect())
+}
+
+/// A test of a package's binary.
+type ListedName<'a> = (&'a CargoPackage, &'a TestBinary, &'a str);
+
+/// Returns what files say about how a test runs. `own` is what the specification file says.
+pub(super) fn said(
+    project: &CargoProject<'_>,
+    (package, binary, name): ListedName<'_>,
+    own: Option<&CargoOverride>,
+) -> PolicyFields {
+    let own = own.map(|own| PolicyFields::clone(&own.policy));
+    let target = Some(&binary.target);
+    let rules = |test: &FiltersetSubject<'_>| project.rules.overridden(test);
+    let wanted = project.wanted;
+    let overridden = wanted.in_filtersets(package, target, Some(name), rules);
+    own.unwrap_or_default().or(&overridden)
+}
+
+/// Returns the verdict on a test for which options have `verdict`: the profile may leave it out,
+/// and the specification file may ignore it.
+pub(super) fn verdict(
+    project: &CargoProject<'_>,
+    (package, binary, name): ListedName<'_>,
+    own: Option<&CargoOverride>,
+    verdict: SelectionOutcome,
+) -> SelectionOutcome {
+    let target = Some(&binary.target);
+    let subject = subject(package, target, Some(name));
+    let mut specified = project.specified.into_iter();
+    let rules = |test: &FiltersetSubject<'_>| project.rules.leaves_out(test);
+    let wanted = project.wanted;
+    let is_left_out = specified.any(|specified| specified.leaves_out(&subject))
+        || wanted.in_filtersets(package, target, Some(name), rules);
+    if is_left_out {
+        return SelectionOutcome::Deselect;
+    }
+    match (verdict, own.map(|own| own.attention)) {
+        (SelectionOutcome::Run | SelectionOutcome::RunIgnored, Some(RunOrIgnore::Ignore)) => {
+            SelectionOutcome::Ignore
+        }
+        (verdict, _) => verdict,
+    }
 }
 
 /// Records the explanations of a binary's tests that `--explain` selects.
@@ -90,7 +140,7 @@ pub(super) fn explain(
     binary: &TestBinary,
     listing: &BinaryListing,
 ) -> Result<(), CargoError> {
-    let asked = project.settings.containers.explain.as_deref();
+    let (asked, what) = project.settings.containers.asked();
     let naming = TestNaming::new(package, &binary.target);
     for name in wanted_names(&project, package, binary, listing) {
         let title = naming.title(name);
@@ -98,6 +148,19 @@ pub(super) fn explain(
             continue;
         }
         let subject = project.wanted.subject(package, &binary.target, name);
+        if what == ExplainedPart::Policy {
+            let own = project
+                .specified
+                .map(|specified| specified.policy(&subject));
+            let target = Some(&binary.target);
+            let rules = |test: &FiltersetSubject<'_>| project.rules.overridden(test);
+            let wanted = project.wanted;
+            let overridden = wanted.in_filtersets(package, target, Some(name), rules);
+            let own = own.transpose()?.unwrap_or_default().or(&overridden);
+            let text = project.policies.explain(&title, &own);
+            explained(project).push(text);
+            continue;
+        }
         let mut text = match project.specified {
             Some(specified) => specified.explain(&title, &subject)?,
             None => explain_built_in(&title, &subject, project.settings.timeout_s)?,
@@ -108,8 +171,12 @@ pub(super) fn explain(
             &project.settings.common.cluster.forward_environment,
             &named.unwrap_or_default(),
         ));
-        let explained = project.explained.lock();
-        explained.unwrap_or_else(PoisonError::into_inner).push(text);
+        explained(project).push(text);
     }
     Ok(())
+}
+
+fn explained(project: CargoProject<'_>) -> MutexGuard<'_, Vec<String>> {
+    let explained = project.explained.lock();
+    explained.unwrap_or_else(PoisonError::into_inner)
 }

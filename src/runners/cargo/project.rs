@@ -6,9 +6,12 @@ use std::sync::Mutex;
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::project_spec::ProjectSpec;
 
+use maelstrom_spec::policy::PolicyResolver;
+
 use super::doctests::reader::DoctestConditions;
 use super::environment::config::ConfiguredVariable;
 use super::metadata::CargoWorkspace;
+use super::nextest_config::NextestRules;
 use super::options::CargoSettings;
 use super::reader::ListedBinaries;
 use super::selection::CargoSelection;
@@ -34,6 +37,10 @@ pub struct CargoProject<'a> {
     pub runner: &'a [OsString],
     /// The project's specification file, if there is one.
     pub specified: Option<&'a ProjectSpec>,
+    /// What nextest's configuration says about tests.
+    pub rules: &'a NextestRules,
+    /// Settles how each test runs.
+    pub policies: &'a PolicyResolver,
     /// Collects the output of `--explain`.
     pub explained: &'a Mutex<Vec<String>>,
     /// What the test binaries listed, for the parsers of their tests' output.

@@ -190,6 +190,20 @@ impl CargoSelection {
         self.choice.evaluate(package, Some(target), None)
     }
 
+    /// Returns what a filterset needs to know, of a test as far as it is known.
+    pub fn in_filtersets<R>(
+        &self,
+        package: &CargoPackage,
+        target: Option<&PackageTarget>,
+        case: Option<&str>,
+        then: impl FnOnce(&FiltersetSubject<'_>) -> R,
+    ) -> R {
+        let known = target.zip(case);
+        let past = known.and_then(|(target, case)| self.past(package, target, case));
+        let case = case.map(|case| (case, past));
+        self.choice.in_filtersets(package, target, case, then)
+    }
+
     /// Returns whether a target's test binary runs as a whole.
     pub fn runs_whole(&self, package: &CargoPackage, target: &PackageTarget) -> bool {
         let subject = subject(package, Some(target), None);
@@ -274,15 +288,38 @@ impl TestChoice {
         target: Option<&PackageTarget>,
         case: Option<(&str, Option<PastResults>)>,
     ) -> TruthValue {
-        let past = case.and_then(|(_, past)| past);
-        let case = case.map(|(name, _)| name);
         let by_pattern = self.patterns.evaluate(&CargoSubject {
-            past,
-            ..subject(package, target, case)
+            past: case.and_then(|(_, past)| past),
+            ..subject(package, target, case.map(|(name, _)| name))
         });
         if self.filtersets.is_empty() && self.platform.is_none() {
             return by_pattern;
         }
+        let by_filterset = self.in_filtersets(package, target, case, |test| {
+            let mut sets = self.filtersets.iter().map(|set| set.evaluate(test));
+            let in_set = match self.filtersets.as_slice() {
+                [] => TruthValue::True,
+                _ => sets.by_ref().fold(TruthValue::False, TruthValue::or),
+            };
+            let binary = test.binary;
+            let on_platform = match self.platform {
+                None => TruthValue::True,
+                Some(platform) => binary
+                    .map(|binary| binary.kind.platform() == platform)
+                    .into(),
+            };
+            in_set.and(on_platform)
+        });
+        by_pattern.and(by_filterset)
+    }
+
+    fn in_filtersets<R>(
+        &self,
+        package: &CargoPackage,
+        target: Option<&PackageTarget>,
+        case: Option<(&str, Option<PastResults>)>,
+        then: impl FnOnce(&FiltersetSubject<'_>) -> R,
+    ) -> R {
         let binary = target.map(|target| filterset::binary(package, target));
         let stranger;
         let network = match self.network.package(&package.metadata.id) {
@@ -292,24 +329,12 @@ impl TestChoice {
                 &stranger
             }
         };
-        let test = FiltersetSubject {
+        then(&FiltersetSubject {
             package: network,
             binary,
-            case,
-            past,
-        };
-        let mut sets = self.filtersets.iter().map(|set| set.evaluate(&test));
-        let in_set = match self.filtersets.as_slice() {
-            [] => TruthValue::True,
-            _ => sets.by_ref().fold(TruthValue::False, TruthValue::or),
-        };
-        let on_platform = match self.platform {
-            None => TruthValue::True,
-            Some(platform) => binary
-                .map(|binary| binary.kind.platform() == platform)
-                .into(),
-        };
-        by_pattern.and(in_set).and(on_platform)
+            case: case.map(|(name, _)| name),
+            past: case.and_then(|(_, past)| past),
+        })
     }
 }
 

@@ -425,8 +425,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         name: String,
     ) -> Option<TestCase> {
         let settings = self.project.settings;
-        let subject = package.package.subject(&name, self.project.past);
-        let wanted = settings.patterns.evaluate(&subject).possible();
+        let wanted = overrides::is_wanted(&self.project, &package.package, &name);
         match choose(settings, &name).filter(|_| wanted) {
             Some(choice) => {
                 let own = given.map(|given| jobs.with(given));
@@ -437,7 +436,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                     TestChoice::Benchmark(bench) => jobs.benchmark(&bench, skip),
                     TestChoice::Fuzz => jobs.fuzz(&name),
                 };
-                Some(TestCase {
+                let mut case = TestCase {
                     title: format!("{} {name}", package.import_path),
                     key: TestKey {
                         package: package.import_path.clone(),
@@ -450,7 +449,10 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                     }),
                     job,
                     policy: Default::default(),
-                })
+                };
+                let said = given.map(|given| &*given.policy);
+                self.project.policies.apply(&mut case, said);
+                Some(case)
             }
             None => {
                 self.deselected = self.deselected.saturating_add(1);

@@ -17,6 +17,7 @@ use maelstrom_model::framework::{
 use maelstrom_model::job::TestKey;
 use maelstrom_spec::RunnerLayers;
 use maelstrom_spec::filter::vocabulary;
+use maelstrom_spec::policy::PolicyResolver;
 
 use super::binaries::GoBinaryDirectory;
 use super::build::{GoBuild, LinkCachePolicy, arguments};
@@ -127,6 +128,7 @@ impl GoFramework {
             project: &project,
             vocabulary: &vocabulary::GO,
             variables: &[],
+            profile: &self.settings.common.profile,
             timeout_s: self.settings.timeout_s,
             runner_layers: RunnerLayers::Some,
             isolation: self.settings.common.isolation(),
@@ -346,7 +348,9 @@ impl Framework for GoFramework {
             command: std::iter::once(GO.to_owned()).chain(command).collect(),
         });
         let arguments = arguments(&self.settings, &named);
+        let policies = PolicyResolver::new(self.settings.common.policy.clone(), Default::default());
         let project = GoProject {
+            policies: &policies,
             settings: &self.settings,
             invocation: &self.invocation,
             toolchain: &toolchain,

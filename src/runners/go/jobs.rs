@@ -26,6 +26,7 @@ use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
 use maelstrom_model::policy::{JobNeeds, StackDumpMethod, TestVariableSet};
+use maelstrom_spec::policy::PolicyResolver;
 use nix::sys::signal::Signal;
 
 use super::collector::OfferedBinary;
@@ -98,6 +99,8 @@ pub struct GoProject<'a> {
     pub specified: Option<&'a ProjectSpec>,
     /// What earlier runs say of tests.
     pub(super) past: &'a PastTests,
+    /// Settles how each test runs.
+    pub policies: &'a PolicyResolver,
     /// Collects the output of `--explain`.
     pub explained: &'a Mutex<Vec<String>>,
 }

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use crate::sandbox::environment::explain_forwarding;
 use crate::sandbox::project_spec::{
-    DefaultContainer, ProjectSpec, TestContainer, explain_built_in,
+    DefaultContainer, ExplainedPart, ProjectSpec, TestContainer, explain_built_in,
 };
 use maelstrom_model::event::EventKind;
 use maelstrom_model::framework::FrameworkHost;
@@ -36,16 +36,20 @@ pub(super) async fn given<H: FrameworkHost>(
     let Some(specified) = project.specified else {
         return Ok(HashMap::new());
     };
-    let patterns = &project.settings.patterns;
-    let wanted = |name: &String| {
-        let subject = package.subject(name, project.past);
-        patterns.evaluate(&subject).possible()
-    };
+    let wanted = |name: &String| is_wanted(project, package, name);
     let names: Vec<String> = names.into_iter().filter(wanted).collect();
     let subjects = names.iter().map(|name| package.subject(name, project.past));
     let tell = |notice| host.emit(EventKind::Notice(notice));
     let given = specified.give_all(subjects, standard, &tell).await?;
     Ok(names.into_iter().zip(given).collect())
+}
+
+/// Returns whether patterns and the profile select a test.
+pub(super) fn is_wanted(project: &GoProject<'_>, package: &GoPackage, name: &str) -> bool {
+    let subject = package.subject(name, project.past);
+    let mut specified = project.specified.into_iter();
+    project.settings.patterns.evaluate(&subject).possible()
+        && !specified.any(|specified| specified.leaves_out(&subject))
 }
 
 /// Records the explanations of a package's tests that `--explain` selects.
@@ -54,13 +58,21 @@ pub(super) fn explain(
     package: &GoPackage,
     names: &[String],
 ) -> Result<(), GoError> {
-    let asked = project.settings.containers.explain.as_deref();
+    let (asked, what) = project.settings.containers.asked();
     for name in names {
         let title = format!("{} {name}", package.import_path);
         if asked != Some(name) && asked != Some(&title) {
             continue;
         }
         let subject = package.subject(name, project.past);
+        if what == ExplainedPart::Policy {
+            let own = project
+                .specified
+                .map(|specified| specified.policy(&subject));
+            let own = own.transpose()?.unwrap_or_default();
+            explained(project).push(project.policies.explain(&title, &own));
+            continue;
+        }
         let mut text = match project.specified {
             Some(specified) => specified.explain(&title, &subject)?,
             None => explain_built_in(&title, &subject, project.settings.timeout_s)?,
@@ -71,8 +83,12 @@ pub(super) fn explain(
             &project.settings.common.cluster.forward_environment,
             &named.unwrap_or_default(),
         ));
-        let explained = project.explained.lock();
-        explained.unwrap_or_else(PoisonError::into_inner).push(text);
+        explained(project).push(text);
     }
     Ok(())
+}
+
+fn explained<'a>(project: &GoProject<'a>) -> MutexGuard<'a, Vec<String>> {
+    let explained = project.explained.lock();
+    explained.unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,8 @@
 //!
 //! - [`attended`]: the options that run one test on the terminal.
 //! - [`partition`]: the options for a part of the tests.
+//! - [`policy`]: the options for how each test runs.
+//! - [`profile`]: the options that a profile of the project's file sets.
 //! - [`repeat`]: the options about repetitions and retries.
 //! - [`report`]: the options for the user interface and reports. [`whole_run`]: those about a
 //!   run as a whole.
@@ -16,6 +18,8 @@
 pub mod attended;
 pub(crate) mod help_order;
 pub mod partition;
+pub mod policy;
+pub(crate) mod profile;
 pub mod repeat;
 pub mod report;
 pub mod short_help;
@@ -29,6 +33,7 @@ use clap::{Args, ValueEnum};
 
 use self::attended::{AttendedOptions, AttendedRun};
 use self::partition::PartitionOptions;
+use self::policy::{ChosenProfile, PolicyOptions};
 use self::repeat::RepeatOptions;
 use self::report::ReportOptions;
 use self::whole_run::WholeRunOptions;
@@ -38,6 +43,7 @@ use crate::sandbox::project_spec::TestContainerOptions;
 use maelstrom_engine::run::message::{RepeatPlan, RetryPlacement};
 use maelstrom_model::event::{IsolationMode, NoticeSeverity};
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind};
+use maelstrom_spec::policy::PolicyFields;
 
 /// The maximum number of slots.
 const SLOTS_MAX: u32 = 1000;
@@ -104,6 +110,10 @@ pub struct CommonOptions {
     /// The part of the tests to run.
     #[command(flatten)]
     pub partition: PartitionOptions,
+
+    /// How each test runs.
+    #[command(flatten)]
+    pub policy: PolicyOptions,
 
     /// The containers of the tests.
     #[command(flatten)]
@@ -185,6 +195,10 @@ pub struct RunSettings {
     pub attended: Option<AttendedRun>,
     /// Whether passing tests' output is shown.
     pub passing_output: PassingTestOutput,
+    /// What the user says about how each test runs. It comes before what files say.
+    pub policy: PolicyFields,
+    /// The profile of the project's file.
+    pub profile: ChosenProfile,
     /// The options for the user interface and reports.
     pub report: ReportOptions,
     /// The cluster to use, if any.
@@ -222,10 +236,12 @@ pub enum PassingTestOutput {
 pub struct StrictProcessError;
 
 impl CommonOptions {
-    /// Turns the options into settings with `slots` slots.
+    /// Turns the options into settings with `slots` slots. `timeout_s` is the program's own option
+    /// for the time limit of a test.
     pub(crate) fn settle(
         self,
         slots: u32,
+        timeout_s: Option<u32>,
         passing_output: PassingTestOutput,
     ) -> (RunSettings, TestContainerOptions) {
         let settings = RunSettings {
@@ -243,6 +259,8 @@ impl CommonOptions {
             list_format: self.format,
             attended: self.attended.attended(),
             passing_output,
+            policy: self.policy.fields(timeout_s),
+            profile: self.policy.profile(),
             report: self.report,
             cluster: self.cluster,
         };

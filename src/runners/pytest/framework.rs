@@ -27,6 +27,7 @@ use maelstrom_model::framework::{
 use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
 use maelstrom_spec::RunnerLayers;
 use maelstrom_spec::filter::{PytestSubject, vocabulary};
+use maelstrom_spec::policy::PolicyResolver;
 
 use super::collection::{ForkObstacle, PytestItem};
 use super::container::PytestContainer;
@@ -106,6 +107,7 @@ impl PytestFramework {
             project,
             vocabulary: &vocabulary::PYTEST,
             variables: &[],
+            profile: &self.settings.common.profile,
             timeout_s: self.settings.timeout_s,
             runner_layers: RunnerLayers::Some,
             isolation: self.settings.common.isolation(),
@@ -200,6 +202,7 @@ impl PytestFramework {
             activate(&mut environment, prefix);
         }
         Ok(PytestJobBuilder {
+            policies: PolicyResolver::new(self.settings.common.policy.clone(), Default::default()),
             settings: &self.settings,
             colors: self.invocation.colors,
             surroundings,
@@ -236,9 +239,10 @@ impl PytestFramework {
         }
     }
 
-    fn wants(&self, test: &PytestItem) -> bool {
+    fn wants(&self, test: &PytestItem, specified: Option<&ProjectSpec>) -> bool {
         let subject = overrides::subject(test);
         self.settings.patterns.evaluate(&subject).possible()
+            && !specified.is_some_and(|specified| specified.leaves_out(&subject))
     }
 
     /// Applies the options that concern a whole session. Returns an error if an option is not
@@ -414,8 +418,9 @@ impl Framework for PytestFramework {
         // Group the tests before patterns select among them, since a session needs to know all
         // tests of a group.
         groups::mark(&mut all, &self.settings.together);
-        let (wanted, unwanted): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|test| self.wants(test));
+        let (wanted, unwanted): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|test| self.wants(test, specified.as_ref()));
         let left_out = found - wanted.len();
         let own = self
             .overrides(host, &shop, &own, specified.as_ref(), &wanted)

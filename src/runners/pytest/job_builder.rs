@@ -18,6 +18,7 @@ use maelstrom_model::job::{
     ProcessSpec, TestCase, TestKey,
 };
 use maelstrom_spec::filter::PytestSubject;
+use maelstrom_spec::policy::{PolicyFields, PolicyResolver};
 
 use super::arguments::CommandLines;
 use super::collection::{
@@ -43,6 +44,8 @@ pub struct PytestJobBuilder<'a> {
     /// Whether pytest colors its output.
     pub colors: ColorMode,
     pub surroundings: PytestContainer,
+    /// Settles how each test runs.
+    pub policies: PolicyResolver,
     pub program: Arc<OsStr>,
     pub environment: Arc<ProcessEnvironment>,
     /// The project's directory, which is the working directory of jobs.
@@ -241,7 +244,8 @@ impl PytestJobBuilder<'_> {
         let start = groups::start(own, &self.directory);
         let lines = self.command_lines();
         let arguments = lines.together(session, &group.words, &group.files, start);
-        let timeout = group.timeout(own.map_or(self.settings.timeout, |own| own.given.timeout));
+        let said = own.map(|own| PolicyFields::clone(&own.given.policy));
+        let timeout = group.timeout(self.policies.settle(&said.unwrap_or_default()).timeout);
         let mut job = self.job(arguments, timeout);
         job.needs = group_needs();
         job.placement = self.surroundings.placement.clone();
@@ -295,7 +299,9 @@ impl PytestJobBuilder<'_> {
                 None => Some(resident),
             });
             let key = key(&test.file, numbered(&test.name, same));
-            let job = match grouped.remove(&index) {
+            let grouped = grouped.remove(&index);
+            let group_timeout = grouped.as_ref().map(|(job, _)| job.timeout);
+            let job = match grouped {
                 Some((job, member)) => {
                     members.insert(key.clone(), member);
                     job
@@ -309,13 +315,18 @@ impl PytestJobBuilder<'_> {
                 RunOrIgnore::Run => None,
                 RunOrIgnore::Ignore => Some(IgnoredTest { reason: None }),
             });
-            TestCase {
+            let mut case = TestCase {
                 key,
                 title: numbered(&test.node, test.nth),
                 ignored: by_mark.or(by_file),
                 job,
                 policy: Default::default(),
-            }
+            };
+            self.policies
+                .apply(&mut case, own.map(|own| &*own.given.policy));
+            // The time limit of a group is that of all its tests.
+            case.job.timeout = group_timeout.unwrap_or(case.job.timeout);
+            case
         };
         let cases = tests.into_iter().enumerate().map(case).collect();
         (cases, members)

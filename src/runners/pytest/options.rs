@@ -17,13 +17,16 @@ use clap::{Args, CommandFactory, Parser};
 
 use super::addopts::project_words;
 use super::words::{OwnOptions, RunVariables, rewrite};
+use crate::options::policy::POLICY_VALUES;
+use crate::options::profile::{ProfileRequest, chosen_name};
 use crate::options::report::REPORT_VALUES;
 use crate::options::{CommonOptions, REPEAT_VALUES, SLOT_VALUES, help_order, short_help};
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
+use crate::sandbox::project_spec::files;
 use maelstrom_spec::config::{
-    self, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, LogLevel,
-    ResolvedConfig,
+    self, ConfigDialect, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind,
+    ConfigSchema, KnownValues, LogLevel, ProjectValues, ResolvedConfig,
 };
 
 pub use self::resolve::{
@@ -40,6 +43,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
         &SLOT_VALUES,
         &[ConfigOption::new("fresh", ConfigOptionKind::Boolean)],
         &REPEAT_VALUES,
+        &POLICY_VALUES,
         &[
             ConfigOption::new("collection-timeout", ConfigOptionKind::NumberOrText),
             ConfigOption::new("python", ConfigOptionKind::Text),
@@ -301,7 +305,15 @@ impl PytestOptions {
             cpus: cpus.get(),
         };
         let words = rewrite(arguments, &own_options(), &variables);
-        config::resolve(&PROGRAM, &words, system)
+        let dialect = ConfigDialect {
+            command: PytestOptions::command(),
+            variables: &[],
+            project: Some(Box::new(|known| profile(known, system))),
+        };
+        let mut resolved: ResolvedConfig<PytestOptions> =
+            config::resolve_dialect(&PROGRAM, dialect, &words, system)?;
+        resolved.options.common.policy.origins = resolved.origins.clone();
+        Ok(resolved)
     }
 
     /// Parses only a command line, program name first.
@@ -315,6 +327,20 @@ impl PytestOptions {
         };
         PytestOptions::try_parse_from(rewrite(arguments, &own_options(), &variables))
     }
+}
+
+/// Returns what the project's own file says about the run.
+fn profile(
+    known: &dyn KnownValues,
+    system: &impl ConfigEnvironment,
+) -> Result<ProjectValues, ConfigError> {
+    let request = ProfileRequest {
+        schema: &PROGRAM,
+        system,
+        file: system.directory().map(|here| here.join(files::PYTEST.name)),
+        name: &chosen_name(known),
+    };
+    request.alone()
 }
 
 /// Returns this program's own options.

@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 use crate::sandbox::environment::explain_forwarding;
 use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
-use crate::sandbox::project_spec::{ProjectSpec, RunOrIgnore, TestContainer, explain_built_in};
+use crate::sandbox::project_spec::{
+    ExplainedPart, ProjectSpec, RunOrIgnore, TestContainer, explain_built_in,
+};
 use maelstrom_engine::layer_cache::ImageProgressCallback;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::framework::FrameworkHost;
@@ -25,6 +27,7 @@ use maelstrom_model::job::{
     BindAccess, ContainerSpec, Mount, MountKind, RootKind, SkeletonEntry, SkeletonKind,
 };
 use maelstrom_spec::filter::PytestSubject;
+use maelstrom_spec::policy::{PolicyFields, PolicyResolver};
 use maelstrom_spec::{InheritedFields, ResolvedBase, ResolvedSpec};
 
 use super::collection::PytestItem;
@@ -216,10 +219,16 @@ pub fn explanations(
         .unwrap_or_default();
     let patterns = &settings.common.cluster.forward_environment;
     let forwarding = explain_forwarding(invocation, patterns, &named);
-    let asked = settings.containers.explain.as_deref();
+    let (asked, what) = settings.containers.asked();
+    let policies = PolicyResolver::new(settings.common.policy.clone(), PolicyFields::default());
     let wanted = |test: &&PytestItem| asked == Some(&test.node) || asked == Some(&test.name);
     let explain = |test: &PytestItem| {
         let subject = subject(test);
+        if what == ExplainedPart::Policy {
+            let own = specified.map(|specified| specified.policy(&subject));
+            let own = own.transpose()?.unwrap_or_default();
+            return Ok(policies.explain(&test.node, &own));
+        }
         let text = match specified {
             Some(specified) => specified.explain(&test.node, &subject)?,
             None => explain_built_in(&test.node, &subject, settings.timeout_s)?,

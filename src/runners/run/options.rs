@@ -213,6 +213,8 @@ impl RunCommandOptions {
             list_format: None,
             attended: None,
             passing_output: PassingTestOutput::Hidden,
+            policy: Default::default(),
+            profile: Default::default(),
             report: self.report,
             cluster: self.cluster,
         };

@@ -210,6 +210,15 @@ pub(super) fn typed(
 }
 
 impl CommandLineMatches {
+    /// Returns all typed texts of an option, by its id.
+    pub(super) fn texts(&self, id: &str) -> Vec<String> {
+        if !self.ids.iter().any(|typed| typed == id) {
+            return Vec::new();
+        }
+        let values = self.matches.get_raw(id).into_iter().flatten();
+        values.map(lossy).collect()
+    }
+
     pub(super) fn config_file(&self) -> ConfigFileChoice {
         match self.matches.get_one::<PathBuf>(CONFIG_FILE) {
             None => ConfigFileChoice::Search,

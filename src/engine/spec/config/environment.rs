@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The environment variables and files that contain configuration values.
 pub trait ConfigEnvironment {
@@ -15,6 +15,12 @@ pub trait ConfigEnvironment {
 
     /// Reads a file as text.
     fn read(&self, path: &Path) -> io::Result<String>;
+
+    /// Returns the current directory, from which a project's files are looked for. Without one,
+    /// there is no project.
+    fn directory(&self) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// The environment and files of this process.
@@ -32,5 +38,9 @@ impl ConfigEnvironment for ThisProcess {
 
     fn read(&self, path: &Path) -> io::Result<String> {
         std::fs::read_to_string(path)
+    }
+
+    fn directory(&self) -> Option<PathBuf> {
+        std::env::current_dir().ok()
     }
 }

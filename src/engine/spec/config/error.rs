@@ -38,6 +38,15 @@ pub enum ConfigError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(DocumentError),
+    /// No file of the project has a profile of this name.
+    #[error("there is no profile `{name}`")]
+    #[diagnostic(help("{help}"))]
+    UnknownProfile {
+        /// The name that was asked for.
+        name: String,
+        /// Which profiles there are.
+        help: String,
+    },
     /// A variable has an invalid value.
     #[error("the variable {name}: {reason}")]
     Variable {

@@ -21,7 +21,8 @@ pub(super) struct FoundOption {
 #[derive(Clone, Debug)]
 pub(super) struct OptionOrigin {
     /// The precedence, where lower numbers win: 2 for the program's variable, 3 for the variable of
-    /// all programs, 4 for a variable of the replaced tool, from 5 on for files.
+    /// all programs, 4 for a variable of the replaced tool, 5 and 6 for the project's own
+    /// files, from 7 on for configuration files.
     pub(super) strength: usize,
     /// The name of the variable, or the position in the file, for messages.
     pub(super) name: String,

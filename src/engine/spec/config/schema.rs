@@ -59,16 +59,6 @@ impl ConfigOption {
     }
 }
 
-/// The command line of a program, in the words of the tool that it replaces.
-#[derive(Debug)]
-pub struct ConfigDialect {
-    /// The command line. An argument for a configuration value has the value's name as its id, with
-    /// `_` for `-`; its spellings may be others.
-    pub command: clap::Command,
-    /// The variables of the replaced tool. They have a lower precedence than the program's own.
-    pub variables: &'static [ReplacedVariable],
-}
-
 /// A variable of a replaced tool that sets a value here.
 #[derive(Debug)]
 pub struct ReplacedVariable {

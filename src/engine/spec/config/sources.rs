@@ -20,8 +20,12 @@ const FILE_NAME: &str = "config.toml";
 /// The precedence of the variables of a tool that the program replaces; that of the command line is
 /// 1.
 const REPLACED_TOOL: usize = 4;
+/// The precedence of the first of the project's own files.
+pub(super) const PROJECT: usize = 5;
+/// The maximum number of the project's own files.
+const PROJECT_FILES_MAX: usize = 2;
 /// The precedence of the first configuration file.
-const FIRST_FILE: usize = 5;
+const FIRST_FILE: usize = PROJECT + PROJECT_FILES_MAX;
 
 /// The existing configuration files, those of highest precedence first.
 pub(super) struct ConfigFiles {
@@ -149,14 +153,17 @@ impl ConfigFiles {
     }
 }
 
-fn named(value: &ConfigOption, fault: SpanError) -> SpanError {
+pub(super) fn named(value: &ConfigOption, fault: SpanError) -> SpanError {
     SpanError {
         message: format!("`{}`: {}", value.name, fault.message),
         ..fault
     }
 }
 
-fn items_of_node(value: &ConfigOption, node: &DocumentNode) -> Result<Vec<OsString>, SpanError> {
+pub(super) fn items_of_node(
+    value: &ConfigOption,
+    node: &DocumentNode,
+) -> Result<Vec<OsString>, SpanError> {
     use document::DocumentValue::{Boolean, Integer, List, Text};
     let one = |item: String| Ok(vec![OsString::from(item)]);
     match (value.kind, &node.value) {

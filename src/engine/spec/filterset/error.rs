@@ -76,8 +76,8 @@ pub enum FiltersetErrorKind {
     /// An argument of `status()` that is no status.
     #[error("unknown status `{found}`: expected `failed`, `flaky`, `slow` or `new`")]
     Status { found: String },
-    /// `group()`, although tests are in no groups.
-    #[error("there are no test groups: every test runs in a container of its own")]
+    /// `group()`, although the groups of tests are not known when tests are selected.
+    #[error("`group()` is not supported: a filterset selects tests before their groups are known")]
     Group,
     /// A predicate that matches nothing in the workspace.
     #[error("no {what} of the workspace matches")]

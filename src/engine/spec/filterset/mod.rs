@@ -9,9 +9,9 @@
 //! - [`subject`]: the test, as far as it is known when a filterset is evaluated.
 //!
 //! Like a pattern of [`super::filter`], a filterset is evaluated before the build, when only
-//! packages are known, and again when more is known. There are no test groups here, so `group()` is
-//! an error, and no default filter, so `default()` is all tests. `status()`, which nextest does not
-//! have, is what earlier runs say of a test.
+//! packages are known, and again when more is known. Test groups are not known then, so `group()` is
+//! an error; `default()` is all tests, because the default filter of a profile applies anyway.
+//! `status()`, which nextest does not have, is what earlier runs say of a test.
 //!
 //! Pure. This module does not know how tests are found.
 

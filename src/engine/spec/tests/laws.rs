@@ -1,18 +1,22 @@
 //! Properties of all files and all containers.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::super::environment::{EnvironmentElement, EnvironmentValue, MergeMode};
+use super::super::policy::{PolicySetting, RetrySetting};
 use super::*;
 use maelstrom_container::spec::{
     BindAccess, DeviceKind, Mount, MountKind, NetworkMode, PrivilegeLevel, RootAccess,
     WhenForbidden,
 };
 use maelstrom_layer::{LayerSpec, PathForm, PrefixOptions, SymlinkMode, SymlinkSpec};
+use maelstrom_model::policy::{FlakyVerdict, LeakVerdict, RetryDelay, TimeoutVerdict};
 
 fn path() -> impl Strategy<Value = PathBuf> {
     "(/|<build-dir>|<<x>|[a-z \"'é\n]{1,4}){1,4}".prop_map(PathBuf::from)
@@ -134,6 +138,73 @@ fn base() -> impl Strategy<Value = ResolvedBase> {
     ]
 }
 
+fn setting<T: std::fmt::Debug>(
+    value: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Option<PolicySetting<T>>> {
+    let origin = || "somewhere".into();
+    let placed = value.prop_map(move |value| PolicySetting {
+        value,
+        origin: origin(),
+    });
+    prop::option::of(placed)
+}
+
+/// Generates what a directive can say about how tests run. Test groups are not in its text.
+pub(crate) fn policy() -> impl Strategy<Value = PolicyFields> {
+    let time = || (1..100_000_u64, 0..3_u32).prop_map(|(s, ns)| Duration::new(s, ns));
+    let delay = prop_oneof![
+        (time(), any::<bool>()).prop_map(|(delay, jitter)| RetryDelay::Fixed { delay, jitter }),
+        Just(RetryDelay::default()),
+        (time(), prop::option::of(time()), any::<bool>()).prop_map(|(first, longest, jitter)| {
+            RetryDelay::Exponential {
+                first,
+                longest,
+                jitter,
+            }
+        }),
+    ];
+    let retries = (0..9_u32, delay).prop_map(|(count, delay)| RetrySetting { count, delay });
+    let verdicts = (
+        setting(prop::sample::select(vec![
+            FlakyVerdict::Pass,
+            FlakyVerdict::Fail,
+        ])),
+        setting(prop::sample::select(vec![
+            TimeoutVerdict::Pass,
+            TimeoutVerdict::Fail,
+        ])),
+        setting(prop::sample::select(vec![
+            LeakVerdict::Pass,
+            LeakVerdict::Fail,
+        ])),
+    );
+    let times = (
+        setting(prop::option::of(time())),
+        setting(time().prop_map(Some)),
+        setting(time()),
+    );
+    let needs = (
+        setting(any::<i8>()),
+        setting(any::<NonZeroU32>()),
+        setting(any::<bool>()),
+    );
+    (setting(retries), verdicts, times, needs).prop_map(|(retries, verdicts, times, needs)| {
+        PolicyFields {
+            retries,
+            flaky_result: verdicts.0,
+            on_timeout: verdicts.1,
+            leak: verdicts.2,
+            slow: times.0,
+            timeout: times.1,
+            grace: times.2,
+            priority: needs.0,
+            weight: needs.1,
+            exclusive: needs.2,
+            test_group: None,
+        }
+    })
+}
+
 /// Generates resolved specifications that resolving can result in: a base is never empty, and does
 /// not provide scalars that are set.
 fn anything() -> impl Strategy<Value = ResolvedSpec> {
@@ -142,12 +213,12 @@ fn anything() -> impl Strategy<Value = ResolvedSpec> {
         prop::collection::vec(layer(), 0..4),
         prop::collection::vec(element(), 0..3),
         prop::collection::vec(mount(), 0..4),
-        prop::option::of(1..100_000_u64),
+        policy(),
         any::<(bool, bool)>(),
     )
         .prop_filter_map(
             "sysfs needs a network of its own",
-            |((base, scalars), layers, environment, mounts, timeout_s, flags)| {
+            |((base, scalars), layers, environment, mounts, policy, flags)| {
                 let set = scalars.set();
                 let base = match base {
                     ResolvedBase::Default { inherited } => ResolvedBase::Default {
@@ -172,7 +243,8 @@ fn anything() -> impl Strategy<Value = ResolvedSpec> {
                     environment,
                     mounts,
                     scalars,
-                    timeout: timeout_s.map(Duration::from_secs),
+                    timeout: policy.timeout.as_ref().and_then(|setting| setting.value),
+                    policy: Arc::new(policy),
                     ignored: flags.0,
                     include_shared_libraries: flags.1,
                 })
@@ -206,6 +278,14 @@ fn file() -> impl Strategy<Value = String> {
         "filter = \"none\"",
         "ignore = true",
         "timeout = 9",
+        "timeout = \"1m 30s\"",
+        "retries = 2",
+        "retries = { count = 3, backoff = \"exponential\", delay = \"1s\", jitter = true }",
+        "slow = 0",
+        "weight = \"all\"",
+        "test_group = \"\"",
+        "exclusive = false",
+        "leak = \"fail\"",
         "include_shared_libraries = false",
     ]);
     prop::collection::vec(line, 0..14).prop_map(|lines| lines.join("\n"))

@@ -3,8 +3,9 @@
 //! A row is a file, and what it specifies for a test named `slow` of the package `courier`, or the
 //! error. The snapshots contain both, so that they read as a table.
 
-mod laws;
+pub(crate) mod laws;
 mod parts;
+mod profiles;
 mod rows;
 mod shapes;
 mod uses;
@@ -44,11 +45,11 @@ pub(super) fn read(text: &str) -> Result<TestSpecification, String> {
     })
 }
 
-pub(super) fn resolver(text: &str) -> Result<SpecResolver, String> {
+pub(crate) fn resolver(text: &str) -> Result<SpecResolver, String> {
     Ok(SpecResolver::new(read(text)?, None, RunnerLayers::Some))
 }
 
-pub(super) fn resolve(resolver: &mut SpecResolver) -> Result<SpecResolution, String> {
+pub(crate) fn resolve(resolver: &mut SpecResolver) -> Result<SpecResolution, String> {
     resolver
         .resolve(&SUBJECT)
         .map_err(|error| format!("{error}\nhelp: {}", help_of(&error).unwrap()))

@@ -87,7 +87,7 @@ fn mistakes_in_fields() {
         ("unknown field of a container", "[containers.x]\nusr = 1\n"),
         (
             "unknown field of a directive",
-            "[[directives]]\npriority = 1\n",
+            "[[directives]]\nprogram = 1\n",
         ),
         ("containers of another type", "containers = 1\n"),
         ("directives of another type", "directives = {}\n"),

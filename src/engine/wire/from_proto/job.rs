@@ -203,6 +203,7 @@ pub fn needs(message: &v1::Job) -> Result<JobNeeds, WireError> {
         exclusive: needs.exclusive,
         memory_bytes: (needs.memory_bytes > 0).then_some(needs.memory_bytes),
         avoided_worker: needs.avoided_worker.map(WorkerId),
+        ..JobNeeds::default()
     })
 }
 

@@ -19,7 +19,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::ProcessEnvironment;
-use crate::sandbox::project_spec::{self, ProjectSpec};
+use crate::sandbox::project_spec::ProjectSpec;
 use maelstrom_model::error::help_of;
 use maelstrom_model::event::{BuildEvent, EventKind, IsolationMode, OutputText};
 use maelstrom_model::framework::{BrokenEntry, FrameworkHost};
@@ -37,11 +37,10 @@ use super::manifest::{CargoManifest, ManifestError};
 use super::metadata::{CargoPackage, CargoWorkspace, local_directory};
 use super::notices;
 use super::options::CargoAction;
-use super::overrides::CargoOverride;
+use super::overrides::{self, CargoOverride};
 use super::programs::MissingPrograms;
 use super::progress::CargoProgress;
 use super::project::CargoProject;
-use super::selection::SelectionOutcome;
 use super::target::{PackageTarget, TargetKind, TestBinary, TestHarness};
 
 mod doctests;
@@ -450,19 +449,19 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
             let notice = notices::noisy(&naming.of_target());
             self.host.emit(EventKind::Notice(notice));
         }
-        let cases = naming.cases(listing, jobs, |name, attention| {
+        let mut cases = naming.cases(listing, jobs, |name, attention| {
             let verdict = match whole {
                 true => wanted.whole(&package, &binary, name),
                 false => wanted.test(&package, &binary.target, name, attention),
             };
-            match (verdict, own(name).map(|own| own.attention)) {
-                (
-                    SelectionOutcome::Run | SelectionOutcome::RunIgnored,
-                    Some(project_spec::RunOrIgnore::Ignore),
-                ) => SelectionOutcome::Ignore,
-                (verdict, _) => verdict,
-            }
+            overrides::verdict(&self.project, (&package, &binary, name), own(name), verdict)
         });
+        for test in &mut cases.tests {
+            let own = own(&test.key.name);
+            let name = test.key.name.as_str();
+            let said = overrides::said(&self.project, (&package, &binary, name), own);
+            self.project.policies.apply(test, Some(&said));
+        }
         self.deselected = self.deselected.saturating_add(cases.deselected);
         for notice in cases.notices {
             self.host.emit(EventKind::Notice(notice));

@@ -154,14 +154,11 @@ fn of_nextest(command: Command) -> Command {
         })
         .mut_arg("profile", |arg| arg.long("cargo-profile"))
         .mut_arg("verbose", |arg| arg.short(None).long("cargo-verbose"))
-        .mut_arg("nextest_profile", |arg| {
-            // Without a value, it is the original's `--print-config`, which the error names.
-            arg.short('P')
-                .long("profile")
-                .num_args(0..=1)
-                .default_missing_value("")
-                .hide(false)
+        .mut_arg("run_profile", |arg| arg.short('P').visible_alias("profile"))
+        .mut_arg("nextest_config_file", |arg| {
+            arg.long("config-file").hide(false)
         })
+        .mut_arg("tool_config_file", |arg| arg.hide(false))
         .mut_arg("cargo_quiet", |arg| arg.hide(false))
         .mut_arg("cargo_message_format", |arg| arg.hide(false))
         .mut_arg("run_ignored", |arg| arg.hide(false))

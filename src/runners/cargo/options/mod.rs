@@ -20,6 +20,8 @@ pub mod harness;
 pub mod nextest;
 pub mod peer;
 
+#[cfg(test)]
+mod project_tests;
 mod resolve;
 mod settings;
 #[cfg(test)]

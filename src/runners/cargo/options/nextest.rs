@@ -2,10 +2,12 @@
 //! are in [`super::grammar`].
 
 use std::num::{NonZeroI32, NonZeroU32};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use crate::cargo::nextest_config::NextestSettings;
 use crate::options::{EventStreamFormat, ListFormatOption};
 
 /// The options of `cargo nextest` that `cargo test` does not have.
@@ -23,9 +25,17 @@ pub struct NextestOptions {
     )]
     pub test_threads: Option<TestThreads>,
 
-    /// The profile of nextest, of which there is only `default`
-    #[arg(long, value_name = "PROFILE", hide = true)]
-    pub nextest_profile: Option<String>,
+    /// Configuration file of nextest to read in place of `.config/nextest.toml`
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub nextest_config_file: Option<PathBuf>,
+
+    /// Configuration file of a tool, which comes after the workspace's; may be repeated
+    #[arg(long, value_name = "TOOL:FILE", hide = true)]
+    pub tool_config_file: Vec<String>,
+
+    /// What nextest's configuration says about tests.
+    #[arg(skip)]
+    pub config: NextestSettings,
 
     /// Which tests run, of those marked as ignored and the others
     #[arg(long, value_name = "WHICH", value_enum, hide = true, conflicts_with_all = ["ignored", "include_ignored"])]

@@ -1,7 +1,5 @@
 //! The tool in whose words a command line is written, and its flags that are refused.
 
-use std::ffi::OsStr;
-
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
@@ -53,18 +51,13 @@ impl RefusedFlags {
     }
 }
 
-/// Returns whether the values of a refused flag ask for what happens anyway.
-fn is_harmless<'a>(spelling: &str, mut values: impl Iterator<Item = &'a OsStr>) -> bool {
-    spelling == "--retries" && values.all(|value| value == "0")
-}
-
 impl FromArgMatches for RefusedFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<RefusedFlags, clap::Error> {
         let peers = matches.ids().map(clap::Id::as_str);
         let peers = peers.filter_map(|id| Some((id, id.strip_prefix(PEER_ID)?)));
-        let given = peers.filter(|(id, spelling)| {
+        let given = peers.filter(|(id, _)| {
             let typed = matches.value_source(id) == Some(ValueSource::CommandLine);
-            typed && !is_harmless(spelling, matches.get_raw(id).into_iter().flatten())
+            typed
         });
         Ok(RefusedFlags {
             given: given.map(|(_, spelling)| spelling.to_owned()).collect(),

@@ -1,10 +1,10 @@
 //! Resolves options into settings.
 
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 
 use miette::Diagnostic;
 
-use crate::cargo::peer_flags::PROFILE;
 use crate::options::{self, EventStreamFormat, PassingTestOutput, StrictProcessError, time_limit};
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
@@ -48,8 +48,8 @@ pub enum CargoOptionsError {
     /// Names of tests together with `--print-config`, which runs none.
     #[error("`--print-config` (`-P`) runs no tests, so `{name}` would mean nothing")]
     #[diagnostic(help(
-        "leave `-P` out to run tests; there are no profiles as in nextest, whose `-P` chooses \
-         one: options and configuration values say the same"
+        "leave `-P` out to run tests; `--run-profile NAME` chooses a profile, as does `-P NAME` \
+         after `run`"
     ))]
     PrintsOnly { name: String },
     /// A flag of the replaced tool that cannot mean the same here.
@@ -122,7 +122,7 @@ impl CargoOptions {
         let goal = self.goal(&harness);
         let passing_output = passing_output(&self.nextest, &harness);
         let names = names(self.names, self.tests, &harness, self.grammar)?;
-        let (mut common, containers) = self.common.settle(slots, passing_output);
+        let (mut common, containers) = self.common.settle(slots, self.run.timeout, passing_output);
         common.stop_after = stop_after;
         common.stream = stream;
         if goal == CargoAction::ListTests && self.grammar == CargoGrammar::NextestList {
@@ -161,7 +161,12 @@ impl CargoOptions {
             timeout_s: self.run.timeout,
             timeout: self.run.timeout.and_then(time_limit),
             containers,
-            extra_arguments: harness.extra,
+            extra_arguments: {
+                let words = self.nextest.config.run_extra_args.iter();
+                let words = words.map(OsString::from);
+                harness.extra.into_iter().chain(words).collect()
+            },
+            nextest: self.nextest.config,
             grammar: self.grammar,
         })
     }
@@ -183,10 +188,6 @@ impl CargoOptions {
             let number = number.clone();
             return Err(CargoOptionsError::RepeatLetter { number });
         }
-        match self.nextest.nextest_profile.as_deref() {
-            None | Some("default") => {}
-            Some(_) => return Err(refused("--profile", PROFILE)),
-        }
         match self.nextest.failure_output {
             Some(OutputTimeOption::Never) => Err(CargoOptionsError::FailureOutputNever),
             Some(
@@ -202,7 +203,7 @@ impl CargoOptions {
         let (tests, containers) = (&self.tests, &self.common.containers);
         if containers.init {
             CargoAction::Init
-        } else if containers.explain.is_some() {
+        } else if containers.asked().0.is_some() {
             CargoAction::Explain
         } else if tests.list_tests {
             CargoAction::ListTests

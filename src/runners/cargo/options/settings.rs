@@ -10,6 +10,8 @@ use maelstrom_model::exit_code;
 use maelstrom_spec::filter::{TestPattern, TestSelection};
 use maelstrom_spec::filterset::{FiltersetPlatform, TestFilterset};
 
+use crate::cargo::nextest_config::NextestSettings;
+
 use super::peer::CargoGrammar;
 use super::{CargoBuildOptions, TargetOptions};
 
@@ -52,6 +54,8 @@ pub struct CargoSettings {
     pub containers: TestContainerOptions,
     /// The tool in whose words the command line is written.
     pub grammar: CargoGrammar,
+    /// What nextest's configuration says about tests.
+    pub nextest: NextestSettings,
 }
 
 /// Whether doctests are among the tests.

@@ -2,18 +2,26 @@
 //! the command line is parsed. The options themselves document their meaning and defaults.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::FromArgMatches;
 
 use maelstrom_spec::config::{
     ConfigDialect, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
-    ResolvedConfig, resolve_dialect,
+    KnownValues, ProjectValues, ResolvedConfig, resolve_dialect,
 };
+use maelstrom_spec::document::TextDocument;
 
+use crate::options::policy::POLICY_VALUES;
+use crate::options::profile::{ProfileRequest, chosen_name, nearest_directory};
 use crate::options::report::REPORT_VALUES;
 use crate::options::{REPEAT_VALUES, SLOT_VALUES, short_help};
 use crate::sandbox::caches::CACHE_VALUES;
 use crate::sandbox::cluster::{BROKER_VALUES, CLUSTER_VALUES};
+
+use crate::cargo::nextest_config::NextestSettings;
+use crate::cargo::nextest_config::load::NextestFiles;
+use crate::sandbox::project_spec::files;
 
 use super::CargoOptions;
 use super::grammar::{CargoWords, number_after_release};
@@ -28,6 +36,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
         &SLOT_VALUES,
         &[ConfigOption::new("strict", ConfigOptionKind::Boolean)],
         &REPEAT_VALUES,
+        &POLICY_VALUES,
         &[ConfigOption::new("whole", ConfigOptionKind::List)],
         &CACHE_VALUES,
         &REPORT_VALUES,
@@ -61,14 +70,22 @@ impl CargoOptions {
         I: IntoIterator<Item = OsString>,
     {
         let CargoWords { grammar, words } = CargoWords::read(arguments).map_err(on_command_line)?;
+        let mut config = NextestSettings::default();
         let dialect = ConfigDialect {
             command: grammar.command(),
             variables: grammar.variables(),
+            project: Some(Box::new(|known| {
+                let (values, settings) = profile(known, system)?;
+                config = settings;
+                Ok(values)
+            })),
         };
         let mut resolved: ResolvedConfig<CargoOptions> =
             resolve_dialect(&PROGRAM, dialect, &words, system)?;
         resolved.options.grammar = grammar;
         resolved.options.number_after_release = number_after_release(&words);
+        resolved.options.nextest.config = config;
+        resolved.options.common.policy.origins = resolved.origins.clone();
         grammar.check_variables(system)?;
         Ok(resolved)
     }
@@ -89,6 +106,46 @@ impl CargoOptions {
     }
 }
 
+/// Returns what the workspace's files say about the run, and nextest's about its tests.
+fn profile(
+    known: &dyn KnownValues,
+    system: &impl ConfigEnvironment,
+) -> Result<(ProjectValues, NextestSettings), ConfigError> {
+    let Some(here) = system.directory() else {
+        return Ok(Default::default());
+    };
+    let manifest = known.text("manifest-path").map(|path| here.join(path));
+    let start = manifest.as_deref().and_then(Path::parent).unwrap_or(&here);
+    let root = workspace_root(start, system).unwrap_or_else(|| here.clone());
+    let name = chosen_name(known);
+    let own = ProfileRequest {
+        schema: &PROGRAM,
+        system,
+        file: Some(root.join(files::CARGO.name)),
+        name: &name,
+    };
+    let named = known.typed("nextest_config_file").pop();
+    let nextest = NextestFiles {
+        root,
+        named: named.map(|path| here.join(path)),
+        tools: known.typed("tool_config_file"),
+    };
+    nextest.load(system, &name, own.answer()?)
+}
+
+/// Returns the root of the workspace around a directory: that of the nearest manifest with
+/// `[workspace]`, or else of the nearest one.
+fn workspace_root(start: &Path, system: &impl ConfigEnvironment) -> Option<PathBuf> {
+    let manifest = |directory: &Path| system.read(&directory.join("Cargo.toml")).ok();
+    let is_root = |directory: &Path| {
+        let table = manifest(directory).map(|text| TextDocument::new("Cargo.toml", text));
+        let table = table.and_then(|document| document.read_toml().ok());
+        table.is_some_and(|mut table| table.take("workspace").is_some())
+    };
+    let root = nearest_directory(start, is_root);
+    root.or_else(|| nearest_directory(start, |directory| manifest(directory).is_some()))
+}
+
 fn on_command_line(error: clap::Error) -> ConfigError {
     ConfigError::CommandLine(Box::new(error))
 }
@@ -99,7 +156,6 @@ mod tests {
     use crate::cargo::options::peer::CargoGrammar;
     use clap::CommandFactory;
     use std::io;
-    use std::path::Path;
 
     const GRAMMARS: [CargoGrammar; 3] = [
         CargoGrammar::CargoTest,
@@ -129,6 +185,10 @@ mod tests {
             } else {
                 Err(io::ErrorKind::NotFound.into())
             }
+        }
+
+        fn directory(&self) -> Option<PathBuf> {
+            Some("/w".into())
         }
     }
 
@@ -185,7 +245,7 @@ mod tests {
             let options = options(&format!("cargo-maelstrom {word}"), &world);
             assert_eq!(options.build.profile.as_deref(), Some("bench"), "{word}");
             assert_eq!(options.build.jobs, Some(3), "{word}");
-            assert_eq!(options.nextest.nextest_profile, None, "{word}");
+            assert_eq!(options.common.policy.run_profile, None, "{word}");
             assert_eq!(options.common.slots, Some(5), "{word}");
         }
         let typed = options("p run --build-jobs 2 --cargo-profile dev -j 4", &world);
@@ -249,16 +309,16 @@ mod tests {
             [
                 error("p run", &[("NEXTEST_PROFILE", "ci")]),
                 error("p list", &[("NEXTEST_PROFILE", "ci")]),
-                error("p run", &[("NEXTEST_RETRIES", "2")]),
+                error("p run", &[("NEXTEST_RETRIES", "often")]),
                 error("p run", &[("NEXTEST_NO_TESTS", "never")]),
                 error("p run", &[("NEXTEST_TEST_THREADS", "many")]),
                 error("p", &[("CARGO_TERM_COLOR", "blue")]),
             ]
             .join("\n"),
             @"
-            the variable NEXTEST_PROFILE: `ci` is not supported: there are no profiles of nextest; options, variables and configuration files of this program say the same. `--print-config` has no short form here
-            the variable NEXTEST_PROFILE: `ci` is not supported: there are no profiles of nextest; options, variables and configuration files of this program say the same. `--print-config` has no short form here
-            the variable NEXTEST_RETRIES: `2` is not supported: failed tests are not tried again; `--repeat N` runs each test N times and shows which are flaky
+            there is no profile `ci`
+            there is no profile `ci`
+            the variable NEXTEST_RETRIES: invalid value `often`: expected a whole number
             the variable NEXTEST_NO_TESTS: invalid value `never`: `auto`, `pass`, `warn` or `fail` is expected
             the variable NEXTEST_TEST_THREADS: invalid value `many`: a number other than 0 is expected, or `num-cpus`
             the variable CARGO_TERM_COLOR: invalid value `blue`: expected `auto`, `always` or `never`
@@ -267,7 +327,10 @@ mod tests {
         for (line, variables) in [
             ("p", &[("NEXTEST_PROFILE", "ci")][..]),
             ("p run", &[("NEXTEST_PROFILE", "default")]),
-            ("p run", &[("NEXTEST_RETRIES", "0")]),
+            (
+                "p run",
+                &[("NEXTEST_RETRIES", "2"), ("NEXTEST_FLAKY_RESULT", "fail")],
+            ),
             ("p run", &[("NEXTEST_NO_TESTS", "auto")]),
             ("p run", &[("RUST_TEST_THREADS", "many")]),
         ] {

@@ -38,6 +38,21 @@ const RUN_VARIABLES: &[ReplacedVariable] = &[
         read: as_written,
     },
     ReplacedVariable {
+        name: "NEXTEST_PROFILE",
+        option: ConfigOption::new("run-profile", ConfigOptionKind::Text),
+        read: as_written,
+    },
+    ReplacedVariable {
+        name: "NEXTEST_RETRIES",
+        option: ConfigOption::new("retries", ConfigOptionKind::Number),
+        read: as_written,
+    },
+    ReplacedVariable {
+        name: "NEXTEST_FLAKY_RESULT",
+        option: ConfigOption::new("flaky-result", ConfigOptionKind::Text),
+        read: as_written,
+    },
+    ReplacedVariable {
         name: "NEXTEST_NO_TESTS",
         option: ConfigOption::new("no-tests", ConfigOptionKind::Text),
         read: as_written,
@@ -65,10 +80,14 @@ const RUN_VARIABLES: &[ReplacedVariable] = &[
 ];
 
 /// Those of `cargo nextest list`.
-const LIST_VARIABLES: &[ReplacedVariable] = &[COLOR];
-
-/// Values of refused variables that ask for what happens anyway.
-const HARMLESS: [(&str, &str); 2] = [("NEXTEST_PROFILE", "default"), ("NEXTEST_RETRIES", "0")];
+const LIST_VARIABLES: &[ReplacedVariable] = &[
+    COLOR,
+    ReplacedVariable {
+        name: "NEXTEST_PROFILE",
+        option: ConfigOption::new("run-profile", ConfigOptionKind::Text),
+        read: as_written,
+    },
+];
 
 impl CargoGrammar {
     /// Returns the variables of the tool that set values here.
@@ -92,10 +111,7 @@ impl CargoGrammar {
             let Some(value) = system.variable(variable.name) else {
                 continue;
             };
-            let is_harmless = |(name, harmless): (&str, &str)| {
-                name == variable.name && (value == harmless || value.is_empty())
-            };
-            if !HARMLESS.into_iter().any(is_harmless) {
+            if !value.is_empty() {
                 return Err(ConfigError::Variable {
                     name: variable.name.to_owned(),
                     reason: format!("`{}` is not supported: {instead}", value.display()),

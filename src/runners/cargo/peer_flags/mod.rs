@@ -9,7 +9,6 @@ mod nextest;
 use crate::peers::{PeerFlag, PeerSupport, PeerVariable};
 
 pub use self::cargo_test::{CARGO_TEST, LIBTEST};
-pub(crate) use self::nextest::PROFILE;
 pub use self::nextest::{NEXTEST_LIST, NEXTEST_RUN};
 
 const fn flag(

@@ -1,23 +1,12 @@
 //! The tables of `cargo nextest run` and `cargo nextest list`.
 
 use super::{differs, no_effect, refused, same, variable};
-use crate::peers::PeerSupport::{Differs, NoEffect, Refused, Same};
+use crate::peers::PeerSupport::{Differs, NoEffect, Same};
 use crate::peers::{PeerFlag, PeerTool, PeerVariable};
 
 /// Why the options of archives are refused.
 const ARCHIVES: &str = "there are no archives; `--no-run` builds, and `--broker HOST:PORT` runs on \
                         other machines what was built here";
-
-/// Why nextest's own configuration files are refused.
-const CONFIG_FILE: &str = "`nextest.toml` is not read; `-c FILE` reads a configuration file of this \
-                           program, and `cargo-maelstrom.toml` describes tests";
-
-/// What to use instead of a profile of nextest.
-pub(crate) const PROFILE: &str = "there are no profiles of nextest; options, variables and configuration files \
-                       of this program say the same. `--print-config` has no short form here";
-
-const RETRIES: &str = "failed tests are not tried again; `--repeat N` runs each test N times and \
-                       shows which are flaky";
 
 const PROGRESS: &str = "`--ui` chooses how the run is shown";
 
@@ -94,14 +83,9 @@ macro_rules! nextest_flags {
             differs(
                 &["--filterset", "-E"],
                 Some("test(parse) & !package(core)"),
-                "`group()` is an error, because there are no test groups; packages without a \
-                 selected test are not built",
+                "`group()` is an error; packages without a selected test are not built",
             ),
-            no_effect(
-                &["--ignore-default-filter"],
-                None,
-                "there is no default filter",
-            ),
+            same(&["--ignore-default-filter"], None),
             no_effect(&["--show-progress"], Some("bar"), PROGRESS),
             refused(&["--archive-file"], Some("a.tar.zst"), ARCHIVES),
             refused(&["--archive-format"], Some("tar-zst"), ARCHIVES),
@@ -113,19 +97,23 @@ macro_rules! nextest_flags {
             refused(&["--binaries-metadata"], Some("binaries.json"), ARCHIVES),
             refused(&["--target-dir-remap"], Some("t"), ARCHIVES),
             refused(&["--build-dir-remap"], Some("b"), ARCHIVES),
-            refused(&["--config-file"], Some("nextest.toml"), CONFIG_FILE),
+            same(&["--config-file"], Some(".config/nextest.toml")),
             no_effect(
                 &["--user-config-file"],
                 Some("none"),
                 "nextest's settings of a user are about its own screen",
             ),
-            refused(&["--tool-config-file"], Some("tool:/tool.toml"), CONFIG_FILE),
+            same(&["--tool-config-file"], Some("tool:/tool.toml")),
             no_effect(
                 &["--override-version-check"],
                 None,
-                "no version of nextest is asked for, since `nextest.toml` is not read",
+                "the version that `nextest.toml` asks for is that of nextest",
             ),
-            refused(&["--profile", "-P"], Some("ci"), PROFILE),
+            differs(
+                &["--profile", "-P"],
+                Some("ci"),
+                "also chooses a profile of `cargo-maelstrom.toml`",
+            ),
             $($own),*
         ]
     };
@@ -139,12 +127,8 @@ const RUN_FLAGS: &[PeerFlag] = nextest_flags![
     ),
     same(&["--no-run"], None),
     same(&["--test-threads", "--jobs", "-j"], Some("num-cpus")),
-    refused(&["--retries"], Some("2"), RETRIES),
-    no_effect(
-        &["--flaky-result"],
-        Some("pass"),
-        "failed tests are not tried again",
-    ),
+    same(&["--retries"], Some("2")),
+    same(&["--flaky-result"], Some("pass")),
     differs(
         &["--fail-fast", "--ff"],
         None,
@@ -237,7 +221,7 @@ const LIST_FLAGS: &[PeerFlag] = nextest_flags![
     ),
 ];
 
-const PROFILE_VARIABLE: PeerVariable = variable("NEXTEST_PROFILE", Refused(PROFILE));
+const PROFILE_VARIABLE: PeerVariable = variable("NEXTEST_PROFILE", Same);
 
 const VERBOSE_VARIABLE: PeerVariable = variable(
     "NEXTEST_VERBOSE",
@@ -270,11 +254,8 @@ const RUN_VARIABLES: &[PeerVariable] = &[
         NoEffect("there is one version"),
     ),
     PROFILE_VARIABLE,
-    variable("NEXTEST_RETRIES", Refused(RETRIES)),
-    variable(
-        "NEXTEST_FLAKY_RESULT",
-        NoEffect("failed tests are not tried again"),
-    ),
+    variable("NEXTEST_RETRIES", Same),
+    variable("NEXTEST_FLAKY_RESULT", Same),
     variable(
         "NEXTEST_FINAL_STATUS_LEVEL",
         NoEffect("the summary always names what failed"),

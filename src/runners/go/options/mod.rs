@@ -25,15 +25,18 @@ pub(super) mod variable;
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser};
 
+use crate::options::policy::POLICY_VALUES;
+use crate::options::profile::{ProfileRequest, chosen_name, nearest_directory};
 use crate::options::report::REPORT_VALUES;
 use crate::options::{CommonOptions, REPEAT_VALUES, SLOT_VALUES, help_order, short_help};
+use crate::sandbox::project_spec::files;
 use maelstrom_spec::config::{
-    ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema, ResolvedConfig,
-    resolve,
+    ConfigDialect, ConfigEnvironment, ConfigError, ConfigOption, ConfigOptionKind, ConfigSchema,
+    KnownValues, ProjectValues, ResolvedConfig, resolve_dialect,
 };
 
 use crate::sandbox::caches::CACHE_VALUES;
@@ -52,6 +55,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
         &SLOT_VALUES,
         &[ConfigOption::new("strict", ConfigOptionKind::Boolean)],
         &REPEAT_VALUES,
+        &POLICY_VALUES,
         &CACHE_VALUES,
         &REPORT_VALUES,
         &BROKER_VALUES,
@@ -260,7 +264,16 @@ impl GoOptions {
         I: IntoIterator<Item = OsString>,
     {
         let go_flags = variable::go_flags(system);
-        resolve(&PROGRAM, &own_words(arguments, &go_flags), system)
+        let words = own_words(arguments, &go_flags);
+        let dialect = ConfigDialect {
+            command: GoOptions::command(),
+            variables: &[],
+            project: Some(Box::new(|known| profile(known, system))),
+        };
+        let mut resolved: ResolvedConfig<GoOptions> =
+            resolve_dialect(&PROGRAM, dialect, &words, system)?;
+        resolved.options.common.policy.origins = resolved.origins.clone();
+        Ok(resolved)
     }
 
     /// Parses only a command line, program name first.
@@ -270,6 +283,24 @@ impl GoOptions {
     {
         GoOptions::try_parse_from(own_words(arguments, ""))
     }
+}
+
+/// Returns what the module's own file says about the run.
+fn profile(
+    known: &dyn KnownValues,
+    system: &impl ConfigEnvironment,
+) -> Result<ProjectValues, ConfigError> {
+    let typed = known.typed("directory").pop().unwrap_or_default();
+    let here = system.directory().map(|here| here.join(typed));
+    let has_module = |directory: &Path| system.read(&directory.join("go.mod")).is_ok();
+    let module = here.and_then(|here| nearest_directory(&here, has_module));
+    let request = ProfileRequest {
+        schema: &PROGRAM,
+        system,
+        file: module.map(|module| module.join(files::GO.name)),
+        name: &chosen_name(known),
+    };
+    request.alone()
 }
 
 fn own_words(arguments: impl IntoIterator<Item = OsString>, go_flags: &str) -> Vec<OsString> {

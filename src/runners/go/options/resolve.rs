@@ -150,7 +150,11 @@ impl GoOptions {
             true => PassingTestOutput::Shown,
             false => PassingTestOutput::Hidden,
         };
-        let (mut common, containers) = self.common.settle(slots, passing_output);
+        let timeout_s = match run.timeout {
+            Some(GoTimeout::Seconds(seconds)) => Some(seconds),
+            Some(GoTimeout::Go(_)) | None => None,
+        };
+        let (mut common, containers) = self.common.settle(slots, timeout_s, passing_output);
         if run.failfast {
             common.stop_after = Some(NonZeroU32::MIN);
         }
@@ -164,10 +168,7 @@ impl GoOptions {
         Ok(GoSettings {
             goal: goal(&self.tests, &self.build, &containers),
             containers,
-            timeout_s: match run.timeout {
-                Some(GoTimeout::Seconds(seconds)) => Some(seconds),
-                Some(GoTimeout::Go(_)) | None => None,
-            },
+            timeout_s,
             patterns: TestSelection::parse(
                 &self.tests.include,
                 &self.tests.exclude,
@@ -190,10 +191,7 @@ impl GoOptions {
             directory: self.build.directory,
             build_flags: self.build.build_flag,
             go_flags: self.build.go_flags,
-            timeout: match run.timeout {
-                Some(GoTimeout::Seconds(seconds)) => time_limit(seconds),
-                Some(GoTimeout::Go(_)) | None => None,
-            },
+            timeout: timeout_s.and_then(time_limit),
             test_flags: run.test_flag,
             extra_arguments: self.test_arguments,
             common,
@@ -210,7 +208,7 @@ fn goal(
     if containers.init {
         return GoAction::Init;
     }
-    if containers.explain.is_some() {
+    if containers.asked().0.is_some() {
         return GoAction::Explain;
     }
     let lists_tests = tests.list_tests || listed(tests).is_some();

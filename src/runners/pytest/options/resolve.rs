@@ -155,7 +155,7 @@ impl PytestOptions {
         let mut common = self.common;
         // `-q --co` is how pytest prints node ids alone; there is no other list.
         common.report.quiet &= !list;
-        let (common, containers) = common.settle(slots, passing_output);
+        let (common, containers) = common.settle(slots, self.run.timeout, passing_output);
         Ok(PytestSettings {
             goal: goal(&containers, list),
             common,
@@ -206,7 +206,7 @@ fn refused(spelling: String) -> PytestOptionsError {
 }
 
 fn goal(containers: &TestContainerOptions, list: bool) -> PytestAction {
-    match (containers.init, &containers.explain, list) {
+    match (containers.init, containers.asked().0, list) {
         (true, _, _) => PytestAction::Init,
         (false, Some(_), _) => PytestAction::Explain,
         (false, None, true) => PytestAction::List,

@@ -62,6 +62,7 @@ impl ProjectSpec {
             working_directory: Arc::clone(&standard.working_directory),
             program: None,
             timeout: resolved.timeout,
+            policy: Arc::clone(&resolved.policy),
             attention: match resolved.ignored {
                 true => RunOrIgnore::Ignore,
                 false => RunOrIgnore::Run,

@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::options::policy::ChosenProfile;
 use crate::sandbox::invocation::ProcessEnvironment;
 use crate::sandbox::notices;
 use maelstrom_engine::layer_cache::{ImageProgressCallback, LayerCache, LayerCacheOptions};
@@ -37,14 +38,15 @@ use maelstrom_model::event::{IsolationMode, NoticeSeverity, UserNotice};
 use maelstrom_model::job::{ContainerSpec, PrivilegeLevel};
 use maelstrom_spec::config::ByteSize;
 use maelstrom_spec::document::TextDocument;
-use maelstrom_spec::filter::{FilterSubject, PatternVocabulary};
+use maelstrom_spec::filter::{FilterSubject, PatternVocabulary, TruthValue};
+use maelstrom_spec::policy::PolicyFields;
 use maelstrom_spec::{
     ResolvedSpec, RunnerLayers, SpecContext, SpecResolution, SpecResolver, TemplateVariable,
     TestSpecification, explain, init,
 };
 
 pub use self::error::ProjectSpecError;
-pub use self::options::TestContainerOptions;
+pub use self::options::{ExplainedPart, TestContainerOptions};
 pub use self::stub::stub_of;
 pub use init::StarterFile;
 
@@ -68,6 +70,8 @@ pub struct SpecSource<'a> {
     pub vocabulary: &'static PatternVocabulary,
     /// The runner's template variables.
     pub variables: &'a [TemplateVariable],
+    /// The profile of the run.
+    pub profile: &'a ChosenProfile,
     /// The timeout from the configuration, in seconds; 0 means none.
     pub timeout_s: Option<u32>,
     /// Whether the runner adds a program of its own to every container.
@@ -132,6 +136,8 @@ pub struct TestContainer {
     pub program: Option<PathBuf>,
     /// The time limit, or `None` for no limit.
     pub timeout: Option<Duration>,
+    /// What the file says about how the test runs.
+    pub policy: Arc<PolicyFields>,
     /// Whether the test runs or is reported as ignored.
     pub attention: RunOrIgnore,
 }
@@ -161,7 +167,14 @@ impl ProjectSpec {
             project: recipe.project,
             variables: recipe.variables,
         };
-        let specification = TestSpecification::read(&document, &context)?;
+        let ChosenProfile {
+            name,
+            ignores_filter,
+        } = recipe.profile;
+        let mut specification = TestSpecification::read_profile(&document, &context, name)?;
+        if *ignores_filter {
+            specification.default_filter = None;
+        }
         let resolver = SpecResolver::new(specification, recipe.timeout_s, recipe.runner_layers);
         Ok(Some(ProjectSpec {
             file: recipe.file.name,
@@ -225,9 +238,8 @@ impl ProjectSpec {
         self.toolbox.get()
     }
 
-    /// Returns a warning about isolation, if one is due: that only `ignore` and `timeout` of the
-    /// file apply to plain processes, or that tests with full privileges can leave their
-    /// containers.
+    /// Returns a warning about isolation, if one is due: that the containers of the file do not
+    /// apply to plain processes, or that tests with full privileges can leave theirs.
     pub fn notice(&self) -> Option<UserNotice> {
         match self.isolation {
             IsolationMode::Container => match self.privileges.get() {
@@ -237,7 +249,7 @@ impl ProjectSpec {
             IsolationMode::Process => Some(UserNotice {
                 severity: NoticeSeverity::Warning,
                 text: format!(
-                    "of `{}` only `ignore` and `timeout` count: there are no containers",
+                    "of `{}` only `ignore` and how tests run count: there are no containers",
                     self.file
                 ),
                 help: Some("leave out --isolation=process".to_owned()),
@@ -246,9 +258,22 @@ impl ProjectSpec {
         }
     }
 
+    /// Returns whether the profile leaves a test out, as far as the test is known.
+    pub fn leaves_out(&self, test: &impl FilterSubject) -> bool {
+        let resolver = self.resolver.borrow();
+        let filter = resolver.specification().default_filter.as_ref();
+        filter.is_some_and(|filter| filter.evaluate(test) == TruthValue::False)
+    }
+
     /// Resolves the specification of a test. No property of `test` may be unknown.
     pub fn resolve(&self, test: &impl FilterSubject) -> Result<SpecResolution, ProjectSpecError> {
         Ok(self.resolver.borrow_mut().resolve(test)?)
+    }
+
+    /// Returns what the file says about how a test runs.
+    pub fn policy(&self, test: &impl FilterSubject) -> Result<PolicyFields, ProjectSpecError> {
+        let resolution = self.resolve(test)?;
+        Ok(PolicyFields::clone(&resolution.resolved.policy))
     }
 
     /// Returns which directives apply to a test and what results from them, in the format of the

@@ -20,12 +20,33 @@ pub struct TestContainerOptions {
     #[arg(long, value_name = "TEST", group = "goal")]
     pub explain: Option<String>,
 
+    /// Print how a test runs and where each value comes from, and exit
+    #[arg(long, value_name = "TEST", group = "goal")]
+    pub show_config: Option<String>,
+
     /// The options for layers and images.
     #[command(flatten)]
     pub caches: RunnerCacheOptions,
 }
 
+/// What is explained of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExplainedPart {
+    /// Its container.
+    Container,
+    /// How it runs.
+    Policy,
+}
+
 impl TestContainerOptions {
+    /// Returns the name of the test to explain, if any, and what is explained of it.
+    pub fn asked(&self) -> (Option<&str>, ExplainedPart) {
+        match &self.show_config {
+            Some(name) => (Some(name), ExplainedPart::Policy),
+            None => (self.explain.as_deref(), ExplainedPart::Container),
+        }
+    }
+
     /// Returns the options of the layer cache. `own` is the runner's own directory, which holds the
     /// cache of layers. For a user without a home directory, it also holds the images.
     pub fn sources(

@@ -17,7 +17,7 @@ static VARIABLES: &[ReplacedVariable] = &[
 
 /// The command line of another tool: what is `--slots` here is `--jobs` there, whose `--slots`,
 /// `-P` and `--config-file` are something else.
-fn dialect() -> ConfigDialect {
+fn dialect() -> ConfigDialect<'static> {
     let command = <Options as clap::CommandFactory>::command()
         .mut_arg("slots", |arg| arg.long("jobs"))
         .arg(clap::Arg::new("other slots").long("slots"))
@@ -26,6 +26,7 @@ fn dialect() -> ConfigDialect {
     ConfigDialect {
         command,
         variables: VARIABLES,
+        project: None,
     }
 }
 

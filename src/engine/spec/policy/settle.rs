@@ -1,0 +1,114 @@
+//! Settles the fields of a test: what the run and the scheduler apply.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use maelstrom_model::event::untrusted_text;
+use maelstrom_model::job::TestCase;
+use maelstrom_model::policy::{JobNeeds, RetryPolicy, TestPolicy};
+
+use super::PolicyFields;
+
+/// How a test runs, with the defaults in place of what nobody has set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettledPolicy {
+    pub policy: Arc<TestPolicy>,
+    pub needs: JobNeeds,
+    /// The time between SIGTERM and SIGKILL; `None` means the default.
+    pub grace: Option<Duration>,
+    /// The time limit; `None` means no limit.
+    pub timeout: Option<Duration>,
+}
+
+impl SettledPolicy {
+    /// Sets what a test case's job and run do by it.
+    fn apply(&self, case: &mut TestCase) {
+        case.policy = Arc::clone(&self.policy);
+        case.job.needs = self.needs.clone();
+        case.job.grace = self.grace;
+        case.job.timeout = self.timeout;
+    }
+}
+
+impl PolicyFields {
+    /// Returns the policy that results from all fields of a test.
+    pub fn settle(&self) -> SettledPolicy {
+        fn value<T: Clone>(setting: &Option<super::PolicySetting<T>>) -> Option<T> {
+            setting.as_ref().map(|setting| setting.value.clone())
+        }
+        let retries = value(&self.retries);
+        SettledPolicy {
+            policy: Arc::new(TestPolicy {
+                retry: RetryPolicy {
+                    retries: retries.map_or(0, |retries| retries.count),
+                    delay: retries.map(|retries| retries.delay).unwrap_or_default(),
+                    on_flaky: value(&self.flaky_result).unwrap_or_default(),
+                },
+                slow_after: value(&self.slow).flatten(),
+                on_timeout: value(&self.on_timeout).unwrap_or_default(),
+                on_leak: value(&self.leak).unwrap_or_default(),
+                priority: value(&self.priority),
+            }),
+            needs: JobNeeds {
+                group: value(&self.test_group).flatten(),
+                weight: value(&self.weight).unwrap_or(NonZeroU32::MIN),
+                exclusive: value(&self.exclusive).unwrap_or_default(),
+                ..JobNeeds::default()
+            },
+            grace: value(&self.grace),
+            timeout: value(&self.timeout).flatten(),
+        }
+    }
+}
+
+/// Settles the policies of a run's tests. Those with the same values share one.
+#[derive(Debug, Default)]
+pub struct PolicyResolver {
+    /// What the user says by options, variables and configuration files.
+    options: PolicyFields,
+    /// What holds for tests about which nothing else says it.
+    base: PolicyFields,
+    /// The policies so far. There are few: one for each combination of a file's directives.
+    known: Mutex<Vec<(PolicyFields, SettledPolicy)>>,
+}
+
+impl PolicyResolver {
+    /// Returns a resolver in which `options` come before, and `base` after, what files say about a
+    /// test.
+    pub fn new(options: PolicyFields, base: PolicyFields) -> PolicyResolver {
+        PolicyResolver {
+            options,
+            base,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Returns all fields of a test about which files say `own`.
+    pub fn fields(&self, own: &PolicyFields) -> PolicyFields {
+        self.options.clone().or(own).or(&self.base)
+    }
+
+    /// Returns each value of a test about which files say `own`, with its origin.
+    pub fn explain(&self, title: &str, own: &PolicyFields) -> String {
+        let title = untrusted_text::clean(title);
+        format!("# {title}\n{}", self.fields(own).explain())
+    }
+
+    /// Sets what a test case's job and run do, if files say `own` about it.
+    pub fn apply(&self, case: &mut TestCase, own: Option<&PolicyFields>) {
+        let nothing = PolicyFields::default();
+        self.settle(own.unwrap_or(&nothing)).apply(case);
+    }
+
+    /// Returns the policy of a test about which files say `own`.
+    pub fn settle(&self, own: &PolicyFields) -> SettledPolicy {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, settled)) = known.iter().find(|(fields, _)| fields == own) {
+            return settled.clone();
+        }
+        let settled = self.fields(own).settle();
+        known.push((own.clone(), settled.clone()));
+        settled
+    }
+}

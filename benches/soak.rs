@@ -71,6 +71,7 @@ async fn soak(count: u64, slots: u32) {
                 timeout: None,
                 grace: None,
                 needs: Default::default(),
+                additions: Default::default(),
             };
             backend.submit(JobId(submitted), job, JobPriority::default());
             submitted += 1;

@@ -238,7 +238,7 @@ fn code_for_one_processor_has_its_twin() {
 /// Who may make files without `container::private`, which keeps them from other users: what stands in
 /// a container has the modes that programs there expect, and what the user names or commits is the
 /// umask's business.
-const MAKERS: [(&str, &str); 14] = [
+const MAKERS: [(&str, &str); 16] = [
     ("src/container/private.rs", "it is the one"),
     ("src/container/init/build.rs", "files of a container"),
     (
@@ -255,6 +255,14 @@ const MAKERS: [(&str, &str); 14] = [
         "certificates are for everybody, and keys have 0600",
     ),
     ("src/engine/wire/build.rs", "it builds"),
+    (
+        "src/runners/cargo/doctests/wrapper.rs",
+        "it opens its named pipes, which have 0700",
+    ),
+    (
+        "src/runners/cargo/doctests/run_tool.rs",
+        "it opens a named pipe",
+    ),
     ("src/ui/record/mod.rs", "the user names it; it has 0600"),
     (
         "src/runners/pytest/junit.rs",

@@ -153,6 +153,7 @@ pub fn load(path: &Path) -> Result<Job, JobFileError> {
         output: OutputPipes::Separate,
         grace: None,
         needs: Default::default(),
+        additions: Default::default(),
     })
 }
 

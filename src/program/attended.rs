@@ -14,7 +14,6 @@ use super::failure::ProgramFailure;
 use super::run::{has_terminal, run_alone};
 use super::session::RunSession;
 use super::startup::{InvocationPurpose, ProgramContext, SessionOptions};
-use maelstrom_engine::run::variables;
 use maelstrom_model::backend::TestGroupMember;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::untrusted_text::clean;
@@ -25,6 +24,7 @@ use maelstrom_model::framework::{
     OutputParser, WatchPaths,
 };
 use maelstrom_model::job::{Job, ProcessSpec, TestCase, TestKey};
+use maelstrom_model::variables;
 use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::options::attended::{AttendedRun, TerminalDemand};
 
@@ -86,9 +86,10 @@ pub(super) fn run<F: Framework>(
     run_alone(job(case, attended), &settings.cluster.machine)
 }
 
-/// Returns the only test that is not ignored.
+/// Returns the only test that runs: one that is ignored, or whose result the build has determined,
+/// does not.
 fn only_one(mut found: Vec<TestCase>, option: &'static str) -> Result<TestCase, AttendedRunError> {
-    found.retain(|case| case.ignored.is_none());
+    found.retain(|case| case.ignored.is_none() && case.known.is_none());
     match (found.pop(), found.as_slice()) {
         (Some(case), []) => Ok(case),
         (last, others) => {
@@ -236,6 +237,7 @@ mod tests {
             ignored: None,
             job: job_of("/w/test", &["--exact", name]),
             policy: Default::default(),
+            known: None,
         }
     }
 

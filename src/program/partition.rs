@@ -9,7 +9,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 
 use super::failure::ProgramFailure;
-use maelstrom_engine::run::partition::{PartitionScheme, PartitionTimes, TestPartition};
+use maelstrom_engine::run::partition::{PartitionScheme, TestPartition};
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 use maelstrom_model::exit_code;
@@ -47,6 +47,12 @@ enum TestTimesError {
     #[error("`--partition-times` is for `--partition time:M/N`")]
     #[diagnostic(help("leave it out, or divide the tests by their times"))]
     OtherScheme,
+    #[error("`--partition time:M/N` needs the times of tests")]
+    #[diagnostic(help(
+        "give all parts the same `--partition-times FILE`, which `--write-times` writes; it may be \
+         missing in the first run"
+    ))]
+    None,
 }
 
 impl ProgramError for TestTimesError {
@@ -71,9 +77,7 @@ pub(super) fn partition(
     };
     let files = &options.partition_times;
     let scheme = match scheme {
-        PartitionSchemeOption::Time if files.is_empty() => {
-            PartitionScheme::Time(PartitionTimes::History)
-        }
+        PartitionSchemeOption::Time if files.is_empty() => return Err(TestTimesError::None.into()),
         PartitionSchemeOption::Time => {
             let mut times = BTreeMap::new();
             for path in files {
@@ -82,7 +86,7 @@ pub(super) fn partition(
                     None => notices.push(no_times_yet(path)),
                 }
             }
-            PartitionScheme::Time(PartitionTimes::Known(times))
+            PartitionScheme::Time(times)
         }
         _ if !files.is_empty() => return Err(TestTimesError::OtherScheme.into()),
         PartitionSchemeOption::Slice => PartitionScheme::Slice,
@@ -161,7 +165,7 @@ fn no_times_yet(path: &Path) -> UserNotice {
     UserNotice {
         severity: NoticeSeverity::Info,
         text: format!(
-            "{} has no times yet: every test counts the same",
+            "`{}` has no times yet: every test counts the same",
             path.display()
         ),
         help: Some("`--write-times` writes them".to_owned()),
@@ -205,10 +209,9 @@ mod tests {
         let expected = [("p a", 1.5), ("p b", 2.0), ("p c", SECONDS_MAX)];
         let expected =
             expected.map(|(title, seconds)| (title.to_owned(), Duration::from_secs_f64(seconds)));
-        let known = PartitionTimes::Known(expected.into());
-        assert_eq!((scheme, notices), (Ok(PartitionScheme::Time(known)), 1));
-        let by_history = PartitionScheme::Time(PartitionTimes::History);
-        assert_eq!(times("time:1/2", &[]), (Ok(by_history), 0));
+        let known = PartitionScheme::Time(expected.into());
+        assert_eq!((scheme, notices), (Ok(known), 1));
+        assert_eq!(times("time:1/2", &[]), (Err(exit_code::USAGE), 0));
         assert_eq!(times("hash:1/2", &[]), (Ok(PartitionScheme::Hash), 0));
         for (partition, file) in [("slice:1/2", "more.json"), ("time:1/2", "times/notes.txt")] {
             assert_eq!(times(partition, &[file]), (Err(exit_code::USAGE), 0));

@@ -73,7 +73,12 @@ impl ReportFiles {
         check_paths(options, &settings.partition)?;
         let mut reports: Vec<Box<dyn FileExport>> = Vec::new();
         if let Some(path) = &options.junit {
-            let target = ReportTarget::check(path)?;
+            // A store is a directory for reports alone, so that nobody makes it before the run.
+            let store = options.junit_store.as_ref();
+            let target = match store.is_some_and(|store| path.starts_with(store)) {
+                true => ReportTarget::make(path)?,
+                false => ReportTarget::check(path)?,
+            };
             reports.push(Box::new(JunitFile::new(junit_options(settings), target)));
         }
         if let Some(times) = written_times(&settings.partition)? {

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use maelstrom_model::event::OutputStream;
+use maelstrom_model::job::StackDumpMethod;
 use maelstrom_model::job::{Job, JobOutcome, LeakedProcesses};
-use maelstrom_model::policy::StackDumpMethod;
 
 use super::local_backend::{FOR_EVER, PREPARED, SUCCESS, with_backend};
 use crate::support::script;
@@ -73,7 +73,7 @@ fn a_job_shows_what_it_does_before_it_is_stopped_for_its_timeout() {
 }
 
 fn with_dump(mut job: Job, method: StackDumpMethod) -> Job {
-    job.needs.stack_dump = method;
+    job.additions.stack_dump = method;
     job
 }
 
@@ -92,7 +92,7 @@ fn a_job_can_have_a_grace_period_and_variables_of_its_own() {
             None,
             |mut job| {
                 let own = [("PATH", "/usr/bin:/bin"), ("NAME", "a test")];
-                job.needs.own_variables =
+                job.additions.own_variables =
                     own.map(|(name, value)| (name.into(), value.into())).into();
                 job
             },

@@ -81,6 +81,7 @@ impl Bench {
             output: OutputPipes::Separate,
             grace: None,
             needs: Default::default(),
+            additions: Default::default(),
         };
         self.backend.submit(id, adapt(job), JobPriority::default());
         id

@@ -74,6 +74,7 @@ impl Bench {
             output: OutputPipes::Separate,
             grace: None,
             needs,
+            additions: Default::default(),
         };
         self.backend.submit(id, job, JobPriority::default());
         id

@@ -139,7 +139,7 @@ fn the_log_of_a_dashboard_is_a_file_beside_the_history() {
         "DEBUG a round has ended round=1",
     ];
     let file = directory.path().join("target/maelstrom/state/log.txt");
-    let arguments = ["maelstrom", "--offline", "--no-tui", "-L", "debug"];
+    let arguments = ["maelstrom", "--lib", "--offline", "--no-tui", "-L", "debug"];
     let [stdout, stderr] = written(CARGO, directory.path(), &arguments);
     assert_tells(&logged(&stdout), &told);
     assert_eq!(logged(&stderr), "");
@@ -164,6 +164,7 @@ fn the_log_of_a_dashboard_is_a_file_beside_the_history() {
         let words = [
             CARGO,
             "maelstrom",
+            "--lib",
             "--offline",
             "--ui=dashboard",
             "-L",

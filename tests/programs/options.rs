@@ -53,7 +53,7 @@ const OUTPUT: [Row; 1] = [("inline-limit", ConfigOptionKind::Size, None, Some("1
 /// What `maelstrom-pytest` has of it: the letters are pytest's.
 const PYTEST_RUNNER: [Row; 4] = [
     ("ui", ConfigOptionKind::Text, None, None),
-    ("repeat", ConfigOptionKind::Number, None, Some("1")),
+    ("repeat", ConfigOptionKind::NumberOrText, None, Some("1")),
     ("stop-after", ConfigOptionKind::Number, None, None),
     ("timeout", ConfigOptionKind::NumberOrText, Some('t'), None),
 ];
@@ -61,7 +61,7 @@ const PYTEST_RUNNER: [Row; 4] = [
 /// What every other test runner has. Of `cargo maelstrom`, `-r` is `--release`, as of `cargo test`.
 const RUNNER: [Row; 4] = [
     ("ui", ConfigOptionKind::Text, None, None),
-    ("repeat", ConfigOptionKind::Number, None, Some("1")),
+    ("repeat", ConfigOptionKind::NumberOrText, None, Some("1")),
     ("stop-after", ConfigOptionKind::Number, Some('s'), None),
     ("timeout", ConfigOptionKind::NumberOrText, Some('t'), None),
 ];

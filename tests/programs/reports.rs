@@ -132,11 +132,15 @@ fn the_output_of_a_lone_test_is_seen_while_it_runs() {
     );
     let pipe = project.path().join("pipe");
     mkfifo(&pipe, Mode::S_IRWXU).unwrap();
-    let mut child = maelstrom(&project, &["--isolation=process", "--", "--nocapture"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    // Doctests would be others that can run.
+    let mut child = maelstrom(
+        &project,
+        &["--lib", "--isolation=process", "--", "--nocapture"],
+    )
+    .stdin(Stdio::null())
+    .stdout(Stdio::piped())
+    .spawn()
+    .unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut told = Vec::new();
     let mut piece = [0; 1024];

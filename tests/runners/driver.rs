@@ -68,6 +68,7 @@ fn job(script: &str, timeout: Option<Duration>) -> Job {
         placement: PlacementConstraint::Here,
         grace: None,
         needs: Default::default(),
+        additions: Default::default(),
     }
 }
 
@@ -110,6 +111,7 @@ impl Framework for Scripts {
                     true => Arc::clone(&retried),
                     false => Arc::default(),
                 },
+                known: None,
             }
         });
         host.found(tests.collect());

@@ -24,6 +24,7 @@ const FILES: [(&str, &str); 4] = [
         ".config/nextest.toml",
         "[profile.default]\nfail-fast = false\n\
          slow-timeout = { period = '500ms', terminate-after = 1 }\n\
+         junit.path = 'junit.xml'\n\
          [[profile.default.overrides]]\nfilter = 'test(plain)'\npriority = 7\n",
     ),
 ];
@@ -60,7 +61,7 @@ fn a_profile_and_the_configuration_of_nextest_say_how_tests_run() {
     on_timeout = "fail"    # .config/nextest.toml:3:1
     grace = 1              # cargo-maelstrom.toml:6:1
     leak = "pass"          # built in
-    priority = 7           # .config/nextest.toml:6:1
+    priority = 7           # .config/nextest.toml:7:1
     test_group = ""        # built in
     weight = 1             # built in
     exclusive = false      # built in
@@ -71,4 +72,9 @@ fn a_profile_and_the_configuration_of_nextest_say_how_tests_run() {
     let (stdout, stderr, code) = run(&[]);
     assert_eq!(code, 1, "{stdout}{stderr}");
     assert!(stdout.contains("1 timed out"), "{stdout}");
+    for profile in ["ci", "default"] {
+        let report = project.path().join("target/nextest").join(profile);
+        let report = fs::read_to_string(report.join("junit.xml")).unwrap();
+        assert!(report.contains("plain"), "{report}");
+    }
 }

@@ -103,7 +103,7 @@ fn it_has_what_pytests_own_has_test_by_test() {
 fn tests_that_end_without_a_result_are_in_it() {
     let project = tempfile::tempdir().unwrap();
     let tests = "import os, signal\n\n\ndef test_exits():\n    os._exit(0)\n\n\n\
-                 def test_hangs():\n    signal.pause()\n\n\ndef test_passes():\n    pass\n";
+                 def test_hangs():\n    while True:\n        signal.pause()\n\n\ndef test_passes():\n    pass\n";
     fs::write(project.path().join("test_it.py"), tests).unwrap();
     fs::write(
         project.path().join("test_gone.py"),

@@ -299,6 +299,7 @@ fn kept(shell: &Shell) -> String {
         output: OutputPipes::Separate,
         grace: None,
         needs: Default::default(),
+        additions: Default::default(),
     };
     let files = JobFiles::new(shell.path().join("jobs"));
     files.save(&job).unwrap().to_str().unwrap().to_owned()

@@ -98,7 +98,9 @@ pub(crate) async fn client(world: World, number: u32) -> turmoil::Result {
                     let id = JobId(planned.task.job);
                     client.waiting.insert(id);
                     let job = containers[planned.container as usize].job(planned.task);
-                    backend.submit(id, job, JobPriority { priority: planned.priority, estimate: None });
+                    // It also says how long to wait for another worker.
+                    let estimate = job.needs.avoided_worker.map(|_| planned.task.runs);
+                    backend.submit(id, job, JobPriority { priority: planned.priority, estimate });
                 }
                 Some((_, Step::Stop(index, how))) => {
                     let id = JobId(jobs[index].task.job);
@@ -264,6 +266,7 @@ impl Surroundings {
             placement: self.placement.clone(),
             grace: None,
             needs: task.needs(),
+            additions: Default::default(),
         }
     }
 }

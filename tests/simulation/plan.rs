@@ -329,7 +329,7 @@ impl Task {
             jobs_max: NonZeroU32::MIN.saturating_add(self.client % 2),
         };
         JobNeeds {
-            group: (kind % 3 == 0).then_some(group),
+            group: kind.is_multiple_of(3).then_some(group),
             weight: NonZeroU32::MIN.saturating_add((kind / 3 % 4) as u32),
             exclusive: kind % 7 == 5,
             memory_bytes: None,

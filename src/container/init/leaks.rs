@@ -4,7 +4,8 @@
 //! end by itself is no leak: one that was just killed, or a helper that ends when its pipe closes.
 //! So if anything is left, [`LeakWatch::leaked`] waits up to [`LEAK_WAIT`] for its end, and longer
 //! while a process runs instead of sleeping: on a busy machine, what is about to end may wait for a
-//! processor. If nothing is left, as after nearly every test, it costs one system call.
+//! processor. If nothing is left, as after nearly every test, it costs one system call, or, beside a
+//! fork server, a look into `/proc`.
 //!
 //! Names come from `comm`, not from the command line: reading that touches the process's memory,
 //! which a job can make as slow as it likes (userfaultfd(2), FUSE). The list of processes comes from
@@ -68,7 +69,8 @@ impl LeakWatch<'_> {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let remaining = remaining(self.proc, fork_server);
-                let is_busy = remaining.iter().any(|process| process.is_busy);
+                // An empty list means that the last one has ended since the check.
+                let is_busy = remaining.is_empty() || remaining.iter().any(|one| one.is_busy);
                 if !is_busy || began.elapsed() >= BUSY_WAIT_MAX {
                     return Some(named(remaining));
                 }

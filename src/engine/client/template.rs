@@ -148,6 +148,7 @@ impl TemplateHandle {
             placement: PlacementConstraint::Anywhere(Arc::clone(&common.inputs)),
             grace: None,
             needs: Default::default(),
+            additions: Default::default(),
         };
         let rank = JobPriority {
             priority: request.priority,

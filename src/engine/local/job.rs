@@ -24,10 +24,10 @@ use maelstrom_model::backend::{BackendEvent, BackendLost};
 use maelstrom_model::byte_size::ByteSize;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::event::{NoticeSeverity, OutputStream, UserNotice};
+use maelstrom_model::job::StackDumpMethod;
 use maelstrom_model::job::{
     ExitStatus, JobOutcome, JobResult, LeakedProcesses, ProcessSpec, ResourceUsage,
 };
-use maelstrom_model::policy::StackDumpMethod;
 
 /// How long a fork server may take to become ready. The fork server itself has stricter limits.
 const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
@@ -325,7 +325,7 @@ impl JobTask {
                         files: discarded,
                     });
                 }
-                let end = clock.end(status);
+                let end = clock.end(status, ran);
                 let leaked = leaked_by(&end, leaked);
                 (end, usage, ran, fate, room, leaked)
             }

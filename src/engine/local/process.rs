@@ -25,10 +25,10 @@ use super::task::JobTask;
 use super::timer::{JobSignal, JobTimer, SignalTarget};
 use maelstrom_container::sys::process::{WaitMode, WaitOutcome, WaitTarget, pidfd, wait};
 use maelstrom_container::sys::socket::watch;
+use maelstrom_model::job::StackDumpMethod;
 use maelstrom_model::job::{
     ExitStatus, Job, JobOutcome, JobResult, LeakedProcesses, ResourceUsage,
 };
-use maelstrom_model::policy::StackDumpMethod;
 
 /// Makes this process the parent of orphaned descendants, so that it can wait for all processes of
 /// a job (prctl(2), Linux 3.4).
@@ -57,7 +57,7 @@ pub(super) async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStar
         })
         .map_err(|error| ContainerStartError::Container(cannot_run(&assignment.job, &error)))?;
     let started = Instant::now();
-    let mut clock = JobTimer::start(&assignment.job, assignment.grace);
+    let mut clock = JobTimer::start(&assignment.job, assignment.grace).without_threads();
     let control = &assignment.control;
     let lost =
         |error: Errno| ContainerStartError::Container(format!("cannot signal a process: {error}"));
@@ -82,7 +82,7 @@ pub(super) async fn run(assignment: &JobTask) -> Result<JobResult, ContainerStar
     // Processes that left the group may still hold the pipes; what they write later is dropped.
     assignment.pass_on_rest(&mut outputs).await;
     Ok(JobResult {
-        end: clock.end(status),
+        end: clock.end(status, ran),
         usage,
         prepared: started - asked,
         ran,

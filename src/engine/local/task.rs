@@ -15,8 +15,8 @@ use maelstrom_model::backend::{BackendEvent, BackendLost, JobId};
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::ids::WorkerId;
+use maelstrom_model::job::TestVariableSet;
 use maelstrom_model::job::{Job, OutputPipes};
-use maelstrom_model::policy::TestVariableSet;
 
 /// The only worker of this backend.
 pub(super) const WORKER: WorkerId = WorkerId(0);
@@ -88,12 +88,12 @@ pub(super) struct JobCompletion {
 impl JobTask {
     /// Returns the variables of the job alone.
     pub(super) fn own_variables(&self) -> Vec<(OsString, OsString)> {
-        let needs = &self.job.needs;
-        let mut own = needs.own_variables.clone();
-        if needs.tells_slot {
+        let additions = &self.job.additions;
+        let mut own = additions.own_variables.clone();
+        if additions.tells_slot {
             let slot = self.slot.to_string();
             own.push(("MAELSTROM_TEST_SLOT".into(), slot.clone().into()));
-            match needs.test_variables {
+            match additions.test_variables {
                 TestVariableSet::WithNextest => {
                     own.push(("NEXTEST_TEST_GLOBAL_SLOT".into(), slot.into()));
                 }

@@ -7,8 +7,11 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use maelstrom_model::backend::StopMode;
+use maelstrom_model::job::StackDumpMethod;
 use maelstrom_model::job::{ExitStatus, Job, JobOutcome};
-use maelstrom_model::policy::StackDumpMethod;
+
+/// The longest time from the start of a job's timer to that of its process.
+const START_MAX: Duration = Duration::from_millis(100);
 
 /// How long a job has to show what its threads do, before SIGTERM. Writing the stacks takes
 /// milliseconds; a program that cannot write them must not last much longer for it.
@@ -105,6 +108,7 @@ enum TerminationStage {
 
 /// A job's timeout and the state of stopping it.
 pub(super) struct JobTimer {
+    timeout: Option<Duration>,
     deadline: Option<Instant>,
     grace: Duration,
     stopping: TerminationStage,
@@ -121,13 +125,23 @@ impl JobTimer {
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout));
         JobTimer {
+            timeout: job.timeout,
             deadline,
             grace,
             stopping: TerminationStage::No,
             cause: None,
             suspended: false,
-            dump: job.needs.stack_dump,
+            dump: job.additions.stack_dump,
         }
+    }
+
+    /// Does not wait for a list of threads, because nobody would write one.
+    pub(super) fn without_threads(self) -> JobTimer {
+        let dump = match self.dump {
+            StackDumpMethod::Threads => StackDumpMethod::None,
+            method @ (StackDumpMethod::None | StackDumpMethod::Signal(_)) => method,
+        };
+        JobTimer { dump, ..self }
     }
 
     /// Applies the requests made since the last call.
@@ -240,10 +254,20 @@ impl JobTimer {
         leash.send_signal(JobSignal::Kill)
     }
 
-    /// Returns the outcome of a job whose process ended with this status.
-    pub(super) fn end(self, status: ExitStatus) -> JobOutcome {
-        // A job that exits with 0 after SIGTERM did not run to completion.
-        self.cause.unwrap_or(JobOutcome::Exited(status))
+    /// Returns the outcome of a job whose process ended with this status, after it `ran` this long.
+    pub(super) fn end(self, status: ExitStatus, ran: Duration) -> JobOutcome {
+        let in_time = |timeout: Duration| ran.saturating_add(START_MAX) < timeout;
+        match (self.cause, status) {
+            // The timer went on while the container waited for what the process left running.
+            (Some(JobOutcome::TimedOut), ExitStatus::Code(_))
+                if self.timeout.is_some_and(in_time) =>
+            {
+                JobOutcome::Exited(status)
+            }
+            // A job that exits with 0 after SIGTERM did not run to completion.
+            (Some(cause), _) => cause,
+            (None, _) => JobOutcome::Exited(status),
+        }
     }
 }
 
@@ -296,13 +320,46 @@ mod tests {
         }
     }
 
+    /// A container that waits for what a process left running ends later than the process.
+    #[tokio::test(start_paused = true)]
+    async fn what_ended_in_time_is_not_timed_out() {
+        let timed = Job {
+            timeout: Some(Duration::from_secs(10)),
+            ..job()
+        };
+        let in_time = Duration::from_millis(9_800);
+        let signal = ExitStatus::Signal {
+            number: 15,
+            core_dumped: false,
+        };
+        for (status, ran, end) in [
+            (
+                ExitStatus::Code(101),
+                in_time,
+                JobOutcome::Exited(ExitStatus::Code(101)),
+            ),
+            (
+                ExitStatus::Code(0),
+                Duration::from_secs(10),
+                JobOutcome::TimedOut,
+            ),
+            (signal, in_time, JobOutcome::TimedOut),
+        ] {
+            let (control, signals) = (JobControl::default(), Signals::default());
+            let mut timer = JobTimer::start(&timed, GRACE);
+            timer.wait_until_due(&control).await;
+            let Ok(()) = timer.escalate(&control, &signals);
+            assert_eq!(timer.end(status, ran), end, "{status:?}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_job_shows_its_threads_before_it_is_stopped_for_its_timeout_only() {
         let mut timed = Job {
             timeout: Some(Duration::from_secs(10)),
             ..job()
         };
-        timed.needs.stack_dump = StackDumpMethod::Signal(3);
+        timed.additions.stack_dump = StackDumpMethod::Signal(3);
         let (control, signals) = (JobControl::default(), Signals::default());
         let began = Instant::now();
         let mut timer = JobTimer::start(&timed, GRACE);
@@ -318,7 +375,8 @@ mod tests {
         let dump = JobSignal::Dump(StackDumpMethod::Signal(3));
         let expected = [dump, JobSignal::Terminate, JobSignal::Kill];
         assert_eq!(signals.0.take(), expected);
-        assert_eq!(timer.end(ExitStatus::Code(2)), JobOutcome::TimedOut);
+        let ran = began.elapsed();
+        assert_eq!(timer.end(ExitStatus::Code(2), ran), JobOutcome::TimedOut);
 
         let mut timer = JobTimer::start(&timed, GRACE);
         control.stop(StopMode::Terminate);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::event::SourceLocation;
 use crate::policy::{JobNeeds, TestPolicy};
 
 pub use maelstrom_container::message::LeakedProcesses;
@@ -31,6 +32,8 @@ pub struct Job {
     pub grace: Option<Duration>,
     /// What the job needs besides a slot.
     pub needs: JobNeeds,
+    /// What is added to the process of this job alone.
+    pub additions: ProcessAdditions,
     /// Whether standard output and standard error are separate.
     pub output: OutputPipes,
     /// The machines on which the job can run.
@@ -49,6 +52,44 @@ pub enum OutputPipes {
     /// One pipe: all output is read in the order in which it was written, as
     /// [`OutputStream::Joined`](super::event::OutputStream::Joined).
     Joined,
+}
+
+/// What is added to the process of one job: the rest of [`ProcessSpec`] is shared by many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessAdditions {
+    /// The variables that tell a test about itself. The run adds them to [`Self::own_variables`].
+    pub test_variables: TestVariableSet,
+    /// Environment variables of this job alone. They override those of its process, which many jobs
+    /// share.
+    pub own_variables: Vec<(OsString, OsString)>,
+    /// Whether a variable tells the job its slot, too.
+    pub tells_slot: bool,
+    /// How a job shows what its threads do before it is stopped for its timeout.
+    pub stack_dump: StackDumpMethod,
+}
+
+/// How a job shows what its threads do before it is stopped for its timeout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StackDumpMethod {
+    /// It shows nothing.
+    #[default]
+    None,
+    /// Its first process writes the stacks of its threads when it receives this signal, and may end.
+    Signal(i32),
+    /// The kernel says what each thread waits for.
+    Threads,
+}
+
+/// The environment variables that tell a test about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TestVariableSet {
+    /// The job is no test, or its process runs several tests.
+    #[default]
+    None,
+    /// Those that begin with `MAELSTROM_TEST_`.
+    Own,
+    /// The same, and those that nextest sets.
+    WithNextest,
 }
 
 impl Job {
@@ -130,6 +171,29 @@ pub struct TestCase {
     pub job: Job,
     /// How the run handles the test.
     pub policy: Arc<TestPolicy>,
+    /// The test's result, if the build has determined it: the test is reported, not run.
+    pub known: Option<KnownResult>,
+}
+
+/// The result of a test that the build has determined, such as whether an example in the
+/// documentation compiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownResult {
+    pub verdict: KnownVerdict,
+    /// What the build tool printed about the test.
+    pub output: Vec<u8>,
+    /// The location in the source where the test failed, if known.
+    pub location: Option<SourceLocation>,
+}
+
+/// The verdict of the build on a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownVerdict {
+    Passed,
+    Failed {
+        /// The reason in one line.
+        reason: String,
+    },
 }
 
 /// Identifies a test across runs: the key of its history. Unique in a run.

@@ -6,13 +6,17 @@
 //!
 //! - [`ids`], [`job`], [`event`], [`exit_code`]: the shared types.
 //! - [`framework`]: the trait that finds tests. [`backend`]: the trait that runs jobs.
-//! - [`priority`]: which of two waiting jobs starts first. [`policy`]: how a project's tests run.
+//! - [`priority`]: which of two waiting jobs starts first. [`policy`]: how a project's tests run;
+//!   [`retry_delay`]: when a retry starts.
+//! - [`describe`]: describes a job for a detail screen. [`variables`]: the variables that tell a
+//!   test about itself.
 //! - [`address`], [`byte_size`], [`forwarding`]: values that users write.
 //! - [`error`]: formats an error with its causes.
 
 pub mod address;
 pub mod backend;
 pub mod byte_size;
+pub mod describe;
 pub mod error;
 pub mod event;
 pub mod exit_code;
@@ -22,6 +26,8 @@ pub mod ids;
 pub mod job;
 pub mod policy;
 pub mod priority;
+pub mod retry_delay;
+pub mod variables;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -3,12 +3,10 @@
 //!
 //! Both are values: who writes them, and in which file, is not known here.
 
-use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::SourceLocation;
 use super::ids::WorkerId;
 
 /// How a run handles a test. Many tests share one policy.
@@ -25,29 +23,6 @@ pub struct TestPolicy {
     pub on_leak: LeakVerdict,
     /// The test's priority. Without one, the result of its last run decides.
     pub priority: Option<i8>,
-    /// The test's result, if the build has determined it: the test is reported, not run.
-    pub known: Option<KnownResult>,
-}
-
-/// The result of a test that the build has determined, such as whether an example in the
-/// documentation compiles.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownResult {
-    pub verdict: KnownVerdict,
-    /// What the build tool printed about the test.
-    pub output: Vec<u8>,
-    /// The location in the source where the test failed, if known.
-    pub location: Option<SourceLocation>,
-}
-
-/// The verdict of the build on a test.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KnownVerdict {
-    Passed,
-    Failed {
-        /// The reason in one line.
-        reason: String,
-    },
 }
 
 /// How often, and when, a test that failed runs again.
@@ -128,39 +103,6 @@ pub struct JobNeeds {
     pub memory_bytes: Option<u64>,
     /// A worker that should not run the job if another one can.
     pub avoided_worker: Option<WorkerId>,
-    /// The variables that tell a test about itself. The run adds them to [`Self::own_variables`].
-    pub test_variables: TestVariableSet,
-    /// Environment variables of this job alone. They override those of its process, which many jobs
-    /// share.
-    pub own_variables: Vec<(OsString, OsString)>,
-    /// Whether a variable tells the job its slot, too.
-    pub tells_slot: bool,
-    /// How a job shows what its threads do before it is stopped for its timeout.
-    pub stack_dump: StackDumpMethod,
-}
-
-/// How a job shows what its threads do before it is stopped for its timeout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StackDumpMethod {
-    /// It shows nothing.
-    #[default]
-    None,
-    /// Its first process writes the stacks of its threads when it receives this signal, and may end.
-    Signal(i32),
-    /// The kernel says what each thread waits for.
-    Threads,
-}
-
-/// The environment variables that tell a test about itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TestVariableSet {
-    /// The job is no test, or its process runs several tests.
-    #[default]
-    None,
-    /// Those that begin with `MAELSTROM_TEST_`.
-    Own,
-    /// The same, and those that nextest sets.
-    WithNextest,
 }
 
 impl Default for JobNeeds {
@@ -171,10 +113,6 @@ impl Default for JobNeeds {
             exclusive: false,
             memory_bytes: None,
             avoided_worker: None,
-            test_variables: TestVariableSet::None,
-            own_variables: Vec::new(),
-            tells_slot: false,
-            stack_dump: StackDumpMethod::None,
         }
     }
 }

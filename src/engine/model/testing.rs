@@ -70,6 +70,7 @@ pub fn job_of(program: &str, arguments: &[&str]) -> Job {
         output: OutputPipes::Separate,
         grace: None,
         needs: Default::default(),
+        additions: Default::default(),
     }
 }
 

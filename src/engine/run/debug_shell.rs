@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use super::describe::describe;
 use crate::job_file::JobFiles;
+use maelstrom_model::describe::describe;
 use maelstrom_model::event::TestDescription;
 use maelstrom_model::ids::TestId;
 use maelstrom_model::job::Job;

@@ -3,13 +3,11 @@
 //!
 //! Errors never fail the run; they become notices.
 
-use std::time::Duration;
-
 use super::history::{
     DiscoveryCoverage, HistoryError, HistorySaveResult, HistoryStore, PreviousResult, PreviousRuns,
     TestRecord,
 };
-use super::message::FoundTest;
+use super::message::{AttemptCost, FoundTest};
 use super::reminders::{ReminderLog, unix_time};
 use super::tally::ResultStability;
 use maelstrom_model::error::with_causes;
@@ -49,8 +47,14 @@ impl HistoryRecorder {
 
     /// Combines a test with its result from earlier runs. The result is removed from the history,
     /// so call this once per test.
-    pub fn look_up(&mut self, case: TestCase, priority: Option<i8>) -> FoundTest {
-        let PreviousResult { history, estimate } = self.past.take(&case.key);
+    pub fn look_up(&mut self, mut case: TestCase, priority: Option<i8>) -> FoundTest {
+        let PreviousResult {
+            history,
+            estimate,
+            memory_peak_bytes,
+        } = self.past.take(&case.key);
+        let needs = &mut case.job.needs;
+        needs.memory_bytes = needs.memory_bytes.or(memory_peak_bytes);
         FoundTest {
             case,
             priority,
@@ -65,22 +69,23 @@ impl HistoryRecorder {
         self.past = PreviousRuns::default();
     }
 
-    /// Records the result of a test, whether it was flaky, and how long its last attempt ran.
+    /// Records the result of a test, whether it was flaky, and what its last attempt took.
     pub fn record(
         &mut self,
         test: TestId,
         history: PreviousOutcome,
         stability: ResultStability,
-        ran: Duration,
+        cost: AttemptCost,
     ) {
         if self.lessons.len() <= test.index() {
             self.lessons.resize(test.index() + 1, None);
         }
         if let Some(lesson) = self.lessons.get_mut(test.index()) {
-            *lesson = Some(match *lesson {
-                Some(lesson) => lesson.and(history, stability, ran),
-                None => TestRecord::new(history, stability, ran),
-            });
+            let record = match *lesson {
+                Some(lesson) => lesson.and(history, stability, cost.ran),
+                None => TestRecord::new(history, stability, cost.ran),
+            };
+            *lesson = Some(record.with_memory(cost.memory_peak_bytes));
         }
     }
 

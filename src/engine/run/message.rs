@@ -207,6 +207,14 @@ pub enum RunInput {
     Command(UiCommand),
 }
 
+/// What an attempt took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptCost {
+    pub ran: Duration,
+    /// The largest resident set of any one process.
+    pub memory_peak_bytes: u64,
+}
+
 /// An effect that the run machine asks the driver to run.
 #[derive(Debug, PartialEq)]
 pub enum RunEffect {
@@ -247,8 +255,8 @@ pub enum RunEffect {
         history: PreviousOutcome,
         /// Whether the test has both passed and failed in the round.
         stability: ResultStability,
-        /// How long the attempt ran.
-        ran: Duration,
+        /// What the attempt took.
+        cost: AttemptCost,
     },
     /// Save the history.
     SaveHistory,

@@ -13,10 +13,9 @@
 //! - [`partition`]: divides the tests into parts, pure.
 //! - [`tally`]: sums up the attempts of a round, pure.
 //! - [`ending`]: maps a job's end to its test's outcome, pure.
-//! - [`describe`]: describes a job for a detail screen, pure. [`debug_shell`]: builds the commands
-//!   that open a shell in a container.
+//! - [`debug_shell`]: builds the commands that open a shell in a container.
 //! - [`attempt`]: maps attempts and helper jobs to job ids. [`trace`]: logs a run.
-//! - [`retry_delay`]: when a retry starts; [`attempt_environment`]: the variables that number it.
+//! - [`attempt_environment`]: the variables that number a retry.
 //! - [`host`]: the run from the framework's point of view; [`event_sink`]: sends events;
 //!   [`signals`]: receives the signals that end the run.
 //! - [`watch`]: reports changed files.
@@ -24,13 +23,11 @@
 //!   this run.
 //! - [`discarded`]: collects the files that tests wrote in vain.
 //! - [`reminders`]: keeps notices that every run would repeat to one a day.
-//! - [`variables`]: adds the variables that tell a test about itself, pure.
 //! - [`output_tail`]: keeps the end of a running test's output.
 
 pub mod attempt;
 mod attempt_environment;
 mod debug_shell;
-pub mod describe;
 mod discarded;
 pub mod driver;
 pub mod ending;
@@ -43,9 +40,7 @@ pub mod message;
 pub mod output_tail;
 pub mod partition;
 mod reminders;
-mod retry_delay;
 pub mod signals;
 pub mod tally;
 mod trace;
-pub mod variables;
 pub mod watch;

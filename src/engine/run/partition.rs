@@ -37,17 +37,9 @@ pub enum PartitionScheme {
     Count,
     /// A hash of the test's name decides: [`name_hash`].
     Hash,
-    /// All parts take about the same time.
-    Time(PartitionTimes),
-}
-
-/// Where the times of tests come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PartitionTimes {
-    /// The history of earlier runs on this machine.
-    History,
-    /// The times of tests by their titles.
-    Known(BTreeMap<String, Duration>),
+    /// All parts take about the same time, by these times of tests, which are known by their titles.
+    /// All runs must have the same: the history of a machine would differ after the first of them.
+    Time(BTreeMap<String, Duration>),
 }
 
 /// A partition with the tests of the current discovery.
@@ -105,13 +97,8 @@ impl PartitionState {
                 key: &test.case.key,
                 is_ignored: test.case.ignored.is_some(),
                 time: match &self.partition.scheme {
-                    PartitionScheme::Time(PartitionTimes::Known(times)) => {
-                        times.get(&test.case.title).copied()
-                    }
-                    PartitionScheme::Time(PartitionTimes::History)
-                    | PartitionScheme::Slice
-                    | PartitionScheme::Count
-                    | PartitionScheme::Hash => test.estimate,
+                    PartitionScheme::Time(times) => times.get(&test.case.title).copied(),
+                    PartitionScheme::Slice | PartitionScheme::Count | PartitionScheme::Hash => None,
                 },
             })
             .collect();
@@ -239,6 +226,7 @@ mod tests {
                 ignored: (number % 7 == 6).then_some(IgnoredTest { reason: None }),
                 job: testing::job(),
                 policy: Default::default(),
+                known: None,
             },
             priority: None,
             history: PreviousOutcome::New,
@@ -259,16 +247,20 @@ mod tests {
         titles
     }
 
+    fn estimates(tests: &[FoundTest]) -> BTreeMap<String, Duration> {
+        let tests = tests.iter();
+        let known = tests.filter_map(|test| Some((test.case.title.clone(), test.estimate?)));
+        known.collect()
+    }
+
     fn scheme() -> impl Strategy<Value = PartitionScheme> {
         let times = (0_u32..40).map(|number| (format!("p t{number}"), Duration::from_secs(1)));
         prop_oneof![
             Just(PartitionScheme::Slice),
             Just(PartitionScheme::Count),
             Just(PartitionScheme::Hash),
-            Just(PartitionScheme::Time(PartitionTimes::History)),
-            Just(PartitionScheme::Time(PartitionTimes::Known(
-                times.collect()
-            ))),
+            Just(PartitionScheme::Time(BTreeMap::new())),
+            Just(PartitionScheme::Time(times.collect())),
         ]
     }
 
@@ -333,7 +325,7 @@ mod tests {
                 None => test.estimate.map_or(usual, micros),
             };
             let longest = running.map(time).max().unwrap_or(0);
-            let scheme = PartitionScheme::Time(PartitionTimes::History);
+            let scheme = PartitionScheme::Time(estimates(&found));
             prop_assert!(sizes(scheme, &time) <= longest);
         }
     }
@@ -380,10 +372,10 @@ mod tests {
             test(3, Some(20)),
             test(4, Some(20)),
         ];
-        let by_history = PartitionScheme::Time(PartitionTimes::History);
-        assert_eq!(titles(by_history, &timed), "p t0,p t1 | p t2,p t3,p t4");
+        let by_estimate = PartitionScheme::Time(estimates(&timed));
+        assert_eq!(titles(by_estimate, &timed), "p t0,p t1 | p t2,p t3,p t4");
         let known = BTreeMap::from([("p t0".to_owned(), Duration::from_secs(9))]);
-        let by_file = PartitionScheme::Time(PartitionTimes::Known(known));
+        let by_file = PartitionScheme::Time(known);
         assert_eq!(titles(by_file, &timed), "p t0,p t1,p t2 | p t3,p t4");
     }
 }

@@ -27,11 +27,14 @@ pub const DEFAULT_PROFILE: &str = "default";
 /// The fields of a profile besides those about how tests run and the options of the run.
 pub(super) const PROFILE_FIELDS: [&str; 3] = ["inherits", "filter", "directives"];
 
+/// The name of the profile from which another one inherits, and its span in the file.
+pub type NamedParent = (String, Range<usize>);
+
 /// A profile, without its options of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProjectProfile {
     /// The profile from which it inherits, with the position of its name.
-    pub(super) inherits: Option<(String, Range<usize>)>,
+    pub(super) inherits: Option<NamedParent>,
     /// The tests that run if nothing else is said.
     pub(super) filter: Option<TestPattern>,
     pub(super) policy: PolicyFields,
@@ -54,7 +57,7 @@ pub struct ProfileOptions {
 pub fn profile_chain(
     name: &str,
     is_known: &dyn Fn(&str) -> bool,
-    inherits: &dyn Fn(&str) -> Option<(String, Range<usize>)>,
+    inherits: &dyn Fn(&str) -> Option<NamedParent>,
 ) -> Result<Vec<String>, SpanError> {
     let mut chain = vec![name.to_owned()];
     let mut last = name.to_owned();
@@ -100,7 +103,7 @@ pub fn profile_chain(
 }
 
 /// Takes the name of the profile from which another inherits out of its table.
-pub fn take_inherits(table: &mut DocumentTable) -> SpecResult<Option<(String, Range<usize>)>> {
+pub fn take_inherits(table: &mut DocumentTable) -> SpecResult<Option<NamedParent>> {
     let Some(field) = table.take("inherits") else {
         return Ok(None);
     };

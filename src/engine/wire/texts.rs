@@ -28,7 +28,7 @@ enum TextClass {
 }
 
 /// All text fields, with their classes.
-const TEXTS: [(&str, TextClass); 24] = [
+const TEXTS: [(&str, TextClass); 25] = [
     ("Client.name", TextClass::Name),
     ("Cluster.release", TextClass::People),
     ("Container.hostname", TextClass::Kernel),

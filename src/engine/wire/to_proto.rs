@@ -16,12 +16,13 @@ use super::v1::{self, container, job_result, mount, skeleton_entry};
 use maelstrom_container::digest::Digest;
 use maelstrom_container::message::DiscardedFiles;
 use maelstrom_model::event::OutputStream;
+use maelstrom_model::job::StackDumpMethod;
 use maelstrom_model::job::{
     BindAccess, ContainerSpec, ExitStatus, JobOutcome, JobResult, MountKind, NetworkMode,
     OutputPipes, PrivilegeLevel, ProcessSpec, RootAccess, RootKind, SkeletonEntry, SkeletonKind,
     WhenForbidden,
 };
-use maelstrom_model::policy::{JobNeeds, StackDumpMethod};
+use maelstrom_model::policy::JobNeeds;
 
 /// Why a container is not portable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -259,9 +260,6 @@ pub fn needs(needs: &JobNeeds, avoided_worker: Option<u32>) -> Option<v1::JobNee
         exclusive,
         memory_bytes,
         avoided_worker: _,
-        // Fields of the job's message.
-        own_variables: _,
-        stack_dump: _,
     } = needs;
     let group = group.as_ref();
     let message = v1::JobNeeds {

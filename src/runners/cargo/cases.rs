@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput};
+use maelstrom_model::job::KnownResult;
 use maelstrom_model::job::{IgnoredTest, Job, TestCase, TestKey};
-use maelstrom_model::policy::{KnownResult, TestPolicy};
 
 use super::jobs::CargoBinaryJobs;
 use super::listing::{BinaryListing, IGNORED, IgnoreStatus, ListedTest, WHOLE};
@@ -118,6 +118,7 @@ impl TestNaming {
             title,
             ignored,
             policy: Default::default(),
+            known: None,
         });
     }
 
@@ -129,16 +130,13 @@ impl TestNaming {
         ignored: Option<IgnoredTest>,
         known: Option<KnownResult>,
     ) -> TestCase {
-        let policy = TestPolicy {
-            known,
-            ..TestPolicy::default()
-        };
         TestCase {
             title: self.titles.of_case(&name),
             key: self.key(name),
             ignored,
             job,
-            policy: Arc::new(policy),
+            policy: Arc::default(),
+            known,
         }
     }
 

@@ -78,7 +78,8 @@ pub(super) fn names(workspace: &CargoWorkspace) -> FiltersetWorkspace {
     for package in &workspace.packages {
         let targets = package.metadata.targets.iter();
         let targets = targets.filter(|target| !target.is_custom_build());
-        let targets: Vec<PackageTarget> = targets.map(PackageTarget::from_metadata).collect();
+        let targets = targets.map(PackageTarget::from_metadata);
+        let targets: Vec<PackageTarget> = targets.chain(package.doctests()).collect();
         let binaries = targets.iter().map(|target| binary(package, target));
         names.add(package.name(), binaries);
     }

@@ -18,7 +18,7 @@ use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{
     ContainerSpec, Job, JobInputs, OutputPipes, PlacementConstraint, ProcessSpec,
 };
-use maelstrom_model::policy::{JobNeeds, StackDumpMethod, TestVariableSet};
+use maelstrom_model::job::{ProcessAdditions, StackDumpMethod, TestVariableSet};
 
 use super::doctests::NUMBER;
 use super::error::CargoError;
@@ -321,7 +321,7 @@ impl CargoBinaryJobs {
         }
         arguments.push(name.into());
         let mut job = self.job(arguments, self.timeout);
-        job.needs.test_variables = TestVariableSet::WithNextest;
+        job.additions.test_variables = TestVariableSet::WithNextest;
         job
     }
 
@@ -334,6 +334,7 @@ impl CargoBinaryJobs {
     /// Returns the job that runs a doctest, by its number if the program contains several.
     pub fn doctest(&self, number: Option<u32>) -> Job {
         let mut job = self.job(Vec::new(), self.timeout);
+        job.additions.test_variables = TestVariableSet::Own;
         if let Some(number) = number {
             let mut environment = (*self.environment).clone();
             environment.insert(NUMBER.into(), number.to_string().into());
@@ -368,9 +369,10 @@ impl CargoBinaryJobs {
             timeout,
             output: OutputPipes::Joined,
             grace: None,
-            needs: JobNeeds {
+            needs: Default::default(),
+            additions: ProcessAdditions {
                 stack_dump: StackDumpMethod::Threads,
-                ..JobNeeds::default()
+                ..ProcessAdditions::default()
             },
         }
     }

@@ -20,7 +20,7 @@ use super::listing::{self, BinaryListing};
 use super::metadata::CargoPackage;
 use super::project::CargoProject;
 use super::selection::SelectionOutcome;
-use super::target::TestBinary;
+use super::target::{PackageTarget, TestBinary};
 
 /// The jobs of a test according to the specification file.
 pub(super) struct CargoOverride {
@@ -90,20 +90,19 @@ pub(super) async fn override_jobs<H: FrameworkHost>(
     Ok(own.collect())
 }
 
-/// A test of a package's binary.
-type ListedName<'a> = (&'a CargoPackage, &'a TestBinary, &'a str);
+/// A test of a package's target.
+type ListedName<'a> = (&'a CargoPackage, &'a PackageTarget, &'a str);
 
 /// Returns what files say about how a test runs. `own` is what the specification file says.
 pub(super) fn said(
     project: &CargoProject<'_>,
-    (package, binary, name): ListedName<'_>,
+    (package, target, name): ListedName<'_>,
     own: Option<&CargoOverride>,
 ) -> PolicyFields {
     let own = own.map(|own| PolicyFields::clone(&own.policy));
-    let target = Some(&binary.target);
     let rules = |test: &FiltersetSubject<'_>| project.rules.overridden(test);
     let wanted = project.wanted;
-    let overridden = wanted.in_filtersets(package, target, Some(name), rules);
+    let overridden = wanted.in_filtersets(package, Some(target), Some(name), rules);
     own.unwrap_or_default().or(&overridden)
 }
 
@@ -111,17 +110,16 @@ pub(super) fn said(
 /// and the specification file may ignore it.
 pub(super) fn verdict(
     project: &CargoProject<'_>,
-    (package, binary, name): ListedName<'_>,
+    (package, target, name): ListedName<'_>,
     own: Option<&CargoOverride>,
     verdict: SelectionOutcome,
 ) -> SelectionOutcome {
-    let target = Some(&binary.target);
-    let subject = subject(package, target, Some(name));
+    let subject = project.wanted.subject(package, target, name);
     let mut specified = project.specified.into_iter();
     let rules = |test: &FiltersetSubject<'_>| project.rules.leaves_out(test);
     let wanted = project.wanted;
     let is_left_out = specified.any(|specified| specified.leaves_out(&subject))
-        || wanted.in_filtersets(package, target, Some(name), rules);
+        || wanted.in_filtersets(package, Some(target), Some(name), rules);
     if is_left_out {
         return SelectionOutcome::Deselect;
     }

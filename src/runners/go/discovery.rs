@@ -449,6 +449,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                     }),
                     job,
                     policy: Default::default(),
+                    known: None,
                 };
                 let said = given.map(|given| &*given.policy);
                 self.project.policies.apply(&mut case, said);

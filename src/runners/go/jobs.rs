@@ -25,7 +25,7 @@ use maelstrom_engine::libraries::{ElfError, shared_libraries};
 use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
-use maelstrom_model::policy::{JobNeeds, StackDumpMethod, TestVariableSet};
+use maelstrom_model::job::{ProcessAdditions, StackDumpMethod, TestVariableSet};
 use maelstrom_spec::policy::PolicyResolver;
 use nix::sys::signal::Signal;
 
@@ -396,10 +396,11 @@ impl GoBinaryJobs {
             resident: None,
             output: OutputPipes::Joined,
             grace: None,
-            needs: JobNeeds {
+            needs: Default::default(),
+            additions: ProcessAdditions {
                 test_variables: TestVariableSet::Own,
                 stack_dump: StackDumpMethod::Signal(GO_STACKS),
-                ..JobNeeds::default()
+                ..ProcessAdditions::default()
             },
         }
     }
@@ -418,10 +419,10 @@ fn with_new_inputs(job: Job, name: &str) -> Job {
     };
     Job {
         process: Arc::new(process),
-        needs: JobNeeds {
+        additions: ProcessAdditions {
             // The shell would get the signal.
             stack_dump: StackDumpMethod::None,
-            ..job.needs
+            ..job.additions
         },
         ..job
     }

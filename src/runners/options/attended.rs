@@ -29,7 +29,15 @@ pub struct AttendedOptions {
 }
 
 /// The options about many tests, or about what is reported of them.
-const NOT_WITH: [&str; 5] = ["failed", "record", "replay", "watch", "junit"];
+const NOT_WITH: [&str; 7] = [
+    "failed",
+    "record",
+    "replay",
+    "watch",
+    "junit",
+    "partition",
+    "write_times",
+];
 
 /// A program with its first arguments.
 type CommandWords = Vec<OsString>;

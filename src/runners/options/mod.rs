@@ -56,9 +56,8 @@ pub(crate) const SLOT_VALUES: [ConfigOption; 2] = [
 
 /// The options about repetition and timeouts that can also be set by variables and configuration
 /// files.
-pub(crate) const REPEAT_VALUES: [ConfigOption; 6] = [
+pub(crate) const REPEAT_VALUES: [ConfigOption; 5] = [
     ConfigOption::new("repeat", ConfigOptionKind::NumberOrText),
-    ConfigOption::new("retry-alone", ConfigOptionKind::Boolean),
     ConfigOption::new("stop-after", ConfigOptionKind::Number),
     ConfigOption::new("timeout", ConfigOptionKind::NumberOrText),
     ConfigOption::new("run-timeout", ConfigOptionKind::NumberOrText),

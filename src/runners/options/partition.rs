@@ -18,7 +18,7 @@ pub struct PartitionOptions {
     pub partition: Option<PartitionOption>,
 
     /// File with the times of tests for --partition=time:M/N, or a directory of such files; may be
-    /// repeated [default: this machine's history]
+    /// repeated
     #[arg(
         long,
         value_name = "FILE",

@@ -148,3 +148,95 @@ pub(crate) fn nearest_directory(start: &Path, has: impl Fn(&Path) -> bool) -> Op
     let found = start.ancestors().find(|directory| has(directory));
     found.map(Path::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{REPEAT_VALUES, SLOT_VALUES, short_help};
+    use maelstrom_model::error::help_of;
+    use std::ffi::OsString;
+
+    static PROGRAM: ConfigSchema = ConfigSchema {
+        name: "counter",
+        prefix: "COUNTER",
+        directories: &[],
+        help: &short_help::RUN,
+        values: &[&SLOT_VALUES, &REPEAT_VALUES, &POLICY_VALUES],
+    };
+
+    /// A project with one file.
+    struct Project(&'static str);
+
+    impl ConfigEnvironment for Project {
+        fn variable(&self, _: &str) -> Option<OsString> {
+            None
+        }
+
+        fn variable_names(&self) -> Vec<OsString> {
+            Vec::new()
+        }
+
+        fn read(&self, path: &Path) -> io::Result<String> {
+            match path == Path::new("/p/counter.toml") {
+                true => Ok(self.0.to_owned()),
+                false => Err(io::ErrorKind::NotFound.into()),
+            }
+        }
+    }
+
+    /// Returns the options that a profile sets, with their places, or the error.
+    fn answer(text: &'static str, name: &str) -> String {
+        let request = ProfileRequest {
+            schema: &PROGRAM,
+            system: &Project(text),
+            file: Some("/p/counter.toml".into()),
+            name,
+        };
+        match request.alone() {
+            Ok(values) => {
+                let values = values.values.iter().map(|value| {
+                    let place = value.document.place(&value.field.span);
+                    format!("{} ({place})", value.option.name)
+                });
+                values.collect::<Vec<_>>().join(", ")
+            }
+            Err(error) => {
+                let help = help_of(&error).unwrap_or_default();
+                format!("{error} / {help}")
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_a_profile_are_those_of_the_program_but_not_those_of_tests() {
+        let text = "[profiles.ci]\nslots = 1\nstop_after = 2\nretries = 3\ntimeout = 4\n\
+                    [profiles.default]\nslots = 5\nrepeat = 6\n";
+        assert_eq!(
+            answer(text, "ci"),
+            "slots (counter.toml:2:1), stop-after (counter.toml:3:1), slots (counter.toml:7:1), \
+             repeat (counter.toml:8:1)"
+        );
+        assert_eq!(
+            answer(text, "default"),
+            "slots (counter.toml:7:1), repeat (counter.toml:8:1)"
+        );
+        assert_eq!(answer("", "default"), "");
+        for (text, name, expected) in [
+            (text, "cy", "there is no profile `cy` / did you mean `ci`?"),
+            (
+                "",
+                "ci",
+                "there is no profile `ci` / no file of the project has profiles",
+            ),
+        ] {
+            assert_eq!(answer(text, name), expected);
+        }
+        for wrong in ["slow_after = 1", "run_profile = \"x\"", "slot = 1"] {
+            let text = format!("[profiles.ci]\n{wrong}\n").leak();
+            assert!(
+                answer(text, "ci").contains("a profile has no field"),
+                "{wrong}"
+            );
+        }
+    }
+}

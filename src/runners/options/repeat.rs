@@ -9,17 +9,18 @@ use clap::Args;
 use maelstrom_engine::run::message::{RepeatCount, RepeatPlan, RetryPlacement};
 
 /// How often tests run, and where retries run.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RepeatOptions {
-    /// Run every test this many times, or until you stop the run: `inf` [default: 1]
+    /// Run every test this many times, or until you stop the run: `inf`
     #[arg(
         short,
         long,
         visible_alias = "loop",
         value_name = "N",
+        default_value = "1",
         display_order = super::help_order::REPEAT
     )]
-    pub repeat: Option<RepeatOption>,
+    pub repeat: RepeatOption,
 
     /// Repeat the tests for this time, such as 90s or 10m; no further repetition starts after it
     #[arg(
@@ -71,10 +72,12 @@ impl RepeatOptions {
     pub(crate) fn plan(&self) -> RepeatPlan {
         let goes_on = self.until_fail || self.repeat_for.is_some();
         let copies = match self.repeat {
-            Some(RepeatOption::Times(times)) => RepeatCount::Times(times),
-            Some(RepeatOption::Endless) => RepeatCount::Endless,
-            None if goes_on => RepeatCount::Endless,
-            None => RepeatPlan::ONCE.copies,
+            // The default, or what would make the other option meaningless.
+            RepeatOption::Times(times) if goes_on && times == NonZeroU32::MIN => {
+                RepeatCount::Endless
+            }
+            RepeatOption::Times(times) => RepeatCount::Times(times),
+            RepeatOption::Endless => RepeatCount::Endless,
         };
         RepeatPlan {
             copies,

@@ -87,6 +87,10 @@ pub struct ReportOptions {
     /// Build and run again whenever a file of the project changes, until you press `^C` or `q`
     #[arg(short, long)]
     pub watch: bool,
+
+    /// A directory of reports, which is made if a report in it is written.
+    #[arg(skip)]
+    pub junit_store: Option<PathBuf>,
 }
 
 /// What to do with a terminal besides showing the run.

@@ -22,7 +22,7 @@ use maelstrom_model::event::{
 };
 use maelstrom_model::exit_code;
 use maelstrom_model::framework::{
-    DiscoverySummary, Framework, FrameworkHost, OutputAnalysis, OutputParser, WatchPaths,
+    DiscoverySummary, Framework, FrameworkHost, OutputAnalysis, OutputParser,
 };
 use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
 use maelstrom_spec::RunnerLayers;
@@ -43,13 +43,10 @@ use super::packages::PackageInstaller;
 use super::record;
 use super::results::RoundResults;
 use super::session::{self, KnownSettings, activate};
-use super::words::WordRole;
+use super::watch_list::watch_list;
 
 /// pytest's exit status if it has run no test.
 const PYTEST_NO_TESTS: u8 = 5;
-
-/// Patterns for files that Python and pytest write next to the sources.
-const GENERATED: [&str; 3] = ["__pycache__/", "*.py[co]", ".pytest_cache/"];
 
 /// Collects and runs the tests of a Python project.
 #[derive(Debug)]
@@ -212,33 +209,6 @@ impl PytestFramework {
         })
     }
 
-    /// Returns the files to watch: the project's directory, and those of paths on the command line.
-    fn watchlist(&self, own: &ProjectDirectories) -> WatchPaths {
-        let here = &self.invocation.directory;
-        let mut directories = vec![here.clone()];
-        let pytest = &self.settings.pytest;
-        for named in pytest.typed(&[WordRole::Path]).chain(&pytest.paths) {
-            let file = named.to_string_lossy();
-            let path = here.join(file.split("::").next().unwrap_or_default());
-            let directory = if path.is_dir() {
-                Some(path.as_path())
-            } else {
-                path.parent()
-            };
-            directories.extend(
-                directory
-                    .filter(|directory| !directory.starts_with(here) && directory.is_dir())
-                    .map(Path::to_owned),
-            );
-        }
-        WatchPaths {
-            directories,
-            without: own.hidden(),
-            generated: &GENERATED,
-            written: Vec::new(),
-        }
-    }
-
     fn wants(&self, test: &PytestItem, specified: Option<&ProjectSpec>) -> bool {
         let subject = overrides::subject(test);
         self.settings.patterns.evaluate(&subject).possible()
@@ -361,7 +331,11 @@ impl Framework for PytestFramework {
         let here = &self.invocation.directory;
         let own = ProjectDirectories::of(&self.invocation, PROGRAM.name, here);
         host.state_directory(own.state.clone());
-        host.watch(self.watchlist(&own));
+        host.watch(watch_list(
+            &self.invocation.directory,
+            &self.settings.pytest,
+            &own,
+        ));
         let specified = self.specified(&own)?;
         let mut shop = self.job_builder(host, &own).await?;
         if let Some(specified) = &specified {
@@ -457,6 +431,7 @@ impl Framework for PytestFramework {
             // The job never runs, since the test is ignored.
             job: shop.job(Vec::new(), None),
             policy: Default::default(),
+            known: None,
         }));
         let skips_files = tests.len() > wanted.len();
         let are_many = tests.len() > 1;

@@ -20,6 +20,7 @@ use maelstrom_model::job::{
 use maelstrom_spec::filter::PytestSubject;
 use maelstrom_spec::policy::{PolicyFields, PolicyResolver};
 
+use super::additions::{group_additions, test_additions};
 use super::arguments::CommandLines;
 use super::collection::{
     BrokenFile, CollectionReport, CollectionSession, PytestItem, how_it_ended,
@@ -27,7 +28,6 @@ use super::collection::{
 use super::container::PytestContainer;
 use super::error::{PYTEST_USAGE, PytestError, usage};
 use super::groups;
-use super::needs::{group_needs, test_needs};
 use super::options::{PytestAction, PytestSettings, TestProcessMode};
 use super::overrides::{PytestOverride, PythonSource};
 
@@ -88,6 +88,7 @@ impl PytestJobBuilder<'_> {
             output: OutputPipes::Separate,
             grace: None,
             needs: Default::default(),
+            additions: Default::default(),
         }
     }
 
@@ -200,7 +201,7 @@ impl PytestJobBuilder<'_> {
         let Some(PytestOverride { given, python }) = own else {
             let arguments = lines.test(session, test, &self.directory);
             return Job {
-                needs: test_needs(),
+                additions: test_additions(),
                 resident: resident.map(ForkServerSpec::wanted),
                 placement: self.surroundings.placement.clone(),
                 output: OutputPipes::Joined,
@@ -230,7 +231,8 @@ impl PytestJobBuilder<'_> {
             timeout: given.timeout,
             output: OutputPipes::Joined,
             grace: None,
-            needs: test_needs(),
+            needs: Default::default(),
+            additions: test_additions(),
         }
     }
 
@@ -247,7 +249,7 @@ impl PytestJobBuilder<'_> {
         let said = own.map(|own| PolicyFields::clone(&own.given.policy));
         let timeout = group.timeout(self.policies.settle(&said.unwrap_or_default()).timeout);
         let mut job = self.job(arguments, timeout);
-        job.needs = group_needs();
+        job.additions = group_additions();
         job.placement = self.surroundings.placement.clone();
         if let Some(PytestOverride { given, .. }) = own {
             job.container = Arc::clone(&given.container);
@@ -321,6 +323,7 @@ impl PytestJobBuilder<'_> {
                 ignored: by_mark.or(by_file),
                 job,
                 policy: Default::default(),
+                known: None,
             };
             self.policies
                 .apply(&mut case, own.map(|own| &*own.given.policy));

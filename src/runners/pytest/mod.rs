@@ -7,6 +7,7 @@
 //! - [`options`]: parses the command line, after [`words`] has separated pytest's words from our
 //!   options by the tables of [`peer_flags`].
 //!   [`addopts`]: the flags in the project's own configuration.
+//! - [`watch_list`]: the files whose change starts a new round.
 //! - [`interpreter`]: finds the active Python and its directories, and checks that it is suitable.
 //! - [`container`]: defines a test's container: that Python, the project, and Maelstrom's own files
 //!   (`runner.py` and others), which run pytest with a plugin.
@@ -17,7 +18,7 @@
 //! - [`project`]: finds files of a project outside its directory.
 //! - [`session`]: handles pytest's options that concern a whole session.
 //! - [`groups`]: groups tests that run together in one session.
-//! - [`job_builder`]: builds the jobs of a run. [`needs`]: what the jobs of tests need.
+//! - [`job_builder`]: builds the jobs of a run. [`additions`]: what is added to their processes.
 //! - [`record`]: parses pytest's result of a test. [`results`]: collects what a round reports at its
 //!   end: [`warnings`], [`durations`], and the report of [`junit`].
 //! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
@@ -28,6 +29,7 @@
 //! Coverage, and distribution by pytest-xdist, are not supported; they are turned off in the
 //! containers.
 
+mod additions;
 pub mod addopts;
 pub mod arguments;
 pub mod collection;
@@ -39,7 +41,6 @@ pub mod groups;
 pub mod interpreter;
 pub mod job_builder;
 pub mod junit;
-mod needs;
 pub mod options;
 pub mod overrides;
 pub mod packages;
@@ -49,6 +50,7 @@ pub mod record;
 pub mod results;
 pub mod session;
 pub mod warnings;
+mod watch_list;
 pub mod words;
 
 pub use self::error::PytestError;

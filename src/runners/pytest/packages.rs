@@ -204,6 +204,7 @@ impl PackageInstaller<'_> {
                 output: OutputPipes::Separate,
                 grace: None,
                 needs: Default::default(),
+                additions: Default::default(),
             });
             succeeded(uri, captured.await)?;
         }

@@ -87,6 +87,7 @@ impl Framework for JobsFramework {
                             ..job
                         },
                         policy: Default::default(),
+                        known: None,
                     };
                     host.found_at(priority, case);
                 }

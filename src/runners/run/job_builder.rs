@@ -185,6 +185,7 @@ impl JobBuilder {
             output: OutputPipes::Separate,
             grace: None,
             needs: Default::default(),
+            additions: Default::default(),
         })
     }
 

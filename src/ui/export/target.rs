@@ -76,6 +76,16 @@ impl ReportTarget {
         Ok(target)
     }
 
+    /// Returns the file with this path, and makes its directory if that is missing.
+    pub fn make(path: &Path) -> Result<ReportTarget, ReportTargetError> {
+        let directory = path.parent().unwrap_or(path);
+        std::fs::create_dir_all(directory).map_err(|source| ReportTargetError {
+            path: path.to_owned(),
+            source,
+        })?;
+        ReportTarget::check(path)
+    }
+
     /// Returns the path, absolute and without links.
     pub fn path(&self) -> &Path {
         &self.path

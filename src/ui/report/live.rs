@@ -77,7 +77,9 @@ impl LiveOutput {
                     sanitizer: OutputSanitizer::new(color),
                     is_after_return: false,
                 });
-                let text = raw.text(bytes);
+                // The test turned out to be the only one after a part of a line was kept.
+                let kept = self.partial.remove(&place).unwrap_or_default();
+                let text = raw.text(&[&kept, bytes].concat());
                 out.write_all(text.as_bytes())
             }
             LiveForm::Lines { title } => {

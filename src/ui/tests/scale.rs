@@ -121,6 +121,7 @@ impl Framework for ManyTests {
                         output: OutputPipes::Separate,
                         grace: None,
                         needs: Default::default(),
+                        additions: Default::default(),
                     },
                     key: TestKey {
                         package: Arc::clone(&package),
@@ -128,6 +129,7 @@ impl Framework for ManyTests {
                         name,
                     },
                     policy: Default::default(),
+                    known: None,
                 }
             });
             host.found(tests.collect());

@@ -17,11 +17,13 @@ use maelstrom_spec::config::ConfigEnvironment;
 
 /// Words that may have no effect: they ask for what the program does anyway, or for a detail of
 /// output that it does not have.
-const WITHOUT_EFFECT: [&str; 9] = [
+const WITHOUT_EFFECT: [&str; 10] = [
     // Failures don't stop a run, except with options that ask for it.
     "--no-fail-fast",
     // There is no such bar outside of the dashboard.
     "--hide-progress-bar",
+    // nextest's log has no counterpart: the documentation says so.
+    "--verbose",
     // All packages of the module are the default.
     "./...",
     // Each test runs once, and is always run.

@@ -15,12 +15,16 @@ use std::collections::{HashMap, HashSet};
 
 use maelstrom_engine::schedule::groups::{GroupNumber, GroupedQueue};
 use maelstrom_model::backend::{JobId, JobPriority};
+use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::Job;
 use maelstrom_model::priority::QueueKey;
 
 /// The number of jobs at the broker for each slot of its workers: one that runs, and two in transit
 /// for when it ends.
 const AWAY_PER_SLOT: usize = 3;
+
+/// The number of this machine among the workers of a run.
+const THIS_MACHINE: WorkerId = WorkerId(0);
 
 /// The portable jobs that wait or run, and the number of free local slots.
 pub(super) struct PlacementQueue {
@@ -85,18 +89,21 @@ impl PlacementQueue {
         if let Some(group) = next.group {
             self.groups.insert(id, group);
         }
-        Some(match is_free_here {
-            // The job starts at once, without any transfer.
-            true => {
-                self.here.insert(id);
-                PlacedJob::Here(id, job, rank)
-            }
-            false => {
-                let unstarted = ClusterJob::Unstarted(Box::new(job.clone()), rank);
-                self.away.insert(id, unstarted);
-                PlacedJob::Away(id, job, rank)
-            }
-        })
+        let avoids_this_machine = job.needs.avoided_worker == Some(THIS_MACHINE);
+        Some(
+            match is_free_here && !(avoids_this_machine && is_free_away) {
+                // The job starts at once, without any transfer.
+                true => {
+                    self.here.insert(id);
+                    PlacedJob::Here(id, job, rank)
+                }
+                false => {
+                    let unstarted = ClusterJob::Unstarted(Box::new(job.clone()), rank);
+                    self.away.insert(id, unstarted);
+                    PlacedJob::Away(id, job, rank)
+                }
+            },
+        )
     }
 
     /// Removes a cancelled job. Returns whether it was waiting here.
@@ -193,6 +200,7 @@ mod tests {
             placement: PlacementConstraint::Anywhere(Arc::new(JobInputs::default())),
             grace: None,
             needs: Default::default(),
+            additions: Default::default(),
         }
     }
 

@@ -20,13 +20,17 @@ pub(super) fn inputs_of_signal(state: RunState) -> Vec<RunInput> {
     commands.map(RunInput::Command).collect()
 }
 
-/// Returns the inputs that cancel the run because of its time limit.
-pub(super) fn inputs_of_limit(notice: UserNotice) -> [RunInput; 3] {
-    [
-        RunInput::Fact(EventKind::Notice(notice)),
-        RunInput::Command(UiCommand::Cancel),
-        RunInput::Command(UiCommand::Leave),
-    ]
+/// Returns the inputs that cancel the run because of its time limit. A run that waits for changed
+/// files has nothing to cancel.
+pub(super) fn inputs_of_limit(state: RunState, notice: UserNotice) -> Vec<RunInput> {
+    match state {
+        RunState::Open | RunState::Closed | RunState::Stopping | RunState::Killing => vec![
+            RunInput::Fact(EventKind::Notice(notice)),
+            RunInput::Command(UiCommand::Cancel),
+            RunInput::Command(UiCommand::Leave),
+        ],
+        RunState::Idle | RunState::Over => Vec::new(),
+    }
 }
 
 /// A run's limit, which is reached at most once.

@@ -32,7 +32,6 @@ use super::machine::RunStateMachine;
 use super::message::{RunEffect, RunInput};
 use super::output_tail::OutputTail;
 use super::trace;
-use super::variables;
 use super::watch::FileWatcher;
 use crate::log::ProgramLog;
 use crate::shared_process::SharedProcessBackend;
@@ -45,6 +44,7 @@ use maelstrom_model::exit_code;
 use maelstrom_model::framework::{DiscoverySummary, Framework, ParsedOutput};
 use maelstrom_model::ids::{Attempt, RunId, TestId};
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
+use maelstrom_model::variables;
 
 use self::interruption::{RunLimit, inputs_of_limit, inputs_of_signal};
 pub use self::setup::RunSetup;
@@ -116,7 +116,10 @@ pub async fn drive<F: Framework, B: Backend>(setup: RunSetup<'_, F, B>) -> u8 {
                 tracing::debug!(?interrupt, "the run is to end");
                 driver.handle_inputs(inputs_of_signal(driver.machine.state()));
             }
-            notice = limit.reached() => driver.handle_inputs(inputs_of_limit(notice)),
+            notice = limit.reached() => {
+                let inputs = inputs_of_limit(driver.machine.state(), notice);
+                driver.handle_inputs(inputs);
+            }
             // A closed channel is always ready: without the condition, the loop would never wait
             // again.
             command = commands.recv(), if watched == UiPresence::Yes => {
@@ -428,8 +431,8 @@ impl<'a, F: Framework, B: Backend> RunDriver<'a, F, B> {
                     test,
                     history,
                     stability,
-                    ran,
-                } => self.notebook.record(test, history, stability, ran),
+                    cost,
+                } => self.notebook.record(test, history, stability, cost),
                 RunEffect::SaveHistory => {
                     // After the last round the machine is in `Over` and accepts nothing more, so
                     // the notice does not go through it.

@@ -38,6 +38,13 @@ pub(super) struct CaseHistory {
     /// The results of the last runs, one letter for each, the latest last.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub recent: String,
+    /// The largest resident set in the latest run, in bytes; 0 if unknown.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub memory_peak: u64,
+}
+
+fn is_unknown(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 #[derive(Deserialize)]
@@ -153,6 +160,7 @@ mod tests {
         ]);
         let case =
             (timings, outcome, "[pfk]{0,3}").prop_map(|(timings, outcome, recent)| CaseHistory {
+                memory_peak: (timings.len() as u64) << 20,
                 timings,
                 outcome,
                 recent,
@@ -193,6 +201,7 @@ mod tests {
                     timings,
                     outcome: PreviousOutcome::Success,
                     recent: "ppk".to_owned(),
+                    memory_peak: 1 << 20,
                 },
             )
         };

@@ -89,6 +89,8 @@ pub struct PreviousResult {
     pub history: PreviousOutcome,
     /// How long the test is expected to take: the mean of its timings.
     pub estimate: Option<Duration>,
+    /// The memory that it took, in bytes.
+    pub memory_peak_bytes: Option<u64>,
 }
 
 /// What earlier runs say of one test.
@@ -113,6 +115,7 @@ pub struct TestRecord {
     /// The latest timing last, in microseconds. A longer time than 71 minutes is stored as 71
     /// minutes.
     timings_us: [u32; TIMINGS_MAX],
+    memory_peak_bytes: u64,
 }
 
 /// Whether this run found every test of the artifacts it saw.
@@ -189,6 +192,7 @@ impl PreviousRuns {
         case.map_or_else(PreviousResult::default, |case| PreviousResult {
             history: case.outcome,
             estimate: mean(&case.timings),
+            memory_peak_bytes: (case.memory_peak > 0).then_some(case.memory_peak),
         })
     }
 }
@@ -213,6 +217,7 @@ impl TestRecord {
             stability,
             count: 0,
             timings_us: [0; TIMINGS_MAX],
+            memory_peak_bytes: 0,
         };
         lesson.and(history, stability, ran)
     }
@@ -241,8 +246,18 @@ impl TestRecord {
         self
     }
 
+    /// Adds the memory of an execution: the largest of them counts.
+    #[must_use]
+    pub fn with_memory(mut self, peak_bytes: u64) -> Self {
+        self.memory_peak_bytes = self.memory_peak_bytes.max(peak_bytes);
+        self
+    }
+
     fn merge_into(&self, case: &mut CaseHistory) {
         case.outcome = self.history;
+        if self.memory_peak_bytes > 0 {
+            case.memory_peak = self.memory_peak_bytes;
+        }
         case.recent.push(match (self.stability, self.history) {
             (ResultStability::Flaky, _) => RECENT_FLAKY,
             (ResultStability::Steady, PreviousOutcome::Failure) => RECENT_FAILED,

@@ -37,6 +37,7 @@ fn a_missing_directory_is_an_empty_history_and_is_made_to_save() {
     let expected = PreviousResult {
         history: PreviousOutcome::Failure,
         estimate: Some(seconds(2)),
+        memory_peak_bytes: None,
     };
     assert_eq!(known(&store, &key), expected);
     let left: Vec<_> = fs::read_dir(&store.directory).unwrap().collect();
@@ -103,6 +104,7 @@ fn the_three_latest_timings_make_the_estimate() {
     let expected = PreviousResult {
         history: PreviousOutcome::Failure,
         estimate: Some(seconds(11)),
+        memory_peak_bytes: None,
     };
     assert_eq!(known(&store, &key), expected);
 }

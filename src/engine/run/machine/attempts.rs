@@ -15,8 +15,7 @@ use super::{
 };
 use crate::run::attempt::JobRole;
 use crate::run::ending::{blank, judged, judged_by_leaks, micros, outcome, recorded_history};
-use crate::run::message::{RetryPlacement, RunEffect};
-use crate::run::retry_delay::retry_delay;
+use crate::run::message::{AttemptCost, RetryPlacement, RunEffect};
 use crate::run::tally::{
     AttemptProgress, AttemptSeries, AttemptTally, ResultSource, RetryPermission, SeriesStep,
     TestStatus,
@@ -29,7 +28,9 @@ use maelstrom_model::exit_code;
 use maelstrom_model::framework::OutputAnalysis;
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
 use maelstrom_model::job::JobResult;
-use maelstrom_model::policy::{KnownResult, KnownVerdict, LeakVerdict, TestPolicy, TimeoutVerdict};
+use maelstrom_model::job::{KnownResult, KnownVerdict};
+use maelstrom_model::policy::{LeakVerdict, RetryPolicy, TimeoutVerdict};
+use maelstrom_model::retry_delay::retry_delay;
 
 impl RunStateMachine {
     /// Begins a test's part in the round.
@@ -299,7 +300,11 @@ impl RunStateMachine {
         let outcome = judged(outcome(result.end, limit), reading.judgement);
         let mut outcome = judged_by_leaks(outcome, &result.leaked, on_leak);
         let mut passed_at_limit_us = None;
-        if let (TestOutcome::TimedOut { limit_us }, TimeoutVerdict::Pass) = (&outcome, on_timeout) {
+        // Of a group that reaches its limit, only the test that ran may pass.
+        let has_run = !result.ran.is_zero();
+        if let (TestOutcome::TimedOut { limit_us }, TimeoutVerdict::Pass, true) =
+            (&outcome, on_timeout, has_run)
+        {
             passed_at_limit_us = Some(*limit_us);
             outcome = TestOutcome::Passed;
         }
@@ -356,8 +361,7 @@ impl RunStateMachine {
             (true, false) => RetryPermission::Granted,
             (false, _) | (_, true) => RetryPermission::Refused,
         };
-        let policy = self.policy(id);
-        let retry = policy.retry;
+        let retry = self.retry_policy(id);
         let step = active.series.add((status, code), retry, permission);
         finished.retry = (retry.retries > 0).then(|| RetryPosition {
             number: active.series.ended(),
@@ -369,12 +373,15 @@ impl RunStateMachine {
                 SeriesStep::FlakyFailed { .. } => RetryNext::FlakyFailed,
             },
         });
-        let ran = Duration::from_micros(finished.timings.ran_us);
+        let cost = AttemptCost {
+            ran: Duration::from_micros(finished.timings.ran_us),
+            memory_peak_bytes: finished.memory_peak_bytes,
+        };
         self.emit(AttemptEvent::Finished(Box::new(finished)));
         match step {
             SeriesStep::Again => self.queue_retry(now_us, id, active.series, worker),
             SeriesStep::Done { .. } | SeriesStep::FlakyPassed | SeriesStep::FlakyFailed { .. } => {
-                self.count(now_us, id, step, ran);
+                self.count(now_us, id, step, cost);
                 let ran_to_end = match status {
                     TestStatus::Passed | TestStatus::TimedOut | TestStatus::Failed => true,
                     // What cannot run now hardly can a moment later.
@@ -392,7 +399,7 @@ impl RunStateMachine {
     }
 
     /// Counts a test, or a copy of it, whose last attempt has ended.
-    fn count(&mut self, now_us: u64, id: TestId, step: SeriesStep, ran: Duration) {
+    fn count(&mut self, now_us: u64, id: TestId, step: SeriesStep, cost: AttemptCost) {
         let Some(test) = self.tests.get_mut(id.index()) else {
             return;
         };
@@ -419,7 +426,7 @@ impl RunStateMachine {
                 test: id,
                 history,
                 stability: test.tally.stability(),
-                ran,
+                cost,
             });
         }
         // A test counts once against the failure limit, however many of its attempts fail.
@@ -438,9 +445,17 @@ impl RunStateMachine {
         }
     }
 
-    pub(super) fn policy(&self, id: TestId) -> Arc<TestPolicy> {
-        let test = self.tests.get(id.index());
-        test.map(|test| Arc::clone(&test.policy))
-            .unwrap_or_default()
+    /// Returns how often a test runs again. A test that is only reported never does.
+    fn retry_policy(&self, id: TestId) -> RetryPolicy {
+        let Some(test) = self.tests.get(id.index()) else {
+            return RetryPolicy::default();
+        };
+        match test.work {
+            TestAction::Run(_) => test.policy.retry,
+            TestAction::Ignore(_)
+            | TestAction::Known(_)
+            | TestAction::Report(_)
+            | TestAction::Gone => RetryPolicy::default(),
+        }
     }
 }

@@ -43,18 +43,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::attempt_environment::AttemptEnvironments;
-use super::describe::describe;
 use super::message::{AtEnd, FoundTest, HistoryFilter, RunEffect, RunInput, RunOptions};
 use super::partition::PartitionState;
 use super::tally::{AttemptSeries, AttemptTally};
 use maelstrom_model::backend::JobPriority;
+use maelstrom_model::describe::describe;
 use maelstrom_model::event::{
     EventKind, OutputStream, PreviousOutcome, RoundCause, RunEvent, RunStarted, SourceLocation,
     TestEvent, UiCommand,
 };
 use maelstrom_model::ids::{Attempt, TestId, WorkerId};
+use maelstrom_model::job::KnownResult;
 use maelstrom_model::job::{IgnoredTest, Job, TestKey};
-use maelstrom_model::policy::{KnownResult, TestPolicy};
+use maelstrom_model::policy::TestPolicy;
 
 /// An input that is invalid in the current state. The machine has not changed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -50,6 +50,10 @@ impl RunStateMachine {
             return Err(self.unexpected("cancelling a test that is not under way"));
         }
         for (test, attempt) in active {
+            // The end of another attempt may have stopped the round, and this attempt with it.
+            if !self.active.contains_key(&(test, attempt)) {
+                continue;
+            }
             self.stopped.insert((test, attempt));
             self.stop_attempt(now_us, (test, attempt), StopMode::Terminate);
         }
@@ -65,8 +69,12 @@ impl RunStateMachine {
         }
         self.interruption = RunCancellation::Cancelled;
         self.rerun.clear();
+        let own = |(test, _): &(TestId, Attempt)| self.job(*test)?.grace;
+        let graces = self.active.keys();
+        let graces = graces.map(|id| own(id).unwrap_or(self.wishes.grace));
+        let grace = graces.max().unwrap_or(self.wishes.grace);
         self.emit(RunEvent::Cancelling {
-            grace_us: micros(self.wishes.grace),
+            grace_us: micros(grace),
         });
         self.stop_round(now_us, RunState::Stopping, Some(StopMode::Terminate));
         Ok(())

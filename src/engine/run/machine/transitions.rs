@@ -55,7 +55,7 @@ impl RunStateMachine {
             info.expected_us = estimate.map(micros);
             info.history = history;
             info.ignored = case.ignored.is_some();
-            let work = match (case.ignored, &case.policy.known) {
+            let work = match (case.ignored, &case.known) {
                 (Some(ignored), _) => TestAction::Ignore(Box::new((ignored, case.job))),
                 (None, Some(known)) => TestAction::Known(Box::new((known.clone(), case.job))),
                 (None, None) => TestAction::Run(case.job),

@@ -222,8 +222,8 @@ impl<'a> FiltersetParser<'a> {
 
     fn status(&mut self) -> FiltersetResult<FiltersetExpression> {
         self.open()?;
-        self.gap();
-        let start = self.position;
+        self.cursor.gap();
+        let start = self.cursor.position;
         let argument = self.argument(STATUS)?;
         let found = argument.trim();
         let word = PastWord::ALL

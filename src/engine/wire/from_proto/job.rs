@@ -19,10 +19,11 @@ use super::{absolute, optional_duration, output_pipes, string, unknown};
 use maelstrom_container::message::{DiscardedFiles, LEAKED_NAMES_MAX};
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::ids::WorkerId;
+use maelstrom_model::job::StackDumpMethod;
 use maelstrom_model::job::{
     ExitStatus, JobOutcome, JobResult, LeakedProcesses, OutputPipes, ProcessSpec, ResourceUsage,
 };
-use maelstrom_model::policy::{JobGroup, JobNeeds, StackDumpMethod};
+use maelstrom_model::policy::{JobGroup, JobNeeds};
 
 /// The common part of many jobs. The container is kept as a message; convert it with
 /// [`super::container::container`].
@@ -203,7 +204,6 @@ pub fn needs(message: &v1::Job) -> Result<JobNeeds, WireError> {
         exclusive: needs.exclusive,
         memory_bytes: (needs.memory_bytes > 0).then_some(needs.memory_bytes),
         avoided_worker: needs.avoided_worker.map(WorkerId),
-        ..JobNeeds::default()
     })
 }
 

@@ -18,7 +18,7 @@ use crate::cargo::metadata::CargoPackage;
 use crate::cargo::notices;
 use crate::cargo::options::{CargoAction, IgnoredTests};
 use crate::cargo::output_directory::output_directory;
-use crate::cargo::overrides::{explain, override_jobs};
+use crate::cargo::overrides::{self, explain, override_jobs};
 use crate::cargo::selection::SelectionOutcome;
 use crate::cargo::target::{PackageTarget, TestBinary, TestHarness};
 use crate::sandbox::container::Toolbox;
@@ -28,7 +28,7 @@ use maelstrom_model::error::help_of;
 use maelstrom_model::event::EventKind;
 use maelstrom_model::framework::FrameworkHost;
 use maelstrom_model::job::{ContainerSpec, IgnoredTest, TestCase};
-use maelstrom_model::policy::{KnownResult, KnownVerdict};
+use maelstrom_model::job::{KnownResult, KnownVerdict};
 
 /// A default container of doctests, and the same without the toolbox if it is needed.
 type DoctestContainers = (Arc<ContainerSpec>, Option<Arc<ContainerSpec>>);
@@ -48,6 +48,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
             self.host.emit(EventKind::Notice(notice));
             return Ok(());
         };
+        self.deselected = self.deselected.saturating_add(captured.filtered_out);
         if !captured.problems.is_empty() {
             self.doctests_broken = true;
             let naming = TestNaming::new(&package, &target);
@@ -203,11 +204,13 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         };
         let (package, target) = (&library.package, &library.target);
         let outcome = project.wanted.doctest(package, target, doctest, attention);
+        let name = doctest.shown_name();
+        let own = library.given.get(&name);
+        let outcome = overrides::verdict(&project, (package, target, &name), own, outcome);
         if outcome == SelectionOutcome::Deselect {
             return None;
         }
-        let name = doctest.shown_name();
-        let own = library.given.get(&name);
+        let said = overrides::said(&project, (package, target, &name), own);
         let unignored = own.is_none_or(|own| own.attention == RunOrIgnore::Run);
         let jobs = match (own, doctest.program()) {
             (Some(own), _) => &own.jobs,
@@ -235,7 +238,8 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
             }
         };
         let ignored = ignored.or((!unignored).then_some(IgnoredTest { reason: None }));
-        let case = naming.doctest(name, jobs.doctest(number), ignored, known);
+        let mut case = naming.doctest(name, jobs.doctest(number), ignored, known);
+        project.policies.apply(&mut case, Some(&said));
         if let CapturedResult::Runs(program) = &doctest.result {
             project.doctests.note(case.key.clone(), program.passes);
         }

@@ -19,9 +19,8 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::ProcessEnvironment;
-use crate::sandbox::project_spec::ProjectSpec;
 use maelstrom_model::error::help_of;
-use maelstrom_model::event::{BuildEvent, EventKind, IsolationMode, OutputText};
+use maelstrom_model::event::{BuildEvent, EventKind, OutputText};
 use maelstrom_model::framework::{BrokenEntry, FrameworkHost};
 use maelstrom_model::job::{ContainerSpec, JobOutcome, TestCase};
 
@@ -284,16 +283,6 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         Ok(())
     }
 
-    fn some_want_no_toolbox(&self) -> bool {
-        match self.project.settings.common.isolation() {
-            IsolationMode::Container => {
-                let specified = self.project.specified;
-                specified.is_some_and(ProjectSpec::wants_no_toolbox)
-            }
-            IsolationMode::Process => false,
-        }
-    }
-
     /// Lists the binaries that have waited for all programs.
     fn list_waiting(&mut self) -> Result<(), CargoError> {
         for (package, binary) in std::mem::take(&mut self.waiting) {
@@ -454,12 +443,17 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
                 true => wanted.whole(&package, &binary, name),
                 false => wanted.test(&package, &binary.target, name, attention),
             };
-            overrides::verdict(&self.project, (&package, &binary, name), own(name), verdict)
+            overrides::verdict(
+                &self.project,
+                (&package, &binary.target, name),
+                own(name),
+                verdict,
+            )
         });
         for test in &mut cases.tests {
             let own = own(&test.key.name);
             let name = test.key.name.as_str();
-            let said = overrides::said(&self.project, (&package, &binary, name), own);
+            let said = overrides::said(&self.project, (&package, &binary.target, name), own);
             self.project.policies.apply(test, Some(&said));
         }
         self.deselected = self.deselected.saturating_add(cases.deselected);

@@ -18,11 +18,24 @@ use crate::cargo::metadata::CargoPackage;
 use crate::cargo::target::{TargetKind, TestBinary};
 use crate::sandbox::environment::announce;
 use crate::sandbox::invocation::ProcessEnvironment;
+use crate::sandbox::project_spec::ProjectSpec;
 use maelstrom_engine::libraries::{ElfError, shared_libraries};
+use maelstrom_model::event::IsolationMode;
 use maelstrom_model::framework::FrameworkHost;
 use maelstrom_model::job::PlacementConstraint;
 
 impl<H: FrameworkHost> CargoDiscovery<'_, H> {
+    /// Returns whether any test has a container without this machine's programs.
+    pub(super) fn some_want_no_toolbox(&self) -> bool {
+        match self.project.settings.common.isolation() {
+            IsolationMode::Container => {
+                let specified = self.project.specified;
+                specified.is_some_and(ProjectSpec::wants_no_toolbox)
+            }
+            IsolationMode::Process => false,
+        }
+    }
+
     pub(super) fn environment(
         &mut self,
         package: &CargoPackage,
@@ -47,6 +60,7 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         let binary_id = filterset::binary(package, &binary.target).id(package.name());
         let identity = NextestIdentity {
             binary_id: &binary_id,
+            profile: &project.settings.common.profile.name,
             workspace_root: &project.workspace.root,
             programs: &programs,
         };

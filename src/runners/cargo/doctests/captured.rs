@@ -12,6 +12,8 @@ pub(in crate::cargo) struct CapturedLibrary {
     /// The directory of the package's manifest.
     pub package_directory: PathBuf,
     pub doctests: Vec<CapturedDoctest>,
+    /// The number of doctests that the names on the command line left out.
+    pub filtered_out: u32,
     /// Why doctests may be missing.
     pub problems: Vec<String>,
 }

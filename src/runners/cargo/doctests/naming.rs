@@ -62,7 +62,9 @@ pub(super) fn assign(
     events: &[NamingEvent],
     directory: &Path,
 ) -> (Vec<CapturedDoctest>, Vec<String>) {
-    let WholeReport { tests, mut outputs } = report;
+    let WholeReport {
+        tests, mut outputs, ..
+    } = report;
     let marked: BTreeSet<String> = outputs
         .values()
         .filter_map(|output| mark(output).map(str::to_owned))
@@ -171,6 +173,7 @@ mod tests {
                 ("d".to_owned(), "it compiles".to_owned()),
                 ("f".to_owned(), "error: no\n".to_owned()),
             ]),
+            filtered_out: 0,
         };
         let events = [
             released("1"),
@@ -196,11 +199,14 @@ mod tests {
         "#);
     }
 
+    /// Names and ids.
+    type NamedPrograms = &'static [(&'static str, &'static str)];
+
     /// Where a doctest that does not compile comes between, a second program may end before the
     /// line of the first.
     #[test]
     fn what_is_uncertain_is_a_problem() {
-        let table: [(&[NamingEvent], &[(&str, &str)]); 5] = [
+        let table: [(&[NamingEvent], NamedPrograms); 5] = [
             (&[released("1"), released("9"), passed("a")], &[("a", "1")]),
             (
                 &[released("1"), released("2"), passed("a"), passed("b")],

@@ -21,6 +21,12 @@ use crate::sandbox::project_spec::files;
 /// The exit status of a process that panics.
 const PANICKED: i32 = 101;
 
+/// The loader's exit status if a library is missing.
+const NOT_LOADED: i32 = 127;
+
+/// The signal of the kernel if memory runs out.
+const KILL: i32 = nix::libc::SIGKILL;
+
 /// When each doctest has passed, for the readers of their output.
 #[derive(Debug, Default)]
 pub(in crate::cargo) struct DoctestConditions(Mutex<HashMap<TestKey, PassCondition>>);
@@ -98,6 +104,12 @@ fn judgement(passes: PassCondition, status: ExitStatus) -> FrameworkVerdict {
         (PassCondition::Success, _) => FrameworkVerdict::ByStatus,
         (PassCondition::Failure | PassCondition::Panic, ExitStatus::Code(0)) => {
             failed("it is marked `should_panic`, but did not panic")
+        }
+        (PassCondition::Failure, ExitStatus::Code(NOT_LOADED)) => {
+            failed("its program could not be loaded")
+        }
+        (PassCondition::Failure, ExitStatus::Signal { number: KILL, .. }) => {
+            failed("it was killed")
         }
         (PassCondition::Panic, ExitStatus::Code(PANICKED)) | (PassCondition::Failure, _) => {
             FrameworkVerdict::Passed

@@ -54,6 +54,8 @@ pub(super) struct HarnessReport {
     tests: Vec<ReportedDoctest>,
     /// The lines after the tests.
     failures: Vec<String>,
+    /// The last line, if no test failed.
+    end: String,
     stage: ReportStage,
 }
 
@@ -73,6 +75,8 @@ pub(super) struct WholeReport {
     pub tests: Vec<ReportedDoctest>,
     /// The output of each failed test, by its name.
     pub outputs: BTreeMap<String, String>,
+    /// The number of tests that the names on the command line left out.
+    pub filtered_out: u32,
 }
 
 impl HarnessReport {
@@ -99,6 +103,7 @@ impl HarnessReport {
                     if line == FAILURES {
                         self.stage = ReportStage::Failures;
                     } else if is_end(line) {
+                        self.end = line.to_owned();
                         self.stage = ReportStage::After;
                     }
                     None
@@ -138,9 +143,12 @@ impl HarnessReport {
             }
         }
         let outputs = outputs(&self.tests, &self.failures);
+        let last = self.failures.iter().rfind(|line| is_end(line));
+        let filtered_out = filtered_out(last.unwrap_or(&self.end));
         Ok(WholeReport {
             tests: self.tests,
             outputs,
+            filtered_out,
         })
     }
 }
@@ -156,6 +164,13 @@ fn announced(line: &str) -> Option<usize> {
 
 fn is_end(line: &str) -> bool {
     line.starts_with("test result: ")
+}
+
+/// Returns the number in `...; 7 filtered out; finished in 0.00s`, the end of the last line.
+fn filtered_out(end: &str) -> u32 {
+    let mut parts = end.split(';').map(str::trim);
+    let number = parts.find_map(|part| part.strip_suffix(" filtered out"));
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// Parses a line about one test.
@@ -255,9 +270,10 @@ mod tests {
              error: x\n---- nobody stdout ----\n failures:\nfailures:\n\n\n\
              ---- src/lib.rs - e (line 25) stdout ----\n\n\
              failures:\n    src/lib.rs - b (line 9)\n    src/lib.rs - e (line 25)\n\n\
-             test result: FAILED. 2 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out\n\n",
+             test result: FAILED. 2 passed; 2 failed; 1 ignored; 0 measured; 7 filtered out; finished in 0.0s\n\n",
         )
         .unwrap();
+        assert_eq!(report.filtered_out, 7);
         let lines: Vec<String> = report
             .tests
             .iter()

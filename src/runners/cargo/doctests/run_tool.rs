@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use maelstrom_container::private;
 
+use super::captured::CapturedDoctest;
 use super::merged;
 use super::naming::{PROGRAM, marked};
 
@@ -34,9 +35,15 @@ pub(super) const LIBRARY: &str = "MAELSTROM_DOCTESTS_LIBRARY";
 
 /// Runs the run tool for a program, and returns its exit status.
 pub(super) fn main(program: &Path) -> u8 {
-    match keep(program) {
+    // Looked up first, because the program moves.
+    let merged = is_merged(program);
+    match keep(program, merged) {
         Ok(status) => status,
         Err(error) => {
+            if merged {
+                // rustdoc does not report which doctests are in the program.
+                record_failure(&error);
+            }
             // rustdoc reports it as the output of the doctest.
             let _ = writeln!(io::stderr(), "the doctest can't be kept: {error}");
             PANICKED
@@ -44,10 +51,21 @@ pub(super) fn main(program: &Path) -> u8 {
     }
 }
 
-fn keep(program: &Path) -> io::Result<u8> {
+/// Records that merged doctests are lost. If that fails as well, rustdoc's report lacks them.
+fn record_failure(error: &io::Error) {
+    let Some(library) = std::env::var_os(LIBRARY).map(PathBuf::from) else {
+        return;
+    };
+    let listed: Result<Vec<CapturedDoctest>, String> = Err(error.to_string());
+    let place = library.join(format!("{MERGED}failed-{}", std::process::id()));
+    if let Ok(listed) = serde_json::to_vec(&listed) {
+        let _ = private::write(&place, &listed);
+    }
+}
+
+fn keep(program: &Path, merged: bool) -> io::Result<u8> {
     let missing = || io::Error::other(format!("{LIBRARY} is not set"));
     let library = PathBuf::from(std::env::var_os(LIBRARY).ok_or_else(missing)?);
-    let merged = is_merged(program);
     let directory = private::temporary_directory("", &library.join(PROGRAMS))?.keep();
     let kept = directory.join(PROGRAM);
     move_file(program, &kept)?;

@@ -66,6 +66,7 @@ fn run(arguments: &[OsString]) -> io::Result<u8> {
             .unwrap_or_default()
             .into(),
         doctests: Vec::new(),
+        filtered_out: 0,
         problems: Vec::new(),
     };
     let merged = library.merged()?;
@@ -86,6 +87,7 @@ fn run(arguments: &[OsString]) -> io::Result<u8> {
     if !report.is_absent() {
         match report.end() {
             Ok(report) => {
+                captured.filtered_out = report.filtered_out;
                 let programs = library.path.join(PROGRAMS);
                 let (doctests, problems) = assign(report, &events, &programs);
                 captured.doctests.extend(doctests);

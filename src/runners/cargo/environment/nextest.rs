@@ -16,6 +16,8 @@ use crate::sandbox::invocation::ProcessEnvironment;
 pub struct NextestIdentity<'a> {
     /// The id of the binary in filtersets.
     pub binary_id: &'a str,
+    /// The profile of the run.
+    pub profile: &'a str,
     pub workspace_root: &'a Utf8Path,
     /// The package's programs, as in `CARGO_BIN_EXE_*`.
     pub programs: &'a BTreeMap<String, Utf8PathBuf>,
@@ -25,10 +27,7 @@ pub struct NextestIdentity<'a> {
 pub fn add_nextest_variables(variables: &mut ProcessEnvironment, identity: &NextestIdentity<'_>) {
     set(variables, "NEXTEST", "1");
     set(variables, "NEXTEST_EXECUTION_MODE", "process-per-test");
-    // nextest's own default.
-    variables
-        .entry("NEXTEST_PROFILE".into())
-        .or_insert_with(|| "default".into());
+    set(variables, "NEXTEST_PROFILE", identity.profile);
     set(variables, "NEXTEST_BINARY_ID", identity.binary_id);
     let root = identity.workspace_root.as_str();
     set(variables, "NEXTEST_WORKSPACE_ROOT", root);
@@ -45,10 +44,11 @@ mod tests {
 
     #[test]
     fn a_binary_has_what_nextest_tells_it() {
-        let mut variables = ProcessEnvironment::from([("NEXTEST_PROFILE".into(), "ci".into())]);
+        let mut variables = ProcessEnvironment::new();
         let programs = BTreeMap::from([("my-tool".to_owned(), "/w/target/debug/my-tool".into())]);
         let identity = NextestIdentity {
             binary_id: "my-pkg::cli",
+            profile: "ci",
             workspace_root: Utf8Path::new("/w"),
             programs: &programs,
         };

@@ -23,6 +23,7 @@ static THREADS: ConfigOption = ConfigOption::new("test-threads", ConfigOptionKin
 static FAILURES: ConfigOption = ConfigOption::new("max-fail", ConfigOptionKind::Text);
 static STATUS: ConfigOption = ConfigOption::new("status-level", ConfigOptionKind::Text);
 static SUCCESS: ConfigOption = ConfigOption::new("success-output", ConfigOptionKind::Text);
+static RUN_LIMIT: ConfigOption = ConfigOption::new("run-timeout", ConfigOptionKind::Text);
 static FAILURE: ConfigOption = ConfigOption::new("failure-output", ConfigOptionKind::Text);
 static JUNIT: ConfigOption = ConfigOption::new("junit", ConfigOptionKind::Text);
 
@@ -234,8 +235,8 @@ impl FileReader<'_> {
             "run-extra-args" => profile.run_extra_args = Some(words(node)?),
             "junit" => self.junit(profile, prefix, field)?,
             "global-timeout" => {
-                time(node)?;
-                self.idle(prefix, &field);
+                let limit = DocumentValue::Text(time(node)?.as_secs_f64().to_string());
+                profile.values.push(self.value(&RUN_LIMIT, &field, limit));
             }
             "final-status-level" | "archive" | "bench" | "scripts" => self.idle(prefix, &field),
             name => {

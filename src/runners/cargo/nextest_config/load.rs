@@ -87,6 +87,7 @@ impl NextestFiles {
         let mut settings = combined.settings;
         if !files.is_empty() {
             settings.base = settings.base.or(&defaults());
+            settings.store = Some(store);
         }
         Ok((values, settings))
     }

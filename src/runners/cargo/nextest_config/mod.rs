@@ -22,6 +22,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ pub struct NextestSettings {
     base: PolicyFields,
     /// Further arguments for test binaries.
     pub run_extra_args: Vec<String>,
+    /// The directory of the profile's reports, if there is a file.
+    pub store: Option<PathBuf>,
 }
 
 /// A default filter of a profile.

@@ -104,6 +104,7 @@ fn with_subject<R>(name: &str, then: impl FnOnce(&FiltersetSubject<'_>) -> R) ->
             kind: FiltersetBinaryKind::Library,
         }),
         case: Some(name),
+        past: None,
     })
 }
 

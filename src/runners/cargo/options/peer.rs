@@ -55,10 +55,8 @@ impl FromArgMatches for RefusedFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<RefusedFlags, clap::Error> {
         let peers = matches.ids().map(clap::Id::as_str);
         let peers = peers.filter_map(|id| Some((id, id.strip_prefix(PEER_ID)?)));
-        let given = peers.filter(|(id, _)| {
-            let typed = matches.value_source(id) == Some(ValueSource::CommandLine);
-            typed
-        });
+        let given =
+            peers.filter(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine));
         Ok(RefusedFlags {
             given: given.map(|(_, spelling)| spelling.to_owned()).collect(),
         })

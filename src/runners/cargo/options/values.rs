@@ -84,6 +84,7 @@ impl CargoOptions {
             resolve_dialect(&PROGRAM, dialect, &words, system)?;
         resolved.options.grammar = grammar;
         resolved.options.number_after_release = number_after_release(&words);
+        resolved.options.common.report.junit_store = config.store.clone();
         resolved.options.nextest.config = config;
         resolved.options.common.policy.origins = resolved.origins.clone();
         grammar.check_variables(system)?;

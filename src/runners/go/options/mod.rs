@@ -72,7 +72,8 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
 };
 
 /// The help text of `--repeat`, which is also an option of Go's.
-const REPEAT_HELP: &str = "Run every test this many times; also -count";
+const REPEAT_HELP: &str = "Run every test this many times, or until you stop the run: `inf`; also \
+                           -count";
 
 /// The command line, after [`words::rewrite`].
 #[derive(Clone, Debug, Parser)]

@@ -13,7 +13,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
@@ -49,6 +49,8 @@ pub struct LibtestStream {
     /// The tests by their ids; `None` for what is not a test.
     tests: Vec<Option<StreamedTest>>,
     suites: BTreeMap<String, StreamedSuite>,
+    /// The attempts that run.
+    started: BTreeSet<(TestId, Attempt)>,
     logs: LogStore,
 }
 
@@ -100,6 +102,7 @@ impl LibtestStream {
             fields,
             tests: Vec::new(),
             suites: BTreeMap::new(),
+            started: BTreeSet::new(),
             logs: LogStore::new(),
         }
     }
@@ -154,6 +157,7 @@ impl LibtestStream {
                 Ok(())
             }
             AttemptEvent::Started { test, attempt, .. } => {
+                self.started.insert((*test, *attempt));
                 let begins = TestLine::new(TestLineEvent::Started);
                 self.test_line(*test, *attempt, begins, out)
             }
@@ -238,7 +242,16 @@ impl LibtestStream {
                 None
             }
         };
+        let is_started = self.started.remove(&key);
         if let Some(ends) = ends {
+            match (&ends.event, is_started) {
+                // The build has determined the result: there was nothing to start.
+                (TestLineEvent::Ok | TestLineEvent::Failed, false) => {
+                    self.test_line(test, attempt, TestLine::new(TestLineEvent::Started), out)?;
+                }
+                (TestLineEvent::Ok | TestLineEvent::Failed, true)
+                | (TestLineEvent::Started | TestLineEvent::Ignored, _) => {}
+            }
             self.test_line(test, attempt, ends, out)?;
         }
         self.logs.remove(key);

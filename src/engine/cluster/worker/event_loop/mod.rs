@@ -30,7 +30,7 @@ use super::inputs::FreedTrees;
 use super::leases::{LeaseAction, LeaseToken};
 use maelstrom_model::backend::{BackendEvent, GRACE_DEFAULT, JobId, JobPriority, StopMode};
 use maelstrom_model::ids::ShortRun;
-use maelstrom_model::job::{ForkServerSpec, Job, PlacementConstraint};
+use maelstrom_model::job::{ForkServerSpec, Job, PlacementConstraint, ProcessAdditions};
 use maelstrom_model::policy::JobNeeds;
 use maelstrom_wire::linger::FlushTime;
 use maelstrom_wire::v1::{self, WorkerMessage, worker_message};
@@ -163,9 +163,12 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
                 // its slots.
                 needs: JobNeeds {
                     group: None,
+                    ..order.needs
+                },
+                additions: ProcessAdditions {
                     own_variables: order.own_variables,
                     stack_dump: order.stack_dump,
-                    ..order.needs
+                    ..ProcessAdditions::default()
                 },
             };
             let grace = order.grace.unwrap_or(GRACE_DEFAULT);

@@ -76,6 +76,7 @@ impl Framework for ScriptedFramework {
                             ignored: None,
                             job: testing::job_of(program, &[]),
                             policy: Default::default(),
+                            known: None,
                         })
                         .collect(),
                 ),

@@ -89,6 +89,7 @@ fn test(number: u32) -> FoundTest {
             ignored: (number % 7 == 6).then_some(IgnoredTest { reason: None }),
             job: testing::job(),
             policy: Default::default(),
+            known: None,
         },
         priority: None,
         history: PreviousOutcome::New,

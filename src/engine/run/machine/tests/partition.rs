@@ -1,7 +1,7 @@
 //! Scenarios of `--partition`.
 
 use super::*;
-use crate::run::partition::{PartitionScheme, PartitionTimes, TestPartition};
+use crate::run::partition::{PartitionScheme, TestPartition};
 use maelstrom_model::event::{NoticeSeverity, TestEvent};
 use maelstrom_model::exit_code;
 
@@ -45,8 +45,8 @@ impl World {
 
 #[test]
 fn a_part_runs_and_says_of_how_many_tests_it_is() {
-    let history = PartitionScheme::Time(PartitionTimes::History);
-    for scheme in [PartitionScheme::Slice, PartitionScheme::Count, history] {
+    let time = PartitionScheme::Time(Default::default());
+    for scheme in [PartitionScheme::Slice, PartitionScheme::Count, time] {
         let mut world = world(wishes(), part(1, 2, scheme));
         world.find(3);
         assert_eq!(world.names(), [""; 0], "nothing is known before the end");

@@ -3,7 +3,8 @@
 use super::*;
 use maelstrom_model::event::{NoticeSeverity, RunEvent, TestEvent};
 use maelstrom_model::exit_code;
-use maelstrom_model::policy::{KnownResult, KnownVerdict, TestPolicy};
+use maelstrom_model::job::{KnownResult, KnownVerdict};
+use maelstrom_model::policy::{RetryPolicy, TestPolicy};
 
 #[test]
 fn a_run_of_passing_tests_exits_with_zero() {
@@ -22,12 +23,17 @@ fn a_run_of_passing_tests_exits_with_zero() {
 fn a_result_that_the_build_has_determined_is_reported_without_a_job() {
     let known = |number, verdict| {
         let mut found = test(number);
+        found.case.known = Some(KnownResult {
+            verdict,
+            output: b"error".to_vec(),
+            location: None,
+        });
+        // What the build has determined stays, however often it is asked.
         found.case.policy = std::sync::Arc::new(TestPolicy {
-            known: Some(KnownResult {
-                verdict,
-                output: b"error".to_vec(),
-                location: None,
-            }),
+            retry: RetryPolicy {
+                retries: 2,
+                ..RetryPolicy::default()
+            },
             ..TestPolicy::default()
         });
         found

@@ -121,7 +121,7 @@ fn message(id: JobId, template: u32, job: &RemoteJob, grace: Duration) -> v1::Jo
     // The lowest number is this machine's own, which is none of the broker's workers.
     let avoided = needs.avoided_worker;
     let avoided = avoided.and_then(|worker| worker.0.checked_sub(FIRST_WORKER));
-    let own = needs.own_variables.iter();
+    let own = job.job.additions.own_variables.iter();
     let variable = |(name, value): &(OsString, OsString)| v1::EnvironmentVariable {
         name: to_proto::text(name),
         value: to_proto::text(value),
@@ -142,7 +142,7 @@ fn message(id: JobId, template: u32, job: &RemoteJob, grace: Duration) -> v1::Jo
         priority: job.rank.priority.into(),
         estimate: job.rank.estimate.map(to_proto::duration),
         output: to_proto::output_pipes(job.job.output).into(),
-        stack_dump: to_proto::stack_dump(needs.stack_dump),
+        stack_dump: to_proto::stack_dump(job.job.additions.stack_dump),
         needs: to_proto::needs(needs, avoided),
     }
 }

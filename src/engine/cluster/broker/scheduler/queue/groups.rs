@@ -2,16 +2,8 @@
 //!
 //! A group exists while one of its jobs is not over, so that a delayed job finds it again.
 
+use super::ready::ClientGroup;
 use super::{ClientId, FairQueue, GroupKey, PoolKey, QueueClient};
-
-/// A group of a client's jobs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ClientGroup {
-    leases_max: u32,
-    leased: u32,
-    /// The number of its jobs that are not over.
-    jobs: usize,
-}
 
 impl QueueClient {
     /// Returns how many further leases a group may have.

@@ -27,9 +27,8 @@ mod supply;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::fair_share::{FairShare, ShareWeight, VirtualTime};
-use self::groups::ClientGroup;
 pub(super) use self::pool::{PoolKey, WorkerLoad, WorkerPool};
-use self::ready::ReadyQueue;
+use self::ready::{ClientGroup, ReadyQueue};
 use super::{
     Architecture, ClientAdmission, ClientId, GroupKey, InputAvailability, InputsId, JobKey,
     SchedulerLimits, SchedulingClass,

@@ -11,6 +11,15 @@ use super::fair_share::VirtualTime;
 use crate::broker::scheduler::{GroupKey, InputsId, SchedulingClass};
 use maelstrom_model::priority::QueueKey;
 
+/// A group of a client's jobs, in whichever pools.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClientGroup {
+    pub(super) leases_max: u32,
+    pub(super) leased: u32,
+    /// The number of its jobs that are not over.
+    pub(super) jobs: usize,
+}
+
 /// The jobs of a client that a pool could run.
 #[derive(Debug, Default)]
 pub(super) struct ReadyQueue {

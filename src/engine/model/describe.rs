@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use super::event::TestDescription;
+use super::ids::TestId;
+use super::job::Job;
 use maelstrom_container::spec::{
     BindAccess, ContainerSpec, MountKind, NetworkMode, RootAccess, RootKind, WhenForbidden,
 };
-use maelstrom_model::event::TestDescription;
-use maelstrom_model::ids::TestId;
-use maelstrom_model::job::Job;
 
 /// Describes a test's job: its command, working directory, mounts, network and timeout.
 pub fn describe(test: TestId, job: &Job) -> TestDescription {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use maelstrom_model::policy::RetryDelay;
+use super::policy::RetryDelay;
 
 /// The longest delay: with more, a run appears to hang. Also keeps sums of times in range.
 const DELAY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Returns the time before the retry with this number, counted from 1. `seed` is that of the run,
 /// and a number that no other retry of the run has.
-pub(super) fn retry_delay(delay: RetryDelay, retry: u32, seed: (u64, u64)) -> Duration {
+pub fn retry_delay(delay: RetryDelay, retry: u32, seed: (u64, u64)) -> Duration {
     let (delay, jitter) = match delay {
         RetryDelay::Fixed { delay, jitter } => (delay, jitter),
         RetryDelay::Exponential {

@@ -4,19 +4,19 @@
 //! until then. What is the same in every run is always there. What differs from run to run, such as
 //! the run's id, is there only on request: a test that depends on it cannot be repeated.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
-use maelstrom_model::ids::RunId;
-use maelstrom_model::job::{Job, TestKey};
-use maelstrom_model::policy::TestVariableSet;
+use super::ids::RunId;
+use super::job::TestVariableSet;
+use super::job::{Job, TestKey};
 
 /// The value of `NEXTEST_TEST_GROUP` for tests in no group.
 const NO_GROUP: &str = "@global";
 
 /// Adds the variables of a test to its job. `run` is the run's id, if tests get to know it.
 pub fn add(job: &mut Job, key: &TestKey, run: Option<RunId>) {
-    let needs = &mut job.needs;
-    let group = needs.group.as_ref().map(|group| &*group.name);
+    let additions = &mut job.additions;
+    let group = job.needs.group.as_ref().map(|group| &*group.name);
     let mut own: Vec<(OsString, OsString)> = Vec::new();
     // A name with a NUL byte cannot be the value of a variable.
     let mut set = |name: &str, value: &str| {
@@ -24,9 +24,11 @@ pub fn add(job: &mut Job, key: &TestKey, run: Option<RunId>) {
             own.push((name.into(), value.into()));
         }
     };
-    match needs.test_variables {
-        TestVariableSet::None => return,
-        TestVariableSet::Own | TestVariableSet::WithNextest => {}
+    // A file that gives a test another environment gives it these variables, or does not.
+    let has = |name: &str| job.process.environment.contains_key(OsStr::new(name));
+    match additions.test_variables {
+        TestVariableSet::Own | TestVariableSet::WithNextest if has("MAELSTROM") => {}
+        TestVariableSet::None | TestVariableSet::Own | TestVariableSet::WithNextest => return,
     }
     set("MAELSTROM_TEST_NAME", &key.name);
     if let Some(group) = group {
@@ -35,18 +37,18 @@ pub fn add(job: &mut Job, key: &TestKey, run: Option<RunId>) {
     if let Some(run) = run {
         set("MAELSTROM_TEST_RUN", &run.to_string());
     }
-    match needs.test_variables {
-        TestVariableSet::None | TestVariableSet::Own => {}
-        TestVariableSet::WithNextest => {
+    match additions.test_variables {
+        TestVariableSet::WithNextest if has("NEXTEST") => {
             set("NEXTEST_TEST_NAME", &key.name);
             set("NEXTEST_TEST_GROUP", group.unwrap_or(NO_GROUP));
             if let Some(run) = run {
                 set("NEXTEST_RUN_ID", &uuid(run));
             }
         }
+        TestVariableSet::None | TestVariableSet::Own | TestVariableSet::WithNextest => {}
     }
-    needs.own_variables.append(&mut own);
-    needs.tells_slot = run.is_some();
+    additions.own_variables.append(&mut own);
+    additions.tells_slot = run.is_some();
 }
 
 /// Returns a run's id in the form of a UUID, as nextest's ids are.
@@ -58,9 +60,11 @@ fn uuid(run: RunId) -> String {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
+    use std::sync::Arc;
 
-    use maelstrom_model::policy::{JobGroup, JobNeeds};
-    use maelstrom_model::testing::job;
+    use crate::job::ProcessAdditions;
+    use crate::policy::{JobGroup, JobNeeds};
+    use crate::testing::job;
 
     use super::*;
 
@@ -76,18 +80,26 @@ mod tests {
         });
         let mut job = Job {
             needs: JobNeeds {
-                test_variables: set,
                 group,
                 ..JobNeeds::default()
             },
+            additions: ProcessAdditions {
+                test_variables: set,
+                ..ProcessAdditions::default()
+            },
             ..job()
         };
+        let process = Arc::make_mut(&mut job.process);
+        let environment = Arc::make_mut(&mut process.environment);
+        for name in ["MAELSTROM", "NEXTEST"] {
+            environment.insert(name.into(), "1".into());
+        }
         add(&mut job, &key, run);
         assert_eq!(
-            job.needs.tells_slot,
+            job.additions.tells_slot,
             run.is_some() && set != TestVariableSet::None
         );
-        let pairs = job.needs.own_variables.iter();
+        let pairs = job.additions.own_variables.iter();
         let lines: Vec<String> = pairs
             .map(|(name, value)| format!("{}={}", name.display(), value.display()))
             .collect();
@@ -97,7 +109,7 @@ mod tests {
     #[test]
     fn a_test_knows_its_name_and_on_request_its_run() {
         use TestVariableSet::{None as Nothing, Own, WithNextest};
-        let run = Some(RunId(0x12_3456_789a_bcde_f0));
+        let run = Some(RunId(0x1234_5678_9abc_def0));
         assert_eq!(told(Nothing, Some("db"), run), "");
         assert_eq!(told(Own, None, None), "MAELSTROM_TEST_NAME=a::b");
         assert_eq!(

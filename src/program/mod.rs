@@ -3,7 +3,7 @@
 //! - [`test_program`]: every program that runs tests, from its command line to its exit code.
 //!   [`cargo`], [`go`] and [`pytest`] are `cargo maelstrom`, `maelstrom-go-test` and
 //!   `maelstrom-pytest`.
-//! - [`attended`]: one test on the terminal, under a debugger for example.
+//! - [`interactive`]: one test on the terminal, under a debugger for example.
 //! - [`run`]: `maelstrom-run`, from its command line to its exit code.
 //! - [`broker`]: `maelstrom-broker`. [`worker`]: `maelstrom-worker`.
 //! - [`startup`]: what they share before a run. [`ui_choice`]: chooses a run's user interface.
@@ -16,7 +16,6 @@
 //! - [`help`]: help topics, completion of command lines, and schemas.
 //! - [`failure`]: reports why a program ends before its run.
 
-mod attended;
 mod backend;
 pub mod broker;
 pub mod cargo;
@@ -24,6 +23,7 @@ mod descriptors;
 pub mod failure;
 pub mod go;
 pub mod help;
+mod interactive;
 mod logging;
 mod partition;
 pub mod pytest;

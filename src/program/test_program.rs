@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 
-use super::attended;
 use super::failure::ProgramFailure;
+use super::interactive;
 use super::session::RunSession;
 use super::specification::{explain, init};
 use super::startup::{
@@ -173,10 +173,10 @@ fn run<P: TestProgram>(arguments: Vec<OsString>) -> Result<u8, ProgramFailure> {
         return Err(ListFormatError.into());
     }
     if goal.is_run()
-        && let Some(attended) = &P::common(settings).attended
+        && let Some(interactive) = &P::common(settings).interactive
     {
-        let how = (P::common(settings), attended);
-        return attended::run(P::NAME, &framework, how, begun);
+        let how = (P::common(settings), interactive);
+        return interactive::run(P::NAME, &framework, how, begun);
     }
     match goal {
         TestProgramGoal::List(list) => print_lines(P::list(&framework, list)?),

@@ -337,7 +337,7 @@ impl Task {
         }
     }
 
-    /// The slots that it takes of so many.
+    /// The number of slots that it takes on a worker with `slots`.
     pub(crate) fn slots_of(&self, slots: u32) -> u32 {
         let needs = self.needs();
         match needs.exclusive {

@@ -190,12 +190,6 @@ impl Script {
     ) {
         let ran_us = self.at_us - self.started_us[test.index()];
         self.push(AttemptEvent::Finished(Box::new(AttemptFinished {
-            test,
-            attempt: Attempt(attempt),
-            outcome,
-            retry: None,
-            passed_at_limit_us: None,
-            cached: false,
             timings: AttemptTimings {
                 queued_us: 12_000,
                 prepared_us: 1_100,
@@ -206,9 +200,8 @@ impl Script {
             memory_peak_bytes: 34 << 20,
             stdout_bytes: 120,
             stderr_bytes: 480,
-            joined_bytes: 0,
             location,
-            leaked: Default::default(),
+            ..AttemptFinished::new(test, Attempt(attempt), outcome)
         })));
     }
 

@@ -8,35 +8,14 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::event::{
-    AttemptEvent, AttemptFinished, AttemptTimings, EventKind, RoundCause, RoundEvent, RoundSummary,
-    RunEvent, TestEvent, TestOutcome, WatchEvent, untrusted_text,
+    AttemptEvent, AttemptTimings, EventKind, RoundCause, RoundEvent, RoundSummary, RunEvent,
+    TestEvent, TestOutcome, WatchEvent, untrusted_text,
 };
 use super::ids::{Attempt, TestId};
 use super::job::{
     ContainerSpec, Job, NetworkMode, OutputPipes, PlacementConstraint, PrivilegeLevel, ProcessSpec,
     RootKind,
 };
-
-/// Returns the end of an attempt with this outcome, without times, usage or output.
-pub fn finished(test: TestId, attempt: Attempt, outcome: TestOutcome) -> AttemptFinished {
-    AttemptFinished {
-        test,
-        attempt,
-        outcome,
-        retry: None,
-        passed_at_limit_us: None,
-        cached: false,
-        timings: AttemptTimings::default(),
-        user_us: 0,
-        system_us: 0,
-        memory_peak_bytes: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        joined_bytes: 0,
-        location: None,
-        leaked: Default::default(),
-    }
-}
 
 /// Returns a job that runs `true` with default settings.
 pub fn job() -> Job {

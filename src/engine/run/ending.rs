@@ -6,11 +6,8 @@
 use std::time::Duration;
 
 use super::tally::TestStatus;
-use maelstrom_model::event::{
-    AttemptFinished, AttemptTimings, ExitStatus, PreviousOutcome, TestOutcome,
-};
+use maelstrom_model::event::{ExitStatus, PreviousOutcome, TestOutcome};
 use maelstrom_model::framework::FrameworkVerdict;
-use maelstrom_model::ids::{Attempt, TestId};
 use maelstrom_model::job::{JobOutcome, LeakedProcesses};
 use maelstrom_model::policy::LeakVerdict;
 
@@ -71,27 +68,6 @@ pub fn judged(outcome: TestOutcome, judgement: FrameworkVerdict) -> TestOutcome 
         FrameworkVerdict::Failed { reason } => TestOutcome::Failed { exit, reason },
         FrameworkVerdict::Ignored { reason } => TestOutcome::Ignored { reason },
         FrameworkVerdict::Error { message } => TestOutcome::Error { message },
-    }
-}
-
-/// Returns the end of an attempt with this outcome, without times, usage or output.
-pub fn blank(test: TestId, attempt: Attempt, outcome: TestOutcome) -> AttemptFinished {
-    AttemptFinished {
-        test,
-        attempt,
-        outcome,
-        retry: None,
-        passed_at_limit_us: None,
-        cached: false,
-        timings: AttemptTimings::default(),
-        user_us: 0,
-        system_us: 0,
-        memory_peak_bytes: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        joined_bytes: 0,
-        location: None,
-        leaked: LeakedProcesses::default(),
     }
 }
 

@@ -10,7 +10,8 @@ use maelstrom_container::spec::DeviceKind;
 
 use super::container::InheritedFields;
 use super::job::JOB_FIELDS;
-use super::policy::read::{FLAKY_VERDICTS, LEAK_VERDICTS, POLICY_FIELDS, TIMEOUT_VERDICTS};
+use super::policy::read::POLICY_FIELDS;
+use super::policy::words::{FLAKY_VERDICTS, LEAK_VERDICTS, TIMEOUT_VERDICTS};
 use super::read::{
     CONTAINER_FIELDS, IMAGE_SCHEMES, NETWORK_MODES, PRIVILEGE_LEVELS, directive_fields,
 };

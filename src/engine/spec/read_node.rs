@@ -1,6 +1,7 @@
 //! Converts a document's nodes to the types of fields: tables, lists, strings, numbers, and sets of
 //! words.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 use crate::document::{DocumentNode, DocumentTable, DocumentValue, SpanError, TableField};
@@ -61,6 +62,12 @@ pub fn natural(node: &DocumentNode) -> SpecResult<u32> {
             .map_err(|_| node.fault(format!("expected a number from 0 to {}", u32::MAX))),
         _ => Err(node.not("an integer")),
     }
+}
+
+/// Reads a number of at least 1.
+pub fn positive(node: &DocumentNode) -> SpecResult<NonZeroU32> {
+    let number = natural(node)?;
+    NonZeroU32::new(number).ok_or_else(|| node.fault("expected a number of at least 1"))
 }
 
 /// Reads an integer from -128 to 127.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::failure::ProgramFailure;
 use crate::program::report_files::{ReportFiles, RunningReports};
-use maelstrom_engine::run::ending::{blank, micros, outcome};
+use maelstrom_engine::run::ending::{micros, outcome};
 use maelstrom_engine::run::event_sink::EventSink;
 use maelstrom_model::backend::{BackendEvent, JobId};
 use maelstrom_model::event::channel::channel;
@@ -93,7 +93,11 @@ impl JobEvents {
         let last = feed.limits.len().saturating_sub(1);
         let test = TestId(u32::try_from(last).unwrap_or(u32::MAX));
         let message = message.to_owned();
-        feed.finished(blank(test, ATTEMPT, TestOutcome::Error { message }));
+        feed.finished(AttemptFinished::new(
+            test,
+            ATTEMPT,
+            TestOutcome::Error { message },
+        ));
     }
 
     /// Waits until the reports have room for more output.
@@ -129,7 +133,8 @@ impl JobEvents {
             BackendEvent::Finished { job, result } => {
                 let test = test(*job);
                 let limit = feed.limits.get(test.index()).copied().flatten();
-                let mut finished = blank(test, ATTEMPT, outcome(result.end.clone(), limit));
+                let mut finished =
+                    AttemptFinished::new(test, ATTEMPT, outcome(result.end.clone(), limit));
                 finished.user_us = micros(result.usage.user);
                 finished.system_us = micros(result.usage.system);
                 finished.memory_peak_bytes = result.usage.memory_peak_bytes;

@@ -1,7 +1,7 @@
 //! The options and settings that all programs share: [`CommonOptions`] as parsed, [`RunSettings`]
 //! as resolved.
 //!
-//! - [`attended`]: the options that run one test on the terminal.
+//! - [`interactive`]: the options that run one test on the terminal.
 //! - [`partition`]: the options for a part of the tests.
 //! - [`policy`]: the options for how each test runs.
 //! - [`profile`]: the options that a profile of the project's file sets.
@@ -15,8 +15,8 @@
 //!
 //! Invariant: resolving options touches neither the system nor the environment.
 
-pub mod attended;
 pub(crate) mod help_order;
+pub mod interactive;
 pub mod partition;
 pub mod policy;
 pub(crate) mod profile;
@@ -31,7 +31,7 @@ use std::time::Duration;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, ValueEnum};
 
-use self::attended::{AttendedOptions, AttendedRun};
+use self::interactive::{InteractiveOptions, InteractiveRun};
 use self::partition::PartitionOptions;
 use self::policy::{ChosenProfile, PolicyOptions};
 use self::repeat::RepeatOptions;
@@ -120,7 +120,7 @@ pub struct CommonOptions {
 
     /// One test on the terminal.
     #[command(flatten)]
-    pub attended: AttendedOptions,
+    pub interactive: InteractiveOptions,
 
     /// The user interface and reports.
     #[command(flatten)]
@@ -191,7 +191,7 @@ pub struct RunSettings {
     /// The form of a list of tests, if the user says so.
     pub list_format: Option<ListFormatOption>,
     /// How the one test that is selected runs on the terminal, if the user wants that.
-    pub attended: Option<AttendedRun>,
+    pub interactive: Option<InteractiveRun>,
     /// Whether passing tests' output is shown.
     pub passing_output: PassingTestOutput,
     /// What the user says about how each test runs. It comes before what files say.
@@ -256,7 +256,7 @@ impl CommonOptions {
             partition: self.partition,
             stream: None,
             list_format: self.format,
-            attended: self.attended.attended(),
+            interactive: self.interactive.interactive(),
             passing_output,
             policy: self.policy.fields(timeout_s),
             profile: self.policy.profile(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use maelstrom_engine::run::message::{RepeatCount, RepeatPlan, RetryPlacement};
+use maelstrom_spec::policy::time::parse_time;
 
 /// How often tests run, and where retries run.
 #[derive(Clone, Debug, Args)]
@@ -26,7 +27,7 @@ pub struct RepeatOptions {
     #[arg(
         long,
         value_name = "TIME",
-        value_parser = duration,
+        value_parser = parse_time,
         display_order = super::help_order::REPEAT
     )]
     pub repeat_for: Option<Duration>,
@@ -98,15 +99,6 @@ impl RepeatOptions {
             true => RetryPlacement::Alone,
             false => RetryPlacement::Anywhere,
         }
-    }
-}
-
-/// Parses a time: a number of seconds, or numbers with units.
-fn duration(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(text)
-            .map_err(|_| "a time such as 90s, 10m or 1h30m is expected".to_owned()),
     }
 }
 

@@ -227,7 +227,7 @@ impl PytestFramework {
     ) -> Result<(), PytestError> {
         let known = KnownSettings {
             failed_only: self.settings.common.failed_only,
-            is_attended: self.settings.common.attended.is_some(),
+            is_interactive: self.settings.common.interactive.is_some(),
         };
         let session::SessionSettings {
             stop_after,

@@ -57,7 +57,7 @@ pub struct KnownSettings {
     /// Whether only the tests that failed in the last run are selected.
     pub failed_only: bool,
     /// Whether one test runs on the terminal.
-    pub is_attended: bool,
+    pub is_interactive: bool,
 }
 
 /// Returns the effects of these options. Returns an error for options that run no tests or run them
@@ -89,7 +89,7 @@ pub fn session_settings(
                 "run pytest itself to measure coverage",
             )),
             "--last-failed" if known.failed_only => {}
-            "--pdb" | "--trace" if known.is_attended => {}
+            "--pdb" | "--trace" if known.is_interactive => {}
             _ if *typed || RUN_NOTHING.contains(&option.as_str()) => {
                 return Err(PytestError::Session {
                     option: option.clone(),
@@ -145,7 +145,7 @@ mod tests {
     fn settings(option: SessionOption) -> Result<SessionSettings, PytestError> {
         let known = KnownSettings {
             failed_only: false,
-            is_attended: false,
+            is_interactive: false,
         };
         session_settings(&[option], known)
     }
@@ -183,7 +183,7 @@ mod tests {
         }
         let failed = KnownSettings {
             failed_only: true,
-            is_attended: true,
+            is_interactive: true,
         };
         let debugged = [session_option("--pdb", "True", true)];
         assert!(session_settings(&debugged, failed).is_ok());

@@ -211,7 +211,7 @@ impl RunCommandOptions {
             partition: PartitionOptions::default(),
             stream: None,
             list_format: None,
-            attended: None,
+            interactive: None,
             passing_output: PassingTestOutput::Hidden,
             policy: Default::default(),
             profile: Default::default(),

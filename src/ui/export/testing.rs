@@ -161,24 +161,13 @@ impl RunScript {
     ) {
         let location = self.location.clone();
         self.push(AttemptEvent::Finished(Box::new(AttemptFinished {
-            test: TestId(test),
-            attempt: Attempt(attempt),
             location: location.filter(|_| outcome.is_failure()),
-            leaked: Default::default(),
-            outcome,
             retry,
-            passed_at_limit_us: None,
-            cached: false,
             timings: AttemptTimings {
                 ran_us: 12_500,
                 ..AttemptTimings::default()
             },
-            user_us: 0,
-            system_us: 0,
-            memory_peak_bytes: 0,
-            stdout_bytes: 0,
-            stderr_bytes: 0,
-            joined_bytes: 0,
+            ..AttemptFinished::new(TestId(test), Attempt(attempt), outcome)
         })));
     }
 

@@ -2,10 +2,9 @@
 
 use super::*;
 use maelstrom_model::event::{
-    AttemptEvent, AttemptFinished, AttemptTimings, BackendInfo, Event, EventKind, ExitStatus,
-    IsolationMode, NoticeSeverity, PreviousOutcome, RoundCause, RoundEvent, RoundSummary, RunEvent,
-    RunStarted, SCHEMA_VERSION, TestEvent, TestInfo, TestOutcome, UserNotice, WatchEvent,
-    WorkerStatusEvent,
+    AttemptEvent, AttemptFinished, BackendInfo, Event, EventKind, ExitStatus, IsolationMode,
+    NoticeSeverity, PreviousOutcome, RoundCause, RoundEvent, RoundSummary, RunEvent, RunStarted,
+    SCHEMA_VERSION, TestEvent, TestInfo, TestOutcome, UserNotice, WatchEvent, WorkerStatusEvent,
 };
 use maelstrom_model::ids::{Attempt, RunId};
 
@@ -40,23 +39,11 @@ fn started(test: u32, attempt: u32) -> EventKind {
 }
 
 fn finished(test: u32, attempt: u32, outcome: TestOutcome) -> EventKind {
-    EventKind::Attempt(AttemptEvent::Finished(Box::new(AttemptFinished {
-        test: TestId(test),
-        attempt: Attempt(attempt),
+    EventKind::Attempt(AttemptEvent::Finished(Box::new(AttemptFinished::new(
+        TestId(test),
+        Attempt(attempt),
         outcome,
-        retry: None,
-        passed_at_limit_us: None,
-        cached: false,
-        timings: AttemptTimings::default(),
-        user_us: 0,
-        system_us: 0,
-        memory_peak_bytes: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        joined_bytes: 0,
-        location: None,
-        leaked: Default::default(),
-    })))
+    ))))
 }
 
 fn failed() -> TestOutcome {

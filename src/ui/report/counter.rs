@@ -169,7 +169,7 @@ impl fmt::Display for AttemptCounter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use maelstrom_model::event::{AttemptFinished, AttemptTimings, PreviousOutcome, TestOutcome};
+    use maelstrom_model::event::{AttemptFinished, PreviousOutcome, TestOutcome};
     use maelstrom_model::ids::Attempt;
 
     fn found(tests: &[(u32, &str)]) -> EventKind {
@@ -200,23 +200,7 @@ mod tests {
     }
 
     fn ended(test: u32, attempt: u32) -> EventKind {
-        let finished = AttemptFinished {
-            test: TestId(test),
-            attempt: Attempt(attempt),
-            outcome: TestOutcome::Passed,
-            retry: None,
-            passed_at_limit_us: None,
-            cached: false,
-            timings: AttemptTimings::default(),
-            user_us: 0,
-            system_us: 0,
-            memory_peak_bytes: 0,
-            stdout_bytes: 0,
-            stderr_bytes: 0,
-            joined_bytes: 0,
-            location: None,
-            leaked: Default::default(),
-        };
+        let finished = AttemptFinished::new(TestId(test), Attempt(attempt), TestOutcome::Passed);
         AttemptEvent::Finished(Box::new(finished)).into()
     }
 

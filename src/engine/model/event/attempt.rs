@@ -149,6 +149,27 @@ pub struct AttemptFinished {
 }
 
 impl AttemptFinished {
+    /// Returns the end of an attempt with this outcome, without times, usage or output.
+    pub fn new(test: TestId, attempt: Attempt, outcome: TestOutcome) -> AttemptFinished {
+        AttemptFinished {
+            test,
+            attempt,
+            outcome,
+            retry: None,
+            passed_at_limit_us: None,
+            cached: false,
+            timings: AttemptTimings::default(),
+            user_us: 0,
+            system_us: 0,
+            memory_peak_bytes: 0,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            joined_bytes: 0,
+            location: None,
+            leaked: LeakedProcesses::default(),
+        }
+    }
+
     /// Returns whether another attempt follows, so that the test does not count yet.
     pub fn is_retried(&self) -> bool {
         self.retry

@@ -14,7 +14,7 @@ use super::{
     UnexpectedInputError, WrittenBytes,
 };
 use crate::run::attempt::JobRole;
-use crate::run::ending::{blank, judged, judged_by_leaks, micros, outcome, recorded_history};
+use crate::run::ending::{judged, judged_by_leaks, micros, outcome, recorded_history};
 use crate::run::message::{AttemptCost, RetryPlacement, RunEffect};
 use crate::run::tally::{
     AttemptProgress, AttemptSeries, AttemptTally, ResultSource, RetryPermission, SeriesStep,
@@ -197,7 +197,7 @@ impl RunStateMachine {
         let attempt = Attempt(test.attempts);
         let finished = AttemptFinished {
             location,
-            ..blank(id, attempt, outcome)
+            ..AttemptFinished::new(id, attempt, outcome)
         };
         let waiting = ActiveAttempt {
             series: AttemptSeries::default(),
@@ -315,7 +315,7 @@ impl RunStateMachine {
             location: reading.location.filter(|_| outcome.is_failure()),
             passed_at_limit_us,
             leaked: result.leaked,
-            ..blank(test, attempt, outcome)
+            ..AttemptFinished::new(test, attempt, outcome)
         };
         finished.timings.prepared_us = micros(result.prepared);
         finished.timings.ran_us = micros(result.ran);

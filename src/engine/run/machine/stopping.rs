@@ -8,10 +8,10 @@ use super::{
     UnexpectedInputError,
 };
 use crate::run::attempt::JobRole;
-use crate::run::ending::{blank, micros};
+use crate::run::ending::micros;
 use crate::run::message::RunEffect;
 use maelstrom_model::backend::StopMode;
-use maelstrom_model::event::{NoticeSeverity, RunEvent, TestOutcome};
+use maelstrom_model::event::{AttemptFinished, NoticeSeverity, RunEvent, TestOutcome};
 use maelstrom_model::ids::{Attempt, TestId};
 
 impl RunStateMachine {
@@ -109,7 +109,7 @@ impl RunStateMachine {
                     message: message.clone(),
                 },
             };
-            self.end(now_us, active, blank(test, attempt, outcome));
+            self.end(now_us, active, AttemptFinished::new(test, attempt, outcome));
         }
     }
 
@@ -160,7 +160,11 @@ impl RunStateMachine {
             let id = JobRole::Attempt(test, attempt).job();
             self.effects.push_back(RunEffect::Stop { id, how });
         } else if let Some(active) = self.active.remove(&id) {
-            self.end(now_us, active, blank(test, attempt, TestOutcome::Cancelled));
+            self.end(
+                now_us,
+                active,
+                AttemptFinished::new(test, attempt, TestOutcome::Cancelled),
+            );
         }
     }
 }

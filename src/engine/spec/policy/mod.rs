@@ -10,6 +10,7 @@
 //! - [`settle`]: the fields of a test, settled: what the run and the scheduler apply.
 //! - [`show`]: the fields as text, for people.
 //! - [`read`]: the fields of a directive or a profile. [`time`]: times.
+//!   [`words`]: words for verdicts and delays.
 //!
 //! Which source comes before which is decided where they are combined: the first one that sets a
 //! field determines it, and values are never merged. Pure.
@@ -18,6 +19,7 @@ pub(crate) mod read;
 pub mod settle;
 pub mod show;
 pub mod time;
+pub mod words;
 
 #[cfg(test)]
 mod tests;

@@ -9,12 +9,13 @@ use crate::document::{
     DocumentNode, DocumentTable, DocumentValue, SpanError, TableField, TextDocument,
 };
 use crate::read_node::{
-    SpecResult, boolean, choice, into_table, natural, require, small_integer, text,
+    SpecResult, boolean, choice, into_table, natural, positive, require, small_integer, text,
 };
 use crate::snippet::nearest;
-use maelstrom_model::policy::{FlakyVerdict, JobGroup, LeakVerdict, RetryDelay, TimeoutVerdict};
+use maelstrom_model::policy::{JobGroup, RetryDelay};
 
 use super::time::parse_units;
+use super::words::{BACKOFF_KINDS, BackoffKind, FLAKY_VERDICTS, LEAK_VERDICTS, TIMEOUT_VERDICTS};
 use super::{PolicyFields, PolicySetting, RetrySetting};
 
 /// The fields of a directive that say how tests run, in the order in which errors list them.
@@ -34,33 +35,6 @@ pub(crate) const POLICY_FIELDS: [&str; 11] = [
 
 /// The fields of a table of `retries`.
 const RETRY_FIELDS: [&str; 5] = ["count", "backoff", "delay", "max_delay", "jitter"];
-
-/// The values of `flaky_result`.
-pub(crate) const FLAKY_VERDICTS: [(&str, FlakyVerdict); 2] =
-    [("pass", FlakyVerdict::Pass), ("fail", FlakyVerdict::Fail)];
-
-/// The values of `on_timeout`.
-pub(crate) const TIMEOUT_VERDICTS: [(&str, TimeoutVerdict); 2] = [
-    ("fail", TimeoutVerdict::Fail),
-    ("pass", TimeoutVerdict::Pass),
-];
-
-/// The values of `leak`.
-pub(crate) const LEAK_VERDICTS: [(&str, LeakVerdict); 2] =
-    [("pass", LeakVerdict::Pass), ("fail", LeakVerdict::Fail)];
-
-/// How the delay of a retry grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BackoffKind {
-    Fixed,
-    Exponential,
-}
-
-/// The values of `backoff`.
-const BACKOFF_KINDS: [(&str, BackoffKind); 2] = [
-    ("fixed", BackoffKind::Fixed),
-    ("exponential", BackoffKind::Exponential),
-];
 
 /// The test groups of a file, by name.
 pub(crate) type TestGroups = BTreeMap<String, JobGroup>;
@@ -137,12 +111,6 @@ fn time(node: &DocumentNode) -> SpecResult<Duration> {
         }),
         _ => Err(node.not("a number of seconds, or a time such as \"1m 30s\"")),
     }
-}
-
-/// Reads a number of at least 1.
-fn positive(node: &DocumentNode) -> SpecResult<NonZeroU32> {
-    let number = natural(node)?;
-    NonZeroU32::new(number).ok_or_else(|| node.fault("expected a number of at least 1"))
 }
 
 /// Reads `retries`: a number, or a table.

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use cargo_platform::Platform;
 
-use maelstrom_model::policy::{FlakyVerdict, JobGroup, LeakVerdict, RetryDelay, TimeoutVerdict};
+use maelstrom_model::policy::{JobGroup, LeakVerdict, RetryDelay, TimeoutVerdict};
 use maelstrom_spec::document::{DocumentNode, DocumentValue, SpanError};
 use maelstrom_spec::policy::time::parse_units;
+use maelstrom_spec::policy::words::{
+    BACKOFF_KINDS, BackoffKind, FLAKY_VERDICTS, LEAK_VERDICTS, TIMEOUT_VERDICTS,
+};
 use maelstrom_spec::policy::{PolicyFields, PolicySetting, RetrySetting};
 use maelstrom_spec::read_node::{
-    SpecResult, boolean, choice, into_table, natural, require, small_integer, text,
+    SpecResult, boolean, choice, into_table, natural, positive, require, small_integer, text,
 };
 
 use super::PlatformChoice;
@@ -26,27 +29,6 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// The time after which a test is slow.
 pub(super) const SLOW: Duration = Duration::from_secs(60);
-
-const FLAKY_RESULTS: [(&str, FlakyVerdict); 2] =
-    [("pass", FlakyVerdict::Pass), ("fail", FlakyVerdict::Fail)];
-const TIMEOUT_RESULTS: [(&str, TimeoutVerdict); 2] = [
-    ("pass", TimeoutVerdict::Pass),
-    ("fail", TimeoutVerdict::Fail),
-];
-const LEAK_RESULTS: [(&str, LeakVerdict); 2] =
-    [("pass", LeakVerdict::Pass), ("fail", LeakVerdict::Fail)];
-
-/// How the delay of a retry grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RetryBackoff {
-    Fixed,
-    Exponential,
-}
-
-const BACKOFFS: [(&str, RetryBackoff); 2] = [
-    ("fixed", RetryBackoff::Fixed),
-    ("exponential", RetryBackoff::Exponential),
-];
 
 /// The test groups by name.
 pub(super) type GroupTable = BTreeMap<String, JobGroup>;
@@ -61,7 +43,7 @@ pub(super) fn set(
 ) -> SpecResult<bool> {
     match key {
         "retries" => fields.retries = placed(retries(node)?, origin),
-        "flaky-result" => fields.flaky_result = placed(choice(&node, &FLAKY_RESULTS)?, origin),
+        "flaky-result" => fields.flaky_result = placed(choice(&node, &FLAKY_VERDICTS)?, origin),
         "slow-timeout" => set_slow(fields, node, origin)?,
         "leak-timeout" => fields.leak = placed(leak(node)?, origin),
         "threads-required" => fields.weight = placed(threads(&node)?, origin),
@@ -90,12 +72,6 @@ pub(super) fn time(node: DocumentNode) -> SpecResult<Duration> {
     })
 }
 
-/// Reads a number of at least 1.
-fn positive(node: &DocumentNode) -> SpecResult<NonZeroU32> {
-    let number = natural(node)?;
-    NonZeroU32::new(number).ok_or_else(|| node.fault("expected a number of at least 1"))
-}
-
 fn retries(node: DocumentNode) -> SpecResult<RetrySetting> {
     if matches!(node.value, DocumentValue::Integer(_)) {
         return natural(&node).map(RetrySetting::immediate);
@@ -103,12 +79,12 @@ fn retries(node: DocumentNode) -> SpecResult<RetrySetting> {
     let span = node.span.clone();
     let mut table = into_table(node, "a number of retries or a retry policy")?;
     let backoff = require(&mut table, "backoff", "`retries`", &span)?;
-    let backoff = choice(&backoff.node, &BACKOFFS)?;
+    let backoff = choice(&backoff.node, &BACKOFF_KINDS)?;
     let count = natural(&require(&mut table, "count", "`retries`", &span)?.node)?;
     let jitter = table.take("jitter").map(|field| boolean(&field.node));
     let jitter = jitter.transpose()?.unwrap_or_default();
     let delay = match backoff {
-        RetryBackoff::Fixed => {
+        BackoffKind::Fixed => {
             let delay = table.take("delay").map(|field| time(field.node));
             table.finish(
                 "a fixed `retries`",
@@ -117,7 +93,7 @@ fn retries(node: DocumentNode) -> SpecResult<RetrySetting> {
             let delay = delay.transpose()?.unwrap_or_default();
             RetryDelay::Fixed { delay, jitter }
         }
-        RetryBackoff::Exponential => {
+        BackoffKind::Exponential => {
             let first = require(&mut table, "delay", "an exponential `retries`", &span)?;
             let longest = table.take("max-delay").map(|field| time(field.node));
             table.finish(
@@ -148,7 +124,7 @@ fn set_slow(fields: &mut PolicyFields, node: DocumentNode, origin: &Arc<str>) ->
             let count = count.map(|field| positive(&field.node)).transpose()?;
             let grace = table.take("grace-period").map(|field| time(field.node));
             let on_timeout = table.take("on-timeout");
-            let on_timeout = on_timeout.map(|field| choice(&field.node, &TIMEOUT_RESULTS));
+            let on_timeout = on_timeout.map(|field| choice(&field.node, &TIMEOUT_VERDICTS));
             table.finish(
                 "`slow-timeout`",
                 &["period", "terminate-after", "grace-period", "on-timeout"],
@@ -179,7 +155,7 @@ fn leak(node: DocumentNode) -> SpecResult<LeakVerdict> {
     let mut table = into_table(node, "a time in a string or a leak timeout")?;
     time(require(&mut table, "period", "`leak-timeout`", &span)?.node)?;
     let result = table.take("result");
-    let result = result.map(|field| choice(&field.node, &LEAK_RESULTS));
+    let result = result.map(|field| choice(&field.node, &LEAK_VERDICTS));
     table.finish("`leak-timeout`", &["period", "result"])?;
     Ok(result.transpose()?.unwrap_or_default())
 }

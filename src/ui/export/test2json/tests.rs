@@ -104,24 +104,11 @@ impl Script {
 
     fn finished(&mut self, test: u32, attempt: u32, outcome: TestOutcome) {
         self.push(AttemptEvent::Finished(Box::new(AttemptFinished {
-            test: TestId(test),
-            attempt: Attempt(attempt),
-            outcome,
-            retry: None,
-            passed_at_limit_us: None,
-            cached: false,
             timings: AttemptTimings {
                 ran_us: 250_000,
                 ..AttemptTimings::default()
             },
-            user_us: 0,
-            system_us: 0,
-            memory_peak_bytes: 0,
-            stdout_bytes: 0,
-            stderr_bytes: 0,
-            joined_bytes: 0,
-            location: None,
-            leaked: Default::default(),
+            ..AttemptFinished::new(TestId(test), Attempt(attempt), outcome)
         })));
     }
 

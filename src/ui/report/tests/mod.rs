@@ -134,24 +134,13 @@ impl Story {
             column: Some(9),
         });
         self.emit(AttemptEvent::Finished(Box::new(AttemptFinished {
-            test: TestId(test),
-            attempt: Attempt(attempt),
-            retry: None,
-            passed_at_limit_us: None,
             cached: ran_ms == 0 && outcome == TestOutcome::Passed,
-            outcome,
             timings: AttemptTimings {
                 ran_us: ran_ms * 1_000,
                 ..AttemptTimings::default()
             },
-            user_us: 0,
-            system_us: 0,
-            memory_peak_bytes: 0,
-            stdout_bytes: 0,
-            stderr_bytes: 0,
-            joined_bytes: 0,
             location,
-            leaked: Default::default(),
+            ..AttemptFinished::new(TestId(test), Attempt(attempt), outcome)
         })));
     }
 

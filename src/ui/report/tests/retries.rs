@@ -6,8 +6,7 @@ use maelstrom_model::event::{RetryNext, RetryPosition, RetryStart};
 impl Story {
     /// Ends an attempt, the second at most, of a test with one retry.
     fn ends_in_series(&mut self, test: u32, number: u32, outcome: TestOutcome, next: RetryNext) {
-        let mut finished =
-            maelstrom_model::testing::finished(TestId(test), Attempt(number), outcome);
+        let mut finished = AttemptFinished::new(TestId(test), Attempt(number), outcome);
         finished.timings.ran_us = 7_000;
         finished.retry = Some(RetryPosition {
             number,
@@ -53,8 +52,7 @@ fn retried(options: RunReportOptions) -> String {
         attempt: Attempt(1),
         after_us: 60_000_000,
     });
-    let mut finished =
-        maelstrom_model::testing::finished(TestId(3), Attempt(1), TestOutcome::Passed);
+    let mut finished = AttemptFinished::new(TestId(3), Attempt(1), TestOutcome::Passed);
     finished.timings.ran_us = 90_000_000;
     finished.passed_at_limit_us = Some(90_000_000);
     story.emit(AttemptEvent::Finished(Box::new(finished)));

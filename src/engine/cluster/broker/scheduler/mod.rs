@@ -29,7 +29,7 @@
 //! - A worker that drains, is silent or is gone gets no lease.
 //! - A group of a client never has more leases than its maximum, whichever workers hold them.
 //! - A worker whose leases take all of its slots gets a further one only as a prefetched one. A
-//!   lease that takes several slots counts as so many; the worker starts it once they are free, and
+//!   lease that takes several slots counts once for each of them; the worker starts it once they are free, and
 //!   nothing that it got later before.
 //! - Jobs of one client are ordered by [`JobPriority`](maelstrom_model::priority::JobPriority),
 //!   then by arrival. Clients share slot time by weight (`queue::fair_share`). A job that cannot

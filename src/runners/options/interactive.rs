@@ -7,7 +7,7 @@ use clap::Args;
 /// The options that run one test on this terminal.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Debugging")]
-pub struct AttendedOptions {
+pub struct InteractiveOptions {
     /// Run the one test that is selected under this command, in its own container on this terminal,
     /// without a timeout, such as 'rust-gdb --args'
     #[arg(long, value_name = "COMMAND", value_parser = words, conflicts_with_all = NOT_WITH)]
@@ -44,7 +44,7 @@ type CommandWords = Vec<OsString>;
 
 /// How one test runs on the user's terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttendedRun {
+pub struct InteractiveRun {
     /// The option that asks for it.
     pub option: &'static str,
     /// The program with its first arguments that starts the test. Empty if nothing does.
@@ -60,11 +60,11 @@ pub enum TerminalDemand {
     Optional,
 }
 
-impl AttendedOptions {
+impl InteractiveOptions {
     /// Returns how the test runs, if one of the options is set.
-    pub fn attended(self) -> Option<AttendedRun> {
+    pub fn interactive(self) -> Option<InteractiveRun> {
         let run = |option, command, terminal| {
-            Some(AttendedRun {
+            Some(InteractiveRun {
                 option,
                 command,
                 terminal,

@@ -26,14 +26,14 @@ use maelstrom_model::framework::{
 use maelstrom_model::job::{Job, ProcessSpec, TestCase, TestKey};
 use maelstrom_model::variables;
 use maelstrom_runners::options::RunSettings;
-use maelstrom_runners::options::attended::{AttendedRun, TerminalDemand};
+use maelstrom_runners::options::interactive::{InteractiveRun, TerminalDemand};
 
 /// The number of selected tests that an error names.
 const NAMED_MAX: usize = 5;
 
 /// Why a test cannot run on this terminal.
 #[derive(Debug, Diagnostic, thiserror::Error)]
-enum AttendedRunError {
+enum InteractiveRunError {
     #[error("`{0}` needs standard input and standard output to be a terminal")]
     #[diagnostic(help("`--tracer` needs none"))]
     Terminal(&'static str),
@@ -49,7 +49,7 @@ enum AttendedRunError {
     },
 }
 
-impl ProgramError for AttendedRunError {
+impl ProgramError for InteractiveRunError {
     fn exit_code(&self) -> u8 {
         exit_code::USAGE
     }
@@ -59,14 +59,14 @@ impl ProgramError for AttendedRunError {
 pub(super) fn run<F: Framework>(
     program: &'static str,
     framework: &F,
-    (settings, attended): (&RunSettings, &AttendedRun),
+    (settings, interactive): (&RunSettings, &InteractiveRun),
     begun: ProgramContext,
 ) -> Result<u8, ProgramFailure> {
-    let option = attended.option;
-    match (attended.terminal, settings.isolation()) {
-        (_, IsolationMode::Process) => return Err(AttendedRunError::Isolation(option).into()),
+    let option = interactive.option;
+    match (interactive.terminal, settings.isolation()) {
+        (_, IsolationMode::Process) => return Err(InteractiveRunError::Isolation(option).into()),
         (TerminalDemand::Needed, IsolationMode::Container) if !has_terminal() => {
-            return Err(AttendedRunError::Terminal(option).into());
+            return Err(InteractiveRunError::Terminal(option).into());
         }
         (TerminalDemand::Needed | TerminalDemand::Optional, IsolationMode::Container) => {}
     }
@@ -83,12 +83,15 @@ pub(super) fn run<F: Framework>(
         return Ok(code);
     }
     let case = only_one(collector.found.into_inner(), option)?;
-    run_alone(job(case, attended), &settings.cluster.machine)
+    run_alone(job(case, interactive), &settings.cluster.machine)
 }
 
 /// Returns the only test that runs: one that is ignored, or whose result the build has determined,
 /// does not.
-fn only_one(mut found: Vec<TestCase>, option: &'static str) -> Result<TestCase, AttendedRunError> {
+fn only_one(
+    mut found: Vec<TestCase>,
+    option: &'static str,
+) -> Result<TestCase, InteractiveRunError> {
     found.retain(|case| case.ignored.is_none() && case.known.is_none());
     match (found.pop(), found.as_slice()) {
         (Some(case), []) => Ok(case),
@@ -104,7 +107,7 @@ fn only_one(mut found: Vec<TestCase>, option: &'static str) -> Result<TestCase, 
                 true => String::new(),
                 false => format!(": {}{more}", named.join(", ")),
             };
-            Err(AttendedRunError::Number {
+            Err(InteractiveRunError::Number {
                 option,
                 count,
                 names,
@@ -114,10 +117,10 @@ fn only_one(mut found: Vec<TestCase>, option: &'static str) -> Result<TestCase, 
 }
 
 /// Returns the job that runs a test under a command. It has no timeout, because a user is watching.
-fn job(case: TestCase, attended: &AttendedRun) -> Job {
+fn job(case: TestCase, interactive: &InteractiveRun) -> Job {
     let mut job = case.job;
     variables::add(&mut job, &case.key, None);
-    if let Some((program, first)) = attended.command.split_first() {
+    if let Some((program, first)) = interactive.command.split_first() {
         let own = [job.process.program.to_os_string()];
         let words = first.iter().cloned().chain(own);
         let arguments = job.process.arguments.iter().cloned();
@@ -243,13 +246,13 @@ mod tests {
 
     #[test]
     fn the_command_comes_before_the_program_of_the_only_test() {
-        let attended = AttendedRun {
+        let interactive = InteractiveRun {
             option: "--debugger",
             command: ["gdb", "--args"].map(Into::into).to_vec(),
             terminal: TerminalDemand::Needed,
         };
         let only = only_one(vec![case("a")], "--debugger").unwrap();
-        let process = job(only, &attended).process;
+        let process = job(only, &interactive).process;
         assert_eq!(&*process.program, OsStr::new("gdb"));
         assert_eq!(process.arguments, ["--args", "/w/test", "--exact", "a"]);
     }

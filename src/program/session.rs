@@ -142,6 +142,7 @@ impl<'a, F: Framework> RunSession<'a, F> {
                 stop_after: settings.stop_after,
                 at_end: screen.at_end(watching),
                 no_tests: settings.no_tests.map(NoTestsOption::severity),
+                failure_code: framework.failure_code(),
                 grace: GRACE_DEFAULT,
             },
             partition,

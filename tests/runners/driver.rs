@@ -175,6 +175,7 @@ fn drive_scripts_within(
                 stop_after,
                 at_end: AtEnd::Leave,
                 no_tests: None,
+                failure_code: None,
                 grace: GRACE,
             },
             run: run_started(),

@@ -380,7 +380,7 @@ fn a_timeout_ends_a_test_from_inside_or_outside() {
     let inside = project.run(&[&words[..], &["-timeout", "2s"]].concat());
     assert_eq!(
         (inside.code, inside.end(&title(" TestWaits"))),
-        (Some(2), "failed")
+        (Some(1), "failed")
     );
     assert!(
         inside

@@ -1,8 +1,9 @@
 //! The exit codes of the test runners.
 //!
 //! A failing test gives the program its own exit code (101 with Rust's test harness), as does a
-//! failing build, so scripts that check the exit code of `cargo test` still work. Problems that
-//! neither a test nor a build caused have their own codes here.
+//! failing build, so scripts that check the exit code of `cargo test` still work. `go test` and
+//! `pytest` exit with 1 whatever the test's process exited with, and so do their replacements.
+//! Problems that neither a test nor a build caused have their own codes here.
 //!
 //! If several things went wrong, the first of this list decides: interrupted; backend lost; build
 //! or discovery failed; a test failed (the first one's code); a test could not be run; a single

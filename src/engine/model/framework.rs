@@ -68,6 +68,12 @@ pub trait Framework {
         None
     }
 
+    /// Returns the exit code of a run in which a test failed. `None` means the first failing test's
+    /// own.
+    fn failure_code(&self) -> Option<u8> {
+        None
+    }
+
     /// Returns notices about a round's tests as a whole. Called once, at the end of the round.
     fn conclusions(&self) -> Vec<UserNotice> {
         Vec::new()

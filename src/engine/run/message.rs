@@ -30,6 +30,8 @@ pub struct RunOptions {
     /// How serious it is if no test is selected. Without a value, the exit code of the discovery
     /// decides: it is an error if that fails, else a warning.
     pub no_tests: Option<NoticeSeverity>,
+    /// The exit code of a run in which a test failed. Without a value, the first failing test's own.
+    pub failure_code: Option<u8>,
     /// How long cancelled tests have between SIGTERM and SIGKILL. The backend enforces it; the
     /// machine only reports it.
     pub grace: Duration,

@@ -384,6 +384,10 @@ impl Framework for GoFramework {
         None
     }
 
+    fn failure_code(&self) -> Option<u8> {
+        Some(GO_FAILED)
+    }
+
     fn is_own(&self, path: &Path) -> bool {
         path.starts_with(&self.known().root)
     }

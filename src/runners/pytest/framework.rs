@@ -45,6 +45,9 @@ use super::results::RoundResults;
 use super::session::{self, KnownSettings, activate};
 use super::watch_list::watch_list;
 
+/// pytest's exit status if tests failed, even if one of them ended the process with another.
+const PYTEST_FAILED: u8 = 1;
+
 /// pytest's exit status if it has run no test.
 const PYTEST_NO_TESTS: u8 = 5;
 
@@ -452,6 +455,10 @@ impl Framework for PytestFramework {
         };
         self.kept.discovery_is_over(&summary);
         Ok(summary)
+    }
+
+    fn failure_code(&self) -> Option<u8> {
+        Some(PYTEST_FAILED)
     }
 
     fn is_own(&self, path: &Path) -> bool {

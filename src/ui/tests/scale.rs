@@ -228,6 +228,7 @@ fn run(state_directory: &Path) -> u8 {
             stop_after: None,
             at_end: AtEnd::Leave,
             no_tests: None,
+            failure_code: None,
             grace: Duration::from_secs(5),
         },
         run: RunStarted {

@@ -148,7 +148,7 @@ impl RunStateMachine {
         // Each pair begins with the ordinal of the failed attempt's end, so the minimum belongs to
         // the first failure.
         if let Some((_, code)) = self.tests.iter().filter_map(|test| test.failure).min() {
-            return code;
+            return self.wishes.failure_code.unwrap_or(code);
         }
         let stands = |standing| self.tests.iter().any(|t| t.tally.standing() == standing);
         if stands(TestStatus::Error) || self.watch == WatchState::Lost {

@@ -53,6 +53,7 @@ impl Default for Stage {
                 stop_after: None,
                 at_end: AtEnd::Leave,
                 no_tests: None,
+                failure_code: None,
                 grace: Duration::from_secs(5),
             },
             state_directory: None,

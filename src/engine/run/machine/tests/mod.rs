@@ -59,6 +59,7 @@ fn wishes() -> RunOptions {
         stop_after: None,
         at_end: AtEnd::Leave,
         no_tests: None,
+        failure_code: None,
         grace: Duration::from_secs(5),
     }
 }

@@ -60,13 +60,18 @@ fn a_result_that_the_build_has_determined_is_reported_without_a_job() {
 }
 
 #[test]
-fn the_first_failure_lends_its_code() {
-    let mut world = World::new(wishes());
-    world.find(3);
-    run_one(&mut world, JobOutcome::Exited(ExitStatus::Code(3)));
-    run_one(&mut world, failed());
-    world.finish();
-    assert_eq!(world.code, Some(3));
+fn the_first_failure_lends_its_code_unless_all_failures_have_one() {
+    for (failure_code, expected) in [(None, 3), (Some(1), 1)] {
+        let mut world = World::new(RunOptions {
+            failure_code,
+            ..wishes()
+        });
+        world.find(3);
+        run_one(&mut world, JobOutcome::Exited(ExitStatus::Code(3)));
+        run_one(&mut world, failed());
+        world.finish();
+        assert_eq!(world.code, Some(expected));
+    }
 }
 
 #[test]

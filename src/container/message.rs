@@ -112,6 +112,12 @@ pub enum ContainerReply {
     NotKept(String),
     /// The program could not be started. The container is unchanged.
     NotStarted(StepFailed),
+    /// A service did not become ready, so the program was not started. The container init exits.
+    ServiceFailed {
+        /// What happened to the service.
+        reason: String,
+        service: ServiceReport,
+    },
     /// The threads of the job that is running, one per line.
     Threads(String),
     /// The job has ended, and none of its processes is left.
@@ -129,7 +135,43 @@ pub enum ContainerReply {
         room: ScratchSpace,
         /// The processes that were still running.
         leaked: LeakedProcesses,
+        /// What its services did, in the order in which they were started.
+        services: Vec<ServiceReport>,
     },
+}
+
+/// What a service did beside a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceReport {
+    pub name: String,
+    /// How it ended, if it ended before the job.
+    pub ended: Option<ExitStatus>,
+    /// The end of its output, of at most [`super::init::services::REPORTED_BYTES_MAX`].
+    pub output: Vec<u8>,
+}
+
+impl ServiceReport {
+    /// Returns a text for the user that follows the output of a job that failed: lines, or nothing
+    /// if there is nothing to say.
+    pub fn after_failure(&self) -> Vec<u8> {
+        let name = &self.name;
+        let mut text = match (self.ended, self.output.is_empty()) {
+            (None, true) => return Vec::new(),
+            (None, false) => format!("maelstrom: the end of what the service `{name}` printed:\n"),
+            (Some(status), true) => {
+                format!("maelstrom: the service `{name}` ended ({status}) and printed nothing\n")
+            }
+            (Some(status), false) => format!(
+                "maelstrom: the service `{name}` ended ({status}); the end of what it printed:\n"
+            ),
+        }
+        .into_bytes();
+        text.extend_from_slice(&self.output);
+        if !text.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        text
+    }
 }
 
 /// Processes that still run [`super::init::leaks::LEAK_WAIT`] after the end of a job's first
@@ -221,6 +263,9 @@ pub enum RetirementReason {
     /// The root is writable, and writes persist until the container ends.
     #[error("its root is writable")]
     WritableRoot,
+    /// A service of the container did not become ready.
+    #[error("a service did not become ready")]
+    Service,
     /// Files were written to the root, which belongs to the job's user.
     #[error("files were written outside of what is made again for each job")]
     Root,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,22 @@ pub struct ContainerSpec {
     pub group: u32,
     /// The privileges of jobs inside their own namespaces.
     pub privileges: PrivilegeLevel,
+    /// The programs that run beside each job, started in this order.
+    pub services: Vec<ServiceSpec>,
+}
+
+/// A program that runs beside each job of a container, such as a database server. It is started anew
+/// for each job, which starts when the service is ready, and is killed after the job.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ServiceSpec {
+    /// Its name, for messages.
+    pub name: String,
+    pub process: ProcessSpec,
+    /// A program that exits with code 0 if the service is ready; it runs again and again until then.
+    /// Without it, a service is ready as soon as it is started.
+    pub readiness: Option<ProcessSpec>,
+    /// The maximum time until it is ready.
+    pub ready_timeout: Duration,
 }
 
 /// The root file system of a container.
@@ -230,7 +247,7 @@ pub enum PrivilegeLevel {
 ///
 /// A run holds one of these for each of up to 100,000 tests, so the fields that tests have in
 /// common are shared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProcessSpec {
     /// The program. With a `/` it is a path, which may be relative to the working directory.
     /// Without a `/` it is searched for in `PATH` of [`Self::environment`].
@@ -255,6 +272,15 @@ pub enum ExitStatus {
         /// Whether the kernel wrote a core dump.
         core_dumped: bool,
     },
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExitStatus::Code(code) => write!(out, "exit code {code}"),
+            ExitStatus::Signal { number, .. } => write!(out, "signal {number}"),
+        }
+    }
 }
 
 /// The resources that a job used, including the children that it waited for (`getrusage(2)`).

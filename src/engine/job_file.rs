@@ -30,7 +30,7 @@ const NAME_LENGTH: usize = 12;
 const EXTENSION: &str = "job";
 
 /// The version of the file format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct JobFile {

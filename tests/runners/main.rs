@@ -20,6 +20,7 @@ mod cargo_places;
 mod cargo_ran;
 mod driver;
 mod filtersets;
+mod fixtures;
 mod go_habits;
 mod go_json;
 mod go_program;

@@ -245,6 +245,7 @@ impl Surroundings {
                 user: 0,
                 group: 0,
                 privileges: PrivilegeLevel::Ordinary,
+                services: Vec::new(),
             }),
             environment: Arc::default(),
             placement: PlacementConstraint::Anywhere(Arc::default()),

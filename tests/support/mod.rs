@@ -102,6 +102,7 @@ pub fn spec(source: &Path) -> ContainerSpec {
         user: geteuid().as_raw(),
         group: getegid().as_raw(),
         privileges: PrivilegeLevel::Ordinary,
+        services: Vec::new(),
     }
 }
 

@@ -4,18 +4,20 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
 use super::super::message::{
-    self, ContainerReply, ContainerRequest, LaunchMode, LeakedProcesses, MessageError, ProcessImage,
+    self, ContainerReply, ContainerRequest, LaunchMode, LeakedProcesses, MessageError,
+    ProcessImage, ServiceReport,
 };
 use super::super::spec::{ExitStatus, ResourceUsage};
-use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, wait};
+use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, signal_everybody, wait};
 use super::super::sys::socket::read_memory_file;
 use super::build::StepFailed;
+use super::services::RunningServices;
 use super::threads::describe_threads;
 
 /// How a job ended.
@@ -29,6 +31,12 @@ pub enum JobProcessEnd {
         /// The wall-clock time that it ran.
         ran: Duration,
         leaked: LeakedProcesses,
+        services: Vec<ServiceReport>,
+    },
+    /// A service did not become ready, for this reason. The program was not started.
+    ServiceFailed {
+        reason: String,
+        service: ServiceReport,
     },
     /// The main program is gone.
     Abandoned,
@@ -46,18 +54,21 @@ pub fn watch_children() -> nix::Result<SignalFd> {
 /// Waits for the job's end while handling requests. Returns `None` when the socket was closed. One
 /// descriptor for all children is cheaper than a pidfd per child, for each of which the kernel
 /// creates an inode.
-pub fn follow(
+pub(super) fn follow(
     socket: &OwnedFd,
     proc: &OwnedFd,
     children: &SignalFd,
     pid: Pid,
+    services: &RunningServices,
 ) -> Option<(ExitStatus, ResourceUsage)> {
     loop {
         let mut watched = [
             PollFd::new(children.as_fd(), PollFlags::POLLIN),
             PollFd::new(socket.as_fd(), PollFlags::POLLIN),
         ];
-        match poll(&mut watched, PollTimeout::NONE) {
+        match poll(&mut watched, services.trim_period()) {
+            // The period is over.
+            Ok(0) => services.trim(),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return None,
         }
@@ -89,9 +100,6 @@ pub fn reap() -> bool {
         }
     }
 }
-
-/// The `kill` argument for every process of the namespace except this one.
-const EVERYBODY: Pid = Pid::from_raw(-1);
 
 /// Receives a request and applies it to a running job. Returns `None` if the main program is gone.
 pub fn obey(socket: &OwnedFd, proc: &OwnedFd, pid: Pid) -> Option<()> {
@@ -129,9 +137,9 @@ fn apply_request(order: ContainerRequest, pid: Pid) {
             Ok(signal) => kill(pid, signal),
             Err(errno) => Err(errno),
         },
-        ContainerRequest::Kill => kill(EVERYBODY, Signal::SIGKILL),
-        ContainerRequest::Suspend => kill(EVERYBODY, Signal::SIGSTOP),
-        ContainerRequest::Continue => kill(EVERYBODY, Signal::SIGCONT),
+        ContainerRequest::Kill => signal_everybody(Signal::SIGKILL),
+        ContainerRequest::Suspend => signal_everybody(Signal::SIGSTOP),
+        ContainerRequest::Continue => signal_everybody(Signal::SIGCONT),
         // A second job while one is running; the program never requests that.
         ContainerRequest::Do(..)
         | ContainerRequest::DoLarge(_)
@@ -148,7 +156,7 @@ pub fn kill_remaining() {
         wait(WaitTarget::Any, WaitMode::Poll)
     {
         // One signal reaches all of them at once: the kernel prevents them from forking meanwhile.
-        let _ = kill(EVERYBODY, Signal::SIGKILL);
+        let _ = signal_everybody(Signal::SIGKILL);
         while let Ok(WaitOutcome::Ended { .. }) = wait(WaitTarget::Any, WaitMode::Block) {}
     }
 }

@@ -49,10 +49,10 @@ pub struct LeakWatch<'a> {
 
 impl LeakWatch<'_> {
     /// Waits until `are_gone` returns true, or until the remaining processes count as leaked. Returns
-    /// these without the fork server, or `None` if the main program is gone.
+    /// these, or `None` if the main program is gone.
     pub fn leaked(
         &self,
-        fork_server: Option<Pid>,
+        others: OtherProcesses<'_>,
         are_gone: impl Fn() -> bool,
     ) -> Option<LeakedProcesses> {
         if are_gone() {
@@ -68,7 +68,7 @@ impl LeakWatch<'_> {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let remaining = remaining(self.proc, fork_server);
+                let remaining = remaining(self.proc, others);
                 // An empty list means that the last one has ended since the check.
                 let is_busy = remaining.is_empty() || remaining.iter().any(|one| one.is_busy);
                 if !is_busy || began.elapsed() >= BUSY_WAIT_MAX {
@@ -98,14 +98,48 @@ impl LeakWatch<'_> {
     }
 }
 
-/// Returns the descendants of the calling process that still run, without the fork server.
-fn remaining(proc: &OwnedFd, fork_server: Option<Pid>) -> Vec<ListedProcess> {
+/// The processes of a container that are not the job's.
+#[derive(Clone, Copy)]
+pub enum OtherProcesses<'a> {
+    None,
+    /// The fork server, by its ID in the container.
+    ForkServer(Pid),
+    /// These processes and their descendants, as the spawner's `/proc` numbers them.
+    Services(&'a [i32]),
+}
+
+/// Returns the descendants of the calling process that still run, without the others.
+pub(super) fn remaining(proc: &OwnedFd, others: OtherProcesses<'_>) -> Vec<ListedProcess> {
     let mut remaining = descendants(proc);
-    remaining.retain(|process| {
-        let is_server = |server| has_id(proc, process.pid, server);
-        !process.has_ended && !fork_server.is_some_and(is_server)
-    });
+    match others {
+        OtherProcesses::None => {}
+        OtherProcesses::ForkServer(server) => {
+            remaining.retain(|process| !has_id(proc, process.pid, server));
+        }
+        OtherProcesses::Services(services) => {
+            let parents = remaining
+                .iter()
+                .map(|process| (process.pid, process.parent));
+            let parents: BTreeMap<i32, i32> = parents.collect();
+            remaining.retain(|process| !belongs_to(process.pid, services, &parents));
+        }
+    }
+    remaining.retain(|process| !process.has_ended);
     remaining
+}
+
+/// Returns whether a process or one of its ancestors is among these.
+fn belongs_to(pid: i32, services: &[i32], parents: &BTreeMap<i32, i32>) -> bool {
+    let mut next = Some(&pid);
+    // The list is no snapshot, so it could have a circle.
+    for _ in 0..=parents.len() {
+        match next {
+            Some(pid) if services.contains(pid) => return true,
+            Some(pid) => next = parents.get(pid),
+            None => return false,
+        }
+    }
+    false
 }
 
 fn named(remaining: Vec<ListedProcess>) -> LeakedProcesses {
@@ -272,6 +306,14 @@ mod tests {
         let listed = processes(&proc).unwrap();
         assert!(!listed[&own].has_ended);
         assert!(has_id(&proc, own, Pid::this()));
+    }
+
+    #[test]
+    fn what_a_service_has_started_belongs_to_it() {
+        let parents = BTreeMap::from([(2, 1), (3, 2), (4, 3), (5, 1), (6, 5), (7, 8), (8, 7)]);
+        let of_services = |pid| belongs_to(pid, &[2, 9], &parents);
+        let known: Vec<i32> = (1..=9).filter(|pid| of_services(*pid)).collect();
+        assert_eq!(known, [2, 3, 4, 9]);
     }
 
     #[test]

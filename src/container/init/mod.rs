@@ -24,6 +24,7 @@
 //! - [`job`]: the processes of one job. [`leaks`]: those that it leaves running. [`threads`]:
 //!   describes their threads. [`limit`], [`namespaces`]: resource limits, and limits on
 //!   nested namespaces.
+//! - [`services`]: programs that run beside each job.
 //! - [`fork_server`]: a process that stays from job to job and forks a process for each.
 //!   [`startup_files`]: the files that it wrote before it was ready.
 
@@ -43,5 +44,6 @@ pub mod network;
 pub mod null;
 mod prepare;
 pub mod process;
+pub mod services;
 pub mod startup_files;
 pub mod threads;

@@ -334,6 +334,7 @@ mod tests {
                 user: 0,
                 group: 0,
                 privileges: PrivilegeLevel::Ordinary,
+                services: Vec::new(),
             })
             .unwrap(),
         )

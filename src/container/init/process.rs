@@ -6,17 +6,17 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
 use super::super::child::{self, CapabilitySet, ProcessTerminal};
 use super::super::message::{
-    self, ContainerReply, ContainerReuse, DiscardedFiles, LaunchMode, MessageError, ProcessImage,
-    RetirementReason, ScratchSpace,
+    self, ContainerReply, ContainerReuse, DiscardedFiles, LaunchMode, LeakedProcesses,
+    MessageError, ProcessImage, RetirementReason, ScratchSpace,
 };
 use super::super::plan::ContainerPlan;
-use super::super::spec::PrivilegeLevel;
+use super::super::spec::{ExitStatus, PrivilegeLevel, ResourceUsage};
 use super::super::sys::socket::pair;
 use super::audit::{AuditOutcome, ScratchBaseline};
 use super::build::StepFailed;
@@ -25,10 +25,11 @@ use super::discarded::discarded;
 use super::fork_server::{ForkEnd, ForkServer};
 use super::job::{JobProcessEnd, follow, image_of, kill_remaining, obey, reap};
 use super::kernel_files::KernelFiles;
-use super::leaks::LeakWatch;
+use super::leaks::{LeakWatch, OtherProcesses, remaining};
 use super::limit;
 use super::network::{NetworkRenewal, OwnNetwork};
 pub use super::prepare::PROCESSES_MAX;
+use super::services::{ServiceStartError, ServiceStarter};
 use super::startup_files::StartupFiles;
 
 /// Serves as a container init until the other end of the socket is closed. Returns the process's
@@ -81,14 +82,25 @@ impl ContainerInit {
             };
             let (reply, verdict) = match end {
                 JobProcessEnd::Abandoned => return 0,
+                JobProcessEnd::ServiceFailed { reason, service } => {
+                    // What the services have left behind is unknown, so the container ends as well.
+                    let reply = ContainerReply::ServiceFailed { reason, service };
+                    let _ = message::send(socket.as_fd(), &reply, &[]);
+                    return 0;
+                }
                 JobProcessEnd::NotStarted(failed) => {
-                    (ContainerReply::NotStarted(failed), AuditOutcome::Pristine)
+                    let verdict = match self.plan.services.is_empty() {
+                        true => AuditOutcome::Pristine,
+                        false => self.audit(),
+                    };
+                    (ContainerReply::NotStarted(failed), verdict)
                 }
                 JobProcessEnd::Ended {
                     status,
                     usage,
                     ran,
                     leaked,
+                    services,
                 } => {
                     let verdict = self.audit();
                     let fate = match verdict {
@@ -106,6 +118,7 @@ impl ContainerInit {
                             discarded: self.discarded(verdict),
                             room: self.room(verdict),
                             leaked,
+                            services,
                         },
                         verdict,
                     )
@@ -162,28 +175,60 @@ impl ContainerInit {
         terminal: ProcessTerminal,
         descriptors: Vec<OwnedFd>,
     ) -> JobProcessEnd {
-        // So that the job always is process 2.
+        // So that the job always is process 2, unless there are services.
         self.number_next_process(b"1");
+        let capabilities = match self.plan.privileges {
+            PrivilegeLevel::Ordinary => CapabilitySet::Ordinary,
+            PrivilegeLevel::Full => CapabilitySet::All,
+        };
+        let starter = ServiceStarter {
+            socket,
+            proc: &self.proc,
+            children: &self.children,
+            null: &self.null,
+            stack: &mut self.stack,
+            capabilities,
+        };
+        let services = match starter.start(&self.plan.services) {
+            Ok(services) => services,
+            Err(ServiceStartError::Abandoned) => return JobProcessEnd::Abandoned,
+            Err(ServiceStartError::Failed { reason, service }) => {
+                return JobProcessEnd::ServiceFailed { reason, service };
+            }
+            Err(ServiceStartError::Stopped(number)) => {
+                kill_remaining();
+                return JobProcessEnd::Ended {
+                    status: ExitStatus::Signal {
+                        number,
+                        core_dumped: false,
+                    },
+                    usage: ResourceUsage::default(),
+                    ran: Duration::ZERO,
+                    leaked: LeakedProcesses::default(),
+                    services: Vec::new(),
+                };
+            }
+        };
         let streams = match self.null.complete(&self.proc, descriptors) {
             Ok(streams) => streams,
             Err(errno) => {
                 return JobProcessEnd::NotStarted(StepFailed::new("open /dev/null", errno));
             }
         };
-        let capabilities = match self.plan.privileges {
-            PrivilegeLevel::Ordinary => CapabilitySet::Ordinary,
-            PrivilegeLevel::Full => CapabilitySet::All,
-        };
         let started = Instant::now();
         let lent = streams.each_ref().map(AsFd::as_fd);
         let pid = match child::start(&mut self.stack, image, lent, terminal, capabilities) {
             Ok(pid) => pid,
-            Err(failed) => return JobProcessEnd::NotStarted(failed),
+            Err(failed) => {
+                kill_remaining();
+                return JobProcessEnd::NotStarted(failed);
+            }
         };
         // If this process kept a copy, readers of the job's output would wait for more after its
         // end.
         drop(streams);
-        let Some((status, usage)) = follow(socket, &self.proc, &self.children, pid) else {
+        let Some((status, usage)) = follow(socket, &self.proc, &self.children, pid, &services)
+        else {
             return JobProcessEnd::Abandoned;
         };
         let ran = started.elapsed();
@@ -192,9 +237,17 @@ impl ContainerInit {
             children: &self.children,
             proc: &self.proc,
         };
-        let Some(leaked) = watch.leaked(None, reap) else {
+        let leaked = match services.is_empty() {
+            true => watch.leaked(OtherProcesses::None, reap),
+            false => {
+                let others = OtherProcesses::Services(services.processes());
+                watch.leaked(others, || remaining(&self.proc, others).is_empty())
+            }
+        };
+        let Some(leaked) = leaked else {
             return JobProcessEnd::Abandoned;
         };
+        let services = services.report();
         // The job is over, and the audit requires that no other process runs.
         kill_remaining();
         JobProcessEnd::Ended {
@@ -202,6 +255,7 @@ impl ContainerInit {
             usage,
             ran,
             leaked,
+            services,
         }
     }
 
@@ -209,6 +263,9 @@ impl ContainerInit {
     fn keep(&mut self, socket: &OwnedFd, image: &ProcessImage) -> Result<(), String> {
         if self.resident.is_some() {
             return Err("the container has a resident already".to_owned());
+        }
+        if !self.plan.services.is_empty() {
+            return Err("the container has services, which are for one job".to_owned());
         }
         if self.baseline.is_none() || self.namespace.is_none() {
             return Err("such a container serves one job only".to_owned());
@@ -288,7 +345,7 @@ impl ContainerInit {
                     children: &self.children,
                     proc: &self.proc,
                 };
-                let leaked = watch.leaked(Some(resident.pid()), || {
+                let leaked = watch.leaked(OtherProcesses::ForkServer(resident.pid()), || {
                     // Orphans of the job are children of this process. As zombies they would count
                     // as running processes.
                     reap();
@@ -308,6 +365,7 @@ impl ContainerInit {
                     usage,
                     ran,
                     leaked,
+                    services: Vec::new(),
                 }
             }
         }

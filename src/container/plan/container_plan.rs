@@ -1,10 +1,12 @@
 //! The result of planning: the steps of both stages, and what the audit must check.
 
 use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::limits::ContainerLimits;
+use crate::message::ProcessImage;
 use crate::spec::{NetworkMode, PrivilegeLevel};
 use crate::step::{ContainerStep, FileSystem};
 
@@ -40,8 +42,20 @@ pub struct ContainerPlan {
     /// The files and directories of other mounts whose state shows whether a job has changed
     /// anything there. If one of them has changed, the container is not reused.
     pub shown: Vec<CString>,
+    /// The programs that run beside each job.
+    pub services: Vec<PlannedService>,
     /// The limits of the container. Set by the caller, who knows the number of containers.
     pub limits: ContainerLimits,
+}
+
+/// A program that runs beside each job, in the form that the kernel takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedService {
+    pub name: String,
+    pub image: ProcessImage,
+    /// The program that says whether the service is ready.
+    pub readiness: Option<ProcessImage>,
+    pub ready_timeout: Duration,
 }
 
 impl ContainerPlan {

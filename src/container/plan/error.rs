@@ -4,9 +4,15 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::message::NulByte;
+
 /// The maximum number of trees in a root: as many as fit into one page of mount options, with a
 /// margin.
 pub const LAYERS_MAX: usize = 400;
+
+/// The maximum number of services of a container, so that reports about all of them fit into one
+/// message of the container init.
+pub const SERVICES_MAX: usize = 8;
 
 /// Why a specification cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +32,11 @@ pub enum PlanError {
     /// A `sys` mount shows network devices, so it requires the container's own network.
     #[error("a \"sys\" mount needs a network namespace of its own: the network must not be local")]
     SysWithHostNetwork,
+    #[error("{0} services are more than the {SERVICES_MAX} that one container can have")]
+    TooManyServices(usize),
+    /// A string of a service contains a NUL byte.
+    #[error("of a service, {0}")]
+    Service(#[from] NulByte),
 }
 
 /// Rejects an invalid mount point.

@@ -26,15 +26,17 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::path::Path;
 
-pub use self::container_plan::ContainerPlan;
-pub use self::error::{LAYERS_MAX, PlanError};
+pub use self::container_plan::{ContainerPlan, PlannedService};
+pub use self::error::{LAYERS_MAX, PlanError, SERVICES_MAX};
 
 use self::error::{c_path, check_mount_point};
 use self::overlay_split::OverlaySplits;
 use self::planner::{ContainerPlanner, may_be_left_out};
 use super::limits::ContainerLimits;
+use super::message::{NulByte, PackedStrings, ProcessImage};
 use super::spec::{
-    ContainerSpec, Mount, MountKind, NetworkMode, RootAccess, RootKind, SkeletonEntry,
+    ContainerSpec, Mount, MountKind, NetworkMode, ProcessSpec, RootAccess, RootKind, ServiceSpec,
+    SkeletonEntry,
 };
 use super::step::ContainerStep;
 
@@ -91,8 +93,28 @@ pub fn plan_with_splits(
         ),
         root_watched,
         shown: planner.shown,
+        services: services(&spec.services)?,
         limits: ContainerLimits::default(),
     })
+}
+
+fn services(specs: &[ServiceSpec]) -> Result<Vec<PlannedService>, PlanError> {
+    if specs.len() > SERVICES_MAX {
+        return Err(PlanError::TooManyServices(specs.len()));
+    }
+    let image = |process: &ProcessSpec| -> Result<ProcessImage, NulByte> {
+        let environment = PackedStrings::of_environment(&process.environment)?;
+        ProcessImage::new(process, environment)
+    };
+    let service = |spec: &ServiceSpec| {
+        Ok(PlannedService {
+            name: spec.name.clone(),
+            image: image(&spec.process)?,
+            readiness: spec.readiness.as_ref().map(image).transpose()?,
+            ready_timeout: spec.ready_timeout,
+        })
+    };
+    specs.iter().map(service).collect()
 }
 
 /// Returns the entries of a skeleton and their parent directories that no mount hides, relative to

@@ -116,6 +116,7 @@ fn probe(spawner: &Spawner) -> Result<(), SpawnerError> {
         | ContainerReply::Kept
         | ContainerReply::NotKept(_)
         | ContainerReply::NotStarted(_)
+        | ContainerReply::ServiceFailed { .. }
         | ContainerReply::Threads(_)
         | ContainerReply::Ended { .. } => Ok(()),
     }
@@ -174,6 +175,7 @@ fn probe_spec() -> ContainerSpec {
         user: nix::unistd::geteuid().as_raw(),
         group: nix::unistd::getegid().as_raw(),
         privileges: PrivilegeLevel::Ordinary,
+        services: Vec::new(),
     }
 }
 

@@ -310,6 +310,7 @@ mod tests {
             user: 0,
             group: 0,
             privileges: PrivilegeLevel::Ordinary,
+            services: Vec::new(),
         };
         let Some(concealed) = secrets.conceal(&spec) else {
             return Vec::new();

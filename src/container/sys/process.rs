@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::spec::{ExitStatus, ResourceUsage};
@@ -61,6 +62,11 @@ pub enum WaitMode {
     Block,
     /// Returns [`WaitOutcome::NoneYet`] if no child has ended.
     Poll,
+}
+
+/// Sends a signal to every process of the PID namespace except this one, its first (`kill(2)`).
+pub fn signal_everybody(signal: Signal) -> nix::Result<()> {
+    kill(Pid::from_raw(-1), signal)
 }
 
 /// Waits for the end of a child (`wait4(2)`).

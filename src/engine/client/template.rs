@@ -52,6 +52,7 @@ impl JobTemplate {
                 user: 0,
                 group: 0,
                 privileges: PrivilegeLevel::Ordinary,
+                services: Vec::new(),
             },
             environment: BTreeMap::new(),
             working_directory: PathBuf::from("/"),

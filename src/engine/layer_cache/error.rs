@@ -3,7 +3,7 @@
 use miette::Diagnostic;
 
 use crate::cache_kind::CacheKindError;
-use maelstrom_container::store::StoreError;
+use maelstrom_container::store::{StoreError, TreeWriteError};
 use maelstrom_image::{ImageError, ImageLockError, ReferenceError};
 use maelstrom_layer::LayerError;
 use maelstrom_model::error::ProgramError;
@@ -15,6 +15,9 @@ pub enum LayerCacheError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Store(#[from] StoreError),
+    /// A tree cannot be written.
+    #[error(transparent)]
+    Tree(#[from] TreeWriteError),
     /// The cache directory belongs to another kind of program.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -47,6 +50,7 @@ impl ProgramError for LayerCacheError {
         match self {
             LayerCacheError::Layer(LayerError::Store(_))
             | LayerCacheError::Store(_)
+            | LayerCacheError::Tree(_)
             | LayerCacheError::CacheKind(_)
             | LayerCacheError::Image(_)
             | LayerCacheError::TagLock(_)

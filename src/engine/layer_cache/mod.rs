@@ -22,7 +22,8 @@ use std::time::Instant;
 use tokio::sync::OnceCell;
 
 use super::cache_kind::CacheKind;
-use maelstrom_container::store::{Store, StoreOptions, Tree};
+use maelstrom_container::digest::ContentHash;
+use maelstrom_container::store::{Store, StoreOptions, Tree, TreeWriteError, TreeWriter};
 use maelstrom_image::{
     ContainerImage, ImageCache, ImageCacheOptions, ImageLockFile, ImageLockUpdate, ImageUri,
     LayerPhase, LayerProgress, TAG_LOCK_FILE,
@@ -60,6 +61,8 @@ pub struct LayerCache {
     layers: OnceMap<LayerSpec, Tree>,
     images: OnceMap<String, Arc<ContainerImage>>,
     skeletons: OnceMap<Vec<SkeletonEntry>, Tree>,
+    /// Trees that were asked for by name.
+    named: Mutex<Vec<Tree>>,
     /// Held while the image lock file is written, so that there is one writer at a time.
     tags: tokio::sync::Mutex<()>,
 }
@@ -99,6 +102,7 @@ impl LayerCache {
             layers: Mutex::default(),
             images: Mutex::default(),
             skeletons: Mutex::default(),
+            named: Mutex::default(),
             tags: tokio::sync::Mutex::default(),
         }
     }
@@ -129,6 +133,34 @@ impl LayerCache {
             blocking(move || Ok(skeleton::tree(&store, &entries)?)).await
         });
         Ok(tree.await?.root().to_owned())
+    }
+
+    /// Returns the tree with this name, if the cache has it.
+    pub async fn find_tree(&self, name: ContentHash) -> Result<Option<PathBuf>, LayerCacheError> {
+        let store = self.cache().await?;
+        let tree = blocking(move || Ok(store.tree(name)?)).await?;
+        Ok(tree.map(|tree| self.keep(tree)))
+    }
+
+    /// Returns the tree with this name. If the cache does not have it, `write` creates it.
+    pub async fn make_tree<F>(
+        &self,
+        name: ContentHash,
+        write: F,
+    ) -> Result<PathBuf, LayerCacheError>
+    where
+        F: FnOnce(&mut TreeWriter) -> Result<(), TreeWriteError> + Send + 'static,
+    {
+        let store = self.cache().await?;
+        let tree = blocking(move || Ok(store.tree_or_build(name, write)?)).await?;
+        Ok(self.keep(tree))
+    }
+
+    fn keep(&self, tree: Tree) -> PathBuf {
+        let path = tree.root().to_owned();
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.push(tree);
+        path
     }
 
     /// Fetches an image if it is missing. A tag is resolved by the project's lock file; a tag that

@@ -285,6 +285,7 @@ impl ContainerPool {
                 Err(ContainerStartError::of_step(&failed, message))
             }
             ContainerReply::NotStarted(_)
+            | ContainerReply::ServiceFailed { .. }
             | ContainerReply::Kept
             | ContainerReply::NotKept(_)
             | ContainerReply::Threads(_)

@@ -12,22 +12,21 @@ use tokio::time::Instant;
 
 use super::backoff::BackoffDecision;
 use super::container::{ContainerHandle, ContainerPool, ContainerStartError};
+use super::notices::{no_forks, waits};
 use super::output::JobOutput;
 use super::process;
 use super::task::{ExecutionTarget, JobCompletion, JobStdio, JobTask, WORKER};
 use super::timer::{JobSignal, JobTimer, SignalTarget};
-use maelstrom_container::exhausted::ExhaustedResource;
 use maelstrom_container::message::{
-    ContainerReply, ContainerRequest, ContainerReuse, MessageError, ProcessImage, ScratchSpace,
+    ContainerReply, ContainerRequest, ContainerReuse, MessageError, ProcessImage, RetirementReason,
+    ScratchSpace, ServiceReport,
 };
 use maelstrom_model::backend::{BackendEvent, BackendLost};
 use maelstrom_model::byte_size::ByteSize;
+use maelstrom_model::event::OutputStream;
 use maelstrom_model::event::untrusted_text::clean;
-use maelstrom_model::event::{NoticeSeverity, OutputStream, UserNotice};
 use maelstrom_model::job::StackDumpMethod;
-use maelstrom_model::job::{
-    ExitStatus, JobOutcome, JobResult, LeakedProcesses, ProcessSpec, ResourceUsage,
-};
+use maelstrom_model::job::{ExitStatus, JobOutcome, JobResult, LeakedProcesses, ResourceUsage};
 
 /// How long a fork server may take to become ready. The fork server itself has stricter limits.
 const RESIDENT_START_MAX: Duration = Duration::from_secs(600);
@@ -309,7 +308,7 @@ impl JobTask {
                 }
             }
         };
-        let (end, usage, ran, fate, room, leaked) = match reply {
+        let (end, usage, ran, fate, room, leaked, services) = match reply {
             Ok(ContainerReply::Ended {
                 status,
                 usage,
@@ -318,6 +317,7 @@ impl JobTask {
                 discarded,
                 room,
                 leaked,
+                services,
             }) => {
                 if !discarded.files.is_empty() {
                     self.emit(BackendEvent::Discarded {
@@ -327,7 +327,25 @@ impl JobTask {
                 }
                 let end = clock.end(status, ran);
                 let leaked = leaked_by(&end, leaked);
-                (end, usage, ran, fate, room, leaked)
+                (end, usage, ran, fate, room, leaked, services)
+            }
+            Ok(ContainerReply::ServiceFailed { reason, service }) => {
+                let usage = ResourceUsage::default();
+                let fate = ContainerReuse::Retired(RetirementReason::Service);
+                let (end, leaked) = (
+                    JobOutcome::Error(clean(&reason).into()),
+                    LeakedProcesses::default(),
+                );
+                let room = ScratchSpace::Left;
+                (
+                    end,
+                    usage,
+                    Duration::ZERO,
+                    fate,
+                    room,
+                    leaked,
+                    vec![service],
+                )
             }
             Ok(ContainerReply::NotStarted(failed)) => {
                 return match ContainerStartError::of_step(&failed, format!("cannot {failed}")) {
@@ -365,6 +383,19 @@ impl JobTask {
                 stream: OutputStream::Stderr,
                 bytes: no_room(bytes).into_bytes(),
             });
+        }
+        if end != JobOutcome::Exited(ExitStatus::Code(0)) {
+            let printed: Vec<u8> = services
+                .iter()
+                .flat_map(ServiceReport::after_failure)
+                .collect();
+            if !printed.is_empty() {
+                self.emit(BackendEvent::Output {
+                    job: self.id,
+                    stream: OutputStream::Stderr,
+                    bytes: printed,
+                });
+            }
         }
         // The container's clock keeps running while its processes are suspended.
         let ran = ran.saturating_sub(self.control.suspended_for());
@@ -426,29 +457,6 @@ fn no_room(bytes: u64) -> String {
          that they may take; --scratch-memory allows more\n",
         ByteSize(bytes)
     )
-}
-
-/// Returns a notice that jobs wait for a resource.
-fn waits(exhausted: ExhaustedResource) -> UserNotice {
-    UserNotice {
-        severity: NoticeSeverity::Warning,
-        text: format!("fewer jobs run at a time: {}", exhausted.message()),
-        help: Some(exhausted.help().to_owned()),
-        in_summary: true,
-    }
-}
-
-/// Returns a notice that jobs start their own processes, without a fork server.
-fn no_forks(resident: &ProcessSpec, reason: &str) -> UserNotice {
-    let program = resident.program.to_string_lossy();
-    UserNotice {
-        severity: NoticeSeverity::Warning,
-        text: format!(
-            "tests start {program} afresh instead of forking one that is ready: {reason}"
-        ),
-        help: None,
-        in_summary: true,
-    }
 }
 
 impl SignalTarget for ContainerHandle {

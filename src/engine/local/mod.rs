@@ -15,6 +15,7 @@ mod container;
 pub mod host_sampler;
 mod job;
 mod memory;
+mod notices;
 mod output;
 mod process;
 mod task;

@@ -13,8 +13,8 @@ pub use maelstrom_container::message::LeakedProcesses;
 pub use maelstrom_container::mountinfo;
 pub use maelstrom_container::spec::{
     BindAccess, ContainerSpec, DeviceKind, ExitStatus, Mount, MountKind, NetworkMode,
-    PrivilegeLevel, ProcessSpec, ResourceUsage, RootAccess, RootKind, SkeletonEntry, SkeletonKind,
-    WhenForbidden,
+    PrivilegeLevel, ProcessSpec, ResourceUsage, RootAccess, RootKind, ServiceSpec, SkeletonEntry,
+    SkeletonKind, WhenForbidden,
 };
 
 /// One program to run in one container.
@@ -193,6 +193,11 @@ pub enum KnownVerdict {
     Failed {
         /// The reason in one line.
         reason: String,
+    },
+    /// The test cannot be run, for reasons outside of it.
+    Error {
+        /// What went wrong, and what to do about it.
+        message: String,
     },
 }
 

@@ -34,6 +34,7 @@ pub fn job_of(program: &str, arguments: &[&str]) -> Job {
             user: 0,
             group: 0,
             privileges: PrivilegeLevel::Ordinary,
+            services: Vec::new(),
         }),
         process: Arc::new(ProcessSpec {
             program: AsRef::<std::ffi::OsStr>::as_ref(program).into(),

@@ -41,6 +41,23 @@ pub fn explain(
         // Writing to a string cannot fail.
         let _ = writeln!(text, "#   {}  {filter}", comment(&directive.place));
     }
+    if !resolution.resolved.fixtures.is_empty() {
+        text.push_str("# It begins with what these fixtures have made:\n");
+    }
+    for fixture in &resolution.resolved.fixtures {
+        let directory = comment(&fixture.directory.to_string_lossy());
+        let service = match &fixture.service {
+            Some(_) => ", with a service",
+            None => "",
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "#   {}  {}: {directory}{service}",
+            comment(&fixture.place),
+            fixture.name
+        );
+    }
     text.push_str("#\n# So the test gets:\n\n");
     text.push_str(&print(&resolution.resolved));
     text

@@ -15,6 +15,7 @@ use super::policy::words::{FLAKY_VERDICTS, LEAK_VERDICTS, TIMEOUT_VERDICTS};
 use super::read::{
     CONTAINER_FIELDS, IMAGE_SCHEMES, NETWORK_MODES, PRIVILEGE_LEVELS, directive_fields,
 };
+use super::read_fixture::FIXTURE_FIELDS;
 use super::read_layer::{KINDS, PREFIX_OPTIONS};
 use super::read_mount::mount_types;
 
@@ -42,6 +43,11 @@ pub fn container_file() -> Value {
                 "type": "array",
                 "items": base_conflict(directive()),
             },
+            "fixtures": {
+                "description": "Commands that run once, and whose files and variables tests begin with",
+                "type": "object",
+                "additionalProperties": fixture(),
+            },
             "profiles": {
                 "description": "What runs use that are started with the name of a profile",
                 "type": "object",
@@ -61,6 +67,16 @@ pub fn container_file() -> Value {
         "additionalProperties": false,
     });
     schema["definitions"] = definitions();
+    schema
+}
+
+/// Returns the schema of a fixture.
+fn fixture() -> Value {
+    let mut schema = table(&FIXTURE_FIELDS, &["command"]);
+    let properties = &mut schema["properties"];
+    properties["timeout"] = described("The time limit of the command; 0 for none", time());
+    properties["filter"] = described("The pattern of the tests that begin with it", string());
+    properties["environment"] = described("Variables of the command", reference("environment"));
     schema
 }
 
@@ -204,6 +220,22 @@ fn field(name: &str) -> Option<Value> {
             json!({ "anyOf": [positive(), { "const": "all" }] }),
         ),
         "exclusive" => described("Whether no other test runs meanwhile", boolean()),
+        "command" => described("The command that runs once", command()),
+        "inputs" => described("Patterns of the files that the command reads", strings()),
+        "directory" => described("The directory whose files are kept", string()),
+        "cache" => described(
+            "Whether later runs use what the command has made",
+            boolean(),
+        ),
+        "service" => described(
+            "The command that starts a service beside each test",
+            command(),
+        ),
+        "ready" => described(
+            "The command that succeeds when the service is ready",
+            command(),
+        ),
+        "ready_timeout" => described("The maximum time until the service is ready", time()),
         "user" => described("The user id of tests", natural),
         "group" => described("The group id of tests", natural),
         "timeout" => described("The time limit in seconds; 0 for none", natural),
@@ -224,6 +256,12 @@ fn field(name: &str) -> Option<Value> {
 /// Returns the schema of a time: a number of seconds, or a text such as `1m 30s`.
 fn time() -> Value {
     json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string" }] })
+}
+
+/// Returns the schema of a command: a text for the shell, or a program and its arguments.
+fn command() -> Value {
+    let words = json!({ "type": "array", "items": string(), "minItems": 1 });
+    json!({ "anyOf": [string(), words] })
 }
 
 fn positive() -> Value {

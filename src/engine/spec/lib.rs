@@ -14,6 +14,7 @@
 //! - [`read`]: the syntax of the file; errors have file, line and column.
 //! - [`container`]: containers, inheritance, and conflicts between fields.
 //! - [`change`]: a directive's effect on a container.
+//! - [`fixture`]: commands that run once, before tests that need what they make.
 //! - [`policy`]: how tests run: retries, limits, groups.
 //! - [`profile`]: what a run uses that names a profile.
 //! - [`resolve`]: applies directives to a test and flattens inheritance.
@@ -34,6 +35,7 @@ pub mod environment;
 pub mod explain;
 pub mod filter;
 pub mod filterset;
+pub mod fixture;
 pub mod init;
 pub mod job;
 pub mod json_schema;
@@ -48,6 +50,7 @@ pub mod template;
 mod change;
 mod directive;
 mod read_environment;
+mod read_fixture;
 mod read_layer;
 mod read_mount;
 mod reader;
@@ -59,6 +62,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::filter::TestPattern;
 use maelstrom_layer::LayerSpec;
@@ -77,6 +81,7 @@ pub use self::template::TemplateVariable;
 pub use maelstrom_layer::{LayerSpec as Layer, SymlinkSpec};
 
 use self::change::ContainerChange;
+use self::fixture::FixtureDefinition;
 use self::policy::PolicyFields;
 use self::profile::ProjectProfile;
 
@@ -86,6 +91,8 @@ pub struct TestSpecification {
     pub containers: BTreeMap<String, ContainerDefinition>,
     /// The directives, in the order in which they apply.
     pub directives: Vec<TestDirective>,
+    /// The fixtures, in the order of the file.
+    pub fixtures: Vec<Arc<FixtureDefinition>>,
     /// How tests run about which no directive says it.
     pub policy: PolicyFields,
     /// The tests that run if nothing else is said; `None` means all.
@@ -173,7 +180,9 @@ impl TestSpecification {
         let changes = |directive: &TestDirective| {
             directive.include_shared_libraries.is_some() || !directive.change.is_empty()
         };
-        let says_how = self.policy != PolicyFields::default() || self.default_filter.is_some();
+        let says_how = self.policy != PolicyFields::default()
+            || self.default_filter.is_some()
+            || !self.fixtures.is_empty();
         let is_empty = self.directives.is_empty() && !says_how;
         !self.containers.is_empty() || is_empty || directives.any(changes)
     }
@@ -184,7 +193,9 @@ impl TestSpecification {
         let containers = containers.flat_map(|container| &container.environment);
         let directives = self.directives.iter();
         let directives = directives.flat_map(|directive| directive.change.elements());
-        named(containers.chain(directives))
+        let fixtures = self.fixtures.iter();
+        let fixtures = fixtures.flat_map(|fixture| &fixture.environment);
+        named(containers.chain(directives).chain(fixtures))
     }
 }
 
@@ -215,7 +226,9 @@ impl TestSpecification {
     pub fn asks_for_past(&self) -> bool {
         let directives = self.directives.iter();
         let filters = directives.filter_map(|one| one.filter.as_ref());
-        let mut filters = filters.chain(&self.default_filter);
+        let fixtures = self.fixtures.iter();
+        let fixtures = fixtures.filter_map(|one| one.filter.as_ref());
+        let mut filters = filters.chain(fixtures).chain(&self.default_filter);
         filters.any(TestPattern::asks_for_past)
     }
 }

@@ -125,10 +125,19 @@ impl SpecReader<'_> {
                 specification.directives.push(self.directive(node)?);
             }
         }
+        if let Some(field) = table.take("fixtures") {
+            specification.fixtures = self.fixtures(field.node)?;
+        }
         if let Some(field) = table.take("profiles") {
             specification.add_profiles(&self.profiles(field.node, profile)?);
         }
-        let known = ["containers", "directives", "test_groups", "profiles"];
+        let known = [
+            "containers",
+            "directives",
+            "fixtures",
+            "test_groups",
+            "profiles",
+        ];
         table.finish("the file", &known)?;
         Ok(specification)
     }
@@ -377,7 +386,7 @@ impl SpecReader<'_> {
         Ok(SpannedValue { span, value })
     }
 
-    fn filter(&self, node: DocumentNode) -> SpecResult<TestPattern> {
+    pub(super) fn filter(&self, node: DocumentNode) -> SpecResult<TestPattern> {
         let span = node.span.clone();
         let pattern = text(node, "a pattern")?;
         TestPattern::parse(&pattern, self.context.vocabulary).map_err(|error| {

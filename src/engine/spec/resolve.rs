@@ -20,6 +20,7 @@ use super::container::{
     ContainerBase, ContainerDefinition, InheritedFields, ScalarFields, SpecifiedMount,
 };
 use super::environment::EnvironmentElement;
+use super::fixture::FixtureDefinition;
 use super::policy::{PolicyFields, PolicySetting};
 use super::{DEFAULT_CONTAINER, TestSpecification};
 
@@ -40,6 +41,8 @@ pub struct ResolvedSpec {
     pub timeout: Option<Duration>,
     /// How the test runs.
     pub policy: Arc<PolicyFields>,
+    /// The fixtures that the test begins with, in the order of the file.
+    pub fixtures: Vec<Arc<FixtureDefinition>>,
     /// Whether the test is reported as ignored instead of run.
     pub ignored: bool,
     /// Whether the shared libraries of the test binary are added to the container.
@@ -146,7 +149,8 @@ pub struct SpecResolver {
     /// The configured timeout in seconds.
     timeout_s: Option<u32>,
     runner_layers: RunnerLayers,
-    known: HashMap<Vec<usize>, Arc<ResolvedSpec>>,
+    /// By the directives and the fixtures that apply.
+    known: HashMap<[Vec<usize>; 2], Arc<ResolvedSpec>>,
 }
 
 impl SpecResolver {
@@ -185,18 +189,24 @@ impl SpecResolver {
             .filter(|(_, directive)| directive.applies_to(subject))
             .map(|(index, _)| index)
             .collect();
-        let resolved = match self.known.get(&applied) {
+        let fixtures = self.specification.fixtures.iter().enumerate();
+        let fixtures: Vec<usize> = fixtures
+            .filter(|(_, fixture)| fixture.applies_to(subject))
+            .map(|(index, _)| index)
+            .collect();
+        let key = [applied.clone(), fixtures];
+        let resolved = match self.known.get(&key) {
             Some(resolved) => Arc::clone(resolved),
             None => {
-                let resolved = Arc::new(self.apply(&applied)?);
-                self.known.insert(applied.clone(), Arc::clone(&resolved));
+                let resolved = Arc::new(self.apply(&key)?);
+                self.known.insert(key, Arc::clone(&resolved));
                 resolved
             }
         };
         Ok(SpecResolution { applied, resolved })
     }
 
-    fn apply(&self, applied: &[usize]) -> Result<ResolvedSpec, SpecError> {
+    fn apply(&self, [applied, fixtures]: &[Vec<usize>; 2]) -> Result<ResolvedSpec, SpecError> {
         let mut container = match self.specification.describes_containers() {
             true => ContainerDefinition::default(),
             false => ContainerDefinition::by_default(),
@@ -224,7 +234,10 @@ impl SpecResolver {
         }
         let timeout = policy.timeout.as_ref().and_then(|setting| setting.value);
         let resolved = self.resolve_container(container, place, timeout)?;
+        let known = &self.specification.fixtures;
+        let fixtures = fixtures.iter().filter_map(|index| known.get(*index));
         Ok(ResolvedSpec {
+            fixtures: fixtures.cloned().collect(),
             policy: Arc::new(policy),
             ignored,
             include_shared_libraries: libraries.unwrap_or(resolved.include_shared_libraries),
@@ -253,6 +266,7 @@ impl SpecResolver {
             scalars: collapsed.scalars,
             timeout,
             policy: Arc::default(),
+            fixtures: Vec::new(),
             ignored: false,
             include_shared_libraries: !from_image,
         })

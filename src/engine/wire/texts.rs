@@ -28,7 +28,7 @@ enum TextClass {
 }
 
 /// All text fields, with their classes.
-const TEXTS: [(&str, TextClass); 25] = [
+const TEXTS: [(&str, TextClass); 26] = [
     ("Client.name", TextClass::Name),
     ("Cluster.release", TextClass::People),
     ("Container.hostname", TextClass::Kernel),
@@ -46,6 +46,7 @@ const TEXTS: [(&str, TextClass); 25] = [
     ("Register.architecture", TextClass::Value),
     ("Register.name", TextClass::Name),
     ("Requeued.reason", TextClass::People),
+    ("Service.name", TextClass::People),
     ("Template.architecture", TextClass::Value),
     ("ToolboxAnswer.lacks", TextClass::People),
     ("Versions.release", TextClass::People),

@@ -19,8 +19,8 @@ use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::StackDumpMethod;
 use maelstrom_model::job::{
     BindAccess, ContainerSpec, ExitStatus, JobOutcome, JobResult, MountKind, NetworkMode,
-    OutputPipes, PrivilegeLevel, ProcessSpec, RootAccess, RootKind, SkeletonEntry, SkeletonKind,
-    WhenForbidden,
+    OutputPipes, PrivilegeLevel, ProcessSpec, RootAccess, RootKind, ServiceSpec, SkeletonEntry,
+    SkeletonKind, WhenForbidden,
 };
 use maelstrom_model::policy::JobNeeds;
 
@@ -57,6 +57,7 @@ pub fn container(
         user,
         group,
         privileges,
+        services,
     } = spec;
     let network = match network {
         NetworkMode::Disabled => v1::Network::Disabled,
@@ -97,7 +98,23 @@ pub fn container(
             PrivilegeLevel::Full => v1::Privileges::Full,
         }
         .into(),
+        services: services.iter().map(service).collect(),
     })
+}
+
+fn service(spec: &ServiceSpec) -> v1::Service {
+    let ServiceSpec {
+        name,
+        process: program,
+        readiness,
+        ready_timeout,
+    } = spec;
+    v1::Service {
+        name: name.clone(),
+        process: Some(process(program)),
+        readiness: readiness.as_ref().map(process),
+        ready_timeout: Some(duration(*ready_timeout)),
+    }
 }
 
 fn skeleton_entry(entry: &SkeletonEntry) -> v1::SkeletonEntry {

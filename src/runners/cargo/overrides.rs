@@ -8,8 +8,8 @@ use crate::sandbox::environment::explain_forwarding;
 use crate::sandbox::project_spec::{
     DefaultContainer, ExplainedPart, ProjectSpec, RunOrIgnore, explain_built_in,
 };
-use maelstrom_model::event::EventKind;
 use maelstrom_model::framework::FrameworkHost;
+use maelstrom_model::job::KnownResult;
 use maelstrom_spec::filterset::FiltersetSubject;
 use maelstrom_spec::policy::PolicyFields;
 
@@ -28,6 +28,8 @@ pub(super) struct CargoOverride {
     pub attention: RunOrIgnore,
     /// How the test runs.
     pub policy: Arc<PolicyFields>,
+    /// The result of the test, if a fixture that it needs could not be made.
+    pub unavailable: Option<Arc<KnownResult>>,
 }
 
 /// Returns the names of the tests in a listing that are selected to run.
@@ -77,13 +79,13 @@ pub(super) async fn override_jobs<H: FrameworkHost>(
     let subjects = names
         .iter()
         .map(|name| project.wanted.subject(package, &binary.target, name));
-    let tell = |notice| host.emit(EventKind::Notice(notice));
-    let given = specified.give_all(subjects, standard, &tell).await?;
+    let given = specified.give_all(subjects, standard, host).await?;
     let own = names.iter().zip(given).map(|(name, given)| {
         let own = CargoOverride {
             jobs: jobs.with(&given),
             attention: given.attention,
             policy: given.policy,
+            unavailable: given.unavailable,
         };
         ((*name).to_owned(), own)
     });

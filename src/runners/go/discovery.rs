@@ -449,7 +449,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                     }),
                     job,
                     policy: Default::default(),
-                    known: None,
+                    known: given.and_then(|given| given.unavailable.as_deref().cloned()),
                 };
                 let said = given.map(|given| &*given.policy);
                 self.project.policies.apply(&mut case, said);

@@ -9,7 +9,6 @@ use crate::sandbox::environment::explain_forwarding;
 use crate::sandbox::project_spec::{
     DefaultContainer, ExplainedPart, ProjectSpec, TestContainer, explain_built_in,
 };
-use maelstrom_model::event::EventKind;
 use maelstrom_model::framework::FrameworkHost;
 
 use super::error::GoError;
@@ -39,8 +38,7 @@ pub(super) async fn given<H: FrameworkHost>(
     let wanted = |name: &String| is_wanted(project, package, name);
     let names: Vec<String> = names.into_iter().filter(wanted).collect();
     let subjects = names.iter().map(|name| package.subject(name, project.past));
-    let tell = |notice| host.emit(EventKind::Notice(notice));
-    let given = specified.give_all(subjects, standard, &tell).await?;
+    let given = specified.give_all(subjects, standard, host).await?;
     Ok(names.into_iter().zip(given).collect())
 }
 

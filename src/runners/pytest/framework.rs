@@ -146,11 +146,8 @@ impl PytestFramework {
         let Some(specified) = specified else {
             return Ok(Vec::new());
         };
-        let tell = |notice| host.emit(EventKind::Notice(notice));
         let subjects = tests.iter().map(overrides::subject);
-        let given = specified
-            .give_all(subjects, &shop.standard(), &tell)
-            .await?;
+        let given = specified.give_all(subjects, &shop.standard(), host).await?;
         let outfitter = PythonProvisioner {
             specified,
             isolation: self.settings.common.isolation(),

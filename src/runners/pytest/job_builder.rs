@@ -323,7 +323,7 @@ impl PytestJobBuilder<'_> {
                 ignored: by_mark.or(by_file),
                 job,
                 policy: Default::default(),
-                known: None,
+                known: own.and_then(|own| own.given.unavailable.as_deref().cloned()),
             };
             self.policies
                 .apply(&mut case, own.map(|own| &*own.given.policy));
@@ -351,7 +351,7 @@ impl ForkServers {
         standard: &Arc<ProcessSpec>,
         directory: &Arc<Path>,
     ) -> Option<Arc<ProcessSpec>> {
-        if own.python != PythonSource::Here || own.given.working_directory != *directory {
+        if !own.can_be_forked(directory) {
             return None;
         }
         let environment = &own.given.environment;

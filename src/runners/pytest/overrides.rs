@@ -45,6 +45,16 @@ pub struct PytestOverride {
     pub python: PythonSource,
 }
 
+impl PytestOverride {
+    /// Returns whether the test can be a fork of a process that has collected in `directory`.
+    pub(super) fn can_be_forked(&self, directory: &Arc<Path>) -> bool {
+        // Services start anew for each test, so their container has no fork server.
+        self.python == PythonSource::Here
+            && self.given.working_directory == *directory
+            && self.given.container.services.is_empty()
+    }
+}
+
 /// The Python that runs a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PythonSource {

@@ -309,6 +309,7 @@ fn container(trees: Vec<PathBuf>, place: &Path) -> ContainerSpec {
         user: 0,
         group: 0,
         privileges: PrivilegeLevel::Ordinary,
+        services: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! A language's runner supplies the project's directories and the toolchain that built its tests.
 //! Everything else is the same for all languages and lives here.
 //!
+//! - [`fixture`]: commands that run once, before tests that need what they make.
 //! - [`invocation`]: the program's working directory and environment.
 //! - [`environment`]: the caller's environment, filtered for tests.
 //! - [`caches`]: the options for the caches of layers and images.
@@ -22,6 +23,7 @@ pub mod cluster;
 pub mod container;
 pub mod devices;
 pub mod environment;
+pub mod fixture;
 pub mod hints;
 pub mod invocation;
 pub mod keep_alive;

@@ -82,6 +82,7 @@ impl Framework for ManyTests {
             user: 1000,
             group: 1000,
             privileges: PrivilegeLevel::Ordinary,
+            services: Vec::new(),
         });
         let variable = |n: u32| (format!("VARIABLE_{n}").into(), "x".repeat(60).into());
         let environment: Arc<BTreeMap<OsString, OsString>> =

@@ -436,6 +436,7 @@ fn a_job_runs_in_an_image() {
             user: 0,
             group: 0,
             privileges: PrivilegeLevel::Ordinary,
+            services: Vec::new(),
         };
         let process = ProcessSpec {
             program: std::ffi::OsStr::new("/bin/sh").into(),

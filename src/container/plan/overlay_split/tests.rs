@@ -46,6 +46,7 @@ impl Host {
             user: 1000,
             group: 1000,
             privileges: PrivilegeLevel::Ordinary,
+            services: Vec::new(),
         };
         let list = |directory: &Path| {
             let entries = self.entries.iter();

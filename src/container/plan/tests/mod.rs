@@ -24,6 +24,7 @@ fn spec(root: RootKind, mounts: Vec<(&str, MountKind)>) -> ContainerSpec {
         user: 1000,
         group: 1000,
         privileges: PrivilegeLevel::Ordinary,
+        services: Vec::new(),
     }
 }
 

@@ -187,6 +187,7 @@ mod tests {
                 user: 0,
                 group: 0,
                 privileges: PrivilegeLevel::Ordinary,
+                services: Vec::new(),
             }),
             process: Arc::new(ProcessSpec {
                 program: Arc::from(Path::new("/bin/true").as_os_str()),

@@ -66,6 +66,7 @@ impl RunStateMachine {
                         exit: None,
                         reason: Some(reason),
                     },
+                    KnownVerdict::Error { message } => TestOutcome::Error { message },
                 };
                 self.end_unrun(now_us, id, outcome, location);
             }

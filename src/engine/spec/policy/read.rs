@@ -102,7 +102,7 @@ fn unless_zero(time: Duration) -> Option<Duration> {
 }
 
 /// Reads a number of seconds, or a text such as `1m 30s`.
-fn time(node: &DocumentNode) -> SpecResult<Duration> {
+pub(crate) fn time(node: &DocumentNode) -> SpecResult<Duration> {
     match &node.value {
         DocumentValue::Integer(_) => Ok(Duration::from_secs(natural(node)?.into())),
         DocumentValue::Text(text) => parse_units(text).map_err(|reason| {

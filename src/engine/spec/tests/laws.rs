@@ -245,6 +245,7 @@ fn anything() -> impl Strategy<Value = ResolvedSpec> {
                     scalars,
                     timeout: policy.timeout.as_ref().and_then(|setting| setting.value),
                     policy: Arc::new(policy),
+                    fixtures: Vec::new(),
                     ignored: flags.0,
                     include_shared_libraries: flags.1,
                 })

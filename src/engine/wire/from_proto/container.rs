@@ -11,11 +11,13 @@ use super::super::limits::{
     HOSTNAME_BYTES_MAX, LAYERS_MAX, MOUNTS_MAX, PATH_BYTES_MAX, SKELETON_ENTRIES_MAX,
 };
 use super::super::v1;
-use super::{absolute, digest, string, unknown};
+use super::process::process;
+use super::{absolute, digest, duration, string, text, unknown};
 use maelstrom_container::digest::Digest;
+use maelstrom_container::plan::SERVICES_MAX;
 use maelstrom_model::job::{
     BindAccess, ContainerSpec, DeviceKind, Mount, MountKind, NetworkMode, PrivilegeLevel,
-    RootAccess, RootKind, SkeletonEntry, SkeletonKind, WhenForbidden,
+    RootAccess, RootKind, ServiceSpec, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
 
 /// All permission bits of a mode.
@@ -72,7 +74,24 @@ pub fn container<E: From<WireError>>(
         user: id("user id", message.user)?,
         group: id("group id", message.group)?,
         privileges: privileges(message.privileges)?,
+        services: services(&message.services)?,
     })
+}
+
+fn services(messages: &[v1::Service]) -> Result<Vec<ServiceSpec>, WireError> {
+    at_most("services", messages.len(), SERVICES_MAX)?;
+    let service = |message: &v1::Service| {
+        let program = message.process.as_ref();
+        let program = program.ok_or(missing("program of a service"))?;
+        let ready_timeout = message.ready_timeout.as_ref();
+        Ok(ServiceSpec {
+            name: text(&message.name).to_string(),
+            process: process(program)?,
+            readiness: message.readiness.as_ref().map(process).transpose()?,
+            ready_timeout: duration(ready_timeout.ok_or(missing("time limit of a service"))?)?,
+        })
+    };
+    messages.iter().map(service).collect()
 }
 
 /// Returns the sources of a container, including duplicates.

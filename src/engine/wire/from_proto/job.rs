@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use super::super::error::{WireError, at_most};
 use super::super::limits::{
-    ARCHITECTURE_BYTES_MAX, ARGUMENTS_MAX, LEAKED_NAME_BYTES_MAX, PATH_BYTES_MAX, STRING_BYTES_MAX,
-    STRINGS_BYTES_MAX, TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX, TOOLBOX_PATHS_MAX,
-    VARIABLES_MAX,
+    ARCHITECTURE_BYTES_MAX, LEAKED_NAME_BYTES_MAX, TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX,
+    TOOLBOX_PATHS_MAX,
 };
 use super::super::{limits, v1};
 use super::container::{ContentSource, sources};
-use super::{absolute, optional_duration, output_pipes, string, unknown};
+use super::process::{arguments, environment, process, program};
+use super::{absolute, optional_duration, output_pipes, unknown};
 use maelstrom_container::message::{DiscardedFiles, LEAKED_NAMES_MAX};
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::ids::WorkerId;
@@ -207,35 +207,6 @@ pub fn needs(message: &v1::Job) -> Result<JobNeeds, WireError> {
     })
 }
 
-fn process(message: &v1::Process) -> Result<ProcessSpec, WireError> {
-    Ok(ProcessSpec {
-        program: program(&message.program)?,
-        arguments: arguments(&message.arguments)?,
-        environment: Arc::new(environment(BTreeMap::new(), &message.environment)?),
-        working_directory: absolute("working directory", &message.working_directory)?.into(),
-    })
-}
-
-fn program(bytes: &[u8]) -> Result<Arc<std::ffi::OsStr>, WireError> {
-    if bytes.is_empty() {
-        return Err(WireError::Missing { what: "program" });
-    }
-    Ok(string("program", bytes, PATH_BYTES_MAX)?.into())
-}
-
-fn arguments(messages: &[impl AsRef<[u8]>]) -> Result<Vec<OsString>, WireError> {
-    at_most("arguments", messages.len(), ARGUMENTS_MAX)?;
-    // The total is checked before anything is copied, so that a message cannot cost more memory
-    // than the limit.
-    let lengths = messages.iter().map(|one| one.as_ref().len());
-    at_most("bytes of arguments", lengths.sum(), STRINGS_BYTES_MAX)?;
-    let arguments = messages.iter();
-    arguments
-        .map(|bytes| string("argument", bytes.as_ref(), STRING_BYTES_MAX))
-        .collect()
-}
-
-/// Adds variables to those of a base environment, and overrides existing ones.
 fn stack_dump(message: Option<&v1::StackDump>) -> Result<StackDumpMethod, WireError> {
     use v1::stack_dump::Method;
     match message.and_then(|message| message.method.as_ref()) {
@@ -245,30 +216,6 @@ fn stack_dump(message: Option<&v1::StackDump>) -> Result<StackDumpMethod, WireEr
         Some(Method::Signal(number @ 1..=31)) => Ok(StackDumpMethod::Signal(*number)),
         Some(Method::Signal(number)) => Err(unknown("signal", *number)),
     }
-}
-
-fn environment(
-    mut variables: BTreeMap<OsString, OsString>,
-    messages: &[v1::EnvironmentVariable],
-) -> Result<BTreeMap<OsString, OsString>, WireError> {
-    at_most("variables", messages.len(), VARIABLES_MAX)?;
-    let lengths = messages.iter().map(|one| one.name.len() + one.value.len());
-    at_most("bytes of variables", lengths.sum(), STRINGS_BYTES_MAX)?;
-    // A job may override a variable of its template, but may not set one twice.
-    let mut seen = std::collections::BTreeSet::new();
-    for message in messages {
-        let name = string("variable", &message.name, STRING_BYTES_MAX)?;
-        if name.is_empty() || message.name.contains(&b'=') {
-            let expected = "a name without `=`";
-            return Err(WireError::invalid("variable", &message.name, expected));
-        }
-        if !seen.insert(&message.name) {
-            return Err(WireError::twice("variable", &message.name));
-        }
-        let value = string("value of a variable", &message.value, STRING_BYTES_MAX)?;
-        variables.insert(name, value);
-    }
-    Ok(variables)
 }
 
 /// Converts the names of a job's discarded files. A name that is not a container path, or exceeds a

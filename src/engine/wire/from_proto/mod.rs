@@ -6,10 +6,12 @@
 //!
 //! - [`container`]: containers, whose sources the caller maps to local paths.
 //! - [`job`]: templates, jobs and job results.
+//! - [`process`]: programs and their environments.
 //! - This file: the scalar types that both use.
 
 pub mod container;
 pub mod job;
+mod process;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

@@ -1,6 +1,7 @@
 //! Validation rules, each tested on a valid message that breaks only this rule.
 
 use proptest::prelude::*;
+use bytes::Bytes;
 use prost::Message;
 
 use super::super::error::WireError;
@@ -8,6 +9,7 @@ use super::super::limits::{LAYERS_MAX, MOUNTS_MAX, VARIABLES_MAX};
 use super::super::{to_proto, v1};
 use super::container::ExecutePermission;
 use super::*;
+use maelstrom_container::plan::SERVICES_MAX;
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::{ExitStatus, JobOutcome, MountKind, NetworkMode, RootAccess, RootKind};
 use maelstrom_model::policy::JobNeeds;
@@ -46,6 +48,15 @@ fn variable(name: &'static str, value: &'static str) -> v1::EnvironmentVariable 
     }
 }
 
+fn sound_process() -> v1::Process {
+    v1::Process {
+        program: b"serve".as_slice().into(),
+        arguments: vec![b"-q".as_slice().into()],
+        environment: vec![variable("PATH", "/usr/bin")],
+        working_directory: b"/".as_slice().into(),
+    }
+}
+
 fn sound() -> v1::Template {
     let file = v1::File {
         digest: Some(content("a file")),
@@ -74,6 +85,15 @@ fn sound() -> v1::Template {
             user: 0,
             group: 0,
             privileges: v1::Privileges::Ordinary.into(),
+            services: vec![v1::Service {
+                name: "db".to_owned(),
+                process: Some(sound_process()),
+                readiness: Some(sound_process()),
+                ready_timeout: Some(prost_types::Duration {
+                    seconds: 5,
+                    nanos: 0,
+                }),
+            }],
         }),
         environment: vec![variable("PATH", "/usr/bin"), variable("A", "template")],
         working_directory: b"//src/".as_slice().into(),
@@ -255,6 +275,16 @@ fn what_breaks_a_rule_of_containers_is_refused_by_name() {
         refused(|_, container| container.privileges = -1),
         refused(|_, container| container.hostname = "x".repeat(65)),
         refused(|_, container| container.user = u32::MAX),
+        refused(|_, container| container.services[0].process = None),
+        refused(|_, container| container.services[0].ready_timeout = None),
+        refused(|_, container| {
+            let readiness = container.services[0].readiness.as_mut();
+            readiness.unwrap().program = Bytes::new();
+        }),
+        refused(|_, container| {
+            let service = container.services[0].clone();
+            container.services = vec![service; SERVICES_MAX + 1];
+        }),
     ];
     insta::assert_snapshot!(said.join("\n"));
 }

@@ -19,7 +19,9 @@ use crate::v1::{self, source};
 use maelstrom_container::secrets::{DirectoryUse, HostSecrets};
 use maelstrom_container::store::DigestCache;
 use maelstrom_model::forwarding::EnvironmentForwarding;
-use maelstrom_model::job::{ContainerSpec, InputPath, JobInputs, ProcessSpec, RootKind};
+use maelstrom_model::job::{
+    ContainerSpec, InputPath, JobInputs, ProcessSpec, RootKind, ServiceSpec,
+};
 
 /// Where templates are prepared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,21 +148,35 @@ impl TemplatePreparer {
             };
             Ok(v1::Source { kind: Some(kind) })
         };
-        let container = to_proto::container(&common.container, &mut source)?;
+        let forwarded = |environment: &BTreeMap<OsString, OsString>| {
+            self.forwarding.sent(environment, &inputs.named)
+        };
+        let sent = |process: &ProcessSpec| ProcessSpec {
+            environment: Arc::new(forwarded(&process.environment)),
+            ..process.clone()
+        };
+        let services = common.container.services.iter();
+        let services = services.map(|service| ServiceSpec {
+            process: sent(&service.process),
+            readiness: service.readiness.as_ref().map(sent),
+            ..service.clone()
+        });
+        let container = ContainerSpec {
+            services: services.collect(),
+            ..ContainerSpec::clone(&common.container)
+        };
+        let container = to_proto::container(&container, &mut source)?;
         if let Some(failure) = failure {
             return Err(failure.into());
         }
-        let forwarded = |environment| self.forwarding.sent(environment, &inputs.named);
         let template = v1::Template {
             container: Some(container),
             environment: to_proto::variables(&forwarded(&common.environment)),
             working_directory: to_proto::path(&common.working_directory),
-            resident: common.resident.as_deref().map(|resident| {
-                to_proto::process(&ProcessSpec {
-                    environment: Arc::new(forwarded(&resident.environment)),
-                    ..resident.clone()
-                })
-            }),
+            resident: common
+                .resident
+                .as_deref()
+                .map(|resident| to_proto::process(&sent(resident))),
             architecture: std::env::consts::ARCH.to_owned(),
             toolbox: tools
                 .into_iter()
@@ -198,15 +214,16 @@ impl TemplatePreparer {
     }
 }
 
-/// Returns whether exactly this path is declared as an input.
+/// Returns whether exactly this path is declared as an input, or is part of a layer.
 fn is_named(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> bool {
     let mut carried = inputs.carried.iter();
-    layers.iter().any(|layer| layer == path) || carried.any(|carried| carried.source == path)
+    layers.iter().any(|layer| path.starts_with(layer))
+        || carried.any(|carried| carried.source == path)
 }
 
 /// Returns how a path is packed, if it is an input.
 fn carried(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> Option<InputPath> {
-    if layers.iter().any(|layer| layer == path) {
+    if layers.iter().any(|layer| path.starts_with(layer)) {
         return Some(InputPath {
             source: path.to_owned(),
             ..InputPath::default()

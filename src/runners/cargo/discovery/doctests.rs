@@ -237,6 +237,8 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
                 (None, None, Some(known))
             }
         };
+        let unavailable = own.and_then(|own| own.unavailable.as_deref());
+        let known = known.or_else(|| unavailable.cloned());
         let ignored = ignored.or((!unignored).then_some(IgnoredTest { reason: None }));
         let mut case = naming.doctest(name, jobs.doctest(number), ignored, known);
         project.policies.apply(&mut case, Some(&said));

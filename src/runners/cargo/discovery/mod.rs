@@ -452,6 +452,8 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
         });
         for test in &mut cases.tests {
             let own = own(&test.key.name);
+            let unavailable = own.and_then(|own| own.unavailable.as_deref());
+            test.known = unavailable.cloned();
             let name = test.key.name.as_str();
             let said = overrides::said(&self.project, (&package, &binary.target, name), own);
             self.project.policies.apply(test, Some(&said));

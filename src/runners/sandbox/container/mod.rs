@@ -123,6 +123,7 @@ pub fn container(
         user: host.user,
         group: host.group,
         privileges: PrivilegeLevel::Ordinary,
+        services: Vec::new(),
     })
 }
 

@@ -67,6 +67,7 @@ impl ProjectSpec {
                 true => RunOrIgnore::Ignore,
                 false => RunOrIgnore::Run,
             },
+            unavailable: None,
         };
         match (self.isolation, given.attention) {
             (IsolationMode::Container, RunOrIgnore::Run) => {}
@@ -239,6 +240,7 @@ impl ProjectSpec {
                 .scalars
                 .privileges
                 .unwrap_or(PrivilegeLevel::Ordinary),
+            services: Vec::new(),
         };
         match container.privileges {
             PrivilegeLevel::Ordinary => {}

@@ -81,6 +81,10 @@ pub enum ProjectSpecError {
         path: PathBuf,
         source: io::Error,
     },
+    /// The directory of a fixture's files cannot be made or read.
+    #[error("cannot keep the files of a fixture in `{}`", path.display())]
+    #[diagnostic(help("check its permissions"))]
+    FixtureDirectory { path: PathBuf, source: io::Error },
     /// `toolbox = true` for a container that is not based on the default one.
     #[error(
         "{place}: `toolbox = true` has a meaning only for containers that begin with `default`"
@@ -99,6 +103,7 @@ impl ProgramError for ProjectSpecError {
     fn exit_code(&self) -> u8 {
         match self {
             ProjectSpecError::Material { source, .. } => source.exit_code(),
+            ProjectSpecError::FixtureDirectory { .. } => exit_code::INFRASTRUCTURE,
             ProjectSpecError::Read { .. }
             | ProjectSpecError::Document(_)
             | ProjectSpecError::Resolve(_)

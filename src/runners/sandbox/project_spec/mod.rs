@@ -15,6 +15,7 @@
 
 mod compose;
 mod error;
+mod fixtures;
 mod local_network;
 mod mount_points;
 mod options;
@@ -30,12 +31,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use crate::options::policy::ChosenProfile;
+use crate::sandbox::fixture::{ContainerHost, FixtureOutcome, FixtureSetting};
 use crate::sandbox::invocation::ProcessEnvironment;
 use crate::sandbox::notices;
 use maelstrom_engine::layer_cache::{ImageProgressCallback, LayerCache, LayerCacheOptions};
 use maelstrom_model::event::{IsolationMode, NoticeSeverity, UserNotice};
-use maelstrom_model::job::{ContainerSpec, PrivilegeLevel};
+use maelstrom_model::job::{ContainerSpec, KnownResult, PrivilegeLevel};
 use maelstrom_spec::config::ByteSize;
 use maelstrom_spec::document::TextDocument;
 use maelstrom_spec::filter::{FilterSubject, PatternVocabulary, TruthValue};
@@ -88,8 +92,14 @@ pub struct ProjectSpec {
     file: &'static str,
     resolver: RefCell<SpecResolver>,
     materials: Arc<LayerCache>,
+    /// The project's directory.
+    project: PathBuf,
+    /// The runner's own directory.
+    own: PathBuf,
     isolation: IsolationMode,
     client: ProcessEnvironment,
+    /// The fixtures that have been made, or are being made.
+    fixtures: RefCell<HashMap<FixtureSetting, Arc<OnceCell<FixtureOutcome>>>>,
     toolbox: Cell<ToolboxUse>,
     /// The highest privilege level that any test has been given so far.
     privileges: Cell<PrivilegeLevel>,
@@ -140,6 +150,8 @@ pub struct TestContainer {
     pub policy: Arc<PolicyFields>,
     /// Whether the test runs or is reported as ignored.
     pub attention: RunOrIgnore,
+    /// The result of the test, if a fixture that it needs could not be made.
+    pub unavailable: Option<Arc<KnownResult>>,
 }
 
 /// Whether a test runs or is reported as ignored.
@@ -179,9 +191,12 @@ impl ProjectSpec {
         Ok(Some(ProjectSpec {
             file: recipe.file.name,
             resolver: RefCell::new(resolver),
+            project: sources.project.clone(),
+            own: own_directory(&sources),
             materials: Arc::new(LayerCache::new(sources)),
             isolation: recipe.isolation,
             client: recipe.client.clone(),
+            fixtures: RefCell::default(),
             toolbox: Cell::new(ToolboxUse::Unused),
             privileges: Cell::new(PrivilegeLevel::Ordinary),
         }))
@@ -197,9 +212,12 @@ impl ProjectSpec {
                 None,
                 RunnerLayers::None,
             )),
+            project: sources.project.clone(),
+            own: own_directory(&sources),
             materials: Arc::new(LayerCache::new(sources)),
             isolation: IsolationMode::Container,
             client: client.clone(),
+            fixtures: RefCell::default(),
             toolbox: Cell::new(ToolboxUse::Unused),
             privileges: Cell::new(PrivilegeLevel::Ordinary),
         }
@@ -291,18 +309,19 @@ impl ProjectSpec {
         ))
     }
 
-    /// Returns the container of each test, in order. Tests with the same specification share one.
-    /// Calls `tell` with a notice for each image that has to be fetched.
+    /// Returns the container of each test, in order, with its fixtures. Tests with the same
+    /// specification share one. Tells `host` of each image that has to be fetched and of each
+    /// fixture.
     pub async fn give_all<S: FilterSubject>(
         &self,
         tests: impl Iterator<Item = S>,
         standard: &DefaultContainer,
-        tell: &dyn Fn(UserNotice),
+        host: &dyn ContainerHost,
     ) -> Result<Vec<TestContainer>, ProjectSpecError> {
-        // Images are fetched on several threads, which cannot call `tell` themselves.
+        // Images are fetched on several threads, which cannot call `host` themselves.
         let news = Arc::new(Mutex::new(Vec::new()));
         let watcher = |uri: &str| watcher(uri, &news);
-        let given = self.make_all(tests, standard, &watcher);
+        let given = self.make_all(tests, standard, &watcher, host);
         let mut given = std::pin::pin!(given);
         let mut look = tokio::time::interval(LOOK);
         loop {
@@ -311,7 +330,7 @@ impl ProjectSpec {
                 given = &mut given => return given,
                 _ = look.tick() => {
                     let mut news = news.lock().unwrap_or_else(PoisonError::into_inner);
-                    news.drain(..).for_each(tell);
+                    news.drain(..).for_each(|notice| host.tell(notice));
                 }
             }
         }
@@ -322,6 +341,7 @@ impl ProjectSpec {
         tests: impl Iterator<Item = S>,
         standard: &DefaultContainer,
         watcher: &dyn Fn(&str) -> ImageProgressCallback,
+        host: &dyn ContainerHost,
     ) -> Result<Vec<TestContainer>, ProjectSpecError> {
         // By address: equal specifications share one `Arc`, which the resolver keeps alive.
         let mut made: HashMap<*const ResolvedSpec, TestContainer> = HashMap::new();
@@ -333,6 +353,8 @@ impl ProjectSpec {
                 Some(one) => one.clone(),
                 None => {
                     let one = self.give(&resolution, standard, watcher).await?;
+                    let one = self.with_fixtures(one, &resolution, standard, watcher, host);
+                    let one = one.await?;
                     made.insert(key, one.clone());
                     one
                 }
@@ -350,6 +372,12 @@ impl ProjectSpec {
         let last = last.and_then(|index| resolver.specification().directives.get(*index));
         last.map_or_else(|| self.file.to_owned(), |last| last.place.clone())
     }
+}
+
+/// Returns the runner's own directory, which contains the cache of layers.
+fn own_directory(sources: &LayerCacheOptions) -> PathBuf {
+    let above = sources.cache.ancestors().nth(2);
+    above.unwrap_or(&sources.cache).to_owned()
 }
 
 /// Returns a callback that adds a notice to `news` when the download of an image starts, once per

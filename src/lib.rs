@@ -47,6 +47,9 @@ fn run(choose: impl FnOnce(&OsStr) -> Option<ProgramMain>) -> ExitCode {
     if let Some(code) = maelstrom_container::spawner::run_if_helper() {
         return ExitCode::from(maelstrom_model::exit_code::of_helper(code));
     }
+    if maelstrom_stacks::run_if_helper() {
+        return ExitCode::SUCCESS;
+    }
     let words: Vec<OsString> = std::env::args_os().collect();
     let called = words.first().map(OsString::as_os_str).unwrap_or_default();
     let code = match choose(called) {

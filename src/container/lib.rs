@@ -10,6 +10,7 @@
 //! - [`spec`]: describes a container, as data.
 //! - [`plan`], [`step`]: the steps that create a container, still as data. [`limits`]: its share of
 //!   the machine's resources.
+//! - [`devices`]: the devices of this machine that a container has by name.
 //! - [`mountinfo`]: the mounts of this machine. [`kernel`]: the version of its kernel.
 //! - [`preflight`]: checks whether this machine allows containers, and how to allow them.
 //!   [`exhausted`]: the resources that it can run out of.
@@ -21,6 +22,7 @@
 //! - [`secrets`]: files that containers hide. [`private`]: files that only their owner can access.
 
 pub mod child;
+pub mod devices;
 pub mod digest;
 pub mod exhausted;
 pub mod filter;

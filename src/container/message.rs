@@ -119,6 +119,8 @@ pub enum ContainerReply {
         service: ServiceReport,
     },
     /// The threads of the job that is running, one per line.
+    /// The threads of the job that is running, one per line. Sent with a descriptor of each process
+    /// (`pidfd_open(2)`), up to [`socket::DESCRIPTORS_MAX`].
     Threads(String),
     /// The job has ended, and none of its processes is left.
     Ended {

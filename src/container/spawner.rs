@@ -110,6 +110,11 @@ impl Spawner {
         })
     }
 
+    /// Returns the executable of the helpers.
+    pub fn executable(&self) -> &Path {
+        &self.executable
+    }
+
     /// Starts a container init, and returns the socket to it. Its first message says whether the
     /// container could be created; closing the socket ends it.
     pub fn start_container(&self, plan: &ContainerPlan) -> Result<OwnedFd, SpawnerError> {

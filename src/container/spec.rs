@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::devices::DevicePattern;
+
 /// The complete specification of a container. Jobs with equal specifications may run one after
 /// another in one container, if the audit finds it unchanged after each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,6 +48,8 @@ pub struct ServiceSpec {
     pub readiness: Option<ProcessSpec>,
     /// The maximum time until it is ready.
     pub ready_timeout: Duration,
+    /// The devices of the host that jobs have besides those in [`Self::mounts`].
+    pub devices: Vec<DevicePattern>,
 }
 
 /// The root file system of a container.

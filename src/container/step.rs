@@ -25,6 +25,8 @@ pub enum ContainerStep {
     EnterLayers {
         /// The trees on the host, lowest first.
         trees: Vec<CString>,
+        /// Empty files that it has below the trees, relative to the root: mount points.
+        points: Vec<CString>,
         writes: RootWrites,
     },
     /// Make the mount at `/` read-only, but not the mounts below it.
@@ -232,7 +234,11 @@ impl fmt::Display for ContainerStep {
                 out.write_str("take the mounts out of the host's propagation")
             }
             ContainerStep::EnterEmptyRoot => out.write_str("mount an empty root"),
-            ContainerStep::EnterLayers { trees, writes } => {
+            ContainerStep::EnterLayers {
+                trees,
+                points,
+                writes,
+            } => {
                 let kind = match writes {
                     RootWrites::Refused => "read-only",
                     RootWrites::Tmpfs => "writable",
@@ -240,7 +246,10 @@ impl fmt::Display for ContainerStep {
                 write!(out, "mount a {kind} root of {} layers:", trees.len())?;
                 trees
                     .iter()
-                    .try_for_each(|tree| write!(out, " {}", shown(tree)))
+                    .try_for_each(|tree| write!(out, " {}", shown(tree)))?;
+                points
+                    .iter()
+                    .try_for_each(|point| write!(out, ", with /{}", shown(point)))
             }
             ContainerStep::SealRoot => out.write_str("make the root read-only"),
             ContainerStep::LeaveHost => out.write_str("detach the host's root"),

@@ -218,6 +218,6 @@ mod tests {
         let path = files.save(&job_of("x", &[])).unwrap();
         fs::write(&path, encode(&other).unwrap()).unwrap();
         let told = load(&path).unwrap_err().to_string();
-        assert!(told.ends_with("is a job of version 2, not 1"), "{told}");
+        assert!(told.ends_with("is a job of version 3, not 2"), "{told}");
     }
 }

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use crate::cluster::{Cluster, Running, credentials};
 use maelstrom_client::{
-    BrokerClient, ClientOptions, DeviceKind, JobEvent, JobOutcome, JobRequest, JobTemplate,
-    MountKind, PrivilegeLevel, SkeletonEntry, SkeletonKind,
+    BrokerClient, ClientOptions, DeviceKind, ExitStatus, JobEvent, JobOutcome, JobRequest,
+    JobTemplate, MountKind, PrivilegeLevel, SkeletonEntry, SkeletonKind,
 };
 use maelstrom_wire::reapi::v2;
 use maelstrom_wire::reapi::v2::action_cache_client::ActionCacheClient;
@@ -24,13 +24,16 @@ fn worker(cluster: &Cluster, options: &[&str]) -> Running {
 
 /// What becomes of a job that reads a file of its container.
 async fn outcome(cluster: &Cluster, template: JobTemplate) -> JobOutcome {
+    let request = JobRequest::new("/bin/cat").argument("/there/file");
+    outcome_of(cluster, template, request).await
+}
+
+/// What becomes of a job.
+async fn outcome_of(cluster: &Cluster, template: JobTemplate, request: JobRequest) -> JobOutcome {
     let options = ClientOptions::new(cluster.address.parse().unwrap());
     let mut client = BrokerClient::connect(&options).await.unwrap();
     let template = client.define(template);
-    client.submit(
-        &template,
-        JobRequest::new("/bin/cat").argument("/there/file"),
-    );
+    client.submit(&template, request);
     let end = loop {
         match client.next().await.unwrap() {
             JobEvent::Finished { result, .. } => break result.end,
@@ -221,4 +224,36 @@ fn the_manifests_hand_out_nothing() {
         }
     }
     assert_eq!(pods, 2);
+}
+
+#[tokio::test]
+async fn jobs_with_a_device_run_where_it_is_offered() {
+    let cluster = Cluster::start(&[]);
+    let read = || {
+        let template = programs().device("/dev/full".parse().unwrap());
+        let request = JobRequest::new("/usr/bin/head")
+            .argument("-c1")
+            .argument("/dev/full");
+        outcome_of(&cluster, template, request)
+    };
+    let _plain = worker(&cluster, &[]);
+    let told = error(read().await);
+    assert!(
+        told.contains("does not offer the device /dev/full"),
+        "{told}"
+    );
+    assert!(told.contains("`--offer-device`"), "{told}");
+    let _offering = worker(&cluster, &["--offer-device", "/dev/ful?"]);
+    // Until it has registered, no worker has the device.
+    while matches!(read().await, JobOutcome::Error(_)) {}
+    for _ in 0..10 {
+        assert_eq!(read().await, JobOutcome::Exited(ExitStatus::Code(0)));
+    }
+    // What is not offered is not there, whoever asks.
+    let template = programs().device("/dev/urandom".parse().unwrap());
+    let told = error(outcome(&cluster, template).await);
+    assert!(
+        told.contains("does not offer the device /dev/urandom"),
+        "{told}"
+    );
 }

@@ -24,7 +24,7 @@ pub(crate) const PREPARED: Duration = Duration::from_secs(3);
 
 pub(crate) struct Bench {
     backend: LocalBackend,
-    container: Arc<ContainerSpec>,
+    pub(crate) container: Arc<ContainerSpec>,
     next: u64,
     pub(crate) output: HashMap<(JobId, OutputStream), Vec<u8>>,
 }

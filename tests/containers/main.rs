@@ -13,6 +13,7 @@ mod feed;
 mod support;
 
 mod container;
+mod devices;
 mod hermeticity;
 mod hermeticity_go;
 mod job_endings;

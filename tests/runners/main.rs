@@ -26,6 +26,7 @@ mod go_json;
 mod go_program;
 mod go_unruly;
 mod go_words;
+mod hanging;
 mod images;
 mod job_fields;
 mod job_insides;

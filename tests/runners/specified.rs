@@ -365,7 +365,10 @@ const MISTAKES: [(&str, &str); 27] = [
     ("an unknown table", "[[directive]]\n"),
     ("a misspelt field", "[[directives]]\nadded_layer = []\n"),
     ("the table's singular", "[container.x]\nuser = 1\n"),
-    ("a former field", "[[directives]]\ndevices = [\"null\"]\n"),
+    (
+        "a former field",
+        "[[directives]]\nadded_devices = [\"null\"]\n",
+    ),
     (
         "a field of the wrong type",
         "[[directives]]\nuser = \"me\"\n",

@@ -246,6 +246,7 @@ impl Surroundings {
                 group: 0,
                 privileges: PrivilegeLevel::Ordinary,
                 services: Vec::new(),
+                devices: Vec::new(),
             }),
             environment: Arc::default(),
             placement: PlacementConstraint::Anywhere(Arc::default()),

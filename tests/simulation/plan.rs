@@ -334,6 +334,7 @@ impl Task {
             exclusive: kind % 7 == 5,
             memory_bytes: None,
             avoided_worker: (kind % 5 == 4).then_some(WorkerId(1 + self.client)),
+            devices: Vec::new(),
         }
     }
 

@@ -103,6 +103,7 @@ pub fn spec(source: &Path) -> ContainerSpec {
         group: getegid().as_raw(),
         privileges: PrivilegeLevel::Ordinary,
         services: Vec::new(),
+        devices: Vec::new(),
     }
 }
 

@@ -4,16 +4,12 @@
 //! The plan determines the order of the steps; each step is a short sequence of system calls.
 
 use std::ffi::{CStr, CString};
-use std::fs::File;
-use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, stat};
+use nix::sys::stat::{Mode, fstat, stat};
 use nix::sys::statfs::{FsType, statfs};
 use nix::unistd::{AccessFlags, access, chdir, fchdir, pivot_root, sethostname, symlinkat};
 use serde::{Deserialize, Serialize};
@@ -25,6 +21,7 @@ use super::super::sys::mount::{
     MountRecursion, attach, clone_tree, make_read_only, open_by_name, open_in_root,
 };
 use super::super::sys::network::bring_loopback_up;
+use super::files::{is_directory, make_directory, make_mount_point, make_points, write_file};
 use super::level;
 
 /// A step failed.
@@ -117,8 +114,12 @@ impl StepExecutor {
                 let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
                 mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
             }
-            ContainerStep::EnterEmptyRoot => self.enter_root(Vec::new(), RootWrites::Tmpfs),
-            ContainerStep::EnterLayers { trees, writes } => {
+            ContainerStep::EnterEmptyRoot => self.enter_root(Vec::new(), &[], RootWrites::Tmpfs),
+            ContainerStep::EnterLayers {
+                trees,
+                points,
+                writes,
+            } => {
                 let host = open_directory(c"/")?;
                 let trees = trees
                     .iter()
@@ -127,7 +128,7 @@ impl StepExecutor {
                         clone_tree(tree.as_fd(), MountRecursion::One)
                     })
                     .collect::<Result<_, _>>()?;
-                self.enter_root(trees, *writes)
+                self.enter_root(trees, points, *writes)
             }
             ContainerStep::SealRoot => {
                 make_read_only(open_directory(c"/")?.as_fd(), MountRecursion::One)
@@ -224,8 +225,14 @@ impl StepExecutor {
         attach(new.as_fd(), target)
     }
 
-    /// Creates a new root from these detached trees, lowest first, or an empty one, and enters it.
-    fn enter_root(&mut self, trees: Vec<OwnedFd>, writes: RootWrites) -> nix::Result<()> {
+    /// Creates a new root from these detached trees, lowest first, with empty files below them at
+    /// these points, or an empty one, and enters it.
+    fn enter_root(
+        &mut self,
+        trees: Vec<OwnedFd>,
+        points: &[CString],
+        writes: RootWrites,
+    ) -> nix::Result<()> {
         let host = open_directory(c"/")?;
         let tmpfs = Some(c"tmpfs");
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | UNTOLD_READING;
@@ -236,7 +243,11 @@ impl StepExecutor {
         for directory in [c"root", c"trees", c"upper", c"work"] {
             make_directory(directory, 0o755)?;
         }
-        let mut names = Vec::with_capacity(trees.len());
+        let mut names = Vec::with_capacity(trees.len() + 1);
+        if !points.is_empty() {
+            make_points(c"points", points)?;
+            names.push(c"points".to_owned());
+        }
         for (index, tree) in trees.iter().enumerate() {
             let name = CString::new(format!("trees/{index}")).map_err(|_| Errno::EINVAL)?;
             make_directory(&name, 0o755)?;
@@ -372,46 +383,6 @@ fn open_directory(path: &CStr) -> nix::Result<OwnedFd> {
         OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
         Mode::empty(),
     )
-}
-
-fn make_directory(path: &CStr, mode: u32) -> nix::Result<()> {
-    // The umask would alter the mode, so it is set separately.
-    match mkdirat(nix::fcntl::AT_FDCWD, path, Mode::from_bits_truncate(mode)) {
-        Ok(()) => nix::sys::stat::fchmodat(
-            nix::fcntl::AT_FDCWD,
-            path,
-            Mode::from_bits_truncate(mode),
-            nix::sys::stat::FchmodatFlags::FollowSymlink,
-        ),
-        Err(Errno::EEXIST) if is_directory(stat(path)?.st_mode) => Ok(()),
-        Err(errno) => Err(errno),
-    }
-}
-
-fn is_directory(mode: nix::libc::mode_t) -> bool {
-    SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) == SFlag::S_IFDIR
-}
-
-/// Creates an empty directory or an empty file, depending on the mode of the file to be mounted
-/// there.
-fn make_mount_point(path: &CStr, mode: nix::libc::mode_t) -> nix::Result<()> {
-    if is_directory(mode) {
-        make_directory(path, 0o755)
-    } else {
-        write_file(path, &[])
-    }
-}
-
-fn write_file(path: &CStr, content: &[u8]) -> nix::Result<()> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
-    let written = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(path)
-        .and_then(|mut file| file.write_all(content));
-    written.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 
 fn bind(source: &CStr, target: &CStr) -> nix::Result<()> {

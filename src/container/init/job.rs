@@ -1,6 +1,6 @@
 //! Manages the processes of one job, from its start to the end of the last process.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -106,8 +106,9 @@ pub fn obey(socket: &OwnedFd, proc: &OwnedFd, pid: Pid) -> Option<()> {
     let (order, _) = message::receive(socket.as_fd()).ok()?;
     match order {
         ContainerRequest::DescribeThreads => {
-            let reply = ContainerReply::Threads(describe_threads(proc));
-            message::send(socket.as_fd(), &reply, &[]).ok()
+            let (text, processes) = describe_threads(proc);
+            let processes: Vec<BorrowedFd<'_>> = processes.iter().map(AsFd::as_fd).collect();
+            message::send(socket.as_fd(), &ContainerReply::Threads(text), &processes).ok()
         }
         ContainerRequest::Signal(_)
         | ContainerRequest::SignalFirst(_)

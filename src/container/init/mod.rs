@@ -13,7 +13,8 @@
 //!           └── new scratch, new network ◀── files or packets
 //! ```
 //!
-//! - [`build`]: executes the plan. [`level`]: the step that copies a directory of the host.
+//! - [`build`]: executes the plan. [`files`]: creates directories and empty files. [`level`]: the
+//!   step that copies a directory of the host.
 //! - [`audit`]: compares the container with its baseline. [`fixed`]: its mounts. [`network`]: its
 //!   network, which is replaced after use.
 //! - [`kernel_files`]: files of `proc` that are global to the machine.
@@ -32,6 +33,7 @@ pub mod audit;
 pub mod build;
 mod container_init;
 mod discarded;
+mod files;
 pub mod fixed;
 pub mod fork_server;
 pub mod job;

@@ -335,6 +335,7 @@ mod tests {
                 group: 0,
                 privileges: PrivilegeLevel::Ordinary,
                 services: Vec::new(),
+                devices: Vec::new(),
             })
             .unwrap(),
         )

@@ -10,21 +10,29 @@ use std::os::fd::OwnedFd;
 use nix::dir::Dir;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
+use nix::unistd::Pid;
 
 use super::super::filter::numbers;
+use super::super::sys::process::pidfd;
+use super::super::sys::socket::DESCRIPTORS_MAX;
 use super::leaks::{descendants, read};
 
 /// The size of a description, of which one message holds a multiple.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
-/// Describes all threads of the calling process's descendants.
-pub fn describe_threads(proc: &OwnedFd) -> String {
+/// Describes all threads of the calling process's descendants. Also returns a descriptor of each
+/// process, up to [`DESCRIPTORS_MAX`].
+pub fn describe_threads(proc: &OwnedFd) -> (String, Vec<OwnedFd>) {
     let names = system_calls();
     let mut text = String::new();
+    let mut processes = Vec::new();
     for process in descendants(proc)
         .iter()
         .filter(|process| !process.has_ended)
     {
+        if processes.len() < DESCRIPTORS_MAX {
+            processes.extend(inner_id(proc, process.pid).and_then(|pid| pidfd(pid).ok()));
+        }
         for thread in threads(proc, process.pid) {
             let place = format!("{}/task/{thread}", process.pid);
             let file = |name: &str| {
@@ -36,12 +44,24 @@ pub fn describe_threads(proc: &OwnedFd) -> String {
             if text.len() + line.len() > TEXT_BYTES_MAX {
                 // Writing to a string cannot fail.
                 let _ = writeln!(text, "and more threads");
-                return text;
+                return (text, processes);
             }
             text.push_str(&line);
         }
     }
-    text
+    (text, processes)
+}
+
+/// Returns the id that a process has in the namespace of the calling process, which is the one
+/// below that of `proc`.
+fn inner_id(proc: &OwnedFd, pid: i32) -> Option<Pid> {
+    let status = read(proc, &format!("{pid}/status"))?;
+    let status = String::from_utf8_lossy(&status);
+    let ids = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?;
+    let id = ids.split_whitespace().nth(1)?;
+    id.parse().ok().map(Pid::from_raw)
 }
 
 fn threads(proc: &OwnedFd, pid: i32) -> Vec<i32> {

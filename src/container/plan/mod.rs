@@ -22,9 +22,10 @@ mod error;
 pub mod overlay_split;
 mod planner;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::CString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use self::container_plan::{ContainerPlan, PlannedService};
 pub use self::error::{LAYERS_MAX, PlanError, SERVICES_MAX};
@@ -37,22 +38,28 @@ use super::message::{NulByte, PackedStrings, ProcessImage};
 use super::spec::{
     ContainerSpec, Mount, MountKind, NetworkMode, ProcessSpec, RootAccess, RootKind, ServiceSpec,
     SkeletonEntry,
+    BindAccess, ContainerSpec, Mount, MountKind, NetworkMode, RootAccess, RootKind, SkeletonEntry,
+    SkeletonKind,
 };
 use super::step::ContainerStep;
 
 /// The user that owns the root of a container.
 const ROOT: u32 = 0;
 
-/// Plans a container whose overlays have no mounts below their source directories.
+/// Plans a container without devices by name, whose overlays have no mounts below their source
+/// directories.
 pub fn plan(spec: &ContainerSpec) -> Result<ContainerPlan, PlanError> {
-    plan_with_splits(spec, &OverlaySplits::default())
+    plan_on_host(spec, &OverlaySplits::default(), &BTreeSet::new())
 }
 
-/// Plans a container with these splits of source directories.
-pub fn plan_with_splits(
+/// Plans a container with these splits of source directories, and with these devices for
+/// [`ContainerSpec::devices`].
+pub fn plan_on_host(
     spec: &ContainerSpec,
     divisions: &OverlaySplits,
+    devices: &BTreeSet<PathBuf>,
 ) -> Result<ContainerPlan, PlanError> {
+    let spec = &with_devices(spec, devices);
     for mount in &spec.mounts {
         check_mount_point(&mount.mount_point)?;
         if matches!(mount.kind, MountKind::Sys { .. }) && spec.network == NetworkMode::Local {
@@ -60,7 +67,7 @@ pub fn plan_with_splits(
         }
     }
     let mut planner = ContainerPlanner::default();
-    planner.root(&spec.root)?;
+    planner.root(&spec.root, devices)?;
     planner.mounts(divisions.place(&spec.mounts))?;
     planner.system(spec)?;
     planner.template.push(ContainerStep::LeaveHost);
@@ -115,6 +122,31 @@ fn services(specs: &[ServiceSpec]) -> Result<Vec<PlannedService>, PlanError> {
         })
     };
     specs.iter().map(service).collect()
+/// Adds the mounts of devices, and their mount points to a skeleton. In a root of layers, they are
+/// made with the root.
+fn with_devices<'a>(
+    spec: &'a ContainerSpec,
+    devices: &BTreeSet<PathBuf>,
+) -> Cow<'a, ContainerSpec> {
+    if devices.is_empty() {
+        return Cow::Borrowed(spec);
+    }
+    let mut spec = spec.clone();
+    if let RootKind::Skeleton(entries) = &mut spec.root {
+        entries.extend(devices.iter().map(|device| SkeletonEntry {
+            path: device.clone(),
+            kind: SkeletonKind::File(Vec::new()),
+        }));
+    }
+    spec.mounts.extend(devices.iter().map(|device| Mount {
+        mount_point: device.clone(),
+        // Prevents changes to the device's file, but not writes to the device.
+        kind: MountKind::Bind {
+            source: device.clone(),
+            access: BindAccess::ReadOnly,
+        },
+    }));
+    Cow::Owned(spec)
 }
 
 /// Returns the entries of a skeleton and their parent directories that no mount hides, relative to

@@ -12,6 +12,7 @@ use super::changes::{MountChanges, changes};
 use super::container_plan::STASH_MODE;
 use super::error::{LAYERS_MAX, PlanError, c_path, check_mount_point};
 use super::overlay_split::{LevelFiles, PlannedMount};
+use crate::devices::below_root;
 use crate::spec::{
     BindAccess, ContainerSpec, Mount, MountKind, NetworkMode, RootAccess, RootKind, SkeletonEntry,
     SkeletonKind, WhenForbidden,
@@ -129,7 +130,12 @@ pub(super) struct ContainerPlanner {
 }
 
 impl ContainerPlanner {
-    pub(super) fn root(&mut self, root: &RootKind) -> Result<(), PlanError> {
+    /// Enters the root. `points` are files that a root of layers has besides those of its trees.
+    pub(super) fn root(
+        &mut self,
+        root: &RootKind,
+        points: &BTreeSet<PathBuf>,
+    ) -> Result<(), PlanError> {
         self.template.push(ContainerStep::Privatize);
         match root {
             RootKind::Skeleton(entries) => {
@@ -146,8 +152,12 @@ impl ContainerPlanner {
                     RootAccess::ReadOnly => RootWrites::Refused,
                     RootAccess::Ephemeral => RootWrites::Tmpfs,
                 };
-                self.template
-                    .push(ContainerStep::EnterLayers { trees, writes });
+                let points = points.iter().map(|point| c_path(&below_root(point)));
+                self.template.push(ContainerStep::EnterLayers {
+                    trees,
+                    points: points.collect::<Result<_, _>>()?,
+                    writes,
+                });
                 Ok(())
             }
         }

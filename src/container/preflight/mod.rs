@@ -176,6 +176,7 @@ fn probe_spec() -> ContainerSpec {
         group: nix::unistd::getegid().as_raw(),
         privileges: PrivilegeLevel::Ordinary,
         services: Vec::new(),
+        devices: Vec::new(),
     }
 }
 

@@ -311,6 +311,7 @@ mod tests {
             group: 0,
             privileges: PrivilegeLevel::Ordinary,
             services: Vec::new(),
+            devices: Vec::new(),
         };
         let Some(concealed) = secrets.conceal(&spec) else {
             return Vec::new();

@@ -68,9 +68,9 @@ use maelstrom_model::forwarding::EnvironmentForwarding;
 pub use maelstrom_model::ids::WorkerId;
 use maelstrom_model::ids::random_name;
 pub use maelstrom_model::job::{
-    BindAccess, ContainerSpec, DeviceKind, ExitStatus, JobOutcome, JobResult, Mount, MountKind,
-    NetworkMode, PrivilegeLevel, ResourceUsage, RootAccess, RootKind, SkeletonEntry, SkeletonKind,
-    WhenForbidden,
+    BindAccess, ContainerSpec, DeviceKind, DevicePattern, ExitStatus, JobOutcome, JobResult, Mount,
+    MountKind, NetworkMode, PrivilegeLevel, ResourceUsage, RootAccess, RootKind, SkeletonEntry,
+    SkeletonKind, WhenForbidden,
 };
 use maelstrom_model::job::{InputPath, PlacementConstraint};
 use maelstrom_wire::connection::{BrokerChannel, connect};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ContainerSpec, Mount, MountKind, NetworkMode, PrivilegeLevel, RootAccess, RootKind,
-    SkeletonEntry,
+    ContainerSpec, DevicePattern, Mount, MountKind, NetworkMode, PrivilegeLevel, RootAccess,
+    RootKind, SkeletonEntry,
 };
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::job::{
@@ -53,6 +53,7 @@ impl JobTemplate {
                 group: 0,
                 privileges: PrivilegeLevel::Ordinary,
                 services: Vec::new(),
+                devices: Vec::new(),
             },
             environment: BTreeMap::new(),
             working_directory: PathBuf::from("/"),
@@ -100,6 +101,13 @@ impl JobTemplate {
     /// Requires workers to provide this path, instead of uploading it.
     pub fn toolbox(mut self, path: impl Into<PathBuf>) -> JobTemplate {
         self.toolbox.push(path.into());
+        self
+    }
+
+    /// Gives jobs a device of the worker's machine, such as `/dev/kvm`. Only workers that offer it
+    /// run them.
+    pub fn device(mut self, device: DevicePattern) -> JobTemplate {
+        self.container.devices.push(device);
         self
     }
 

@@ -13,6 +13,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::unix::AsyncFd;
 
 use super::backoff::ResourceBackoff;
+use maelstrom_container::devices;
 use maelstrom_container::exhausted::ExhaustedResource;
 use maelstrom_container::init::build::StepFailed;
 use maelstrom_container::limits::ContainerLimits;
@@ -21,11 +22,13 @@ use maelstrom_container::message::{
     ProcessImage,
 };
 use maelstrom_container::plan::overlay_split::OverlaySplits;
-use maelstrom_container::plan::{ContainerPlan, plan_with_splits};
+use maelstrom_container::plan::{ContainerPlan, plan_on_host};
 use maelstrom_container::secrets::HostSecrets;
 use maelstrom_container::spawner::{Spawner, SpawnerError};
 use maelstrom_container::sys::socket::{MESSAGE_BYTES_MAX, memory_file, watch};
+use maelstrom_model::error::with_causes;
 use maelstrom_model::job::{ContainerSpec, ForkServerNeed, ForkServerSpec, ProcessSpec};
+use maelstrom_stacks::{StackRequest, with_stacks};
 
 /// The maximum number of idle containers kept per slot. Each is a small process and a few mounts; a
 /// project rarely has more than a handful of different containers.
@@ -131,6 +134,19 @@ impl ContainerPool {
         self.limits.borrow().scratch_bytes
     }
 
+    /// Adds the stacks of processes to the list of their threads.
+    pub(super) async fn with_stacks(&self, threads: String, processes: Vec<OwnedFd>) -> String {
+        let request = StackRequest {
+            executable: self.spawner.executable().to_owned(),
+            processes,
+        };
+        let read = tokio::task::spawn_blocking(move || request.read());
+        match read.await {
+            Ok(stacks) => with_stacks(&threads, &stacks),
+            Err(_) => threads,
+        }
+    }
+
     /// Returns the backoff for exhausted resources.
     pub(super) fn shortage(&self) -> &ResourceBackoff {
         &self.shortage
@@ -207,7 +223,13 @@ impl ContainerPool {
         }
         let concealed = self.secrets.conceal(spec);
         let shown = concealed.as_ref().unwrap_or(spec);
-        let plan = plan_with_splits(shown, &OverlaySplits::of_this_host(shown))
+        let devices = devices::find(&shown.devices).map_err(|error| {
+            ContainerStartError::Container(format!(
+                "cannot make the container: {}",
+                with_causes(&error)
+            ))
+        })?;
+        let plan = plan_on_host(shown, &OverlaySplits::of_this_host(shown), &devices)
             .map_err(|error| ContainerStartError::Container(error.to_string()))?;
         let plan = Rc::new(ContainerPlan {
             limits: ContainerLimits::clone(&self.limits.borrow()),
@@ -416,6 +438,13 @@ impl ContainerHandle {
 
     /// Waits for the next reply. Cancel safe.
     pub(super) async fn reply(&self) -> Result<ContainerReply, MessageError> {
+        Ok(self.reply_with_descriptors().await?.0)
+    }
+
+    /// Waits for the next reply and its descriptors. Cancel safe.
+    pub(super) async fn reply_with_descriptors(
+        &self,
+    ) -> Result<(ContainerReply, Vec<OwnedFd>), MessageError> {
         loop {
             let broken = |error: io::Error| {
                 MessageError::from(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
@@ -423,7 +452,7 @@ impl ContainerHandle {
             let mut ready = self.socket.readable().await.map_err(broken)?;
             match message::receive(self.socket.as_fd()) {
                 Err(MessageError::Socket(Errno::EAGAIN)) => ready.clear_ready(),
-                other => return other.map(|(reply, _)| reply),
+                other => return other,
             }
         }
     }

@@ -291,12 +291,12 @@ impl JobTask {
                 // end is noticed. Output comes last, so that a job that writes without end still
                 // times out.
                 biased;
-                reply = container.reply() => match reply {
-                    Ok(ContainerReply::Threads(text)) => {
-                        self.emit_threads(&text);
+                reply = container.reply_with_descriptors() => match reply {
+                    Ok((ContainerReply::Threads(text), processes)) => {
+                        self.emit_threads(&containers.with_stacks(text, processes).await);
                         clock.shown(&self.control, container).map_err(begun)?;
                     }
-                    other => break other,
+                    other => break other.map(|(reply, _)| reply),
                 },
                 () = self.control.changed() => {
                     clock.apply_control(&self.control, container).map_err(begun)?;

@@ -91,7 +91,8 @@ enum JobIsolation {
 
 impl LocalBackend {
     /// Starts the helper processes and checks whether this machine allows containers. `executable`
-    /// must begin by calling [`maelstrom_container::spawner::run_if_helper`].
+    /// must begin by calling [`maelstrom_container::spawner::run_if_helper`] and
+    /// [`maelstrom_stacks::run_if_helper`].
     pub fn start(executable: &Path, slots: u32) -> Result<LocalBackend, PreflightError> {
         let began = Instant::now();
         let secrets = HostSecrets::of_this_process();

@@ -77,7 +77,9 @@ fn mounts(container: &ContainerSpec) -> Vec<String> {
         };
         format!("{point} {what}")
     });
-    std::iter::once(root).chain(others).collect()
+    let devices = container.devices.iter();
+    let devices = devices.map(|device| format!("{device} device of the machine"));
+    std::iter::once(root).chain(others).chain(devices).collect()
 }
 
 fn text(path: &Path) -> String {

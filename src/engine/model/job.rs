@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::event::SourceLocation;
 use crate::policy::{JobNeeds, TestPolicy};
 
+pub use maelstrom_container::devices::{self, DevicePattern};
 pub use maelstrom_container::message::LeakedProcesses;
 pub use maelstrom_container::mountinfo;
 pub use maelstrom_container::spec::{

@@ -3,11 +3,15 @@
 //!
 //! Both are values: who writes them, and in which file, is not known here.
 
+use std::fmt;
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::ids::WorkerId;
+use super::job::DevicePattern;
+use super::job::devices::DevicePatternError;
 
 /// How a run handles a test. Many tests share one policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,6 +107,20 @@ pub struct JobNeeds {
     pub memory_bytes: Option<u64>,
     /// A worker that should not run the job if another one can.
     pub avoided_worker: Option<WorkerId>,
+    /// The devices of the machine that the job uses.
+    pub devices: Vec<DeviceNeed>,
+}
+
+impl JobNeeds {
+    /// Returns what limits the number of jobs that run at a time on one machine.
+    pub fn limits(&self) -> impl Iterator<Item = JobLimit> {
+        let group = self.group.iter().map(JobLimit::from);
+        let devices = self.devices.iter().map(|need| JobLimit {
+            resource: LimitedResource::Device(need.device.clone()),
+            jobs_max: need.jobs_max,
+        });
+        group.chain(devices)
+    }
 }
 
 impl Default for JobNeeds {
@@ -113,6 +131,7 @@ impl Default for JobNeeds {
             exclusive: false,
             memory_bytes: None,
             avoided_worker: None,
+            devices: Vec::new(),
         }
     }
 }
@@ -123,4 +142,98 @@ pub struct JobGroup {
     pub name: Arc<str>,
     /// The maximum number of running jobs. All jobs of a group have the same.
     pub jobs_max: NonZeroU32,
+}
+
+/// A device that a job uses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeviceNeed {
+    /// The device as the job names it. Patterns that are written differently are different devices,
+    /// even if they match the same ones.
+    pub device: DevicePattern,
+    /// The maximum number of running jobs with this device on one machine. All jobs of a run that
+    /// use it have the same.
+    pub jobs_max: NonZeroU32,
+}
+
+/// A text that is no [`DeviceNeed`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceNeedError {
+    #[error(transparent)]
+    Device(#[from] DevicePatternError),
+    #[error("`{0}` is not the number of jobs that a device is for at a time")]
+    Number(String),
+}
+
+impl DeviceNeedError {
+    /// Returns what to do.
+    pub fn help(&self) -> &'static str {
+        match self {
+            DeviceNeedError::Device(DevicePatternError::NotBelowDev(_)) => {
+                "write a path below /dev; `=N` after it lets N jobs at a time have the device"
+            }
+            DeviceNeedError::Device(DevicePatternError::Own(_)) => "leave it out",
+            DeviceNeedError::Number(_) => "write a number from 1 on, as in /dev/kvm=4",
+        }
+    }
+}
+
+impl DeviceNeed {
+    /// Returns these needs sorted, each device once.
+    pub fn settle(mut needs: Vec<DeviceNeed>) -> Vec<DeviceNeed> {
+        needs.sort_by(|one, other| one.device.cmp(&other.device));
+        needs.dedup_by(|one, other| one.device == other.device);
+        needs
+    }
+}
+
+/// A device, for one job at a time, or for `N` after `=N`.
+impl FromStr for DeviceNeed {
+    type Err = DeviceNeedError;
+
+    fn from_str(text: &str) -> Result<DeviceNeed, DeviceNeedError> {
+        let (device, jobs_max) = match text.rsplit_once('=') {
+            None => (text, NonZeroU32::MIN),
+            Some((device, number)) => {
+                let jobs_max = number.parse();
+                let jobs_max = jobs_max.map_err(|_| DeviceNeedError::Number(number.to_owned()))?;
+                (device, jobs_max)
+            }
+        };
+        let device = device.parse()?;
+        Ok(DeviceNeed { device, jobs_max })
+    }
+}
+
+/// The form that is read.
+impl fmt::Display for DeviceNeed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.jobs_max.get() {
+            1 => write!(out, "{}", self.device),
+            jobs_max => write!(out, "{}={jobs_max}", self.device),
+        }
+    }
+}
+
+/// What only a limited number of jobs have at a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LimitedResource {
+    Group(Arc<str>),
+    Device(DevicePattern),
+}
+
+/// A limit on the number of jobs that run at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobLimit {
+    pub resource: LimitedResource,
+    /// The maximum number of running jobs.
+    pub jobs_max: NonZeroU32,
+}
+
+impl From<&JobGroup> for JobLimit {
+    fn from(group: &JobGroup) -> JobLimit {
+        JobLimit {
+            resource: LimitedResource::Group(Arc::clone(&group.name)),
+            jobs_max: group.jobs_max,
+        }
+    }
 }

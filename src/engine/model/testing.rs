@@ -35,6 +35,7 @@ pub fn job_of(program: &str, arguments: &[&str]) -> Job {
             group: 0,
             privileges: PrivilegeLevel::Ordinary,
             services: Vec::new(),
+            devices: Vec::new(),
         }),
         process: Arc::new(ProcessSpec {
             program: AsRef::<std::ffi::OsStr>::as_ref(program).into(),

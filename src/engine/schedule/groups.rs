@@ -1,44 +1,54 @@
-//! Waiting jobs in order, some of them in groups of which only a limited number run at a time.
+//! Waiting jobs in order, some of them with limits: groups and devices, which only a limited number
+//! of running jobs have at a time.
 //!
-//! The jobs of a group wait in a queue of their own. The first job of a group that is not full is
-//! listed; the next job is the first of those listed and of the jobs without a group. So a full
-//! group costs nothing, however many of its jobs wait.
+//! Jobs with the same limits wait in a queue of their own. The first job of a queue is listed
+//! unless one of its limits is reached; the next job is the first of those listed and of the jobs
+//! without limits. So a reached limit costs nothing, however many jobs wait for it.
 //!
 //! Invariants:
-//! - A group is listed exactly when it is not full and one of its jobs waits.
-//! - A group exists while one of its jobs waits or runs.
-//! - Every call is O(log n) in the number of jobs.
+//! - A queue is listed exactly when none of its limits is reached and one of its jobs waits.
+//! - A queue, and a limit, exists while one of its jobs waits or runs.
+//! - Every call is O(log n) in the number of jobs, and in proportion to the queues that share a
+//!   limit. There are few: one for each combination of limits.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use maelstrom_model::policy::JobGroup;
+use maelstrom_model::policy::{JobLimit, LimitedResource};
 use maelstrom_model::priority::QueueKey;
 
-/// The number of a group in a queue.
+/// The number of a queue of jobs with the same limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupNumber(u32);
 
 /// The waiting jobs. `T` is the data of a job.
 #[derive(Debug)]
 pub struct GroupedQueue<T> {
-    ungrouped: BTreeMap<QueueKey, T>,
+    unlimited: BTreeMap<QueueKey, T>,
     groups: BTreeMap<GroupNumber, GroupQueue<T>>,
-    numbers: BTreeMap<Arc<str>, GroupNumber>,
+    numbers: BTreeMap<Vec<LimitedResource>, GroupNumber>,
+    uses: BTreeMap<LimitedResource, ResourceUse>,
     next_number: u32,
-    /// The first waiting job of each listed group.
+    /// The first waiting job of each listed queue.
     listed: BTreeMap<QueueKey, GroupNumber>,
     len: usize,
 }
 
 #[derive(Debug)]
 struct GroupQueue<T> {
-    name: Arc<str>,
-    jobs_max: u32,
+    resources: Vec<LimitedResource>,
     running: u32,
     waiting: BTreeMap<QueueKey, T>,
     /// Its key in the list.
     listed: Option<QueueKey>,
+}
+
+/// How many running jobs have a resource.
+#[derive(Debug, Default)]
+struct ResourceUse {
+    jobs_max: u32,
+    running: u32,
+    /// The queues of jobs that need it.
+    queues: BTreeSet<GroupNumber>,
 }
 
 /// The next job.
@@ -52,9 +62,10 @@ pub struct NextJob<T> {
 impl<T> Default for GroupedQueue<T> {
     fn default() -> Self {
         GroupedQueue {
-            ungrouped: BTreeMap::new(),
+            unlimited: BTreeMap::new(),
             groups: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            uses: BTreeMap::new(),
             next_number: 0,
             listed: BTreeMap::new(),
             len: 0,
@@ -63,60 +74,68 @@ impl<T> Default for GroupedQueue<T> {
 }
 
 impl<T> GroupedQueue<T> {
-    /// Adds a job, and returns the number of its group. If the jobs of a group disagree about the
-    /// maximum, that of the last one added applies.
+    /// Adds a job with these limits, and returns the number of its queue. If jobs disagree about the
+    /// maximum of a resource, that of the last one added applies.
     pub fn insert(
         &mut self,
         turn: QueueKey,
-        group: Option<&JobGroup>,
+        limits: impl Iterator<Item = JobLimit>,
         item: T,
     ) -> Option<GroupNumber> {
         self.len += 1;
-        let Some(group) = group else {
-            self.ungrouped.insert(turn, item);
+        let limits: Vec<JobLimit> = limits.collect();
+        if limits.is_empty() {
+            self.unlimited.insert(turn, item);
             return None;
-        };
-        let number = self.number(group);
+        }
+        let number = self.number(limits);
         if let Some(queue) = self.groups.get_mut(&number) {
-            queue.jobs_max = group.jobs_max.get();
             queue.waiting.insert(turn, item);
         }
-        self.update(number);
+        self.update_sharing(number);
         Some(number)
     }
 
-    fn number(&mut self, group: &JobGroup) -> GroupNumber {
-        if let Some(number) = self.numbers.get(&group.name) {
-            return *number;
-        }
-        let number = GroupNumber(self.next_number);
-        self.next_number = self.next_number.wrapping_add(1);
-        self.numbers.insert(Arc::clone(&group.name), number);
-        let queue = GroupQueue {
-            name: Arc::clone(&group.name),
-            jobs_max: group.jobs_max.get(),
-            running: 0,
-            waiting: BTreeMap::new(),
-            listed: None,
+    fn number(&mut self, limits: Vec<JobLimit>) -> GroupNumber {
+        let resources = limits.iter().map(|limit| limit.resource.clone()).collect();
+        let number = match self.numbers.get(&resources) {
+            Some(number) => *number,
+            None => {
+                let number = GroupNumber(self.next_number);
+                self.next_number = self.next_number.wrapping_add(1);
+                self.numbers.insert(Vec::clone(&resources), number);
+                let queue = GroupQueue {
+                    resources,
+                    running: 0,
+                    waiting: BTreeMap::new(),
+                    listed: None,
+                };
+                self.groups.insert(number, queue);
+                number
+            }
         };
-        self.groups.insert(number, queue);
+        for limit in limits {
+            let used = self.uses.entry(limit.resource).or_default();
+            used.jobs_max = limit.jobs_max.get();
+            used.queues.insert(number);
+        }
         number
     }
 
-    /// Returns the next job whose group is not full.
+    /// Returns the next job of which no limit is reached.
     pub fn first(&self) -> Option<NextJob<&T>> {
-        let ungrouped = self.ungrouped.first_key_value();
-        let ungrouped = ungrouped.map(|(turn, item)| NextJob {
+        let unlimited = self.unlimited.first_key_value();
+        let unlimited = unlimited.map(|(turn, item)| NextJob {
             turn: *turn,
             group: None,
             item,
         });
-        // Most runs have no groups.
+        // Most runs have no limits.
         let Some((turn, group)) = self.listed.first_key_value() else {
-            return ungrouped;
+            return unlimited;
         };
-        if ungrouped.as_ref().is_some_and(|first| first.turn < *turn) {
-            return ungrouped;
+        if unlimited.as_ref().is_some_and(|first| first.turn < *turn) {
+            return unlimited;
         }
         let item = self.groups.get(group)?.waiting.get(turn)?;
         Some(NextJob {
@@ -126,12 +145,12 @@ impl<T> GroupedQueue<T> {
         })
     }
 
-    /// Removes the next job, which starts now: it counts in its group until
+    /// Removes the next job, which starts now: it counts in its queue until
     /// [`GroupedQueue::ended`].
     pub fn start_first(&mut self) -> Option<NextJob<T>> {
         let NextJob { turn, group, .. } = self.first()?;
-        if let Some(queue) = group.and_then(|group| self.groups.get_mut(&group)) {
-            queue.running += 1;
+        if let Some(number) = group {
+            self.count(number, |running| running.saturating_add(1));
         }
         let item = self.remove(turn, group)?;
         Some(NextJob { turn, group, item })
@@ -140,10 +159,10 @@ impl<T> GroupedQueue<T> {
     /// Removes a waiting job.
     pub fn remove(&mut self, turn: QueueKey, group: Option<GroupNumber>) -> Option<T> {
         let removed = match group {
-            None => self.ungrouped.remove(&turn),
+            None => self.unlimited.remove(&turn),
             Some(number) => {
                 let removed = self.groups.get_mut(&number)?.waiting.remove(&turn);
-                self.update(number);
+                self.update_sharing(number);
                 removed
             }
         };
@@ -151,12 +170,22 @@ impl<T> GroupedQueue<T> {
         removed
     }
 
-    /// Handles the end of a job of a group.
+    /// Handles the end of a job of a queue.
     pub fn ended(&mut self, number: GroupNumber) {
-        if let Some(queue) = self.groups.get_mut(&number) {
-            queue.running = queue.running.saturating_sub(1);
+        self.count(number, |running| running.saturating_sub(1));
+        self.update_sharing(number);
+    }
+
+    fn count(&mut self, number: GroupNumber, change: impl Fn(u32) -> u32) {
+        let Some(queue) = self.groups.get_mut(&number) else {
+            return;
+        };
+        queue.running = change(queue.running);
+        for resource in &queue.resources {
+            if let Some(used) = self.uses.get_mut(resource) {
+                used.running = change(used.running);
+            }
         }
-        self.update(number);
     }
 
     /// Returns the number of waiting jobs.
@@ -169,14 +198,25 @@ impl<T> GroupedQueue<T> {
         self.len == 0
     }
 
-    /// Lists a group, or not, after a change.
+    /// Lists a queue and those that share a limit with it, or not, after a change.
+    fn update_sharing(&mut self, number: GroupNumber) {
+        let Some(queue) = self.groups.get(&number) else {
+            return;
+        };
+        let uses = queue.resources.iter().filter_map(|it| self.uses.get(it));
+        let sharing: BTreeSet<GroupNumber> = uses.flat_map(|used| &used.queues).copied().collect();
+        sharing.into_iter().for_each(|queue| self.update(queue));
+    }
+
     fn update(&mut self, number: GroupNumber) {
         let Some(queue) = self.groups.get_mut(&number) else {
             return;
         };
         let first = queue.waiting.first_key_value().map(|(turn, _)| *turn);
         let is_used = first.is_some() || queue.running > 0;
-        let now = first.filter(|_| queue.running < queue.jobs_max);
+        let mut uses = queue.resources.iter().filter_map(|it| self.uses.get(it));
+        let has_room = uses.all(|used| used.running < used.jobs_max);
+        let now = first.filter(|_| has_room);
         let before = std::mem::replace(&mut queue.listed, now);
         if before != now {
             if let Some(turn) = before {
@@ -187,7 +227,13 @@ impl<T> GroupedQueue<T> {
             }
         }
         if !is_used && let Some(queue) = self.groups.remove(&number) {
-            self.numbers.remove(&queue.name);
+            for resource in &queue.resources {
+                if let Some(used) = self.uses.get_mut(resource) {
+                    used.queues.remove(&number);
+                }
+            }
+            self.uses.retain(|_, used| !used.queues.is_empty());
+            self.numbers.remove(&queue.resources);
         }
     }
 }

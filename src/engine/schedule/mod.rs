@@ -7,17 +7,17 @@
 //! longest first (so that a run does not end with one long job in one slot); then the order of
 //! submission.
 //!
-//! A job may need more than a slot ([`JobNeeds`]). The first job in the order whose group is not
-//! full is next. While it needs more slots or memory than are free, nothing else starts: what
+//! A job may need more than a slot ([`JobNeeds`]). The first job in the order whose group and
+//! devices are not in full use is next. While it needs more slots or memory than are free, nothing else starts: what
 //! running jobs give back is kept for it, so it waits no longer than for the jobs that run. Jobs of
-//! a full group are passed over, and keep their place.
+//! a full group, or for a device in full use, are passed over, and keep their place.
 //!
 //! - [`groups`]: the waiting jobs. [`room`]: the slots and the memory of a machine.
 //!
 //! Invariants:
 //! - A job leaves the queue exactly once: started or withdrawn.
 //! - A slot is never assigned to two jobs; the lowest free slots are assigned first.
-//! - No more jobs of a group run than its maximum. An exclusive job runs alone.
+//! - No more jobs of a group, or with a device, run than its maximum. An exclusive job runs alone.
 //! - Every call is O(log n) in the number of jobs, and in proportion to the slots that a job takes.
 //!   Jobs without special needs cost nothing more than their place in the order.
 //!
@@ -160,7 +160,7 @@ impl<T> SlotScheduler<T> {
             share,
             payload,
         };
-        let group = self.queue.insert(turn, needs.group.as_ref(), queued);
+        let group = self.queue.insert(turn, needs.limits(), queued);
         self.jobs.insert(job, SchedulingState::Queued(turn, group));
         Ok(())
     }

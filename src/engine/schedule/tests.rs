@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
-use maelstrom_model::policy::JobGroup;
+use maelstrom_model::policy::{DeviceNeed, JobGroup, JobLimit};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -31,14 +31,18 @@ fn needs() -> impl Strategy<Value = JobNeeds> {
     let group = prop::option::of((0u8..3).prop_map(group));
     let weight = prop_oneof![2 => Just(1u32), 1 => 2u32..7];
     let memory = prop::option::of(0u64..15);
-    let needs = (group, weight, prop::bool::weighted(0.2), memory);
-    let needs = needs.prop_map(|(group, weight, exclusive, memory_bytes)| JobNeeds {
-        group,
-        weight: NonZeroU32::new(weight).unwrap(),
-        exclusive,
-        memory_bytes,
-        avoided_worker: None,
-    });
+    let devices = prop::sample::subsequence(vec![0u8, 1, 2], 0..3);
+    let needs = (group, weight, prop::bool::weighted(0.2), memory, devices);
+    let needs = needs.prop_map(
+        |(group, weight, exclusive, memory_bytes, devices)| JobNeeds {
+            group,
+            weight: NonZeroU32::new(weight).unwrap(),
+            exclusive,
+            memory_bytes,
+            avoided_worker: None,
+            devices: devices.into_iter().map(device).collect(),
+        },
+    );
     prop_oneof![1 => Just(JobNeeds::default()), 2 => needs]
 }
 
@@ -46,6 +50,14 @@ fn needs() -> impl Strategy<Value = JobNeeds> {
 fn group(number: u8) -> JobGroup {
     JobGroup {
         name: format!("group {number}").into(),
+        jobs_max: NonZeroU32::MIN.saturating_add(number.into()),
+    }
+}
+
+/// A device with its own maximum.
+fn device(number: u8) -> DeviceNeed {
+    DeviceNeed {
+        device: format!("/dev/gpu{number}").parse().unwrap(),
         jobs_max: NonZeroU32::MIN.saturating_add(number.into()),
     }
 }
@@ -75,7 +87,7 @@ struct Model {
 }
 
 impl Model {
-    /// Returns the index of the first job whose group is not full.
+    /// Returns the index of the first job of which no limit is reached.
     fn next(&self) -> Option<usize> {
         let key = |rank: &JobPriority| (rank.priority, rank.estimate.unwrap_or(Duration::MAX));
         let waiting = self.waiting.iter().enumerate();
@@ -87,12 +99,15 @@ impl Model {
     }
 
     fn is_full(&self, needs: &JobNeeds) -> bool {
-        let Some(group) = &needs.group else {
-            return false;
-        };
-        let running = self.running.iter().map(|(_, _, needs)| &needs.group);
-        let running = running.filter(|other| other.as_ref() == Some(group));
-        running.count() >= group.jobs_max.get() as usize
+        needs
+            .limits()
+            .any(|limit| self.running_with(&limit) >= limit.jobs_max.get() as usize)
+    }
+
+    fn running_with(&self, limit: &JobLimit) -> usize {
+        let running = self.running.iter();
+        let running = running.filter(|(_, _, needs)| needs.limits().any(|own| own == *limit));
+        running.count()
     }
 
     fn memory(&self, needs: &JobNeeds) -> u64 {
@@ -148,12 +163,8 @@ impl Model {
         assert!(taken <= self.slots as usize);
         for (_, _, needs) in &self.running {
             assert!(!needs.exclusive || self.running.len() == 1);
-            if let Some(group) = &needs.group {
-                let members = self
-                    .running
-                    .iter()
-                    .filter(|(_, _, other)| other.group == needs.group);
-                assert!(members.count() <= group.jobs_max.get() as usize);
+            for limit in needs.limits() {
+                assert!(self.running_with(&limit) <= limit.jobs_max.get() as usize);
             }
         }
     }
@@ -346,6 +357,20 @@ fn a_full_group_is_passed_over_and_keeps_its_place() {
     let jobs = [grouped(0), grouped(0), plain.clone(), plain];
     let mut scheduler = scheduler_of(2, &jobs);
     assert_eq!(started(&mut scheduler), [(0, 0), (2, 1)]);
+    scheduler.finished(JobId(0));
+    assert_eq!(started(&mut scheduler), [(1, 0)]);
+}
+
+#[test]
+fn jobs_for_a_device_in_full_use_are_passed_over() {
+    let with = |devices: &[u8]| JobNeeds {
+        devices: devices.iter().copied().map(device).collect(),
+        ..JobNeeds::default()
+    };
+    // The device 0 takes one job, 1 takes two.
+    let jobs = [with(&[0]), with(&[0, 1]), with(&[1]), JobNeeds::default()];
+    let mut scheduler = scheduler_of(4, &jobs);
+    assert_eq!(started(&mut scheduler), [(0, 0), (2, 1), (3, 2)]);
     scheduler.finished(JobId(0));
     assert_eq!(started(&mut scheduler), [(1, 0)]);
 }

@@ -10,7 +10,10 @@ use crate::document::{
     DocumentError, DocumentNode, DocumentTable, DocumentValue, SpanError, TextDocument,
 };
 
+use maelstrom_model::policy::DeviceNeed;
+
 use super::container::ContainerDefinition;
+use super::policy::read::devices;
 use super::read::{CONTAINER_FIELDS, refuse_former};
 use super::read_node::{SpecResult, into_table, list, natural, require, small_integer, text};
 use super::reader::{SpecContext, SpecReader};
@@ -35,12 +38,14 @@ pub struct JobSpecification {
     pub timeout: Option<Duration>,
     /// The priority: jobs with a higher number start first.
     pub priority: i8,
+    /// The devices of the machine that the job has, sorted.
+    pub devices: Vec<DeviceNeed>,
     /// The container in which the job runs.
     pub container: ContainerDefinition,
 }
 
 /// The fields that a job has in addition to those of a container.
-pub(super) const JOB_FIELDS: [&str; 4] = ["program", "arguments", "timeout", "priority"];
+pub(super) const JOB_FIELDS: [&str; 5] = ["program", "arguments", "timeout", "priority", "devices"];
 
 impl JobFileEntry {
     /// Reads an object.
@@ -84,6 +89,7 @@ impl SpecReader<'_> {
         let priority = table
             .take("priority")
             .map_or(Ok(0), |field| small_integer(&field.node))?;
+        let needs = table.take("devices").map(|field| devices(field.node));
         add_to_used_environment(&mut table);
         let fields = self.fields(&mut table)?;
         refuse_former(&table)?;
@@ -95,6 +101,7 @@ impl SpecReader<'_> {
             arguments,
             timeout: timeout_s.map(|seconds| Duration::from_secs(seconds.into())),
             priority,
+            devices: needs.transpose()?.unwrap_or_default(),
             container: fields.into_container()?,
         })))
     }

@@ -236,6 +236,10 @@ fn field(name: &str) -> Option<Value> {
             command(),
         ),
         "ready_timeout" => described("The maximum time until the service is ready", time()),
+        "devices" => described(
+            "Devices of the machine, such as /dev/kvm or /dev/nvidia*; with =N, for N at a time",
+            strings(),
+        ),
         "user" => described("The user id of tests", natural),
         "group" => described("The group id of tests", natural),
         "timeout" => described("The time limit in seconds; 0 for none", natural),

@@ -76,7 +76,8 @@ pub(super) const IMAGE_SCHEMES: [&str; 4] =
 const FORMER_FIELDS: [(&str, &str); 3] = [
     (
         "devices",
-        "write a mount: { type = \"devices\", devices = [\"null\"] }",
+        "write a mount: { type = \"devices\", devices = [\"null\"] }; `devices` of directives names \
+         others, such as /dev/kvm",
     ),
     (
         "added_devices",

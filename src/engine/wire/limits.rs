@@ -37,6 +37,9 @@ pub const MOUNTS_MAX: usize = 4096;
 /// The number of entries of a container's skeleton.
 pub const SKELETON_ENTRIES_MAX: usize = 65_536;
 
+/// The number of devices that a container names. A pattern may match several.
+pub const DEVICES_MAX: usize = 64;
+
 /// The number of layers of a container: the limit of overlayfs (`ovl_max_layers`, Linux 6.5);
 /// images have at most 127.
 pub const LAYERS_MAX: usize = 500;

@@ -29,9 +29,12 @@ enum TextClass {
 
 /// All text fields, with their classes.
 const TEXTS: [(&str, TextClass); 26] = [
+const TEXTS: [(&str, TextClass); 27] = [
     ("Client.name", TextClass::Name),
     ("Cluster.release", TextClass::People),
+    ("Container.devices", TextClass::Value),
     ("Container.hostname", TextClass::Kernel),
+    ("DeviceNeed.device", TextClass::Value),
     ("Digest.hash", TextClass::Value),
     ("DrainRequest.worker", TextClass::Name),
     ("DrainResponse.workers", TextClass::Name),

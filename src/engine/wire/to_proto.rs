@@ -22,7 +22,7 @@ use maelstrom_model::job::{
     OutputPipes, PrivilegeLevel, ProcessSpec, RootAccess, RootKind, ServiceSpec, SkeletonEntry,
     SkeletonKind, WhenForbidden,
 };
-use maelstrom_model::policy::JobNeeds;
+use maelstrom_model::policy::{DeviceNeed, JobNeeds};
 
 /// Why a container is not portable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,7 @@ pub fn container(
         group,
         privileges,
         services,
+        devices,
     } = spec;
     let network = match network {
         NetworkMode::Disabled => v1::Network::Disabled,
@@ -99,6 +100,7 @@ pub fn container(
         }
         .into(),
         services: services.iter().map(service).collect(),
+        devices: devices.iter().map(ToString::to_string).collect(),
     })
 }
 
@@ -277,6 +279,7 @@ pub fn needs(needs: &JobNeeds, avoided_worker: Option<u32>) -> Option<v1::JobNee
         exclusive,
         memory_bytes,
         avoided_worker: _,
+        devices,
     } = needs;
     let group = group.as_ref();
     let message = v1::JobNeeds {
@@ -291,8 +294,16 @@ pub fn needs(needs: &JobNeeds, avoided_worker: Option<u32>) -> Option<v1::JobNee
         exclusive: *exclusive,
         memory_bytes: memory_bytes.unwrap_or(0),
         avoided_worker,
+        devices: devices.iter().map(device).collect(),
     };
     (message != v1::JobNeeds::default()).then_some(message)
+}
+
+fn device(need: &DeviceNeed) -> v1::DeviceNeed {
+    v1::DeviceNeed {
+        device: need.device.to_string(),
+        jobs_max: need.jobs_max.get(),
+    }
 }
 
 /// Converts a digest.

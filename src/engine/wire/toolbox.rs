@@ -21,6 +21,10 @@ use maelstrom_container::digest::{Digest, DigestHasher};
 /// identity.
 const FORMAT: &[u8] = b"maelstrom toolbox 2";
 
+/// The identity of a device in a template's toolbox, which no file or directory has: its identity is
+/// a digest.
+pub const DEVICE: &[u8] = b"device";
+
 /// The number of levels of names that are covered.
 const DEPTH: u32 = 2;
 

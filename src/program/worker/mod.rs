@@ -117,6 +117,7 @@ fn run(arguments: &[OsString]) -> Result<u8, ProgramFailure> {
         settings.memory_max = machine.memory_budget.map(MemoryBudget::bytes);
         settings.drain_timeout = offer.drain_timeout();
         settings.lent = lent;
+        settings.devices = offer.offer_device.clone();
         settings.allowed = offer.allow.iter().copied().map(Into::into).collect();
         // No job may see the worker's own credentials, even if their directory is lent.
         let secrets = [security.token, security.certificate.map(|(_, key)| key)];

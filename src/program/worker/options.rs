@@ -9,6 +9,7 @@ use super::lending::LendOption;
 use crate::program::help::short_help;
 use crate::program::logging::LogOptions;
 use maelstrom_cluster::worker::allowance::JobAllowance;
+use maelstrom_model::job::DevicePattern;
 use maelstrom_runners::sandbox::cluster::{
     BROKER_VALUES, BrokerOptions, MEMORY_BUDGET, MachineOptions, SCRATCH_MEMORY,
 };
@@ -28,6 +29,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
             ConfigOption::new("drain-timeout", ConfigOptionKind::Number),
             ConfigOption::new("lend", ConfigOptionKind::List),
             ConfigOption::new("allow", ConfigOptionKind::List),
+            ConfigOption::new("offer-device", ConfigOptionKind::List),
             ConfigOption::new("cache-root", ConfigOptionKind::Text),
             ConfigOption::new("cache-size", ConfigOptionKind::Size),
             ConfigOption::new("inline-limit", ConfigOptionKind::Size),
@@ -99,6 +101,11 @@ pub struct OfferOptions {
     /// nothing]
     #[arg(long, value_enum, value_name = "WHAT")]
     pub allow: Vec<AllowOption>,
+
+    /// Device that jobs may have if they ask for it, such as /dev/kvm or '/dev/nvidia*'; may be
+    /// repeated [default: none]
+    #[arg(long, value_name = "DEVICE")]
+    pub offer_device: Vec<DevicePattern>,
 }
 
 /// A privilege that a worker may allow jobs.

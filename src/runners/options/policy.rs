@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use maelstrom_model::policy::FlakyVerdict;
+use maelstrom_model::policy::{DeviceNeed, DeviceNeedError, FlakyVerdict};
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind, OptionOrigins};
 use maelstrom_spec::policy::time::parse_time;
 use maelstrom_spec::policy::{PolicyFields, PolicySetting, RetrySetting};
 use maelstrom_spec::profile::DEFAULT_PROFILE;
 
 /// The options of [`PolicyOptions`] that can also be set by variables and configuration files.
-pub(crate) const POLICY_VALUES: [ConfigOption; 4] = [
+pub(crate) const POLICY_VALUES: [ConfigOption; 5] = [
     ConfigOption::new("run-profile", ConfigOptionKind::Text),
     ConfigOption::new("retries", ConfigOptionKind::Number),
     ConfigOption::new("flaky-result", ConfigOptionKind::Text),
     ConfigOption::new("slow-after", ConfigOptionKind::NumberOrText),
+    ConfigOption::new("device", ConfigOptionKind::List),
 ];
 
 /// The position of the options in the help text: after those about the run.
@@ -48,6 +49,11 @@ pub struct PolicyOptions {
     /// means never
     #[arg(long, value_name = "TIME", value_parser = parse_time, display_order = HELP_ORDER + 4)]
     pub slow_after: Option<Duration>,
+
+    /// Device of this machine that tests have, such as /dev/kvm or '/dev/nvidia*', one test at a
+    /// time; with =N after it, N tests at a time; may be repeated
+    #[arg(long, value_name = "DEVICE", value_parser = parse_device, display_order = HELP_ORDER + 5)]
+    pub device: Vec<DeviceNeed>,
 
     /// Where values come from that are not typed.
     #[arg(skip)]
@@ -101,6 +107,10 @@ impl PolicyOptions {
                     .map(|slow| (!slow.is_zero()).then_some(slow)),
             ),
             timeout: self.setting("timeout", timeout),
+            devices: self.setting(
+                "device",
+                (!self.device.is_empty()).then(|| DeviceNeed::settle(self.device.clone())),
+            ),
             ..PolicyFields::default()
         }
     }
@@ -112,6 +122,12 @@ impl PolicyOptions {
         };
         value.map(|value| PolicySetting { value, origin })
     }
+}
+
+/// Parses a device, and how many tests may have it at a time.
+pub(crate) fn parse_device(text: &str) -> Result<DeviceNeed, String> {
+    let need = text.parse();
+    need.map_err(|error: DeviceNeedError| format!("{error}; {}", error.help()))
 }
 
 impl From<FlakyResultOption> for FlakyVerdict {

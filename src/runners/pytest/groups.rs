@@ -17,6 +17,7 @@ use serde_json::json;
 
 use maelstrom_model::backend::TestGroupMember;
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
+use maelstrom_model::policy::DeviceNeed;
 use maelstrom_spec::filter::TestPattern;
 
 use super::collection::{PytestItem, TestGroup};
@@ -91,25 +92,29 @@ pub fn sessions<'a>(
     unwanted: &'a [PytestItem],
     own: &[PytestOverride],
 ) -> Vec<GroupSession<'a>> {
-    type ContainerIdentity = (usize, usize);
-    let mut found: BTreeMap<(&str, ContainerIdentity), Vec<usize>> = BTreeMap::new();
+    type ContainerIdentity<'a> = (usize, usize, &'a [DeviceNeed]);
+    let mut found: BTreeMap<(&str, ContainerIdentity<'_>), Vec<usize>> = BTreeMap::new();
     for (index, test) in tests.iter().enumerate() {
         let Some(group) = &test.group else {
             continue;
         };
         let place = match own.get(index) {
-            None => (0, 0),
+            None => (0, 0, [].as_slice()),
             // Compare addresses: tests with the same specification share a container.
             Some(own) if own.python == PythonSource::Here => (
                 Arc::as_ptr(&own.given.container) as usize,
                 Arc::as_ptr(&own.given.environment) as usize,
+                match &own.given.policy.devices {
+                    Some(devices) => devices.value.as_slice(),
+                    None => &[],
+                },
             ),
             Some(_) => continue,
         };
         found.entry((&group.name, place)).or_default().push(index);
     }
     let session =
-        |(number, ((name, _), members)): (usize, ((&str, ContainerIdentity), Vec<usize>))| {
+        |(number, ((name, _), members)): (usize, ((&str, ContainerIdentity<'_>), Vec<usize>))| {
             let wanted = members.iter().filter_map(|index| tests.get(*index));
             let others = unwanted.iter();
             let others = others.filter(|test| test.group.as_ref().is_some_and(|g| g.name == name));

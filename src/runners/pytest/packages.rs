@@ -310,6 +310,7 @@ fn container(trees: Vec<PathBuf>, place: &Path) -> ContainerSpec {
         group: 0,
         privileges: PrivilegeLevel::Ordinary,
         services: Vec::new(),
+        devices: Vec::new(),
     }
 }
 

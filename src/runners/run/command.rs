@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use maelstrom_model::policy::DeviceNeed;
 use maelstrom_spec::ContainerDefinition;
 
 /// A program and its arguments.
@@ -21,6 +22,8 @@ pub struct NamedJob {
     pub container: ContainerDefinition,
     /// The time limit, or `None` for no limit.
     pub timeout: Option<Duration>,
+    /// The devices of the machine that it has, sorted.
+    pub devices: Vec<DeviceNeed>,
 }
 
 impl JobCommand {

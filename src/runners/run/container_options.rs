@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::options::policy::parse_device;
 use crate::sandbox::caches::{LayerDirectories, RunnerCacheOptions};
 use crate::sandbox::invocation::Invocation;
 use maelstrom_engine::layer_cache::LayerCacheOptions;
 use maelstrom_model::job::{NetworkMode, PrivilegeLevel, RootAccess};
+use maelstrom_model::policy::DeviceNeed;
 use maelstrom_spec::environment::{EnvironmentElement, EnvironmentValue, MergeMode};
 use maelstrom_spec::{
     ContainerBase, ContainerDefinition, DEFAULT_CONTAINER, InheritedFields, ScalarFields,
@@ -34,6 +36,10 @@ pub struct JobContainerOptions {
     /// A mount, such as type=bind,source=.,target=/src,readonly; may be repeated
     #[arg(long, value_name = "MOUNT")]
     pub mount: Vec<String>,
+
+    /// Device of this machine, such as /dev/kvm or '/dev/nvidia*'; may be repeated
+    #[arg(long, value_name = "DEVICE", value_parser = parse_device)]
+    pub device: Vec<DeviceNeed>,
 
     /// Environment variable; without a value, its current one is used; may be repeated
     #[arg(short, long, value_name = "NAME[=VALUE]")]
@@ -128,6 +134,7 @@ impl JobContainerOptions {
         let said = [
             ("--image", self.image.is_some()),
             ("--mount", !self.mount.is_empty()),
+            ("--device", !self.device.is_empty()),
             ("--env", !self.env.is_empty()),
             ("--network", self.network.is_some()),
             ("--user", self.user.is_some()),
@@ -198,6 +205,7 @@ impl JobContainerOptions {
             command,
             container,
             timeout: timeout.map(|seconds| Duration::from_secs(seconds.into())),
+            devices: DeviceNeed::settle(self.device.clone()),
         }))
     }
 }

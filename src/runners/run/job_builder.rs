@@ -24,6 +24,7 @@ use maelstrom_model::exit_code;
 use maelstrom_model::job::{
     DeviceKind, Job, JobInputs, Mount, MountKind, OutputPipes, PlacementConstraint, ProcessSpec,
 };
+use maelstrom_model::policy::{DeviceNeed, JobNeeds};
 use maelstrom_spec::job::JobSpecification;
 use maelstrom_spec::{
     ContainerBase, ContainerDefinition, Layer, ResolvedSpec, RunnerLayers, SpecError, SpecResolver,
@@ -134,7 +135,7 @@ impl JobBuilder {
         let resolved = self
             .resolver
             .resolve_container(container, PLACE, job.timeout)?;
-        self.make(resolved, PLACE, &job.command).await
+        self.make(resolved, PLACE, &job.command, &job.devices).await
     }
 
     /// Returns a job of an input, with `command` in place of its program if given.
@@ -149,7 +150,8 @@ impl JobBuilder {
             arguments: job.arguments.iter().map(OsString::from).collect(),
         };
         let command = command.cloned().unwrap_or_else(own);
-        self.make(resolved, &job.place, &command).await
+        self.make(resolved, &job.place, &command, &job.devices)
+            .await
     }
 
     /// Returns whether the mount point of `mount` has to be created. Below another mount, nothing
@@ -169,11 +171,17 @@ impl JobBuilder {
         resolved: ResolvedSpec,
         place: &str,
         command: &JobCommand,
+        devices: &[DeviceNeed],
     ) -> Result<Job, JobBuilderError> {
         let (given, inputs) = self.give(resolved, place).await?;
+        let mut container = given.container;
+        if !devices.is_empty() {
+            let names = devices.iter().map(|need| need.device.clone());
+            Arc::make_mut(&mut container).devices = names.collect();
+        }
         Ok(Job {
             placement: PlacementConstraint::Anywhere(inputs),
-            container: given.container,
+            container,
             process: Arc::new(ProcessSpec {
                 program: command.program.as_os_str().into(),
                 arguments: command.arguments.clone(),
@@ -184,7 +192,10 @@ impl JobBuilder {
             timeout: given.timeout,
             output: OutputPipes::Separate,
             grace: None,
-            needs: Default::default(),
+            needs: JobNeeds {
+                devices: devices.to_vec(),
+                ..JobNeeds::default()
+            },
             additions: Default::default(),
         })
     }

@@ -83,6 +83,7 @@ impl Framework for ManyTests {
             group: 1000,
             privileges: PrivilegeLevel::Ordinary,
             services: Vec::new(),
+            devices: Vec::new(),
         });
         let variable = |n: u32| (format!("VARIABLE_{n}").into(), "x".repeat(60).into());
         let environment: Arc<BTreeMap<OsString, OsString>> =

@@ -437,6 +437,7 @@ fn a_job_runs_in_an_image() {
             group: 0,
             privileges: PrivilegeLevel::Ordinary,
             services: Vec::new(),
+            devices: Vec::new(),
         };
         let process = ProcessSpec {
             program: std::ffi::OsStr::new("/bin/sh").into(),

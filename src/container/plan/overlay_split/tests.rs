@@ -1,9 +1,11 @@
 //! Tests splits of directories with mounts below them, as data.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::plan_with_splits;
+use crate::plan::plan_on_host;
 use crate::spec::{NetworkMode, PrivilegeLevel, RootKind};
 use crate::step::ContainerStep;
 
@@ -47,6 +49,7 @@ impl Host {
             group: 1000,
             privileges: PrivilegeLevel::Ordinary,
             services: Vec::new(),
+            devices: Vec::new(),
         };
         let list = |directory: &Path| {
             let entries = self.entries.iter();
@@ -61,7 +64,7 @@ impl Host {
     /// Formats the mounts that result.
     fn shown(&self, mounts: &[(&str, MountKind)]) -> String {
         let (spec, divisions) = self.divide(mounts);
-        let plan = plan_with_splits(&spec, &divisions).unwrap();
+        let plan = plan_on_host(&spec, &divisions, &BTreeSet::new()).unwrap();
         let steps = plan.template.iter().chain(&plan.scratch_mounts);
         let wanted = steps.filter(|step| {
             matches!(
@@ -171,7 +174,7 @@ fn what_is_too_much_to_copy_or_to_mount_is_shown_read_only() {
     let many = host.shown(&[("/m", overlay("/w/many"))]);
     assert_eq!(many, "");
     let (spec, divisions) = host.divide(&[("/m", overlay("/w/many"))]);
-    let plan = plan_with_splits(&spec, &divisions).unwrap();
+    let plan = plan_on_host(&spec, &divisions, &BTreeSet::new()).unwrap();
     let bound = "bind /w/many of the host read-only on /m";
     assert!(plan.template.iter().any(|step| step.to_string() == bound));
 }

@@ -25,6 +25,7 @@ fn spec(root: RootKind, mounts: Vec<(&str, MountKind)>) -> ContainerSpec {
         group: 1000,
         privileges: PrivilegeLevel::Ordinary,
         services: Vec::new(),
+        devices: Vec::new(),
     }
 }
 
@@ -209,4 +210,37 @@ fn shown(plan: &ContainerPlan) -> String {
         plan.scratch_directories,
         plan.shown,
     )
+}
+
+#[test]
+fn devices_are_bound_on_files_that_every_root_has() {
+    let devices = BTreeSet::from([PathBuf::from("/dev/dri/card0")]);
+    let planned = |root: RootKind| {
+        let spec = spec(root, Vec::new());
+        let plan = plan_on_host(&spec, &OverlaySplits::default(), &devices).unwrap();
+        let steps = plan.template.iter().map(ToString::to_string);
+        let of_devices = steps.filter(|step| step.contains("/dev"));
+        of_devices.collect::<Vec<_>>()
+    };
+    let bound = "bind /dev/dri/card0 of the host read-only on /dev/dri/card0";
+    assert_eq!(
+        planned(RootKind::Skeleton(vec![directory("/tmp")])),
+        [
+            "make directory /dev with mode 0755",
+            "make directory /dev/dri with mode 0755",
+            "write /dev/dri/card0 (0 bytes)",
+            bound,
+        ]
+    );
+    let layers = RootKind::Layers {
+        trees: vec!["/cache/a".into()],
+        access: RootAccess::ReadOnly,
+    };
+    assert_eq!(
+        planned(layers),
+        [
+            "mount a read-only root of 1 layers: /cache/a, with /dev/dri/card0",
+            bound,
+        ]
+    );
 }

@@ -17,6 +17,7 @@ use maelstrom_engine::schedule::groups::{GroupNumber, GroupedQueue};
 use maelstrom_model::backend::{JobId, JobPriority};
 use maelstrom_model::ids::WorkerId;
 use maelstrom_model::job::Job;
+use maelstrom_model::policy::JobLimit;
 use maelstrom_model::priority::QueueKey;
 
 /// The number of jobs at the broker for each slot of its workers: one that runs, and two in transit
@@ -70,8 +71,9 @@ impl PlacementQueue {
     pub(super) fn submit(&mut self, id: JobId, job: Job, rank: JobPriority) {
         let turn = QueueKey::new(rank, self.arrivals);
         self.arrivals += 1;
-        let group = job.needs.group.clone();
-        let group = self.waiting.insert(turn, group.as_ref(), (id, job, rank));
+        // Devices are a machine's, and counted there.
+        let group = job.needs.group.as_ref().map(JobLimit::from).into_iter();
+        let group = self.waiting.insert(turn, group, (id, job, rank));
         self.turns.insert(id, (turn, group));
     }
 
@@ -188,6 +190,7 @@ mod tests {
                 group: 0,
                 privileges: PrivilegeLevel::Ordinary,
                 services: Vec::new(),
+                devices: Vec::new(),
             }),
             process: Arc::new(ProcessSpec {
                 program: Arc::from(Path::new("/bin/true").as_os_str()),

@@ -11,6 +11,7 @@
 //! | the machine's `/dev/shm` | refused | `--allow shared-memory` |
 //! | the machine's network | refused, and has no message | nothing |
 //! | to write to the machine's files | refused, and has no message | nothing |
+//! | devices by their paths | what is offered: [`super::inputs::host_paths`] | `--offer-device` |
 //! | files of the machine, to read | what is lent: [`super::inputs::host_paths`] | `--lend` |
 //! | a terminal | has no message | nothing |
 //! | any user and group inside, a host name, mounts, other devices | allowed | |
@@ -87,6 +88,8 @@ pub fn check(
         privileges,
         // They have no more rights than the jobs.
         services: _,
+        // Each is in the toolbox of its template, too, and so is checked there.
+        devices: _,
     } = container;
     let unless = |what| match allowed.contains(&what) {
         true => Ok(()),

@@ -28,7 +28,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maelstrom_model::policy::{FlakyVerdict, JobGroup, LeakVerdict, RetryDelay, TimeoutVerdict};
+use maelstrom_model::policy::{
+    DeviceNeed, FlakyVerdict, JobGroup, LeakVerdict, RetryDelay, TimeoutVerdict,
+};
 
 pub use self::settle::{PolicyResolver, SettledPolicy};
 
@@ -86,6 +88,8 @@ pub struct PolicyFields {
     pub weight: Option<PolicySetting<NonZeroU32>>,
     /// Whether the test runs only while no other one does on its machine.
     pub exclusive: Option<PolicySetting<bool>>,
+    /// The devices of the machine that the test uses, sorted.
+    pub devices: Option<PolicySetting<Vec<DeviceNeed>>>,
 }
 
 impl PolicyFields {
@@ -107,6 +111,7 @@ impl PolicyFields {
             test_group: pick(self.test_group, &lower.test_group),
             weight: pick(self.weight, &lower.weight),
             exclusive: pick(self.exclusive, &lower.exclusive),
+            devices: pick(self.devices, &lower.devices),
         }
     }
 }

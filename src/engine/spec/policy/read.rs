@@ -9,17 +9,17 @@ use crate::document::{
     DocumentNode, DocumentTable, DocumentValue, SpanError, TableField, TextDocument,
 };
 use crate::read_node::{
-    SpecResult, boolean, choice, into_table, natural, positive, require, small_integer, text,
+    SpecResult, boolean, choice, into_table, list, natural, positive, require, small_integer, text,
 };
 use crate::snippet::nearest;
-use maelstrom_model::policy::{JobGroup, RetryDelay};
+use maelstrom_model::policy::{DeviceNeed, DeviceNeedError, JobGroup, RetryDelay};
 
 use super::time::parse_units;
 use super::words::{BACKOFF_KINDS, BackoffKind, FLAKY_VERDICTS, LEAK_VERDICTS, TIMEOUT_VERDICTS};
 use super::{PolicyFields, PolicySetting, RetrySetting};
 
 /// The fields of a directive that say how tests run, in the order in which errors list them.
-pub(crate) const POLICY_FIELDS: [&str; 11] = [
+pub(crate) const POLICY_FIELDS: [&str; 12] = [
     "retries",
     "flaky_result",
     "slow",
@@ -31,6 +31,7 @@ pub(crate) const POLICY_FIELDS: [&str; 11] = [
     "test_group",
     "weight",
     "exclusive",
+    "devices",
 ];
 
 /// The fields of a table of `retries`.
@@ -73,6 +74,7 @@ pub(crate) fn policy(
         test_group: taker.take("test_group", |node| test_group(node, groups))?,
         weight: taker.take("weight", |node| weight(&node))?,
         exclusive: taker.take("exclusive", |node| boolean(&node))?,
+        devices: taker.take("devices", devices)?,
     })
 }
 
@@ -169,6 +171,21 @@ fn test_group(node: DocumentNode, groups: &TestGroups) -> SpecResult<Option<JobG
             }),
         }),
     }
+}
+
+/// Reads the devices of a test or a job.
+pub(crate) fn devices(node: DocumentNode) -> SpecResult<Vec<DeviceNeed>> {
+    let mut needs = Vec::new();
+    for node in list(node, "an array of devices")? {
+        let span = node.span.clone();
+        let need = text(node, "the path of a device")?.parse();
+        needs.push(need.map_err(|error: DeviceNeedError| SpanError {
+            span,
+            message: error.to_string(),
+            help: Some(error.help().to_owned()),
+        })?);
+    }
+    Ok(DeviceNeed::settle(needs))
 }
 
 /// Reads the number of slots that a test takes: a number, or `"all"`.

@@ -1,11 +1,12 @@
 //! Settles the fields of a test: what the run and the scheduler apply.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use maelstrom_model::event::untrusted_text;
-use maelstrom_model::job::TestCase;
+use maelstrom_model::job::{ContainerSpec, TestCase};
 use maelstrom_model::policy::{JobNeeds, RetryPolicy, TestPolicy};
 
 use super::PolicyFields;
@@ -23,7 +24,8 @@ pub struct SettledPolicy {
 
 impl SettledPolicy {
     /// Sets what a test case's job and run do by it.
-    fn apply(&self, case: &mut TestCase) {
+    fn apply(&self, case: &mut TestCase, containers: &DeviceContainers) {
+        case.job.container = containers.with_devices(&case.job.container, &self.needs);
         case.policy = Arc::clone(&self.policy);
         case.job.needs = self.needs.clone();
         case.job.grace = self.grace;
@@ -54,11 +56,49 @@ impl PolicyFields {
                 group: value(&self.test_group).flatten(),
                 weight: value(&self.weight).unwrap_or(NonZeroU32::MIN),
                 exclusive: value(&self.exclusive).unwrap_or_default(),
+                devices: value(&self.devices).unwrap_or_default(),
                 ..JobNeeds::default()
             },
             grace: value(&self.grace),
             timeout: value(&self.timeout).flatten(),
         }
+    }
+}
+
+/// The maximum number of containers with devices that are kept for further tests. A run rarely has
+/// more than a few.
+const CONTAINERS_MAX: usize = 16;
+
+/// A container as it was described, and the same with devices.
+type KnownContainer = (Arc<ContainerSpec>, Arc<ContainerSpec>);
+
+/// Adds devices to containers. Tests whose containers were one share the new one, too.
+#[derive(Debug, Default)]
+struct DeviceContainers {
+    known: Mutex<VecDeque<KnownContainer>>,
+}
+
+impl DeviceContainers {
+    /// Returns a container with the devices that a job needs.
+    fn with_devices(&self, container: &Arc<ContainerSpec>, needs: &JobNeeds) -> Arc<ContainerSpec> {
+        if needs.devices.is_empty() {
+            return Arc::clone(container);
+        }
+        let devices = needs.devices.iter().map(|need| &need.device);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.iter().find(|(before, made)| {
+            Arc::ptr_eq(before, container) && made.devices.iter().eq(devices.clone())
+        });
+        if let Some((_, made)) = found {
+            return Arc::clone(made);
+        }
+        let made = Arc::new(ContainerSpec {
+            devices: devices.cloned().collect(),
+            ..ContainerSpec::clone(container)
+        });
+        known.push_front((Arc::clone(container), Arc::clone(&made)));
+        known.truncate(CONTAINERS_MAX);
+        made
     }
 }
 
@@ -71,6 +111,7 @@ pub struct PolicyResolver {
     base: PolicyFields,
     /// The policies so far. There are few: one for each combination of a file's directives.
     known: Mutex<Vec<(PolicyFields, SettledPolicy)>>,
+    containers: DeviceContainers,
 }
 
 impl PolicyResolver {
@@ -81,6 +122,7 @@ impl PolicyResolver {
             options,
             base,
             known: Mutex::default(),
+            containers: DeviceContainers::default(),
         }
     }
 
@@ -98,7 +140,8 @@ impl PolicyResolver {
     /// Sets what a test case's job and run do, if files say `own` about it.
     pub fn apply(&self, case: &mut TestCase, own: Option<&PolicyFields>) {
         let nothing = PolicyFields::default();
-        self.settle(own.unwrap_or(&nothing)).apply(case);
+        self.settle(own.unwrap_or(&nothing))
+            .apply(case, &self.containers);
     }
 
     /// Returns the policy of a test about which files say `own`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maelstrom_model::policy::{FlakyVerdict, LeakVerdict, RetryDelay, TimeoutVerdict};
+use maelstrom_model::policy::{DeviceNeed, FlakyVerdict, LeakVerdict, RetryDelay, TimeoutVerdict};
 
 use super::time::format_time;
 use super::{PolicyFields, PolicySetting, RetrySetting};
@@ -65,6 +65,11 @@ fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
+fn devices(needs: &[DeviceNeed]) -> String {
+    let needs = needs.iter().map(|need| quoted(&need.to_string()));
+    format!("[{}]", needs.collect::<Vec<_>>().join(", "))
+}
+
 fn shown<T>(
     name: &'static str,
     setting: &Option<PolicySetting<T>>,
@@ -125,6 +130,7 @@ impl PolicyFields {
                 "1",
             ),
             shown("exclusive", &self.exclusive, bool::to_string, "false"),
+            shown("devices", &self.devices, |needs| devices(needs), "[]"),
         ]
     }
 

@@ -48,6 +48,13 @@ fn directives_say_how_tests_run() {
         "test_group = \"db\"",
         "test_group = \"dbs\"",
         "test_group = \"\"",
+        "devices = [\"/dev/kvm\", \"/dev/dri=4\", \"/dev/nvidia*\", \"/dev/kvm\"]",
+        "devices = []",
+        "devices = [\"null\"]",
+        "devices = [\"/dev/pts/0\"]",
+        "devices = [\"/dev/../etc/passwd\"]",
+        "devices = [\"/dev/kvm=0\"]",
+        "devices = \"/dev/kvm\"",
     ];
     let table = rows.map(|row| {
         let text = format!("[test_groups.db]\nmax = 4\n[[directives]]\n{row}\n");

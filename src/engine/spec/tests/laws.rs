@@ -16,7 +16,7 @@ use maelstrom_container::spec::{
     WhenForbidden,
 };
 use maelstrom_layer::{LayerSpec, PathForm, PrefixOptions, SymlinkMode, SymlinkSpec};
-use maelstrom_model::policy::{FlakyVerdict, LeakVerdict, RetryDelay, TimeoutVerdict};
+use maelstrom_model::policy::{DeviceNeed, FlakyVerdict, LeakVerdict, RetryDelay, TimeoutVerdict};
 
 fn path() -> impl Strategy<Value = PathBuf> {
     "(/|<build-dir>|<<x>|[a-z \"'é\n]{1,4}){1,4}".prop_map(PathBuf::from)
@@ -149,6 +149,10 @@ fn setting<T: std::fmt::Debug>(
     prop::option::of(placed)
 }
 
+fn devices(texts: Vec<&str>) -> Vec<DeviceNeed> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
 /// Generates what a directive can say about how tests run. Test groups are not in its text.
 pub(crate) fn policy() -> impl Strategy<Value = PolicyFields> {
     let time = || (1..100_000_u64, 0..3_u32).prop_map(|(s, ns)| Duration::new(s, ns));
@@ -187,6 +191,7 @@ pub(crate) fn policy() -> impl Strategy<Value = PolicyFields> {
         setting(any::<i8>()),
         setting(any::<NonZeroU32>()),
         setting(any::<bool>()),
+        setting(prop::sample::subsequence(vec!["/dev/dri=3", "/dev/kvm"], 0..=2).prop_map(devices)),
     );
     (setting(retries), verdicts, times, needs).prop_map(|(retries, verdicts, times, needs)| {
         PolicyFields {
@@ -200,6 +205,7 @@ pub(crate) fn policy() -> impl Strategy<Value = PolicyFields> {
             priority: needs.0,
             weight: needs.1,
             exclusive: needs.2,
+            devices: needs.3,
             test_group: None,
         }
     })
@@ -286,6 +292,7 @@ fn file() -> impl Strategy<Value = String> {
         "weight = \"all\"",
         "test_group = \"\"",
         "exclusive = false",
+        "devices = [\"/dev/kvm=2\", \"/dev/nvidia*\"]",
         "leak = \"fail\"",
         "include_shared_libraries = false",
     ]);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::super::error::{WireError, at_most};
 use super::super::limits::{
-    HOSTNAME_BYTES_MAX, LAYERS_MAX, MOUNTS_MAX, PATH_BYTES_MAX, SKELETON_ENTRIES_MAX,
+    DEVICES_MAX, HOSTNAME_BYTES_MAX, LAYERS_MAX, MOUNTS_MAX, PATH_BYTES_MAX, SKELETON_ENTRIES_MAX,
 };
 use super::super::v1;
 use super::process::process;
@@ -18,6 +18,8 @@ use maelstrom_container::plan::SERVICES_MAX;
 use maelstrom_model::job::{
     BindAccess, ContainerSpec, DeviceKind, Mount, MountKind, NetworkMode, PrivilegeLevel,
     RootAccess, RootKind, ServiceSpec, SkeletonEntry, SkeletonKind, WhenForbidden,
+    BindAccess, ContainerSpec, DeviceKind, DevicePattern, Mount, MountKind, NetworkMode,
+    PrivilegeLevel, RootAccess, RootKind, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
 
 /// All permission bits of a mode.
@@ -75,6 +77,7 @@ pub fn container<E: From<WireError>>(
         group: id("group id", message.group)?,
         privileges: privileges(message.privileges)?,
         services: services(&message.services)?,
+        devices: devices(&message.devices)?,
     })
 }
 
@@ -208,6 +211,19 @@ fn mount<E: From<WireError>>(
         Kind::Tmp(v1::Empty {}) => MountKind::Tmp,
     };
     Ok(Mount { mount_point, kind })
+}
+
+/// Converts the devices that a container names.
+pub(super) fn devices(texts: &[String]) -> Result<Vec<DevicePattern>, WireError> {
+    at_most("devices", texts.len(), DEVICES_MAX)?;
+    texts.iter().map(|text| device_pattern(text)).collect()
+}
+
+pub(super) fn device_pattern(text: &str) -> Result<DevicePattern, WireError> {
+    text.parse().map_err(|_| {
+        let expected = "a path below /dev, and none that every container has";
+        WireError::invalid("device", text.as_bytes(), expected)
+    })
 }
 
 fn device(name: &str) -> Result<DeviceKind, WireError> {

@@ -11,11 +11,17 @@ use super::super::error::{WireError, at_most};
 use super::super::limits::{
     ARCHITECTURE_BYTES_MAX, LEAKED_NAME_BYTES_MAX, TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX,
     TOOLBOX_PATHS_MAX,
+    ARCHITECTURE_BYTES_MAX, ARGUMENTS_MAX, DEVICES_MAX, LEAKED_NAME_BYTES_MAX, PATH_BYTES_MAX,
+    STRING_BYTES_MAX, STRINGS_BYTES_MAX, TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX,
+    TOOLBOX_PATHS_MAX, VARIABLES_MAX,
 };
+use super::super::toolbox::DEVICE;
 use super::super::{limits, v1};
 use super::container::{ContentSource, sources};
 use super::process::{arguments, environment, process, program};
 use super::{absolute, optional_duration, output_pipes, unknown};
+use super::container::{ContentSource, device_pattern, devices, sources};
+use super::{absolute, optional_duration, output_pipes, string, unknown};
 use maelstrom_container::message::{DiscardedFiles, LEAKED_NAMES_MAX};
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::ids::WorkerId;
@@ -23,7 +29,7 @@ use maelstrom_model::job::StackDumpMethod;
 use maelstrom_model::job::{
     ExitStatus, JobOutcome, JobResult, LeakedProcesses, OutputPipes, ProcessSpec, ResourceUsage,
 };
-use maelstrom_model::policy::{JobGroup, JobNeeds};
+use maelstrom_model::policy::{DeviceNeed, JobGroup, JobNeeds};
 
 /// The common part of many jobs. The container is kept as a message; convert it with
 /// [`super::container::container`].
@@ -45,11 +51,18 @@ pub struct TemplateSpec {
     pub toolbox: Vec<ToolboxPath>,
 }
 
-/// A file or directory that the worker's host must provide.
+/// A file, directory or device that the worker's host must provide.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ToolboxPath {
     pub path: PathBuf,
     pub identity: Vec<u8>,
+}
+
+impl ToolboxPath {
+    /// Returns whether it is a device, which the worker must offer.
+    pub fn is_device(&self) -> bool {
+        self.identity == DEVICE
+    }
 }
 
 /// One job of a template.
@@ -96,6 +109,20 @@ pub fn template(message: &v1::Template) -> Result<TemplateSpec, WireError> {
             ContentSource::Toolbox(_)
             | ContentSource::Directory(_)
             | ContentSource::File { .. } => {}
+        }
+    }
+    for device in devices(&container.devices)? {
+        let path = Path::new(device.as_str());
+        if !toolbox
+            .iter()
+            .any(|own| own.path == path && own.is_device())
+        {
+            let expected = "one that the template's toolbox has as a device";
+            return Err(WireError::invalid(
+                "device",
+                device.as_str().as_bytes(),
+                expected,
+            ));
         }
     }
     let architecture = message.architecture.as_bytes();
@@ -198,12 +225,25 @@ pub fn needs(message: &v1::Job) -> Result<JobNeeds, WireError> {
             Some(JobGroup { name, jobs_max })
         }
     };
+    at_most("devices", needs.devices.len(), DEVICES_MAX)?;
+    let devices = needs.devices.iter().map(device_need);
     Ok(JobNeeds {
         group,
         weight: NonZeroU32::new(needs.weight).unwrap_or(NonZeroU32::MIN),
         exclusive: needs.exclusive,
         memory_bytes: (needs.memory_bytes > 0).then_some(needs.memory_bytes),
         avoided_worker: needs.avoided_worker.map(WorkerId),
+        devices: devices.collect::<Result<_, _>>()?,
+    })
+}
+
+fn device_need(message: &v1::DeviceNeed) -> Result<DeviceNeed, WireError> {
+    let jobs_max = NonZeroU32::new(message.jobs_max);
+    Ok(DeviceNeed {
+        device: device_pattern(&message.device)?,
+        jobs_max: jobs_max.ok_or(WireError::Missing {
+            what: "maximum of the device",
+        })?,
     })
 }
 

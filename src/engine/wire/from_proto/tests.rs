@@ -5,7 +5,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::super::error::WireError;
-use super::super::limits::{LAYERS_MAX, MOUNTS_MAX, VARIABLES_MAX};
+use super::super::limits::{DEVICES_MAX, LAYERS_MAX, MOUNTS_MAX, VARIABLES_MAX};
+use super::super::toolbox::DEVICE;
 use super::super::{to_proto, v1};
 use super::container::ExecutePermission;
 use super::*;
@@ -94,15 +95,22 @@ fn sound() -> v1::Template {
                     nanos: 0,
                 }),
             }],
+            devices: vec!["/dev/kvm".to_owned()],
         }),
         environment: vec![variable("PATH", "/usr/bin"), variable("A", "template")],
         working_directory: b"//src/".as_slice().into(),
         resident: None,
         architecture: "x86_64".to_owned(),
-        toolbox: vec![v1::ToolboxPath {
-            path: b"/usr".as_slice().into(),
-            identity: b"same".as_slice().into(),
-        }],
+        toolbox: vec![
+            v1::ToolboxPath {
+                path: b"/usr".as_slice().into(),
+                identity: b"same".as_slice().into(),
+            },
+            v1::ToolboxPath {
+                path: b"/dev/kvm".as_slice().into(),
+                identity: DEVICE.into(),
+            },
+        ],
     }
 }
 
@@ -129,6 +137,10 @@ fn sound_job() -> v1::Job {
             exclusive: true,
             memory_bytes: 1 << 30,
             avoided_worker: Some(0),
+            devices: vec![v1::DeviceNeed {
+                device: "/dev/kvm".to_owned(),
+                jobs_max: 4,
+            }],
         }),
     }
 }
@@ -285,6 +297,10 @@ fn what_breaks_a_rule_of_containers_is_refused_by_name() {
             let service = container.services[0].clone();
             container.services = vec![service; SERVICES_MAX + 1];
         }),
+        refused(|_, container| container.devices.push("/etc/passwd".to_owned())),
+        refused(|_, container| container.devices.push("/dev/../etc/passwd".to_owned())),
+        refused(|_, container| container.devices.push("/dev/sda".to_owned())),
+        refused(|_, container| container.devices = vec!["/dev/kvm".to_owned(); DEVICES_MAX + 1]),
     ];
     insta::assert_snapshot!(said.join("\n"));
 }
@@ -305,6 +321,7 @@ fn what_breaks_a_rule_of_templates_is_refused_by_name() {
             template.environment = vec![variable("A", ""); VARIABLES_MAX + 1];
         }),
         refused(|template, _| template.toolbox[0].identity = vec![0; 65].into()),
+        refused(|template, _| template.toolbox[1].identity = b"same".as_slice().into()),
         refused(|template, _| template.resident = Some(v1::Process::default())),
     ];
     insta::assert_snapshot!(said.join("\n"));
@@ -326,6 +343,8 @@ fn what_breaks_a_rule_of_jobs_is_refused_by_name() {
         refused(|job| job.arguments = vec![vec![b'x'; 100_000].into(); 30]),
         refused(|job| job.priority = 128),
         refused(|job| job.needs.as_mut().unwrap().group_jobs_max = 0),
+        refused(|job| job.needs.as_mut().unwrap().devices[0].jobs_max = 0),
+        refused(|job| job.needs.as_mut().unwrap().devices[0].device = "/dev".to_owned()),
         refused(|job| job.needs.as_mut().unwrap().group = "a\x1b[2J".to_owned()),
         refused(|job| {
             job.timeout = Some(prost_types::Duration {

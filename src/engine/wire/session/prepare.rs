@@ -21,6 +21,7 @@ use maelstrom_container::store::DigestCache;
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::job::{
     ContainerSpec, InputPath, JobInputs, ProcessSpec, RootKind, ServiceSpec,
+    ContainerSpec, DevicePattern, InputPath, JobInputs, ProcessSpec, RootKind,
 };
 
 /// Where templates are prepared.
@@ -181,6 +182,13 @@ impl TemplatePreparer {
             toolbox: tools
                 .into_iter()
                 .map(|path| self.tool(&path))
+                .chain(
+                    common
+                        .container
+                        .devices
+                        .iter()
+                        .map(|device| Ok(offered(device))),
+                )
                 .collect::<Result<_, _>>()?,
         };
         Ok(PreparedTemplate { template, contents })
@@ -215,6 +223,15 @@ impl TemplatePreparer {
 }
 
 /// Returns whether exactly this path is declared as an input, or is part of a layer.
+/// Returns whether exactly this path is declared as an input.
+/// Returns the entry of a toolbox for a device.
+fn offered(device: &DevicePattern) -> v1::ToolboxPath {
+    v1::ToolboxPath {
+        path: to_proto::path(Path::new(device.as_str())),
+        identity: toolbox::DEVICE.into(),
+    }
+}
+
 fn is_named(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> bool {
     let mut carried = inputs.carried.iter();
     layers.iter().any(|layer| path.starts_with(layer))
@@ -335,5 +352,21 @@ mod tests {
         };
         assert_eq!(tool.path, to_proto::path(&root.join("bin")));
         assert!(!tool.identity.is_empty());
+    }
+
+    /// Only workers that offer a device get its jobs: the broker asks them as it does for programs.
+    #[test]
+    fn a_device_is_part_of_the_toolbox() {
+        let digests = DigestCache::new("/nowhere".into());
+        let preparer = TemplatePreparer::new(digests, EnvironmentForwarding::default());
+        let mut common = common(Vec::new(), JobInputs::default());
+        Arc::make_mut(&mut common.container).devices = vec!["/dev/nvidia*".parse().unwrap()];
+        let prepared = preparer.prepare(&common).unwrap();
+        let there = crate::from_proto::template(&prepared.template).unwrap();
+        assert_eq!(there.container.devices, ["/dev/nvidia*"]);
+        let [tool] = there.toolbox.as_slice() else {
+            panic!("{:?}", there.toolbox);
+        };
+        assert!(tool.is_device() && tool.path == Path::new("/dev/nvidia*"));
     }
 }

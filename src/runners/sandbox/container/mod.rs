@@ -124,6 +124,7 @@ pub fn container(
         group: host.group,
         privileges: PrivilegeLevel::Ordinary,
         services: Vec::new(),
+        devices: Vec::new(),
     })
 }
 

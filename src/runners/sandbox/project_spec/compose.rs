@@ -241,6 +241,7 @@ impl ProjectSpec {
                 .privileges
                 .unwrap_or(PrivilegeLevel::Ordinary),
             services: Vec::new(),
+            devices: Vec::new(),
         };
         match container.privileges {
             PrivilegeLevel::Ordinary => {}

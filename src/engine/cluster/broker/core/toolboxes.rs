@@ -2,6 +2,7 @@
 
 use super::BrokerCore;
 use super::run_table::infrastructure;
+use super::templates::TemplateToolbox;
 use crate::broker::limits::{self, TOOLBOX_ANSWER_MAX};
 use crate::broker::scheduler::{
     Architecture, CancelOutcome, ClientId, ToolboxId, ToolboxPresence, ToolboxRegistration,
@@ -73,10 +74,17 @@ impl BrokerCore {
         let Some(lacks) = self.workers.all_lack(id) else {
             return;
         };
-        let message = format!(
-            "no worker has this machine's programs and toolchain ({lacks}); `--strict` runs the \
-             tests without, an image brings its own, and `--local-slots` runs them here"
-        );
+        let toolbox = self.templates.toolbox(id);
+        let message = match toolbox.is_some_and(TemplateToolbox::has_device) {
+            true => format!(
+                "no worker has what the tests need of its machine ({lacks}); a worker offers a \
+                 device with `--offer-device`, and `--local-slots` runs the tests here"
+            ),
+            false => format!(
+                "no worker has this machine's programs and toolchain ({lacks}); `--strict` runs \
+                 the tests without, an image brings its own, and `--local-slots` runs them here"
+            ),
+        };
         for key in self.runs.queued_for(id) {
             if let CancelOutcome::Queued = self.scheduler.cancel(key) {
                 let result = infrastructure(message.clone());

@@ -11,6 +11,7 @@ use crate::worker::allowance::JobAllowance;
 use crate::worker::broker_connection::Disconnected;
 use crate::worker::health::{DISK_FREE_BYTES_MIN, ResourceReporting};
 use crate::worker::inputs::{CONTENT_PATIENCE, TreeLimits};
+use maelstrom_container::devices::DevicePattern;
 use maelstrom_model::backend::BackendLost;
 use maelstrom_wire::from_proto::text;
 
@@ -35,6 +36,8 @@ pub struct WorkerConfig {
     pub lent: Vec<PathBuf>,
     /// Host paths that no job may mount, apart from the store, even below a lent directory.
     pub private: Vec<PathBuf>,
+    /// Devices that jobs may have.
+    pub devices: Vec<DevicePattern>,
     /// Privileges that jobs may request.
     pub allowed: BTreeSet<JobAllowance>,
     /// How long to retry fetching a blob that the storage has lost.
@@ -50,7 +53,8 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
-    /// Creates the default configuration: no host path is lent, and no privilege allowed.
+    /// Creates the default configuration: no host path is lent, no device offered, and no privilege
+    /// allowed.
     pub fn new(name: String, instance: [u8; 16], slots: u32) -> WorkerConfig {
         WorkerConfig {
             name,
@@ -60,6 +64,7 @@ impl WorkerConfig {
             drain_timeout: Duration::from_secs(300),
             lent: Vec::new(),
             private: Vec::new(),
+            devices: Vec::new(),
             allowed: BTreeSet::new(),
             content_patience: CONTENT_PATIENCE,
             tree_limits: TreeLimits::default(),

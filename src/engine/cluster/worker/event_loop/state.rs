@@ -79,7 +79,8 @@ impl<C: ContentFetcher + 'static, E: Executor> Worker<C, E> {
         let shelf = InputCache::new(contents, store, settings.tree_limits)
             .with_host_paths(
                 HostPathPolicy::new(settings.lent.clone(), private)
-                    .without(HostSecrets::of_this_process()),
+                    .without(HostSecrets::of_this_process())
+                    .offering(settings.devices.clone()),
             )
             .allowing(settings.allowed.clone())
             .with_patience(settings.content_patience);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::super::allowance::AllowanceError;
 use super::super::content_fetcher::FetchError;
 use super::directory::DirectoryError;
+use maelstrom_container::devices::{DeviceError, DevicePattern};
 use maelstrom_container::digest::Digest;
 use maelstrom_container::store::{StoreError, TreePathError, TreeWriteError};
 use maelstrom_wire::error::WireError;
@@ -63,6 +64,12 @@ pub enum WorkerInputError {
         path.display()
     )]
     ToolboxNotLent { path: PathBuf },
+    /// The operator does not offer the device.
+    #[error("this worker does not offer the device {0}; its operator can, with `--offer-device`")]
+    DeviceNotOffered(DevicePattern),
+    /// The device is offered, but not there.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The path is private to this machine.
     #[error("`{}` holds what is this worker's own, and is shown to no job", path.display())]
     ToolboxPrivate { path: PathBuf },
@@ -100,6 +107,8 @@ impl WorkerInputError {
             | WorkerInputError::ToolboxUnreadable { .. }
             | WorkerInputError::ToolboxDiffers { .. }
             | WorkerInputError::ToolboxNotLent { .. }
+            | WorkerInputError::DeviceNotOffered(_)
+            | WorkerInputError::Device(_)
             | WorkerInputError::ToolboxPrivate { .. }
             | WorkerInputError::Interrupted => RetryHint::None,
         }

@@ -12,12 +12,15 @@
 //!
 //! Whether other paths exist is not revealed: the error is the same.
 //!
+//! A device is different: it is offered by its name, and a job gets it whatever may be lent.
+//!
 //! File systems mounted below a lent directory are lent with it: containers show them, too.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::WorkerInputError;
+use maelstrom_container::devices::{self, DevicePattern};
 use maelstrom_container::secrets::HostSecrets;
 use maelstrom_wire::from_proto::ToolboxPath;
 use maelstrom_wire::toolbox;
@@ -30,6 +33,8 @@ pub struct HostPathPolicy {
     /// The paths that no job may mount, even if they are lent.
     private: Vec<PathBuf>,
     secrets: Option<HostSecrets>,
+    /// The devices that the operator offers.
+    offered: Vec<DevicePattern>,
 }
 
 impl HostPathPolicy {
@@ -39,6 +44,7 @@ impl HostPathPolicy {
             lent,
             private,
             secrets: None,
+            offered: Vec::new(),
         }
     }
 
@@ -48,6 +54,11 @@ impl HostPathPolicy {
             secrets: Some(secrets),
             ..self
         }
+    }
+
+    /// Offers these devices.
+    pub fn offering(self, offered: Vec<DevicePattern>) -> HostPathPolicy {
+        HostPathPolicy { offered, ..self }
     }
 
     /// Returns the target of a path, if it is lent.
@@ -115,8 +126,24 @@ impl HostPathPolicy {
         false
     }
 
+    /// Returns an error unless the operator offers a device, and this machine has it.
+    fn check_device(&self, path: &Path) -> Result<(), WorkerInputError> {
+        let device: Option<DevicePattern> = path.to_str().and_then(|path| path.parse().ok());
+        let device = device.ok_or_else(|| WorkerInputError::ToolboxNotLent {
+            path: path.to_owned(),
+        })?;
+        if !self.offered.iter().any(|offered| offered.covers(&device)) {
+            return Err(WorkerInputError::DeviceNotOffered(device));
+        }
+        devices::find(&[device])?;
+        Ok(())
+    }
+
     /// Returns an error unless this machine provides this path, and lends it.
     pub fn check(&self, wanted: &ToolboxPath) -> Result<(), WorkerInputError> {
+        if wanted.is_device() {
+            return self.check_device(&wanted.path);
+        }
         self.place(&wanted.path)?;
         let identity = toolbox::identity(&wanted.path);
         let identity = identity.map_err(|source| WorkerInputError::ToolboxUnreadable {
@@ -312,5 +339,36 @@ mod tests {
         let guessed = lending.check(&wanted("home", identity("home")));
         let guessed = guessed.unwrap_err();
         assert!(matches!(guessed, WorkerInputError::ToolboxNotLent { .. }));
+    }
+
+    #[test]
+    fn a_device_must_be_offered_and_there() {
+        let offered = ["/dev/zero*", "/dev/missing"].map(|text| text.parse());
+        let offered = offered.into_iter().collect::<Result<_, _>>().unwrap();
+        let policy = HostPathPolicy::new(vec!["/dev".into()], Vec::new()).offering(offered);
+        let answer = |path: &str| {
+            let identity = toolbox::DEVICE.to_vec();
+            let path = path.into();
+            match policy.check(&ToolboxPath { path, identity }) {
+                Ok(()) => "there",
+                Err(WorkerInputError::DeviceNotOffered(_)) => "not offered",
+                Err(WorkerInputError::Device(_)) => "missing",
+                Err(WorkerInputError::ToolboxNotLent { .. }) => "no device",
+                Err(other) => panic!("{other}"),
+            }
+        };
+        for (path, expected) in [
+            ("/dev/zero", "there"),
+            ("/dev/zero*", "there"),
+            ("/dev/missing", "missing"),
+            ("/dev/zer*", "not offered"),
+            ("/dev/vda", "not offered"),
+            // What is lent offers nothing.
+            ("/dev/net/tun", "not offered"),
+            ("/etc/passwd", "no device"),
+            ("/dev/../etc/passwd", "no device"),
+        ] {
+            assert_eq!(answer(path), expected, "{path}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::output_log::{OutputCursor, OutputLog};
 use maelstrom_container::message::DiscardedFiles;
 use maelstrom_engine::schedule::room::RoomShare;
 use maelstrom_model::job::{JobOutcome, JobResult};
+use maelstrom_model::policy::DeviceNeed;
 use maelstrom_wire::limits::TEXT_BYTES_MAX;
 
 /// Identifies a job in the whole cluster.
@@ -28,12 +29,14 @@ pub(super) struct LeaseEntry<T> {
 pub(super) enum LeaseStage<T> {
     Waiting {
         share: RoomShare,
+        devices: Vec<DeviceNeed>,
         payload: T,
     },
     /// The backend has the job. Its slot is set once it is known.
     Running {
         slot: Option<u32>,
         share: RoomShare,
+        devices: Vec<DeviceNeed>,
         wish: EndDisposition,
         _inputs: T,
     },

@@ -13,10 +13,12 @@
 //! - The backend does not have a waiting lease, so it can be returned.
 //! - Running leases take no more slots and memory than there are. A ready lease that needs more than
 //!   is free starts before all that came after it.
+//! - No more leases with a device run than it is for. A lease that waits for one is passed over.
 //!
 //! Pure except for the files of [`OutputLog`]; `T` is the data that starting a job requires, and is
 //! kept while the job runs.
 
+mod devices;
 mod entry;
 mod reports;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 
+use self::devices::DeviceUse;
 use self::entry::{
     EndDisposition, LeaseEnd, LeaseEntry, LeaseStage, ReportProgress, ReportQueueState, failure,
 };
@@ -35,7 +38,7 @@ use maelstrom_engine::schedule::room::{MachineRoom, RoomShare};
 use maelstrom_model::backend::JobId;
 use maelstrom_model::event::OutputStream;
 use maelstrom_model::job::{JobOutcome, JobResult};
-use maelstrom_model::policy::JobNeeds;
+use maelstrom_model::policy::{DeviceNeed, JobNeeds};
 use maelstrom_wire::linger::FlushUrgency;
 use maelstrom_wire::v1;
 
@@ -70,6 +73,7 @@ pub struct LeaseTable<T> {
     ends_untold: bool,
     running: usize,
     room: MachineRoom,
+    devices: DeviceUse,
     directory: PathBuf,
     output_bytes_max: u64,
 }
@@ -112,6 +116,7 @@ impl<T: Clone> LeaseTable<T> {
             ends_untold: false,
             running: 0,
             room,
+            devices: DeviceUse::default(),
             directory,
             output_bytes_max,
         }
@@ -180,7 +185,13 @@ impl<T: Clone> LeaseTable<T> {
         payload: T,
     ) -> LeaseArrival {
         let share = self.room.share(needs);
-        match self.add(fence, name, LeaseStage::Waiting { share, payload }) {
+        let devices = needs.devices.clone();
+        let stage = LeaseStage::Waiting {
+            share,
+            devices,
+            payload,
+        };
+        match self.add(fence, name, stage) {
             LeaseArrival::New => {
                 self.waiting.push_back(fence);
                 LeaseArrival::New
@@ -230,8 +241,11 @@ impl<T: Clone> LeaseTable<T> {
     ) -> Option<(LeaseToken, T)> {
         let mut place = 0;
         while let Some(fence) = self.waiting.get(place).copied() {
-            let Some(LeaseStage::Waiting { share, payload }) =
-                self.leases.get(&fence).map(|held| &held.stage)
+            let Some(LeaseStage::Waiting {
+                share,
+                devices,
+                payload,
+            }) = self.leases.get(&fence).map(|held| &held.stage)
             else {
                 self.waiting.remove(place);
                 continue;
@@ -242,11 +256,12 @@ impl<T: Clone> LeaseTable<T> {
                     self.waiting.remove(place);
                     self.end(fence, failure(&reason));
                 }
+                LeaseReadiness::Ready if !self.devices.have_room(devices) => place += 1,
                 LeaseReadiness::Ready if !self.room.fits(*share) => return None,
                 LeaseReadiness::Ready => {
                     self.waiting.remove(place);
-                    let (share, payload) = (*share, payload.clone());
-                    self.set_running(fence, share, payload.clone());
+                    let (share, devices, payload) = (*share, devices.clone(), payload.clone());
+                    self.set_running(fence, share, devices, payload.clone());
                     return Some((fence, payload));
                 }
             }
@@ -254,13 +269,21 @@ impl<T: Clone> LeaseTable<T> {
         None
     }
 
-    fn set_running(&mut self, fence: LeaseToken, share: RoomShare, inputs: T) {
+    fn set_running(
+        &mut self,
+        fence: LeaseToken,
+        share: RoomShare,
+        devices: Vec<DeviceNeed>,
+        inputs: T,
+    ) {
         if let Some(held) = self.leases.get_mut(&fence) {
             self.running += 1;
             self.room.take(share);
+            self.devices.take(&devices);
             held.stage = LeaseStage::Running {
                 slot: None,
                 share,
+                devices,
                 wish: EndDisposition::Tell,
                 _inputs: inputs,
             };
@@ -304,8 +327,12 @@ impl<T: Clone> LeaseTable<T> {
 
     /// Handles the end of a job.
     pub fn finished(&mut self, fence: LeaseToken, result: JobResult) {
-        let Some(LeaseStage::Running { wish, share, .. }) =
-            self.leases.get(&fence).map(|held| &held.stage)
+        let Some(LeaseStage::Running {
+            wish,
+            share,
+            devices,
+            ..
+        }) = self.leases.get(&fence).map(|held| &held.stage)
         else {
             return;
         };
@@ -313,6 +340,7 @@ impl<T: Clone> LeaseTable<T> {
             EndDisposition::Forget => {
                 self.running = self.running.saturating_sub(1);
                 self.room.give_back(*share);
+                self.devices.give_back(devices);
                 self.forget(fence);
                 return;
             }
@@ -333,9 +361,15 @@ impl<T: Clone> LeaseTable<T> {
         };
         let slot = match &held.stage {
             LeaseStage::Waiting { .. } => None,
-            LeaseStage::Running { slot, share, .. } => {
+            LeaseStage::Running {
+                slot,
+                share,
+                devices,
+                ..
+            } => {
                 self.running = self.running.saturating_sub(1);
                 self.room.give_back(*share);
+                self.devices.give_back(devices);
                 *slot
             }
             LeaseStage::Over { .. } => return,

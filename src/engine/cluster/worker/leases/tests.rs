@@ -97,3 +97,26 @@ fn leases_start_while_their_memory_fits() {
     table.backend_lost("gone");
     assert_eq!((table.running(), table.slots_taken()), (0, 0));
 }
+
+#[test]
+fn leases_that_wait_for_a_device_are_passed_over() {
+    let with = |devices: &[&str]| JobNeeds {
+        devices: devices.iter().map(|text| text.parse().unwrap()).collect(),
+        ..JobNeeds::default()
+    };
+    let needs = [
+        with(&["/dev/kvm"]),
+        with(&["/dev/kvm", "/dev/dri=2"]),
+        with(&["/dev/dri=2"]),
+        JobNeeds::default(),
+    ];
+    let mut table = table_of(MachineRoom::new(4), &needs);
+    let ready = |_: &usize| LeaseReadiness::Ready;
+    assert_eq!(started(&mut table, ready), [0, 2, 3]);
+    table.finished(LeaseToken(3), JobResult::not_run(JobOutcome::Cancelled));
+    assert!(started(&mut table, ready).is_empty());
+    table.finished(LeaseToken(0), JobResult::not_run(JobOutcome::Cancelled));
+    assert_eq!(started(&mut table, ready), [1]);
+    table.backend_lost("gone");
+    assert!(table.devices.have_room(&needs[1].devices));
+}

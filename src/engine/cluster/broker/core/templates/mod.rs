@@ -16,4 +16,6 @@ mod registry;
 pub use self::checks::CheckedTemplate;
 pub use self::error::TemplateError;
 pub use self::readiness::{InventoryCheck, PinGuard};
-pub use self::registry::{DefineOutcome, RequestedToolbox, TemplateRegistry, UnusedTemplates};
+pub use self::registry::{
+    DefineOutcome, RequestedToolbox, TemplateRegistry, TemplateToolbox, UnusedTemplates,
+};

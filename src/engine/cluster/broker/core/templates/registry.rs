@@ -11,6 +11,7 @@ use crate::broker::scheduler::{Architecture, ClientId, InputsId, SchedulingClass
 use maelstrom_container::digest::ContentHash;
 use maelstrom_wire::from_proto::container::sources;
 use maelstrom_wire::from_proto::{self, ContentSource};
+use maelstrom_wire::toolbox::DEVICE;
 use maelstrom_wire::v1;
 
 /// A template that at least one client has defined.
@@ -36,6 +37,13 @@ pub struct TemplateToolbox {
     hash: ContentHash,
     /// The number of templates that use it.
     templates: u32,
+}
+
+impl TemplateToolbox {
+    /// Returns whether a device is part of it.
+    pub fn has_device(&self) -> bool {
+        self.paths.iter().any(|path| path.identity == DEVICE)
+    }
 }
 
 /// The toolbox that a template requires.

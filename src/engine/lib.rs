@@ -2,7 +2,6 @@
 //!
 //! - [`run`]: one run, from discovery to exit code.
 //! - [`local`]: runs jobs in containers on this machine; [`schedule`]: its job queue, pure.
-//! - [`shared_process`]: runs several tests in one process, each with its own result.
 //! - [`layer_cache`]: provides the layers and images of containers.
 //! - [`cache_kind`]: marks the owner of a cache directory. [`job_file`]: saves jobs for debugging.
 //! - [`libraries`]: a layer with the shared libraries of a program. [`log`]: the program's own log.
@@ -15,4 +14,3 @@ pub mod local;
 pub mod log;
 pub mod run;
 pub mod schedule;
-pub mod shared_process;

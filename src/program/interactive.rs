@@ -14,7 +14,6 @@ use super::failure::ProgramFailure;
 use super::run::{has_terminal, run_alone};
 use super::session::RunSession;
 use super::startup::{InvocationPurpose, ProgramContext, SessionOptions};
-use maelstrom_model::backend::TestGroupMember;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::event::untrusted_text::clean;
 use maelstrom_model::event::{EventKind, ExitStatus, IsolationMode, SourceLocation, UserNotice};
@@ -24,6 +23,7 @@ use maelstrom_model::framework::{
     OutputParser, WatchPaths,
 };
 use maelstrom_model::job::{Job, ProcessSpec, TestCase, TestKey};
+use maelstrom_model::shared_process::TestGroupMember;
 use maelstrom_model::variables;
 use maelstrom_runners::options::RunSettings;
 use maelstrom_runners::options::interactive::{InteractiveRun, TerminalDemand};

@@ -13,3 +13,4 @@ pub mod process;
 pub mod pytest;
 pub mod run;
 pub mod sandbox;
+pub mod sharing;

@@ -40,6 +40,7 @@ mod pytest_sessions;
 mod reports;
 mod run_modes;
 mod run_program;
+mod sharing;
 mod specified;
 mod specified_go;
 mod specified_image;

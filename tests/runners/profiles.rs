@@ -66,6 +66,7 @@ fn a_profile_and_the_configuration_of_nextest_say_how_tests_run() {
     weight = 1             # built in
     exclusive = false      # built in
     devices = []           # built in
+    share = "none"         # built in
     "#);
     let (stdout, stderr, code) = run(&["-P", "ci"]);
     assert_eq!(code, 0, "{stdout}{stderr}");

@@ -18,7 +18,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use miette::Diagnostic;
@@ -143,13 +142,4 @@ pub trait Backend {
     /// Kills the running jobs, and returns when no container, process or mount of this backend is
     /// left.
     fn close(self) -> impl Future<Output = ()>;
-}
-
-/// The group of tests that a test belongs to, and the name of its part in the group's output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TestGroupMember {
-    /// The group's name. All tests of a group have the same job.
-    pub group: Arc<str>,
-    /// The part's name: not empty, without control characters, and not starting with `=`.
-    pub name: String,
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::error::ProgramError;
 use super::event::{EventKind, ExitStatus, OutputStream, SourceLocation, TestOutcome, UserNotice};
 use super::job::{Job, JobResult, TestCase, TestKey};
-use crate::backend::TestGroupMember;
+use crate::shared_process::TestGroupMember;
 
 /// Builds a project's tests, lists them, and interprets their output.
 pub trait Framework {

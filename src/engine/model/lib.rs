@@ -8,6 +8,7 @@
 //! - [`framework`]: the trait that finds tests. [`backend`]: the trait that runs jobs.
 //! - [`priority`]: which of two waiting jobs starts first. [`policy`]: how a project's tests run;
 //!   [`retry_delay`]: when a retry starts.
+//! - [`shared_process`]: tests that run in one process.
 //! - [`describe`]: describes a job for a detail screen. [`variables`]: the variables that tell a
 //!   test about itself.
 //! - [`address`], [`byte_size`], [`forwarding`]: values that users write.
@@ -27,6 +28,7 @@ pub mod job;
 pub mod policy;
 pub mod priority;
 pub mod retry_delay;
+pub mod shared_process;
 pub mod variables;
 
 #[cfg(any(test, feature = "testing"))]

@@ -136,6 +136,25 @@ impl Default for JobNeeds {
     }
 }
 
+impl JobNeeds {
+    /// Adds what another test needs that runs in the same job: the larger weight and memory, the
+    /// machine for itself if one of them needs it, and the other's group if there is none yet.
+    pub fn include(&mut self, other: &JobNeeds) {
+        let JobNeeds {
+            group,
+            weight,
+            exclusive,
+            memory_bytes,
+            avoided_worker,
+        } = other;
+        self.group = self.group.take().or_else(|| group.clone());
+        self.weight = self.weight.max(*weight);
+        self.exclusive |= exclusive;
+        self.memory_bytes = self.memory_bytes.max(*memory_bytes);
+        self.avoided_worker = self.avoided_worker.or(*avoided_worker);
+    }
+}
+
 /// A group of jobs of one run of which only a limited number run at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobGroup {

@@ -60,6 +60,7 @@ impl HistoryRecorder {
             priority,
             history,
             estimate,
+            group: None,
         }
     }
 

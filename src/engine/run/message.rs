@@ -1,6 +1,7 @@
 //! The inputs and effects of the run machine, as data.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::tally::ResultStability;
@@ -133,6 +134,8 @@ pub struct FoundTest {
     pub history: PreviousOutcome,
     /// How long the test is expected to take.
     pub estimate: Option<Duration>,
+    /// The name of the group of tests that it shares a process with.
+    pub group: Option<Arc<str>>,
 }
 
 /// Changed files, formatted for display.

@@ -6,12 +6,15 @@
 //! tests, and, for [`PartitionScheme::Time`], know the same times. By hash, each test is decided about
 //! at once; otherwise the tests are held back until discovery has ended.
 //!
+//! Tests that share a process are divided as one, by the first of them, or by the name of their group.
+//!
 //! Entries in place of tests that cannot be listed belong to every part.
 //!
 //! [`HistoryFilter`]: super::message::HistoryFilter
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::ending::{count, micros};
@@ -53,12 +56,12 @@ pub(crate) struct PartitionState {
     pub(crate) taken: u32,
 }
 
-/// What divides the tests into parts.
+/// What divides the tests into parts: a test, or all tests of a group.
 struct DividedTest<'a> {
     key: &'a TestKey,
     is_ignored: bool,
-    /// How long it takes, if that is known.
-    time: Option<Duration>,
+    /// The times of its tests, as far as they are known.
+    times: Vec<Option<Duration>>,
 }
 
 impl PartitionState {
@@ -77,7 +80,7 @@ impl PartitionState {
         let TestPartition { part, parts, .. } = self.partition;
         match self.partition.scheme {
             PartitionScheme::Hash => {
-                tests.retain(|test| name_hash(&test.case.key) % parts.max(1) == part - 1);
+                tests.retain(|test| hash_of(test) % parts.max(1) == part - 1);
                 self.taken = self.taken.saturating_add(count(tests.len()));
                 tests
             }
@@ -91,18 +94,12 @@ impl PartitionState {
     /// Returns the tests of the part that had to wait until all were found.
     pub(crate) fn take_waiting(&mut self) -> Vec<FoundTest> {
         let tests = std::mem::take(&mut self.waiting);
-        let divided: Vec<DividedTest<'_>> = tests
-            .iter()
-            .map(|test| DividedTest {
-                key: &test.case.key,
-                is_ignored: test.case.ignored.is_some(),
-                time: match &self.partition.scheme {
-                    PartitionScheme::Time(times) => times.get(&test.case.title).copied(),
-                    PartitionScheme::Slice | PartitionScheme::Count | PartitionScheme::Hash => None,
-                },
-            })
-            .collect();
+        let (divided, units) = units(&tests, &self.partition.scheme);
         let places = divide(&divided, &self.partition);
+        let places: Vec<u32> = units
+            .into_iter()
+            .map(|unit| places.get(unit).copied().unwrap_or_default())
+            .collect();
         let own = self.partition.part - 1;
         let taken = tests.into_iter().zip(places);
         let taken = taken.filter(|(_, part)| *part == own);
@@ -116,6 +113,42 @@ impl PartitionState {
         self.waiting.clear();
         (self.found, self.taken) = (0, 0);
     }
+}
+
+/// Returns what is divided, and for each test, which of it the test belongs to.
+fn units<'a>(
+    tests: &'a [FoundTest],
+    scheme: &PartitionScheme,
+) -> (Vec<DividedTest<'a>>, Vec<usize>) {
+    let mut divided: Vec<DividedTest<'a>> = Vec::new();
+    let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut unit = |test: &'a FoundTest| {
+        let FoundTest { case, group, .. } = test;
+        let time = match scheme {
+            PartitionScheme::Time(times) => times.get(&case.title).copied(),
+            PartitionScheme::Slice | PartitionScheme::Count | PartitionScheme::Hash => None,
+        };
+        let is_ignored = case.ignored.is_some();
+        // An ignored test does not run with its group.
+        let group = group.as_deref().filter(|_| !is_ignored);
+        let known = group.and_then(|group| groups.get(group).copied());
+        if let Some(unit) = known.and_then(|known| divided.get_mut(known)) {
+            unit.key = unit.key.min(&case.key);
+            unit.times.push(time);
+        }
+        known.unwrap_or_else(|| {
+            let new = divided.len();
+            divided.push(DividedTest {
+                key: &case.key,
+                is_ignored,
+                times: vec![time],
+            });
+            groups.extend(group.map(|group| (group, new)));
+            new
+        })
+    };
+    let units = tests.iter().map(&mut unit).collect();
+    (divided, units)
 }
 
 /// Returns the part of each test, from 0, whatever their order.
@@ -132,11 +165,8 @@ fn divide(tests: &[DividedTest<'_>], partition: &TestPartition) -> Vec<u32> {
         }
     };
     match &partition.scheme {
-        PartitionScheme::Hash => {
-            for (index, test) in tests.iter().enumerate() {
-                put(index, name_hash(test.key) % parts);
-            }
-        }
+        // Each test is decided about when it is found.
+        PartitionScheme::Hash => {}
         PartitionScheme::Slice => {
             for (index, part) in order.into_iter().zip((0..parts).cycle()) {
                 put(index, part);
@@ -157,10 +187,12 @@ fn divide(tests: &[DividedTest<'_>], partition: &TestPartition) -> Vec<u32> {
             let (ignored, mut running): (Vec<usize>, Vec<usize>) = order
                 .into_iter()
                 .partition(|index| tests.get(*index).is_some_and(|test| test.is_ignored));
-            let usual_us = median(running.iter().filter_map(|index| tests.get(*index)?.time));
+            let of = |index: &usize| tests.get(*index).map_or(&[][..], |test| &test.times);
+            let usual_us = median(running.iter().flat_map(of).filter_map(|time| *time));
             let time_us = |index: &usize| {
-                let time = tests.get(*index).and_then(|test| test.time);
-                time.map_or(usual_us, micros)
+                let times = of(index).iter();
+                let times = times.map(|time| time.map_or(usual_us, micros));
+                times.fold(0, u64::saturating_add)
             };
             // The sort is stable: tests that take the same time stay in order.
             running.sort_by_key(|index| Reverse(time_us(index)));
@@ -188,6 +220,19 @@ fn median(times: impl Iterator<Item = Duration>) -> u64 {
     times.sort_unstable();
     let middle = times.len().saturating_sub(1) / 2;
     times.get(middle).copied().unwrap_or(1_000_000)
+}
+
+/// Returns the hash that decides about a test: its own, or that of its group.
+fn hash_of(test: &FoundTest) -> u32 {
+    let FoundTest { case, group, .. } = test;
+    match group.as_ref().filter(|_| case.ignored.is_none()) {
+        None => name_hash(&case.key),
+        Some(group) => name_hash(&TestKey {
+            package: Arc::clone(group),
+            artifact: "".into(),
+            name: String::new(),
+        }),
+    }
 }
 
 /// Returns the hash of a test that [`PartitionScheme::Hash`] divides by. It must never change: FNV-1a
@@ -231,6 +276,7 @@ mod tests {
             priority: None,
             history: PreviousOutcome::New,
             estimate: ms.map(|ms| Duration::from_millis(ms.into())),
+            group: None,
         }
     }
 
@@ -327,6 +373,40 @@ mod tests {
             let longest = running.map(time).max().unwrap_or(0);
             let scheme = PartitionScheme::Time(estimates(&found));
             prop_assert!(sizes(scheme, &time) <= longest);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_group_is_in_one_part(
+            scheme in scheme(),
+            parts in 1_u32..9,
+            found in tests().prop_shuffle(),
+            groups in 1_usize..9,
+        ) {
+            let grouped = found.iter().enumerate().map(|(index, test)| FoundTest {
+                // Every third test is by itself.
+                group: (index % 3 > 0).then(|| format!("g{}", index % groups).into()),
+                ..test.clone()
+            });
+            let grouped: Vec<FoundTest> = grouped.collect();
+            let mut all = 0;
+            let mut places: BTreeMap<&str, u32> = BTreeMap::new();
+            for number in 1..=parts {
+                let scheme = scheme.clone();
+                let partition = TestPartition { part: number, parts, scheme };
+                let own = part(&partition, std::slice::from_ref(&grouped));
+                all += own.len();
+                let runs = |test: &&FoundTest| {
+                    test.case.ignored.is_none() && own.contains(&test.case.title)
+                };
+                for group in grouped.iter().filter(runs).filter_map(|test| test.group.as_deref()) {
+                    prop_assert_eq!(*places.entry(group).or_insert(number), number);
+                }
+            }
+            prop_assert_eq!(all, grouped.len());
         }
     }
 

@@ -75,6 +75,8 @@ pub struct AttemptSeries {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryPermission {
     Granted,
+    /// The same, and also for an attempt that could not be run.
+    GrantedAfterErrors,
     /// The round or the test is stopped.
     Refused,
 }
@@ -121,16 +123,16 @@ impl AttemptSeries {
         }
         self.worst = self.worst.max(status);
         self.code = code.or(self.code);
-        let failed = match status {
-            TestStatus::Failed | TestStatus::TimedOut => true,
+        let may_retry = match status {
+            TestStatus::Failed | TestStatus::TimedOut => permission != RetryPermission::Refused,
+            TestStatus::Error => permission == RetryPermission::GrantedAfterErrors,
             TestStatus::Open
             | TestStatus::Ignored
             | TestStatus::Passed
             | TestStatus::NotRun
-            | TestStatus::Cancelled
-            | TestStatus::Error => false,
+            | TestStatus::Cancelled => false,
         };
-        if failed && permission == RetryPermission::Granted && self.ended <= retry.retries {
+        if may_retry && self.ended <= retry.retries {
             return SeriesStep::Again;
         }
         SeriesStep::Done {

@@ -11,7 +11,7 @@ use maelstrom_container::spec::DeviceKind;
 use super::container::InheritedFields;
 use super::job::JOB_FIELDS;
 use super::policy::read::POLICY_FIELDS;
-use super::policy::words::{FLAKY_VERDICTS, LEAK_VERDICTS, TIMEOUT_VERDICTS};
+use super::policy::words::{FLAKY_VERDICTS, LEAK_VERDICTS, SHARE_SCOPES, TIMEOUT_VERDICTS};
 use super::read::{
     CONTAINER_FIELDS, IMAGE_SCHEMES, NETWORK_MODES, PRIVILEGE_LEVELS, directive_fields,
 };
@@ -239,6 +239,9 @@ fn field(name: &str) -> Option<Value> {
         "devices" => described(
             "Devices of the machine, such as /dev/kvm or /dev/nvidia*; with =N, for N at a time",
             strings(),
+        "share" => described(
+            "The tests that the test shares a container and a process with",
+            words(&SHARE_SCOPES),
         ),
         "user" => described("The user id of tests", natural),
         "group" => described("The group id of tests", natural),

@@ -14,6 +14,7 @@ use maelstrom_spec::filterset::FiltersetError;
 use crate::process::of_tool;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
+use crate::sharing::SharingError;
 
 /// The exit code of cargo when it fails.
 const CARGO_FAILURE: u8 = 101;
@@ -85,6 +86,10 @@ pub enum CargoError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Selection(#[from] SelectionError),
+    /// Tests cannot share a process as the project wants it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sharing(#[from] SharingError),
     /// A value of `--config` is neither a file nor a setting.
     #[error("`--config {value}` is neither a file nor a setting in TOML, such as `KEY=VALUE`")]
     ConfigOption {
@@ -144,6 +149,7 @@ impl CargoError {
             | CargoError::Follow { .. }
             | CargoError::Build { .. }
             | CargoError::Selection(_)
+            | CargoError::Sharing(_)
             | CargoError::ConfigOption { .. }
             | CargoError::ConfigRead { .. }
             | CargoError::ConfigForm { .. }
@@ -166,6 +172,7 @@ impl ProgramError for CargoError {
             },
             CargoError::Specified(error) => error.exit_code(),
             CargoError::Selection(_)
+            | CargoError::Sharing(_)
             | CargoError::ConfigOption { .. }
             | CargoError::ConfigRead { .. }
             | CargoError::ConfigForm { .. } => exit_code::USAGE,

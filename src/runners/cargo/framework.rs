@@ -14,10 +14,11 @@ use crate::sandbox::invocation::Invocation;
 use crate::sandbox::keep_alive::KeepAlive;
 use crate::sandbox::project_spec::{ProjectSpec, ProjectSpecError, SpecSource, ToolboxUse, files};
 use maelstrom_model::event::{
-    BuildEvent, EventKind, IsolationMode, NoticeSeverity, OutputText, SourceLocation,
+    BuildEvent, EventKind, IsolationMode, NoticeSeverity, OutputText, SourceLocation, UserNotice,
 };
 use maelstrom_model::framework::{DiscoverySummary, Framework, FrameworkHost, OutputParser};
 use maelstrom_model::job::TestKey;
+use maelstrom_model::shared_process::TestGroupMember;
 use maelstrom_spec::policy::PolicyResolver;
 use maelstrom_spec::{RunnerLayers, TemplateVariable};
 
@@ -40,6 +41,7 @@ use super::transcript::LibtestFormat;
 use super::unresponsive::UnresponsivePrograms;
 use super::watchlist;
 use crate::past::{PastQuestion, PastTests};
+use crate::sharing::SharedTests;
 
 /// The name of the template variable for the directory of build outputs.
 const BUILD_DIRECTORY: &str = "build-dir";
@@ -59,6 +61,8 @@ pub struct CargoFramework {
     explained: Mutex<Vec<String>>,
     /// What the test binaries listed, for the parsers of their tests' output.
     listed: ListedBinaries,
+    /// The tests that share a process.
+    shared: SharedTests,
     /// When doctests have passed, for the parsers of their output.
     doctests: DoctestConditions,
     /// This program, which compiles doctests. Without it, they are not run.
@@ -78,6 +82,7 @@ impl CargoFramework {
             kept: KeepAlive::default(),
             explained: Mutex::default(),
             listed: ListedBinaries::default(),
+            shared: SharedTests::default(),
             doctests: DoctestConditions::default(),
             helper: None,
             built_from: RefCell::default(),
@@ -286,6 +291,7 @@ impl Framework for CargoFramework {
     async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, CargoError> {
         self.kept.discovery_begins();
         self.listed.forget();
+        self.shared.forget();
         self.doctests.forget();
         let (wanted, toolchain) = self.asked().await;
         let wanted = wanted.inspect_err(|error| {
@@ -365,6 +371,7 @@ impl Framework for CargoFramework {
             policies: &policies,
             explained: &self.explained,
             listed: &self.listed,
+            shared: &self.shared,
             doctests: &self.doctests,
             remembered: &remembered,
         };
@@ -435,9 +442,16 @@ impl Framework for CargoFramework {
             let reader = DoctestReader::new(passes, &test.name, places, isolation);
             return Some(Box::new(reader));
         }
-        let form = LibtestFormat::asked_for(&self.settings.extra_arguments);
-        let asked = self.listed.asked(test, form)?;
-        let framing = self.listed.framing(test, &asked);
+        self.shared.attempt_begins(test);
+        let (asked, framing) = match self.shared.member(test) {
+            Some(_) => (None, None),
+            None => {
+                let form = LibtestFormat::asked_for(&self.settings.extra_arguments);
+                let asked = self.listed.asked(test, form)?;
+                let framing = self.listed.framing(test, &asked);
+                (Some(asked), framing)
+            }
+        };
         Some(Box::new(CargoTestReader::new(
             asked,
             framing,
@@ -445,5 +459,12 @@ impl Framework for CargoFramework {
             places,
             self.settings.common.isolation(),
         )))
+    }
+    fn together(&self, test: &TestKey) -> Option<TestGroupMember> {
+        self.shared.member(test)
+    }
+
+    fn conclusions(&self) -> Vec<UserNotice> {
+        self.shared.conclusion().into_iter().collect()
     }
 }

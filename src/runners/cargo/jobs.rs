@@ -36,6 +36,15 @@ const ONE_TEST: [&str; 2] = ["--exact", "--nocapture"];
 /// prints a test's name after running it.
 const THREADS: &str = "--test-threads=2";
 
+/// Makes a process run its tests one after another, so that their output can be told apart.
+const ONE_THREAD: &str = "--test-threads=1";
+
+/// Makes a process run also those of the named tests that are marked as ignored: no other is named.
+const INCLUDE_IGNORED: &str = "--include-ignored";
+
+/// Makes a process write no colors.
+const PLAIN: &str = "--color=never";
+
 /// The argument after which a test binary takes every argument as a test name.
 const NAMES_FOLLOW: &str = "--";
 
@@ -323,6 +332,32 @@ impl CargoBinaryJobs {
         let mut job = self.job(arguments, self.timeout);
         job.additions.test_variables = TestVariableSet::WithNextest;
         job
+    }
+
+    /// Returns the job that runs several tests of libtest's, one after another.
+    pub fn shared<'n>(&self, names: impl Iterator<Item = &'n str>) -> Job {
+        let mut arguments: Vec<OsString> = ONE_TEST.map(OsString::from).to_vec();
+        arguments.extend([INCLUDE_IGNORED.into(), ONE_THREAD.into()]);
+        let mut extra = self.extra_arguments.iter();
+        while let Some(word) = extra.next() {
+            // Colors would be among what tells the tests apart.
+            match word.to_str() {
+                Some("--color") => drop(extra.next()),
+                Some(word) if word.starts_with("--color=") => {}
+                Some(_) | None => arguments.push(word.clone()),
+            }
+        }
+        arguments.extend([PLAIN.into(), NAMES_FOLLOW.into()]);
+        arguments.extend(names.map(OsString::from));
+        self.job(arguments, self.timeout)
+    }
+
+    /// Returns whether tests of both can share a process.
+    pub fn has_same_place(&self, other: &CargoBinaryJobs) -> bool {
+        Arc::ptr_eq(&self.container, &other.container)
+            && Arc::ptr_eq(&self.environment, &other.environment)
+            && self.working_directory == other.working_directory
+            && self.program == other.program
     }
 
     /// Returns the job that runs the whole program.

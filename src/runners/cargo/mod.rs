@@ -17,7 +17,8 @@
 //!   programs.
 //! - [`environment`]: builds a test's environment as under `cargo test`; [`super::sandbox`] adds
 //!   what is the same for tests of every language.
-//! - [`reader`], [`transcript`]: read a test's output and determine its result.
+//! - [`reader`], [`transcript`]: read a test's output and determine its result. [`divider`]: divides
+//!   the output of tests that share a process.
 //! - [`unresponsive`]: remembers programs that did not answer when asked to list their tests.
 //! - [`location`]: finds the source location of a failure. [`notices`]: notices to the user.
 //! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
@@ -28,6 +29,7 @@ pub mod build;
 pub mod cases;
 mod diagnostics;
 pub mod discovery;
+mod divider;
 pub mod doctests;
 pub mod environment;
 pub mod error;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use crate::sandbox::invocation::Invocation;
 use crate::sandbox::project_spec::ProjectSpec;
+use crate::sharing::SharedTests;
 
 use maelstrom_spec::policy::PolicyResolver;
 
@@ -45,6 +46,8 @@ pub struct CargoProject<'a> {
     pub explained: &'a Mutex<Vec<String>>,
     /// What the test binaries listed, for the parsers of their tests' output.
     pub listed: &'a ListedBinaries,
+    /// The tests that share a process.
+    pub(crate) shared: &'a SharedTests,
     /// When doctests have passed, for the parsers of their output.
     pub(super) doctests: &'a DoctestConditions,
     /// The programs that are not asked to list their tests.

@@ -135,7 +135,9 @@ impl ListedBinaries {
 
 /// Parses the output of one attempt of a test.
 pub(super) struct CargoTestReader {
-    transcript: LibtestTranscript,
+    /// What the binary says of the test; `None` if the test shares a process, whose output has been
+    /// divided: then the status is the test's own.
+    transcript: Option<LibtestTranscript>,
     framing: Option<LibtestFraming>,
     /// The stream on which the binary reports results.
     answers: OutputStream,
@@ -151,11 +153,11 @@ pub(super) struct CargoTestReader {
 }
 
 impl CargoTestReader {
-    /// Returns the parser for a test. `pattern` selects the test's binary. `places` are the
+    /// Returns the parser for a test; `asked` is `None` for one that shares a process. `pattern` selects the test's binary. `places` are the
     /// directory where the compiler's relative paths start and the working directory of the
     /// invocation.
     pub(super) fn new(
-        asked: RequestedTest,
+        asked: Option<RequestedTest>,
         framing: Option<LibtestFraming>,
         pattern: String,
         places: (PathBuf, PathBuf),
@@ -163,7 +165,7 @@ impl CargoTestReader {
     ) -> CargoTestReader {
         let (root, directory) = places;
         CargoTestReader {
-            transcript: LibtestTranscript::new(asked),
+            transcript: asked.map(LibtestTranscript::new),
             framing,
             answers: OutputStream::Stdout,
             tails: StreamTails::default(),
@@ -176,7 +178,10 @@ impl CargoTestReader {
 
     fn judge(&mut self, status: Option<ExitStatus>) -> FrameworkVerdict {
         match status {
-            Some(ExitStatus::Code(0)) => judgement(self.transcript.said(), &self.pattern),
+            Some(ExitStatus::Code(0)) => match &mut self.transcript {
+                Some(transcript) => judgement(transcript.said(), &self.pattern),
+                None => FrameworkVerdict::ByStatus,
+            },
             Some(ExitStatus::Code(_) | ExitStatus::Signal { .. }) => match self.hint() {
                 Some(hint) => FrameworkVerdict::Failed { reason: Some(hint) },
                 None => FrameworkVerdict::ByStatus,
@@ -207,7 +212,9 @@ impl OutputParser for CargoTestReader {
         match stream {
             OutputStream::Stdout | OutputStream::Joined => {
                 self.answers = stream;
-                self.transcript.wrote(&bytes);
+                if let Some(transcript) = &mut self.transcript {
+                    transcript.wrote(&bytes);
+                }
                 match &mut self.framing {
                     Some(framing) => framing.wrote(&bytes),
                     None => bytes,
@@ -362,7 +369,7 @@ mod tests {
             .asked(&key("a"), LibtestFormat::Pretty)
             .unwrap();
         let mut reader = CargoTestReader::new(
-            asked,
+            Some(asked),
             None,
             String::new(),
             ("/w".into(), "/w".into()),

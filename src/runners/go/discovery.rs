@@ -14,13 +14,14 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::UnixStream;
 
-use crate::sandbox::project_spec::{RunOrIgnore, TestContainer};
+use crate::sandbox::project_spec::TestContainer;
 use maelstrom_model::event::{BuildEvent, EventKind, OutputText, PackageState};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost};
-use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
+use maelstrom_model::job::{TestCase, TestKey};
 
 use super::binaries::{BinaryNeed, GoBinaryDirectory};
 use super::build::GoBuildMessage;
+use super::cases::share;
 use super::collector::{self, OfferedBinary};
 use super::error::GoError;
 use super::jobs::{GoBinaryJobs, GoContainerError, GoContainers, GoProject};
@@ -29,8 +30,7 @@ use super::options::{GoAction, GoSettings};
 use super::overrides;
 use super::packages::{self, ARTIFACT, GoPackage};
 use super::report::{BuildLine, PackageErrors, PackageOutputs, PackageResult, PackageStatus};
-use super::run_pattern::RunPattern;
-use super::test_choice::{TestChoice, choose, fuzz_tests, listed_kinds};
+use super::test_choice::{fuzz_tests, listed_kinds};
 use super::{location, notices};
 use crate::options::EventStreamFormat;
 
@@ -40,7 +40,7 @@ const LISTING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The state of a discovery.
 pub struct GoDiscovery<'a, H> {
-    project: GoProject<'a>,
+    pub(super) project: GoProject<'a>,
     host: &'a H,
     binaries: &'a GoBinaryDirectory,
     containers: GoContainers,
@@ -52,7 +52,7 @@ pub struct GoDiscovery<'a, H> {
     /// since compiler output comes on another stream and may come later.
     unbuilt: Vec<(String, String)>,
     listings: FuturesUnordered<LocalBoxFuture<'a, Result<ListedPackage, GoError>>>,
-    deselected: u32,
+    pub(super) deselected: u32,
     found: PackagePresence,
     /// The tests of packages that wait until everything is built, so that the build does not disturb
     /// benchmarks.
@@ -83,9 +83,9 @@ struct ListedPackage {
 
 /// A package and its import path in the keys of tests.
 #[derive(Clone, Debug)]
-struct NamedPackage {
-    import_path: Arc<str>,
-    package: GoPackage,
+pub(super) struct NamedPackage {
+    pub(super) import_path: Arc<str>,
+    pub(super) package: GoPackage,
 }
 
 impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
@@ -171,7 +171,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
     /// Waits for the next listing and processes it. Cancel safe: dropping the future loses nothing.
     pub async fn listed(&mut self) -> Result<(), GoError> {
         if let Some(listed) = self.listings.next().await {
-            self.take_listing(&listed?);
+            self.take_listing(&listed?)?;
         }
         Ok(())
     }
@@ -363,7 +363,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         Ok(())
     }
 
-    fn take_listing(&mut self, listed: &ListedPackage) {
+    fn take_listing(&mut self, listed: &ListedPackage) -> Result<(), GoError> {
         let ListedPackage {
             package,
             jobs,
@@ -377,7 +377,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
             Ok(names) => names,
             Err(error) => {
                 self.package_known(import_path, PackageState::NotListed);
-                return self.host.broken(BrokenEntry {
+                self.host.broken(BrokenEntry {
                     stdout: captured.stdout.clone(),
                     stderr: captured.stderr.clone(),
                     ..broken(
@@ -385,6 +385,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                         format!("the test binary of {import_path} {error}"),
                     )
                 });
+                return Ok(());
             }
         };
         if names.is_empty() && *has_main {
@@ -400,16 +401,18 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                 let names = several.join(", ");
                 let message = format!("-fuzz matches more than one fuzz test: {names}");
                 self.package_known(import_path, PackageState::NotListed);
-                return self.host.broken(broken(import_path, message));
+                self.host.broken(broken(import_path, message));
+                return Ok(());
             }
         }
-        let tests: Vec<TestCase> = names
+        let mut tests: Vec<TestCase> = names
             .iter()
             .filter_map(|name| {
                 let given = given.get(name);
                 self.test(package, jobs, given, name.clone())
             })
             .collect();
+        share(&self.project, jobs, given, &mut tests)?;
         match self.project.settings.bench {
             Some(_) => self.held.push((import_path.clone(), tests)),
             None => self.hand_over(import_path, tests),
@@ -460,6 +463,7 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
                 None
             }
         }
+        Ok(())
     }
 }
 

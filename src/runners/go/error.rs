@@ -9,6 +9,7 @@ use miette::Diagnostic;
 use crate::process::of_tool;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
+use crate::sharing::SharingError;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
 
@@ -22,6 +23,10 @@ pub enum GoError {
         #[source]
         source: io::Error,
     },
+    /// Tests cannot share a process as the project wants it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sharing(#[from] SharingError),
     /// The installed Go is too old.
     #[error("{version} is too old; Go 1.20 is the oldest that will do")]
     #[diagnostic(help("install a newer Go (https://go.dev/dl)"))]
@@ -122,7 +127,9 @@ impl ProgramError for GoError {
             GoError::Specified(error) => error.exit_code(),
             // The exit code of `go test` in this case.
             GoError::NoModule { .. } => 1,
-            GoError::Directory { .. } | GoError::Flag { .. } => exit_code::USAGE,
+            GoError::Directory { .. } | GoError::Flag { .. } | GoError::Sharing(_) => {
+                exit_code::USAGE
+            }
             GoError::Start { .. }
             | GoError::TooOld { .. }
             | GoError::Form { .. }

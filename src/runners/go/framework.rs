@@ -10,11 +10,13 @@ use crate::sandbox::invocation::Invocation;
 use crate::sandbox::keep_alive::KeepAlive;
 use crate::sandbox::project_directories::ProjectDirectories;
 use crate::sandbox::project_spec::{ProjectSpec, SpecSource, ToolboxUse, files};
-use maelstrom_model::event::{BuildEvent, EventKind, IsolationMode, SourceLocation};
+use crate::sharing::SharedTests;
+use maelstrom_model::event::{BuildEvent, EventKind, IsolationMode, SourceLocation, UserNotice};
 use maelstrom_model::framework::{
     DiscoverySummary, Framework, FrameworkHost, OutputParser, WatchPaths,
 };
 use maelstrom_model::job::TestKey;
+use maelstrom_model::shared_process::TestGroupMember;
 use maelstrom_spec::RunnerLayers;
 use maelstrom_spec::filter::vocabulary;
 use maelstrom_spec::policy::PolicyResolver;
@@ -55,6 +57,8 @@ pub struct GoFramework {
     kept: KeepAlive,
     /// The output of `--explain`, one text for each test.
     explained: Mutex<Vec<String>>,
+    /// The tests that share a process.
+    shared: SharedTests,
 }
 
 /// The directories that parsers of output need after discovery.
@@ -85,6 +89,7 @@ impl GoFramework {
             known: Mutex::default(),
             kept: KeepAlive::default(),
             explained: Mutex::default(),
+            shared: SharedTests::default(),
         }
     }
 
@@ -301,6 +306,7 @@ impl Framework for GoFramework {
 
     async fn discover<H: FrameworkHost>(&self, host: &H) -> Result<DiscoverySummary, GoError> {
         self.kept.discovery_begins();
+        self.shared.forget();
         let (toolchain, packages) = tokio::join!(
             self.toolchain(),
             packages::list(&self.building, &self.settings)
@@ -360,6 +366,7 @@ impl Framework for GoFramework {
             binaries: binaries.directory(),
             specified: specified.as_ref(),
             past: &past,
+            shared: &self.shared,
             explained: &self.explained,
         };
         let discovery = GoDiscovery::new(project, host, &binaries, &packages)?;
@@ -392,7 +399,16 @@ impl Framework for GoFramework {
         path.starts_with(&self.known().root)
     }
 
+    fn together(&self, test: &TestKey) -> Option<TestGroupMember> {
+        self.shared.member(test)
+    }
+
+    fn conclusions(&self) -> Vec<UserNotice> {
+        self.shared.conclusion().into_iter().collect()
+    }
+
     fn follow(&self, test: &TestKey) -> Option<Box<dyn OutputParser>> {
+        self.shared.attempt_begins(test);
         let known = self.known();
         let here = &self.invocation.directory;
         let directory = known.directories.get(&*test.package).unwrap_or(here);

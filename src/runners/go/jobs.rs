@@ -21,6 +21,7 @@ use crate::sandbox::environment::{announce, go_offline, invoking};
 use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
 use crate::sandbox::project_directories::ProjectDirectories;
 use crate::sandbox::project_spec::{DefaultContainer, ProjectSpec, RunnerProgram, TestContainer};
+use crate::sharing::SharedTests;
 use maelstrom_engine::libraries::{ElfError, shared_libraries};
 use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
@@ -55,6 +56,9 @@ const DROPPED: [&str; 9] = [
 
 /// The argument with the directory for the inputs that fuzzing generates.
 const CORPUS: &str = "-test.fuzzcachedir";
+
+/// Makes a process run parallel tests one at a time.
+const ONE_AT_A_TIME: &str = "-test.parallel=1";
 
 /// The argument that selects no test.
 const NO_TEST: &str = "-test.run=^$";
@@ -101,6 +105,8 @@ pub struct GoProject<'a> {
     pub(super) past: &'a PastTests,
     /// Settles how each test runs.
     pub policies: &'a PolicyResolver,
+    /// The tests that share a process.
+    pub(crate) shared: &'a SharedTests,
     /// Collects the output of `--explain`.
     pub explained: &'a Mutex<Vec<String>>,
 }
@@ -358,6 +364,25 @@ impl GoBinaryJobs {
         let mut own = vec![FRAMED.into(), format!("-test.run={run}").into()];
         own.extend(skip.map(|skip| format!("-test.skip={skip}").into()));
         self.job(own, self.timeout)
+    }
+
+    /// Returns the job that runs several tests in Go's own order.
+    pub fn shared<'n>(&self, names: impl Iterator<Item = &'n str>, skip: Option<&str>) -> Job {
+        let names = names.collect::<Vec<_>>().join("|");
+        let mut job = self.test(&exactly(&format!("({names})")), skip);
+        let process = Arc::make_mut(&mut job.process);
+        // Otherwise what parallel tests print is mixed.
+        process.arguments.insert(0, ONE_AT_A_TIME.into());
+        job.additions.test_variables = TestVariableSet::None;
+        job
+    }
+
+    /// Returns whether tests of both can share a process.
+    pub fn has_same_place(&self, other: &GoBinaryJobs) -> bool {
+        Arc::ptr_eq(&self.container, &other.container)
+            && Arc::ptr_eq(&self.environment, &other.environment)
+            && self.working_directory == other.working_directory
+            && self.program == other.program
     }
 
     /// Returns the job that runs the benchmarks that the pattern `bench` selects.

@@ -12,9 +12,10 @@
 //! - [`build`], [`collector`], [`report`]: run `go test`, which builds everything and passes each
 //!   test binary to this program instead of running it.
 //! - [`binaries`]: stores test binaries during a run. [`links`]: caches linked binaries.
-//! - [`discovery`], [`listing`], `test_choice`, [`jobs`]: turn test binaries into tests and their
-//!   jobs.
-//! - [`reader`], [`location`]: parse a test's output.
+//! - [`discovery`], [`listing`], `test_choice`, `cases`, [`jobs`]: turn test binaries into tests and
+//!   their jobs.
+//! - [`reader`], [`location`]: parse a test's output. `divider`: divides that of tests that share a
+//!   process.
 //! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
 //!
 //! The engine is responsible for slots, order, repeats and results. Coverage and profiles are not
@@ -22,8 +23,10 @@
 
 pub mod binaries;
 pub mod build;
+mod cases;
 pub mod collector;
 pub mod discovery;
+mod divider;
 pub mod error;
 pub mod framework;
 pub mod jobs;

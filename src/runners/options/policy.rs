@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use maelstrom_model::policy::{DeviceNeed, DeviceNeedError, FlakyVerdict};
 use maelstrom_spec::config::{ConfigOption, ConfigOptionKind, OptionOrigins};
 use maelstrom_spec::policy::time::parse_time;
-use maelstrom_spec::policy::{PolicyFields, PolicySetting, RetrySetting};
+use maelstrom_spec::policy::{PolicyFields, PolicySetting, RetrySetting, ShareScope};
 use maelstrom_spec::profile::DEFAULT_PROFILE;
 
 /// The options of [`PolicyOptions`] that can also be set by variables and configuration files.
@@ -20,6 +20,7 @@ pub(crate) const POLICY_VALUES: [ConfigOption; 5] = [
     ConfigOption::new("flaky-result", ConfigOptionKind::Text),
     ConfigOption::new("slow-after", ConfigOptionKind::NumberOrText),
     ConfigOption::new("device", ConfigOptionKind::List),
+    ConfigOption::new("share", ConfigOptionKind::Text),
 ];
 
 /// The position of the options in the help text: after those about the run.
@@ -54,6 +55,9 @@ pub struct PolicyOptions {
     /// time; with =N after it, N tests at a time; may be repeated
     #[arg(long, value_name = "DEVICE", value_parser = parse_device, display_order = HELP_ORDER + 5)]
     pub device: Vec<DeviceNeed>,
+    /// Run the tests of each of these in one container and one process [default: none]
+    #[arg(long, value_name = "SCOPE", value_enum, display_order = HELP_ORDER + 5)]
+    pub share: Option<ShareOption>,
 
     /// Where values come from that are not typed.
     #[arg(skip)]
@@ -81,6 +85,21 @@ pub enum FlakyResultOption {
     Pass,
     /// Failed
     Fail,
+}
+
+/// The tests that share a container and a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShareOption {
+    /// Each test has its own
+    None,
+    /// The tests of a class
+    Class,
+    /// The tests of a file
+    File,
+    /// The tests of a package or directory
+    Package,
+    /// The tests of a test binary
+    Binary,
 }
 
 impl PolicyOptions {
@@ -111,6 +130,7 @@ impl PolicyOptions {
                 "device",
                 (!self.device.is_empty()).then(|| DeviceNeed::settle(self.device.clone())),
             ),
+            share: self.setting("share", self.share.map(Into::into)),
             ..PolicyFields::default()
         }
     }
@@ -135,6 +155,18 @@ impl From<FlakyResultOption> for FlakyVerdict {
         match option {
             FlakyResultOption::Pass => FlakyVerdict::Pass,
             FlakyResultOption::Fail => FlakyVerdict::Fail,
+        }
+    }
+}
+
+impl From<ShareOption> for ShareScope {
+    fn from(option: ShareOption) -> ShareScope {
+        match option {
+            ShareOption::None => ShareScope::None,
+            ShareOption::Class => ShareScope::Class,
+            ShareOption::File => ShareScope::File,
+            ShareOption::Package => ShareScope::Package,
+            ShareOption::Binary => ShareScope::Binary,
         }
     }
 }

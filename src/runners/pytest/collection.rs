@@ -50,6 +50,9 @@ pub struct TestGroup {
     pub reason: String,
     /// Whether the tests depend on the whole session rather than on their files.
     pub whole: bool,
+    /// Whether the project wants the tests to share.
+    #[serde(skip)]
+    pub is_chosen: bool,
 }
 
 /// An option of pytest that is set and concerns a whole session.

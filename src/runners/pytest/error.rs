@@ -8,6 +8,7 @@ use miette::Diagnostic;
 use super::results::UnwritableReport;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
+use crate::sharing::SharingError;
 use maelstrom_engine::layer_cache::LayerCacheError;
 use maelstrom_model::error::ProgramError;
 use maelstrom_model::exit_code;
@@ -148,6 +149,10 @@ pub enum PytestError {
         how: String,
         output: String,
     },
+    /// Tests cannot share a session as the project wants it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sharing(#[from] SharingError),
     /// The files that run pytest could not be added to a container of the project's file.
     #[error("can't make a layer of what runs pytest")]
     #[diagnostic(forward(source))]
@@ -207,6 +212,7 @@ impl ProgramError for PytestError {
             }
             | PytestError::Requirements { .. }
             | PytestError::NotRequired { .. }
+            | PytestError::Sharing(_)
             | PytestError::Toolbox => exit_code::USAGE,
             PytestError::Specified(error) => error.exit_code(),
             PytestError::Equipment { source } => source.exit_code(),

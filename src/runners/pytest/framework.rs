@@ -1,6 +1,6 @@
 //! The implementation of [`Framework`] for pytest.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::sandbox::keep_alive::KeepAlive;
 use crate::sandbox::notices;
 use crate::sandbox::project_directories::ProjectDirectories;
 use crate::sandbox::project_spec::{ProjectSpec, SpecSource, ToolboxUse, files};
-use maelstrom_model::backend::TestGroupMember;
+use crate::sharing::SharedTests;
 use maelstrom_model::event::{
     EventKind, ExitStatus, IsolationMode, NoticeSeverity, SourceLocation, UserNotice,
 };
@@ -25,6 +25,7 @@ use maelstrom_model::framework::{
     DiscoverySummary, Framework, FrameworkHost, OutputAnalysis, OutputParser,
 };
 use maelstrom_model::job::{IgnoredTest, TestCase, TestKey};
+use maelstrom_model::shared_process::TestGroupMember;
 use maelstrom_spec::RunnerLayers;
 use maelstrom_spec::filter::{PytestSubject, vocabulary};
 use maelstrom_spec::policy::PolicyResolver;
@@ -59,8 +60,8 @@ pub struct PytestFramework {
     kept: KeepAlive,
     /// The output of `--explain`, one text for each test.
     explained: Mutex<Vec<String>>,
-    /// The groups of tests that run together.
-    members: Mutex<HashMap<TestKey, TestGroupMember>>,
+    /// The tests that run together.
+    shared: SharedTests,
     /// What this round's tests have for its end.
     results: Arc<RoundResults>,
 }
@@ -84,7 +85,7 @@ impl PytestFramework {
             invocation,
             kept: KeepAlive::default(),
             explained: Mutex::default(),
-            members: Mutex::default(),
+            shared: SharedTests::default(),
             results: Arc::default(),
         }
     }
@@ -392,29 +393,31 @@ impl Framework for PytestFramework {
         // Group the tests before patterns select among them, since a session needs to know all
         // tests of a group.
         groups::mark(&mut all, &self.settings.together);
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = all
+        let (mut wanted, mut unwanted): (Vec<_>, Vec<_>) = all
             .into_iter()
             .partition(|test| self.wants(test, specified.as_ref()));
         let left_out = found - wanted.len();
         let own = self
             .overrides(host, &shop, &own, specified.as_ref(), &wanted)
             .await?;
+        let scopes = shop.scopes(&wanted, &own)?;
+        groups::share(&mut wanted, &mut unwanted, &scopes);
         let sessions = groups::sessions(&wanted, &unwanted, &own);
         if self.settings.goal == PytestAction::Run {
             for notice in groups::notices(&wanted, &sessions) {
                 host.emit(EventKind::Notice(notice));
             }
         }
-        let jobs = shop.group_jobs(&session, &sessions, &own);
-        let (mut tests, members) = shop.test_cases(&session, wanted.clone(), &own, jobs, |test| {
+        let jobs = shop.group_jobs(&session, &sessions, &wanted, &own);
+        let items = wanted.clone();
+        let mut tests = shop.test_cases(&session, items, &own, jobs, &self.shared, |test| {
             let forked = !unfit.contains(&test.file);
             resident.clone().filter(|_| forked)
-        });
+        })?;
         for (index, (case, test)) in tests.iter().zip(&wanted).enumerate() {
             let skipped = test.testcases.clone();
             self.results.add_test(&case.key, index, &test.node, skipped);
         }
-        *held(&self.members) = members;
         let mut skipped = BTreeMap::new();
         if self.settings.goal != PytestAction::List {
             // pytest lists tests only.
@@ -471,14 +474,16 @@ impl Framework for PytestFramework {
     }
 
     fn follow(&self, test: &TestKey) -> Option<Box<dyn OutputParser>> {
+        self.shared.attempt_begins(test);
         self.results.follow(test)
     }
 
     fn together(&self, test: &TestKey) -> Option<TestGroupMember> {
-        held(&self.members).get(test).cloned()
+        self.shared.member(test)
     }
 
     fn conclusions(&self) -> Vec<UserNotice> {
-        self.results.conclude()
+        let shared = self.shared.conclusion();
+        self.results.conclude().into_iter().chain(shared).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Builds the jobs of a run: the collection, the tests, and the fork servers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use crate::sandbox::invocation::{ColorMode, ProcessEnvironment};
 use crate::sandbox::project_spec::{DefaultContainer, RunOrIgnore};
-use maelstrom_model::backend::TestGroupMember;
+use crate::sharing::{SharedTests, SharingError, combine_needs};
 use maelstrom_model::event::{ExitStatus, IsolationMode, SourceLocation};
 use maelstrom_model::framework::{BrokenEntry, CapturedOutput, FrameworkHost};
 use maelstrom_model::job::{
@@ -18,16 +18,16 @@ use maelstrom_model::job::{
     ProcessSpec, TestCase, TestKey,
 };
 use maelstrom_spec::filter::PytestSubject;
-use maelstrom_spec::policy::{PolicyFields, PolicyResolver};
+use maelstrom_spec::policy::PolicyResolver;
 
-use super::additions::{group_additions, test_additions};
+use super::additions::test_additions;
 use super::arguments::CommandLines;
 use super::collection::{
     BrokenFile, CollectionReport, CollectionSession, PytestItem, how_it_ended,
 };
 use super::container::PytestContainer;
 use super::error::{PYTEST_USAGE, PytestError, usage};
-use super::groups;
+use super::group_jobs::GroupedTest;
 use super::options::{PytestAction, PytestSettings, TestProcessMode};
 use super::overrides::{PytestOverride, PythonSource};
 
@@ -53,7 +53,7 @@ pub struct PytestJobBuilder<'a> {
 }
 
 impl PytestJobBuilder<'_> {
-    fn command_lines(&self) -> CommandLines<'_> {
+    pub(super) fn command_lines(&self) -> CommandLines<'_> {
         CommandLines {
             runner: &self.surroundings.runner,
             pytest: &self.settings.pytest,
@@ -236,57 +236,18 @@ impl PytestJobBuilder<'_> {
         }
     }
 
-    /// Returns the job of tests that run together.
-    fn group_job(
-        &self,
-        session: &CollectionSession,
-        group: &groups::GroupSession<'_>,
-        own: Option<&PytestOverride>,
-    ) -> Job {
-        let start = groups::start(own, &self.directory);
-        let lines = self.command_lines();
-        let arguments = lines.together(session, &group.words, &group.files, start);
-        let said = own.map(|own| PolicyFields::clone(&own.given.policy));
-        let timeout = group.timeout(self.policies.settle(&said.unwrap_or_default()).timeout);
-        let mut job = self.job(arguments, timeout);
-        job.additions = group_additions();
-        job.placement = self.surroundings.placement.clone();
-        if let Some(PytestOverride { given, .. }) = own {
-            job.container = Arc::clone(&given.container);
-            let process = Arc::make_mut(&mut job.process);
-            process.environment = Arc::clone(&given.environment);
-            process.working_directory = Arc::clone(&given.working_directory);
-        }
-        job
-    }
-
-    /// Returns the jobs of these groups, by the index of each test.
-    pub fn group_jobs(
-        &self,
-        session: &CollectionSession,
-        groups: &[groups::GroupSession<'_>],
-        own: &[PytestOverride],
-    ) -> BTreeMap<usize, (Job, TestGroupMember)> {
-        let jobs = groups.iter().flat_map(|group| {
-            let own = group.members.first().and_then(|first| own.get(*first));
-            let job = self.group_job(session, group, own);
-            let members = group.members.iter();
-            members.map(move |index| (*index, (job.clone(), group.member(*index))))
-        });
-        jobs.collect()
-    }
-
-    /// Returns the test cases, with their containers according to the specification file, and the
-    /// groups of those that run together.
-    pub fn test_cases(
+    /// Returns the test cases, with their containers according to the specification file. Notes
+    /// those that run together in `shared`.
+    pub(super) fn test_cases(
         &self,
         session: &CollectionSession,
         tests: Vec<PytestItem>,
         own: &[PytestOverride],
-        mut grouped: BTreeMap<usize, (Job, TestGroupMember)>,
+        mut grouped: BTreeMap<usize, GroupedTest>,
+        shared: &SharedTests,
         resident: impl Fn(&PytestItem) -> Option<Arc<ProcessSpec>>,
-    ) -> (Vec<TestCase>, HashMap<TestKey, TestGroupMember>) {
-        let mut members = HashMap::new();
+    ) -> Result<Vec<TestCase>, SharingError> {
+        shared.forget();
         let mut names: BTreeMap<(String, String), u32> = BTreeMap::new();
         let mut own = own.iter();
         let mut residents = ForkServers::default();
@@ -301,11 +262,13 @@ impl PytestJobBuilder<'_> {
                 None => Some(resident),
             });
             let key = key(&test.file, numbered(&test.name, same));
-            let grouped = grouped.remove(&index);
-            let group_timeout = grouped.as_ref().map(|(job, _)| job.timeout);
-            let job = match grouped {
-                Some((job, member)) => {
-                    members.insert(key.clone(), member);
+            let job = match grouped.remove(&index) {
+                Some(GroupedTest {
+                    job,
+                    member,
+                    reason,
+                }) => {
+                    shared.add(key.clone(), member, reason);
                     job
                 }
                 None => self.test_job(session, &test, own, resident),
@@ -327,12 +290,11 @@ impl PytestJobBuilder<'_> {
             };
             self.policies
                 .apply(&mut case, own.map(|own| &*own.given.policy));
-            // The time limit of a group is that of all its tests.
-            case.job.timeout = group_timeout.unwrap_or(case.job.timeout);
             case
         };
-        let cases = tests.into_iter().enumerate().map(case).collect();
-        (cases, members)
+        let mut cases: Vec<TestCase> = tests.into_iter().enumerate().map(case).collect();
+        combine_needs(&mut cases, |key| shared.member(key))?;
+        Ok(cases)
     }
 }
 

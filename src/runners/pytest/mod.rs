@@ -17,7 +17,8 @@
 //! - [`collection`]: parses the collection: tests, and files that could not be collected.
 //! - [`project`]: finds files of a project outside its directory.
 //! - [`session`]: handles pytest's options that concern a whole session.
-//! - [`groups`]: groups tests that run together in one session.
+//! - [`groups`]: groups tests that run together in one session. [`group_jobs`]: the jobs of groups.
+//!   [`divider`]: divides the output of a session at its [`markers`].
 //! - [`job_builder`]: builds the jobs of a run. [`additions`]: what is added to their processes.
 //! - [`record`]: parses pytest's result of a test. [`results`]: collects what a round reports at its
 //!   end: [`warnings`], [`durations`], and the report of [`junit`].
@@ -34,13 +35,16 @@ pub mod addopts;
 pub mod arguments;
 pub mod collection;
 pub mod container;
+mod divider;
 pub mod durations;
 pub mod error;
 pub mod framework;
+mod group_jobs;
 pub mod groups;
 pub mod interpreter;
 pub mod job_builder;
 pub mod junit;
+mod markers;
 pub mod options;
 pub mod overrides;
 pub mod packages;

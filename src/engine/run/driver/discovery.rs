@@ -5,13 +5,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{HELPER_RANK, RunDriver};
 use crate::run::history::{DiscoveryCoverage, HistoryStore};
 use crate::run::host::DiscoveryEvent;
-use crate::run::message::RunInput;
+use crate::run::message::{FoundTest, RunInput};
 use crate::run::trace;
 use crate::run::watch::FileWatcher;
 use maelstrom_model::backend::{Backend, JobId, StopMode};
 use maelstrom_model::error::{ProgramError, help_of, with_causes};
 use maelstrom_model::event::EventKind;
 use maelstrom_model::framework::{DiscoverySummary, Framework};
+use maelstrom_model::job::TestCase;
 
 impl<F: Framework, B: Backend> RunDriver<'_, F, B> {
     pub(super) fn on_discovery_event(&mut self, mail: DiscoveryEvent, sentinel: &mut FileWatcher) {
@@ -35,9 +36,14 @@ impl<F: Framework, B: Backend> RunDriver<'_, F, B> {
                 }
             }
             DiscoveryEvent::Found { tests, priority } => {
-                let tests = tests.into_iter();
-                let tests = tests.map(|test| self.notebook.look_up(test, priority));
-                let tests = tests.collect();
+                let found = |test: TestCase| {
+                    let member = self.framework.together(&test.key);
+                    FoundTest {
+                        group: member.map(|member| member.group),
+                        ..self.notebook.look_up(test, priority)
+                    }
+                };
+                let tests = tests.into_iter().map(found).collect();
                 self.handle_input(RunInput::Found(tests));
             }
             DiscoveryEvent::Broken(entry) => self.handle_input(RunInput::Broken(entry)),

@@ -34,7 +34,6 @@ use super::output_tail::OutputTail;
 use super::trace;
 use super::watch::FileWatcher;
 use crate::log::ProgramLog;
-use crate::shared_process::SharedProcessBackend;
 use maelstrom_model::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
 use maelstrom_model::error::with_causes;
 use maelstrom_model::event::{
@@ -44,6 +43,7 @@ use maelstrom_model::exit_code;
 use maelstrom_model::framework::{DiscoverySummary, Framework, ParsedOutput};
 use maelstrom_model::ids::{Attempt, RunId, TestId};
 use maelstrom_model::job::{Job, JobOutcome, JobResult};
+use maelstrom_model::shared_process::SharedProcessBackend;
 use maelstrom_model::variables;
 
 use self::interruption::{RunLimit, inputs_of_limit, inputs_of_signal};

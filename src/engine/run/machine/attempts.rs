@@ -3,7 +3,7 @@
 //!
 //! A failed attempt is retried as the test's policy says, unless the round or the test is stopped.
 //! Attempts that could not be run are not retried: the backend has done so already where that can
-//! help (a lost worker). A test counts when its last attempt is known, so neither the failure limit
+//! help (a lost worker). Those of a test that shares a process are: another test may have ended it. A test counts when its last attempt is known, so neither the failure limit
 //! nor the exit code knows of an attempt that is retried.
 
 use std::sync::Arc;
@@ -355,10 +355,15 @@ impl RunStateMachine {
         self.ends = self.ends.saturating_add(1);
         let status = TestStatus::of(&finished.outcome, progress);
         let code = exit_code::of_failure(&finished.outcome);
+        let is_shared = self
+            .tests
+            .get(id.index())
+            .is_some_and(|test| test.is_shared);
         let permission = match (
             self.may_start(),
             self.stopped.remove(&(id, finished.attempt)),
         ) {
+            (true, false) if is_shared => RetryPermission::GrantedAfterErrors,
             (true, false) => RetryPermission::Granted,
             (false, _) | (_, true) => RetryPermission::Refused,
         };
@@ -392,7 +397,7 @@ impl RunStateMachine {
                     | TestStatus::NotRun
                     | TestStatus::Cancelled => false,
                 };
-                if ran_to_end && permission == RetryPermission::Granted {
+                if ran_to_end && permission != RetryPermission::Refused {
                     self.queue_next_copy(now_us, id);
                 }
             }

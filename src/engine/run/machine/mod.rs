@@ -88,6 +88,8 @@ struct TrackedTest {
     work: TestAction,
     rank: JobPriority,
     policy: Arc<TestPolicy>,
+    /// Whether it shares a process with other tests.
+    is_shared: bool,
     attempts: u32,
     /// The number of copies that the round has queued.
     copies: u32,

@@ -49,6 +49,7 @@ impl RunStateMachine {
             priority,
             history,
             estimate,
+            group,
         } in found
         {
             let mut info = self.info(&case.key, case.title);
@@ -67,6 +68,9 @@ impl RunStateMachine {
             });
             let rank = JobPriority { priority, estimate };
             info.test = self.enter(case.key, work, (rank, case.policy), history);
+            if let Some(test) = self.tests.get_mut(info.test.index()) {
+                test.is_shared = group.is_some();
+            }
             infos.push(info);
         }
         let ids: Vec<TestId> = infos.iter().map(|info| info.test).collect();
@@ -146,6 +150,7 @@ impl RunStateMachine {
             work,
             rank,
             policy,
+            is_shared: false,
             attempts: 0,
             copies: 0,
             last,

@@ -68,6 +68,22 @@ impl RetrySetting {
     }
 }
 
+/// The tests that a test shares a container and a process with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ShareScope {
+    /// No other test.
+    #[default]
+    None,
+    /// Those of its class.
+    Class,
+    /// Those of its file.
+    File,
+    /// Those of its package or directory.
+    Package,
+    /// Those of its test binary.
+    Binary,
+}
+
 /// What one source says about how a test runs. `None` means that it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyFields {
@@ -90,6 +106,8 @@ pub struct PolicyFields {
     pub exclusive: Option<PolicySetting<bool>>,
     /// The devices of the machine that the test uses, sorted.
     pub devices: Option<PolicySetting<Vec<DeviceNeed>>>,
+    /// The tests that it shares a container and a process with.
+    pub share: Option<PolicySetting<ShareScope>>,
 }
 
 impl PolicyFields {
@@ -112,6 +130,7 @@ impl PolicyFields {
             weight: pick(self.weight, &lower.weight),
             exclusive: pick(self.exclusive, &lower.exclusive),
             devices: pick(self.devices, &lower.devices),
+            share: pick(self.share, &lower.share),
         }
     }
 }

@@ -15,7 +15,9 @@ use crate::snippet::nearest;
 use maelstrom_model::policy::{DeviceNeed, DeviceNeedError, JobGroup, RetryDelay};
 
 use super::time::parse_units;
-use super::words::{BACKOFF_KINDS, BackoffKind, FLAKY_VERDICTS, LEAK_VERDICTS, TIMEOUT_VERDICTS};
+use super::words::{
+    BACKOFF_KINDS, BackoffKind, FLAKY_VERDICTS, LEAK_VERDICTS, SHARE_SCOPES, TIMEOUT_VERDICTS,
+};
 use super::{PolicyFields, PolicySetting, RetrySetting};
 
 /// The fields of a directive that say how tests run, in the order in which errors list them.
@@ -32,6 +34,7 @@ pub(crate) const POLICY_FIELDS: [&str; 12] = [
     "weight",
     "exclusive",
     "devices",
+    "share",
 ];
 
 /// The fields of a table of `retries`.
@@ -75,6 +78,7 @@ pub(crate) fn policy(
         weight: taker.take("weight", |node| weight(&node))?,
         exclusive: taker.take("exclusive", |node| boolean(&node))?,
         devices: taker.take("devices", devices)?,
+        share: taker.take("share", |node| choice(&node, &SHARE_SCOPES))?,
     })
 }
 

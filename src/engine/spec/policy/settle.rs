@@ -9,7 +9,7 @@ use maelstrom_model::event::untrusted_text;
 use maelstrom_model::job::{ContainerSpec, TestCase};
 use maelstrom_model::policy::{JobNeeds, RetryPolicy, TestPolicy};
 
-use super::PolicyFields;
+use super::{PolicyFields, PolicySetting, ShareScope};
 
 /// How a test runs, with the defaults in place of what nobody has set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct SettledPolicy {
     pub grace: Option<Duration>,
     /// The time limit; `None` means no limit.
     pub timeout: Option<Duration>,
+    /// The tests that it shares a process with, if anybody says it.
+    pub share: Option<PolicySetting<ShareScope>>,
 }
 
 impl SettledPolicy {
@@ -36,7 +38,7 @@ impl SettledPolicy {
 impl PolicyFields {
     /// Returns the policy that results from all fields of a test.
     pub fn settle(&self) -> SettledPolicy {
-        fn value<T: Clone>(setting: &Option<super::PolicySetting<T>>) -> Option<T> {
+        fn value<T: Clone>(setting: &Option<PolicySetting<T>>) -> Option<T> {
             setting.as_ref().map(|setting| setting.value.clone())
         }
         let retries = value(&self.retries);
@@ -61,6 +63,7 @@ impl PolicyFields {
             },
             grace: value(&self.grace),
             timeout: value(&self.timeout).flatten(),
+            share: self.share.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use maelstrom_model::policy::{DeviceNeed, FlakyVerdict, LeakVerdict, RetryDelay, TimeoutVerdict};
 
 use super::time::format_time;
+use super::words::share_word;
 use super::{PolicyFields, PolicySetting, RetrySetting};
 
 /// The origin of a value that nobody has set.
@@ -131,6 +132,12 @@ impl PolicyFields {
             ),
             shown("exclusive", &self.exclusive, bool::to_string, "false"),
             shown("devices", &self.devices, |needs| devices(needs), "[]"),
+            shown(
+                "share",
+                &self.share,
+                |scope| quoted(share_word(*scope)),
+                "\"none\"",
+            ),
         ]
     }
 

@@ -55,6 +55,10 @@ fn directives_say_how_tests_run() {
         "devices = [\"/dev/../etc/passwd\"]",
         "devices = [\"/dev/kvm=0\"]",
         "devices = \"/dev/kvm\"",
+        "share = \"file\"",
+        "share = \"none\"",
+        "share = \"clas\"",
+        "share = true",
     ];
     let table = rows.map(|row| {
         let text = format!("[test_groups.db]\nmax = 4\n[[directives]]\n{row}\n");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::environment::{EnvironmentElement, EnvironmentValue, MergeMode};
+use super::super::policy::words::SHARE_SCOPES;
 use super::super::policy::{PolicySetting, RetrySetting};
 use super::*;
 use maelstrom_container::spec::{
@@ -192,6 +193,9 @@ pub(crate) fn policy() -> impl Strategy<Value = PolicyFields> {
         setting(any::<NonZeroU32>()),
         setting(any::<bool>()),
         setting(prop::sample::subsequence(vec!["/dev/dri=3", "/dev/kvm"], 0..=2).prop_map(devices)),
+        setting(prop::sample::select(
+            SHARE_SCOPES.map(|(_, scope)| scope).to_vec(),
+        )),
     );
     (setting(retries), verdicts, times, needs).prop_map(|(retries, verdicts, times, needs)| {
         PolicyFields {
@@ -206,6 +210,7 @@ pub(crate) fn policy() -> impl Strategy<Value = PolicyFields> {
             weight: needs.1,
             exclusive: needs.2,
             devices: needs.3,
+            share: needs.3,
             test_group: None,
         }
     })
@@ -293,6 +298,7 @@ fn file() -> impl Strategy<Value = String> {
         "test_group = \"\"",
         "exclusive = false",
         "devices = [\"/dev/kvm=2\", \"/dev/nvidia*\"]",
+        "share = \"file\"",
         "leak = \"fail\"",
         "include_shared_libraries = false",
     ]);

@@ -20,7 +20,7 @@ use futures_util::stream::FuturesUnordered;
 use crate::sandbox::container::Toolbox;
 use crate::sandbox::invocation::ProcessEnvironment;
 use maelstrom_model::error::help_of;
-use maelstrom_model::event::{BuildEvent, EventKind, OutputText};
+use maelstrom_model::event::{BuildEvent, OutputText};
 use maelstrom_model::framework::{BrokenEntry, FrameworkHost};
 use maelstrom_model::job::{ContainerSpec, JobOutcome, TestCase};
 
@@ -34,16 +34,16 @@ use super::listed::{ListedBinary, ListingStage};
 use super::listing::{self, BinaryListing};
 use super::manifest::{CargoManifest, ManifestError};
 use super::metadata::{CargoPackage, CargoWorkspace, local_directory};
-use super::notices;
 use super::options::CargoAction;
-use super::overrides::{self, CargoOverride};
 use super::programs::MissingPrograms;
 use super::progress::CargoProgress;
 use super::project::CargoProject;
 use super::target::{PackageTarget, TargetKind, TestBinary, TestHarness};
 
 mod doctests;
+mod handover;
 mod needs;
+mod sharing;
 mod summary;
 
 /// The state of a discovery.
@@ -176,7 +176,7 @@ impl<'a, H: FrameworkHost> CargoDiscovery<'a, H> {
                     self.unequipped.push(listed);
                     self.equip();
                 }
-                ListingStage::Equipped(listed, given) => self.take_listing(listed, given),
+                ListingStage::Equipped(listed, given) => self.take_listing(listed, given)?,
                 ListingStage::Doctests(library) => self.take_doctests(*library),
             },
         }

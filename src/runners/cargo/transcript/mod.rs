@@ -137,9 +137,9 @@ struct LibtestSummary {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SummaryCounts {
-    passed: u32,
-    failed: u32,
-    ignored: u32,
+    pub(super) passed: u32,
+    pub(super) failed: u32,
+    pub(super) ignored: u32,
     measured: u32,
     filtered: u32,
 }

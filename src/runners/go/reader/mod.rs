@@ -25,11 +25,11 @@ use super::listing::is_benchmark;
 use super::location::FailureLocations;
 
 /// The byte before each line of the test binary's own (`cmd/internal/test2json`).
-const MARKER: u8 = 0x16;
+pub(super) const MARKER: u8 = 0x16;
 
 /// The maximum length of a frame. Go does not limit the length of a subtest's name, so there has to
 /// be some limit.
-const FRAME_BYTES_MAX: usize = 64 * 1024;
+pub(super) const FRAME_BYTES_MAX: usize = 64 * 1024;
 
 /// The maximum number of subtests that are reported per test.
 const PARTS_MAX: usize = 10_000;

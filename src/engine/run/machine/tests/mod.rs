@@ -95,6 +95,7 @@ fn test(number: u32) -> FoundTest {
         priority: None,
         history: PreviousOutcome::New,
         estimate: None,
+        group: None,
     }
 }
 

@@ -40,6 +40,27 @@ fn a_pass_after_a_failure_is_flaky_and_counts_as_passed() {
 }
 
 #[test]
+fn what_another_test_of_its_process_kept_from_running_is_retried() {
+    let error = || JobOutcome::Error("did not run".to_owned());
+    for (group, code) in [
+        (Some("g"), exit_code::SUCCESS),
+        (None, exit_code::INFRASTRUCTURE),
+    ] {
+        let mut world = World::with_policy(wishes(), retried(1, 0));
+        let mut found = test(0);
+        found.group = group.map(Into::into);
+        found.case.policy = Arc::new(retried(1, 0));
+        world.handle_input(RunInput::Found(vec![found])).unwrap();
+        world.end_discovery();
+        run_one(&mut world, error());
+        if group.is_some() {
+            run_one(&mut world, passed());
+        }
+        assert_eq!(world.code, Some(code));
+    }
+}
+
+#[test]
 fn a_flaky_test_can_count_as_failed() {
     let mut policy = retried(2, 0);
     policy.retry.on_flaky = FlakyVerdict::Fail;

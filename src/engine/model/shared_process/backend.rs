@@ -1,43 +1,35 @@
 //! Wraps a backend, so that tests can share one process but count as a job each.
 //!
 //! Each such test is submitted as a member of a group; all members have the same job. One process
-//! runs the group, and its output is split at markers that the process writes to both streams. Each
-//! member gets a start, output and an end, like any job. The wrapped backend sees one job, with the
-//! id of the group's first member.
-//!
-//! ```text
-//! ESC _maelstrom-part NAME ESC \    the following output belongs to this member
-//! ESC _maelstrom-part ESC \         the following output belongs to no member
-//! ESC _maelstrom-part =1 ESC \      the same, and the previous member exited with status 1
-//! ```
+//! runs the group, and the group's [`OutputDivider`] says which test has begun, written and ended.
+//! Each member gets a start, output and an end, like any job. The wrapped backend sees one job, with
+//! the id of the group's first member.
 //!
 //! Invariants:
-//! - A member ends when both streams have reached the next marker. Only then does the next member
-//!   start, so that a slot has one member at a time.
-//! - The outcome of the process is the outcome of the current member and of all members that did
-//!   not start.
-//! - A group runs once at a time. Members submitted meanwhile belong to the next run.
-
-mod output;
-mod run;
-#[cfg(test)]
-mod tests;
+//! - A slot has one member at a time. What another member does meanwhile is reported when the slot is
+//!   its own.
+//! - The outcome of the process is the outcome of the member that was running, or that ran last.
+//!   Members that have not ended then are errors, unless the process was cancelled or could not run.
+//! - The last member ends with the process, so that results that cannot be believed never make a run
+//!   pass.
+//! - A group runs once at a time. Members submitted meanwhile belong to the next run, which may have
+//!   only some of the members: the others run as well, and nothing is reported of them.
+//!
+//! [`OutputDivider`]: super::OutputDivider
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use maelstrom_model::backend::{
-    Backend, BackendEvent, JobId, JobPriority, StopMode, TestGroupMember,
-};
-use maelstrom_model::job::{Job, JobOutcome, JobResult, OutputPipes};
-
-use self::run::GroupRun;
+use super::run::GroupRun;
+use super::{GroupProtocol, TestGroupMember};
+use crate::backend::{Backend, BackendEvent, JobId, JobPriority, StopMode};
+use crate::job::{Job, JobOutcome, JobResult};
 
 /// A member that waits for its group to run.
 #[derive(Debug)]
 struct PendingMember {
     id: JobId,
-    name: String,
+    member: TestGroupMember,
     job: Job,
     rank: JobPriority,
 }
@@ -45,7 +37,7 @@ struct PendingMember {
 /// A backend that also runs groups.
 #[derive(Debug)]
 pub struct SharedProcessBackend<B> {
-    inner: B,
+    pub(super) inner: B,
     waiting: BTreeMap<Arc<str>, Vec<PendingMember>>,
     /// The running groups, by the job id that the wrapped backend knows.
     runs: BTreeMap<JobId, (Arc<str>, GroupRun)>,
@@ -71,10 +63,10 @@ impl<B: Backend> SharedProcessBackend<B> {
         job: Job,
         rank: JobPriority,
     ) {
-        let TestGroupMember { group, name } = member;
+        let group = Arc::clone(&member.group);
         let waiting = PendingMember {
             id,
-            name,
+            member,
             job,
             rank,
         };
@@ -88,27 +80,35 @@ impl<B: Backend> SharedProcessBackend<B> {
             if running.contains(group) {
                 continue;
             }
-            let mut members: BTreeMap<String, JobId> = BTreeMap::new();
-            let mut first: Option<(JobId, Job)> = None;
+            let mut members = BTreeMap::new();
+            let mut first: Option<(JobId, Job, Arc<dyn GroupProtocol>)> = None;
             let mut rank: Option<JobPriority> = None;
             let all = std::mem::take(waiting);
             for one in all {
                 // Another member has the same name. This one waits for the next run, because the
                 // process tells members apart by name only.
-                if members.contains_key(&one.name) {
+                if members.contains_key(&one.member.name) {
                     waiting.push(one);
                     continue;
                 }
-                members.insert(one.name, one.id);
                 rank = rank.max(Some(one.rank));
-                // The markers are written to each of the two streams.
-                let output = OutputPipes::Separate;
-                first.get_or_insert((one.id, Job { output, ..one.job }));
+                let TestGroupMember {
+                    name,
+                    title,
+                    protocol,
+                    group: _,
+                } = one.member;
+                members.insert(name, (one.id, title));
+                match &mut first {
+                    Some((_, job, _)) => job.needs.include(&one.job.needs),
+                    None => first = Some((one.id, one.job, protocol)),
+                }
             }
-            if let (Some((id, job)), Some(rank)) = (first, rank) {
+            if let (Some((id, mut job, protocol)), Some(rank)) = (first, rank) {
+                job.output = protocol.pipes();
                 self.inner.submit(id, job, rank);
-                self.runs
-                    .insert(id, (Arc::clone(group), GroupRun::new(members)));
+                let run = GroupRun::new(members, protocol);
+                self.runs.insert(id, (Arc::clone(group), run));
             }
         }
         self.waiting.retain(|_, waiting| !waiting.is_empty());

@@ -1,18 +1,24 @@
-//! Splits one output stream of a group's process at its markers. Pure.
+//! Splits one output stream of a session's process at its markers. Pure.
+//!
+//! ```text
+//! ESC _maelstrom-part NAME ESC \    the following output belongs to this test
+//! ESC _maelstrom-part ESC \         the following output belongs to no test
+//! ESC _maelstrom-part =1 ESC \      the same, and the previous test exited with status 1
+//! ```
 
 /// The start and end of a marker (an APC sequence of ECMA-48, 8.3.2), which terminals do not
 /// display.
 const START: &[u8] = b"\x1b_maelstrom-part ";
 const END: &[u8] = b"\x1b\\";
 
-/// The maximum length of a member's name, in bytes. A longer sequence is no marker.
+/// The maximum length of a test's name, in bytes. A longer sequence is no marker.
 const NAME_BYTES_MAX: usize = 256;
 
 /// The next piece of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum OutputToken {
     Bytes(Vec<u8>),
-    /// A marker: the following output belongs to this member, or to none if the name is empty.
+    /// A marker: the following output belongs to this test, or to none if the name is empty.
     Mark(String),
 }
 

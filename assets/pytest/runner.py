@@ -1,13 +1,14 @@
 """Runs pytest in one of five modes, as `python -m pytest` would, with Maelstrom's plugin in it.
 
-    runner.py collect IGNORED SECONDS [ARGUMENT ...]    says what the tests are
+    runner.py collect WHAT SECONDS [ARGUMENT ...]       says what the tests are
     runner.py test NODEID WHICH PATH [ARGUMENT ...]     runs one test, which is at PATH
     runner.py together NUMBER TESTS ... [ARGUMENT ...]  runs these tests in one session
-    runner.py serve IGNORED SECONDS [ARGUMENT ...]      collects, then does any of the first two in
+    runner.py serve WHAT SECONDS [ARGUMENT ...]         collects, then does any of the first two in
                                                         a fork
     runner.py nothing                                   is there, and ends
 
-IGNORED is a JSON list of files that are not to be collected, SECONDS how long the import of one
+WHAT is a JSON object: `ignored` lists files that are not to be collected, and `imports` is the
+directory for whose files it is said what they import, or null. SECONDS is how long the import of one
 file may take, WHICH what `say_all` says of a test. In `collect` mode standard output is one JSON
 object a line, and nothing else: what anybody prints goes to standard error. In `test` mode what
 became of the test is a JSON object in an escape sequence at the end of standard error; terminals
@@ -132,8 +133,9 @@ class Collector:
     What it says of that goes to `output`, once there is one.
     """
 
-    def __init__(self, ignored, seconds, output=None):
-        self.ignored = {os.path.join(DIRECTORY, path) for path in ignored}
+    def __init__(self, what, seconds, output=None):
+        self.ignored = {os.path.join(DIRECTORY, path) for path in what["ignored"]}
+        self.imports = what["imports"]
         self.seconds = seconds
         self.output = output
         self.unsaid = []
@@ -176,6 +178,8 @@ class Collector:
                 skip=skip,
                 testcases=self.skipped(item, skip),
             )
+        if self.imports is not None:
+            self.say(kind="imports", files=load("imports").of(session, self.imports))
         self.say(
             kind="session",
             root=str(config.rootpath),
@@ -365,11 +369,11 @@ def show_stacks_on_signal():
     faulthandler.register(number, file=STDERR, all_threads=True, chain=False)
 
 
-def server(ignored, seconds):
+def server(what, seconds):
     class Server(resident.Forks, Collector):
         """Collects, then says what the tests are, or runs one, in a fork."""
 
-    server = Server(ignored, seconds)
+    server = Server(what, seconds)
     server.begin()
     return server
 

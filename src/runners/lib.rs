@@ -3,6 +3,7 @@
 //! A framework finds the [`maelstrom_model::job::TestCase`]s of a project; the engine runs them.
 
 pub mod cargo;
+pub mod changed;
 pub mod framework;
 pub mod go;
 pub mod lines;

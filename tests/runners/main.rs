@@ -18,6 +18,7 @@ mod cargo_discovery;
 mod cargo_doctests;
 mod cargo_places;
 mod cargo_ran;
+mod changed;
 mod driver;
 mod filtersets;
 mod fixtures;

@@ -11,6 +11,7 @@ use maelstrom_model::exit_code;
 use maelstrom_spec::filter::PatternError;
 use maelstrom_spec::filterset::FiltersetError;
 
+use crate::changed::ChangedError;
 use crate::process::of_tool;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
@@ -97,6 +98,10 @@ pub enum CargoError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// The changed files cannot be known.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Changed(#[from] ChangedError),
     /// The default container cannot be created for this project.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -155,6 +160,7 @@ impl CargoError {
             | CargoError::ConfigForm { .. }
             | CargoError::Specified(_)
             | CargoError::Keep { .. }
+            | CargoError::Changed(_)
             | CargoError::Container(_) => None,
         }
     }
@@ -171,6 +177,7 @@ impl ProgramError for CargoError {
                 None => of_tool(*status),
             },
             CargoError::Specified(error) => error.exit_code(),
+            CargoError::Changed(error) => error.exit_code(),
             CargoError::Selection(_)
             | CargoError::Sharing(_)
             | CargoError::ConfigOption { .. }

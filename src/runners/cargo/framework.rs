@@ -23,6 +23,7 @@ use maelstrom_spec::policy::PolicyResolver;
 use maelstrom_spec::{RunnerLayers, TemplateVariable};
 
 use super::build::BuildStage;
+use super::changed::ChangedPackages;
 use super::discovery::CargoDiscovery;
 use super::doctests::reader::{DoctestConditions, DoctestReader};
 use super::environment::config;
@@ -31,7 +32,7 @@ use super::location;
 use super::metadata::CargoWorkspace;
 use super::nextest_config::{NextestRules, PlatformFacts};
 use super::notices;
-use super::options::{CargoAction, CargoSettings, DoctestChoice, NothingToRun, VOCABULARY};
+use super::options::{CargoAction, CargoSettings, DoctestChoice, VOCABULARY};
 use super::output_directory::output_directory;
 use super::project::CargoProject;
 use super::reader::{CargoTestReader, ListedBinaries, whole_pattern};
@@ -177,7 +178,9 @@ impl CargoFramework {
 
     async fn wanted(&self) -> Result<(CargoWorkspace, CargoSelection), CargoError> {
         let workspace = CargoWorkspace::load(&self.invocation, &self.settings.build).await?;
-        let wanted = CargoSelection::decide(&self.settings, &workspace)?;
+        let mut wanted = CargoSelection::decide(&self.settings, &workspace)?;
+        let changed = ChangedPackages::find(&self.settings, &self.invocation, &workspace);
+        wanted.leave_out_unchanged(changed.await?.as_ref());
         Ok((workspace, wanted))
     }
 
@@ -321,6 +324,9 @@ impl Framework for CargoFramework {
         for name in &wanted.unknown {
             host.emit(EventKind::Notice(notices::unknown_package(name)));
         }
+        if let Some(changed) = &wanted.changed {
+            host.emit(EventKind::Notice(changed.clone()));
+        }
         let specified = self.specified(&workspace)?;
         let directives = specified.as_ref().is_some_and(ProjectSpec::asks_for_past);
         let question = PastQuestion::of(&[wanted.asks_for_past(), directives]);
@@ -330,7 +336,7 @@ impl Framework for CargoFramework {
         let Some(packages) = &wanted.arguments else {
             return Ok(DiscoverySummary {
                 deselected: 0,
-                failure: self.settings.without_tests(NothingToRun::LeftOut),
+                failure: self.settings.without_tests(wanted.nothing),
             });
         };
         let build = match self.settings.doctests {

@@ -87,6 +87,19 @@ impl CargoWorkspace {
         }))
     }
 
+    /// Runs `cargo metadata` for the package of a manifest, which need not be in the workspace.
+    /// Returns `None` if cargo does not describe it.
+    pub(super) async fn load_manifest(
+        invocation: &Invocation,
+        options: &CargoBuildOptions,
+        manifest: &Utf8Path,
+    ) -> Result<Option<Arc<CargoPackage>>, CargoError> {
+        let workspace =
+            CargoWorkspace::ask(invocation, options, Some(manifest.as_std_path())).await?;
+        let mut packages = workspace.packages.into_iter();
+        Ok(packages.find(|package| package.metadata.manifest_path == manifest))
+    }
+
     async fn ask(
         invocation: &Invocation,
         options: &CargoBuildOptions,

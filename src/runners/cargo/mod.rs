@@ -10,6 +10,7 @@
 //! - [`metadata`], [`manifest`], [`toolchain`], [`target`]: describe the workspace and the
 //!   toolchain.
 //! - [`selection`]: selects packages and tests; [`filterset`]: by filtersets of nextest.
+//!   [`changed`]: by the files that changed.
 //! - [`build`], [`progress`]: run cargo and read its output. [`output_directory`]: where it puts what
 //!   it builds.
 //! - [`discovery`], [`listing`], [`cases`], [`programs`], [`jobs`]: turn built programs into tests
@@ -27,6 +28,7 @@
 
 pub mod build;
 pub mod cases;
+mod changed;
 mod diagnostics;
 pub mod discovery;
 mod divider;

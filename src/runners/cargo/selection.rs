@@ -11,18 +11,22 @@ use cargo_metadata::PackageId;
 use globset::{Glob, GlobMatcher};
 
 use crate::past::PastTests;
+use maelstrom_model::event::UserNotice;
 use maelstrom_spec::filter::{CargoSubject, PastResults, TestPattern, TestSelection, TruthValue};
 use maelstrom_spec::filterset::{
     FiltersetPackage, FiltersetPlatform, FiltersetSubject, TestFilterset,
 };
 
 use super::build::PackageArguments;
+use super::changed::ChangedPackages;
 use super::doctests::captured::CapturedDoctest;
 use super::error::SelectionError;
 use super::filterset::{self, PackageNetwork};
 use super::listing::IgnoreStatus;
 use super::metadata::{CargoPackage, CargoWorkspace};
-use super::options::{CargoSettings, IgnoredTests, NameFilter, PackageChoice, VOCABULARY};
+use super::options::{
+    CargoSettings, IgnoredTests, NameFilter, NothingToRun, PackageChoice, VOCABULARY,
+};
 use super::target::{PackageTarget, TestBinary, TestHarness};
 
 /// The packages to build and the tests to run.
@@ -35,6 +39,10 @@ pub struct CargoSelection {
     /// Values of `--exclude` that could be names of packages and match none. Cargo warns about
     /// them, too.
     pub unknown: Vec<String>,
+    /// What the user is told of the packages that depend on changed files.
+    pub(super) changed: Option<UserNotice>,
+    /// Why no test runs, if there is nothing to build.
+    pub(super) nothing: NothingToRun,
     choice: TestChoice,
     whole: Vec<TestPattern>,
     names: NameFilter,
@@ -138,12 +146,31 @@ impl CargoSelection {
             packages,
             arguments,
             unknown,
+            changed: None,
+            nothing: NothingToRun::LeftOut,
             choice,
             whole: settings.whole.clone(),
             names: settings.names.clone(),
             ignored: settings.ignored,
             past: PastTests::default(),
         })
+    }
+
+    /// Leaves out the packages whose tests depend on no changed file, if the settings ask for that.
+    pub(super) fn leave_out_unchanged(&mut self, changed: Option<&ChangedPackages>) {
+        let Some(changed) = changed else {
+            return;
+        };
+        let total = self.packages.len();
+        self.packages.retain(|package| changed.contains(package));
+        let tested = self.packages.len();
+        if tested < total {
+            let ids = self.packages.iter();
+            let ids: Vec<PackageId> = ids.map(|package| package.metadata.id.clone()).collect();
+            self.arguments = (tested > 0).then_some(PackageArguments::Exactly(ids));
+            self.nothing = NothingToRun::Unchanged;
+        }
+        self.changed = (total > 0).then(|| changed.notice((tested, total)));
     }
 
     /// Returns whether a pattern or a filterset is about the results of earlier runs.

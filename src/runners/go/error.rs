@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 
 use miette::Diagnostic;
 
+use crate::changed::ChangedError;
 use crate::process::of_tool;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
@@ -93,6 +94,10 @@ pub enum GoError {
         #[source]
         source: io::Error,
     },
+    /// The changed files cannot be known.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Changed(#[from] ChangedError),
     /// The default container cannot be created for this project.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -125,6 +130,7 @@ impl ProgramError for GoError {
         match self {
             GoError::Tool { status, .. } | GoError::Build { status } => of_tool(*status),
             GoError::Specified(error) => error.exit_code(),
+            GoError::Changed(error) => error.exit_code(),
             // The exit code of `go test` in this case.
             GoError::NoModule { .. } => 1,
             GoError::Directory { .. } | GoError::Flag { .. } | GoError::Sharing(_) => {

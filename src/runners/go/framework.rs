@@ -23,6 +23,7 @@ use maelstrom_spec::policy::PolicyResolver;
 
 use super::binaries::GoBinaryDirectory;
 use super::build::{GoBuild, LinkCachePolicy, arguments};
+use super::changed::ChangedPackages;
 use super::discovery::{GoDiscovery, PackagePresence};
 use super::error::GoError;
 use super::jobs::GoProject;
@@ -101,8 +102,11 @@ impl GoFramework {
     /// Returns the lines that `--list-packages` prints. Builds nothing.
     pub async fn list_packages(&self) -> Result<Vec<String>, GoError> {
         // Reports a missing or outdated Go.
-        self.toolchain().await?;
-        let packages = self.wanted(packages::list(&self.building, &self.settings).await?);
+        let toolchain = self.toolchain().await?;
+        let mut packages = self.wanted(packages::list(&self.building, &self.settings).await?);
+        if let Some(changed) = self.changed(toolchain.workspace()).await? {
+            changed.retain(&mut packages);
+        }
         Ok(packages.into_iter().map(|p| p.import_path).collect())
     }
 
@@ -176,6 +180,10 @@ impl GoFramework {
         let mut packages = packages;
         packages.retain(|package| package.is_wanted(&self.settings.patterns));
         packages
+    }
+
+    async fn changed(&self, workspace: Option<&Path>) -> Result<Option<ChangedPackages>, GoError> {
+        ChangedPackages::find(&self.settings, &self.building, workspace).await
     }
 
     /// Returns whether the user sets `-toolexec`.
@@ -314,7 +322,7 @@ impl Framework for GoFramework {
         // Errors of the toolchain take precedence.
         let (toolchain, packages) = (toolchain?, packages?);
         let listed = packages.len();
-        let packages = self.wanted(packages);
+        let mut packages = self.wanted(packages);
         let mut directories = packages::directories(&packages);
         let workspace = toolchain.workspace().filter(|path| path.is_absolute());
         let replaced = packages::replacements(&self.building, &directories, workspace).await?;
@@ -328,7 +336,10 @@ impl Framework for GoFramework {
             ..WatchPaths::default()
         });
         self.remember(&packages, &root);
-        // The filters exclude all packages. Without this check, Go would test those on the command
+        if let Some(changed) = self.changed(workspace).await? {
+            host.emit(EventKind::Notice(changed.retain(&mut packages)));
+        }
+        // The options exclude all packages. Without this check, Go would test those on the command
         // line.
         if packages.is_empty() && listed > 0 {
             return Ok(DiscoverySummary {

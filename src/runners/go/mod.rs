@@ -8,7 +8,7 @@
 //! - [`options`]: parses the command line, by the table of Go's flags in [`peer_flags`].
 //!   [`run_pattern`]: parses `-run`, `-skip`, `-bench` and `-fuzz`.
 //! - [`toolchain`], [`packages`]: find the toolchain and the packages. [`order`]: sorts packages
-//!   for the build.
+//!   for the build. [`changed`]: selects packages by the files that changed.
 //! - [`build`], [`collector`], [`report`]: run `go test`, which builds everything and passes each
 //!   test binary to this program instead of running it.
 //! - [`binaries`]: stores test binaries during a run. [`links`]: caches linked binaries.
@@ -24,6 +24,7 @@
 pub mod binaries;
 pub mod build;
 mod cases;
+mod changed;
 pub mod collector;
 pub mod discovery;
 mod divider;

@@ -1,6 +1,7 @@
 //! The options and settings that all programs share: [`CommonOptions`] as parsed, [`RunSettings`]
 //! as resolved.
 //!
+//! - [`changed`]: the options for the tests that depend on changed files.
 //! - [`interactive`]: the options that run one test on the terminal.
 //! - [`partition`]: the options for a part of the tests.
 //! - [`policy`]: the options for how each test runs.
@@ -15,6 +16,7 @@
 //!
 //! Invariant: resolving options touches neither the system nor the environment.
 
+pub mod changed;
 pub(crate) mod help_order;
 pub mod interactive;
 pub mod partition;
@@ -31,6 +33,7 @@ use std::time::Duration;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, ValueEnum};
 
+use self::changed::ChangedSettings;
 use self::interactive::{InteractiveOptions, InteractiveRun};
 use self::partition::PartitionOptions;
 use self::policy::{ChosenProfile, PolicyOptions};
@@ -110,6 +113,10 @@ pub struct CommonOptions {
     #[command(flatten)]
     pub partition: PartitionOptions,
 
+    /// The tests that depend on changed files.
+    #[command(flatten)]
+    pub changed: ChangedSettings,
+
     /// How each test runs.
     #[command(flatten)]
     pub policy: PolicyOptions,
@@ -186,6 +193,8 @@ pub struct RunSettings {
     pub no_tests: Option<NoTestsOption>,
     /// The part of the tests to run, and the files of the tests' times.
     pub partition: PartitionOptions,
+    /// The tests that depend on changed files.
+    pub changed: ChangedSettings,
     /// The machine-readable stream on standard output, in place of the lines for people.
     pub stream: Option<EventStreamFormat>,
     /// The form of a list of tests, if the user says so.
@@ -254,6 +263,7 @@ impl CommonOptions {
             failed_only: self.failed,
             no_tests: self.no_tests,
             partition: self.partition,
+            changed: self.changed,
             stream: None,
             list_format: self.format,
             interactive: self.interactive.interactive(),

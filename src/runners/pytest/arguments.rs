@@ -1,10 +1,10 @@
 //! Builds the command lines for the collection and for tests.
 //!
 //! ```text
-//! PYTHON /run/maelstrom/runner.py collect IGNORED SECONDS ARGUMENT...
+//! PYTHON /run/maelstrom/runner.py collect WHAT SECONDS ARGUMENT...
 //! PYTHON /run/maelstrom/runner.py test NODEID WHICH PATH ARGUMENT...
 //! PYTHON /run/maelstrom/runner.py together NUMBER TESTS... PATH... ARGUMENT...
-//! PYTHON /run/maelstrom/runner.py serve IGNORED SECONDS ARGUMENT...
+//! PYTHON /run/maelstrom/runner.py serve WHAT SECONDS ARGUMENT...
 //! ```
 //!
 //! A test's node id depends on pytest's root directory. pytest derives that directory and its
@@ -14,6 +14,7 @@
 //! Paths that are not the user's own come first: a word after the user's last option could be its
 //! value. Pure.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct CommandLines<'a> {
     pub runner: &'a Path,
     /// The user's arguments for pytest.
     pub pytest: &'a PytestArguments,
+    /// The directory for whose files the collection says what they import, if it does.
+    pub imports: Option<&'a Path>,
     /// Whether pytest colors its output.
     pub colors: ColorMode,
 }
@@ -114,10 +117,16 @@ impl CommandLines<'_> {
         vec![
             self.runner.into(),
             mode.into(),
-            serde_json::Value::from(ignored).to_string().into(),
+            self.what(&ignored).into(),
             // `runner.py` sets no alarm for 0.
             limit.unwrap_or_default().as_secs().to_string().into(),
         ]
+    }
+
+    /// Returns what is to be collected, for `runner.py`.
+    fn what(&self, ignored: &[Cow<'_, str>]) -> String {
+        let imports = self.imports.map(Path::to_string_lossy);
+        serde_json::json!({"ignored": ignored, "imports": imports}).to_string()
     }
 
     /// Returns the arguments that make pytest run one test, with `directory` as its working
@@ -224,13 +233,14 @@ mod tests {
         let lines = |colors| CommandLines {
             runner: Path::new("/r.py"),
             pytest: &pytest,
+            imports: None,
             colors,
         };
         let ignored = [PathBuf::from("a \"b\".py")];
         let limit = Some(Duration::from_secs(9));
         assert_eq!(
             shown(&lines(ColorMode::Unwanted).collect(&ignored, limit)),
-            r#"/r.py collect ["a \"b\".py"] 9 --color=no sub --cov src --ignore=y -s --tb=short -k x tests"#
+            r#"/r.py collect {"ignored":["a \"b\".py"],"imports":null} 9 --color=no sub --cov src --ignore=y -s --tb=short -k x tests"#
         );
         let mut session = CollectionSession {
             root: "/w".into(),

@@ -5,6 +5,7 @@
 //! a file (by a crash, a hang or `sys.exit`) has no session; [`CollectionReport::stopped_in`] names
 //! that file, and the next collection ignores it. Pure.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
@@ -108,6 +109,13 @@ pub struct ForkObstacle {
     pub reason: String,
 }
 
+/// Which files of the project its Python files import.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ImportGraph {
+    /// The files that each file imports. All paths are absolute, without symbolic links.
+    pub files: BTreeMap<PathBuf, Vec<PathBuf>>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum CollectionRecord {
@@ -117,6 +125,7 @@ enum CollectionRecord {
     Item(PytestItem),
     Unfit(ForkObstacle),
     Warning { text: String },
+    Imports(ImportGraph),
     Session(CollectionSession),
     End {},
 }
@@ -134,6 +143,8 @@ pub struct CollectionReport {
     pub unfit: Vec<ForkObstacle>,
     /// Warnings that were issued before the first test.
     pub warnings: Vec<String>,
+    /// What the project's files import, if it was asked for.
+    pub imports: Option<ImportGraph>,
     /// The facts about all tests; `None` if the collection did not complete.
     pub session: Option<CollectionSession>,
     /// The file that was being imported when the collection ended.
@@ -154,6 +165,7 @@ impl CollectionReport {
                 CollectionRecord::Item(test) => listing.tests.push(test),
                 CollectionRecord::Unfit(unfit) => listing.unfit.push(unfit),
                 CollectionRecord::Warning { text } => listing.warnings.push(text),
+                CollectionRecord::Imports(imports) => listing.imports = Some(imports),
                 CollectionRecord::Session(session) => {
                     listing.session = Some(session);
                     listing.stopped_in = None;
@@ -202,6 +214,7 @@ mod tests {
 {"kind": "skipped", "file": "c.py", "reason": "not here"}
 {"kind": "item", "node": "b.py::f[\u00e4 b]", "nth": 0, "which": "0,0/1", "file": "b.py", "name": "f[\u00e4 b]", "markers": ["slow"], "skip": "no"}
 {"kind": "unfit", "file": null, "reason": "threads"}
+{"kind": "imports", "files": {"/w/b.py": ["/w/c.py"], "/w/c.py": []}}
 {"kind": "session", "root": "/w", "settings": "/w/tox.ini", "pytest": "8.0", "deselected": 2}
 {"kind": "end", "code": 1}
 "#,
@@ -211,6 +224,7 @@ mod tests {
         assert_eq!(listing.broken[0].text, "SyntaxError");
         assert_eq!(listing.skipped[0].file, "c.py");
         assert_eq!(listing.unfit[0].file, None);
+        assert_eq!(listing.imports.unwrap().files.len(), 2);
         assert_eq!(listing.session.unwrap().deselected, 2);
         assert_eq!(listing.stopped_in, None);
     }

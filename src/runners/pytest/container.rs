@@ -30,8 +30,12 @@ use super::project;
 pub const PLACE: &str = "/run/maelstrom";
 
 /// The program that every job runs, and its modules.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     (RUNNER, include_str!("../../../assets/pytest/runner.py")),
+    (
+        "imports.py",
+        include_str!("../../../assets/pytest/imports.py"),
+    ),
     (
         "resident.py",
         include_str!("../../../assets/pytest/resident.py"),
@@ -136,7 +140,7 @@ fn project_container(
 }
 
 /// Returns the root entries for Maelstrom's files in a container.
-pub fn entries() -> [SkeletonEntry; 5] {
+pub fn entries() -> [SkeletonEntry; FILES.len()] {
     FILES.map(|(name, text)| SkeletonEntry {
         path: Path::new(PLACE).join(name),
         kind: SkeletonKind::File(text.into()),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 
 use super::results::UnwritableReport;
+use crate::changed::ChangedError;
 use crate::sandbox::container::ContainerError;
 use crate::sandbox::project_spec::ProjectSpecError;
 use crate::sharing::SharingError;
@@ -102,6 +103,14 @@ pub enum PytestError {
         code: Option<i32>,
         output: String,
     },
+    /// The changed files cannot be known.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Changed(#[from] ChangedError),
+    /// The collection has not reported what the project's files import.
+    #[error("the collection did not say what the tests import")]
+    #[diagnostic(help("leave out --changed-since to run all tests"))]
+    Imports,
     /// The files of the pytest plugin could not be written.
     #[error("can't write {}", path.display())]
     Plugin {
@@ -215,6 +224,7 @@ impl ProgramError for PytestError {
             | PytestError::Sharing(_)
             | PytestError::Toolbox => exit_code::USAGE,
             PytestError::Specified(error) => error.exit_code(),
+            PytestError::Changed(error) => error.exit_code(),
             PytestError::Equipment { source } => source.exit_code(),
             PytestError::NoInterpreter
             | PytestError::Start { .. }
@@ -225,6 +235,7 @@ impl ProgramError for PytestError {
             | PytestError::PytestVersion { .. }
             | PytestError::Collection { .. }
             | PytestError::Plugin { .. }
+            | PytestError::Imports
             | PytestError::Report { .. }
             | PytestError::Packages { .. }
             | PytestError::Install { .. }

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use futures_util::future::{FusedFuture, FutureExt};
 
+use crate::changed::changed_files;
+use crate::changed::git::ChangedFiles;
 use crate::options::NoTestsOption;
 use crate::past::{PastQuestion, PastTests};
 use crate::sandbox::environment;
@@ -30,6 +32,7 @@ use maelstrom_spec::RunnerLayers;
 use maelstrom_spec::filter::{PytestSubject, vocabulary};
 use maelstrom_spec::policy::PolicyResolver;
 
+use super::changed::ChangedTests;
 use super::collection::{ForkObstacle, PytestItem};
 use super::container::PytestContainer;
 use super::durations::SlowestPhases;
@@ -175,6 +178,7 @@ impl PytestFramework {
         &self,
         host: &H,
         own: &ProjectDirectories,
+        changed: Option<&ChangedFiles>,
     ) -> Result<PytestJobBuilder<'_>, PytestError> {
         let interpreter =
             PythonInterpreter::find(&self.invocation, self.settings.python.as_deref());
@@ -204,12 +208,14 @@ impl PytestFramework {
             settings: &self.settings,
             colors: self.invocation.colors,
             surroundings,
+            imports: changed.map(|changed| changed.top.clone()),
             program: interpreter.executable.as_os_str().into(),
             environment: Arc::new(environment),
             directory: self.invocation.directory.as_path().into(),
         })
     }
 
+    /// Returns whether the options and the specification file select a test, whatever changed.
     fn wants(&self, test: &PytestItem, specified: Option<&ProjectSpec>) -> bool {
         let subject = overrides::subject(test);
         self.settings.patterns.evaluate(&subject).possible()
@@ -299,6 +305,11 @@ impl PytestFramework {
         }
     }
 
+    /// Returns the exit code of a run in which no test depends on a changed file.
+    fn no_tests_changed(&self) -> Option<u8> {
+        (self.settings.common.no_tests == Some(NoTestsOption::Fail)).then_some(PYTEST_NO_TESTS)
+    }
+
     /// Emits notices about the tests that were found.
     fn notify<H: FrameworkHost>(&self, host: &H, specified: Option<&ProjectSpec>) {
         match self.settings.goal {
@@ -338,7 +349,9 @@ impl Framework for PytestFramework {
             &own,
         ));
         let specified = self.specified(&own)?;
-        let mut shop = self.job_builder(host, &own).await?;
+        let changed = changed_files(&self.settings.common.changed, &self.invocation, here);
+        let changed = changed.await?;
+        let mut shop = self.job_builder(host, &own, changed.as_ref()).await?;
         if let Some(specified) = &specified {
             shop.surroundings.name(specified.named_variables());
         }
@@ -394,8 +407,15 @@ impl Framework for PytestFramework {
         // tests of a group.
         groups::mark(&mut all, &self.settings.together);
         let (mut wanted, mut unwanted): (Vec<_>, Vec<_>) = all
+        let wants = |test: &PytestItem| self.wants(test, specified.as_ref());
+        let selected = all.iter().filter(|test| wants(test));
+        let changed = ChangedTests::find(changed, listing.imports.as_ref(), here, selected)?;
+        if let Some(notice) = changed.notice.clone() {
+            host.emit(EventKind::Notice(notice));
+        }
+        let (wanted, unwanted): (Vec<_>, Vec<_>) = all
             .into_iter()
-            .partition(|test| self.wants(test, specified.as_ref()));
+            .partition(|test| wants(test) && changed.contains(&test.file));
         let left_out = found - wanted.len();
         let own = self
             .overrides(host, &shop, &own, specified.as_ref(), &wanted)
@@ -449,6 +469,7 @@ impl Framework for PytestFramework {
             deselected: session.deselected.saturating_add(left_out),
             failure: match (is_whole, self.settings.goal) {
                 (false, _) => Some(exit_code::TEST_FAILURE),
+                (true, PytestAction::Run) if changed.leave_out_all => self.no_tests_changed(),
                 (true, PytestAction::Run) if wanted.is_empty() => self.no_tests(host, skips_files),
                 (true, _) => None,
             },

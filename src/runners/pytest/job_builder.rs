@@ -44,6 +44,8 @@ pub struct PytestJobBuilder<'a> {
     /// Whether pytest colors its output.
     pub colors: ColorMode,
     pub surroundings: PytestContainer,
+    /// The directory for whose files the collection says what they import, if it does.
+    pub imports: Option<PathBuf>,
     /// Settles how each test runs.
     pub policies: PolicyResolver,
     pub program: Arc<OsStr>,
@@ -57,6 +59,7 @@ impl PytestJobBuilder<'_> {
         CommandLines {
             runner: &self.surroundings.runner,
             pytest: &self.settings.pytest,
+            imports: self.imports.as_deref(),
             colors: self.colors,
         }
     }
@@ -155,11 +158,9 @@ impl PytestJobBuilder<'_> {
             IsolationMode::Container => {}
             IsolationMode::Process => return None,
         }
-        if self.settings.common.cluster.broker.broker.is_some() {
-            // With a broker, few tests run on this machine.
-            return None;
-        }
-        Some(self.server(&[]))
+        // With a broker, few tests run on this machine.
+        let is_local = self.settings.common.cluster.broker.broker.is_none();
+        is_local.then(|| self.server(&[]))
     }
 
     fn server(&self, ignored: &[PathBuf]) -> Arc<ProcessSpec> {
@@ -295,6 +296,7 @@ impl PytestJobBuilder<'_> {
         let mut cases: Vec<TestCase> = tests.into_iter().enumerate().map(case).collect();
         combine_needs(&mut cases, |key| shared.member(key))?;
         Ok(cases)
+        (tests.into_iter().enumerate().map(case).collect(), members)
     }
 }
 

@@ -15,6 +15,7 @@
 //! - [`packages`]: installs `test-requirements.txt` for images of Python.
 //! - [`arguments`]: builds the command lines for the collection and for tests.
 //! - [`collection`]: parses the collection: tests, and files that could not be collected.
+//! - [`changed`]: selects files with tests by the files that changed.
 //! - [`project`]: finds files of a project outside its directory.
 //! - [`session`]: handles pytest's options that concern a whole session.
 //! - [`groups`]: groups tests that run together in one session. [`group_jobs`]: the jobs of groups.
@@ -33,6 +34,7 @@
 mod additions;
 pub mod addopts;
 pub mod arguments;
+mod changed;
 pub mod collection;
 pub mod container;
 mod divider;

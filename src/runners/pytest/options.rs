@@ -17,6 +17,7 @@ use clap::{Args, CommandFactory, Parser};
 
 use super::addopts::project_words;
 use super::words::{OwnOptions, RunVariables, rewrite};
+use crate::options::changed::CHANGED_VALUES;
 use crate::options::policy::POLICY_VALUES;
 use crate::options::profile::{ProfileRequest, chosen_name};
 use crate::options::report::REPORT_VALUES;
@@ -43,6 +44,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
         &SLOT_VALUES,
         &[ConfigOption::new("fresh", ConfigOptionKind::Boolean)],
         &REPEAT_VALUES,
+        &CHANGED_VALUES,
         &POLICY_VALUES,
         &[
             ConfigOption::new("collection-timeout", ConfigOptionKind::NumberOrText),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser};
 
+use crate::options::changed::ChangedSettings;
 use crate::options::partition::PartitionOptions;
 use crate::options::report::{REPORT_VALUES, ReportOptions};
 use crate::options::{PassingTestOutput, RunSettings, short_help, slot_range, slots};
@@ -209,6 +210,7 @@ impl RunCommandOptions {
             failed_only: false,
             no_tests: None,
             partition: PartitionOptions::default(),
+            changed: ChangedSettings::default(),
             stream: None,
             list_format: None,
             interactive: None,

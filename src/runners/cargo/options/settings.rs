@@ -73,6 +73,8 @@ pub enum DoctestChoice {
 pub enum NothingToRun {
     /// Options leave out all tests that there are.
     LeftOut,
+    /// No test depends on a changed file.
+    Unchanged,
     /// There are no tests, or all are ignored.
     NoneFound,
 }
@@ -140,7 +142,7 @@ impl CargoSettings {
     /// Returns the exit code for a run in which no test runs; `None` if that is a success.
     ///
     /// Without `--no-tests`, it is an error if the user named tests or gave patterns, and none
-    /// matches; for `cargo nextest run` it always is.
+    /// matches; for `cargo nextest run` it always is. It is none if no test depends on a changed file.
     pub fn without_tests(&self, nothing: NothingToRun) -> Option<u8> {
         let names = !self.names.names.is_empty() || !self.names.skip.is_empty();
         let patterns = !self.patterns.include.is_empty() || !self.patterns.exclude.is_empty();
@@ -148,7 +150,9 @@ impl CargoSettings {
         let specific = names || patterns || filtersets;
         let fails = match (self.common.no_tests, self.grammar) {
             (Some(NoTestsOption::Pass | NoTestsOption::Warn), _) => false,
-            (Some(NoTestsOption::Fail), _) | (None, CargoGrammar::NextestRun) => true,
+            (Some(NoTestsOption::Fail), _) => true,
+            (None, _) if nothing == NothingToRun::Unchanged => false,
+            (None, CargoGrammar::NextestRun) => true,
             (None, CargoGrammar::CargoTest | CargoGrammar::NextestList) => {
                 specific && nothing == NothingToRun::LeftOut
             }

@@ -12,6 +12,7 @@ use maelstrom_spec::config::{
 };
 use maelstrom_spec::document::TextDocument;
 
+use crate::options::changed::CHANGED_VALUES;
 use crate::options::policy::POLICY_VALUES;
 use crate::options::profile::{ProfileRequest, chosen_name, nearest_directory};
 use crate::options::report::REPORT_VALUES;
@@ -36,6 +37,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
         &SLOT_VALUES,
         &[ConfigOption::new("strict", ConfigOptionKind::Boolean)],
         &REPEAT_VALUES,
+        &CHANGED_VALUES,
         &POLICY_VALUES,
         &[ConfigOption::new("whole", ConfigOptionKind::List)],
         &CACHE_VALUES,

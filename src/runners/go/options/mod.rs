@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser};
 
+use crate::options::changed::CHANGED_VALUES;
 use crate::options::policy::POLICY_VALUES;
 use crate::options::profile::{ProfileRequest, chosen_name, nearest_directory};
 use crate::options::report::REPORT_VALUES;
@@ -55,6 +56,7 @@ pub static PROGRAM: ConfigSchema = ConfigSchema {
         &SLOT_VALUES,
         &[ConfigOption::new("strict", ConfigOptionKind::Boolean)],
         &REPEAT_VALUES,
+        &CHANGED_VALUES,
         &POLICY_VALUES,
         &CACHE_VALUES,
         &REPORT_VALUES,

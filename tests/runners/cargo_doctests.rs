@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -120,4 +121,74 @@ fn doctests_are_what_cargo_says_they_are_each_in_its_container() {
     ] {
         assert!(text.contains(part), "{part:?} is missing in {text}");
     }
+}
+
+/// A rustdoc that records each time it compiles doctests.
+fn recording_rustdoc(place: &Path, record: &Path) {
+    let record = record.display();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--test*) echo compiled >> '{record}';; esac\nexec rustdoc \"$@\"\n"
+    );
+    fs::write(place, script).unwrap();
+    fs::set_permissions(place, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn doctests_are_compiled_again_only_if_something_has_changed() {
+    let project = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let tools = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (rustdoc, record) = (tools.path().join("mine"), tools.path().join("record"));
+    recording_rustdoc(&rustdoc, &record);
+    let root = project.path();
+    fs::create_dir_all(root.join("src")).unwrap();
+    fs::create_dir_all(root.join(".cargo")).unwrap();
+    // The project is not part of this repository.
+    fs::create_dir(root.join(".git")).unwrap();
+    let write = |path: &str, text: &str| fs::write(root.join(path), text).unwrap();
+    write(
+        "Cargo.toml",
+        "[package]\nname = \"kept\"\nedition = \"2021\"\n[workspace]\n",
+    );
+    let configuration = format!("[build]\nrustdoc = '{}'\n", rustdoc.display());
+    write(".cargo/config.toml", &configuration);
+    write(
+        "src/lib.rs",
+        "#![cfg_attr(doctest, doc = include_str!(\"../README.md\"))]\n//! ```\n\
+         //! assert_eq!(option_env!(\"SEEN\"), None);\n//! ```\n//! ```should_panic\n//! panic!()\n\
+         //! ```\n//! ```compile_fail\n//! let n: u8 = \"\";\n//! ```\n",
+    );
+    let readme = |assertion: &str| write("README.md", &format!("```\n{assertion}\n```\n"));
+    readme("assert!(true);");
+    // Runs the doctests, and returns how often rustdoc compiled, and the summary.
+    let run = |words: &[&str], variable: Option<&str>| {
+        drop(fs::remove_file(&record));
+        let output = Command::new(EXECUTABLE)
+            .args(["maelstrom", "--doc", "--offline", "--ui=plain"])
+            .args(words)
+            .envs(variable.map(|value| ("SEEN", value)))
+            .current_dir(root)
+            .output()
+            .unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let summary = text.lines().find(|line| line.starts_with("summary: "));
+        let summary = summary.unwrap_or(&text);
+        let (summary, _) = summary.split_once(" in ").unwrap_or((summary, ""));
+        let record = fs::read_to_string(&record).unwrap_or_default();
+        (record.lines().count(), summary.to_owned())
+    };
+    let passed = "summary: 4 passed, 0 failed".to_owned();
+    // The library has only just been built in the first run, so the doctests are kept in the second
+    // one at the latest.
+    assert_eq!(run(&[], None), (1, passed.clone()));
+    assert_eq!(run(&[], None).1, passed);
+    assert_eq!(run(&[], None), (0, passed.clone()));
+    // A part of them is compiled, and the whole remains.
+    let (compiled, part) = run(&["README"], None);
+    assert_eq!(compiled, 1, "{part}");
+    assert_eq!(run(&[], None), (0, passed));
+    let failed = "summary: 3 passed, 1 failed".to_owned();
+    assert_eq!(run(&[], Some("x")), (1, failed.clone()));
+    // A file of which the library's own build knows nothing.
+    readme("assert!(false);");
+    assert_eq!(run(&[], None), (1, failed));
 }

@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::stamp::{FileStamp, FileTime};
 use crate::digest::{ContentHash, Digest};
@@ -26,12 +26,6 @@ const RECORDS_MAX: usize = 32_768;
 
 /// The number of hexadecimal digits of a line's checksum: enough to detect accidental damage.
 const CHECK_DIGITS: usize = 8;
-
-/// Longer than a tick of the kernel's clock, which takes at most 10 ms.
-const TICK: Duration = Duration::from_millis(20);
-
-/// Longer than a tick of file systems with a resolution of seconds (two seconds on FAT).
-const COARSE_TICK: Duration = Duration::from_secs(3);
 
 /// Caches the digests of files.
 #[derive(Debug)]
@@ -102,7 +96,7 @@ impl DigestCache {
             clippy::disallowed_methods,
             reason = "a file's time is compared with it"
         )]
-        if is_stable(&stamp, SystemTime::now()) {
+        if stamp.is_stable(SystemTime::now()) {
             self.remember(stamp, digest);
         }
         Ok(HashedFile { stamp, digest })
@@ -127,21 +121,6 @@ impl DigestCache {
             tracing::debug!(%error, path = %path.display(), "a digest is not remembered");
         }
     }
-}
-
-/// Returns whether any later change of the file would change its stamp.
-fn is_stable(stamp: &FileStamp, now: SystemTime) -> bool {
-    let newest = stamp.modified.max(stamp.changed);
-    let tick = if stamp.changed.nanoseconds == 0 || stamp.modified.nanoseconds == 0 {
-        COARSE_TICK
-    } else {
-        TICK
-    };
-    let Ok(seconds) = u64::try_from(newest.seconds) else {
-        return true;
-    };
-    let newest = UNIX_EPOCH + Duration::new(seconds, newest.nanoseconds);
-    now.duration_since(newest).is_ok_and(|age| age > tick)
 }
 
 fn load(path: &Path) -> HashMap<FileStamp, Digest> {
@@ -222,6 +201,8 @@ fn check(fields: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
     use proptest::prelude::*;
 
@@ -278,12 +259,12 @@ mod tests {
     #[test]
     fn only_settled_files_are_remembered() {
         let at = |seconds, nanoseconds| UNIX_EPOCH + Duration::new(seconds, nanoseconds);
-        assert!(is_stable(&stamp(100, 5), at(100, 50_000_000)));
-        assert!(!is_stable(&stamp(100, 5), at(100, 9_000_000)));
-        assert!(!is_stable(&stamp(100, 0), at(102, 0)));
-        assert!(is_stable(&stamp(100, 0), at(104, 0)));
-        assert!(!is_stable(&stamp(100, 5), at(50, 0)));
-        assert!(is_stable(&stamp(-1, 5), at(50, 0)));
+        assert!(stamp(100, 5).is_stable(at(100, 50_000_000)));
+        assert!(!stamp(100, 5).is_stable(at(100, 9_000_000)));
+        assert!(!stamp(100, 0).is_stable(at(102, 0)));
+        assert!(stamp(100, 0).is_stable(at(104, 0)));
+        assert!(!stamp(100, 5).is_stable(at(50, 0)));
+        assert!(stamp(-1, 5).is_stable(at(50, 0)));
     }
 
     #[test]

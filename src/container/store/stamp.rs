@@ -4,8 +4,15 @@ use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::time::TimeSpec;
+
+/// Longer than a tick of the kernel's clock, which takes at most 10 ms.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Longer than a tick of file systems with a resolution of seconds (two seconds on FAT).
+const COARSE_TICK: Duration = Duration::from_secs(3);
 
 /// A point in time with the resolution of file systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,6 +75,21 @@ impl FileStamp {
             modified: FileTime::modified(metadata),
             changed: FileTime::changed(metadata),
         }
+    }
+
+    /// Returns whether any later change of the file would change its stamp.
+    pub fn is_stable(&self, now: SystemTime) -> bool {
+        let newest = self.modified.max(self.changed);
+        let tick = if self.changed.nanoseconds == 0 || self.modified.nanoseconds == 0 {
+            COARSE_TICK
+        } else {
+            TICK
+        };
+        let Ok(seconds) = u64::try_from(newest.seconds) else {
+            return true;
+        };
+        let newest = UNIX_EPOCH + Duration::new(seconds, newest.nanoseconds);
+        now.duration_since(newest).is_ok_and(|age| age > tick)
     }
 }
 

@@ -359,8 +359,10 @@ impl Framework for CargoFramework {
             true => toolchain::cfgs(&self.invocation, target).await?,
             false => String::new(),
         };
-        let runner = configured.runners;
-        let runner = runner.of(&self.invocation, &toolchain.triple(), &cfgs);
+        let rustdoc = configured.chosen_rustdoc(&self.invocation);
+        let runner = configured
+            .runners
+            .of(&self.invocation, &toolchain.triple(), &cfgs);
         let remembered = UnresponsivePrograms::load(&workspace.own_directory().join("state"));
         let rules = self.rules(&toolchain, &cfgs);
         let policies = PolicyResolver::new(self.settings.common.policy.clone(), rules.base());
@@ -372,6 +374,7 @@ impl Framework for CargoFramework {
             toolchain: &toolchain,
             configured: &configured.variables,
             runner: &runner,
+            rustdoc: rustdoc.as_deref(),
             specified: specified.as_ref(),
             rules: &rules,
             policies: &policies,

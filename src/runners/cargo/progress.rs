@@ -1,4 +1,4 @@
-//! Parses cargo's progress bar.
+//! Parses cargo's progress bar, and the line at the end of a build.
 //!
 //! Nothing else reports the number of units in a build. Cargo does not guarantee the format, so a
 //! line that does not match is ordinary output.
@@ -46,9 +46,33 @@ pub(super) fn without_colors(text: &str) -> String {
     plain
 }
 
+/// Returns whether a line of output is the last one of a successful build, which names the profile.
+pub(super) fn is_end_of_build(line: &[u8]) -> bool {
+    let line = without_colors(&String::from_utf8_lossy(line));
+    line.trim_start().starts_with("Finished `")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_build_is_told_from_other_lines() {
+        for (line, expected) in [
+            (
+                "    Finished `dev` profile [unoptimized] target(s) in 0.1s\n",
+                true,
+            ),
+            (
+                "\u{1b}[1m\u{1b}[92m    Finished\u{1b}[0m `dev` profile\n",
+                true,
+            ),
+            ("   Doc-tests finished\n", false),
+            ("warning: Finished `dev`\n", false),
+        ] {
+            assert_eq!(is_end_of_build(line.as_bytes()), expected, "{line:?}");
+        }
+    }
 
     fn progress(done: u32, total: u32, current: &str) -> Option<CargoProgress> {
         Some(CargoProgress {

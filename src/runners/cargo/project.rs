@@ -1,6 +1,7 @@
 //! The data that stays constant while a project is built and its tests are listed.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Mutex;
 
 use crate::sandbox::invocation::Invocation;
@@ -36,6 +37,8 @@ pub struct CargoProject<'a> {
     /// The command that starts test binaries (cargo's `runner` setting), or nothing to start them
     /// directly.
     pub runner: &'a [OsString],
+    /// The program that compiles doctests, if it is not that of the toolchain.
+    pub rustdoc: Option<&'a Path>,
     /// The project's specification file, if there is one.
     pub specified: Option<&'a ProjectSpec>,
     /// What nextest's configuration says about tests.

@@ -13,6 +13,7 @@
 //!
 //! - [`stage`]: starts cargo. [`wrapper`]: runs rustdoc, and finds out which program belongs to which name. [`run_tool`]:
 //!   keeps the programs. [`merged`]: lists the doctests of a program that contains several.
+//! - [`reuse`]: keeps them for runs in which nothing has changed. [`inputs`]: what may change.
 //! - [`report`]: parses what rustdoc and such a program print. [`naming`]: assigns programs to
 //!   names. [`captured`]: the result.
 //! - [`protocol`]: what they tell one another. [`reader`]: judges the output of a doctest's own process. [`place`]: finds the location of a
@@ -22,12 +23,14 @@
 //! result that rustdoc reports.
 
 pub(super) mod captured;
+mod inputs;
 mod merged;
 mod naming;
 mod place;
 mod protocol;
 pub(super) mod reader;
 mod report;
+mod reuse;
 mod run_tool;
 pub(super) mod stage;
 mod wrapper;

@@ -18,11 +18,25 @@ pub(super) const TEST_ARGUMENTS: &str = "MAELSTROM_DOCTESTS_ARGUMENTS";
 /// array.
 pub(super) const RUNNER: &str = "MAELSTROM_DOCTESTS_RUNNER";
 
+/// The environment variable with the [`ReusePlaces`] as JSON.
+pub(super) const REUSE: &str = "MAELSTROM_DOCTESTS_REUSE";
+
 /// The `reason` of the message with the file of a library's doctests.
 pub(super) const REASON: &str = "maelstrom-doctests";
 
 /// The first argument of the run tool.
 pub(super) const RUN_TOOL: &str = "maelstrom-doctest";
+
+/// Where doctests are kept for later runs, and what decides whether they can be used again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ReusePlaces {
+    /// The directory of what is kept.
+    pub kept: PathBuf,
+    /// The directories of sources.
+    pub sources: Vec<PathBuf>,
+    /// The directories of build outputs, which may be among the sources.
+    pub built: Vec<PathBuf>,
+}
 
 /// Parses the message with the file of a library's doctests.
 pub(in crate::cargo) fn read_message(line: &[u8]) -> Option<PathBuf> {

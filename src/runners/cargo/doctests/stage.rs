@@ -7,12 +7,16 @@ use crate::cargo::build::{CargoBuild, PackageArguments, doctest_arguments};
 use crate::cargo::error::CargoError;
 use crate::cargo::options::{CargoBuildOptions, CargoSettings, IgnoredTests, NameFilter};
 use crate::cargo::project::CargoProject;
+use crate::sandbox::container::workspace::version_controlled_tree;
 use crate::sandbox::run_directory::RunDirectory;
 
-use super::protocol::{DIRECTORY, RUNNER, RUSTDOC, TEST_ARGUMENTS};
+use super::protocol::{DIRECTORY, REUSE, RUNNER, RUSTDOC, ReusePlaces, TEST_ARGUMENTS};
 
 /// The name of the directory for doctests in the target directory.
 const DIRECTORY_NAME: &str = "maelstrom-doctests";
+
+/// The name of the directory for what is kept for later runs, beside the directories of runs.
+const KEPT: &str = "kept";
 
 /// The inputs of the run of cargo.
 pub(in crate::cargo) struct DoctestStage<'a> {
@@ -24,9 +28,28 @@ pub(in crate::cargo) struct DoctestStage<'a> {
 impl DoctestStage<'_> {
     /// Creates the directory in which programs are kept.
     pub(in crate::cargo) fn directory(&self) -> Result<RunDirectory, CargoError> {
+        RunDirectory::new(&self.parent())
+            .map_err(|(path, source)| CargoError::Keep { path, source })
+    }
+
+    /// Returns the directory for doctests.
+    fn parent(&self) -> PathBuf {
         let target = &self.project.workspace.target_directory;
-        let parent = target.as_std_path().join(DIRECTORY_NAME);
-        RunDirectory::new(&parent).map_err(|(path, source)| CargoError::Keep { path, source })
+        target.as_std_path().join(DIRECTORY_NAME)
+    }
+
+    /// Returns where doctests are kept for later runs.
+    fn reuse_places(&self) -> ReusePlaces {
+        let workspace = self.project.workspace;
+        let root = workspace.root.as_std_path();
+        let home = self.project.invocation.path_variable("HOME");
+        let tree = version_controlled_tree(root, home.as_deref());
+        let built = [&workspace.target_directory, &workspace.build_directory];
+        ReusePlaces {
+            kept: self.parent().join(KEPT),
+            sources: tree.into_iter().chain([root.to_owned()]).collect(),
+            built: built.map(|path| path.as_std_path().to_owned()).into(),
+        }
     }
 
     /// Returns cargo's arguments.
@@ -60,18 +83,21 @@ impl DoctestStage<'_> {
             (DIRECTORY, directory.path().into()),
             (TEST_ARGUMENTS, array(test_arguments(self.project.settings))),
             (RUNNER, array(runner.collect())),
+            // Without it, nothing is kept.
+            (
+                REUSE,
+                serde_json::to_string(&self.reuse_places())
+                    .unwrap_or_default()
+                    .into(),
+            ),
         ];
         CargoBuild::start(self.project.invocation, arguments, variables)
     }
 
     /// Returns the rustdoc that cargo would run.
     fn rustdoc(&self) -> PathBuf {
-        let named = self
-            .project
-            .invocation
-            .variable("RUSTDOC")
-            .map(PathBuf::from);
         let beside = self.project.toolchain.sysroot.join("bin/rustdoc");
+        let named = self.project.rustdoc.map(Path::to_owned);
         named
             .or_else(|| beside.is_file().then_some(beside))
             .unwrap_or_else(|| OsStr::new("rustdoc").into())

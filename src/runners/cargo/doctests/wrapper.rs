@@ -3,7 +3,8 @@
 //! It runs the real rustdoc with this program as the run tool, reads rustdoc's report, and writes
 //! what it learned about the library's doctests to a file, whose path it prints as a message like
 //! cargo's. It exits with 0 even if doctests do not compile, so that cargo goes on to the next
-//! library; it exits with rustdoc's status if there is no report at all.
+//! library; it exits with rustdoc's status if there is no report at all. If nothing has changed since
+//! an earlier run, that run's doctests take the place of rustdoc's.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
@@ -18,6 +19,7 @@ use super::captured::{CapturedDoctest, CapturedLibrary};
 use super::naming::{NamingEvent, assign, may_have_program};
 use super::protocol::{DIRECTORY, DoctestMessage, REASON, RUN_TOOL, RUSTDOC, TEST_ARGUMENTS};
 use super::report::{HarnessReport, ReportedWord};
+use super::reuse::DoctestReuse;
 use super::run_tool::{LIBRARY, MERGED, PERMITS, PROGRAMS, RELEASED};
 
 /// The exit status of a wrapper that cannot do its work.
@@ -39,7 +41,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 
 fn run(arguments: &[OsString]) -> io::Result<u8> {
     let rustdoc = std::env::var_os(RUSTDOC).unwrap_or_else(|| "rustdoc".into());
-    let mut command = Command::new(rustdoc);
+    let mut command = Command::new(&rustdoc);
     if !arguments.iter().any(|argument| argument == "--test") {
         // Cargo asks for the version, for example.
         let status = command.args(arguments).status()?;
@@ -47,20 +49,28 @@ fn run(arguments: &[OsString]) -> io::Result<u8> {
     }
     let directory = PathBuf::from(std::env::var_os(DIRECTORY).unwrap_or_default());
     let library = LibraryDirectory::new(&directory)?;
+    let for_tests = test_arguments();
+    let reuse = DoctestReuse::new(&rustdoc, arguments, &for_tests);
+    if let Some(captured) = reuse.as_ref().and_then(|reuse| reuse.take(&library.path)) {
+        return library.tell(&captured).map(|()| 0);
+    }
+    let own = std::env::current_exe()?;
     command
-        .args(replaced(
-            arguments,
-            &test_arguments(),
-            &std::env::current_exe()?,
-        ))
+        .args(replaced(arguments, &for_tests, &own))
         .env(LIBRARY, &library.path)
         // The run tool moves programs, so rustdoc's directories are on the same file system.
         .env("TMPDIR", library.path.join(TEMPORARY))
         .env_remove("RUST_TEST_NOCAPTURE")
         .env_remove("RUST_TEST_SHUFFLE")
         .env_remove("RUST_TEST_SHUFFLE_SEED")
-        .stdout(Stdio::piped());
-    let (report, events, status) = library.follow(&mut command)?;
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let RustdocRun {
+        report,
+        events,
+        diagnostics_bytes,
+        status,
+    } = library.follow(&mut command)?;
     let mut captured = CapturedLibrary {
         package_directory: std::env::var_os("CARGO_MANIFEST_DIR")
             .unwrap_or_default()
@@ -101,6 +111,11 @@ fn run(arguments: &[OsString]) -> io::Result<u8> {
     captured
         .doctests
         .sort_by(|one, other| one.name.cmp(&other.name));
+    // Messages of rustdoc would not be printed again.
+    if let Some(reuse) = reuse.filter(|_| diagnostics_bytes == 0) {
+        // If they can't be kept, rustdoc compiles them again.
+        drop(reuse.keep(&captured, &library.path));
+    }
     library.tell(&captured).map(|()| 0)
 }
 
@@ -144,6 +159,16 @@ fn replaced(arguments: &[OsString], for_tests: &[String], own: &Path) -> Vec<OsS
     left
 }
 
+/// What a run of rustdoc has shown.
+struct RustdocRun {
+    report: HarnessReport,
+    events: Vec<NamingEvent>,
+    /// The size of what rustdoc wrote to stderr.
+    diagnostics_bytes: u64,
+    /// The exit status.
+    status: u8,
+}
+
 /// The directory of rustdoc's and the compiler's temporary files.
 const TEMPORARY: &str = "temporary";
 
@@ -177,13 +202,15 @@ impl LibraryDirectory {
         })
     }
 
-    /// Runs rustdoc and follows its report.
-    fn follow(&self, command: &mut Command) -> io::Result<(HarnessReport, Vec<NamingEvent>, u8)> {
+    /// Runs rustdoc, follows its report, and passes its messages on.
+    fn follow(&self, command: &mut Command) -> io::Result<RustdocRun> {
         let mut report = HarnessReport::default();
         let mut events = Vec::new();
         let mut child = command.spawn()?;
-        let stdout = child.stdout.take();
-        let stdout = stdout.ok_or_else(|| io::Error::other("rustdoc has no output"))?;
+        let none = || io::Error::other("rustdoc has no output");
+        let stdout = child.stdout.take().ok_or_else(none)?;
+        let mut stderr = child.stderr.take().ok_or_else(none)?;
+        let messages = std::thread::spawn(move || io::copy(&mut stderr, &mut io::stderr()));
         let mut lines = BufReader::new(stdout).split(b'\n');
         self.permit()?;
         let mut waiting = 0;
@@ -211,7 +238,14 @@ impl LibraryDirectory {
         }
         let status = child.wait()?;
         fs::remove_dir_all(self.path.join(TEMPORARY)).ok();
-        Ok((report, events, status_of(status)))
+        let copied = messages.join();
+        let gone = |_| io::Error::other("rustdoc's messages can't be passed on");
+        Ok(RustdocRun {
+            report,
+            events,
+            diagnostics_bytes: copied.map_err(gone)??,
+            status: status_of(status),
+        })
     }
 
     /// Lets one more run tool end.

@@ -1,4 +1,4 @@
-//! Reads `[env]` and the runners of test binaries from cargo's configuration files.
+//! Reads `[env]`, `build.rustdoc` and the runners of test binaries from cargo's configuration files.
 //!
 //! Cargo reads `.cargo/config.toml` (or `.cargo/config`) in the current directory and in every
 //! directory above it, then the one in its home directory. The nearest file takes precedence,
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::runner::{TargetRunners, TargetTable};
 use crate::cargo::error::CargoError;
-use crate::sandbox::invocation::ProcessEnvironment;
+use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
 
 /// A variable that a configuration file sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,13 @@ struct CargoConfigFile {
     env: BTreeMap<String, EnvEntry>,
     #[serde(default)]
     target: BTreeMap<String, TargetTable>,
+    #[serde(default)]
+    build: BuildTable,
+}
+
+#[derive(Default, Deserialize)]
+struct BuildTable {
+    rustdoc: Option<String>,
 }
 
 /// The parts of cargo's configuration that affect tests.
@@ -48,6 +55,8 @@ pub struct CargoConfig {
     pub variables: Vec<ConfiguredVariable>,
     /// The programs that start test binaries.
     pub runners: TargetRunners,
+    /// The program that compiles doctests, if one is named.
+    pub rustdoc: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +70,34 @@ enum EnvEntry {
         #[serde(default)]
         relative: bool,
     },
+}
+
+impl CargoConfig {
+    /// Returns the rustdoc that cargo runs, if it is not that of the toolchain: environment variables
+    /// win over the configuration.
+    pub fn chosen_rustdoc(&self, invocation: &Invocation) -> Option<PathBuf> {
+        let variable = |name| invocation.variable(name);
+        match (variable("RUSTDOC"), variable("CARGO_BUILD_RUSTDOC")) {
+            (Some(program), _) => Some(program.into()),
+            (None, Some(program)) => Some(program_at(Path::new(program), &invocation.directory)),
+            (None, None) => self.rustdoc.clone(),
+        }
+    }
+}
+
+impl BuildTable {
+    fn rustdoc(&self, base: &Path) -> Option<PathBuf> {
+        let program = self.rustdoc.as_deref()?;
+        Some(program_at(Path::new(program), base))
+    }
+}
+
+/// Returns the path of a program. As in cargo, a name without a slash is looked up on `PATH`.
+fn program_at(program: &Path, base: &Path) -> PathBuf {
+    match program.components().count() {
+        0 | 1 => program.to_owned(),
+        _ => base.join(program),
+    }
 }
 
 impl ConfiguredVariable {
@@ -89,10 +126,12 @@ pub fn load(
     let above = directory.ancestors().map(|parent| parent.join(".cargo"));
     let mut found = BTreeMap::new();
     let mut runners = TargetRunners::default();
+    let mut rustdoc = None;
     // The last option comes first.
     for value in options.iter().rev() {
         let (file, base) = of_option(value, directory)?;
         runners.add(file.target, &base);
+        rustdoc = rustdoc.or_else(|| file.build.rustdoc(&base));
         for (name, entry) in file.env {
             let variable = variable(&name, entry, &base);
             found.entry(name).or_insert(variable);
@@ -110,6 +149,7 @@ pub fn load(
         // Relative values start at the parent of the `.cargo` directory.
         let base = place.parent().unwrap_or(Path::new("/"));
         runners.add(file.target, base);
+        rustdoc = rustdoc.or_else(|| file.build.rustdoc(base));
         for (name, entry) in file.env {
             let variable = variable(&name, entry, base);
             // The nearest file comes first, so the first one to set a variable wins.
@@ -119,6 +159,7 @@ pub fn load(
     Ok(CargoConfig {
         variables: found.into_values().collect(),
         runners,
+        rustdoc,
     })
 }
 
@@ -195,6 +236,7 @@ fn is_absence(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::invocation::ColorMode;
 
     fn write(path: &Path, text: &str) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -255,6 +297,45 @@ mod tests {
         assert_eq!(values, ["last", "named file", "file"]);
         let error = load(root.path(), None, &["nonsense".to_owned()]).unwrap_err();
         assert!(error.to_string().contains("nonsense"), "{error}");
+    }
+
+    #[test]
+    fn a_rustdoc_of_ones_own_is_found_where_cargo_finds_it() {
+        let root = tempfile::tempdir().unwrap();
+        let member = root.path().join("member");
+        let path = member.join(".cargo/config.toml");
+        let table: [(&str, &[(&str, &str)], &str); 6] = [
+            ("", &[], "-"),
+            ("[build]\nrustdoc = 'mine'", &[], "mine"),
+            ("[build]\nrustdoc = 'tools/mine'", &[], "MEMBER/tools/mine"),
+            ("", &[("CARGO_BUILD_RUSTDOC", "./mine")], "MEMBER/./mine"),
+            ("", &[("RUSTDOC", "./mine")], "./mine"),
+            (
+                "[build]\nrustdoc = 'configured'",
+                &[("RUSTDOC", "first"), ("CARGO_BUILD_RUSTDOC", "second")],
+                "first",
+            ),
+        ];
+        for (file, variables, expected) in table {
+            write(&path, file);
+            let variables = variables.iter();
+            let invocation = Invocation {
+                directory: member.clone(),
+                environment: variables
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .collect(),
+                colors: ColorMode::Unwanted,
+            };
+            let config = load(&member, None, &[]).unwrap();
+            let chosen = config.chosen_rustdoc(&invocation);
+            let chosen = chosen.unwrap_or_else(|| "-".into());
+            let shown = chosen.to_string_lossy();
+            let shown = shown.replace(&*member.to_string_lossy(), "MEMBER");
+            assert_eq!(shown, expected, "{file:?}");
+        }
+        let option = ["build.rustdoc='last'".to_owned()];
+        let config = load(&member, None, &option).unwrap();
+        assert_eq!(config.rustdoc, Some("last".into()));
     }
 
     #[test]

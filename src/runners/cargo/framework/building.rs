@@ -12,6 +12,7 @@ use crate::cargo::doctests::stage::DoctestStage;
 use crate::cargo::error::CargoError;
 use crate::cargo::metadata::CargoWorkspace;
 use crate::cargo::options::{CargoAction, CargoBuildOptions, DoctestChoice};
+use crate::cargo::progress::is_end_of_build;
 use crate::cargo::project::CargoProject;
 use crate::cargo::selection::CargoSelection;
 use crate::cargo::{toolchain, watchlist};
@@ -78,6 +79,9 @@ impl CargoFramework {
                         }
                         discovery.build_message(CargoBuildMessage::Artifact(artifact)).await?;
                     }
+                    // The first run of cargo has printed it.
+                    (CargoBuildMessage::Output(text), BuildStage::Second)
+                        if is_end_of_build(&text) => {}
                     (message, _) => discovery.build_message(message).await?,
                 },
                 listed = discovery.listed(), if discovery.is_listing() => listed?,

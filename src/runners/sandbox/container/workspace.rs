@@ -9,7 +9,7 @@ use super::mountinfo::{self, HostMount};
 use super::outward;
 
 /// Names in the root directory of a version-controlled tree.
-const VERSION_CONTROL: [&str; 6] = [".git", ".hg", ".jj", ".svn", ".pijul", "_darcs"];
+pub(crate) const VERSION_CONTROL: [&str; 6] = [".git", ".hg", ".jj", ".svn", ".pijul", "_darcs"];
 
 /// The directories of a project.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ fn masked(roots: &[HostPath], own: &[PathBuf]) -> Vec<PathBuf> {
 /// Returns the root of the version-controlled tree that contains `directory`. A tree that contains
 /// the home directory or a shared directory for temporary files does not belong to the project and
 /// does not count.
-fn version_controlled_tree(directory: &Path, home: Option<&Path>) -> Option<PathBuf> {
+pub(crate) fn version_controlled_tree(directory: &Path, home: Option<&Path>) -> Option<PathBuf> {
     let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
     let shared = [Path::new("/tmp"), Path::new("/var/tmp")];
     directory

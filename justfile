@@ -71,7 +71,7 @@ dist:
     cp README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$root"
     cp -r docs "$root"
     cargo run --profile dist --features multicall --example generate -- "$root"
-    cp target/dist/maelstrom "$root/bin/cargo-maelstrom"
+    cp "${CARGO_TARGET_DIR:-target}/dist/maelstrom" "$root/bin/cargo-maelstrom"
     for program in maelstrom-go-test maelstrom-pytest maelstrom-run maelstrom-broker maelstrom-worker; do
         ln "$root/bin/cargo-maelstrom" "$root/bin/$program"
         "$root/bin/$program" --version

@@ -225,6 +225,7 @@ impl Server {
             ask.status().expect("pg_isready").success()
         };
         while !is_ready() {
+            #[expect(clippy::disallowed_methods, reason = "the pace of the questions")]
             std::thread::sleep(Duration::from_millis(50));
         }
         let mut seed = command("psql");

@@ -240,7 +240,7 @@ fn code_for_one_processor_has_its_twin() {
 /// umask's business.
 const MAKERS: [(&str, &str); 16] = [
     ("src/container/private.rs", "it is the one"),
-    ("src/container/init/build.rs", "files of a container"),
+    ("src/container/init/files.rs", "files of a container"),
     (
         "src/container/init/startup_files.rs",
         "files of a container",

@@ -5,7 +5,8 @@ the project's modules, since a program may import what it names. A string that e
 `import_module("app." + name)`, stands for all modules of the package.
 
 What nobody names is not seen. A module that is there nevertheless was imported by a plugin or by a
-framework; whoever runs us takes it for something that each test needs.
+framework; whoever runs us takes it for something that each test needs. So is one that was there before
+the first file with tests, unless a conftest.py imports it.
 """
 
 import ast
@@ -22,8 +23,16 @@ INIT = "__init__" + SUFFIX
 INSTALLED = ("site-packages", "dist-packages")
 
 
-def of(session, top):
-    """The files of the project below `top`, each with those that it imports."""
+def loaded():
+    """The files of the modules that are there now, as the modules name them."""
+    modules = list(sys.modules.values())
+    modules = [module for module in modules if isinstance(module, types.ModuleType)]
+    return [vars(module).get("__file__") for module in modules]
+
+
+def of(session, top, early):
+    """The files of the project below `top`, each with those that it imports, and which of them are in
+    `early`, an answer of `loaded`."""
     project = Project(top)
     for name, module in list(sys.modules.items()):
         project.add_module(name, module)
@@ -32,7 +41,9 @@ def of(session, top):
         project.add_module(None, plugin)
     for item in session.items:
         project.add_module(None, getattr(item, "module", None))
-    return project.read()
+    files = project.read()
+    early = {project.own(path) for path in early}
+    return {"files": files, "early": sorted(path for path in early if path in files)}
 
 
 class Project:

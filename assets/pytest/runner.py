@@ -136,6 +136,7 @@ class Collector:
     def __init__(self, what, seconds, output=None):
         self.ignored = {os.path.join(DIRECTORY, path) for path in what["ignored"]}
         self.imports = what["imports"]
+        self.early = None
         self.seconds = seconds
         self.output = output
         self.unsaid = []
@@ -179,7 +180,8 @@ class Collector:
                 testcases=self.skipped(item, skip),
             )
         if self.imports is not None:
-            self.say(kind="imports", files=load("imports").of(session, self.imports))
+            found = load("imports").of(session, self.imports, self.early or [])
+            self.say(kind="imports", **found)
         self.say(
             kind="session",
             root=str(config.rootpath),
@@ -241,6 +243,8 @@ class Collector:
         import pytest
 
         if isinstance(collector, pytest.File):
+            if self.imports is not None and self.early is None:
+                self.early = load("imports").loaded()
             self.before = resident.possessions()
             self.say(kind="begin", file=relative(collector.path))
             self.watch()

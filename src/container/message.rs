@@ -118,7 +118,6 @@ pub enum ContainerReply {
         reason: String,
         service: ServiceReport,
     },
-    /// The threads of the job that is running, one per line.
     /// The threads of the job that is running, one per line. Sent with a descriptor of each process
     /// (`pidfd_open(2)`), up to [`socket::DESCRIPTORS_MAX`].
     Threads(String),

@@ -34,6 +34,8 @@ pub struct ContainerSpec {
     pub privileges: PrivilegeLevel,
     /// The programs that run beside each job, started in this order.
     pub services: Vec<ServiceSpec>,
+    /// The devices of the host that jobs have besides those in [`Self::mounts`].
+    pub devices: Vec<DevicePattern>,
 }
 
 /// A program that runs beside each job of a container, such as a database server. It is started anew
@@ -48,8 +50,6 @@ pub struct ServiceSpec {
     pub readiness: Option<ProcessSpec>,
     /// The maximum time until it is ready.
     pub ready_timeout: Duration,
-    /// The devices of the host that jobs have besides those in [`Self::mounts`].
-    pub devices: Vec<DevicePattern>,
 }
 
 /// The root file system of a container.

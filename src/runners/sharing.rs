@@ -249,6 +249,8 @@ mod tests {
                 user: 0,
                 group: 0,
                 privileges: PrivilegeLevel::Ordinary,
+                services: Vec::new(),
+                devices: Vec::new(),
             }),
             process: Arc::new(ProcessSpec {
                 program: std::ffi::OsStr::new("true").into(),

@@ -37,7 +37,7 @@ fn bash_completes_options_values_and_names() {
     let own = |words, last| completed("_cargo-maelstrom", words, last);
     assert_eq!(own("cargo-maelstrom --isol", 1), "--isolation ");
     assert_eq!(own("cargo-maelstrom --isolation = p", 3), "process ");
-    assert_eq!(own("cargo-maelstrom -p maelstrom-s", 2), "maelstrom-spec ");
+    assert_eq!(own("cargo-maelstrom -p maelstrom-sp", 2), "maelstrom-spec ");
 }
 
 #[test]

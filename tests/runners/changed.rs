@@ -366,6 +366,7 @@ fn only_go_packages_that_depend_on_changed_files_are_tested() {
         ("b/b_test.go", &test("b", "B")),
         ("b/testdata/x", ""),
         ("c/c.go", "package c\n"),
+        ("m.go", "package m\n"),
         ("c/c_test.go", &test("c", "C")),
         ("README.md", ""),
     ]);
@@ -396,6 +397,13 @@ fn only_go_packages_that_depend_on_changed_files_are_tested() {
         assert_eq!(tested, expected, "{name}: {told}");
         repository.reset();
     }
+    fs::remove_dir_all(repository.path("b")).unwrap();
+    let words = ["--changed-since=main", "--list-packages"];
+    let (told, _) = repository.run(GO, ".", &words);
+    let listed = |name: &str| told.lines().any(|line| line == name);
+    assert!(listed("example.com/m/a"), "{told}");
+    assert!(!listed("example.com/m/c"), "{told}");
+    repository.reset();
     // Changes outside of the packages on the command line are known to be theirs or not.
     repository.write("c/new.go", "package c\n");
     assert_eq!(run("a", &["."]).0, "");
@@ -422,11 +430,16 @@ fn only_python_files_that_import_changed_files_are_tested() {
         ("src/app/named.py", ""),
         ("src/app/unused.py", ""),
         ("src/other.py", ""),
-        ("tests/conftest.py", "import helper\n"),
+        ("src/models.py", ""),
+        // As a framework does whose settings name modules.
+        (
+            "tests/conftest.py",
+            "import helper\n__import__('mod' + 'els')\n",
+        ),
         ("tests/helper.py", ""),
         (
             "tests/test_one.py",
-            "from app import one\ndef test_one(): pass\n",
+            "from app import one\nimport models\ndef test_one(): pass\n",
         ),
         (
             "tests/test_lazy.py",
@@ -441,6 +454,7 @@ fn only_python_files_that_import_changed_files_are_tested() {
     ]);
     let all = "test_one.py test_lazy.py test_plain.py";
     let tests: Vec<&str> = all.split(' ').collect();
+    let together = "--together=name.equals(test_one) || name.equals(test_plain)";
     for (name, arguments, expected) in [
         ("src/app/two.py", &[][..], "test_one.py"),
         ("src/app/two.py", &["--fresh"], "test_one.py"),
@@ -448,6 +462,10 @@ fn only_python_files_that_import_changed_files_are_tested() {
         ("src/app/lazy.py", &[], "test_lazy.py"),
         ("src/app/named.py", &[], "test_lazy.py"),
         ("tests/helper.py", &[], all),
+        ("src/models.py", &[], all),
+        ("src/models.py", &["--fresh"], all),
+        ("src/app/two.py", &[together], "test_one.py test_plain.py"),
+        ("src/app/lazy.py", &[together], "test_lazy.py"),
         ("src/app/template.html", &[], "test_one.py test_lazy.py"),
         ("tests/data/b.txt", &["--isolation=process"], all),
     ] {

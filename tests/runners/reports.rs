@@ -332,5 +332,8 @@ fn other_programs_read_the_same_from_a_report() {
     )
     .unwrap();
     maelstrom(&project, &["--quiet", "--junit", path]);
-    insta::assert_snapshot!(read());
+    // Which tests have run by then depends on how fast they and the compiler are.
+    let rows = read();
+    let of_build = rows.lines().filter(|row| row.starts_with("build"));
+    insta::assert_snapshot!(of_build.collect::<Vec<_>>().join("\n"));
 }

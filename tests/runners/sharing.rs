@@ -284,7 +284,7 @@ fn tests_of_a_go_package_share_a_process() {
 #[ignore = "needs Go"]
 fn a_go_test_that_ends_the_process_is_no_pass_of_the_others() {
     let said = go_project(&[("crash", "")]).run(&["--share=package"]);
-    assert_eq!(said.code, Some(3), "{}", said.stdout);
+    assert_eq!(said.code, Some(1), "{}", said.stdout);
     let why = "the process that it shares with other tests ended during `TestC` (exit code 3)";
     assert_eq!(
         said.sorted(),

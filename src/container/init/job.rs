@@ -1,6 +1,6 @@
 //! Manages the processes of one job, from its start to the end of the last process.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -10,15 +10,15 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
 use super::super::message::{
-    self, ContainerReply, ContainerRequest, LaunchMode, LeakedProcesses, MessageError,
-    ProcessImage, ServiceReport,
+    self, ContainerRequest, LaunchMode, LeakedProcesses, MessageError, ProcessImage, ServiceReport,
 };
 use super::super::spec::{ExitStatus, ResourceUsage};
 use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, signal_everybody, wait};
 use super::super::sys::socket::read_memory_file;
 use super::build::StepFailed;
+use super::leaks::OtherProcesses;
 use super::services::RunningServices;
-use super::threads::describe_threads;
+use super::threads::send_threads;
 
 /// How a job ended.
 pub enum JobProcessEnd {
@@ -85,7 +85,12 @@ pub(super) fn follow(
             }
         }
         if orders {
-            obey(socket, proc, pid)?;
+            obey(
+                socket,
+                proc,
+                pid,
+                OtherProcesses::Services(services.processes()),
+            )?;
         }
     }
 }
@@ -101,15 +106,17 @@ pub fn reap() -> bool {
     }
 }
 
-/// Receives a request and applies it to a running job. Returns `None` if the main program is gone.
-pub fn obey(socket: &OwnedFd, proc: &OwnedFd, pid: Pid) -> Option<()> {
+/// Receives a request and applies it to a running job, beside which the others run. Returns `None`
+/// if the main program is gone.
+pub(super) fn obey(
+    socket: &OwnedFd,
+    proc: &OwnedFd,
+    pid: Pid,
+    others: OtherProcesses<'_>,
+) -> Option<()> {
     let (order, _) = message::receive(socket.as_fd()).ok()?;
     match order {
-        ContainerRequest::DescribeThreads => {
-            let (text, processes) = describe_threads(proc);
-            let processes: Vec<BorrowedFd<'_>> = processes.iter().map(AsFd::as_fd).collect();
-            message::send(socket.as_fd(), &ContainerReply::Threads(text), &processes).ok()
-        }
+        ContainerRequest::DescribeThreads => send_threads(socket, proc, others).ok(),
         ContainerRequest::Signal(_)
         | ContainerRequest::SignalFirst(_)
         | ContainerRequest::Kill

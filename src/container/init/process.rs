@@ -212,6 +212,7 @@ impl ContainerInit {
         let streams = match self.null.complete(&self.proc, descriptors) {
             Ok(streams) => streams,
             Err(errno) => {
+                kill_remaining();
                 return JobProcessEnd::NotStarted(StepFailed::new("open /dev/null", errno));
             }
         };
@@ -280,7 +281,9 @@ impl ContainerInit {
         self.number_next_process(b"1");
         let mut resident = ForkServer::start(&mut self.stack, image, sockets)
             .map_err(|failed| format!("cannot {failed}"))?;
-        resident.await_readiness(socket, |pid| obey(socket, &self.proc, pid))?;
+        resident.await_readiness(socket, |pid| {
+            obey(socket, &self.proc, pid, OtherProcesses::None)
+        })?;
         if !resident.is_alone() {
             return Err("it leaves processes running".to_owned());
         }
@@ -333,7 +336,9 @@ impl ContainerInit {
         if let Err(errno @ Errno::E2BIG) = resident.request(image, &handed) {
             return JobProcessEnd::NotStarted(StepFailed::new("ask for a fork", errno));
         }
-        let end = resident.follow(socket, |pid| obey(socket, &self.proc, pid));
+        let end = resident.follow(socket, |pid| {
+            obey(socket, &self.proc, pid, OtherProcesses::None)
+        });
         match end {
             ForkEnd::NotStarted(failed) => JobProcessEnd::NotStarted(failed),
             // Without a reply, the main program behaves as if the container init had never existed.

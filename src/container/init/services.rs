@@ -21,14 +21,14 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 
 use super::super::child::{self, CapabilitySet, ChildStack, ProcessTerminal};
-use super::super::message::{self, ContainerReply, ContainerRequest, ProcessImage, ServiceReport};
+use super::super::message::{self, ContainerRequest, ProcessImage, ServiceReport};
 use super::super::plan::PlannedService;
 use super::super::spec::ExitStatus;
 use super::super::sys::process::{WaitMode, WaitOutcome, WaitTarget, signal_everybody, wait};
 use super::super::sys::socket::memory_file;
-use super::leaks::descendants;
+use super::leaks::{OtherProcesses, descendants};
 use super::null::NullDevice;
-use super::threads::describe_threads;
+use super::threads::send_threads;
 
 /// The maximum number of bytes of a service's output in a report: the reports about all services of
 /// a container fit into one message.
@@ -220,8 +220,7 @@ impl ServiceStarter<'_> {
                     return Ok(began.elapsed());
                 }
                 ContainerRequest::DescribeThreads => {
-                    let reply = ContainerReply::Threads(describe_threads(self.proc));
-                    message::send(self.socket.as_fd(), &reply, &[]).map_err(gone)?;
+                    send_threads(self.socket, self.proc, OtherProcesses::None).map_err(gone)?;
                 }
                 ContainerRequest::Signal(number) | ContainerRequest::SignalFirst(number) => {
                     return Err(ServiceStartError::Stopped(number));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::dir::Dir;
 use nix::fcntl::OFlag;
@@ -13,23 +13,32 @@ use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
 use super::super::filter::numbers;
+use super::super::message::{self, ContainerReply, MessageError};
 use super::super::sys::process::pidfd;
 use super::super::sys::socket::DESCRIPTORS_MAX;
-use super::leaks::{descendants, read};
+use super::leaks::{OtherProcesses, read, remaining};
 
 /// The size of a description, of which one message holds a multiple.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
-/// Describes all threads of the calling process's descendants. Also returns a descriptor of each
-/// process, up to [`DESCRIPTORS_MAX`].
-pub fn describe_threads(proc: &OwnedFd) -> (String, Vec<OwnedFd>) {
+/// Sends the main program the description of the threads of the job, without those of the others.
+pub(super) fn send_threads(
+    socket: &OwnedFd,
+    proc: &OwnedFd,
+    others: OtherProcesses<'_>,
+) -> Result<(), MessageError> {
+    let (text, processes) = describe_threads(proc, others);
+    let processes: Vec<BorrowedFd<'_>> = processes.iter().map(AsFd::as_fd).collect();
+    message::send(socket.as_fd(), &ContainerReply::Threads(text), &processes)
+}
+
+/// Describes all threads of the calling process's descendants that are not among the others. Also
+/// returns a descriptor of each process, up to [`DESCRIPTORS_MAX`].
+fn describe_threads(proc: &OwnedFd, others: OtherProcesses<'_>) -> (String, Vec<OwnedFd>) {
     let names = system_calls();
     let mut text = String::new();
     let mut processes = Vec::new();
-    for process in descendants(proc)
-        .iter()
-        .filter(|process| !process.has_ended)
-    {
+    for process in remaining(proc, others) {
         if processes.len() < DESCRIPTORS_MAX {
             processes.extend(inner_id(proc, process.pid).and_then(|pid| pidfd(pid).ok()));
         }

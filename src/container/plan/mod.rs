@@ -36,10 +36,8 @@ use self::planner::{ContainerPlanner, may_be_left_out};
 use super::limits::ContainerLimits;
 use super::message::{NulByte, PackedStrings, ProcessImage};
 use super::spec::{
-    ContainerSpec, Mount, MountKind, NetworkMode, ProcessSpec, RootAccess, RootKind, ServiceSpec,
-    SkeletonEntry,
-    BindAccess, ContainerSpec, Mount, MountKind, NetworkMode, RootAccess, RootKind, SkeletonEntry,
-    SkeletonKind,
+    BindAccess, ContainerSpec, Mount, MountKind, NetworkMode, ProcessSpec, RootAccess, RootKind,
+    ServiceSpec, SkeletonEntry, SkeletonKind,
 };
 use super::step::ContainerStep;
 
@@ -122,6 +120,8 @@ fn services(specs: &[ServiceSpec]) -> Result<Vec<PlannedService>, PlanError> {
         })
     };
     specs.iter().map(service).collect()
+}
+
 /// Adds the mounts of devices, and their mount points to a skeleton. In a root of layers, they are
 /// made with the root.
 fn with_devices<'a>(

@@ -14,6 +14,7 @@ use maelstrom_model::backend::JobPriority;
 use maelstrom_model::job::{
     BindAccess, InputPath, Job, JobInputs, OutputPipes, PlacementConstraint, ProcessSpec,
 };
+use maelstrom_model::policy::JobNeeds;
 use maelstrom_wire::session::prepare::LocalTemplate;
 
 /// What many jobs share: a container, an environment and a working directory.
@@ -105,7 +106,7 @@ impl JobTemplate {
     }
 
     /// Gives jobs a device of the worker's machine, such as `/dev/kvm`. Only workers that offer it
-    /// run them.
+    /// run them, and a machine runs one job with it at a time.
     pub fn device(mut self, device: DevicePattern) -> JobTemplate {
         self.container.devices.push(device);
         self
@@ -143,6 +144,8 @@ pub struct TemplateHandle(LocalTemplate);
 impl TemplateHandle {
     pub(super) fn job(&self, request: JobRequest) -> (Job, JobPriority, LocalTemplate) {
         let common = self.0.clone();
+        let mut needs = JobNeeds::default();
+        needs.include_devices(&common.container.devices);
         let job = Job {
             container: Arc::clone(&common.container),
             process: Arc::new(ProcessSpec {
@@ -156,7 +159,7 @@ impl TemplateHandle {
             output: OutputPipes::Separate,
             placement: PlacementConstraint::Anywhere(Arc::clone(&common.inputs)),
             grace: None,
-            needs: Default::default(),
+            needs,
             additions: Default::default(),
         };
         let rank = JobPriority {
@@ -203,5 +206,21 @@ impl JobRequest {
     pub fn timeout(mut self, timeout: Duration) -> JobRequest {
         self.timeout = Some(timeout);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_of_a_template_count() {
+        let device: DevicePattern = "/dev/kvm".parse().unwrap();
+        let template = JobTemplate::of_skeleton([]).device(device.clone());
+        let (job, _, _) = template
+            .device(device)
+            .defined()
+            .job(JobRequest::new("true"));
+        assert_eq!(job.needs.devices, ["/dev/kvm".parse().unwrap()]);
     }
 }

@@ -108,7 +108,8 @@ enum TerminationStage {
 
 /// A job's timeout and the state of stopping it.
 pub(super) struct JobTimer {
-    timeout: Option<Duration>,
+    /// The timeout, if it counts from the start of the job's process.
+    process_timeout: Option<Duration>,
     deadline: Option<Instant>,
     grace: Duration,
     stopping: TerminationStage,
@@ -125,7 +126,8 @@ impl JobTimer {
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout));
         JobTimer {
-            timeout: job.timeout,
+            // The wait for services is part of the time that a job has.
+            process_timeout: job.timeout.filter(|_| job.container.services.is_empty()),
             deadline,
             grace,
             stopping: TerminationStage::No,
@@ -260,7 +262,7 @@ impl JobTimer {
         match (self.cause, status) {
             // The timer went on while the container waited for what the process left running.
             (Some(JobOutcome::TimedOut), ExitStatus::Code(_))
-                if self.timeout.is_some_and(in_time) =>
+                if self.process_timeout.is_some_and(in_time) =>
             {
                 JobOutcome::Exited(status)
             }
@@ -275,7 +277,9 @@ impl JobTimer {
 mod tests {
     use std::cell::RefCell;
     use std::convert::Infallible;
+    use std::sync::Arc;
 
+    use maelstrom_model::job::{ContainerSpec, ProcessSpec, ServiceSpec};
     use maelstrom_model::testing::job;
 
     use super::*;
@@ -350,6 +354,31 @@ mod tests {
             timer.wait_until_due(&control).await;
             let Ok(()) = timer.escalate(&control, &signals);
             assert_eq!(timer.end(status, ran), end, "{status:?}");
+        }
+    }
+
+    /// A job that waits for its services has less of its time left when its process starts.
+    #[tokio::test(start_paused = true)]
+    async fn what_waited_for_services_and_was_stopped_is_timed_out() {
+        let mut timed = Job {
+            timeout: Some(Duration::from_secs(10)),
+            ..job()
+        };
+        let mut container = ContainerSpec::clone(&timed.container);
+        container.services.push(ServiceSpec {
+            name: "db".into(),
+            process: ProcessSpec::clone(&timed.process),
+            readiness: None,
+            ready_timeout: Duration::from_secs(10),
+        });
+        timed.container = Arc::new(container);
+        for code in [0, 101] {
+            let (control, signals) = (JobControl::default(), Signals::default());
+            let mut timer = JobTimer::start(&timed, GRACE);
+            timer.wait_until_due(&control).await;
+            let Ok(()) = timer.escalate(&control, &signals);
+            let ran = Duration::from_secs(3);
+            assert_eq!(timer.end(ExitStatus::Code(code), ran), JobOutcome::TimedOut);
         }
     }
 

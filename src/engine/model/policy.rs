@@ -121,6 +121,18 @@ impl JobNeeds {
         });
         group.chain(devices)
     }
+
+    /// Adds the devices of a job's container that these needs lack, each for one job at a time.
+    pub fn include_devices(&mut self, container: &[DevicePattern]) {
+        for device in container {
+            if !self.devices.iter().any(|need| need.device == *device) {
+                self.devices.push(DeviceNeed {
+                    device: device.clone(),
+                    jobs_max: NonZeroU32::MIN,
+                });
+            }
+        }
+    }
 }
 
 impl Default for JobNeeds {
@@ -146,12 +158,15 @@ impl JobNeeds {
             exclusive,
             memory_bytes,
             avoided_worker,
+            devices,
         } = other;
         self.group = self.group.take().or_else(|| group.clone());
         self.weight = self.weight.max(*weight);
         self.exclusive |= exclusive;
         self.memory_bytes = self.memory_bytes.max(*memory_bytes);
         self.avoided_worker = self.avoided_worker.or(*avoided_worker);
+        self.devices.extend(devices.iter().cloned());
+        self.devices = DeviceNeed::settle(std::mem::take(&mut self.devices));
     }
 }
 
@@ -169,8 +184,8 @@ pub struct DeviceNeed {
     /// The device as the job names it. Patterns that are written differently are different devices,
     /// even if they match the same ones.
     pub device: DevicePattern,
-    /// The maximum number of running jobs with this device on one machine. All jobs of a run that
-    /// use it have the same.
+    /// The maximum number of running jobs with this device on one machine. Where jobs that wait
+    /// or run there disagree, the smallest applies.
     pub jobs_max: NonZeroU32,
 }
 
@@ -197,9 +212,9 @@ impl DeviceNeedError {
 }
 
 impl DeviceNeed {
-    /// Returns these needs sorted, each device once.
+    /// Returns these needs sorted, each device once, with its smallest maximum.
     pub fn settle(mut needs: Vec<DeviceNeed>) -> Vec<DeviceNeed> {
-        needs.sort_by(|one, other| one.device.cmp(&other.device));
+        needs.sort();
         needs.dedup_by(|one, other| one.device == other.device);
         needs
     }
@@ -241,7 +256,7 @@ pub enum LimitedResource {
 }
 
 /// A limit on the number of jobs that run at a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JobLimit {
     pub resource: LimitedResource,
     /// The maximum number of running jobs.

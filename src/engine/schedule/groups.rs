@@ -5,6 +5,9 @@
 //! unless one of its limits is reached; the next job is the first of those listed and of the jobs
 //! without limits. So a reached limit costs nothing, however many jobs wait for it.
 //!
+//! Jobs may disagree about the maximum of a resource: the smallest of those that wait or run applies.
+//! So a job that shares with few is not kept waiting by a steady flow of jobs that share with many.
+//!
 //! Invariants:
 //! - A queue is listed exactly when none of its limits is reached and one of its jobs waits.
 //! - A queue, and a limit, exists while one of its jobs waits or runs.
@@ -12,6 +15,7 @@
 //!   limit. There are few: one for each combination of limits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
 use maelstrom_model::policy::{JobLimit, LimitedResource};
 use maelstrom_model::priority::QueueKey;
@@ -25,7 +29,7 @@ pub struct GroupNumber(u32);
 pub struct GroupedQueue<T> {
     unlimited: BTreeMap<QueueKey, T>,
     groups: BTreeMap<GroupNumber, GroupQueue<T>>,
-    numbers: BTreeMap<Vec<LimitedResource>, GroupNumber>,
+    numbers: BTreeMap<Vec<JobLimit>, GroupNumber>,
     uses: BTreeMap<LimitedResource, ResourceUse>,
     next_number: u32,
     /// The first waiting job of each listed queue.
@@ -35,7 +39,7 @@ pub struct GroupedQueue<T> {
 
 #[derive(Debug)]
 struct GroupQueue<T> {
-    resources: Vec<LimitedResource>,
+    limits: Vec<JobLimit>,
     running: u32,
     waiting: BTreeMap<QueueKey, T>,
     /// Its key in the list.
@@ -45,10 +49,16 @@ struct GroupQueue<T> {
 /// How many running jobs have a resource.
 #[derive(Debug, Default)]
 struct ResourceUse {
-    jobs_max: u32,
     running: u32,
-    /// The queues of jobs that need it.
-    queues: BTreeSet<GroupNumber>,
+    /// The queues of jobs that need it, each with their maximum.
+    queues: BTreeMap<GroupNumber, NonZeroU32>,
+}
+
+impl ResourceUse {
+    fn has_room(&self) -> bool {
+        let mut maxima = self.queues.values();
+        maxima.all(|jobs_max| self.running < jobs_max.get())
+    }
 }
 
 /// The next job.
@@ -74,8 +84,7 @@ impl<T> Default for GroupedQueue<T> {
 }
 
 impl<T> GroupedQueue<T> {
-    /// Adds a job with these limits, and returns the number of its queue. If jobs disagree about the
-    /// maximum of a resource, that of the last one added applies.
+    /// Adds a job with these limits, and returns the number of its queue.
     pub fn insert(
         &mut self,
         turn: QueueKey,
@@ -97,28 +106,23 @@ impl<T> GroupedQueue<T> {
     }
 
     fn number(&mut self, limits: Vec<JobLimit>) -> GroupNumber {
-        let resources = limits.iter().map(|limit| limit.resource.clone()).collect();
-        let number = match self.numbers.get(&resources) {
-            Some(number) => *number,
-            None => {
-                let number = GroupNumber(self.next_number);
-                self.next_number = self.next_number.wrapping_add(1);
-                self.numbers.insert(Vec::clone(&resources), number);
-                let queue = GroupQueue {
-                    resources,
-                    running: 0,
-                    waiting: BTreeMap::new(),
-                    listed: None,
-                };
-                self.groups.insert(number, queue);
-                number
-            }
-        };
-        for limit in limits {
-            let used = self.uses.entry(limit.resource).or_default();
-            used.jobs_max = limit.jobs_max.get();
-            used.queues.insert(number);
+        if let Some(number) = self.numbers.get(&limits) {
+            return *number;
         }
+        let number = GroupNumber(self.next_number);
+        self.next_number = self.next_number.wrapping_add(1);
+        for limit in &limits {
+            let used = self.uses.entry(limit.resource.clone()).or_default();
+            used.queues.insert(number, limit.jobs_max);
+        }
+        self.numbers.insert(limits.clone(), number);
+        let queue = GroupQueue {
+            limits,
+            running: 0,
+            waiting: BTreeMap::new(),
+            listed: None,
+        };
+        self.groups.insert(number, queue);
         number
     }
 
@@ -181,8 +185,8 @@ impl<T> GroupedQueue<T> {
             return;
         };
         queue.running = change(queue.running);
-        for resource in &queue.resources {
-            if let Some(used) = self.uses.get_mut(resource) {
+        for limit in &queue.limits {
+            if let Some(used) = self.uses.get_mut(&limit.resource) {
                 used.running = change(used.running);
             }
         }
@@ -198,13 +202,19 @@ impl<T> GroupedQueue<T> {
         self.len == 0
     }
 
-    /// Lists a queue and those that share a limit with it, or not, after a change.
+    /// Lists a queue and those that share a limit with it, or not, after a change. The queue ends
+    /// if none of its jobs waits or runs.
     fn update_sharing(&mut self, number: GroupNumber) {
         let Some(queue) = self.groups.get(&number) else {
             return;
         };
-        let uses = queue.resources.iter().filter_map(|it| self.uses.get(it));
-        let sharing: BTreeSet<GroupNumber> = uses.flat_map(|used| &used.queues).copied().collect();
+        let uses = queue.limits.iter();
+        let uses = uses.filter_map(|limit| self.uses.get(&limit.resource));
+        let sharing: BTreeSet<GroupNumber> =
+            uses.flat_map(|used| used.queues.keys()).copied().collect();
+        if queue.waiting.is_empty() && queue.running == 0 {
+            self.remove_queue(number);
+        }
         sharing.into_iter().for_each(|queue| self.update(queue));
     }
 
@@ -213,9 +223,9 @@ impl<T> GroupedQueue<T> {
             return;
         };
         let first = queue.waiting.first_key_value().map(|(turn, _)| *turn);
-        let is_used = first.is_some() || queue.running > 0;
-        let mut uses = queue.resources.iter().filter_map(|it| self.uses.get(it));
-        let has_room = uses.all(|used| used.running < used.jobs_max);
+        let uses = queue.limits.iter();
+        let mut uses = uses.filter_map(|limit| self.uses.get(&limit.resource));
+        let has_room = uses.all(ResourceUse::has_room);
         let now = first.filter(|_| has_room);
         let before = std::mem::replace(&mut queue.listed, now);
         if before != now {
@@ -226,14 +236,21 @@ impl<T> GroupedQueue<T> {
                 self.listed.insert(turn, number);
             }
         }
-        if !is_used && let Some(queue) = self.groups.remove(&number) {
-            for resource in &queue.resources {
-                if let Some(used) = self.uses.get_mut(resource) {
-                    used.queues.remove(&number);
-                }
-            }
-            self.uses.retain(|_, used| !used.queues.is_empty());
-            self.numbers.remove(&queue.resources);
+    }
+
+    fn remove_queue(&mut self, number: GroupNumber) {
+        let Some(queue) = self.groups.remove(&number) else {
+            return;
+        };
+        if let Some(turn) = queue.listed {
+            self.listed.remove(&turn);
         }
+        for limit in &queue.limits {
+            if let Some(used) = self.uses.get_mut(&limit.resource) {
+                used.queues.remove(&number);
+            }
+        }
+        self.uses.retain(|_, used| !used.queues.is_empty());
+        self.numbers.remove(&queue.limits);
     }
 }

@@ -31,8 +31,7 @@ fn needs() -> impl Strategy<Value = JobNeeds> {
     let group = prop::option::of((0u8..3).prop_map(group));
     let weight = prop_oneof![2 => Just(1u32), 1 => 2u32..7];
     let memory = prop::option::of(0u64..15);
-    let devices = prop::sample::subsequence(vec![0u8, 1, 2], 0..3);
-    let needs = (group, weight, prop::bool::weighted(0.2), memory, devices);
+    let needs = (group, weight, prop::bool::weighted(0.2), memory, devices());
     let needs = needs.prop_map(
         |(group, weight, exclusive, memory_bytes, devices)| JobNeeds {
             group,
@@ -40,7 +39,7 @@ fn needs() -> impl Strategy<Value = JobNeeds> {
             exclusive,
             memory_bytes,
             avoided_worker: None,
-            devices: devices.into_iter().map(device).collect(),
+            devices,
         },
     );
     prop_oneof![1 => Just(JobNeeds::default()), 2 => needs]
@@ -60,6 +59,19 @@ fn device(number: u8) -> DeviceNeed {
         device: format!("/dev/gpu{number}").parse().unwrap(),
         jobs_max: NonZeroU32::MIN.saturating_add(number.into()),
     }
+}
+
+/// Devices, of whose maximum jobs may disagree.
+fn devices() -> impl Strategy<Value = Vec<DeviceNeed>> {
+    let numbers = prop::sample::subsequence(vec![0u8, 1, 2], 0..3);
+    (numbers, 0u32..3).prop_map(|(numbers, more)| {
+        let devices = numbers.into_iter().map(device);
+        let devices = devices.map(|need| DeviceNeed {
+            jobs_max: need.jobs_max.saturating_add(more),
+            ..need
+        });
+        devices.collect()
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -101,13 +113,25 @@ impl Model {
     fn is_full(&self, needs: &JobNeeds) -> bool {
         needs
             .limits()
-            .any(|limit| self.running_with(&limit) >= limit.jobs_max.get() as usize)
+            .any(|limit| self.running_with(&limit) >= self.jobs_max(&limit) as usize)
     }
 
     fn running_with(&self, limit: &JobLimit) -> usize {
         let running = self.running.iter();
-        let running = running.filter(|(_, _, needs)| needs.limits().any(|own| own == *limit));
+        let running = running.filter(|(_, _, needs)| {
+            let mut limits = needs.limits();
+            limits.any(|own| own.resource == limit.resource)
+        });
         running.count()
+    }
+
+    /// The smallest maximum of the jobs that wait or run.
+    fn jobs_max(&self, limit: &JobLimit) -> u32 {
+        let waiting = self.waiting.iter().map(|(_, _, needs)| needs);
+        let running = self.running.iter().map(|(_, _, needs)| needs);
+        let limits = waiting.chain(running).flat_map(JobNeeds::limits);
+        let of_resource = limits.filter(|own| own.resource == limit.resource);
+        of_resource.map(|own| own.jobs_max.get()).min().unwrap()
     }
 
     fn memory(&self, needs: &JobNeeds) -> u64 {
@@ -373,6 +397,22 @@ fn jobs_for_a_device_in_full_use_are_passed_over() {
     assert_eq!(started(&mut scheduler), [(0, 0), (2, 1), (3, 2)]);
     scheduler.finished(JobId(0));
     assert_eq!(started(&mut scheduler), [(1, 0)]);
+}
+
+#[test]
+fn the_smallest_maximum_of_a_device_applies() {
+    let with = |device: &str| JobNeeds {
+        devices: vec![device.parse().unwrap()],
+        ..JobNeeds::default()
+    };
+    let (few, many) = (with("/dev/kvm"), with("/dev/kvm=4"));
+    let jobs = [many.clone(), few, many.clone(), many];
+    let mut scheduler = scheduler_of(4, &jobs);
+    assert_eq!(started(&mut scheduler), [(0, 0)]);
+    scheduler.finished(JobId(0));
+    assert_eq!(started(&mut scheduler), [(1, 0)]);
+    scheduler.finished(JobId(1));
+    assert_eq!(started(&mut scheduler), [(2, 0), (3, 1)]);
 }
 
 #[test]

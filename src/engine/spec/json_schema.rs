@@ -239,6 +239,7 @@ fn field(name: &str) -> Option<Value> {
         "devices" => described(
             "Devices of the machine, such as /dev/kvm or /dev/nvidia*; with =N, for N at a time",
             strings(),
+        ),
         "share" => described(
             "The tests that the test shares a container and a process with",
             words(&SHARE_SCOPES),

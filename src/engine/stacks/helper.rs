@@ -5,6 +5,7 @@
 //! which one is complete.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -50,14 +51,14 @@ type ThreadStack = (i32, Vec<u64>);
 /// Runs the helper if this process was started as one: its arguments are the ids of processes.
 /// Returns whether it was.
 pub fn run_if_helper() -> bool {
-    let mut arguments = std::env::args();
-    if arguments.next().as_deref() != Some(HELPER_NAME) {
+    let mut arguments = std::env::args_os();
+    if arguments.next().as_deref() != Some(OsStr::new(HELPER_NAME)) {
         return false;
     }
     // This process ends with the program, whatever it waits for.
     let _ = set_pdeathsig(Signal::SIGKILL);
     alarm::set(LIFE_MAX_S);
-    let pids = arguments.filter_map(|argument| argument.parse().ok());
+    let pids = arguments.filter_map(|argument| argument.to_str()?.parse().ok());
     // The program that reads this may be gone.
     let _ = run(pids.map(Pid::from_raw), &mut io::stdout().lock());
     true

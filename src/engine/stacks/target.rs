@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::unistd::Pid;
 
 /// A process, by its id in the `/proc` of this process.
@@ -70,16 +72,16 @@ impl Target {
         Ok(maps.lines().filter_map(mapping).collect())
     }
 
-    /// Opens a file as the process sees it. A job may have put anything in its place: only a regular
-    /// file is opened.
+    /// Opens a file as the process sees it. A job may have put anything in its place: links are
+    /// followed within the root of the process, and only a regular file is opened.
     pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
-        let below = path.strip_prefix("/").unwrap_or(path);
-        let file = File::options()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-            .open(self.directory.join("root").join(below))?;
-        match file.metadata()?.is_file() {
-            true => Ok(file),
+        let root = File::open(self.directory.join("root"))?;
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        let found = File::from(openat2(root, path, how)?);
+        match found.metadata()?.is_file() {
+            true => File::open(format!("/proc/self/fd/{}", found.as_raw_fd())),
             false => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
@@ -125,6 +127,34 @@ fn mapping(line: &str) -> Option<ExecutableMapping> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_opened_within_the_root_of_the_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        std::fs::create_dir_all(root.join("lib")).unwrap();
+        std::fs::write(root.join("lib/x.so"), "inside").unwrap();
+        std::fs::write(directory.path().join("x.so"), "outside").unwrap();
+        let link = |target: &Path, name: &str| {
+            std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+        };
+        link(Path::new("/lib"), "absolute");
+        link(directory.path(), "away");
+        link(Path::new("../x.so"), "up");
+        let target = Target {
+            directory: directory.path().to_owned(),
+        };
+        let read = |path: &str| {
+            let file = target.open(Path::new(path)).ok()?;
+            io::read_to_string(file).ok()
+        };
+        for inside in ["/lib/x.so", "/absolute/x.so"] {
+            assert_eq!(read(inside).as_deref(), Some("inside"), "{inside}");
+        }
+        for missing in ["/away/x.so", "/up", "/lib"] {
+            assert_eq!(read(missing), None, "{missing}");
+        }
+    }
 
     #[test]
     fn mappings_of_code_have_a_file() {

@@ -28,8 +28,7 @@ enum TextClass {
 }
 
 /// All text fields, with their classes.
-const TEXTS: [(&str, TextClass); 26] = [
-const TEXTS: [(&str, TextClass); 27] = [
+const TEXTS: [(&str, TextClass); 28] = [
     ("Client.name", TextClass::Name),
     ("Cluster.release", TextClass::People),
     ("Container.devices", TextClass::Value),

@@ -3,9 +3,11 @@
 //! The units are the members, and the packages outside the workspace that they depend on by path. A
 //! package that lies outside the repository counts as changed, since nothing says whether it did.
 //!
-//! A build script that has run named the files that it reads (`rerun-if-changed`). A file outside all
-//! packages belongs to the packages whose scripts read it, but only if all scripts have run: otherwise
-//! another one may read it, too.
+//! A target's source may lie outside its package. The files in its directory belong to the package, too.
+//!
+//! A build script that has run named the files that it reads (`rerun-if-changed`). One that has not run
+//! may read any file. A file outside all packages belongs to the packages whose scripts read it, but only
+//! if all scripts have run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,9 +76,12 @@ impl ChangedPackages {
         let mut packages = workspace.packages.clone();
         add_strangers(&mut packages, settings, invocation).await?;
         let scripts = ScriptInputs::read(&packages, &build_directory(settings, workspace));
+        let here = real(&invocation.directory);
+        let configured = settings.nextest.files.iter();
         let places = SharedFiles {
             root: real(root),
-            here: real(&invocation.directory),
+            configured: configured.map(|file| real(&here.join(file))).collect(),
+            here,
             replacing: replacing(root),
         };
         let units = changed_units(&files, &packages, &scripts, &places);
@@ -106,6 +111,8 @@ struct SharedFiles {
     root: PathBuf,
     /// The working directory.
     here: PathBuf,
+    /// The configuration files of nextest that are named on the command line.
+    configured: Vec<PathBuf>,
     /// The directories of packages that replace others.
     replacing: Vec<PathBuf>,
 }
@@ -119,6 +126,7 @@ impl SharedFiles {
         };
         let replaces = |directory: &PathBuf| path.starts_with(directory);
         of_root
+            || self.configured.iter().any(|file| path == file)
             || OF_ANCESTORS.iter().any(|name| above(name))
             || self.replacing.iter().any(replaces)
     }
@@ -141,16 +149,20 @@ fn changed_units(
         }
         directories.add(directory, index);
     }
+    let sources = sources_outside(packages);
     let owner = |path: &Path| {
         if shared.contain(path) {
             return FileOwner::Everybody;
         }
-        let own = directories.owners(path);
-        let read = scripts.readers(path);
-        if own.is_empty() && (read.is_empty() || !scripts.are_complete) {
+        let mut own = directories.owners(path);
+        own.extend(sources.readers(path));
+        let read = scripts.named.readers(path);
+        if own.is_empty() && (read.is_empty() || !scripts.unknown.is_empty()) {
             return FileOwner::Nobody;
         }
-        FileOwner::Units(own.into_iter().chain(read).map(UnitPart::Whole).collect())
+        let unknown = scripts.unknown.iter().copied();
+        let units = own.into_iter().chain(read).chain(unknown);
+        FileOwner::Units(units.map(UnitPart::Whole).collect())
     };
     let changed = files.paths.iter().map(PathBuf::as_path);
     choose(changed, strange, &units, owner)
@@ -223,13 +235,42 @@ fn find_paths(value: &toml::Value, paths: &mut Vec<String>) {
     }
 }
 
+/// Files or directories outside packages that belong to them, each with the index of the package.
+#[derive(Debug, Default)]
+struct OutsideInputs(Vec<(PathBuf, usize)>);
+
+impl OutsideInputs {
+    /// Returns the packages that read a file.
+    fn readers(&self, path: &Path) -> Vec<usize> {
+        let reads = |input: &PathBuf| path.starts_with(input) || input.starts_with(path);
+        let readers = self.0.iter().filter(|(input, _)| reads(input));
+        readers.map(|(_, package)| *package).collect()
+    }
+}
+
+/// Returns the sources of targets outside their packages, and the directories of these sources, which
+/// have their modules.
+fn sources_outside(packages: &[Arc<CargoPackage>]) -> OutsideInputs {
+    let mut inputs = Vec::new();
+    for (index, package) in packages.iter().enumerate() {
+        let directory = real(package.directory().as_std_path());
+        for target in &package.metadata.targets {
+            let source = direct(target.src_path.as_std_path());
+            let around = source.parent().map(real);
+            let places = [Some(real(&source)), around].into_iter().flatten();
+            let outside = places.filter(|place| !place.starts_with(&directory));
+            inputs.extend(outside.map(|place| (place, index)));
+        }
+    }
+    OutsideInputs(inputs)
+}
+
 /// The files outside packages that their build scripts read.
 #[derive(Debug, Default)]
 struct ScriptInputs {
-    /// Files or directories, each with the index of the package.
-    inputs: Vec<(PathBuf, usize)>,
-    /// Whether all build scripts have run before.
-    are_complete: bool,
+    named: OutsideInputs,
+    /// The indices of the packages whose build scripts have not run before.
+    unknown: Vec<usize>,
 }
 
 impl ScriptInputs {
@@ -243,10 +284,7 @@ impl ScriptInputs {
             Some((package.to_owned(), said))
         });
         let outputs: Vec<(String, String)> = outputs.collect();
-        let mut read = ScriptInputs {
-            inputs: Vec::new(),
-            are_complete: true,
-        };
+        let mut read = ScriptInputs::default();
         for (index, package) in packages.iter().enumerate() {
             let mut targets = package.metadata.targets.iter();
             if !targets.any(cargo_metadata::Target::is_custom_build) {
@@ -254,20 +292,16 @@ impl ScriptInputs {
             }
             let own = outputs.iter().filter(|(name, _)| name == package.name());
             let own: Vec<&String> = own.map(|(_, said)| said).collect();
-            read.are_complete &= !own.is_empty();
+            if own.is_empty() {
+                read.unknown.push(index);
+            }
             let directory = package.directory().as_std_path();
             let outside = own.iter().flat_map(|said| named_files(said, directory));
             let outside = outside.filter(|path| !path.starts_with(directory));
-            read.inputs.extend(outside.map(|path| (real(&path), index)));
+            let outside = outside.map(|path| (real(&path), index));
+            read.named.0.extend(outside);
         }
         read
-    }
-
-    /// Returns the packages whose build scripts read a file.
-    fn readers(&self, path: &Path) -> Vec<usize> {
-        let reads = |input: &PathBuf| path.starts_with(input) || input.starts_with(path);
-        let readers = self.inputs.iter().filter(|(input, _)| reads(input));
-        readers.map(|(_, package)| *package).collect()
     }
 }
 

@@ -3,7 +3,8 @@
 //! The units are the packages of the main modules, whether they are tested or not, and all that they or
 //! their tests import. A file belongs to the package with the nearest directory above it, and to those
 //! that embed it. Packages of other modules, and of the standard library, change with `go.mod`, on which
-//! everything depends; but a directory that replaces a module has files like the main modules.
+//! everything depends; but a directory that replaces a module has files like the main modules. A package
+//! that `go list` cannot load counts as changed: it may have been deleted.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::error::GoError;
 use super::options::GoSettings;
@@ -27,7 +28,7 @@ use crate::sandbox::project_spec::files;
 use maelstrom_model::event::UserNotice;
 
 /// The fields to query with `go list`.
-const FIELDS: &str = "-json=Dir,ImportPath,Standard,Module,Imports,TestImports,XTestImports,\
+const FIELDS: &str = "-json=Dir,ImportPath,Standard,Module,Error,Imports,TestImports,XTestImports,\
                       EmbedPatterns,TestEmbedPatterns,XTestEmbedPatterns";
 
 /// Names of files on which all tests depend.
@@ -43,6 +44,9 @@ const SHARED: [&str; 6] = [
 /// The directory whose files Go ignores, but tests read.
 const TEST_DATA: &str = "testdata";
 
+/// The flags that name a file on which all builds depend.
+const FILE_FLAGS: [&str; 3] = ["modfile", "overlay", "pgo"];
+
 /// The directory of a main module or workspace with copies of other modules.
 const VENDOR: &str = "vendor";
 
@@ -54,6 +58,7 @@ struct ListedPackage {
     import_path: String,
     standard: bool,
     module: Option<ListedModule>,
+    error: Option<IgnoredAny>,
     imports: Vec<String>,
     test_imports: Vec<String>,
     #[serde(rename = "XTestImports")]
@@ -128,11 +133,10 @@ impl ChangedPackages {
         }
         let packages: Vec<ListedPackage> = read(&output.stdout)?;
         let roots = modules.iter().map(|module| module.dir.as_path());
-        let vendored: Vec<PathBuf> = roots
-            .chain(workspace)
-            .map(|root| real(root).join(VENDOR))
-            .collect();
-        let (units, indices) = changed_units(&files, &packages, &vendored);
+        let vendored = roots.chain(workspace).map(|root| real(root).join(VENDOR));
+        let flagged = flag_files(&settings.build_flags, &real(&invocation.directory));
+        let shared: Vec<PathBuf> = vendored.chain(flagged).collect();
+        let (units, indices) = changed_units(&files, &packages, &shared);
         Ok(Some(ChangedPackages {
             files,
             units,
@@ -173,11 +177,11 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Vec<T>, GoError> {
 }
 
 /// Returns the packages that depend on changed files, and the index of each. Pure, but for symbolic
-/// links that are followed. `vendored` are directories with copies of other modules.
+/// links that are followed. `shared` are files and directories on which all tests depend.
 fn changed_units(
     files: &ChangedFiles,
     packages: &[ListedPackage],
-    vendored: &[PathBuf],
+    shared: &[PathBuf],
 ) -> (ChangedUnits, HashMap<String, usize>) {
     // A package that is compiled again for a test has the name of the test's package behind its own.
     let packages = packages.iter().filter(|package| {
@@ -203,7 +207,11 @@ fn changed_units(
     let mut places = PackagePlaces::default();
     let mut strange = Vec::new();
     for (index, package) in packages.iter().enumerate() {
-        if !package.is_own() || package.dir == Path::new("") {
+        let is_missing = package.dir == Path::new("");
+        if !package.standard && (is_missing || package.error.is_some()) {
+            strange.push(UnitPart::Whole(index));
+        }
+        if !package.is_own() || is_missing {
             continue;
         }
         let directory = real(&package.dir);
@@ -214,13 +222,33 @@ fn changed_units(
     }
     let changed = files.paths.iter().map(PathBuf::as_path);
     let chosen = choose(changed, strange, &units, |path| {
-        let mut inside = vendored.iter();
-        match is_shared(path) || inside.any(|directory| path.starts_with(directory)) {
+        let mut inside = shared.iter();
+        match is_shared(path) || inside.any(|shared| path.starts_with(shared)) {
             true => FileOwner::Everybody,
             false => places.owner(path),
         }
     });
     (chosen, indices)
+}
+
+/// Returns the files that flags such as `-modfile=go.ci.mod` name, from a directory without symbolic
+/// links, and the list of checksums next to a `go.mod`.
+fn flag_files(flags: &[String], directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for flag in flags {
+        let Some((name, file)) = flag.trim_start_matches('-').split_once('=') else {
+            continue;
+        };
+        if !FILE_FLAGS.contains(&name) {
+            continue;
+        }
+        let file = directory.join(file);
+        if file.extension() == Some(OsStr::new("mod")) {
+            files.push(real(&file.with_extension("sum")));
+        }
+        files.push(real(&file));
+    }
+    files
 }
 
 /// Returns whether all tests depend on a file.
@@ -321,16 +349,25 @@ mod tests {
  "Imports":["r/far"]}
 {"Dir":"/far","ImportPath":"r/far","Module":{"Path":"r","Version":"v1","Replace":{"Path":"../far"}}}
 {"Dir":"/go/src/fmt","ImportPath":"fmt","Standard":true}
-{"ImportPath":"m/missing"}
 "#;
 
-    fn tested(top: &str, changed: &[&str]) -> String {
+    /// `m/user` imports a package that was deleted, `m/other` one with a syntax error.
+    const UNLOADED: &[u8] = br#"
+{"Dir":"/w/user","ImportPath":"m/user","Module":{"Path":"m","Main":true},"Imports":["m/missing"]}
+{"Dir":"/w/other","ImportPath":"m/other","Module":{"Path":"m","Main":true},"TestImports":["m/bad"]}
+{"Dir":"/w/bad","ImportPath":"m/bad","Module":{"Path":"m","Main":true},"Error":{"Err":"syntax error"}}
+{"Dir":"/w","ImportPath":"m","Module":{"Path":"m","Main":true}}
+{"ImportPath":"m/missing","Error":{"ImportStack":["m/user"],"Err":"no required module provides it"}}
+{"ImportPath":"std/missing","Standard":true,"Error":{"Err":"not in std"}}
+"#;
+
+    fn tested(listed: &[u8], top: &str, changed: &[&str]) -> String {
         let files = ChangedFiles {
             reference: "main".to_owned(),
             top: top.into(),
             paths: changed.iter().map(PathBuf::from).collect(),
         };
-        let packages = read(LISTED).unwrap();
+        let packages = read(listed).unwrap();
         let (units, indices) = changed_units(&files, &packages, &["/w/vendor".into()]);
         match &units {
             ChangedUnits::All(path, WholeReason::Nobody) => format!("all, by {}", path.display()),
@@ -363,13 +400,40 @@ mod tests {
             (&["/w/vendor/x/x.go"], "all: /w/vendor/x/x.go"),
             (&["/w/README.md"], "all, by /w/README.md"),
         ] {
-            assert_eq!(tested("/", changed), expected, "{changed:?}");
+            assert_eq!(tested(LISTED, "/", changed), expected, "{changed:?}");
+        }
+    }
+
+    #[test]
+    fn all_tests_depend_on_the_files_that_flags_name() {
+        let directory = Path::new("/nowhere");
+        for (flag, expected) in [
+            ("-modfile=go.ci.mod", &["go.ci.sum", "go.ci.mod"][..]),
+            ("--overlay=/o.json", &["/o.json"]),
+            ("-pgo=a/b.pprof", &["a/b.pprof"]),
+            ("-tags=a", &[]),
+            ("-race", &[]),
+        ] {
+            let expected: Vec<PathBuf> = expected.iter().map(|name| directory.join(name)).collect();
+            assert_eq!(
+                flag_files(&[flag.to_owned()], directory),
+                expected,
+                "{flag}"
+            );
         }
     }
 
     #[test]
     fn a_package_outside_the_repository_counts_as_changed() {
         let expected = "m/app m/kit m/lib r/far x/between";
-        assert_eq!(tested("/w", &[]), expected);
+        assert_eq!(tested(LISTED, "/w", &[]), expected);
+    }
+
+    #[test]
+    fn a_package_that_cannot_be_loaded_counts_as_changed() {
+        let expected = "m/bad m/missing m/other m/user";
+        assert_eq!(tested(UNLOADED, "/", &[]), expected);
+        let changed = ["/w/missing/missing.go"];
+        assert_eq!(tested(UNLOADED, "/", &changed), format!("m {expected}"));
     }
 }

@@ -21,15 +21,16 @@ use maelstrom_model::job::{TestCase, TestKey};
 
 use super::binaries::{BinaryNeed, GoBinaryDirectory};
 use super::build::GoBuildMessage;
-use super::cases::share;
 use super::collector::{self, OfferedBinary};
 use super::error::GoError;
-use super::jobs::{GoBinaryJobs, GoContainerError, GoContainers, GoProject};
+use super::jobs::{GoBinaryJobs, GoContainerError, GoContainers};
 use super::listing::{self, DefinedTests, GoListingError};
 use super::options::{GoAction, GoSettings};
 use super::overrides;
 use super::packages::{self, ARTIFACT, GoPackage};
+use super::project::GoProject;
 use super::report::{BuildLine, PackageErrors, PackageOutputs, PackageResult, PackageStatus};
+use super::sharing::share;
 use super::test_choice::{fuzz_tests, listed_kinds};
 use super::{location, notices};
 use crate::options::EventStreamFormat;
@@ -416,52 +417,6 @@ impl<'a, H: FrameworkHost> GoDiscovery<'a, H> {
         match self.project.settings.bench {
             Some(_) => self.held.push((import_path.clone(), tests)),
             None => self.hand_over(import_path, tests),
-        }
-    }
-
-    /// Returns the test case of a test, if the test is selected.
-    fn test(
-        &mut self,
-        package: &NamedPackage,
-        jobs: &GoBinaryJobs,
-        given: Option<&TestContainer>,
-        name: String,
-    ) -> Option<TestCase> {
-        let settings = self.project.settings;
-        let wanted = overrides::is_wanted(&self.project, &package.package, &name);
-        match choose(settings, &name).filter(|_| wanted) {
-            Some(choice) => {
-                let own = given.map(|given| jobs.with(given));
-                let jobs = own.as_ref().unwrap_or(jobs);
-                let skip = settings.skip.as_ref().map(RunPattern::as_written);
-                let job = match choice {
-                    TestChoice::Test(run) => jobs.test(&run, skip),
-                    TestChoice::Benchmark(bench) => jobs.benchmark(&bench, skip),
-                    TestChoice::Fuzz => jobs.fuzz(&name),
-                };
-                let mut case = TestCase {
-                    title: format!("{} {name}", package.import_path),
-                    key: TestKey {
-                        package: package.import_path.clone(),
-                        artifact: ARTIFACT.into(),
-                        name,
-                    },
-                    ignored: given.and_then(|given| match given.attention {
-                        RunOrIgnore::Run => None,
-                        RunOrIgnore::Ignore => Some(IgnoredTest { reason: None }),
-                    }),
-                    job,
-                    policy: Default::default(),
-                    known: given.and_then(|given| given.unavailable.as_deref().cloned()),
-                };
-                let said = given.map(|given| &*given.policy);
-                self.project.policies.apply(&mut case, said);
-                Some(case)
-            }
-            None => {
-                self.deselected = self.deselected.saturating_add(1);
-                None
-            }
         }
         Ok(())
     }

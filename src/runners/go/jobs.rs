@@ -8,34 +8,29 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::past::PastTests;
 use crate::sandbox::container::facts::{BindDirectory, HostFacts, SharedLibraries, WorkspaceFacts};
 use crate::sandbox::container::host_path::HostPath;
 use crate::sandbox::container::inputs::{inputs, with_built};
 use crate::sandbox::container::workspace::WorkspacePaths;
 use crate::sandbox::container::{Toolbox, container, host, mountinfo, workspace};
 use crate::sandbox::environment::{announce, go_offline, invoking};
-use crate::sandbox::invocation::{Invocation, ProcessEnvironment};
-use crate::sandbox::project_directories::ProjectDirectories;
+use crate::sandbox::invocation::ProcessEnvironment;
 use crate::sandbox::project_spec::{DefaultContainer, ProjectSpec, RunnerProgram, TestContainer};
-use crate::sharing::SharedTests;
 use maelstrom_engine::libraries::{ElfError, shared_libraries};
 use maelstrom_model::error::help_of;
 use maelstrom_model::event::IsolationMode;
 use maelstrom_model::job::{ContainerSpec, Job, OutputPipes, PlacementConstraint, ProcessSpec};
 use maelstrom_model::job::{ProcessAdditions, StackDumpMethod, TestVariableSet};
-use maelstrom_spec::policy::PolicyResolver;
 use nix::sys::signal::Signal;
 
 use super::collector::OfferedBinary;
 use super::error::GoError;
 use super::listing::LIST;
-use super::options::GoSettings;
+use super::project::GoProject;
 use super::run_pattern::exactly;
-use super::toolchain::GoToolchain;
 
 /// The mount point of test binaries in a container.
 const PLACE: &str = "/run/maelstrom-go-test";
@@ -59,6 +54,8 @@ const CORPUS: &str = "-test.fuzzcachedir";
 
 /// Makes a process run parallel tests one at a time.
 const ONE_AT_A_TIME: &str = "-test.parallel=1";
+/// The beginning of the word that gives the number of parallel tests.
+const PARALLEL: &[u8] = b"-test.parallel=";
 
 /// The argument that selects no test.
 const NO_TEST: &str = "-test.run=^$";
@@ -82,43 +79,6 @@ exit $code
 
 /// The argument that makes a test binary write output for [`super::reader`].
 const FRAMED: &str = "-test.v=test2json";
-
-/// The inputs of one discovery.
-#[derive(Clone, Debug)]
-pub struct GoProject<'a> {
-    pub settings: &'a GoSettings,
-    /// The working directory and environment of the invocation.
-    pub invocation: &'a Invocation,
-    /// The toolchain that builds the tests.
-    pub toolchain: &'a GoToolchain,
-    /// The root of the module or workspace.
-    pub root: &'a Path,
-    /// The directories of its modules and packages.
-    pub directories: &'a [PathBuf],
-    /// Maelstrom's own directories for the project.
-    pub own: &'a ProjectDirectories,
-    /// The directory of test binaries on the host.
-    pub binaries: &'a Path,
-    /// The project's specification file, if there is one.
-    pub specified: Option<&'a ProjectSpec>,
-    /// What earlier runs say of tests.
-    pub(super) past: &'a PastTests,
-    /// Settles how each test runs.
-    pub policies: &'a PolicyResolver,
-    /// The tests that share a process.
-    pub(crate) shared: &'a SharedTests,
-    /// Collects the output of `--explain`.
-    pub explained: &'a Mutex<Vec<String>>,
-}
-
-impl GoProject<'_> {
-    /// Returns whether `-overlay` makes the build compile other files than those that Go lists.
-    pub fn has_overlay(&self) -> bool {
-        let typed = self.settings.build_flags.iter().map(String::as_str);
-        let mut flags = typed.chain(self.toolchain.flags());
-        flags.any(|flag| flag.trim_start_matches('-').starts_with("overlay"))
-    }
-}
 
 /// The containers of a project. With the toolbox there is one; without it there is one for each set
 /// of shared libraries.
@@ -372,6 +332,8 @@ impl GoBinaryJobs {
         let mut job = self.test(&exactly(&format!("({names})")), skip);
         let process = Arc::make_mut(&mut job.process);
         // Otherwise what parallel tests print is mixed.
+        let is_parallel = |word: &OsString| word.as_encoded_bytes().starts_with(PARALLEL);
+        process.arguments.retain(|word| !is_parallel(word));
         process.arguments.insert(0, ONE_AT_A_TIME.into());
         job.additions.test_variables = TestVariableSet::None;
         job

@@ -12,8 +12,8 @@
 //! - [`build`], [`collector`], [`report`]: run `go test`, which builds everything and passes each
 //!   test binary to this program instead of running it.
 //! - [`binaries`]: stores test binaries during a run. [`links`]: caches linked binaries.
-//! - [`discovery`], [`listing`], `test_choice`, `cases`, [`jobs`]: turn test binaries into tests and
-//!   their jobs.
+//! - [`discovery`], [`listing`], `test_choice`, `cases`, `sharing`, [`jobs`]: turn test binaries into
+//!   tests and their jobs.
 //! - [`reader`], [`location`]: parse a test's output. `divider`: divides that of tests that share a
 //!   process.
 //! - [`framework`]: implements the interface that the engine drives. [`error`]: its errors.
@@ -40,9 +40,11 @@ pub mod order;
 mod overrides;
 pub mod packages;
 pub mod peer_flags;
+mod project;
 pub mod reader;
 pub mod report;
 pub mod run_pattern;
+mod sharing;
 mod test_choice;
 pub mod toolchain;
 

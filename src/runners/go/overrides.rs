@@ -12,8 +12,8 @@ use crate::sandbox::project_spec::{
 use maelstrom_model::framework::FrameworkHost;
 
 use super::error::GoError;
-use super::jobs::GoProject;
 use super::packages::GoPackage;
+use super::project::GoProject;
 
 /// Returns the nearest directory with a `go.mod`, from `here` upward. The specification file
 /// belongs there.

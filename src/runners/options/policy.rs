@@ -14,7 +14,7 @@ use maelstrom_spec::policy::{PolicyFields, PolicySetting, RetrySetting, ShareSco
 use maelstrom_spec::profile::DEFAULT_PROFILE;
 
 /// The options of [`PolicyOptions`] that can also be set by variables and configuration files.
-pub(crate) const POLICY_VALUES: [ConfigOption; 5] = [
+pub(crate) const POLICY_VALUES: [ConfigOption; 6] = [
     ConfigOption::new("run-profile", ConfigOptionKind::Text),
     ConfigOption::new("retries", ConfigOptionKind::Number),
     ConfigOption::new("flaky-result", ConfigOptionKind::Text),

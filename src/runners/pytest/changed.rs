@@ -4,9 +4,12 @@
 //! `assets/pytest/imports.py` reads them after the collection. The tests of a file also depend on
 //!
 //! - the `conftest.py` in its directory and in those above it,
-//! - every file that is loaded although neither a test nor a `conftest.py` imports it: a plugin or a
-//!   framework has, and may do so for any test,
+//! - every file that is loaded although neither a test nor a `conftest.py` imports it, or before the first
+//!   file with tests although no `conftest.py` imports it: a plugin or a framework has, and may do so for
+//!   any test,
 //! - all files, if it is not a Python file.
+//!
+//! Tests that need one another are all tested if one of them is.
 //!
 //! A file that is not Python's belongs to the nearest directory with one that is, and so to all Python
 //! files in it and below. A Python file that nobody imports may be loaded by any test.
@@ -59,6 +62,8 @@ const REQUIREMENTS: (&str, &str) = ("requirements", ".txt");
 pub(super) struct ChangedTests {
     /// The paths of the others, from the project's directory.
     unchanged: BTreeSet<String>,
+    /// The names of the groups of tests that need one another, one of which depends on a changed file.
+    groups: BTreeSet<String>,
     /// Whether tests are selected, and none depends on a changed file.
     pub leave_out_all: bool,
     /// What the user is told.
@@ -77,7 +82,8 @@ impl ChangedTests {
             return Ok(ChangedTests::default());
         };
         let imports = imports.ok_or(PytestError::Imports)?;
-        let names: BTreeSet<&str> = selected.map(|test| test.file.as_str()).collect();
+        let selected: Vec<&PytestItem> = selected.collect();
+        let names: BTreeSet<&str> = selected.iter().map(|test| test.file.as_str()).collect();
         let places = names.into_iter().map(|name| {
             let place = real(&project.join(name));
             (name.to_owned(), place)
@@ -86,20 +92,36 @@ impl ChangedTests {
         let total = tests.len();
         let unchanged = tests.into_iter().filter(|(_, unit)| !units.contains(*unit));
         let unchanged: BTreeSet<String> = unchanged.map(|(name, _)| name).collect();
-        let tested = total - unchanged.len();
-        let counts = (tested, total);
-        let notice = notice::tested(&changed, &units, notice::TEST_FILES, counts);
-        Ok(ChangedTests {
+        let mut found = ChangedTests {
+            groups: needed_groups(&selected, &unchanged),
             unchanged,
-            leave_out_all: total > 0 && tested == 0,
-            notice: (total > 0).then_some(notice),
-        })
+            ..ChangedTests::default()
+        };
+        let tested = selected.iter().filter(|test| found.contains(test));
+        let tested: BTreeSet<&str> = tested.map(|test| test.file.as_str()).collect();
+        let counts = (tested.len(), total);
+        let notice = notice::tested(&changed, &units, notice::TEST_FILES, counts);
+        found.leave_out_all = total > 0 && tested.is_empty();
+        found.notice = (total > 0).then_some(notice);
+        Ok(found)
     }
 
-    /// Returns whether the tests of a file depend on changed files.
-    pub(super) fn contains(&self, file: &str) -> bool {
-        !self.unchanged.contains(file)
+    /// Returns whether a test depends on changed files, or is needed by one that does.
+    pub(super) fn contains(&self, test: &PytestItem) -> bool {
+        let mut group = test.group.iter();
+        !self.unchanged.contains(&test.file) || group.any(|group| self.groups.contains(&group.name))
     }
+}
+
+/// Returns the names of the groups whose tests need one another, with a test in a file that is not
+/// among the unchanged ones.
+fn needed_groups(selected: &[&PytestItem], unchanged: &BTreeSet<String>) -> BTreeSet<String> {
+    let changed = selected
+        .iter()
+        .filter(|test| !unchanged.contains(&test.file));
+    let groups = changed.filter_map(|test| test.group.as_ref());
+    let needed = groups.filter(|group| !group.is_chosen);
+    needed.map(|group| group.name.clone()).collect()
 }
 
 /// Returns the files that depend on changed files, and the unit of each file with tests. Pure.
@@ -137,12 +159,18 @@ fn changed_units(
         .iter()
         .filter_map(|(name, place)| Some((name.clone(), *indices.get(place.as_path())?)))
         .collect();
-    let starts = of_tests.values().copied();
-    let starts = starts.chain(conftests.iter().map(|(_, index)| *index));
-    let imported = reached(starts, &units);
-    let loaded: Vec<usize> = (0..read)
-        .filter(|index| !imported.contains(index))
+    let of_conftests = || conftests.iter().map(|(_, index)| *index);
+    let by_conftests = reached(of_conftests(), &units);
+    let imported = reached(of_tests.values().copied().chain(of_conftests()), &units);
+    let early = graph.early.iter();
+    let early: BTreeSet<usize> = early
+        .filter_map(|place| indices.get(place.as_path()).copied())
         .collect();
+    let by_a_framework = |index: &usize| match early.contains(index) {
+        true => !by_conftests.contains(index),
+        false => !imported.contains(index),
+    };
+    let loaded: Vec<usize> = (0..read).filter(by_a_framework).collect();
     for index in of_tests.values() {
         let (Some(place), Some(unit)) = (places.get(*index), units.get_mut(*index)) else {
             continue;
@@ -214,12 +242,15 @@ fn is_shared(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::collection::TestGroup;
     use super::*;
     use crate::changed::plan::WholeReason;
 
     /// `a` imports `p.x`, which imports `p.y` and the package; `b` imports nothing. A plugin has
-    /// loaded `settings`, which imports `urls`.
-    const GRAPH: [(&str, &[&str]); 9] = [
+    /// loaded `settings`, which imports `urls`, and
+    /// `models` before `a` imports it.
+    const GRAPH: [(&str, &[&str]); 10] = [
+        ("/w/models.py", &[]),
         ("/w/p/__init__.py", &[]),
         ("/w/p/x.py", &["/w/p/__init__.py", "/w/p/y.py"]),
         ("/w/p/y.py", &["/w/p/__init__.py", "/w/p/x.py"]),
@@ -227,7 +258,7 @@ mod tests {
         ("/w/urls.py", &[]),
         ("/w/tests/conftest.py", &["/w/tests/help.py"]),
         ("/w/tests/help.py", &["/elsewhere.py"]),
-        ("/w/tests/test_a.py", &["/w/p/x.py"]),
+        ("/w/tests/test_a.py", &["/w/p/x.py", "/w/models.py"]),
         ("/w/tests/deep/test_b.py", &[]),
     ];
 
@@ -242,6 +273,9 @@ mod tests {
                 .iter()
                 .map(|(file, imports)| (file.into(), imports.iter().map(PathBuf::from).collect()))
                 .collect(),
+            early: ["/w/models.py", "/w/tests/conftest.py", "/w/tests/help.py"]
+                .map(PathBuf::from)
+                .to_vec(),
         };
         let tests = files.iter();
         let tests = tests.map(|name| ((*name).to_owned(), Path::new("/w/tests").join(name)));
@@ -274,6 +308,7 @@ mod tests {
             // Loaded by no test, and so for any of them.
             ("/w/settings.py", &all),
             ("/w/urls.py", &all),
+            ("/w/models.py", &all),
             // Data belongs to the modules around it.
             ("/w/p/data/a.json", "test_a.py"),
             ("/w/tests/deep/golden/b.txt", "deep/test_b.py"),
@@ -295,5 +330,59 @@ mod tests {
         assert_eq!(tested("/w/p/y.py", &files), "guide.md test_a.py");
         assert_eq!(tested("/w/tests/guide.md", &files), "guide.md");
         assert_eq!(tested("", &files), "");
+    }
+
+    #[test]
+    fn tests_that_need_one_another_run_together() {
+        let item = |file: &str, group: Option<(&str, bool)>| PytestItem {
+            node: format!("{file}::test"),
+            nth: 0,
+            which: String::new(),
+            group: group.map(|(name, is_chosen)| TestGroup {
+                name: name.to_owned(),
+                reason: String::new(),
+                whole: false,
+                is_chosen,
+            }),
+            file: file.to_owned(),
+            name: "test".to_owned(),
+            markers: Vec::new(),
+            skip: None,
+            testcases: None,
+            past: None,
+        };
+        let tests = [
+            item("a.py", Some(("needed", false))),
+            item("b.py", Some(("needed", false))),
+            item("b.py", None),
+            item("c.py", Some(("shared", true))),
+            item("d.py", Some(("shared", true))),
+        ];
+        for (changed, expected) in [
+            (&[][..], &[][..]),
+            (&["/w/a.py"], &[0, 1]),
+            (&["/w/b.py"], &[0, 1, 2]),
+            // They only share a process.
+            (&["/w/c.py"], &[3]),
+        ] {
+            let files = ChangedFiles {
+                reference: "main".to_owned(),
+                top: "/w".into(),
+                paths: changed.iter().map(PathBuf::from).collect(),
+            };
+            let read = ["a", "b", "c", "d"].map(|name| (format!("/w/{name}.py").into(), vec![]));
+            let graph = ImportGraph {
+                files: read.into_iter().collect(),
+                early: Vec::new(),
+            };
+            let project = Path::new("/w");
+            let found = ChangedTests::find(Some(files), Some(&graph), project, tests.iter());
+            let found = found.unwrap();
+            let tested = tests.iter().enumerate();
+            let tested = tested.filter(|(_, test)| found.contains(test));
+            let tested: Vec<usize> = tested.map(|(index, _)| index).collect();
+            assert_eq!(tested, expected, "{changed:?}");
+            assert_eq!(found.leave_out_all, expected.is_empty());
+        }
     }
 }

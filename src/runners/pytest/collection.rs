@@ -114,6 +114,9 @@ pub struct ForkObstacle {
 pub struct ImportGraph {
     /// The files that each file imports. All paths are absolute, without symbolic links.
     pub files: BTreeMap<PathBuf, Vec<PathBuf>>,
+    /// The files that had been loaded before the first file with tests was imported.
+    #[serde(default)]
+    pub early: Vec<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -214,7 +217,7 @@ mod tests {
 {"kind": "skipped", "file": "c.py", "reason": "not here"}
 {"kind": "item", "node": "b.py::f[\u00e4 b]", "nth": 0, "which": "0,0/1", "file": "b.py", "name": "f[\u00e4 b]", "markers": ["slow"], "skip": "no"}
 {"kind": "unfit", "file": null, "reason": "threads"}
-{"kind": "imports", "files": {"/w/b.py": ["/w/c.py"], "/w/c.py": []}}
+{"kind": "imports", "files": {"/w/b.py": ["/w/c.py"], "/w/c.py": []}, "early": ["/w/c.py"]}
 {"kind": "session", "root": "/w", "settings": "/w/tox.ini", "pytest": "8.0", "deselected": 2}
 {"kind": "end", "code": 1}
 "#,
@@ -224,7 +227,8 @@ mod tests {
         assert_eq!(listing.broken[0].text, "SyntaxError");
         assert_eq!(listing.skipped[0].file, "c.py");
         assert_eq!(listing.unfit[0].file, None);
-        assert_eq!(listing.imports.unwrap().files.len(), 2);
+        let imports = listing.imports.unwrap();
+        assert_eq!((imports.files.len(), imports.early.len()), (2, 1));
         assert_eq!(listing.session.unwrap().deselected, 2);
         assert_eq!(listing.stopped_in, None);
     }

@@ -33,15 +33,16 @@ use maelstrom_spec::filter::{PytestSubject, vocabulary};
 use maelstrom_spec::policy::PolicyResolver;
 
 use super::changed::ChangedTests;
-use super::collection::{ForkObstacle, PytestItem};
+use super::collection::PytestItem;
 use super::container::PytestContainer;
 use super::durations::SlowestPhases;
 use super::error::PytestError;
+use super::fork_obstacles;
 use super::groups;
 use super::interpreter::PythonInterpreter;
 use super::job_builder::{CollectedTests, PytestJobBuilder, broken, key};
 use super::junit::JunitReport;
-use super::options::{PROGRAM, PytestAction, PytestSettings, TestProcessMode};
+use super::options::{PROGRAM, PytestAction, PytestSettings};
 use super::overrides::{self, PytestOverride, PythonProvisioner};
 use super::packages::PackageInstaller;
 use super::record;
@@ -71,13 +72,6 @@ pub struct PytestFramework {
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn unfit_files(unfit: &[ForkObstacle]) -> BTreeSet<String> {
-    unfit
-        .iter()
-        .filter_map(|unfit| unfit.file.clone())
-        .collect()
 }
 
 impl PytestFramework {
@@ -259,33 +253,6 @@ impl PytestFramework {
         Ok(())
     }
 
-    /// Emits a warning for tests that start a Python process each although forks are selected.
-    fn emit_unfit<H: FrameworkHost>(&self, host: &H, unfit: &[ForkObstacle]) {
-        match (self.settings.goal, self.settings.common.isolation()) {
-            (PytestAction::Run, IsolationMode::Container) => {}
-            (PytestAction::Run, IsolationMode::Process)
-            | (PytestAction::List | PytestAction::Init | PytestAction::Explain, _) => {
-                return;
-            }
-        }
-        match self.settings.processes {
-            TestProcessMode::Fresh => return,
-            TestProcessMode::Forked => {}
-        }
-        for ForkObstacle { file, reason } in unfit {
-            let which = match file {
-                Some(file) => format!("the tests in {file}"),
-                None => "all tests".to_owned(),
-            };
-            host.emit(EventKind::Notice(UserNotice {
-                severity: NoticeSeverity::Warning,
-                text: format!("{which} start a Python each instead of a fork: {reason}"),
-                help: None,
-                in_summary: true,
-            }));
-        }
-    }
-
     /// Returns the exit code of a run without tests. `skips_files` says whether files skip themselves:
     /// then the run has entries, and the engine does not say that there is no test.
     fn no_tests<H: FrameworkHost>(&self, host: &H, skips_files: bool) -> Option<u8> {
@@ -381,8 +348,10 @@ impl Framework for PytestFramework {
             resident: _,
         } = collected;
         let is_whole = listing.broken.is_empty() && ignored.is_empty();
-        let unfit: BTreeSet<String> = unfit_files(&listing.unfit);
-        self.emit_unfit(host, &listing.unfit);
+        let unfit: BTreeSet<String> = fork_obstacles::files(&listing.unfit);
+        for notice in fork_obstacles::notices(&self.settings, &listing.unfit) {
+            host.emit(EventKind::Notice(notice));
+        }
         for file in listing.broken {
             host.broken(broken(file));
         }
@@ -406,16 +375,15 @@ impl Framework for PytestFramework {
         // Group the tests before patterns select among them, since a session needs to know all
         // tests of a group.
         groups::mark(&mut all, &self.settings.together);
-        let (mut wanted, mut unwanted): (Vec<_>, Vec<_>) = all
         let wants = |test: &PytestItem| self.wants(test, specified.as_ref());
         let selected = all.iter().filter(|test| wants(test));
         let changed = ChangedTests::find(changed, listing.imports.as_ref(), here, selected)?;
         if let Some(notice) = changed.notice.clone() {
             host.emit(EventKind::Notice(notice));
         }
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = all
+        let (mut wanted, mut unwanted): (Vec<_>, Vec<_>) = all
             .into_iter()
-            .partition(|test| wants(test) && changed.contains(&test.file));
+            .partition(|test| wants(test) && changed.contains(test));
         let left_out = found - wanted.len();
         let own = self
             .overrides(host, &shop, &own, specified.as_ref(), &wanted)

@@ -5,24 +5,16 @@ use std::sync::Arc;
 
 use crate::sharing::{self, SharingError, SharingReason};
 use maelstrom_model::job::Job;
-use maelstrom_model::shared_process::TestGroupMember;
 use maelstrom_spec::policy::{PolicyFields, ShareScope};
 
 use super::additions::group_additions;
 use super::collection::{CollectionSession, PytestItem};
-use super::groups::{self, GroupSession};
+use super::groups::{self, GroupSession, GroupedTest};
 use super::job_builder::PytestJobBuilder;
 use super::overrides::PytestOverride;
 
 /// The tests that may share a session.
 const SCOPES: [ShareScope; 3] = [ShareScope::Class, ShareScope::File, ShareScope::Package];
-
-/// A test that runs in a session with others.
-pub struct GroupedTest {
-    pub(super) job: Job,
-    pub(super) member: TestGroupMember,
-    pub(super) reason: SharingReason,
-}
 
 impl PytestJobBuilder<'_> {
     /// Returns what each test shares a session with, as options and files say it. A test that runs

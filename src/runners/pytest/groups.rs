@@ -15,7 +15,9 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::json;
 
+use crate::sharing::SharingReason;
 use maelstrom_model::event::{NoticeSeverity, UserNotice};
+use maelstrom_model::job::Job;
 use maelstrom_model::policy::DeviceNeed;
 use maelstrom_model::shared_process::TestGroupMember;
 use maelstrom_spec::filter::TestPattern;
@@ -42,6 +44,13 @@ pub struct GroupSession<'a> {
     pub name: Arc<str>,
     /// Whether the project wants the tests to share it.
     pub is_chosen: bool,
+}
+
+/// A test that runs in a session with others.
+pub struct GroupedTest {
+    pub(super) job: Job,
+    pub(super) member: TestGroupMember,
+    pub(super) reason: SharingReason,
 }
 
 impl GroupSession<'_> {
@@ -154,56 +163,30 @@ pub fn sessions<'a>(
     unwanted: &'a [PytestItem],
     own: &[PytestOverride],
 ) -> Vec<GroupSession<'a>> {
-    type ContainerIdentity<'a> = (usize, usize, &'a [DeviceNeed]);
-    type ContainerIdentity<'p> = (usize, usize, &'p Path);
+    type ContainerIdentity<'p> = (usize, usize, &'p Path, &'p [DeviceNeed]);
     let mut found: BTreeMap<(&str, ContainerIdentity<'_>), Vec<usize>> = BTreeMap::new();
     for (index, test) in tests.iter().enumerate() {
         let Some(group) = &test.group else {
             continue;
         };
         let place = match own.get(index) {
-            None => (0, 0, [].as_slice()),
-            None => (0, 0, Path::new("")),
+            None => (0, 0, Path::new(""), [].as_slice()),
+            // It does not run.
+            Some(own) if own.given.unavailable.is_some() => continue,
             // Compare addresses: tests with the same specification share a container.
             Some(own) if own.python == PythonSource::Here => (
                 Arc::as_ptr(&own.given.container) as usize,
                 Arc::as_ptr(&own.given.environment) as usize,
+                &*own.given.working_directory,
                 match &own.given.policy.devices {
                     Some(devices) => devices.value.as_slice(),
                     None => &[],
                 },
-                &*own.given.working_directory,
             ),
             Some(_) => continue,
         };
         found.entry((&group.name, place)).or_default().push(index);
     }
-    let session =
-        |(number, ((name, _), members)): (usize, ((&str, ContainerIdentity<'_>), Vec<usize>))| {
-            let wanted = members.iter().filter_map(|index| tests.get(*index));
-            let others = unwanted.iter();
-            let others = others.filter(|test| test.group.as_ref().is_some_and(|g| g.name == name));
-            let whole = wanted
-                .clone()
-                .any(|test| test.group.as_ref().is_some_and(|g| g.whole));
-            let mut files: BTreeMap<&str, &PytestItem> = BTreeMap::new();
-            for test in wanted.clone().chain(others.clone()) {
-                files.entry(&test.file).or_insert(test);
-            }
-            let parts = members.iter().map(|index| Some(part(*index)));
-            let parts = wanted.zip(parts).chain(others.map(|test| (test, None)));
-            let parts = parts.map(|(test, part)| json!([test.node, test.which, part]));
-            GroupSession {
-                words: words(&serde_json::Value::from_iter(parts)),
-                members,
-                files: match whole {
-                    true => Vec::new(),
-                    false => files.into_values().collect(),
-                },
-                name: format!("{number} {name}").into(),
-            }
-        };
-    found.into_iter().enumerate().map(session).collect()
     let session = |((name, _), members): ((&str, ContainerIdentity<'_>), Vec<usize>)| {
         let wanted = members.iter().filter_map(|index| tests.get(*index));
         let own_groups = wanted.clone().filter_map(|test| test.group.as_ref());

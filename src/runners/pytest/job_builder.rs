@@ -27,7 +27,7 @@ use super::collection::{
 };
 use super::container::PytestContainer;
 use super::error::{PYTEST_USAGE, PytestError, usage};
-use super::group_jobs::GroupedTest;
+use super::groups::GroupedTest;
 use super::options::{PytestAction, PytestSettings, TestProcessMode};
 use super::overrides::{PytestOverride, PythonSource};
 
@@ -296,7 +296,6 @@ impl PytestJobBuilder<'_> {
         let mut cases: Vec<TestCase> = tests.into_iter().enumerate().map(case).collect();
         combine_needs(&mut cases, |key| shared.member(key))?;
         Ok(cases)
-        (tests.into_iter().enumerate().map(case).collect(), members)
     }
 }
 

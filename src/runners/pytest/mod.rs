@@ -40,6 +40,7 @@ pub mod container;
 mod divider;
 pub mod durations;
 pub mod error;
+mod fork_obstacles;
 pub mod framework;
 mod group_jobs;
 pub mod groups;

@@ -21,7 +21,7 @@ use super::words::{
 use super::{PolicyFields, PolicySetting, RetrySetting};
 
 /// The fields of a directive that say how tests run, in the order in which errors list them.
-pub(crate) const POLICY_FIELDS: [&str; 12] = [
+pub(crate) const POLICY_FIELDS: [&str; 13] = [
     "retries",
     "flaky_result",
     "slow",

@@ -210,7 +210,7 @@ pub(crate) fn policy() -> impl Strategy<Value = PolicyFields> {
             weight: needs.1,
             exclusive: needs.2,
             devices: needs.3,
-            share: needs.3,
+            share: needs.4,
             test_group: None,
         }
     })

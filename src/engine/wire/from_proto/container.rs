@@ -16,10 +16,8 @@ use super::{absolute, digest, duration, string, text, unknown};
 use maelstrom_container::digest::Digest;
 use maelstrom_container::plan::SERVICES_MAX;
 use maelstrom_model::job::{
-    BindAccess, ContainerSpec, DeviceKind, Mount, MountKind, NetworkMode, PrivilegeLevel,
-    RootAccess, RootKind, ServiceSpec, SkeletonEntry, SkeletonKind, WhenForbidden,
     BindAccess, ContainerSpec, DeviceKind, DevicePattern, Mount, MountKind, NetworkMode,
-    PrivilegeLevel, RootAccess, RootKind, SkeletonEntry, SkeletonKind, WhenForbidden,
+    PrivilegeLevel, RootAccess, RootKind, ServiceSpec, SkeletonEntry, SkeletonKind, WhenForbidden,
 };
 
 /// All permission bits of a mode.

@@ -9,19 +9,14 @@ use std::time::Duration;
 
 use super::super::error::{WireError, at_most};
 use super::super::limits::{
-    ARCHITECTURE_BYTES_MAX, LEAKED_NAME_BYTES_MAX, TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX,
-    TOOLBOX_PATHS_MAX,
-    ARCHITECTURE_BYTES_MAX, ARGUMENTS_MAX, DEVICES_MAX, LEAKED_NAME_BYTES_MAX, PATH_BYTES_MAX,
-    STRING_BYTES_MAX, STRINGS_BYTES_MAX, TEXT_BYTES_MAX, TOOLBOX_IDENTITY_BYTES_MAX,
-    TOOLBOX_PATHS_MAX, VARIABLES_MAX,
+    ARCHITECTURE_BYTES_MAX, DEVICES_MAX, LEAKED_NAME_BYTES_MAX, TEXT_BYTES_MAX,
+    TOOLBOX_IDENTITY_BYTES_MAX, TOOLBOX_PATHS_MAX,
 };
 use super::super::toolbox::DEVICE;
 use super::super::{limits, v1};
-use super::container::{ContentSource, sources};
+use super::container::{ContentSource, device_pattern, devices, sources};
 use super::process::{arguments, environment, process, program};
 use super::{absolute, optional_duration, output_pipes, unknown};
-use super::container::{ContentSource, device_pattern, devices, sources};
-use super::{absolute, optional_duration, output_pipes, string, unknown};
 use maelstrom_container::message::{DiscardedFiles, LEAKED_NAMES_MAX};
 use maelstrom_model::backend::JobPriority;
 use maelstrom_model::ids::WorkerId;

@@ -1,7 +1,7 @@
 //! Validation rules, each tested on a valid message that breaks only this rule.
 
-use proptest::prelude::*;
 use bytes::Bytes;
+use proptest::prelude::*;
 use prost::Message;
 
 use super::super::error::WireError;

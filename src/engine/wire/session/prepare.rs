@@ -20,8 +20,7 @@ use maelstrom_container::secrets::{DirectoryUse, HostSecrets};
 use maelstrom_container::store::DigestCache;
 use maelstrom_model::forwarding::EnvironmentForwarding;
 use maelstrom_model::job::{
-    ContainerSpec, InputPath, JobInputs, ProcessSpec, RootKind, ServiceSpec,
-    ContainerSpec, DevicePattern, InputPath, JobInputs, ProcessSpec, RootKind,
+    ContainerSpec, DevicePattern, InputPath, JobInputs, ProcessSpec, RootKind, ServiceSpec,
 };
 
 /// Where templates are prepared.
@@ -222,8 +221,6 @@ impl TemplatePreparer {
     }
 }
 
-/// Returns whether exactly this path is declared as an input, or is part of a layer.
-/// Returns whether exactly this path is declared as an input.
 /// Returns the entry of a toolbox for a device.
 fn offered(device: &DevicePattern) -> v1::ToolboxPath {
     v1::ToolboxPath {
@@ -232,6 +229,7 @@ fn offered(device: &DevicePattern) -> v1::ToolboxPath {
     }
 }
 
+/// Returns whether exactly this path is declared as an input, or is part of a layer.
 fn is_named(path: &Path, layers: &[PathBuf], inputs: &JobInputs) -> bool {
     let mut carried = inputs.carried.iter();
     layers.iter().any(|layer| path.starts_with(layer))

@@ -66,6 +66,8 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         for test in &mut cases.tests {
             let jobs = jobs(&test.key.name);
             let own = own(&test.key.name);
+            let unavailable = own.and_then(|own| own.unavailable.as_deref());
+            test.known = unavailable.cloned();
             let name = test.key.name.as_str();
             let said = overrides::said(&self.project, (&package, &binary.target, name), own);
             self.project.policies.apply(test, Some(&said));

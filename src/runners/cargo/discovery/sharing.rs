@@ -61,11 +61,16 @@ impl<H: FrameworkHost> CargoDiscovery<'_, H> {
         // Several tests of one name cannot be told apart.
         tests.retain(|(test, _)| {
             let asked = listed.asked(&test.key, LibtestFormat::Pretty);
-            test.ignored.is_none() && asked.is_some_and(|asked| asked.count == 1)
+            test.ignored.is_none()
+                && test.known.is_none()
+                && asked.is_some_and(|asked| asked.count == 1)
         });
-        while let Some((_, place)) = tests.first() {
-            let place = *place;
-            let here = |(_, jobs): &mut (_, &CargoBinaryJobs)| jobs.has_same_place(place);
+        while let Some((first, place)) = tests.first() {
+            let (place, devices) = (*place, first.job.needs.devices.clone());
+            // Devices are a part of the container that only the policies of the tests know.
+            let here = |(test, jobs): &mut (&mut TestCase, &CargoBinaryJobs)| {
+                jobs.has_same_place(place) && test.job.needs.devices == devices
+            };
             let group: Vec<_> = tests.extract_if(.., here).collect();
             let names = group.iter().map(|(test, _)| test.key.name.clone());
             let names: Arc<BTreeSet<String>> = Arc::new(names.collect());

@@ -82,6 +82,10 @@ impl<'a> DoctestReuse<'a> {
             private::new_directory(place.parent()?).ok()?;
             fs::hard_link(entry.join(&program), place).ok()?;
         }
+        // Another process may have replaced the entry, and with it the programs.
+        if read(&entry)?.inputs != self.inputs.digest {
+            return None;
+        }
         move_programs(&mut library, |path| Some(directory.join(path)))?;
         Some(library)
     }
@@ -138,15 +142,10 @@ impl<'a> DoctestReuse<'a> {
         let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
         add(&mut key, package.as_bytes());
         // Programs for another platform are not in the way.
-        let target = self
-            .sources
-            .arguments
-            .iter()
-            .skip_while(|word| *word != "--target");
-        add(
-            &mut key,
-            target.skip(1).next().map_or(b"", |word| word.as_bytes()),
-        );
+        let mut words = self.sources.arguments.iter();
+        let flag = words.find(|word| *word == "--target");
+        let target = flag.and_then(|_| words.next());
+        add(&mut key, target.map_or(b"", |word| word.as_bytes()));
         self.sources
             .places
             .kept

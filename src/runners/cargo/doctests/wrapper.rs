@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -85,7 +86,12 @@ fn run(arguments: &[OsString]) -> io::Result<u8> {
         let problem =
             "rustdoc failed before the first of them; it must be that of Rust 1.89 or later";
         captured.problems.push(problem.to_owned());
-        return library.tell(&captured).map(|()| status);
+        return library.tell(&captured).map(|()| status_of(status));
+    }
+    // Without a report, nothing else shows that the list is not complete.
+    if let Some(signal) = status.signal() {
+        let problem = format!("signal {signal} ended rustdoc");
+        captured.problems.push(problem);
     }
     for listed in merged {
         match listed {
@@ -166,7 +172,7 @@ struct RustdocRun {
     /// The size of what rustdoc wrote to stderr.
     diagnostics_bytes: u64,
     /// The exit status.
-    status: u8,
+    status: std::process::ExitStatus,
 }
 
 /// The directory of rustdoc's and the compiler's temporary files.
@@ -244,7 +250,7 @@ impl LibraryDirectory {
             report,
             events,
             diagnostics_bytes: copied.map_err(gone)??,
-            status: status_of(status),
+            status,
         })
     }
 

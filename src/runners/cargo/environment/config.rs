@@ -304,7 +304,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let member = root.path().join("member");
         let path = member.join(".cargo/config.toml");
-        let table: [(&str, &[(&str, &str)], &str); 6] = [
+        type Variables<'a> = &'a [(&'a str, &'a str)];
+        let table: [(&str, Variables<'_>, &str); 6] = [
             ("", &[], "-"),
             ("[build]\nrustdoc = 'mine'", &[], "mine"),
             ("[build]\nrustdoc = 'tools/mine'", &[], "MEMBER/tools/mine"),

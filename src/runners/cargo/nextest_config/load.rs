@@ -85,6 +85,7 @@ impl NextestFiles {
             values.warnings.extend(idle(file, &chain));
         }
         let mut settings = combined.settings;
+        settings.files = self.named_files();
         if !files.is_empty() {
             settings.base = settings.base.or(&defaults());
             settings.store = Some(store);
@@ -103,12 +104,20 @@ impl NextestFiles {
             Some(path) => documents.push(present(system, path)?),
         }
         for tool in &self.tools {
-            // What comes before the colon names the tool, for messages of nextest.
-            let path = tool.split_once(':').map_or(tool.as_str(), |(_, path)| path);
-            documents.push(present(system, Path::new(path))?);
+            documents.push(present(system, tool_file(tool))?);
         }
         Ok(documents)
     }
+
+    fn named_files(&self) -> Vec<PathBuf> {
+        let tools = self.tools.iter().map(|tool| tool_file(tool).to_owned());
+        self.named.clone().into_iter().chain(tools).collect()
+    }
+}
+
+/// Returns the file in `TOOL:FILE`. What comes before the colon names the tool, for messages of nextest.
+fn tool_file(tool: &str) -> &Path {
+    Path::new(tool.split_once(':').map_or(tool, |(_, path)| path))
 }
 
 fn present(system: &impl ConfigEnvironment, path: &Path) -> Result<Arc<TextDocument>, ConfigError> {

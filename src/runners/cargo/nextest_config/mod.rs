@@ -45,6 +45,8 @@ pub struct NextestSettings {
     pub run_extra_args: Vec<String>,
     /// The directory of the profile's reports, if there is a file.
     pub store: Option<PathBuf>,
+    /// The files that are named on the command line, from the working directory.
+    pub files: Vec<PathBuf>,
 }
 
 /// A default filter of a profile.

@@ -194,6 +194,7 @@ impl<T: Clone> LeaseTable<T> {
         match self.add(fence, name, stage) {
             LeaseArrival::New => {
                 self.waiting.push_back(fence);
+                self.devices.add(&needs.devices);
                 LeaseArrival::New
             }
             LeaseArrival::Known => LeaseArrival::Known,
@@ -360,7 +361,10 @@ impl<T: Clone> LeaseTable<T> {
             return;
         };
         let slot = match &held.stage {
-            LeaseStage::Waiting { .. } => None,
+            LeaseStage::Waiting { devices, .. } => {
+                self.devices.remove(devices);
+                None
+            }
             LeaseStage::Running {
                 slot,
                 share,
@@ -405,6 +409,9 @@ impl<T: Clone> LeaseTable<T> {
                 LeaseAction::Stop
             }
             LeaseStage::Waiting { .. } | LeaseStage::Over { .. } => {
+                if let LeaseStage::Waiting { devices, .. } = &held.stage {
+                    self.devices.remove(devices);
+                }
                 self.waiting.retain(|waiting| *waiting != fence);
                 self.forget(fence);
                 LeaseAction::Nothing

@@ -120,3 +120,39 @@ fn leases_that_wait_for_a_device_are_passed_over() {
     table.backend_lost("gone");
     assert!(table.devices.have_room(&needs[1].devices));
 }
+
+#[test]
+fn a_lease_that_shares_a_device_with_few_is_not_overtaken() {
+    let needs = ["/dev/kvm=4", "/dev/kvm", "/dev/kvm=4", "/dev/kvm=4"].map(|text| JobNeeds {
+        devices: vec![text.parse().unwrap()],
+        ..JobNeeds::default()
+    });
+    let mut table = table_of(MachineRoom::new(4), &needs);
+    let ready = |_: &usize| LeaseReadiness::Ready;
+    let end = || JobResult::not_run(JobOutcome::Cancelled);
+    assert_eq!(started(&mut table, ready), [0]);
+    assert!(started(&mut table, ready).is_empty());
+    table.finished(LeaseToken(0), end());
+    assert_eq!(started(&mut table, ready), [1]);
+    table.finished(LeaseToken(1), end());
+    assert_eq!(started(&mut table, ready), [2, 3]);
+}
+
+#[test]
+fn a_lease_that_leaves_no_longer_limits_a_device() {
+    let needs = ["/dev/kvm=2", "/dev/kvm", "/dev/kvm=2"].map(|text| JobNeeds {
+        devices: vec![text.parse().unwrap()],
+        ..JobNeeds::default()
+    });
+    let ready = |_: &usize| LeaseReadiness::Ready;
+    let leave: [fn(&mut LeaseTable<usize>); 2] = [
+        |table| assert_eq!(table.stop(LeaseToken(1)), LeaseAction::Nothing),
+        |table| assert_eq!(table.disown(LeaseToken(1)), LeaseAction::Nothing),
+    ];
+    for leave in leave {
+        let mut table = table_of(MachineRoom::new(4), &needs);
+        assert_eq!(started(&mut table, ready), [0]);
+        leave(&mut table);
+        assert_eq!(started(&mut table, ready), [2]);
+    }
+}

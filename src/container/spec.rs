@@ -38,7 +38,7 @@ pub struct ContainerSpec {
     pub devices: Vec<DevicePattern>,
 }
 
-/// A program that runs beside each job of a container, such as a database server. It is started anew
+/// A program that runs beside each job of a container, such as a database server. It starts again
 /// for each job, which starts when the service is ready, and is killed after the job.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ServiceSpec {

@@ -39,7 +39,7 @@ pub struct CargoSelection {
     /// Values of `--exclude` that could be names of packages and match none. Cargo warns about
     /// them, too.
     pub unknown: Vec<String>,
-    /// What the user is told of the packages that depend on changed files.
+    /// The notice about the packages that depend on changed files.
     pub(super) changed: Option<UserNotice>,
     /// Why no test runs, if there is nothing to build.
     pub(super) nothing: NothingToRun,

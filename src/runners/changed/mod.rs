@@ -8,7 +8,7 @@
 //!
 //! - [`git`]: the files that differ from a commit, uncommitted and untracked ones included.
 //! - [`plan`]: from these files and the project's units (packages, or modules) to the units whose
-//!   tests may have another result. [`notice`]: what the user is told of that.
+//!   tests may have another result. [`notice`]: the notices about that.
 //!
 //! Each runner says what its units are, and to which of them a file belongs. A file that belongs to no
 //! unit may be read by any test, so it makes everything changed: a test that is left out depends on

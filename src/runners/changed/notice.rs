@@ -1,4 +1,4 @@
-//! What the user is told of the tests that depend on changed files. Pure.
+//! The notices about the tests that depend on changed files. Pure.
 
 use std::path::Path;
 

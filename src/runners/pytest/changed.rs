@@ -66,7 +66,7 @@ pub(super) struct ChangedTests {
     groups: BTreeSet<String>,
     /// Whether tests are selected, and none depends on a changed file.
     pub leave_out_all: bool,
-    /// What the user is told.
+    /// The notice for the user.
     pub notice: Option<UserNotice>,
 }
 

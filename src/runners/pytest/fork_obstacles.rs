@@ -1,4 +1,4 @@
-//! The files whose tests cannot be forked, and what the user is told about them.
+//! The files whose tests cannot be forked, and the warnings about them.
 
 use std::collections::BTreeSet;
 

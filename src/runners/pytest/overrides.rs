@@ -48,7 +48,7 @@ pub struct PytestOverride {
 impl PytestOverride {
     /// Returns whether the test can be a fork of a process that has collected in `directory`.
     pub(super) fn can_be_forked(&self, directory: &Arc<Path>) -> bool {
-        // Services start anew for each test, so their container has no fork server.
+        // Services start again for each test, so their container has no fork server.
         self.python == PythonSource::Here
             && self.given.working_directory == *directory
             && self.given.container.services.is_empty()

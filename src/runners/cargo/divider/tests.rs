@@ -62,7 +62,7 @@ fn each_test_has_its_output_and_its_outcome() {
     ");
 }
 
-/// What is told at the end, for outputs that end early or lie.
+/// The outcomes at the end of outputs that end early or lie.
 #[test]
 fn only_what_the_process_confirms_is_a_pass() {
     let begin = "running 3 tests\ntest a ... ok\ntest b ... ";
